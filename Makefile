@@ -1,0 +1,43 @@
+# Two commands do everything: `sudo make run` shows this machine's connections, `sudo make test` proves them true.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := /usr/bin/python3
+DEBIAN := python3-bpfcc bpftool python3-venv iproute2
+DEBIAN_TEST := gcc libc6-dev iptables
+DEBIAN_BENCH := bpfcc-tools nginx-light wrk iperf3
+ARGS ?=
+
+.PHONY: setup setup-run setup-bench run test lint bench clean
+
+setup: setup-run
+	@scripts/debian $(DEBIAN_TEST)
+
+setup-run: $(VENV)/.ready
+	@scripts/debian $(DEBIAN)
+
+setup-bench: setup
+	@scripts/debian $(DEBIAN_BENCH)
+
+# The distribution's python3 sees the distribution's bcc; a virtual environment with its own would not.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@scripts/debian $(DEBIAN)
+	$(PYTHON) -m venv --system-site-packages $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: setup-run
+	@$(BIN)/tailrace run $(ARGS)
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest $(ARGS)
+
+bench: setup-bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,116 @@
+"""A batch of delta rows: one node's second, or a chunk of it; columns inside, msgpack on the wire."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from engine.schema import DELTA_COLUMNS, VERSION, Columns, empty_columns
+
+#: Rows of one message: about 230 bytes each, so that a message stays well below 1 MB.
+CHUNK_ROWS = 4000
+
+
+class BadBatch(ValueError):
+    """Bytes that are no batch of a version this program reads."""
+
+
+@dataclass(frozen=True)
+class DeltaBatch:
+    """Rows of one window of one node.
+
+    :param window: the second since the epoch in which the rows happened, whole.
+    :param chunk: this message's place among the ``chunks`` of one publication of the window.
+    :param cgroups: paths that the column ``cgroup.index`` points into.
+    :param ledger: the node's loss ledger at the end of the window, in the last chunk of it (else empty).
+    """
+
+    node: str
+    boot: str
+    seq: int
+    window: int
+    columns: Columns
+    cgroups: list[str] = field(default_factory=list)
+    chunk: int = 0
+    chunks: int = 1
+    ledger: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["socket.slot"])
+
+    @property
+    def last(self) -> bool:
+        """Whether the publication of the window is complete with this message."""
+        return self.chunk == self.chunks - 1
+
+    def encode(self) -> bytes:
+        """The message as `docs/schema.md` describes it."""
+        columns = {name: self.columns[name].tobytes() for name in DELTA_COLUMNS}
+        head = {"v": VERSION, "node": self.node, "boot": self.boot, "seq": self.seq, "window": self.window}
+        body = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
+        packed: bytes = msgpack.packb(head | body | {"cgroups": self.cgroups, "ledger": self.ledger})
+        return packed
+
+    @classmethod
+    def decode(cls, data: bytes) -> "DeltaBatch":
+        """The batch in ``data``; its columns are views into it. Unknown columns are left aside.
+
+        :raises BadBatch: if the bytes are no batch, of another version, or columns and row count disagree.
+        """
+        try:
+            message = msgpack.unpackb(data)
+            if message["v"] != VERSION:
+                raise BadBatch(f"version {message['v']!r}, this program reads {VERSION}")
+            rows = message["n"]
+            columns = empty_columns(0)
+            for name, dtype in DELTA_COLUMNS.items():
+                columns[name] = np.frombuffer(message["columns"][name], dtype)
+                if len(columns[name]) != rows:
+                    raise BadBatch(f"column {name} has {len(columns[name])} rows, not {rows}")
+            fields = {key: message[key] for key in ("node", "boot", "seq", "window", "chunk", "chunks")}
+            return cls(**fields, columns=columns, cgroups=message["cgroups"], ledger=message["ledger"])
+        except BadBatch:
+            raise
+        except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+            raise BadBatch(f"not a delta batch: {error!r}") from error
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Rows as plain types, for those who want them: addresses and names as text, flags as numbers."""
+        lists = {name: column.tolist() for name, column in self.columns.items()}
+        for values in zip(*lists.values(), strict=True):
+            row = dict(zip(lists, values, strict=True))
+            for side in ("network.local.address", "network.peer.address"):
+                row[side] = address_text(row[side])
+            row["process.comm"] = row["process.comm"].decode(errors="replace")
+            row["cgroup.path"] = self.cgroups[row.pop("cgroup.index")] if self.cgroups else ""
+            yield row
+
+
+def address_text(raw: bytes) -> str:
+    """The 16 bytes of an address column as people write them; IPv4-mapped ones as IPv4."""
+    if raw[:12] == b"\0" * 10 + b"\xff\xff":
+        return socket.inet_ntop(socket.AF_INET, raw[12:])
+    return socket.inet_ntop(socket.AF_INET6, raw)
+
+
+def chunked(batch: DeltaBatch, rows: int = CHUNK_ROWS) -> Iterator[DeltaBatch]:
+    """``batch`` as messages of at most ``rows`` rows, at least one, numbered; the ledger in the last."""
+    chunks = max(1, -(-len(batch) // rows))
+    for chunk in range(chunks):
+        part = slice(chunk * rows, (chunk + 1) * rows)
+        columns = {name: column[part] for name, column in batch.columns.items()}
+        ledger = batch.ledger if chunk == chunks - 1 else {}
+        yield DeltaBatch(
+            batch.node,
+            batch.boot,
+            batch.seq,
+            batch.window,
+            columns,
+            batch.cgroups,
+            chunk,
+            chunks,
+            ledger,
+        )

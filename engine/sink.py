@@ -1,0 +1,76 @@
+"""The sink contract: what a class behind the entry point group ``tailrace.sinks`` provides."""
+
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import msgspec
+
+from engine.batch import DeltaBatch
+from engine.errors import UsageError
+
+GROUP = "tailrace.sinks"
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Takes batches, one at a time, in order; the fan-out in front of it holds the bounded queue.
+
+    ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``) whose first field is what
+    ``--sink NAME:ARG`` sets. The constructor takes one and does no I/O.
+    """
+
+    Config: ClassVar[type[msgspec.Struct]]
+
+    async def open(self) -> None:
+        """Get ready.
+
+        :raises SinkError: if it cannot be written to, with what to do; the program does not start then.
+        """
+
+    async def write(self, batch: DeltaBatch) -> None:
+        """Take one batch; when it returns, the rows are delivered. Must not block the event loop for long.
+
+        :raises SinkError: if rows are lost or the batch should be offered again.
+        """
+
+    async def close(self) -> None:
+        """Flush and let go; called once, also after a failure."""
+
+
+def sink_names() -> list[str]:
+    """The names of all installed sinks."""
+    return sorted(entry.name for entry in entry_points(group=GROUP))
+
+
+def make_sink(name: str, settings: dict[str, Any]) -> Sink:
+    """The sink called ``name`` with its settings checked.
+
+    :raises UsageError: if there is no such sink, or a setting is unknown or of the wrong type.
+    """
+    found = entry_points(group=GROUP, name=name)
+    if not found:
+        raise UsageError(f"unknown sink {name!r}", f"installed sinks: {', '.join(sink_names())}")
+    factory = next(iter(found)).load()
+    try:
+        config = msgspec.convert(settings, factory.Config)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"sink {name}: {error}") from error
+    sink: Sink = factory(config)
+    return sink
+
+
+def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
+    """Name and settings in ``NAME`` or ``NAME:ARG``; ARG sets the first field of the sink's ``Config``.
+
+    :raises UsageError: if there is no such sink or it takes no argument.
+    """
+    name, colon, value = argument.partition(":")
+    if not colon:
+        return name, {}
+    found = entry_points(group=GROUP, name=name)
+    if not found:
+        raise UsageError(f"unknown sink {name!r}", f"installed sinks: {', '.join(sink_names())}")
+    fields = msgspec.structs.fields(next(iter(found)).load().Config)
+    if not fields:
+        raise UsageError(f"sink {name} takes no argument", f"write --sink {name}")
+    return name, {fields[0].name: value}
