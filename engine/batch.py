@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgpack
@@ -12,6 +12,9 @@ from engine.schema import DELTA_COLUMNS, VERSION, Columns, empty_columns
 
 #: Rows of one message: about 230 bytes each, so that a message stays well below 1 MB.
 CHUNK_ROWS = 4000
+
+
+_HEAD = ("node", "boot", "seq", "window", "cgroups", "chunk", "chunks", "open_sockets", "ledger")
 
 
 class BadBatch(ValueError):
@@ -25,6 +28,7 @@ class DeltaBatch:
     :param window: the second since the epoch in which the rows happened, whole.
     :param chunk: this message's place among the ``chunks`` of one publication of the window.
     :param cgroups: paths that the column ``cgroup.index`` points into.
+    :param open_sockets: connections open at the end of the window, also those that have no row.
     :param ledger: the node's loss ledger at the end of the window, in the last chunk of it (else empty).
     """
 
@@ -36,6 +40,7 @@ class DeltaBatch:
     cgroups: list[str] = field(default_factory=list)
     chunk: int = 0
     chunks: int = 1
+    open_sockets: int = 0
     ledger: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -50,8 +55,9 @@ class DeltaBatch:
         """The message as `docs/schema.md` describes it."""
         columns = {name: self.columns[name].tobytes() for name in DELTA_COLUMNS}
         head = {"v": VERSION, "node": self.node, "boot": self.boot, "seq": self.seq, "window": self.window}
-        body = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
-        packed: bytes = msgpack.packb(head | body | {"cgroups": self.cgroups, "ledger": self.ledger})
+        part = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
+        whole = {"cgroups": self.cgroups, "open_sockets": self.open_sockets, "ledger": self.ledger}
+        packed: bytes = msgpack.packb(head | part | whole)
         return packed
 
     @classmethod
@@ -70,8 +76,7 @@ class DeltaBatch:
                 columns[name] = np.frombuffer(message["columns"][name], dtype)
                 if len(columns[name]) != rows:
                     raise BadBatch(f"column {name} has {len(columns[name])} rows, not {rows}")
-            fields = {key: message[key] for key in ("node", "boot", "seq", "window", "chunk", "chunks")}
-            return cls(**fields, columns=columns, cgroups=message["cgroups"], ledger=message["ledger"])
+            return cls(**{name: message[name] for name in _HEAD}, columns=columns)
         except BadBatch:
             raise
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
@@ -85,7 +90,8 @@ class DeltaBatch:
             for side in ("network.local.address", "network.peer.address"):
                 row[side] = address_text(row[side])
             row["process.comm"] = row["process.comm"].decode(errors="replace")
-            row["cgroup.path"] = self.cgroups[row.pop("cgroup.index")] if self.cgroups else ""
+            index = row.pop("cgroup.index")
+            row["cgroup.path"] = self.cgroups[index] if index < len(self.cgroups) else ""
             yield row
 
 
@@ -103,14 +109,6 @@ def chunked(batch: DeltaBatch, rows: int = CHUNK_ROWS) -> Iterator[DeltaBatch]:
         part = slice(chunk * rows, (chunk + 1) * rows)
         columns = {name: column[part] for name, column in batch.columns.items()}
         ledger = batch.ledger if chunk == chunks - 1 else {}
-        yield DeltaBatch(
-            batch.node,
-            batch.boot,
-            batch.seq,
-            batch.window,
-            columns,
-            batch.cgroups,
-            chunk,
-            chunks,
-            ledger,
+        yield replace(
+            batch, seq=batch.seq + chunk, columns=columns, chunk=chunk, chunks=chunks, ledger=ledger
         )

@@ -1,4 +1,4 @@
-"""The delta schema: one row says what one socket did in one second. ``docs/schema.md`` is its page for users."""
+"""The delta schema: what one socket did in one second. ``docs/schema.md`` is its page for users."""
 
 from enum import IntEnum
 from typing import Final
@@ -34,7 +34,8 @@ DELTA_COLUMNS: Final[dict[str, str]] = {
     "owner.evidence": "<u1",  # Evidence
     # life
     "connection.role": "<u1",  # Role
-    "connection.state": "<u1",  # as in the kernel: 1 established, 2 syn_sent, ..., 7 close
+    "connection.state": "<u1",  # State
+    "window.late_s": "<u2",  # seconds by which this row's window lies before the batch's; seldom not 0
     "connection.opened": "<u1",  # 1 in the window in which it was established
     "connection.closed": "<u1",  # 1 in the window in which it ended
     "connection.failed": "<u1",  # 1 in the window in which a connect failed
@@ -83,6 +84,23 @@ class Role(IntEnum):
     SERVER = 2
 
 
+class State(IntEnum):
+    """The TCP state at the end of the window, as in the kernel's ``include/net/tcp_states.h``."""
+
+    ESTABLISHED = 1
+    SYN_SENT = 2
+    SYN_RECV = 3
+    FIN_WAIT1 = 4
+    FIN_WAIT2 = 5
+    TIME_WAIT = 6
+    CLOSE = 7
+    CLOSE_WAIT = 8
+    LAST_ACK = 9
+    LISTEN = 10
+    CLOSING = 11
+    NEW_SYN_RECV = 12
+
+
 class Evidence(IntEnum):
     """How the owner was learnt."""
 
@@ -103,6 +121,7 @@ class CloseReason(IntEnum):
     RST_RECEIVED = 4
     TIMED_OUT = 5
     ERROR = 6  # error.errno says which
+    UNSEEN = 7  # the report of its end was lost; the ledger counts it
 
 
 def empty_columns(rows: int = 0) -> Columns:

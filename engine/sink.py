@@ -52,7 +52,7 @@ def make_sink(name: str, settings: dict[str, Any]) -> Sink:
         raise UsageError(f"unknown sink {name!r}", f"installed sinks: {', '.join(sink_names())}")
     factory = next(iter(found)).load()
     try:
-        config = msgspec.convert(settings, factory.Config)
+        config = msgspec.convert(settings, factory.Config, strict=False)  # an ARG is text
     except msgspec.ValidationError as error:
         raise UsageError(f"sink {name}: {error}") from error
     sink: Sink = factory(config)

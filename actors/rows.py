@@ -1,0 +1,91 @@
+"""Delta rows from kernel structs, whole columns at a time."""
+
+import errno
+
+import numpy as np
+
+from engine.schema import COUNTERS, CloseReason, Columns, empty_columns
+from probes.layout import enums
+
+_FLAGS = enums()["event_flag"]
+ADOPTED = _FLAGS["FLAG_ADOPTED"]
+
+#: TCP states, as in the kernel (include/net/tcp_states.h).
+SYN_SENT, FIN_WAIT2, CLOSE, LAST_ACK, CLOSING = 2, 5, 7, 9, 11
+
+_RESET = (errno.ECONNRESET, errno.EPIPE)
+
+
+def counter_deltas(now: np.ndarray, last: np.ndarray) -> Columns:
+    """What each counter grew by, as uint64; 32-bit ones may have wrapped.
+
+    A 64-bit counter that stands below its last value grew by nothing: a reading while a FIN was on its way may be
+    one short of the next (bpf/counters.h), never above the truth.
+
+    :param now: ``struct tcp_counters``; shape (n,).
+    """
+    deltas: Columns = {}
+    for name in COUNTERS:
+        grown = now[name] - last[name]
+        if grown.dtype == np.uint64:
+            grown[now[name] < last[name]] = 0
+        deltas[name] = grown.astype(np.uint64)
+    return deltas
+
+
+def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
+    """Fills what a ``struct description`` says."""
+    columns["network.type"] = sockets["family"]
+    columns["network.local.address"] = sockets["local_address"]
+    columns["network.local.port"] = sockets["local_port"]
+    columns["network.peer.address"] = sockets["peer_address"]
+    columns["network.peer.port"] = sockets["peer_port"]
+    columns["netns.id"] = sockets["netns"]
+    owners = sockets["owner"]
+    columns["process.pid"] = owners["tgid"]
+    columns["thread.id"] = owners["pid"]
+    columns["process.comm"] = owners["comm"]
+    columns["user.id"] = owners["uid"]
+    columns["cgroup.id"] = owners["cgroup_id"]
+    columns["owner.evidence"] = sockets["evidence"]
+    columns["connection.role"] = sockets["role"]
+    adopted = (sockets["flags"] & ADOPTED) != 0
+    columns["connection.adopted"] = adopted.astype(np.uint8)
+    established, started = sockets["established_ns"], sockets["started_ns"]
+    seen = (established != 0) & ~adopted
+    columns["connection.opened_at_ns"] = np.where(seen, established + np.uint64(offset_ns), np.uint64(0))
+    columns["connection.connect_latency_ns"] = np.where(seen, established - started, np.uint64(0))
+
+
+def gauge(columns: Columns, counters: np.ndarray) -> None:
+    """Fills how the connection stands."""
+    columns["rtt_ns"] = counters["rtt_us"].astype(np.uint64) * 1000
+    # The kernel starts the minimum at ~0 and replaces it by the first sample.
+    minimum = np.where(counters["rtt_min_us"] == 0xFFFFFFFF, 0, counters["rtt_min_us"])
+    columns["rtt_min_ns"] = minimum.astype(np.uint64) * 1000
+    columns["cwnd_segments"] = counters["cwnd_segments"]
+    interval = counters["rate_interval_us"].astype(np.uint64)
+    moved = counters["rate_segments"].astype(np.uint64) * counters["mss_bytes"] * np.uint64(1_000_000)
+    columns["delivery_rate_bytes_per_second"] = np.where(interval, moved // np.maximum(interval, 1), 0)
+
+
+def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Whose doing an end was, from the state before it and sk_err: a reset or time-out, else the first FIN."""
+    reasons = np.full(len(old_states), CloseReason.RST_SENT, np.uint8)
+    reasons[np.isin(old_states, (FIN_WAIT2, CLOSING))] = CloseReason.FIN_SENT
+    reasons[old_states == LAST_ACK] = CloseReason.FIN_RECEIVED
+    reasons[errors != 0] = CloseReason.ERROR
+    reasons[np.isin(errors, _RESET)] = CloseReason.RST_RECEIVED
+    reasons[errors == errno.ETIMEDOUT] = CloseReason.TIMED_OUT
+    return reasons
+
+
+def concatenate(parts: list[Columns]) -> Columns:
+    """The rows of ``parts``, one after the other."""
+    template = empty_columns()
+    if not parts:
+        return template
+    return {
+        name: np.concatenate([part[name] for part in parts]).astype(column.dtype, copy=False)
+        for name, column in template.items()
+    }

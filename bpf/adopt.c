@@ -1,0 +1,106 @@
+/* Sockets that were open before the probe: BPF iterators over all tasks' files, then over all TCP sockets. */
+
+static __always_inline struct sock *socket_of(struct file *file)
+{
+	struct inode *inode = 0;
+	struct socket *socket = 0;
+	struct sock *sk = 0;
+	u16 mode = 0, family = 0;
+	READ(inode, file->f_inode);
+	READ(mode, inode->i_mode);
+	if ((mode & 0170000) != 0140000) /* S_IFSOCK */
+		return 0;
+	READ(socket, file->private_data);
+	READ(sk, socket->sk);
+	READ(family, sk->__sk_common.skc_family);
+	if (!sk || (family != AF_INET && family != AF_INET6) || !is_tcp(sk))
+		return 0;
+	return sk;
+}
+
+/* FINs that were counted before the adoption must not be taken off again at the end: read as if locked. */
+static __always_inline void adopt(struct sock *sk, u32 state, struct description *as, u32 unsettled)
+{
+	u64 key = (u64)sk;
+	struct tcp_counters base = {};
+	as->flags = FLAG_ADOPTED;
+	as->started_ns = bpf_ktime_get_ns();
+	as->established_ns = state == TCP_SYN_SENT ? 0 : as->started_ns;
+	read_counters(sk, &base, as->role, state, SCRATCH_ADOPT, STILL_LOCKED);
+	baselines.update(&key, &base);
+	if (socket_enter(key, as, state, unsettled)) {
+		baselines.delete(&key);
+		return;
+	}
+	tally(TALLY_ADOPTED, 1);
+}
+
+static __always_inline int adoptable(u32 state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_SYN_SENT || state == TCP_FIN_WAIT1 ||
+	       state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING;
+}
+
+/* One that holds a port on which somebody listens was accepted there. */
+static __always_inline void fill_adopted(struct description *as, struct sock *sk)
+{
+	fill_tuple(as, sk);
+	fill_listener(as);
+	as->role = as->evidence ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+/* iter/task_file: each file of each task, in two passes (enum adoption_pass). */
+int bpf_iter__task_file(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct task_struct *task = ctx->task;
+	if (!file || !task)
+		return 0;
+	struct sock *sk = socket_of(file);
+	if (!sk)
+		return 0;
+	u64 key = (u64)sk;
+	u8 state = 0;
+	READ(state, sk->__sk_common.skc_state);
+	if (setting(SETTING_PASS) == PASS_LISTENERS) {
+		struct description as = {};
+		struct owner owner = {};
+		if (state != TCP_LISTEN)
+			return 0;
+		fill_tuple(&as, sk);
+		struct listener_key listener = {.netns = as.netns, .port = as.local_port};
+		fill_owner(&owner, task);
+		listeners.update(&listener, &owner);
+		return 0;
+	}
+	if (!adoptable(state) || sockets.lookup(&key))
+		return 0;
+	struct description as = {};
+	fill_adopted(&as, sk);
+	fill_owner(&as.owner, task);
+	as.evidence = EVIDENCE_ADOPTED;
+	adopt(sk, state, &as, 0);
+	return 0;
+}
+
+/* iter/tcp: each TCP socket of one network namespace; what no task's file led to is waiting to be accepted, or
+ * was closed by its process and is still sending. */
+int bpf_iter__tcp(struct bpf_iter__tcp *ctx)
+{
+	u64 key = 0; /* read as a number: the verifier allows no arithmetic on the pointer itself */
+	bpf_probe_read_kernel(&key, sizeof(key), &ctx->sk_common);
+	if (!key)
+		return 0;
+	struct sock *sk = (struct sock *)key;
+	u8 state = 0;
+	READ(state, sk->__sk_common.skc_state);
+	if (!adoptable(state) || sockets.lookup(&key))
+		return 0;
+	unsigned long flags = 0;
+	READ(flags, sk->__sk_common.skc_flags);
+	u32 orphan = (flags & (1UL << SOCK_DEAD)) != 0;
+	struct description as = {};
+	fill_adopted(&as, sk);
+	adopt(sk, state, &as, !orphan);
+	return 0;
+}

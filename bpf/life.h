@@ -1,0 +1,142 @@
+/* The life of a socket in the table: opened, established, settled, ended. */
+
+/* connect(): runs in the task that connects. */
+static __always_inline void opened_active(struct sock *sk)
+{
+	struct description as = {};
+	fill_tuple(&as, sk);
+	fill_owner(&as.owner, (struct task_struct *)bpf_get_current_task());
+	as.role = ROLE_CLIENT;
+	as.evidence = EVIDENCE_OPENED;
+	as.started_ns = bpf_ktime_get_ns();
+	socket_enter((u64)sk, &as, TCP_SYN_SENT, 0);
+}
+
+/* The last segment of a handshake came in: runs in whatever task was interrupted. */
+static __always_inline void opened_passive(struct sock *sk)
+{
+	struct description as = {};
+	fill_tuple(&as, sk);
+	fill_listener(&as);
+	as.role = ROLE_SERVER;
+	as.started_ns = as.established_ns = bpf_ktime_get_ns();
+	socket_enter((u64)sk, &as, TCP_ESTABLISHED, 1);
+}
+
+/* The peer answered our SYN: now the local address and port are known. Returns whether it was news. */
+static __always_inline int established(struct sock *sk, u64 key, struct entry *entry)
+{
+	u32 slot = entry->slot;
+	struct description *as = describe(key, slot);
+	if (!as || as->established_ns)
+		return 0;
+	turn_version(slot);
+	fill_tuple(as, sk);
+	as->established_ns = bpf_ktime_get_ns();
+	turn_version(slot);
+	struct cell *cell = slot == NO_SLOT ? 0 : cells.lookup(&slot);
+	if (cell)
+		cell->state = TCP_ESTABLISHED;
+	return 1;
+}
+
+/* The current task reads, writes or closes an accepted socket: it is the owner. */
+static __always_inline void settle(struct sock *sk)
+{
+	u64 key = (u64)sk;
+	u32 index = pending_cell(key);
+	u32 *waiting = pending.lookup(&index);
+	if (!waiting || !*waiting)
+		return;
+	struct entry *entry = sockets.lookup(&key);
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	if (!entry || !entry->unsettled || is_kernel_thread(task))
+		return;
+	struct description *as = describe(key, entry->slot);
+	if (!as)
+		return;
+	entry->unsettled = 0;
+	pending_add(key, -1);
+	turn_version(entry->slot);
+	fill_owner(&as->owner, task);
+	as->evidence = EVIDENCE_ACCEPTED;
+	turn_version(entry->slot);
+	tally(TALLY_SETTLED, 1);
+}
+
+/* A failed connect's error; the kernel keeps it in sk_err until the application has been told. An application
+ * that gave up leaves none, nor does a connect for which no port was free: that one never had a port. */
+static __always_inline u16 connect_error(struct sock *sk, u16 local_port)
+{
+	int error = 0;
+	READ(error, sk->sk_err);
+	if (error)
+		return error;
+	return local_port ? ECANCELED : EADDRNOTAVAIL;
+}
+
+static __always_inline void fill_unknown(struct description *as, struct sock *sk)
+{
+	__builtin_memset(as, 0, sizeof(*as));
+	fill_tuple(as, sk);
+	fill_listener(as);
+	as->role = as->evidence ? ROLE_SERVER : ROLE_UNKNOWN;
+	as->flags = FLAG_UNTRACKED;
+	as->generation = slotless_generation();
+}
+
+static __always_inline void fill_final(struct socket_event *event, struct sock *sk, u32 old, u32 user)
+{
+	u64 key = (u64)sk;
+	u32 role = event->socket.role;
+	/* Who is unknown here was never seen to connect; a port of its own that nobody listens on is a client's. */
+	if (role == ROLE_UNKNOWN)
+		role = ROLE_CLIENT;
+	__builtin_memset(&event->counters, 0, sizeof(event->counters));
+	if (event->header.kind == KIND_CLOSE) {
+		read_counters(sk, &event->counters, role, old, user, STILL_LOCKED);
+		struct tcp_counters *base = baselines.lookup(&key);
+		if (base)
+			subtract(&event->counters, base);
+	}
+}
+
+/* Sends the end of a socket with its final counters, and takes it out of the table. */
+static __always_inline void ended(struct sock *sk, u32 old, u32 flags, u32 user)
+{
+	u64 key = (u64)sk;
+	struct entry *entry = sockets.lookup(&key);
+	if (!entry && !setting(SETTING_ADOPTED)) {
+		tally(TALLY_IGNORED, 1);
+		return;
+	}
+	struct description *as = entry ? describe(key, entry->slot) : 0;
+	struct socket_event *event = event_reserve();
+	if (event) {
+		int error = 0;
+		__builtin_memset(&event->header, 0, sizeof(event->header));
+		__builtin_memset(event->reserved, 0, sizeof(event->reserved));
+		if (as)
+			event->socket = *as;
+		else
+			fill_unknown(&event->socket, sk);
+		READ(error, sk->sk_err);
+		event->socket.flags |= flags;
+		event->header.at_ns = bpf_ktime_get_ns();
+		event->header.slot = entry ? entry->slot : NO_SLOT;
+		event->header.generation = event->socket.generation;
+		event->header.kind = old == TCP_SYN_SENT || old == TCP_SYN_RECV ? KIND_FAIL : KIND_CLOSE;
+		event->header.old_state = old;
+		event->header.error = error;
+		if (event->header.kind == KIND_FAIL) {
+			fill_tuple(&event->socket, sk);
+			event->header.error = connect_error(sk, event->socket.local_port);
+		}
+		fill_final(event, sk, old, user);
+		ring.ringbuf_submit(event, wakeup());
+	}
+	if (entry)
+		entry_drop(key, entry);
+	else
+		tally(TALLY_UNTRACKED, 1);
+}

@@ -1,0 +1,112 @@
+/* Who owns a socket: process, user and cgroup of a task, read while the task is there. */
+
+#define CGROUP_LEVELS 8
+#define PF_KTHREAD_BIT 0x00200000
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define KERNFS_PARENT(kn) (kn)->__parent
+#else
+#define KERNFS_PARENT(kn) (kn)->parent
+#endif
+
+static __always_inline int is_kernel_thread(struct task_struct *task)
+{
+	u32 flags = 0;
+	READ(flags, task->flags);
+	return flags & PF_KTHREAD_BIT;
+}
+
+/* The cgroup of the unified hierarchy, or, where that is the root (cgroup v1), of a controller that containers
+ * always have. */
+static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+{
+	struct css_set *set = 0;
+	struct cgroup *cgroup = 0;
+	int level = 0;
+	READ(set, task->cgroups);
+	READ(cgroup, set->dfl_cgrp);
+	READ(level, cgroup->level);
+#ifdef V1_CONTROLLER
+	if (level == 0) {
+		struct cgroup_subsys_state *css = 0;
+		struct cgroup *v1 = 0;
+		READ(css, set->subsys[V1_CONTROLLER]);
+		READ(v1, css->cgroup);
+		READ(level, v1->level);
+		if (level)
+			cgroup = v1;
+	}
+#endif
+	return cgroup;
+}
+
+/* One event with the name of one cgroup; 0 when it is in the ring. */
+static __always_inline int send_name(struct cgroup_key *key, struct kernfs_node *kn, struct kernfs_node *parent)
+{
+	struct cgroup_event *event = event_reserve();
+	if (!event)
+		return -1;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.at_ns = bpf_ktime_get_ns();
+	event->header.kind = KIND_CGROUP;
+	event->header.slot = NO_SLOT;
+	event->id = key->id;
+	event->hierarchy = key->hierarchy;
+	if (parent)
+		READ(event->parent, parent->id);
+	const char *name = 0;
+	READ(name, kn->name);
+	bpf_probe_read_kernel_str(event->name, sizeof(event->name), name);
+	ring.ringbuf_submit(event, wakeup());
+	return 0;
+}
+
+/* Sends the names from `cgroup` upward, up to one that was sent before. */
+static __always_inline void announce_cgroup(struct cgroup *cgroup, u32 hierarchy)
+{
+	struct kernfs_node *kn = 0, *parent = 0;
+	u8 seen = 1;
+	READ(kn, cgroup->kn);
+#pragma unroll
+	for (int level = 0; level < CGROUP_LEVELS; level++) {
+		struct cgroup_key key = {.hierarchy = hierarchy};
+		READ(key.id, kn->id);
+		if (seen_cgroups.lookup(&key))
+			return;
+		READ(parent, KERNFS_PARENT(kn));
+		if (send_name(&key, kn, parent))
+			return;
+		seen_cgroups.update(&key, &seen);
+		if (!parent)
+			return;
+		kn = parent;
+	}
+}
+
+static __always_inline void fill_cgroup(struct owner *owner, struct task_struct *task)
+{
+	struct cgroup *cgroup = task_cgroup(task);
+	struct cgroup_root *root = 0;
+	struct kernfs_node *kn = 0;
+	int hierarchy = 0;
+	READ(root, cgroup->root);
+	READ(hierarchy, root->hierarchy_id);
+	READ(kn, cgroup->kn);
+	READ(owner->cgroup_id, kn->id);
+	owner->cgroup_hierarchy = hierarchy;
+	announce_cgroup(cgroup, hierarchy);
+}
+
+/* `comm` is the process's, not that of the thread at work. */
+static __always_inline void fill_owner(struct owner *owner, struct task_struct *task)
+{
+	struct task_struct *leader = 0;
+	const struct cred *cred = 0;
+	READ(leader, task->group_leader);
+	READ(owner->tgid, task->tgid);
+	READ(owner->pid, task->pid);
+	READ(cred, task->cred);
+	READ(owner->uid, cred->uid);
+	READ(owner->comm, leader->comm);
+	fill_cgroup(owner, task);
+}

@@ -1,0 +1,143 @@
+/* The socket table: from a socket's address to its slot, its cell and its description. */
+
+static __always_inline u32 pending_cell(u64 key)
+{
+	return (key >> 8 ^ key >> 20) & (PENDING_CELLS - 1);
+}
+
+static __always_inline void pending_add(u64 key, int count)
+{
+	u32 index = pending_cell(key);
+	u32 *cell = pending.lookup(&index);
+	if (cell)
+		__sync_fetch_and_add(cell, count);
+}
+
+static __always_inline struct description *describe(u64 key, u32 slot)
+{
+	if (slot == NO_SLOT)
+		return overflow.lookup(&key);
+	return descriptions.lookup(&slot);
+}
+
+/* A description is written between two calls: `version` is odd in between, so that user space can tell. */
+static __always_inline void turn_version(u32 slot)
+{
+	struct cell *cell = slot == NO_SLOT ? 0 : cells.lookup(&slot);
+	if (cell)
+		__sync_fetch_and_add(&cell->version, 1);
+}
+
+static __always_inline u32 slotless_generation(void)
+{
+	u32 zero = 0;
+	u32 *last = generations.lookup(&zero);
+	return last ? ++*last << 8 | (bpf_get_smp_processor_id() & 0xff) : 0;
+}
+
+static __always_inline void cell_free(u64 key, u32 slot)
+{
+	struct cell *cell = slot == NO_SLOT ? 0 : cells.lookup(&slot);
+	if (!cell) {
+		overflow.delete(&key);
+		return;
+	}
+	cell->socket = 0;
+	free_slots.push(&slot, 0);
+}
+
+static __always_inline void entry_drop(u64 key, struct entry *entry)
+{
+	u32 slot = entry->slot;
+	if (entry->unsettled)
+		pending_add(key, -1);
+	sockets.delete(&key);
+	baselines.delete(&key);
+	cell_free(key, slot);
+	tally(TALLY_CLOSED, 1);
+}
+
+/* A free slot with a new generation, its cell zeroed; NO_SLOT in the overflow table when there is none. */
+static __always_inline void slot_take(u64 key, struct entry *entry, u32 state)
+{
+	struct cell *cell = 0;
+	entry->slot = NO_SLOT;
+	if (free_slots.pop(&entry->slot) == 0)
+		cell = cells.lookup(&entry->slot);
+	if (!cell) {
+		entry->slot = NO_SLOT;
+		entry->generation = slotless_generation();
+		tally(TALLY_SLOTLESS, 1);
+		return;
+	}
+	entry->generation = ++cell->generation;
+	cell->read_generation = entry->generation;
+	cell->state = state;
+	__builtin_memset(&cell->counters, 0, sizeof(cell->counters));
+	cell->socket = key;
+}
+
+/* Enters a socket that is described in `as`. An entry that is already there belonged to a socket whose end was
+ * missed twice. Returns 0 when it is in the table. */
+static __always_inline int socket_enter(u64 key, struct description *as, u32 state, u32 unsettled)
+{
+	struct entry entry = {.unsettled = unsettled};
+	struct entry *stale = sockets.lookup(&key);
+	if (stale) {
+		entry_drop(key, stale);
+		tally(TALLY_STALE, 1);
+	}
+	slot_take(key, &entry, state);
+	as->generation = entry.generation;
+	turn_version(entry.slot);
+	if (entry.slot == NO_SLOT)
+		overflow.update(&key, as);
+	else
+		descriptions.update(&entry.slot, as);
+	turn_version(entry.slot);
+	if (sockets.update(&key, &entry)) {
+		cell_free(key, entry.slot);
+		return -1;
+	}
+	if (unsettled)
+		pending_add(key, 1);
+	tally(TALLY_OPENED, 1);
+	return 0;
+}
+
+static __always_inline void fill_address(u8 *to, u16 family, __be32 *v4, struct in6_addr *v6)
+{
+	if (family == AF_INET6) {
+		bpf_probe_read_kernel(to, 16, v6);
+		return;
+	}
+	to[10] = to[11] = 0xff;
+	bpf_probe_read_kernel(to + 12, 4, v4);
+}
+
+/* inet_sport stays when the kernel has taken the port back at the end of a socket; skc_num does not. */
+static __always_inline void fill_tuple(struct description *to, struct sock *sk)
+{
+	u16 family = 0;
+	__be16 local = 0, peer = 0;
+	struct net *net = 0;
+	READ(family, sk->__sk_common.skc_family);
+	fill_address(to->local_address, family, &sk->__sk_common.skc_rcv_saddr, &sk->__sk_common.skc_v6_rcv_saddr);
+	fill_address(to->peer_address, family, &sk->__sk_common.skc_daddr, &sk->__sk_common.skc_v6_daddr);
+	READ(local, ((struct inet_sock *)sk)->inet_sport);
+	READ(peer, sk->__sk_common.skc_dport);
+	READ(net, sk->__sk_common.skc_net.net);
+	READ(to->netns, net->ns.inum);
+	to->local_port = bpf_ntohs(local);
+	to->peer_port = bpf_ntohs(peer);
+	to->family = family == AF_INET6 ? 6 : 4;
+}
+
+static __always_inline void fill_listener(struct description *to)
+{
+	struct listener_key key = {.netns = to->netns, .port = to->local_port};
+	struct owner *owner = listeners.lookup(&key);
+	to->evidence = owner ? EVIDENCE_LISTENER : EVIDENCE_NONE;
+	if (owner)
+		to->owner = *owner;
+}

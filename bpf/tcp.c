@@ -1,0 +1,98 @@
+/* Hooks of the TCP probe. Each leaves at once when it has nothing to do. */
+
+static __always_inline int is_tcp(struct sock *sk)
+{
+	u16 protocol = 0;
+	READ(protocol, sk->sk_protocol);
+	return protocol == IPPROTO_TCP;
+}
+
+static __always_inline void became_established(struct sock *sk, u32 old)
+{
+	u64 key = (u64)sk;
+	struct entry *entry = sockets.lookup(&key);
+	if (entry && old != TCP_SYN_RECV)
+		established(sk, key, entry);
+	else if (old == TCP_SYN_RECV)
+		entry ? (void)established(sk, key, entry) : opened_passive(sk);
+}
+
+static __always_inline void became_closed(struct sock *sk, u32 old)
+{
+	if (old == TCP_LISTEN || old == TCP_CLOSE || old == TCP_NEW_SYN_RECV)
+		return;
+	if (old == TCP_SYN_RECV) { /* only a simultaneous open was seen to begin */
+		u64 key = (u64)sk;
+		if (!sockets.lookup(&key))
+			return;
+	}
+	ended(sk, old, 0, SCRATCH_STATE);
+}
+
+static __always_inline void listening(struct sock *sk)
+{
+	struct description as = {};
+	struct owner owner = {};
+	fill_tuple(&as, sk);
+	struct listener_key key = {.netns = as.netns, .port = as.local_port};
+	fill_owner(&owner, (struct task_struct *)bpf_get_current_task());
+	listeners.update(&key, &owner);
+}
+
+/* raw_tracepoint inet_sock_set_state(sk, old, new): the state has not been stored yet. */
+int state_changed(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u32 old = ctx->args[1], new = ctx->args[2];
+	if (new != TCP_SYN_SENT && new != TCP_ESTABLISHED && new != TCP_CLOSE && new != TCP_LISTEN &&
+	    new != TCP_FIN_WAIT1 && new != TCP_LAST_ACK)
+		return 0;
+	if (!is_tcp(sk))
+		return 0;
+	if (new == TCP_SYN_SENT)
+		opened_active(sk);
+	else if (new == TCP_ESTABLISHED)
+		became_established(sk, old);
+	else if (new == TCP_CLOSE)
+		became_closed(sk, old);
+	else if (new == TCP_LISTEN)
+		listening(sk);
+	else
+		settle(sk); /* only the application's own close or shutdown leads to these states */
+	return 0;
+}
+
+/* raw_tracepoint tcp_destroy_sock(sk): heals an end whose state change was missed, because the kernel skips a
+ * program that interrupts itself on the same processor. */
+int destroyed(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u64 key = (u64)sk;
+	struct entry *entry = sockets.lookup(&key);
+	if (!entry)
+		return 0;
+	struct cell *cell = entry->slot == NO_SLOT ? 0 : cells.lookup(&entry->slot);
+	ended(sk, cell ? cell->state : TCP_ESTABLISHED, FLAG_HEALED, SCRATCH_DESTROY);
+	tally(TALLY_HEALED, 1);
+	return 0;
+}
+
+/* raw_tracepoint tcp_rcv_space_adjust(sk), tcp_sendmsg_locked(sk, ...), sock_send_length(sk, ...): the task at
+ * work has read from or writes to the socket. */
+int used(struct bpf_raw_tracepoint_args *ctx)
+{
+	settle((struct sock *)ctx->args[0]);
+	return 0;
+}
+
+/* raw_tracepoint tcp_probe(sk, skb), where the sweep is not to be had: counters as of the segment before. */
+int segment_received(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u64 key = (u64)sk;
+	struct entry *entry = sockets.lookup(&key);
+	if (entry && entry->slot != NO_SLOT)
+		refresh(sk, entry->slot, entry->generation, TCP_ESTABLISHED, SCRATCH_PROBE,
+			STILL_OPEN);
+	return 0;
+}

@@ -1,0 +1,137 @@
+"""Configuration: a YAML file, then the environment, then the command line; each key checked, none ignored."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
+
+import msgspec
+
+from engine.errors import UsageError
+
+PREFIX = "TAILRACE_"
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class TcpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The TCP probe.
+
+    :param slots: sockets open at once that are reported each second; more are reported at their end.
+    :param ring_bytes: memory for events that wait, 256 bytes each; a power of two.
+    :param counters: ``sweep`` reads open sockets once a second, ``segment`` at every segment received.
+    """
+
+    slots: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 65536
+    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 8 << 20
+    counters: Literal["auto", "sweep", "segment"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.ring_bytes & (self.ring_bytes - 1):
+            raise ValueError("ring_bytes must be a power of two, such as 8388608")
+
+
+class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What carries messages between actors.
+
+    :param url: ``memory://`` for one process.
+    """
+
+    url: str = "memory://"
+
+
+class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One sink: ``name`` as installed, ``settings`` as its own page says."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Tailrace's own figures for Prometheus.
+
+    :param listen: ``address:port``; empty for none.
+    """
+
+    listen: str = ""
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Everything that can be configured.
+
+    :param node: the name of this node in all output; the host name by default.
+    """
+
+    node: str = ""
+    tcp: TcpConfig = TcpConfig()
+    bus: BusConfig = BusConfig()
+    sinks: list[SinkConfig] = []
+    metrics: MetricsConfig = MetricsConfig()
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @property
+    def node_name(self) -> str:
+        """``node``, or the host name."""
+        return self.node or os.uname().nodename
+
+
+def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
+    """The configuration of a file and the environment; ``TAILRACE_TCP_SLOTS`` is ``tcp.slots``.
+
+    :raises UsageError: if the file cannot be read, or a key is unknown or of the wrong type, with its path.
+    """
+    settings = _read(path) if path else {}
+    _overlay(settings, environment)
+    try:
+        return msgspec.convert(settings, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"configuration{f' {path}' if path else ''}: {error}", "see docs/configuration.md") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        loaded = msgspec.yaml.decode(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "name a file that exists") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path} holds no keys", "see docs/configuration.md")
+    return loaded
+
+
+def _overlay(settings: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Puts TAILRACE_… over what the file says; values are YAML, so that lists and numbers can be written."""
+    keys = dict(_keys(Config, ()))
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX):
+            continue
+        where = keys.get(name)
+        if where is None:
+            raise UsageError(f"unknown variable {name}", f"known: {', '.join(sorted(keys))}")
+        target = settings
+        for part in where[:-1]:
+            target = target.setdefault(part, {})
+            if not isinstance(target, dict):
+                raise UsageError(f"{name} sets a key of `{part}`, which the file gives another form")
+        target[where[-1]] = _value(text)
+
+
+def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> "list[tuple[str, tuple[str, ...]]]":
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for name, kind in get_type_hints(struct).items():
+        path = (*above, name)
+        if get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            found += _keys(kind, path)
+        else:
+            found.append((PREFIX + "_".join(path).upper(), path))
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.yaml.decode(text.encode())
+    except msgspec.DecodeError:
+        return text

@@ -1,0 +1,79 @@
+"""What the probe sends to the socket actor, as bytes: events as they came, and one snapshot a second."""
+
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+
+from probes.layout import structs
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class EventFrame:
+    """Events of the ring, in order.
+
+    :param events: ``struct socket_event``; shape (n,).
+    :param offset_ns: wall clock minus monotonic clock.
+    """
+
+    offset_ns: int
+    events: np.ndarray
+
+    def encode(self) -> bytes:
+        """As bytes for a topic."""
+        return _pack("events", offset_ns=self.offset_ns, events=self.events.tobytes())
+
+
+@dataclass(frozen=True)
+class SnapshotFrame:
+    """The end of a window: counters of all live sockets, and what the kernel side counted so far.
+
+    :param slots: slots in use, ascending; shape (n,), uint32.
+    :param cells: ``struct cell``; shape (n,).
+    :param new_slots: slots whose description changed; shape (m,), uint32.
+    :param descriptions: ``struct description``; shape (m,).
+    """
+
+    offset_ns: int
+    window: int
+    slots: np.ndarray
+    cells: np.ndarray
+    new_slots: np.ndarray
+    descriptions: np.ndarray
+    tallies: dict[str, int]
+
+    def encode(self) -> bytes:
+        """As bytes for a topic."""
+        arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
+        return _pack(
+            "snapshot", offset_ns=self.offset_ns, window=self.window, tallies=self.tallies, **arrays
+        )
+
+
+_ARRAYS = {
+    "slots": np.dtype("<u4"),
+    "cells": structs()["cell"],
+    "new_slots": np.dtype("<u4"),
+    "descriptions": structs()["description"],
+}
+
+
+def _pack(kind: str, **fields: object) -> bytes:
+    packed: bytes = msgpack.packb({"v": VERSION, "kind": kind, **fields})
+    return packed
+
+
+def decode(data: bytes) -> EventFrame | SnapshotFrame:
+    """The frame in ``data``; arrays are views into it.
+
+    :raises ValueError: if the bytes are no frame of this version.
+    """
+    message = msgpack.unpackb(data)
+    if message.pop("v") != VERSION:
+        raise ValueError("a frame of another version")
+    if message.pop("kind") == "events":
+        return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs()["socket_event"]))
+    arrays = {name: np.frombuffer(message.pop(name), dtype) for name, dtype in _ARRAYS.items()}
+    return SnapshotFrame(**message, **arrays)

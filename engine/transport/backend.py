@@ -1,0 +1,147 @@
+"""What carries the messages: the contract between the Faust driver and a log, a record at a time.
+
+A backend keeps, for each partition of each topic, a log of records with dense offsets from ``FIRST_OFFSET``;
+for each group of consumers, the offsets it committed and who of its members reads which partition.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from faust.types import TP
+
+from engine.errors import TailraceError
+
+#: Offset of the first record of a partition. Faust takes an offset of 0 for "none" in places.
+FIRST_OFFSET = 1
+
+#: A callback that may be called from the event loop at any time, as often as wanted, and returns at once.
+Wake = Callable[[], None]
+
+#: Message headers, in order; a name may occur twice.
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class RecordTooLarge(TailraceError):
+    """A record is larger than its partition may ever hold."""
+
+
+class MembershipLost(TailraceError):
+    """This worker is no member of its group any more (its lease lapsed): it has to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message. ``timestamp`` is in seconds of the Unix epoch."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        size = len(self.key or b"") + len(self.value or b"")
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The partitions a member reads, from a rebalance on. Generations grow from 1."""
+
+    generation: int
+    partitions: frozenset[TP]
+
+
+class Reader(Protocol):
+    """Reads one partition forward."""
+
+    @property
+    def end(self) -> int:
+        """The offset after the last record known to be in the log."""
+
+    def read(self, offset: int, limit: int) -> Sequence[tuple[int, Record]]:
+        """Up to ``limit`` records at and after ``offset``, with their offsets; empty if none is here yet.
+
+        Never waits. Reading the same offset twice gives the same records; a reader may forget what is before
+        the last offset it was asked for.
+        """
+
+    async def close(self) -> None:
+        """Stop reading; the reader calls its ``wake`` no more."""
+
+
+class Member(Protocol):
+    """One consumer of a group: what it is assigned and what it committed."""
+
+    async def changed(self) -> None:
+        """Wait until the assignment taken last (at first: none) holds no more.
+
+        :raises MembershipLost: if the group goes on without this member.
+        """
+
+    async def take(self) -> Assignment:
+        """Declare everything held as given up, wait until all members have, and take the new assignment.
+
+        :raises MembershipLost: if the group goes on without this member.
+        """
+
+    async def subscribe(self, topics: Collection[str]) -> None:
+        """Read these topics from now on; every one of them exists. Leads to a new assignment."""
+
+    async def committed(self, partitions: Collection[TP]) -> Mapping[TP, int]:
+        """The offset that the group reads next, of those partitions where it committed one."""
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Store the offsets to be read next; what every group has committed may be trimmed.
+
+        Tries again by itself when a retry makes sense.
+
+        :returns: whether they are stored: not if another member was assigned the partitions meanwhile.
+        """
+
+    async def leave(self) -> None:
+        """Leave the group at once, so that others take over; committed offsets stay."""
+
+
+class Backend(Protocol):
+    """A log."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect. What was appended stays as long as the kind of log promises."""
+
+    async def create_topic(self, topic: str, partitions: int) -> int:
+        """Make the topic unless it exists.
+
+        :returns: the number of partitions it has, which is another one than asked for if it existed.
+        """
+
+    def partitions(self, topic: str) -> int | None:
+        """How many partitions the topic has, as far as known here without asking."""
+
+    async def append(self, tp: TP, record: Record) -> int:
+        """Append, and return the record's offset once it is stored. Waits while the partition is full.
+
+        :raises RecordTooLarge: if waiting would never end.
+        """
+
+    async def reader(self, tp: TP, offset: int, wake: Wake) -> Reader:
+        """Read from ``offset`` on; ``wake`` is called when there are new records."""
+
+    async def first_offset(self, tp: TP) -> int:
+        """The offset of the oldest record held, or the end if none is."""
+
+    async def end_offset(self, tp: TP) -> int:
+        """The offset that the next record will get."""
+
+    async def join(self, group: str, topics: Collection[str], urge: Wake) -> Member:
+        """Become a member of a group that reads ``topics``, which exist.
+
+        ``urge`` is called when a commit would make room that somebody needs.
+        """

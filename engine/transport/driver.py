@@ -1,0 +1,109 @@
+"""Faust's transport over a backend; ``memory`` and other kinds of logs differ in the backend only."""
+
+import itertools
+import zlib
+from abc import abstractmethod
+from asyncio import AbstractEventLoop
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from faust.transport import base
+from faust.types import TP, AppT
+from faust.types.transports import ConsumerCallback, ConsumerT, ProducerT
+from yarl import URL
+
+from engine.transport.backend import Backend
+
+if TYPE_CHECKING:
+    from engine.transport.consumer import Consumer
+
+#: The timestamp of a message is the producer's, not the log's (a number of Kafka's protocol).
+CREATE_TIME = 0
+
+
+class Transport(base.Transport):
+    """Makes the consumer and the producer of an app, and places messages on partitions."""
+
+    driver_version = "tailrace"
+
+    def __init__(self, url: list[URL], app: AppT, loop: AbstractEventLoop | None = None) -> None:
+        super().__init__(url, app, loop)
+        self.backend = self.open_backend(url[0])
+        self._turn = itertools.count()
+        self._users = 0
+
+    @abstractmethod
+    def open_backend(self, url: URL) -> Backend:
+        """The log that the URL names; connects later.
+
+        :raises UsageError: if the URL asks for what does not exist.
+        """
+
+    def create_consumer(self, callback: ConsumerCallback, **kwargs: Any) -> ConsumerT:
+        """The consumer of the app."""
+        from engine.transport.consumer import Consumer
+
+        return Consumer(self, callback=callback, loop=self.loop, **kwargs)
+
+    def create_producer(self, **kwargs: Any) -> ProducerT:
+        """The producer of the app."""
+        from engine.transport.producer import Producer
+
+        return Producer(self, **kwargs)
+
+    async def connect(self) -> None:
+        """Connect to the log; consumer and producer both call it."""
+        self._users += 1
+        if self._users == 1:
+            await self.backend.start()
+
+    async def disconnect(self) -> None:
+        """Disconnect when the last of them is done."""
+        self._users -= 1
+        if self._users == 0:
+            await self.backend.stop()
+
+    async def place(self, topic: str, key: bytes | None, partition: int | None) -> TP:
+        """The partition that a message goes to; the topic is made if there is none.
+
+        :raises ValueError: if the topic has no such partition.
+        """
+        if self.backend.partitions(topic) is None:
+            await self.backend.create_topic(topic, self.declared_partitions(topic))
+        if partition is None:
+            partition = self.partition_of(topic, key)
+        count = self.backend.partitions(topic) or 0
+        if not 0 <= partition < count:
+            raise ValueError(f"{topic} has partitions 0 to {count - 1}, not {partition}")
+        return TP(topic, partition)
+
+    def partition_of(self, topic: str, key: bytes | None) -> int:
+        """The partition of a key: its CRC-32 modulo their number. Without a key, each in turn."""
+        count = self.backend.partitions(topic) or 1
+        if key is None:
+            return next(self._turn) % count
+        return zlib.crc32(key) % count
+
+    def declared_partitions(self, topic: str) -> int:
+        """How many partitions the app wants the topic to have."""
+        declared = [channel.partitions for channel in self.app.topics if topic in channel.topics]
+        return max((count for count in declared if count), default=self.app.conf.topic_partitions)
+
+    async def drain(self, *topics: str) -> None:
+        """Wait until all messages stored in these topics when their turn comes are processed and committed.
+
+        The topics take turns in the order given, so a chain of agents is drained from its source to its end.
+        Only partitions assigned to this app count. It has no time limit: use ``asyncio.timeout``.
+
+        :raises ConsumerNotStarted: if the app stops meanwhile.
+        """
+        await self.app.producer.flush()
+        await self._consumer.drain(topics)
+
+    def backlog(self) -> Mapping[TP, int]:
+        """Messages of each partition assigned to this app that are stored and not yet processed."""
+        return self._consumer.backlog()
+
+    @property
+    def _consumer(self) -> "Consumer":
+        return cast("Consumer", self.app.consumer)

@@ -1,0 +1,97 @@
+"""What a consumer reads: the position in each of its partitions, and how far each is done."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from faust.types import TP
+
+from engine.transport.backend import FIRST_OFFSET, Backend, Reader, Record, Wake
+from engine.transport.floor import AckFloor
+
+#: Records with their offsets, by partition.
+Records = dict[TP, list[tuple[int, Record]]]
+
+
+class Intake:
+    """Positions, readers and floors of the partitions that are assigned.
+
+    :param wake: called when there is something new to read.
+    :param on_ack: called after each acknowledgement.
+    """
+
+    def __init__(self, backend: Backend, wake: Wake, on_ack: Wake) -> None:
+        self._backend = backend
+        self._wake = wake
+        self._readers: dict[TP, Reader] = {}
+        self.assigned: set[TP] = set()
+        self.positions: dict[TP, int] = {}
+        self.floors: defaultdict[TP, AckFloor] = defaultdict(lambda: AckFloor(on_ack))
+
+    async def assign(self, partitions: Iterable[TP]) -> None:
+        """Hold these partitions from now on; each is read once it has a position."""
+        await self.close()
+        self.positions.clear()
+        self.assigned = set(partitions)
+
+    async def start(self, tp: TP, offset: int) -> None:
+        """Read from ``offset`` on, with everything before it done."""
+        self.floors[tp].start(offset)
+        await self.seek(tp, offset)
+
+    async def seek(self, tp: TP, offset: int) -> None:
+        """Read from ``offset`` on."""
+        if reader := self._readers.pop(tp, None):
+            await reader.close()
+        self.positions[tp] = max(offset, FIRST_OFFSET)
+        self._wake()
+
+    async def read(self, active: Iterable[TP], window: Callable[[str], int]) -> Records:
+        """What may go to the agents now; empty if nothing is here or nothing more may be in flight.
+
+        :param window: gives the number of messages of a topic that may be in flight.
+        """
+        records: Records = {}
+        for tp, limit in self._shares(active, window).items():
+            reader = self._readers.get(tp) or await self._open(tp)
+            if found := reader.read(self.positions[tp], limit):
+                records[tp] = list(found)
+        return records
+
+    def _shares(self, active: Iterable[TP], window: Callable[[str], int]) -> dict[TP, int]:
+        """How many messages each partition may have now: equal shares of the room of its topic."""
+        by_topic: defaultdict[str, list[TP]] = defaultdict(list)
+        for tp in active:
+            if tp in self.positions:
+                by_topic[tp.topic].append(tp)
+        shares: dict[TP, int] = {}
+        for topic, tps in by_topic.items():
+            in_flight = {tp: self.floors[tp].in_flight for tp in tps}
+            room = max(0, window(topic) - sum(in_flight.values()))
+            for tp in sorted(tps, key=in_flight.__getitem__)[:room]:
+                shares[tp] = max(1, room // len(tps))
+        return shares
+
+    async def _open(self, tp: TP) -> Reader:
+        reader = await self._backend.reader(tp, self.positions[tp], self._wake)
+        self._readers[tp] = reader
+        return reader
+
+    def deliver(self, tp: TP, offset: int) -> None:
+        """The message goes to the agents."""
+        self.positions[tp] = offset + 1
+        self.floors[tp].deliver(offset)
+
+    def end(self, tp: TP) -> int:
+        """The offset after the last record known of; 0 before the partition is read."""
+        reader = self._readers.get(tp)
+        return reader.end if reader else 0
+
+    def backlog(self) -> dict[TP, int]:
+        """Messages of each partition that are known of and not done."""
+        return {tp: max(0, self.end(tp) - self.floors[tp].offset) for tp in self.assigned}
+
+    async def close(self) -> None:
+        """Stop reading."""
+        for reader in self._readers.values():
+            await reader.close()
+        self._readers.clear()

@@ -1,0 +1,155 @@
+"""The bpf(2) system call, as far as a running probe needs it; loading is left to bcc (``probes.compiler``)."""
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+_SYSCALLS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+_ATTR_BYTES = 144
+
+MAP_LOOKUP_ELEM = 1
+MAP_UPDATE_ELEM = 2
+PROG_TEST_RUN = 10
+OBJ_GET_INFO_BY_FD = 15
+RAW_TRACEPOINT_OPEN = 17
+LINK_CREATE = 28
+ITER_CREATE = 33
+
+TRACE_ITER = 28
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_number = _SYSCALLS[os.uname().machine] if os.uname().machine in _SYSCALLS else -1
+
+
+def _bpf(command: int, attr: ctypes.Array[ctypes.c_char]) -> int:
+    result: int = _libc.syscall(_number, command, attr, _ATTR_BYTES)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def _attr(fmt: str, *values: int) -> ctypes.Array[ctypes.c_char]:
+    return ctypes.create_string_buffer(struct.pack(fmt, *values), _ATTR_BYTES)
+
+
+def map_update(fd: int, key: bytes | None, value: bytes) -> None:
+    """Sets one element; ``key`` is None for stacks and queues, which push.
+
+    :raises OSError: as bpf(2) says.
+    """
+    held_key = ctypes.create_string_buffer(key, len(key)) if key is not None else None
+    held = ctypes.create_string_buffer(value, len(value))
+    key_address = ctypes.addressof(held_key) if held_key is not None else 0
+    _bpf(MAP_UPDATE_ELEM, _attr("IIQQQ", fd, 0, key_address, ctypes.addressof(held), 0))
+
+
+def push_all(fd: int, values: Sequence[int]) -> None:
+    """Pushes 32-bit values on a stack or queue, the first one first."""
+    value = ctypes.c_uint32()
+    attr = _attr("IIQQQ", fd, 0, 0, ctypes.addressof(value), 0)
+    for value.value in values:
+        _bpf(MAP_UPDATE_ELEM, attr)
+
+
+def percpu_lookup(fd: int, keys: int) -> npt.NDArray[np.uint64]:
+    """64-bit elements 0..keys of a per-processor array, summed over processors; shape (keys,)."""
+    cells = np.zeros(possible_cpus(), np.uint64)
+    sums = np.zeros(keys, np.uint64)
+    key = ctypes.c_uint32()
+    attr = _attr("IIQQQ", fd, 0, ctypes.addressof(key), cells.ctypes.data, 0)
+    for index in range(keys):
+        key.value = index
+        _bpf(MAP_LOOKUP_ELEM, attr)
+        sums[index] = cells.sum()
+    return sums
+
+
+def possible_cpus() -> int:
+    """Processors the kernel may ever have: per-processor values come in this many."""
+    ranges = Path("/sys/devices/system/cpu/possible").read_text().strip().split(",")
+    return max(int(part.split("-")[-1]) for part in ranges) + 1
+
+
+class TestRun:
+    """A program run on request with 64-bit arguments in its context (BPF_PROG_TEST_RUN of a raw tracepoint)."""
+
+    __test__ = False  # no test of pytest's
+
+    def __init__(self, fd: int, arguments: int) -> None:
+        self._args = (ctypes.c_uint64 * arguments)()
+        # prog_fd, retval, data_size_in/out, data_in/out, repeat, duration, ctx_size_in/out, ctx_in/out
+        size = ctypes.sizeof(self._args)
+        self._attr = _attr("IIIIQQIIIIQQ", fd, 0, 0, 0, 0, 0, 0, 0, size, 0, ctypes.addressof(self._args), 0)
+
+    def __call__(self, *arguments: int) -> None:
+        """Runs the program once.
+
+        :raises OSError: EINVAL where the kernel (before 5.10) cannot run such a program on request.
+        """
+        self._args[:] = arguments
+        _bpf(PROG_TEST_RUN, self._attr)
+
+
+def attach_raw_tracepoint(program: int, name: str) -> int:
+    """Attaches a program; the descriptor returned holds it there until closed, by whatever end of the process.
+
+    :raises OSError: ENOENT if the kernel has no such tracepoint.
+    """
+    held = ctypes.create_string_buffer(name.encode())
+    return _bpf(RAW_TRACEPOINT_OPEN, _attr("QII", ctypes.addressof(held), program, 0))
+
+
+def iterate(program: int) -> None:
+    """Runs an iterator program over all its objects.
+
+    :raises OSError: if the kernel has no such iterator.
+    """
+    link = _bpf(LINK_CREATE, _attr("IIII", program, 0, TRACE_ITER, 0))
+    try:
+        iterator = _bpf(ITER_CREATE, _attr("II", link, 0))
+        try:
+            _read_to_end(iterator)
+        finally:
+            os.close(iterator)
+    finally:
+        os.close(link)
+
+
+def _read_to_end(fd: int) -> None:
+    while True:
+        try:
+            if not os.read(fd, 65536):
+                return
+        except InterruptedError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+
+
+class ProgramInfo(ctypes.Structure):
+    """The head of ``struct bpf_prog_info`` (kernel: include/uapi/linux/bpf.h), up to what is read here."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("tag", ctypes.c_uint8 * 8),
+        ("head", ctypes.c_uint8 * 176),
+        ("run_time_ns", ctypes.c_uint64),
+        ("run_cnt", ctypes.c_uint64),
+        ("recursion_misses", ctypes.c_uint64),
+    )
+
+
+def program_info(fd: int) -> ProgramInfo:
+    """What the kernel knows of a program; run time and count move while ``kernel.bpf_stats_enabled`` is 1."""
+    info = ProgramInfo()
+    _bpf(OBJ_GET_INFO_BY_FD, _attr("IIQ", fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return info

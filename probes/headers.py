@@ -1,0 +1,146 @@
+"""Kernel headers for bcc: made from the running kernel's BTF, or the installed ones where there is no BTF."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import ProbeError
+
+BTF = Path("/sys/kernel/btf/vmlinux")
+#: Names the build of the running kernel, also where two builds share a release.
+BUILD_NOTES = Path("/sys/kernel/notes")
+
+#: What bcc's own headers and its built-in prologue include; the BTF dump has the types already.
+_EMPTY = (
+    "linux/log2.h",
+    "linux/types.h",
+    "linux/bpf.h",
+    "linux/bpf_common.h",
+    "uapi/linux/bpf.h",
+    "uapi/linux/if_packet.h",
+    "uapi/linux/ptrace.h",
+)
+#: cgroup v1 controllers that containers always have, best first.
+_CONTROLLERS = ("memory_cgrp_id", "pids_cgrp_id", "cpu_cgrp_id")
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Where bcc finds the kernel's types.
+
+    :param source: ``btf`` or ``installed``.
+    :param tree: for ``BCC_KERNEL_SOURCE``; None lets bcc look in /lib/modules.
+    """
+
+    source: str
+    tree: Path | None
+
+
+def cache_root() -> Path:
+    """Where header trees are kept: /var/cache for root, the user's cache else."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/tailrace")
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tailrace"
+
+
+def find_headers() -> Headers:
+    """The best source of kernel types on this machine, made if it is not there yet.
+
+    :raises ProbeError: if the kernel has no BTF and no headers are installed, or bpftool is missing.
+    """
+    if BTF.exists():
+        return Headers("btf", _btf_tree())
+    if Path("/lib/modules", os.uname().release, "build").exists():
+        return Headers("installed", None)
+    raise ProbeError(
+        "the kernel has neither BTF nor installed headers",
+        f"apt-get install linux-headers-{os.uname().release}, or boot a kernel with CONFIG_DEBUG_INFO_BTF",
+    )
+
+
+def build_key() -> str:
+    """Names the running kernel's build."""
+    name = os.uname()
+    notes = BUILD_NOTES.read_bytes() if BUILD_NOTES.exists() else b""
+    digest = hashlib.sha256("\0".join((name.release, name.version, name.machine)).encode() + notes)
+    return f"{name.release}-{digest.hexdigest()[:16]}"
+
+
+def _btf_tree() -> Path:
+    tree = cache_root() / "headers" / build_key()
+    if not (tree / "include/linux/kconfig.h").exists():
+        _make_tree(tree)
+    return tree
+
+
+def _make_tree(tree: Path) -> None:
+    try:
+        tree.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=tree.parent))
+    except OSError as error:
+        raise ProbeError(f"cannot write {tree.parent}: {error.strerror}", "make it writable") from error
+    try:
+        write_tree(scratch, _dump_btf(), os.uname().release)
+        # Another process may have made the same tree meanwhile; the first one stays.
+        if not (tree / "include/linux/kconfig.h").exists():
+            shutil.rmtree(tree, ignore_errors=True)
+            scratch.rename(tree)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _dump_btf() -> str:
+    command = ["bpftool", "btf", "dump", "file", str(BTF), "format", "c"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise ProbeError("bpftool is missing", "apt-get install bpftool") from None
+    except subprocess.CalledProcessError as error:
+        raise ProbeError(f"bpftool cannot dump {BTF}: {error.stderr.strip()}", "run as root") from error
+
+
+def write_tree(tree: Path, types: str, release: str) -> None:
+    """Writes the few headers that bcc asks for around a dump of the kernel's types."""
+    include = tree / "include"
+    for name in (*_EMPTY, "linux/version.h", "linux/kconfig.h", "asm/page.h"):
+        (include / name).parent.mkdir(parents=True, exist_ok=True)
+        (include / name).write_text("#pragma once\n")
+    (include / "vmlinux.h").write_text(types)
+    _append(include / "asm/page.h", f"#define PAGE_SIZE {os.sysconf('SC_PAGE_SIZE')}")
+    _append(include / "linux/version.h", *_version(release))
+    _append(include / "linux/kconfig.h", *_kconfig(types))
+
+
+def _append(path: Path, *lines: str) -> None:
+    with path.open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def version_numbers(release: str) -> tuple[int, int, int]:
+    """``6.1.0-18-amd64`` as (6, 1, 0)."""
+    numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in release.split("-")[0].split(".")[:3]]
+    return (numbers + [0, 0, 0])[0], (numbers + [0, 0, 0])[1], (numbers + [0, 0, 0])[2]
+
+
+def _version(release: str) -> tuple[str, ...]:
+    major, minor, patch = version_numbers(release)
+    return (
+        "#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))",
+        f"#define LINUX_VERSION_CODE KERNEL_VERSION({major}, {minor}, {patch})",
+    )
+
+
+def _kconfig(types: str) -> list[str]:
+    lines = [
+        "#define BPF_NO_PRESERVE_ACCESS_INDEX 1",
+        '#include "vmlinux.h"',
+        "#define _UAPI__LINUX_BPF_H__",
+        "#define __LINUX_BPF_H__",
+        "#define CONFIG_BPF_SYSCALL 1",
+    ]
+    controller = next((name for name in _CONTROLLERS if f"\t{name} =" in types), None)
+    return [*lines, f"#define V1_CONTROLLER {controller}"] if controller else lines

@@ -1,0 +1,133 @@
+"""Turns a probe into a stream of frames: events several times a second, a snapshot at the end of each."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import numpy as np
+
+from engine.clock import SECOND_NS, Clock
+from engine.frames import EventFrame, SnapshotFrame
+from engine.ledger import Stage
+from probes.tcp import Snapshot
+
+#: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
+DRAIN_SECONDS = 0.1
+
+Send = Callable[[bytes], Awaitable[None]]
+
+
+class Probe(Protocol):
+    """What the source needs of a probe."""
+
+    @property
+    def ring_fd(self) -> int: ...
+
+    def events(self) -> np.ndarray: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def tallies(self) -> dict[str, int]: ...
+
+    def waiting(self) -> int: ...
+
+    def detach(self) -> None: ...
+
+
+class Source:
+    """Drains ``probe`` into ``send`` until stopped; a send that waits leaves events in the ring.
+
+    :param stage: the kernel's own account: events made, read, lost because the ring was full.
+    """
+
+    def __init__(self, probe: Probe, send: Send, stage: Stage, clock: Clock | None = None) -> None:
+        self._probe = probe
+        self._send = send
+        self._stage = stage
+        self.clock = clock or Clock()
+        self._stop = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._later: np.ndarray | None = None
+
+    async def run(self) -> None:
+        """Runs until stop(), then sends the last events and the unfinished window."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._probe.ring_fd, self._ready.set)
+        boundary = self._next_boundary()
+        try:
+            while not self._stop.is_set():
+                await self._wait(boundary)
+                if self.clock.now() >= boundary:
+                    await self._tick(boundary)
+                    boundary = self._next_boundary()
+                else:
+                    await self._drain(None)
+        finally:
+            loop.remove_reader(self._probe.ring_fd)
+        self._probe.detach()
+        await self._tick(max(boundary, self._next_boundary()))
+        self._settle_account()
+
+    def stop(self) -> None:
+        """Makes run() send what is left and return."""
+        self._stop.set()
+        self._ready.set()
+
+    def _next_boundary(self) -> int:
+        return (self.clock.now() // SECOND_NS + 1) * SECOND_NS
+
+    async def _wait(self, boundary: int) -> None:
+        seconds = min(DRAIN_SECONDS, max(0, boundary - self.clock.now()) / SECOND_NS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), seconds)
+        self._ready.clear()
+
+    async def _drain(self, boundary: int | None) -> None:
+        """Sends what the ring holds; events from ``boundary`` on wait for the next window."""
+        events = self._probe.events()
+        if self._later is not None:
+            events, self._later = np.concatenate((self._later, events)), None
+        if boundary is not None:
+            late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
+            self._later = events[late] if late.any() else None
+            events = events[~late]
+        self._stage.delivered += len(events)
+        if len(events):
+            await self._send(EventFrame(self.clock.offset_ns, events).encode())
+
+    async def _tick(self, boundary: int) -> None:
+        """Ends the window before ``boundary``; one that lies further back than a second was slept through."""
+        behind = (self.clock.now() - boundary) // SECOND_NS
+        if behind > 0:
+            self._stage.note("windows_joined", behind)
+            boundary += behind * SECOND_NS
+        shot = self._probe.snapshot()
+        await self._drain(boundary)
+        tallies = self._probe.tallies()
+        self._account(tallies)
+        frame = SnapshotFrame(
+            self.clock.offset_ns,
+            boundary // SECOND_NS - 1,
+            shot.slots,
+            shot.cells,
+            shot.new_slots,
+            shot.descriptions,
+            tallies,
+        )
+        await self._send(frame.encode())
+        self.clock.correct()
+
+    def _account(self, tallies: dict[str, int]) -> None:
+        """While programs run, what is made but not read counts as queued: no two counts are of one moment."""
+        self._stage.received = tallies["generated"]
+        self._stage.dropped["ring_full"] = tallies["lost"]
+        self._stage.queued = tallies["generated"] - tallies["lost"] - self._stage.delivered
+
+    def _settle_account(self) -> None:
+        """Nothing is made any more: now the kernel's count and ours must agree."""
+        self._account(self._probe.tallies())
+        self._stage.queued = self._probe.waiting() + self._waiting_here()
+
+    def _waiting_here(self) -> int:
+        return len(self._later) if self._later is not None else 0

@@ -1,0 +1,7 @@
+"""The one error of the self-test's own traffic."""
+
+from engine.errors import TailraceError
+
+
+class TrafficError(TailraceError):
+    """The known traffic could not be made as planned, so there is no truth to compare with."""

@@ -1,0 +1,111 @@
+"""What was reported of one socket, and which reports lie on the self-test's own ground."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.schema import CloseReason, Columns, Evidence, Role
+from selftest.truth import IPV4_MAPPED, Key, Truth
+
+LOOPBACK_IPV4: Final = IPV4_MAPPED + b"\x7f"
+LOOPBACK_IPV6: Final = b"\0" * 15 + b"\1"
+
+#: Column -> field of `Seen`.
+FIELDS: Final = {
+    "netns.id": "netns",
+    "network.local.address": "local_address",
+    "network.local.port": "local_port",
+    "network.peer.address": "peer_address",
+    "network.peer.port": "peer_port",
+    "process.pid": "pid",
+    "process.comm": "comm",
+    "user.id": "uid",
+    "owner.evidence": "evidence",
+    "connection.role": "role",
+    "connection.opened": "opened",
+    "connection.closed": "closed",
+    "connection.failed": "failed",
+    "connection.adopted": "adopted",
+    "connection.close_reason": "close_reason",
+    "connection.opened_at_ns": "opened_at_ns",
+    "error.errno": "errno",
+    "tx_bytes": "tx_bytes",
+    "rx_bytes": "rx_bytes",
+    "retransmitted_segments": "retransmitted_segments",
+    "retransmitted_bytes": "retransmitted_bytes",
+    "window.first": "window",
+    "socket.generation": "generation",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One reported socket; ``opened``, ``closed`` and ``failed`` count the windows that said so."""
+
+    netns: int
+    local_address: bytes
+    local_port: int
+    peer_address: bytes
+    peer_port: int
+    pid: int
+    comm: str
+    uid: int
+    evidence: int
+    role: int
+    opened: int
+    closed: int
+    failed: int
+    adopted: int
+    close_reason: int
+    opened_at_ns: int
+    errno: int
+    tx_bytes: int
+    rx_bytes: int
+    retransmitted_segments: int
+    retransmitted_bytes: int
+    window: int
+    generation: int
+
+    @property
+    def key(self) -> Key:
+        """What the truth is matched by."""
+        return (self.netns, self.local_address, self.local_port, self.peer_address, self.peer_port)
+
+    @property
+    def owned(self) -> bool:
+        """Whether an owner was reported at all."""
+        return bool(self.pid) and self.evidence != Evidence.NONE
+
+
+def seen_on_own_ground(truth: Truth, sockets: Columns) -> list[Seen]:
+    """The sockets of `collect` that only the self-test can have made.
+
+    That is all in its own network namespaces, and on the loopback of the host those with one of its ports.
+    """
+    rows = np.flatnonzero(_own_ground(truth, sockets))
+    values = {field: sockets[column][rows].tolist() for column, field in FIELDS.items()}
+    values["comm"] = [comm.decode(errors="replace") for comm in values["comm"]]
+    return [Seen(**dict(zip(values, row, strict=True))) for row in zip(*values.values(), strict=True)]
+
+
+def _own_ground(truth: Truth, sockets: Columns) -> npt.NDArray[np.bool_]:
+    netns = sockets["netns.id"]
+    own_port = np.isin(sockets["network.local.port"], truth.ports)
+    own_port |= np.isin(sockets["network.peer.port"], truth.ports)
+    on_host: npt.NDArray[np.bool_] = (netns == truth.host_netns) & _loopback(sockets["network.local.address"])
+    inside: npt.NDArray[np.bool_] = np.isin(netns, truth.namespaces)
+    return inside | (on_host & own_port)
+
+
+def _loopback(addresses: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    raw = np.ascontiguousarray(addresses).view(np.uint8).reshape(-1, 16)
+    ipv4: npt.NDArray[np.bool_] = (raw[:, :13] == np.frombuffer(LOOPBACK_IPV4, np.uint8)).all(axis=1)
+    ipv6: npt.NDArray[np.bool_] = (raw == np.frombuffer(LOOPBACK_IPV6, np.uint8)).all(axis=1)
+    return ipv4 | ipv6
+
+
+def name(kind: type[CloseReason] | type[Evidence] | type[Role], value: int) -> str:
+    """The name of a number of the schema; the number itself if it has none."""
+    return kind(value).name.lower() if value in set(kind) else str(value)

@@ -1,0 +1,68 @@
+"""A second as plain lines for pipes and files: the same words at the same places of each line.
+
+    2023-11-14T22:13:20Z node-a summary rows=3 open=2 opened=1 closed=0 failed=1 tx=6.2kB/s rx=0B/s ...
+    2023-11-14T22:13:20Z node-a nginx/17 nginx.service 10.0.0.1:80 <- 10.0.0.9:4711 established tx=6.2kB/s ...
+
+Words hold no blanks: those in a process name become "_", and an unknown one is "-".
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sinks.cells import local_text, peer_text, process_text, state_text
+from sinks.second import Second
+from sinks.units import duration_text, rate_text
+from sinks.words import ROLES, cgroup_tail, printable
+
+_ARROWS: Final = {"client": "->", "server": "<-"}
+
+
+def plain_lines(second: Second) -> str:
+    """The summary line, then a line per connection of the top."""
+    head = f"{time_text(second.window)} {_word(second.node)}"
+    lines = [f"{head} summary {_summary(second)}"]
+    lines += [f"{head} {_connection(row)}" for row in second.top()]
+    return "\n".join(lines) + "\n"
+
+
+def time_text(window: int) -> str:
+    """The window in UTC: ``2023-11-14T22:13:20Z``."""
+    return datetime.fromtimestamp(window, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _summary(second: Second) -> str:
+    totals = second.totals
+    words = [f"{name}={getattr(totals, name)}" for name in ("rows", "open", "opened", "closed", "failed")]
+    words += [f"tx={_rate(totals.tx_bytes)}", f"rx={_rate(totals.rx_bytes)}"]
+    words += [f"retransmits={totals.retransmitted_segments}"]
+    words += [f"lost={sum(loss.count for loss in second.losses)}"]
+    words += [f"lost.{_word(loss.stage)}.{_word(loss.reason)}={loss.count}" for loss in second.losses]
+    if missing := second.chunks - second.chunks_seen:
+        words.append(f"missing_chunks={missing}")
+    return " ".join(words)
+
+
+def _connection(row: Mapping[str, Any]) -> str:
+    rtt = duration_text(row["rtt_ns"]) if row["rtt_ns"] else "-"
+    words = [
+        _word(process_text(row)),
+        _word(cgroup_tail(row["cgroup.path"])),
+        local_text(row),
+        _ARROWS.get(ROLES.get(row["connection.role"], ""), "--"),
+        peer_text(row),
+        state_text(row),
+        f"tx={_rate(row['tx_bytes'])}",
+        f"rx={_rate(row['rx_bytes'])}",
+        f"retransmits={row['retransmitted_segments']}",
+        f"rtt={rtt}",
+    ]
+    return " ".join(words)
+
+
+def _rate(value: int) -> str:
+    return rate_text(value).replace(" ", "")
+
+
+def _word(text: str) -> str:
+    return "_".join(printable(text).split()) or "-"

@@ -1,0 +1,214 @@
+"""What every sink keeps to, whatever it writes to."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+import pytest
+
+from actors.fanout import FanOut
+from actors.lane import Limits
+from engine.batch import DeltaBatch, chunked
+from engine.errors import SinkError, UsageError
+from engine.ledger import Ledger
+from engine.sink import Sink, make_sink, sink_names
+from tests.batches import WINDOW, make_batch
+from tests.contract.sinks.cases import CASES, SinkCase, Totals
+from tests.scripted_sink import ScriptedSink
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> SinkCase:
+    """Each sink in turn."""
+    found: SinkCase = request.param
+    return found
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Where the sink writes."""
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def sink(case: SinkCase, output: Path) -> Iterator[Sink]:
+    """A sink that writes to ``output``."""
+    with ExitStack() as stack:
+        yield case.make(output, stack)
+
+
+@pytest.fixture
+def failing(case: SinkCase) -> Iterator[Sink]:
+    """A sink whose disk is full."""
+    with ExitStack() as stack:
+        yield case.make(Path("/dev/full"), stack)
+
+
+def totals_of(*batches: DeltaBatch) -> Totals:
+    totals = Totals(rows=sum(map(len, batches)))
+    for batch in batches:
+        for life in ("opened", "closed", "failed"):
+            totals[life] += int(batch.columns[f"connection.{life}"].sum())
+    return totals
+
+
+def text_of(output: Path) -> str:
+    return output.read_text()
+
+
+class Watched:
+    """A sink whose ``done`` is set when ``writes`` batches were written."""
+
+    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct
+
+    def __init__(self, sink: Sink, writes: int) -> None:
+        self.done = asyncio.Event()
+        self.open, self.close = sink.open, sink.close
+        self._sink, self._left = sink, writes
+
+    async def write(self, batch: DeltaBatch) -> None:
+        await self._sink.write(batch)
+        self._left -= 1
+        if not self._left:
+            self.done.set()
+
+
+async def deliver(sink: Sink, *batches: DeltaBatch) -> None:
+    await sink.open()
+    for batch in batches:
+        await sink.write(batch)
+    await sink.close()
+
+
+def test_every_installed_sink_is_held_to_the_contract() -> None:
+    """The suite leaves out no sink that the entry points name."""
+    assert sorted(case.name for case in CASES) == sink_names()
+
+
+def test_unknown_setting_is_refused(case: SinkCase) -> None:
+    """A key that the configuration does not have is named in the error."""
+    with pytest.raises(UsageError, match=rf"sink {case.name}: .*unknown field `colour`"):
+        make_sink(case.name, {"colour": "red"})
+
+
+def test_sink_keeps_the_protocol(sink: Sink) -> None:
+    """It has the methods and the configuration of the contract, and making it did no I/O."""
+    assert isinstance(sink, Sink)
+
+
+async def test_open_and_close_alone(sink: Sink) -> None:
+    """A sink that gets no batch opens and closes."""
+    await deliver(sink)
+
+
+async def test_empty_batch_is_taken(case: SinkCase, sink: Sink, output: Path) -> None:
+    """A quiet second delivers no rows, and raises nothing."""
+    await deliver(sink, make_batch(0))
+    assert +case.read(output) == Totals()
+
+
+async def test_all_rows_are_in_the_output(case: SinkCase, sink: Sink, output: Path) -> None:
+    """Ten thousand rows in one batch are all accounted for in what a reader sees."""
+    batch = make_batch(10_000)
+    await deliver(sink, batch)
+    assert case.read(output) == totals_of(batch)
+
+
+async def test_chunks_add_up(case: SinkCase, sink: Sink, output: Path) -> None:
+    """Two seconds, each in several chunks, come out whole; so does what crossed the wire."""
+    seconds = [make_batch(2500, seed=seed, window=WINDOW + seed, seq=seed) for seed in range(2)]
+    chunks = [DeltaBatch.decode(chunk.encode()) for second in seconds for chunk in chunked(second, 1000)]
+    await deliver(sink, *chunks)
+    assert len(chunks) == 6
+    assert case.read(output) == totals_of(*seconds)
+
+
+@pytest.mark.parametrize(
+    "comm", [b"", "größe☃".encode(), b"\xff\xfe\x80", b'a"b\\c\n\x1b[2J', b"sixteen-bytes-aa"]
+)
+async def test_any_process_name_is_taken(case: SinkCase, sink: Sink, output: Path, comm: bytes) -> None:
+    """Names with blanks, quotes, control characters or invalid UTF-8 neither fail nor break a line."""
+    batch = make_batch(3, columns={"process.comm": comm})
+    await deliver(sink, batch)
+    assert case.read(output) == totals_of(batch)
+    assert "\x1b" not in text_of(output)
+
+
+@pytest.mark.parametrize(("ipv6", "shown"), [(0.0, "10.7.7.7"), (1.0, "2001:db8::7:707")])
+async def test_addresses_are_text(sink: Sink, output: Path, ipv6: float, shown: str) -> None:
+    """IPv4 and IPv6 addresses are written as people write them."""
+    await deliver(sink, make_batch(5, ipv6=ipv6))
+    assert text_of(output).count(shown) == 5
+    assert "::ffff:" not in text_of(output)
+
+
+async def test_fanout_accounts_for_every_row(case: SinkCase, sink: Sink, output: Path) -> None:
+    """Through the fan-out all rows are delivered, and the output agrees with the account."""
+    batches = [make_batch(1000, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
+    ledger = Ledger()
+    async with FanOut({case.name: sink}, ledger) as fanout:
+        for batch in batches:
+            fanout.offer(batch)
+            assert ledger.stages[f"sink.{case.name}"].balanced
+    stage = ledger.stages[f"sink.{case.name}"]
+    assert (stage.received, stage.delivered, stage.queued, stage.dropped) == (20_000, 20_000, 0, {})
+    assert case.read(output) == totals_of(*batches)
+
+
+async def test_overflow_is_accounted_for(case: SinkCase, sink: Sink, output: Path) -> None:
+    """What the queue dropped is missing from the output, and nothing else."""
+    batches = [make_batch(100, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
+    ledger = Ledger()
+    fanout = FanOut({case.name: sink}, ledger, Limits(batches=5))
+    for batch in batches:
+        fanout.offer(batch)
+    await fanout.start()
+    await fanout.stop()
+    stage = ledger.stages[f"sink.{case.name}"]
+    assert (stage.received, stage.delivered, stage.dropped) == (2000, 500, {"queue_full": 1500})
+    assert case.read(output) == totals_of(*batches[-5:])
+
+
+async def test_slow_neighbour_does_not_delay_it(case: SinkCase, sink: Sink, output: Path) -> None:
+    """While another sink is stuck, this one gets all rows."""
+    stuck, after, ledger = ScriptedSink(slow=True), ScriptedSink(), Ledger()
+    batches = [make_batch(100, seed=seed, seq=seed) for seed in range(10)]
+    watched = Watched(sink, len(batches))
+    fanout = FanOut({"stuck": stuck, case.name: watched, "after": after}, ledger)
+    await fanout.start()
+    for batch in batches:
+        fanout.offer(batch)
+    stage = ledger.stages[f"sink.{case.name}"]
+    await asyncio.wait_for(watched.done.wait(), 10)
+    await after.wait_for(10)
+    assert (stage.delivered, stuck.seqs, after.seqs) == (1000, [], list(range(10)))
+    await fanout.stop(timeout=0)
+    assert case.read(output) == totals_of(*batches)
+
+
+async def test_failure_is_a_sink_error(failing: Sink) -> None:
+    """Without room the write raises a SinkError with reason and remedy, and the sink still closes."""
+    await failing.open()
+    with pytest.raises(SinkError, match=r"No space left on device.*make room") as caught:
+        await failing.write(make_batch(10))
+    assert (caught.value.reason, caught.value.retryable) == ("disk_full", False)
+    await failing.close()
+
+
+async def test_failing_sink_is_accounted_for(case: SinkCase, failing: Sink) -> None:
+    """Each batch that a failing sink loses is counted under the reason, while its neighbour gets all."""
+    neighbour, ledger = ScriptedSink(), Ledger()
+    async with FanOut({case.name: failing, "neighbour": neighbour}, ledger) as fanout:
+        for seq in range(5):
+            fanout.offer(make_batch(10, seq=seq))
+    stage = ledger.stages[f"sink.{case.name}"]
+    assert (stage.received, stage.delivered, stage.dropped) == (50, 0, {"disk_full": 50})
+    assert neighbour.seqs == list(range(5))
+
+
+async def test_close_without_open(sink: Sink) -> None:
+    """A sink whose open failed, or was never called, closes without an error."""
+    await sink.close()
