@@ -21,7 +21,8 @@ def collect(batches: Iterable[DeltaBatch]) -> Columns:
     """One row for each (node, boot, slot, generation): sums of what counts, the latest of what describes.
 
     Rows may come in any order and late; of rows of the same window the later one describes. A message that
-    comes twice counts once. The result has the delta columns, the summed ones as unsigned 64 bit, and those of `ADDED`.
+    comes twice counts once. The result has the delta columns, the summed ones as unsigned 64 bit, and those
+    of `ADDED`.
     """
     columns = _concatenate(batches)
     keys = (columns["origin"], columns["socket.slot"], columns["socket.generation"])
@@ -50,7 +51,7 @@ def _concatenate(batches: Iterable[DeltaBatch]) -> Columns:
     origins: dict[tuple[str, str], int] = {}
     numbers = [origins.setdefault((batch.node, batch.boot), len(origins)) for batch in kept]
     windows = np.repeat(np.array([batch.window for batch in kept], np.int64), lengths)
-    columns["window"] = windows - columns["window.late_s"]
+    columns["window"] = windows - columns["window.late_s"].astype(np.int64)
     columns["origin"] = np.repeat(np.array(numbers, np.int64), lengths)
     return columns
 

@@ -131,8 +131,13 @@ def _judge_aspects(report: Report, end: End, seen: Seen | None) -> list[Failure]
 
 def _text(socket: End | Seen) -> str:
     """The connection of a socket as people write it."""
-    local, peer = address_text(socket.local_address), address_text(socket.peer_address)
-    return f"[{local}]:{socket.local_port} → [{peer}]:{socket.peer_port}"
+    local = _endpoint(socket.local_address, socket.local_port)
+    return f"{local} → {_endpoint(socket.peer_address, socket.peer_port)}"
+
+
+def _endpoint(address: bytes, port: int) -> str:
+    text = address_text(address)
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
 
 
 def _varied(failures: list[Failure]) -> list[Failure]:

@@ -60,7 +60,7 @@ class Talk:
         try:
             self.sock.recv(1)
         except ConnectionResetError as error:
-            self.end.errno = error.errno
+            self.end.errno = error.errno or errno.ECONNRESET
             self.close(CloseReason.RST_RECEIVED)
         else:
             raise TrafficError(f"{self.end.kind}: no reset came")

@@ -31,7 +31,7 @@ def hasty_parent(part: Part) -> Iterator[None]:
     def act(child: Part) -> None:
         talk = child.connect(port)
         talk.send(HASTY_BYTES)
-        talk.end.close_reason = CloseReason.FIN_SENT
+        talk.end.close_reason, talk.end.closed_at_ns = CloseReason.FIN_SENT, time.time_ns()
         talk.sock.detach()  # Python must not close it: the kernel does, at the exit
 
     for index in range(2 * part.profile.few):

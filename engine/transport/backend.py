@@ -78,7 +78,7 @@ class Member(Protocol):
     """One consumer of a group: what it is assigned and what it committed."""
 
     async def changed(self) -> None:
-        """Wait until the assignment taken last (at first: none) holds no more.
+        """Wait until the assignment taken last (at first: none) holds no more; for ever after ``leave``.
 
         :raises MembershipLost: if the group goes on without this member.
         """

@@ -4,7 +4,8 @@ import itertools
 import zlib
 from abc import abstractmethod
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.transport import base
@@ -29,7 +30,7 @@ class Transport(base.Transport):
     def __init__(self, url: list[URL], app: AppT, loop: AbstractEventLoop | None = None) -> None:
         super().__init__(url, app, loop)
         self.backend = self.open_backend(url[0])
-        self._turn = itertools.count()
+        self._turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._users = 0
 
     @abstractmethod
@@ -81,7 +82,7 @@ class Transport(base.Transport):
         """The partition of a key: its CRC-32 modulo their number. Without a key, each in turn."""
         count = self.backend.partitions(topic) or 1
         if key is None:
-            return next(self._turn) % count
+            return next(self._turns[topic]) % count
         return zlib.crc32(key) % count
 
     def declared_partitions(self, topic: str) -> int:

@@ -8,7 +8,7 @@ from faust.tables.manager import TableManager
 
 
 class QuietBoot(BootStrategy):
-    """Starts no web server, and not the sensors: what they count by the event works, their timers do not run."""
+    """Starts no web server and no sensors: the monitor counts events, but its timer does not run."""
 
     enable_web = False
     enable_sensors = False

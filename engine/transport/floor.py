@@ -15,8 +15,8 @@ class AckFloor:
 
     def __init__(self, notify: Callable[[], None] = lambda: None) -> None:
         self._notify = notify
-        # In order of delivery, which is the order of offsets. No dict: finding its first key takes longer with
-        # every key removed before it.
+        # In order of delivery, which is the order of offsets. No dict: finding its first key slows down with
+        # every key that was removed before it.
         self._unfinished: OrderedDict[int, None] = OrderedDict()
         self._start = 0
         self._next = 0

@@ -1,7 +1,7 @@
 """``memory://``: the transport within one process, with nothing else needed.
 
-``memory://`` is private to its app; ``memory://NAME`` is one log for all apps of the process that use the name
-(in lower case), and outlives them. Limits of each partition: ``memory://?max_messages=4096&max_bytes=67108864``.
+``memory://`` is private to its app; ``memory://name`` is one log for all apps of the process that use the
+name, and outlives them. Limits of each partition: ``memory://?max_messages=4096&max_bytes=67108864``.
 """
 
 from collections.abc import Mapping

@@ -86,12 +86,13 @@ class MemoryMember:
         self.topics = set(topics)
         self.urge = urge
         self.gave_up = 0
+        self._left = False
         self._held = Assignment(0, frozenset())
         group.enter(self)
 
     async def changed(self) -> None:
-        """Wait for a generation later than the one taken."""
-        await self._group.wait(lambda: self._group.generation != self._held.generation)
+        """Wait for a generation later than the one taken; for ever once the member left."""
+        await self._group.wait(lambda: not self._left and self._group.generation != self._held.generation)
 
     async def take(self) -> Assignment:
         """Give up everything, wait until all members have, and take the share of the newest generation."""
@@ -125,5 +126,6 @@ class MemoryMember:
 
     async def leave(self) -> None:
         """Leave the group."""
+        self._left = True
         self._held = Assignment(0, frozenset())
         self._group.leave(self)

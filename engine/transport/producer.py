@@ -24,8 +24,8 @@ def as_headers(headers: HeadersArg) -> Headers:
 class Producer(base.Producer):
     """Sends to the partitions of the log.
 
-    ``send`` waits for room and until the record is stored, and raises what went wrong: so an agent finishes its
-    event only when its results are safe, and a full partition slows it down.
+    ``send`` waits for room and until the record is stored, and raises what went wrong: so an agent finishes
+    its event only when its results are safe, and a full partition slows it down.
     """
 
     logger = get_logger(__name__)

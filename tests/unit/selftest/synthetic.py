@@ -1,6 +1,7 @@
 """A little truth, and the batches that a perfect Tailrace would have made of it."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def truth_of(*ends: End) -> Truth:
 def row(end: End, slot: int) -> Columns:
     """One row that tells all of ``end``."""
     columns = empty_columns(1)
-    values: dict[str, int | bytes | np.void | None] = {
+    values: dict[str, Any] = {
         "socket.slot": slot,
         "socket.generation": 1,
         "network.local.address": np.void(end.local_address),

@@ -25,7 +25,7 @@ def test_failures_say_what_was_expected_and_what_came() -> None:
     """A finding names the kind, the connection, the aspect and both values."""
     report = compare(truth_of(CLIENT, SERVER), collect(batches_of(CLIENT)), {})
     expected = (
-        "- short [127.0.0.1]:9000 → [127.0.0.1]:40000: socket: "
+        "- short 127.0.0.1:9000 → 127.0.0.1:40000: socket: "
         "expected one of short-server (102), 2000 bytes sent, 1000 received, came none"
     )
     assert expected in report.as_text()

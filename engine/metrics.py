@@ -1,0 +1,62 @@
+"""Tailrace's own figures for Prometheus: the ledger, and what the process costs."""
+
+import contextlib
+from collections.abc import Iterator
+
+from engine.errors import UsageError
+from engine.ledger import Ledger
+
+
+@contextlib.contextmanager
+def serve_metrics(listen: str, ledger: Ledger) -> Iterator[None]:
+    """Serves ``/metrics`` on ``address:port`` while the block runs; does nothing for an empty ``listen``.
+
+    :raises UsageError: if ``listen`` is no address and port, or they are taken.
+    """
+    if not listen:
+        yield
+        return
+    address, _, port = listen.rpartition(":")
+    if not address or not port.isdigit():
+        raise UsageError(f"metrics.listen is {listen!r}", "write address:port, such as 127.0.0.1:9464")
+    import prometheus_client
+
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(LedgerCollector(ledger))
+    prometheus_client.ProcessCollector(registry=registry)
+    try:
+        server, thread = prometheus_client.start_http_server(int(port), address.strip("[]"), registry)
+    except OSError as error:
+        raise UsageError(f"metrics.listen {listen}: {error.strerror}", "choose another port") from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class LedgerCollector:
+    """The ledger as Prometheus families, read when asked for."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> "Iterator[object]":
+        """Units received, delivered, queued, and dropped by reason, by stage."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        received = CounterMetricFamily("tailrace_received", "Units that a stage took in", labels=["stage", "unit"])
+        delivered = CounterMetricFamily("tailrace_delivered", "Units passed on", labels=["stage", "unit"])
+        queued = GaugeMetricFamily("tailrace_queued", "Units that wait", labels=["stage", "unit"])
+        dropped = CounterMetricFamily("tailrace_dropped", "Units lost", labels=["stage", "unit", "reason"])
+        noted = CounterMetricFamily("tailrace_noted", "Worth knowing, not lost", labels=["stage", "what"])
+        for name, stage in dict(self._ledger.stages).items():
+            received.add_metric([name, stage.unit], stage.received)
+            delivered.add_metric([name, stage.unit], stage.delivered)
+            queued.add_metric([name, stage.unit], stage.queued)
+            for reason, count in dict(stage.dropped).items():
+                dropped.add_metric([name, stage.unit, reason], count)
+            for what, count in dict(stage.noted).items():
+                noted.add_metric([name, what], count)
+        yield from (received, delivered, queued, dropped, noted)

@@ -1,0 +1,123 @@
+"""The way of the data, top to bottom: probe, socket state, deltas, sinks."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from actors.fanout import FanOut
+from actors.node import NodeActor
+from engine.batch import DeltaBatch
+from engine.config import Config
+from engine.errors import TailraceError
+from engine.ledger import Ledger
+from engine.metrics import serve_metrics
+from engine.sink import Sink
+from engine.transport.embedded import EmbeddedApp, embedded_app
+from probes.source import Source
+from probes.tcp import TcpProbe
+
+#: Seconds that sinks get to write what is queued when the program ends.
+FLUSH_SECONDS = 1.0
+
+
+class Pipeline:
+    """Everything of ``tailrace run``, in one process.
+
+    :param sinks: opened and closed by the pipeline.
+    """
+
+    def __init__(self, config: Config, sinks: dict[str, Sink], ledger: Ledger | None = None) -> None:
+        self.ledger = ledger or Ledger()
+        self._config = config
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self.probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
+        self._kernel = self.ledger.stage("kernel", "events")
+        self._node = NodeActor(config.node_name, boot_id(), config.tcp.slots, self.ledger)
+        self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
+        self._app = self._wire()
+
+    def _wire(self) -> EmbeddedApp:
+        """The graph: each agent reads one topic; a topic holds a bounded number of messages, then senders wait."""
+        app = embedded_app("tailrace", self._config.bus.url)
+        frames = app.topic("tailrace.frames", value_type=bytes)
+        deltas = app.topic("tailrace.deltas", value_type=bytes)
+
+        async def send(frame: bytes) -> None:
+            await frames.send(value=frame)
+
+        self._source = Source(self.probe, send, self._kernel)
+
+        @app.agent(frames, name="sockets")
+        async def sockets(stream: AsyncIterator[bytes]) -> None:
+            async for frame in stream:
+                for message in self._node.handle(frame):
+                    await deltas.send(value=message)
+
+        @app.agent(deltas, name="deliver")
+        async def deliver(stream: AsyncIterator[bytes]) -> None:
+            async for message in stream:
+                self._fan_out.offer(DeltaBatch.decode(message))
+
+        return app
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        """Runs until stop(); the last deltas reach the sinks.
+
+        :param ready: set when every hook is attached and open sockets are adopted.
+        :raises TailraceError: if the probe, a sink or the bus cannot start, or an actor fails.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            await self._fan_out.start()
+            stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
+            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
+            await self._app.start()
+            stack.push_async_callback(self._app.stop)
+            stack.callback(self.probe.close)
+            await asyncio.to_thread(self.probe.start)
+            if ready:
+                ready.set()
+            await self._watch()
+        if self._failure:
+            raise self._failure
+
+    async def _watch(self) -> None:
+        source = asyncio.create_task(self._source.run(), name="source")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
+        crashed = asyncio.create_task(self._app.wait_until_stopped(), name="app")
+        try:
+            await asyncio.wait({source, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            self._source.stop()
+            await source
+            await self._app.transport.drain("tailrace.frames", "tailrace.deltas")
+        finally:
+            for task in (stopping, crashed):
+                task.cancel()
+        if self._app.crashed:
+            raise TailraceError("an actor failed", "see the log") from self._app.crash_reason
+
+    def stop(self) -> None:
+        """Makes run() end in good order."""
+        self._stopping.set()
+
+    def _sink_failed(self, name: str, error: BaseException) -> None:
+        logging.getLogger("tailrace.sinks").warning("sink %s: %s", name, error)
+        if getattr(error, "reason", "") == "broken_pipe":
+            self.stop()
+
+
+def boot_id() -> str:
+    """Names this boot of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def name_sinks(sinks: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Each sink under its name; a second one of a name gets a number."""
+    named: dict[str, Any] = {}
+    for name, sink in sinks:
+        number = sum(1 for other in named if other.split("#")[0] == name) + 1
+        named[name if number == 1 else f"{name}#{number}"] = sink
+    return named
