@@ -64,15 +64,34 @@ static __always_inline void settle(struct sock *sk)
 	tally(TALLY_SETTLED, 1);
 }
 
-/* A failed connect's error; the kernel keeps it in sk_err until the application has been told. An application
- * that gave up leaves none, nor does a connect for which no port was free: that one never had a port. */
-static __always_inline u16 connect_error(struct sock *sk, u16 local_port)
+/* A failed connect's error: sk_err; without one the application gave up, and what the network had answered is
+ * the cause if it did (the application may have asked for that error and so cleared it). A connect for which no
+ * port was free never had a port. */
+static __always_inline u16 connect_error(struct sock *sk, struct entry *entry, u16 local_port)
 {
 	int error = 0;
 	READ(error, sk->sk_err);
+	if (!error)
+		READ(error, sk->sk_err_soft);
+	if (!error && entry)
+		error = entry->error;
 	if (error)
 		return error;
 	return local_port ? ECANCELED : EADDRNOTAVAIL;
+}
+
+/* The newest error that the network sent for this socket (an ICMP message on its error queue). */
+static __always_inline u32 queued_error(struct sock *sk)
+{
+	struct sk_buff *newest = 0;
+	struct sock_exterr_skb *error = 0;
+	u32 code = 0;
+	READ(newest, sk->sk_error_queue.prev);
+	if (!newest || (void *)newest == (void *)&sk->sk_error_queue)
+		return 0;
+	error = (struct sock_exterr_skb *)&newest->cb;
+	READ(code, error->ee.ee_errno);
+	return code;
 }
 
 static __always_inline void fill_unknown(struct description *as, struct sock *sk)
@@ -130,7 +149,7 @@ static __always_inline void ended(struct sock *sk, u32 old, u32 flags, u32 user)
 		event->header.error = error;
 		if (event->header.kind == KIND_FAIL) {
 			fill_tuple(&event->socket, sk);
-			event->header.error = connect_error(sk, event->socket.local_port);
+			event->header.error = connect_error(sk, entry, event->socket.local_port);
 		}
 		fill_final(event, sk, old, user);
 		ring.ringbuf_submit(event, wakeup());

@@ -1,13 +1,13 @@
 /* The maps, and who inserts, reads and deletes. Sizes come from the loader (-DSLOTS=...). */
 
-#define RING_PAGES (RING_BYTES / 4096)
+#define RING_PAGES (RING_BYTES / PAGE_SIZE) /* bcc multiplies by PAGE_SIZE */
 #define PENDING_CELLS 4096
 
 struct entry {
 	u32 slot; /* or NO_SLOT: the description is in `overflow` then */
 	u32 generation;
 	u32 unsettled; /* 1: accepted, owner not yet known, counted in `pending` */
-	u32 reserved;
+	u32 error; /* that the network answered to our SYN */
 };
 
 struct listener_key {

@@ -77,6 +77,20 @@ int destroyed(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* raw_tracepoint inet_sk_error_report(sk): the application is told of an error; of a connect under way it is kept,
+ * because an ICMP error alone does not end one. */
+int error_reported(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u64 key = (u64)sk;
+	u8 state = 0;
+	READ(state, sk->__sk_common.skc_state);
+	struct entry *entry = state == TCP_SYN_SENT ? sockets.lookup(&key) : 0;
+	if (entry)
+		entry->error = queued_error(sk);
+	return 0;
+}
+
 /* raw_tracepoint tcp_rcv_space_adjust(sk), tcp_sendmsg_locked(sk, ...), sock_send_length(sk, ...): the task at
  * work has read from or writes to the socket. */
 int used(struct bpf_raw_tracepoint_args *ctx)

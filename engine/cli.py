@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, parents=[common], help=purpose)
         command.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    command.add_argument("--quick", action="store_true", help="less traffic: 5 seconds instead of 12")
     return parser
 
 
@@ -107,9 +108,9 @@ def _doctor(config: Config, options: argparse.Namespace) -> int:
 
 
 def _selftest(config: Config, options: argparse.Namespace) -> int:
-    from engine.selftest import run_selftest
+    from selftest.run import run_selftest
 
-    return run_selftest(config, options.output)
+    return run_selftest(config, options.output, "quick" if options.quick else "full")
 
 
 _COMMANDS = {"run": _run, "doctor": _doctor, "selftest": _selftest}

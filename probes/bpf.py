@@ -4,34 +4,56 @@ import ctypes
 import errno
 import os
 import struct
+import sys
 from collections.abc import Sequence
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-_SYSCALLS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+#: By the machine's name (kernel: arch/*/include/**/syscall*.tbl and asm-generic/unistd.h).
+_SYSCALLS = {
+    "x86_64": 321,
+    "aarch64": 280,
+    "riscv64": 280,
+    "loongarch64": 280,
+    "s390x": 351,
+    "ppc64le": 361,
+}
 _ATTR_BYTES = 144
 
-MAP_LOOKUP_ELEM = 1
-MAP_UPDATE_ELEM = 2
-PROG_TEST_RUN = 10
-OBJ_GET_INFO_BY_FD = 15
-RAW_TRACEPOINT_OPEN = 17
-LINK_CREATE = 28
-ITER_CREATE = 33
+
+class Command(IntEnum):
+    """Commands of bpf(2) (kernel: ``enum bpf_cmd``)."""
+
+    MAP_LOOKUP_ELEM = 1
+    MAP_UPDATE_ELEM = 2
+    PROG_TEST_RUN = 10
+    OBJ_GET_INFO_BY_FD = 15
+    RAW_TRACEPOINT_OPEN = 17
+    LINK_CREATE = 28
+    ITER_CREATE = 33
+
 
 TRACE_ITER = 28
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_number = _SYSCALLS[os.uname().machine] if os.uname().machine in _SYSCALLS else -1
+_number = _SYSCALLS.get(os.uname().machine) if sys.maxsize > 1 << 32 else None
 
 
-def _bpf(command: int, attr: ctypes.Array[ctypes.c_char]) -> int:
-    result: int = _libc.syscall(_number, command, attr, _ATTR_BYTES)
+def is_known() -> bool:
+    """Whether this module knows the number of bpf(2) on this machine."""
+    return _number is not None
+
+
+def _bpf(command: Command, attr: ctypes.Array[ctypes.c_char]) -> int:
+    if _number is None:
+        raise OSError(errno.ENOSYS, f"bpf(2) has no known number on {os.uname().machine}", command.name)
+    result: int = _libc.syscall(_number, int(command), attr, _ATTR_BYTES)
     if result < 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        raise OSError(code, os.strerror(code), f"bpf {command.name}")
     return result
 
 
@@ -47,7 +69,7 @@ def map_update(fd: int, key: bytes | None, value: bytes) -> None:
     held_key = ctypes.create_string_buffer(key, len(key)) if key is not None else None
     held = ctypes.create_string_buffer(value, len(value))
     key_address = ctypes.addressof(held_key) if held_key is not None else 0
-    _bpf(MAP_UPDATE_ELEM, _attr("IIQQQ", fd, 0, key_address, ctypes.addressof(held), 0))
+    _bpf(Command.MAP_UPDATE_ELEM, _attr("IIQQQ", fd, 0, key_address, ctypes.addressof(held), 0))
 
 
 def push_all(fd: int, values: Sequence[int]) -> None:
@@ -55,7 +77,7 @@ def push_all(fd: int, values: Sequence[int]) -> None:
     value = ctypes.c_uint32()
     attr = _attr("IIQQQ", fd, 0, 0, ctypes.addressof(value), 0)
     for value.value in values:
-        _bpf(MAP_UPDATE_ELEM, attr)
+        _bpf(Command.MAP_UPDATE_ELEM, attr)
 
 
 def percpu_lookup(fd: int, keys: int) -> npt.NDArray[np.uint64]:
@@ -66,7 +88,7 @@ def percpu_lookup(fd: int, keys: int) -> npt.NDArray[np.uint64]:
     attr = _attr("IIQQQ", fd, 0, ctypes.addressof(key), cells.ctypes.data, 0)
     for index in range(keys):
         key.value = index
-        _bpf(MAP_LOOKUP_ELEM, attr)
+        _bpf(Command.MAP_LOOKUP_ELEM, attr)
         sums[index] = cells.sum()
     return sums
 
@@ -94,7 +116,7 @@ class TestRun:
         :raises OSError: EINVAL where the kernel (before 5.10) cannot run such a program on request.
         """
         self._args[:] = arguments
-        _bpf(PROG_TEST_RUN, self._attr)
+        _bpf(Command.PROG_TEST_RUN, self._attr)
 
 
 def attach_raw_tracepoint(program: int, name: str) -> int:
@@ -103,7 +125,7 @@ def attach_raw_tracepoint(program: int, name: str) -> int:
     :raises OSError: ENOENT if the kernel has no such tracepoint.
     """
     held = ctypes.create_string_buffer(name.encode())
-    return _bpf(RAW_TRACEPOINT_OPEN, _attr("QII", ctypes.addressof(held), program, 0))
+    return _bpf(Command.RAW_TRACEPOINT_OPEN, _attr("QII", ctypes.addressof(held), program, 0))
 
 
 def iterate(program: int) -> None:
@@ -111,9 +133,9 @@ def iterate(program: int) -> None:
 
     :raises OSError: if the kernel has no such iterator.
     """
-    link = _bpf(LINK_CREATE, _attr("IIII", program, 0, TRACE_ITER, 0))
+    link = _bpf(Command.LINK_CREATE, _attr("IIII", program, 0, TRACE_ITER, 0))
     try:
-        iterator = _bpf(ITER_CREATE, _attr("II", link, 0))
+        iterator = _bpf(Command.ITER_CREATE, _attr("II", link, 0))
         try:
             _read_to_end(iterator)
         finally:
@@ -151,5 +173,5 @@ class ProgramInfo(ctypes.Structure):
 def program_info(fd: int) -> ProgramInfo:
     """What the kernel knows of a program; run time and count move while ``kernel.bpf_stats_enabled`` is 1."""
     info = ProgramInfo()
-    _bpf(OBJ_GET_INFO_BY_FD, _attr("IIQ", fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    _bpf(Command.OBJ_GET_INFO_BY_FD, _attr("IIQ", fd, ctypes.sizeof(info), ctypes.addressof(info)))
     return info

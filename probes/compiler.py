@@ -1,12 +1,14 @@
 """Compiles BPF in a process of its own, which hands over the descriptors and takes LLVM with it when it ends.
 
-Run as ``python -m probes.compiler SOCKET`` by ``probes.loader``: reads a request, answers with descriptors.
-The only importer of bcc.
+Run as a script with the arguments SOCKET PARENT by ``probes.compilation``: reads a request, answers with
+descriptors. The only importer of bcc; imports nothing else of Tailrace.
 """
 
 import contextlib
+import ctypes
 import json
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -15,6 +17,9 @@ from typing import IO, Any
 
 #: Descriptors of one message: the kernel's SCM_MAX_FD is 253.
 MAX_DESCRIPTORS = 250
+
+#: prctl(2): the signal to get when the parent ends (kernel: include/uapi/linux/prctl.h).
+_PR_SET_PDEATHSIG = 1
 
 
 def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
@@ -27,8 +32,10 @@ def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]
         os.environ["BCC_KERNEL_SOURCE"] = request["tree"]
     try:
         import bcc
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: the Python part is there, libbcc is not
         return {"error": "bcc_missing", "detail": str(error)}, []
+    if not hasattr(bcc, "BPF"):
+        return {"error": "bcc_missing", "detail": f"{bcc.__file__} is another package of that name"}, []
     try:
         module = bcc.BPF(text=request["source"], cflags=request["cflags"])
     except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever clang says
@@ -75,8 +82,16 @@ def _verdict(log: IO[bytes]) -> str:
     return words[-1] if words else ""
 
 
+def _die_with(parent: int) -> None:
+    """Ends this process when the thread that started it ends, also if it has ended already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
 def main() -> None:
-    """Answers one request on the socket whose descriptor number is the argument."""
+    """Answers one request on the socket whose descriptor number is the first argument."""
+    _die_with(int(sys.argv[2]))
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rb") as reader:
         answer, descriptors = compile_programs(json.loads(reader.readline()))
         body = json.dumps(answer).encode() + b"\n"

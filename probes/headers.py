@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -44,7 +45,32 @@ def cache_root() -> Path:
     """Where header trees are kept: /var/cache for root, the user's cache else."""
     if os.geteuid() == 0:
         return Path("/var/cache/tailrace")
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tailrace"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tailrace"
+
+
+def find_source() -> str:
+    """``btf`` or ``installed``: where the kernel's types come from; empty if from nowhere."""
+    if BTF.exists():
+        return "btf"
+    return "installed" if installed_headers().exists() else ""
+
+
+def installed_headers() -> Path:
+    """Where a distribution's headers for the running kernel are."""
+    return Path("/lib/modules", os.uname().release, "build")
+
+
+def find_bpftool() -> str | None:
+    """The path of bpftool; distributions keep it in /usr/sbin, which users other than root do not search."""
+    return shutil.which("bpftool", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def no_headers() -> ProbeError:
+    """What is wrong when ``find_source`` finds nothing."""
+    return ProbeError(
+        "the kernel has neither BTF nor installed headers",
+        f"apt-get install linux-headers-{os.uname().release}, or boot a kernel with CONFIG_DEBUG_INFO_BTF",
+    )
 
 
 def find_headers() -> Headers:
@@ -52,14 +78,10 @@ def find_headers() -> Headers:
 
     :raises ProbeError: if the kernel has no BTF and no headers are installed, or bpftool is missing.
     """
-    if BTF.exists():
-        return Headers("btf", _btf_tree())
-    if Path("/lib/modules", os.uname().release, "build").exists():
-        return Headers("installed", None)
-    raise ProbeError(
-        "the kernel has neither BTF nor installed headers",
-        f"apt-get install linux-headers-{os.uname().release}, or boot a kernel with CONFIG_DEBUG_INFO_BTF",
-    )
+    source = find_source()
+    if not source:
+        raise no_headers()
+    return Headers(source, _btf_tree() if source == "btf" else None)
 
 
 def build_key() -> str:
@@ -70,37 +92,60 @@ def build_key() -> str:
     return f"{name.release}-{digest.hexdigest()[:16]}"
 
 
+def tree_path() -> Path:
+    """Where the tree made from the running kernel's BTF is kept; another build of the kernel has another."""
+    return cache_root() / "headers" / build_key()
+
+
+def is_complete(tree: Path) -> bool:
+    """Whether a tree is there; trees appear whole, under their names, or not at all."""
+    return (tree / "include/linux/kconfig.h").exists()
+
+
 def _btf_tree() -> Path:
-    tree = cache_root() / "headers" / build_key()
-    if not (tree / "include/linux/kconfig.h").exists():
+    tree = tree_path()
+    if not is_complete(tree):
         _make_tree(tree)
     return tree
 
 
 def _make_tree(tree: Path) -> None:
+    types = _dump_btf()
     try:
         tree.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=tree.parent))
+        with tempfile.TemporaryDirectory(dir=tree.parent, ignore_cleanup_errors=True) as folder:
+            scratch = Path(folder, "tree")
+            write_tree(scratch, types, os.uname().release)
+            _move(scratch, tree)
     except OSError as error:
-        raise ProbeError(f"cannot write {tree.parent}: {error.strerror}", "make it writable") from error
+        remedy = "give it a writable folder with 10 MB of space"
+        raise ProbeError(f"cannot keep kernel headers in {tree.parent} ({error.strerror})", remedy) from error
+
+
+def _move(scratch: Path, tree: Path) -> None:
+    """Gives a tree its name. One that another process made meanwhile stays: it may be in use already."""
     try:
-        write_tree(scratch, _dump_btf(), os.uname().release)
-        # Another process may have made the same tree meanwhile; the first one stays.
-        if not (tree / "include/linux/kconfig.h").exists():
-            shutil.rmtree(tree, ignore_errors=True)
-            scratch.rename(tree)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.rename(tree)
+    except OSError:  # rename(2) replaces no folder that holds something
+        if is_complete(tree):
+            return
+        shutil.rmtree(tree, ignore_errors=True)
+        scratch.rename(tree)
 
 
 def _dump_btf() -> str:
-    command = ["bpftool", "btf", "dump", "file", str(BTF), "format", "c"]
+    bpftool = find_bpftool()
+    if bpftool is None:
+        raise ProbeError("bpftool is missing", "apt-get install bpftool (Ubuntu: linux-tools-generic)")
+    command = [bpftool, "btf", "dump", "file", str(BTF), "format", "c"]
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    except FileNotFoundError:
-        raise ProbeError("bpftool is missing", "apt-get install bpftool") from None
+    except OSError as error:
+        raise ProbeError(f"cannot run {bpftool} ({error.strerror})", "install bpftool anew") from error
     except subprocess.CalledProcessError as error:
-        raise ProbeError(f"bpftool cannot dump {BTF}: {error.stderr.strip()}", "run as root") from error
+        said = " ".join(error.stderr.split())
+        remedy = f"install the bpftool of this kernel, {os.uname().release}"
+        raise ProbeError(f"bpftool cannot dump {BTF} ({said})", remedy) from error
 
 
 def write_tree(tree: Path, types: str, release: str) -> None:
@@ -121,9 +166,15 @@ def _append(path: Path, *lines: str) -> None:
 
 
 def version_numbers(release: str) -> tuple[int, int, int]:
-    """``6.1.0-18-amd64`` as (6, 1, 0)."""
-    numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in release.split("-")[0].split(".")[:3]]
-    return (numbers + [0, 0, 0])[0], (numbers + [0, 0, 0])[1], (numbers + [0, 0, 0])[2]
+    """``6.1.0-18-amd64`` as (6, 1, 0), ``6.18-rc1`` as (6, 18, 0).
+
+    :raises ValueError: if it does not begin with two numbers.
+    """
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    if not found:
+        raise ValueError(f"no kernel release: {release!r}")
+    major, minor, patch = (int(part or 0) for part in found.groups())
+    return major, minor, patch
 
 
 def _version(release: str) -> tuple[str, ...]:

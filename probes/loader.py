@@ -1,25 +1,18 @@
 """Loads a BPF source through a compiler process and attaches its hooks; detaches by closing descriptors."""
 
-import contextlib
-import json
+import errno
 import os
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.errors import ProbeError
 from probes import bpf
-from probes.compiler import MAX_DESCRIPTORS
+from probes.compilation import ask_compiler
 from probes.headers import Headers
 from probes.program import Feature, Hook, Taken
 
 #: Kernels before this lack the ring buffer (5.8), iterators over TCP (5.9) or programs run on request (5.10).
 OLDEST_KERNEL = (5, 10)
-
-COMPILE_SECONDS = 120
 
 
 @dataclass
@@ -57,7 +50,9 @@ class Loaded:
                 self.programs[hook.program], hook.tracepoint
             )
         except OSError as error:
-            return "the kernel has no such tracepoint" if error.errno == 2 else str(error)
+            if error.errno == errno.ENOENT:
+                return "the kernel has no such tracepoint"
+            return error.strerror or str(error)
         return None
 
     def detach(self) -> None:
@@ -92,7 +87,7 @@ def load(
         "maps": list(maps),
         "programs": programs,
     }
-    answer, descriptors = _ask_compiler(request)
+    answer, descriptors = ask_compiler(request)
     names = [*answer["maps"], *answer["programs"]]
     by_name = dict(zip(names, descriptors, strict=True))
     return Loaded(
@@ -100,49 +95,3 @@ def load(
         {name: by_name[name] for name in answer["programs"]},
         answer["refused"],
     )
-
-
-def _ask_compiler(request: dict[str, object]) -> tuple[dict[str, list[str]], list[int]]:
-    ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryFile() as complaints:
-        command = [sys.executable, "-m", "probes.compiler", str(theirs.fileno())]
-        with subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=complaints) as child:
-            theirs.close()
-            ours.settimeout(COMPILE_SECONDS)
-            try:
-                ours.sendall(json.dumps(request).encode() + b"\n")
-                answer, descriptors = _receive(ours)
-            except (OSError, ValueError) as error:
-                child.kill()
-                raise ProbeError(f"the BPF compiler ended early: {_tail(complaints)}", "see above") from error
-        if "error" in answer:
-            raise _compile_error(answer, _tail(complaints))
-        return answer, descriptors
-
-
-def _receive(channel: socket.socket) -> tuple[dict[str, object], list[int]]:
-    body, descriptors, _, _ = socket.recv_fds(channel, 65536, MAX_DESCRIPTORS)
-    while not body.endswith(b"\n"):
-        more = channel.recv(65536)
-        if not more:
-            break
-        body += more
-    try:
-        return json.loads(body), list(descriptors)
-    except ValueError:
-        for fd in descriptors:
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        raise
-
-
-def _tail(complaints: "tempfile._TemporaryFileWrapper[bytes]", size: int = 4000) -> str:
-    complaints.seek(0)
-    return complaints.read().decode(errors="replace")[-size:].strip()
-
-
-def _compile_error(answer: dict[str, object], complaint: str) -> ProbeError:
-    if answer["error"] == "bcc_missing":
-        remedy = "apt-get install python3-bpfcc, in a virtual environment made with --system-site-packages"
-        return ProbeError(f"bcc is missing ({answer['detail']})", remedy)
-    return ProbeError(f"BPF does not compile: {complaint or answer['detail']}", "run `tailrace doctor`")

@@ -43,6 +43,13 @@ DESTROYED = Feature(
     required=False,
     loss="a missed close holds its slot until the kernel uses the socket's memory again",
 )
+ERRORS = Feature(
+    "errors of connects",
+    "why a connect failed that the application gave up after an ICMP error",
+    (Hook("error_reported", "inet_sk_error_report"),),
+    required=False,
+    loss="such connects are reported as given up (ECANCELED)",
+)
 READS = Feature(
     "owner by first read",
     "the process that took an accepted connection",
@@ -81,7 +88,7 @@ LEFTOVERS = Feature(
     required=False,
     loss="orphans and connections waiting to be accepted at the start are not reported",
 )
-FEATURES = (STATES, DESTROYED, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS)
+FEATURES = (STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS)
 
 #: As in the kernel (include/net/tcp_states.h).
 TCP_SYN_SENT = 2
@@ -286,3 +293,5 @@ class TcpProbe:
     def close(self) -> None:
         """Detaches; nothing is left in the kernel."""
         self._stack.close()
+        for name in ("_cells", "_descriptions"):  # memory that is still mapped keeps its map in the kernel
+            vars(self).pop(name, None)

@@ -17,6 +17,16 @@ from engine.transport.intake import Intake, Records
 COMMIT_PAUSE = 0.001
 
 
+class ReadOffsets(dict[TP, int | None]):
+    """What Faust read last of each partition: nothing, whatever it says.
+
+    It drops messages before that offset, which it may set just after a seek back. The intake knows better.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
 class Consumer(base.Consumer):
     """Reads the partitions that the app is assigned and hands their messages to the agents.
 
@@ -39,6 +49,7 @@ class Consumer(base.Consumer):
         self._uncommitted = asyncio.Event()
         self._urged = asyncio.Event()
         self._intake = Intake(self.transport.backend, self._wake.set, self._on_ack)
+        self._read_offset = ReadOffsets()
         # Streams acknowledge by `consumer._acked_index[tp].add(offset)`.
         self._acked_index = self._intake.floors  # type: ignore[assignment]  # no set, but answers like one
 

@@ -17,6 +17,7 @@ from engine.transport.backend import Backend
 
 if TYPE_CHECKING:
     from engine.transport.consumer import Consumer
+    from engine.transport.producer import Producer
 
 #: The timestamp of a message is the producer's, not the log's (a number of Kafka's protocol).
 CREATE_TIME = 0
@@ -98,7 +99,7 @@ class Transport(base.Transport):
 
         :raises ConsumerNotStarted: if the app stops meanwhile.
         """
-        await self.app.producer.flush()
+        await cast("Producer", self.app.producer).settle()
         await self._consumer.drain(topics)
 
     def backlog(self) -> Mapping[TP, int]:

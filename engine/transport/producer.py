@@ -9,6 +9,7 @@ from faust.exceptions import ProducerSendError
 from faust.transport import base
 from faust.types import TP, RecordMetadata
 from faust.types.core import HeadersArg
+from faust.types.tuples import FutureMessage
 from mode import Seconds, get_logger
 
 from engine.transport.backend import Headers, Record
@@ -19,6 +20,10 @@ def as_headers(headers: HeadersArg) -> Headers:
     """Headers as Faust's callers may give them, as pairs."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     return tuple((name, value) for name, value in pairs)
+
+
+#: Seconds that a flush waits.
+FLUSH_TIMEOUT = 0.1
 
 
 class Producer(base.Producer):
@@ -33,6 +38,7 @@ class Producer(base.Producer):
 
     def __post_init__(self) -> None:
         self._appends: set[asyncio.Task[int]] = set()
+        self._unsent: set[asyncio.Future[Any]] = set()
 
     async def on_start(self) -> None:
         """Connect to the log."""
@@ -95,9 +101,25 @@ class Producer(base.Producer):
                 raise
             raise ProducerSendError(f"the app stopped before {tp.topic}[{tp.partition}] had room") from None
 
+    def send_soon(self, fut: FutureMessage) -> None:
+        """Store a message later. Agents rather await ``send``: see ``flush``."""
+        self._unsent.add(fut)
+        fut.add_done_callback(self._unsent.discard)
+        super().send_soon(fut)
+
     async def flush(self) -> None:
-        """Store what was sent without waiting (``send_soon``)."""
-        await self.buffer.flush()
+        """Wait for what was sent by ``send_soon``, at most ``FLUSH_TIMEOUT``.
+
+        Called before each commit. It must not wait for ever: the room that a message waits for may come from
+        that commit.
+        """
+        if self._unsent:
+            await asyncio.wait(tuple(self._unsent), timeout=FLUSH_TIMEOUT)
+
+    async def settle(self) -> None:
+        """Wait until everything sent by ``send_soon`` is stored."""
+        if self._unsent:
+            await asyncio.wait(tuple(self._unsent))
 
     async def create_topic(
         self,

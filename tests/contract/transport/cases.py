@@ -11,8 +11,8 @@ from engine.transport.memory import MemoryTransport
 class TransportCase:
     """A transport under its URL scheme.
 
-    :param broker: the URL of a log of that name, shared by all who use the name, which outlives the apps; each
-        partition holds at most that many messages and bytes.
+    :param broker: the URL of a log of that name, shared by all who use the name, which outlives the apps;
+        each partition holds at most that many messages and bytes.
     :param forget: lets go of the log of that name.
     """
 

@@ -14,10 +14,10 @@ from engine.transport.embedded import EmbeddedApp, embedded_app
 from tests.contract.transport.cases import TransportCase
 
 #: What an agent does with an event.
-Work = Callable[[EventT], Awaitable[object]]
+Work = Callable[[EventT[bytes]], Awaitable[object]]
 
 
-async def nothing(event: EventT) -> None:
+async def nothing(event: EventT[bytes]) -> None:
     """The work of an agent that only notes."""
 
 
@@ -25,11 +25,11 @@ async def nothing(event: EventT) -> None:
 class Notes:
     """The events that an agent began and finished, in that order."""
 
-    begun: list[EventT] = field(default_factory=list)
-    done: list[EventT] = field(default_factory=list)
+    begun: list[EventT[bytes]] = field(default_factory=list)
+    done: list[EventT[bytes]] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note(self, events: list[EventT], event: EventT) -> None:
+    def note(self, events: list[EventT[bytes]], event: EventT[bytes]) -> None:
         """Add an event to one of the lists."""
         events.append(event)
         self._news.set()
@@ -79,13 +79,11 @@ class Site:
         broker = self.case.broker(self.log, self.max_messages, self.max_bytes)
         return embedded_app(group, broker, **{"commit_interval": 0.05, **settings})  # type: ignore[arg-type]  # settings of many types
 
-    def topic(self, app: EmbeddedApp, name: str, partitions: int = 1) -> TopicT[bytes]:
+    def topic(self, app: EmbeddedApp, name: str, partitions: int = 1) -> TopicT:
         """A topic of raw values."""
         return app.topic(name, key_type=bytes, value_type=bytes, partitions=partitions)
 
-    def agent(
-        self, app: EmbeddedApp, topic: TopicT[bytes], work: Work = nothing, concurrency: int = 1
-    ) -> Notes:
+    def agent(self, app: EmbeddedApp, topic: TopicT, work: Work = nothing, concurrency: int = 1) -> Notes:
         """An agent that notes each event before and after its work."""
         notes = Notes()
 
@@ -112,7 +110,7 @@ class Site:
                 await app.stop()
 
 
-async def send(topic: TopicT[bytes], *values: bytes, partition: int | None = None) -> list[RecordMetadata]:
+async def send(topic: TopicT, *values: bytes, partition: int | None = None) -> list[RecordMetadata]:
     """Send values one after the other."""
     return [await (await topic.send(value=value, partition=partition)) for value in values]
 

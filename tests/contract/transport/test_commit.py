@@ -49,7 +49,7 @@ async def test_the_commit_stays_at_an_unfinished_message(site: Site, stuck: int)
     topic = site.topic(app, "deltas")
     release = asyncio.Event()
 
-    async def work(event: EventT) -> None:
+    async def work(event: EventT[bytes]) -> None:
         if event.value == b"%d" % stuck:
             await release.wait()
 
@@ -69,7 +69,7 @@ async def test_an_unfinished_message_is_delivered_again_after_a_stop(site: Site)
     first = site.app()
     topic = site.topic(first, "deltas")
 
-    async def work(event: EventT) -> None:
+    async def work(event: EventT[bytes]) -> None:
         if event.value == b"2":
             await asyncio.Event().wait()
 
@@ -107,13 +107,13 @@ async def test_two_workers_share_partitions_and_take_over(site: Site) -> None:
     notes = [site.agent(app, topic) for app, topic in zip(apps, topics, strict=True)]
     await apps[0].start()
     async with site.running(apps[1]):
-        shares = [consumer_of(app).assignment() for app in apps]
-        await notes[0].until(lambda: True)
         for p in range(4):
             await send(topics[0], b"%d" % p, partition=p)
         for note in notes:
             await note.until_done(2)
-        assert len(shares[1]) == 2
+        shares = [consumer_of(app).assignment() for app in apps]
+        assert [len(share) for share in shares] == [2, 2]
+        assert shares[0].isdisjoint(shares[1])
         await apps[0].stop()
         for p in range(4):
             await send(topics[1], b"%d" % (p + 4), partition=p)

@@ -45,7 +45,7 @@ async def test_a_drain_waits_until_all_is_processed_and_committed(site: Site) ->
     app = site.app(commit_interval=60)
     deltas, flows = site.topic(app, "deltas", partitions=2), site.topic(app, "flows")
 
-    async def forward(event: EventT) -> None:
+    async def forward(event: EventT[bytes]) -> None:
         await asyncio.sleep(0.001)
         await flows.send(value=event.value)
 

@@ -1,0 +1,94 @@
+"""``tailrace selftest``: the whole pipeline watches known traffic, and what comes out is compared with it."""
+
+import asyncio
+import json
+from typing import ClassVar
+
+import msgspec
+
+from engine.batch import DeltaBatch
+from engine.config import Config
+from engine.topology import Pipeline
+from selftest.collect import collect
+from selftest.comparison import compare
+from selftest.profile import PROFILES
+from selftest.report import Report
+from selftest.traffic import Traffic
+from selftest.truth import Truth
+
+
+class CollectingSink:
+    """Keeps every batch."""
+
+    class Config(msgspec.Struct, forbid_unknown_fields=True):
+        """Takes no settings."""
+
+    def __init__(self) -> None:
+        self.batches: list[DeltaBatch] = []
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def write(self, batch: DeltaBatch) -> None:
+        """Keeps the batch."""
+        self.batches.append(batch)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class SelfTest:
+    """One run: sockets of before the start, the pipeline, the traffic, the comparison.
+
+    :param profile: ``full`` or ``quick``.
+    """
+
+    sink: ClassVar[str] = "selftest"
+
+    def __init__(self, config: Config, profile: str) -> None:
+        self._collected = CollectingSink()
+        self._pipeline = Pipeline(config, {self.sink: self._collected})
+        self._profile = profile
+
+    async def run(self) -> Report:
+        """Makes the traffic and returns the comparison.
+
+        :raises TailraceError: if the pipeline cannot start or the traffic cannot be made.
+        """
+        with Traffic(PROFILES[self._profile]) as traffic:
+            await asyncio.to_thread(traffic.prepare)
+            ready = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(self._pipeline.run(ready))
+                tasks.create_task(self._watched(traffic, ready, running))
+            truth = self._truth
+        ledger = self._pipeline.ledger.as_dict()
+        return compare(truth, collect(self._collected.batches), ledger)
+
+    async def _watched(self, traffic: Traffic, ready: asyncio.Event, running: "asyncio.Task[None]") -> None:
+        """Waits for the probe to be attached, then makes the traffic; the pipeline stops whatever happens."""
+        attached = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({attached, running}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if ready.is_set():
+                await asyncio.to_thread(traffic.run)
+                self._truth: Truth = await asyncio.to_thread(traffic.finish)
+        finally:
+            attached.cancel()
+            self._pipeline.stop()
+
+
+def run_selftest(config: Config, output: str, profile: str = "full") -> int:
+    """Prints the report; returns 0 only if everything is exact."""
+    try:
+        report = asyncio.run(SelfTest(config, profile).run())
+    except* Exception as errors:
+        raise first_error(errors) from errors
+    print(json.dumps(report.as_dict(), indent=2) if output == "json" else report.as_text())
+    return 0 if report.exact else 1
+
+
+def first_error(errors: "BaseExceptionGroup[BaseException]") -> BaseException:
+    """The first error of a group that is none itself."""
+    first = errors.exceptions[0]
+    return first_error(first) if isinstance(first, BaseExceptionGroup) else first
