@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.batch import DeltaBatch
-from engine.errors import SinkError
+from engine.errors import BROKEN_PIPE, SinkError
 from engine.ledger import Stage
 from engine.sink import Sink
 
@@ -123,7 +123,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - a sink's code may raise anything; the others still close
             self._failed("close_failed", error)
         for kind, count in self._failures.items():
-            if count > 1:
+            if count > 1 and kind != BROKEN_PIPE:
                 log.warning("sink %s failed %d times in all: %s", self.name, count, kind)
 
     def statistics(self) -> LaneStatistics:
@@ -224,6 +224,7 @@ class Lane:
         self._failures[kind] += 1
         if self._failures[kind] == 1:
             trace = None if isinstance(error, SinkError) else error
-            log.warning("sink %s failed (%s): %s", self.name, kind, error, exc_info=trace)
+            level = logging.INFO if kind == BROKEN_PIPE else logging.WARNING
+            log.log(level, "sink %s failed (%s): %s", self.name, kind, error, exc_info=trace)
         if self._on_error:
             self._on_error(self.name, error)

@@ -11,7 +11,8 @@ from engine.errors import UsageError
 
 PREFIX = "TAILRACE_"
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+#: Schemes of bus URLs.
+BUSES = ("memory",)
 
 
 class TcpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -38,6 +39,10 @@ class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     url: str = "memory://"
+
+    def __post_init__(self) -> None:
+        if self.url.partition("://")[0] not in BUSES:
+            raise ValueError(f"no bus {self.url!r}, use one of {', '.join(f'{name}://' for name in BUSES)}")
 
 
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -104,29 +109,30 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _overlay(settings: dict[str, Any], environment: Mapping[str, str]) -> None:
     """Puts TAILRACE_… over what the file says; values are YAML, so that lists and numbers can be written."""
-    keys = dict(_keys(Config, ()))
+    keys = {name: (where, kind) for name, where, kind in _keys(Config, ())}
     for name, text in sorted(environment.items()):
         if not name.startswith(PREFIX):
             continue
-        where = keys.get(name)
-        if where is None:
+        if name not in keys:
             raise UsageError(f"unknown variable {name}", f"known: {', '.join(sorted(keys))}")
+        where, kind = keys[name]
         target = settings
         for part in where[:-1]:
             target = target.setdefault(part, {})
             if not isinstance(target, dict):
                 raise UsageError(f"{name} sets a key of `{part}`, which the file gives another form")
-        target[where[-1]] = _value(text)
+        target[where[-1]] = text if kind is str else _value(text)
 
 
-def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> "list[tuple[str, tuple[str, ...]]]":
-    found: list[tuple[str, tuple[str, ...]]] = []
+def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> list[tuple[str, tuple[str, ...], Any]]:
+    """Each variable's name, the path of its key, and the key's type."""
+    found: list[tuple[str, tuple[str, ...], Any]] = []
     for name, kind in get_type_hints(struct).items():
         path = (*above, name)
         if get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             found += _keys(kind, path)
         else:
-            found.append((PREFIX + "_".join(path).upper(), path))
+            found.append((PREFIX + "_".join(path).upper(), path, kind))
     return found
 
 

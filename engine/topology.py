@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from actors.fanout import FanOut
 from actors.node import NodeActor
 from engine.batch import DeltaBatch
 from engine.config import Config
-from engine.errors import TailraceError
+from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
 from engine.sink import Sink
@@ -33,7 +32,6 @@ class Pipeline:
         self.ledger = ledger or Ledger()
         self._config = config
         self._stopping = asyncio.Event()
-        self._failure: BaseException | None = None
         self.probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
         self._kernel = self.ledger.stage("kernel", "events")
         self._node = NodeActor(config.node_name, boot_id(), config.tcp.slots, self.ledger)
@@ -81,8 +79,6 @@ class Pipeline:
             if ready:
                 ready.set()
             await self._watch()
-        if self._failure:
-            raise self._failure
 
     async def _watch(self) -> None:
         source = asyncio.create_task(self._source.run(), name="source")
@@ -90,22 +86,30 @@ class Pipeline:
         crashed = asyncio.create_task(self._app.wait_until_stopped(), name="app")
         try:
             await asyncio.wait({source, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            if self._app.crashed:
+                raise TailraceError(f"an actor failed: {self._app.crash_reason!r}", "see the log")
             self._source.stop()
             await source
-            await self._app.transport.drain("tailrace.frames", "tailrace.deltas")
+            await self._drain()
         finally:
-            for task in (stopping, crashed):
+            for task in (source, stopping, crashed):
                 task.cancel()
-        if self._app.crashed:
-            raise TailraceError("an actor failed", "see the log") from self._app.crash_reason
+
+    async def _drain(self) -> None:
+        """Waits until the actors have passed on what the source sent."""
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._app.transport.drain("tailrace.frames", "tailrace.deltas")
+        except TimeoutError:
+            self.ledger.stage("frames", "frames").note("left_at_the_end")
 
     def stop(self) -> None:
         """Makes run() end in good order."""
         self._stopping.set()
 
-    def _sink_failed(self, name: str, error: BaseException) -> None:
-        logging.getLogger("tailrace.sinks").warning("sink %s: %s", name, error)
-        if getattr(error, "reason", "") == "broken_pipe":
+    def _sink_failed(self, _name: str, error: BaseException) -> None:
+        """A reader that went away (``tailrace run | head``) ends the program as it ends others."""
+        if isinstance(error, SinkError) and error.reason == BROKEN_PIPE:
             self.stop()
 
 

@@ -1,4 +1,4 @@
-"""Sockets that were open before the probe: taken into its table by BPF iterators, in all network namespaces."""
+"""Sockets that were open before the probe, in all network namespaces: BPF iterators take them in."""
 
 import ctypes
 import os
@@ -14,16 +14,25 @@ _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def adopt_sockets(loaded: Loaded) -> None:
-    """Runs the iterators: listeners first, so that accepted sockets are told from connecting ones; then the
-    sockets of all tasks, with their owners; then, in each network namespace, those that no task holds.
+def adopt_held(loaded: Loaded) -> None:
+    """Takes in the sockets of all tasks, with their owners.
 
-    :raises OSError: if the kernel has no such iterators.
+    Listeners come first, so that accepted sockets are told from connecting ones.
+
+    :raises OSError: if the kernel has no such iterator.
     """
     passes = enums()["adoption_pass"]
     for name in ("PASS_LISTENERS", "PASS_SOCKETS"):
         change_setting(loaded, "SETTING_PASS", passes[name])
         bpf.iterate(loaded.programs["bpf_iter__task_file"])
+
+
+def adopt_leftovers(loaded: Loaded) -> None:
+    """Takes in, in each network namespace, the sockets that no task holds.
+
+    :raises PermissionError: without CAP_SYS_ADMIN: setns(2) asks for it.
+    :raises OSError: if the kernel has no such iterator.
+    """
     for namespace in network_namespaces():
         _inside(namespace, loaded.programs["bpf_iter__tcp"])
 
@@ -58,9 +67,7 @@ def _inside(namespace: Path, program: int) -> None:
         except OSError:  # the namespace went with its last process
             return
         try:
-            if _libc.setns(fd, _CLONE_NEWNET):
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code), str(namespace))
+            _enter(fd, namespace)
             bpf.iterate(program)
         except OSError as error:
             failures.append(error)
@@ -72,3 +79,9 @@ def _inside(namespace: Path, program: int) -> None:
     thread.join()
     if failures:
         raise failures[0]
+
+
+def _enter(fd: int, namespace: Path) -> None:
+    if _libc.setns(fd, _CLONE_NEWNET):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(namespace))

@@ -1,4 +1,4 @@
-"""The bpf(2) system call, as far as a running probe needs it; loading is left to bcc (``probes.compiler``)."""
+"""The bpf(2) system call, as far as a running probe needs it; ``probes.compiler`` leaves loading to bcc."""
 
 import ctypes
 import errno
@@ -100,7 +100,7 @@ def possible_cpus() -> int:
 
 
 class TestRun:
-    """A program run on request with 64-bit arguments in its context (BPF_PROG_TEST_RUN of a raw tracepoint)."""
+    """A program run on request, with 64-bit arguments in its context (bpf(2): PROG_TEST_RUN)."""
 
     __test__ = False  # no test of pytest's
 
@@ -115,12 +115,12 @@ class TestRun:
 
         :raises OSError: EINVAL where the kernel (before 5.10) cannot run such a program on request.
         """
-        self._args[:] = arguments
+        self._args[:] = list(arguments)
         _bpf(Command.PROG_TEST_RUN, self._attr)
 
 
 def attach_raw_tracepoint(program: int, name: str) -> int:
-    """Attaches a program; the descriptor returned holds it there until closed, by whatever end of the process.
+    """Attaches a program; the descriptor returned holds it there until closed, also by a sudden end.
 
     :raises OSError: ENOENT if the kernel has no such tracepoint.
     """

@@ -1,4 +1,4 @@
-"""Runs the compiler process (``probes.compiler``): one request, one answer with descriptors, no process left."""
+"""Runs the compiler process (``probes.compiler``): a request, an answer with descriptors, no process left."""
 
 import contextlib
 import json
@@ -29,10 +29,10 @@ _MAP_REMEDIES = {
 
 
 def ask_compiler(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Sends a request of ``compile_programs`` and waits for its answer and descriptors, which the caller closes.
+    """The answer of ``compile_programs`` to a request, and its descriptors, which the caller closes.
 
-    :raises ProbeError: if bcc is missing, the source does not compile, the kernel gives no maps, or the process
-        ends early or takes longer than COMPILE_SECONDS.
+    :raises ProbeError: if bcc is missing, the source does not compile, the kernel gives no maps, or the
+        process ends early or takes longer than COMPILE_SECONDS.
     """
     ours, theirs = socket.socketpair()
     with ours, tempfile.TemporaryFile() as complaints, _running(theirs, complaints) as child:
@@ -87,7 +87,7 @@ def _exit_code(child: subprocess.Popen[bytes]) -> int | None:
 
 def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """The answer, ended by a newline; its first byte carries the descriptors."""
-    body, descriptors, flags, _ = socket.recv_fds(
+    body, descriptors, _, _ = socket.recv_fds(
         channel, 65536, compiler.MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
     )
     try:
@@ -97,15 +97,20 @@ def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
                 break
             body += more
         answer: dict[str, Any] = json.loads(body)
-        expected = len(answer.get("maps", ())) + len(answer.get("programs", ()))
-        if flags & socket.MSG_CTRUNC or len(descriptors) != expected:
-            what = f"only {len(descriptors)} of {expected} descriptors could be opened"
-            raise ProbeError(what, "raise the limit of open files (ulimit -n)")
+        _check_count(answer, len(descriptors))
     except BaseException:
         for fd in descriptors:
             os.close(fd)
         raise
     return answer, list(descriptors)
+
+
+def _check_count(answer: dict[str, Any], received: int) -> None:
+    """The kernel leaves away what the receiver may not open (unix(7), SCM_RIGHTS)."""
+    expected = len(answer.get("maps", ())) + len(answer.get("programs", ()))
+    if received != expected:
+        what = f"only {received} of {expected} descriptors could be opened"
+        raise ProbeError(what, "raise the limit of open files (ulimit -n)")
 
 
 def _text(complaints: IO[bytes]) -> str:

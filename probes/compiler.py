@@ -25,8 +25,8 @@ _PR_SET_PDEATHSIG = 1
 def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     """Compiles, creates the maps, loads each program on its own.
 
-    The answer names each descriptor in the order of the list; a program that the kernel refuses has its reason
-    in ``refused``; a source that does not compile is an ``error`` and no descriptors.
+    The answer names each descriptor in the order of the list; a program that the kernel refuses has its
+    reason in ``refused``; a source that does not compile is an ``error`` and no descriptors.
     """
     if request["tree"]:
         os.environ["BCC_KERNEL_SOURCE"] = request["tree"]

@@ -42,10 +42,13 @@ class Headers:
 
 
 def cache_root() -> Path:
-    """Where header trees are kept: /var/cache for root, the user's cache else."""
+    """Where header trees are kept: /var/cache for root and users without a home, the user's cache else."""
     if os.geteuid() == 0:
         return Path("/var/cache/tailrace")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tailrace"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tailrace"
+    except RuntimeError:  # neither $HOME nor an entry in /etc/passwd
+        return Path("/var/cache/tailrace")
 
 
 def find_source() -> str:
@@ -99,7 +102,7 @@ def tree_path() -> Path:
 
 def is_complete(tree: Path) -> bool:
     """Whether a tree is there; trees appear whole, under their names, or not at all."""
-    return (tree / "include/linux/kconfig.h").exists()
+    return os.access(tree / "include/linux/kconfig.h", os.R_OK)
 
 
 def _btf_tree() -> Path:

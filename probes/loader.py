@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ class Loaded:
     programs: dict[str, int]
     refused: dict[str, str]
     links: dict[str, int] = field(default_factory=dict)
+    compile_seconds: float = 0.0
 
     def attach(self, feature: Feature) -> Taken:
         """Attaches the first alternative that the kernel takes.
@@ -87,6 +89,7 @@ def load(
         "maps": list(maps),
         "programs": programs,
     }
+    begin = time.monotonic()
     answer, descriptors = ask_compiler(request)
     names = [*answer["maps"], *answer["programs"]]
     by_name = dict(zip(names, descriptors, strict=True))
@@ -94,4 +97,5 @@ def load(
         {name: by_name[name] for name in answer["maps"]},
         {name: by_name[name] for name in answer["programs"]},
         answer["refused"],
+        compile_seconds=time.monotonic() - begin,
     )

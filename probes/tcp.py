@@ -1,7 +1,6 @@
 """The TCP probe: what it asks of the kernel, and what it gives the socket actor: events and snapshots."""
 
 import contextlib
-import mmap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +8,11 @@ import numpy as np
 
 from engine.errors import ProbeError
 from probes import bpf
-from probes.adopt import adopt_sockets, change_setting
+from probes.adopt import adopt_held, adopt_leftovers, change_setting
 from probes.headers import Headers, find_headers
 from probes.layout import enums, ring_record, structs
 from probes.loader import Loaded, load
+from probes.mapped import MappedArray
 from probes.program import Feature, Hook, Taken, read_source
 from probes.ring import Ring
 
@@ -147,7 +147,8 @@ class TcpProbe:
             self._stack.callback(self._loaded.close)
             self._map_memory()
             bpf.push_all(self._loaded.maps["free_slots"], range(self.slots - 1, -1, -1))
-            self.taken = [self._attach(feature) for feature in FEATURES]
+            for feature in FEATURES:  # one by one: after a failure `doctor` shows those before it
+                self.taken.append(self._attach(feature))
             self._adopt()
         except BaseException:
             self.close()
@@ -172,16 +173,10 @@ class TcpProbe:
         maps = self._loaded.maps
         self.ring = Ring(maps["ring"], self.ring_bytes)
         self._stack.callback(self.ring.close)
-        self._cells = self._mapped("cells", "cell")
-        self._descriptions = self._mapped("descriptions", "description")
+        self._cells = MappedArray(maps["cells"], structs()["cell"], self.slots)
+        self._descriptions = MappedArray(maps["descriptions"], structs()["description"], self.slots)
         self._known = np.zeros((self.slots, 2), np.uint32)  # generation and version last given out
         self._connecting = np.zeros(self.slots, np.bool_)  # described before the handshake's end
-
-    def _mapped(self, name: str, struct: str) -> np.ndarray:
-        dtype = structs()[struct]
-        pages = -(-self.slots * dtype.itemsize // mmap.PAGESIZE)
-        memory = mmap.mmap(self._loaded.maps[name], pages * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
-        return np.frombuffer(memory, dtype, self.slots)
 
     def _attach(self, feature: Feature) -> Taken:
         if feature is not COUNTERS:
@@ -204,18 +199,30 @@ class TcpProbe:
         return Taken(feature, SWEEP)
 
     def _adopt(self) -> None:
-        refused = [taken for taken in self.taken if taken.feature in (ADOPTION, LEFTOVERS) and not taken.hook]
-        if not refused:
-            try:
-                adopt_sockets(self._loaded)
-            except OSError as error:
-                raise ProbeError(f"cannot adopt open sockets: {error}", "see `tailrace doctor`") from error
-            change_setting(self._loaded, "SETTING_ADOPTED", 1)
+        """Only where all open sockets could be taken in may an unknown one be believed at its end."""
+        ways = {taken.feature: taken for taken in self.taken if taken.feature in (ADOPTION, LEFTOVERS)}
+        if not ways[ADOPTION].hook:
+            return
+        try:
+            adopt_held(self._loaded)
+            if ways[LEFTOVERS].hook:
+                adopt_leftovers(self._loaded)
+                change_setting(self._loaded, "SETTING_ADOPTED", 1)
+        except PermissionError as error:
+            refused = {LEFTOVERS.alternatives[0].name: str(error)}
+            self.taken[self.taken.index(ways[LEFTOVERS])] = Taken(LEFTOVERS, None, refused)
+        except OSError as error:
+            raise ProbeError(f"cannot adopt open sockets ({error})", "see `tailrace doctor`") from error
 
     @property
     def ring_fd(self) -> int:
         """Readable when a quarter of the ring is full: read it then at once."""
         return self._loaded.maps["ring"]
+
+    @property
+    def compile_seconds(self) -> float:
+        """How long compiling and loading took."""
+        return self._loaded.compile_seconds
 
     @property
     def programs(self) -> dict[str, int]:
@@ -245,7 +252,7 @@ class TcpProbe:
         if self.swept:
             for first in range(0, high, SWEEP_SLOTS):
                 self._sweep(first)
-        cells = self._cells[:high].copy()
+        cells = self._cells.view(high)[:high].copy()
         # Counters of another socket than the slot's were read while the slot changed hands: next time.
         live = (cells["socket"] != 0) & (cells["generation"] == cells["read_generation"])
         slots = np.flatnonzero(live).astype(np.uint32)
@@ -257,7 +264,8 @@ class TcpProbe:
     def _high_water(self) -> int:
         """Slots are given out lowest first: behind the first that never was used, none was."""
         while self._high < self.slots:
-            used = self._cells["generation"][self._high : self._high + SWEEP_SLOTS] != 0
+            ahead = self._cells.view(self._high + SWEEP_SLOTS)[self._high : self._high + SWEEP_SLOTS]
+            used = ahead["generation"] != 0
             if not used.all():
                 return self._high + int(used.argmin())
             self._high += len(used)
@@ -268,10 +276,10 @@ class TcpProbe:
         stamps = np.stack((cells["generation"], cells["version"]), axis=1)
         new = (stamps != self._known[slots]).any(axis=1) & (cells["version"] % 2 == 0)
         new_slots = slots[new]
-        descriptions = self._descriptions[new_slots]
-        still = (self._cells["version"][new_slots] == cells["version"][new]) & (
-            descriptions["generation"] == cells["generation"][new]
-        )
+        high = int(slots[-1]) + 1 if len(slots) else 0
+        descriptions = self._descriptions.view(high)[new_slots]
+        still = self._cells.view(high)["version"][new_slots] == cells["version"][new]
+        still &= descriptions["generation"] == cells["generation"][new]
         self._known[new_slots[still]] = stamps[new][still]
         return new_slots[still], descriptions[still]
 

@@ -5,14 +5,14 @@ import os
 import select
 from typing import Final
 
-from engine.errors import SinkError
+from engine.errors import BROKEN_PIPE, SinkError
 
 #: errno -> ledger reason and what the user does next; other errors are ``write_failed``.
 _REASONS: Final = {
     errno.ENOSPC: ("disk_full", "make room; writing goes on by itself"),
     errno.EDQUOT: ("disk_full", "raise the disk quota or make room; writing goes on by itself"),
     errno.EFBIG: ("disk_full", "the file has reached the size limit of this process: see ulimit -f"),
-    errno.EPIPE: ("broken_pipe", "its reader has ended; start Tailrace again with a reader that stays"),
+    errno.EPIPE: (BROKEN_PIPE, "its reader has ended; start Tailrace again with a reader that stays"),
 }
 
 

@@ -15,6 +15,9 @@ from engine.errors import TailraceError
 #: Offset of the first record of a partition. Faust takes an offset of 0 for "none" in places.
 FIRST_OFFSET = 1
 
+#: The timestamp of a message is its sender's, not the log's (a number of Kafka's protocol).
+CREATE_TIME = 0
+
 #: A callback that may be called from the event loop at any time, as often as wanted, and returns at once.
 Wake = Callable[[], None]
 

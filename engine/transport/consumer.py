@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faust.exceptions import ConsumerNotStarted, ImproperlyConfigured
 from faust.transport import base
 from faust.types import TP, ConsumerMessage, Message
 from mode import Seconds, Service, get_logger
 
-from engine.transport.backend import FIRST_OFFSET, Member
-from engine.transport.driver import CREATE_TIME, Transport
+from engine.transport.backend import CREATE_TIME, FIRST_OFFSET, Member
 from engine.transport.intake import Intake, Records
+
+if TYPE_CHECKING:
+    from engine.transport.driver import Transport
 
 #: The least time between two commits, in seconds, so that one commit covers many messages.
 COMMIT_PAUSE = 0.001
@@ -35,7 +37,7 @@ class Consumer(base.Consumer):
     """
 
     logger = get_logger(__name__)
-    transport: Transport
+    transport: "Transport"
 
     #: Seconds that a stop or rebalance waits for messages being processed, before they are given up to be
     #: delivered again.

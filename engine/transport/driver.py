@@ -6,26 +6,22 @@ from abc import abstractmethod
 from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import ClassVar, cast
 
 from faust.transport import base
 from faust.types import TP, AppT
-from faust.types.transports import ConsumerCallback, ConsumerT, ProducerT
+from faust.types.transports import ConsumerT, ProducerT
 from yarl import URL
 
+from engine.transport import consumer, producer
 from engine.transport.backend import Backend
-
-if TYPE_CHECKING:
-    from engine.transport.consumer import Consumer
-    from engine.transport.producer import Producer
-
-#: The timestamp of a message is the producer's, not the log's (a number of Kafka's protocol).
-CREATE_TIME = 0
 
 
 class Transport(base.Transport):
     """Makes the consumer and the producer of an app, and places messages on partitions."""
 
+    Consumer: ClassVar[type[ConsumerT]] = consumer.Consumer
+    Producer: ClassVar[type[ProducerT]] = producer.Producer
     driver_version = "tailrace"
 
     def __init__(self, url: list[URL], app: AppT, loop: AbstractEventLoop | None = None) -> None:
@@ -40,18 +36,6 @@ class Transport(base.Transport):
 
         :raises UsageError: if the URL asks for what does not exist.
         """
-
-    def create_consumer(self, callback: ConsumerCallback, **kwargs: Any) -> ConsumerT:
-        """The consumer of the app."""
-        from engine.transport.consumer import Consumer
-
-        return Consumer(self, callback=callback, loop=self.loop, **kwargs)
-
-    def create_producer(self, **kwargs: Any) -> ProducerT:
-        """The producer of the app."""
-        from engine.transport.producer import Producer
-
-        return Producer(self, **kwargs)
 
     async def connect(self) -> None:
         """Connect to the log; consumer and producer both call it."""
@@ -99,7 +83,7 @@ class Transport(base.Transport):
 
         :raises ConsumerNotStarted: if the app stops meanwhile.
         """
-        await cast("Producer", self.app.producer).settle()
+        await cast(producer.Producer, self.app.producer).settle()
         await self._consumer.drain(topics)
 
     def backlog(self) -> Mapping[TP, int]:
@@ -107,5 +91,5 @@ class Transport(base.Transport):
         return self._consumer.backlog()
 
     @property
-    def _consumer(self) -> "Consumer":
-        return cast("Consumer", self.app.consumer)
+    def _consumer(self) -> consumer.Consumer:
+        return cast(consumer.Consumer, self.app.consumer)

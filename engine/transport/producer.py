@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faust.exceptions import ProducerSendError
 from faust.transport import base
@@ -12,8 +12,7 @@ from faust.types.core import HeadersArg
 from faust.types.tuples import FutureMessage
 from mode import Seconds, get_logger
 
-from engine.transport.backend import Headers, Record
-from engine.transport.driver import CREATE_TIME, Transport
+from engine.transport.backend import CREATE_TIME, Headers, Record
 
 
 def as_headers(headers: HeadersArg) -> Headers:
@@ -21,6 +20,9 @@ def as_headers(headers: HeadersArg) -> Headers:
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     return tuple((name, value) for name, value in pairs)
 
+
+if TYPE_CHECKING:
+    from engine.transport.driver import Transport
 
 #: Seconds that a flush waits.
 FLUSH_TIMEOUT = 0.1
@@ -34,7 +36,7 @@ class Producer(base.Producer):
     """
 
     logger = get_logger(__name__)
-    transport: Transport
+    transport: "Transport"
 
     def __post_init__(self) -> None:
         self._appends: set[asyncio.Task[int]] = set()

@@ -6,7 +6,7 @@ import pytest
 from faust.types import TP, EventT
 
 from engine.transport.backend import RecordTooLarge
-from tests.contract.transport.site import Site, consumer_of, send, transport_of
+from tests.contract.transport.site import Site, Work, consumer_of, send, transport_of
 
 
 async def _held(site: Site, values: list[bytes]) -> tuple[int, list[bytes]]:
@@ -62,21 +62,22 @@ async def test_a_message_that_never_fits_is_refused(site: Site) -> None:
     assert notes.values == [b"small"]
 
 
-async def test_a_chain_with_the_smallest_limits_does_not_lock_up(site: Site) -> None:
-    """Agents that feed each other through full partitions all go on, with one message held and in flight."""
-    site.max_messages = 1
+@pytest.mark.parametrize("max_messages", [1, 10])
+async def test_a_chain_of_full_partitions_does_not_lock_up(site: Site, max_messages: int) -> None:
+    """Agents that feed each other through full partitions all go on, with one message of each in flight."""
+    site.max_messages = max_messages
     app = site.app(in_flight=1)
     topics = [site.topic(app, name) for name in ("deltas", "pairs", "flows")]
 
-    def forward(to: int) -> object:
+    def forward(to: int) -> Work:
         async def work(event: EventT[bytes]) -> None:
             await topics[to].send(value=event.value)
             await topics[to].send(value=event.value)
 
         return work
 
-    site.agent(app, topics[0], forward(1))  # type: ignore[arg-type]  # a work, spelt as object for brevity
-    site.agent(app, topics[1], forward(2))  # type: ignore[arg-type]  # a work, spelt as object for brevity
+    site.agent(app, topics[0], forward(1))
+    site.agent(app, topics[1], forward(2))
     notes = site.agent(app, topics[2])
     async with site.running(app), asyncio.timeout(20):
         await send(topics[0], *(b"%d" % i for i in range(25)))

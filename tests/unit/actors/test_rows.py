@@ -1,0 +1,84 @@
+"""Rows from kernel structs: differences that wrap, gauges in their units, reasons of ends."""
+
+import errno
+
+import numpy as np
+import pytest
+
+from actors.rows import close_reasons, concatenate, counter_deltas, gauge
+from actors.sockets import failure_reasons
+from engine.schema import CloseReason, empty_columns
+from probes.layout import structs
+
+
+def counters(**values: int) -> np.ndarray:
+    row = np.zeros(1, structs()["tcp_counters"])
+    for name, value in values.items():
+        row[name] = value
+    return row
+
+
+def test_32_bit_counters_may_wrap() -> None:
+    """A segment counter that went over its end grew by what it really grew."""
+    deltas = counter_deltas(counters(tx_segments=5), counters(tx_segments=2**32 - 3))
+    assert deltas["tx_segments"].tolist() == [8]
+
+
+def test_a_reading_below_the_last_one_is_no_growth() -> None:
+    """One byte less while a FIN is on its way is not an enormous number."""
+    assert counter_deltas(counters(tx_bytes=9), counters(tx_bytes=10))["tx_bytes"].tolist() == [0]
+
+
+def test_gauges_have_the_units_of_their_names() -> None:
+    """Microseconds become nanoseconds; the rate is segments times their size over the interval."""
+    columns = empty_columns(1)
+    gauge(columns, counters(rtt_us=250, rtt_min_us=100, rate_segments=10, mss_bytes=1000, rate_interval_us=500))
+    assert columns["rtt_ns"].tolist() == [250_000]
+    assert columns["rtt_min_ns"].tolist() == [100_000]
+    assert columns["delivery_rate_bytes_per_second"].tolist() == [20_000_000]
+
+
+def test_no_sample_is_zero() -> None:
+    """The kernel's mark for "no minimum yet" and an interval of 0 do not come out as numbers."""
+    columns = empty_columns(1)
+    gauge(columns, counters(rtt_min_us=0xFFFFFFFF, rate_segments=10, mss_bytes=1000))
+    assert columns["rtt_min_ns"].tolist() == [0]
+    assert columns["delivery_rate_bytes_per_second"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "reason"),
+    [
+        (5, 0, CloseReason.FIN_SENT),
+        (11, 0, CloseReason.FIN_SENT),
+        (9, 0, CloseReason.FIN_RECEIVED),
+        (1, 0, CloseReason.RST_SENT),
+        (8, 0, CloseReason.RST_SENT),
+        (1, errno.ECONNRESET, CloseReason.RST_RECEIVED),
+        (8, errno.EPIPE, CloseReason.RST_RECEIVED),
+        (4, errno.ETIMEDOUT, CloseReason.TIMED_OUT),
+        (1, errno.EHOSTUNREACH, CloseReason.ERROR),
+    ],
+)
+def test_who_ended_it(state: int, error: int, reason: CloseReason) -> None:
+    """The state before the end and the socket's error tell who ended a connection, and how."""
+    assert close_reasons(np.array([state]), np.array([error])).tolist() == [reason]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errno.ECONNREFUSED, CloseReason.RST_RECEIVED),
+        (errno.ETIMEDOUT, CloseReason.TIMED_OUT),
+        (errno.EHOSTUNREACH, CloseReason.ERROR),
+        (errno.ECANCELED, CloseReason.ERROR),
+    ],
+)
+def test_why_a_connect_failed(error: int, reason: CloseReason) -> None:
+    """A refusal is a reset of the peer's."""
+    assert failure_reasons(np.array([error])).tolist() == [reason]
+
+
+def test_concatenating_nothing_gives_empty_columns() -> None:
+    """A second without rows still has every column."""
+    assert {name: len(column) for name, column in concatenate([]).items()} == dict.fromkeys(empty_columns(), 0)
