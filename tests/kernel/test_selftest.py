@@ -1,0 +1,20 @@
+"""``tailrace selftest``: the whole way from the kernel to the rows is exact, by every traffic it knows."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.kernel.test_run import TAILRACE
+
+pytestmark = pytest.mark.kernel
+
+
+def test_everything_is_as_it_was() -> None:
+    """All connections, bytes, owners, errors and ends of the full traffic are reported, and nothing else."""
+    done = subprocess.run([TAILRACE, "selftest", "-o", "json"], capture_output=True, text=True, timeout=120)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert report["exact"]
+    assert report["phantoms"] == 0
+    assert report["lost"] == 0
