@@ -70,4 +70,3 @@ class NodeActor:
         for name in ("slotless", "untracked", "ignored", "healed", "stale", "missed_runs", "adopted"):
             if tallies.get(name):
                 kernel.noted[name] = tallies[name]
-

@@ -75,7 +75,8 @@ class SocketTable:
         slots = events["header"]["slot"]
         slotted = slots != NO_SLOT
         age = self._closed[np.where(slotted, slots, 0)] - events["header"]["generation"]
-        return slotted & (age < 1 << 31)
+        again: np.ndarray = slotted & (age < 1 << 31)
+        return again
 
     def _end(self, events: np.ndarray, offset_ns: int, window: int) -> Columns:
         """Rows of sockets that ended: final counters less what was reported."""

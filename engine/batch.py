@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from engine.schema import DELTA_COLUMNS, VERSION, Columns, empty_columns
+from engine.schema import DELTA_COLUMNS, VERSION, Columns
 
 #: Rows of one message: about 230 bytes each, so that a message stays well below 1 MB.
 CHUNK_ROWS = 4000
@@ -69,18 +69,16 @@ class DeltaBatch:
         try:
             message = msgpack.unpackb(data)
             if message["v"] != VERSION:
-                raise BadBatch(f"version {message['v']!r}, this program reads {VERSION}")
-            rows = message["n"]
-            columns = empty_columns(0)
-            for name, dtype in DELTA_COLUMNS.items():
-                columns[name] = np.frombuffer(message["columns"][name], dtype)
-                if len(columns[name]) != rows:
-                    raise BadBatch(f"column {name} has {len(columns[name])} rows, not {rows}")
-            return cls(**{name: message[name] for name in _HEAD}, columns=columns)
-        except BadBatch:
-            raise
+                complaint = f"version {message['v']!r}, this program reads {VERSION}"
+            else:
+                columns = _columns_of(message["columns"])
+                batch = cls(**{name: message[name] for name in _HEAD}, columns=columns)
+                complaint = _length_complaint(columns, message["n"])
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
             raise BadBatch(f"not a delta batch: {error!r}") from error
+        if complaint:
+            raise BadBatch(complaint)
+        return batch
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows as plain types, for those who want them: addresses and names as text, flags as numbers."""
@@ -93,6 +91,15 @@ class DeltaBatch:
             index = row.pop("cgroup.index")
             row["cgroup.path"] = self.cgroups[index] if index < len(self.cgroups) else ""
             yield row
+
+
+def _columns_of(encoded: dict[str, bytes]) -> Columns:
+    return {name: np.frombuffer(encoded[name], dtype) for name, dtype in DELTA_COLUMNS.items()}
+
+
+def _length_complaint(columns: Columns, rows: int) -> str:
+    wrong = (name for name, column in columns.items() if len(column) != rows)
+    return next((f"column {name} has {len(columns[name])} rows, not {rows}" for name in wrong), "")
 
 
 def address_text(raw: bytes) -> str:

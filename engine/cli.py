@@ -82,7 +82,9 @@ def _run(config: Config, options: argparse.Namespace) -> int:
     from engine.topology import Pipeline, name_sinks
 
     wanted = [sink_from_argument(argument) for argument in options.sink]
-    wanted += [(sink.name, sink.settings) for sink in ([] if wanted else config.sinks or [SinkConfig("console")])]
+    wanted += [
+        (sink.name, sink.settings) for sink in ([] if wanted else config.sinks or [SinkConfig("console")])
+    ]
     sinks = name_sinks([(name, make_sink(name, settings)) for name, settings in wanted])
 
     async def run() -> None:

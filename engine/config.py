@@ -90,7 +90,9 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     try:
         return msgspec.convert(settings, Config, strict=True)
     except msgspec.ValidationError as error:
-        raise UsageError(f"configuration{f' {path}' if path else ''}: {error}", "see docs/configuration.md") from error
+        raise UsageError(
+            f"configuration{f' {path}' if path else ''}: {error}", "see docs/configuration.md"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

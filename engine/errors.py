@@ -1,6 +1,5 @@
 """Errors that tell the reader what to do next, with the exit code they end the program with."""
 
-
 #: The reason of a sink whose reader has ended.
 BROKEN_PIPE = "broken_pipe"
 

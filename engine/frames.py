@@ -47,9 +47,7 @@ class SnapshotFrame:
     def encode(self) -> bytes:
         """As bytes for a topic."""
         arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
-        return _pack(
-            "snapshot", offset_ns=self.offset_ns, window=self.window, tallies=self.tallies, **arrays
-        )
+        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, tallies=self.tallies, **arrays)
 
 
 _ARRAYS = {
@@ -75,5 +73,13 @@ def decode(data: bytes) -> EventFrame | SnapshotFrame:
         raise ValueError("a frame of another version")
     if message.pop("kind") == "events":
         return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs()["socket_event"]))
-    arrays = {name: np.frombuffer(message.pop(name), dtype) for name, dtype in _ARRAYS.items()}
-    return SnapshotFrame(**message, **arrays)
+    arrays = {name: np.frombuffer(message[name], dtype) for name, dtype in _ARRAYS.items()}
+    return SnapshotFrame(
+        message["offset_ns"],
+        message["window"],
+        arrays["slots"],
+        arrays["cells"],
+        arrays["new_slots"],
+        arrays["descriptions"],
+        message["tallies"],
+    )

@@ -2,9 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
 from engine.ledger import Ledger
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 
 @contextlib.contextmanager
@@ -42,11 +46,13 @@ class LedgerCollector:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def collect(self) -> "Iterator[object]":
+    def collect(self) -> "Iterator[Metric]":
         """Units received, delivered, queued, and dropped by reason, by stage."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        received = CounterMetricFamily("tailrace_received", "Units that a stage took in", labels=["stage", "unit"])
+        received = CounterMetricFamily(
+            "tailrace_received", "Units that a stage took in", labels=["stage", "unit"]
+        )
         delivered = CounterMetricFamily("tailrace_delivered", "Units passed on", labels=["stage", "unit"])
         queued = GaugeMetricFamily("tailrace_queued", "Units that wait", labels=["stage", "unit"])
         dropped = CounterMetricFamily("tailrace_dropped", "Units lost", labels=["stage", "unit", "reason"])

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from faust.types import StreamT
 
 from actors.fanout import FanOut
 from actors.node import NodeActor
@@ -14,6 +15,7 @@ from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
 from engine.sink import Sink
+from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from probes.source import Source
 from probes.tcp import TcpProbe
@@ -50,13 +52,13 @@ class Pipeline:
         self._source = Source(self.probe, send, self._kernel)
 
         @app.agent(frames, name="sockets")
-        async def sockets(stream: AsyncIterator[bytes]) -> None:
+        async def sockets(stream: StreamT[bytes]) -> None:
             async for frame in stream:
                 for message in self._node.handle(frame):
                     await deltas.send(value=message)
 
         @app.agent(deltas, name="deliver")
-        async def deliver(stream: AsyncIterator[bytes]) -> None:
+        async def deliver(stream: StreamT[bytes]) -> None:
             async for message in stream:
                 self._fan_out.offer(DeltaBatch.decode(message))
 
@@ -99,7 +101,7 @@ class Pipeline:
         """Waits until the actors have passed on what the source sent."""
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
-                await self._app.transport.drain("tailrace.frames", "tailrace.deltas")
+                await cast(Transport, self._app.transport).drain("tailrace.frames", "tailrace.deltas")
         except TimeoutError:
             self.ledger.stage("frames", "frames").note("left_at_the_end")
 

@@ -87,10 +87,10 @@ def _exit_code(child: subprocess.Popen[bytes]) -> int | None:
 
 def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """The answer, ended by a newline; its first byte carries the descriptors."""
-    body, descriptors, _, _ = socket.recv_fds(
-        channel, 65536, compiler.MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-    )
+    body, descriptors, _, _ = socket.recv_fds(channel, 65536, compiler.MAX_DESCRIPTORS)
     try:
+        for fd in descriptors:  # recv_fds of Python 3.11 passes no flags on, so MSG_CMSG_CLOEXEC is of no use
+            os.set_inheritable(fd, False)
         while body and not body.endswith(b"\n"):
             more = channel.recv(65536)
             if not more:

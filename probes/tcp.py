@@ -163,7 +163,9 @@ class TcpProbe:
                 "SLOTS": self.slots,
                 "RING_BYTES": self.ring_bytes,
                 "SWEEP_SLOTS": SWEEP_SLOTS,
-                "WAKEUP_EVENTS": max(1, self.ring_bytes // ring_record().itemsize // 8 // bpf.possible_cpus()),
+                "WAKEUP_EVENTS": max(
+                    1, self.ring_bytes // ring_record().itemsize // 8 // bpf.possible_cpus()
+                ),
             },
             maps=MAPS,
             programs={hook.program: hook.kind for hook in hooks},

@@ -63,8 +63,9 @@ def talk(sizes: tuple[int, int]) -> tuple[int, int]:
         with client, accepted:
             for source, target, size in ((client, accepted, sizes[0]), (accepted, client, sizes[1])):
                 source.sendall(bytes(size))
-                while size:
-                    size -= len(target.recv(size))
+                left = size
+                while left:
+                    left -= len(target.recv(left))
             return client.getsockname()[1], server.getsockname()[1]
 
 

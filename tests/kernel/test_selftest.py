@@ -12,7 +12,8 @@ pytestmark = pytest.mark.kernel
 
 def test_everything_is_as_it_was() -> None:
     """All connections, bytes, owners, errors and ends of the full traffic are reported, and nothing else."""
-    done = subprocess.run([TAILRACE, "selftest", "-o", "json"], capture_output=True, text=True, timeout=120)
+    command = [TAILRACE, "selftest", "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     report = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert report["exact"]

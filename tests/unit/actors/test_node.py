@@ -1,10 +1,9 @@
 """The node's actor: frames in, numbered messages out; nothing that comes in stops it."""
 
+from actors.node import NodeActor
 from engine.batch import DeltaBatch
 from engine.ledger import Ledger
 from tests.kernel_model import ModelKernel
-
-from actors.node import NodeActor
 
 
 def test_a_snapshot_gives_one_second() -> None:

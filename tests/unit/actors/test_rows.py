@@ -32,7 +32,9 @@ def test_a_reading_below_the_last_one_is_no_growth() -> None:
 def test_gauges_have_the_units_of_their_names() -> None:
     """Microseconds become nanoseconds; the rate is segments times their size over the interval."""
     columns = empty_columns(1)
-    gauge(columns, counters(rtt_us=250, rtt_min_us=100, rate_segments=10, mss_bytes=1000, rate_interval_us=500))
+    gauge(
+        columns, counters(rtt_us=250, rtt_min_us=100, rate_segments=10, mss_bytes=1000, rate_interval_us=500)
+    )
     assert columns["rtt_ns"].tolist() == [250_000]
     assert columns["rtt_min_ns"].tolist() == [100_000]
     assert columns["delivery_rate_bytes_per_second"].tolist() == [20_000_000]
@@ -81,4 +83,6 @@ def test_why_a_connect_failed(error: int, reason: CloseReason) -> None:
 
 def test_concatenating_nothing_gives_empty_columns() -> None:
     """A second without rows still has every column."""
-    assert {name: len(column) for name, column in concatenate([]).items()} == dict.fromkeys(empty_columns(), 0)
+    assert {name: len(column) for name, column in concatenate([]).items()} == dict.fromkeys(
+        empty_columns(), 0
+    )

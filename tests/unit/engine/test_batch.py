@@ -37,7 +37,12 @@ def test_a_message_fits_into_a_megabyte() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
-    [({"v": 99}, "version 99"), ({"n": 4}, "rows"), ({"columns": {}}, "KeyError"), ({"columns": 3}, "TypeError")],
+    [
+        ({"v": 99}, "version 99"),
+        ({"n": 4}, "rows"),
+        ({"columns": {}}, "KeyError"),
+        ({"columns": 3}, "TypeError"),
+    ],
 )
 def test_a_wrong_message_says_what_is_wrong(changes: dict[str, object], complaint: str) -> None:
     """Unknown versions and columns that do not fit are refused with the reason."""

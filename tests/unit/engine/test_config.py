@@ -60,7 +60,7 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, complaint: 
 
 def test_an_unknown_variable_is_refused() -> None:
     """A variable with our prefix that sets nothing is a mistake, and the known ones are listed."""
-    with pytest.raises(UsageError, match="unknown variable TAILRACE_TCP_SLOTZ: known: .*TAILRACE_TCP_SLOTS"):
+    with pytest.raises(UsageError, match=r"unknown variable TAILRACE_TCP_SLOTZ: known: .*TAILRACE_TCP_SLOTS"):
         load_config(None, {"TAILRACE_TCP_SLOTZ": "1"})
 
 

@@ -1,0 +1,168 @@
+"""The source: windows end at whole seconds, events fall into the right one, the kernel's account is kept."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from engine.clock import SECOND_NS, Clock
+from engine.frames import EventFrame, SnapshotFrame, decode
+from engine.ledger import Stage
+from probes.layout import structs
+from probes.source import Source
+from probes.tcp import Snapshot
+
+START = 1_000 * SECOND_NS
+
+
+class ScriptedProbe:
+    """A probe whose ring is a list and whose counts are its length."""
+
+    def __init__(self) -> None:
+        self.ring_fd, self.waker = os.pipe()
+        self.ring: list[int] = []
+        self.made = self.lost = 0
+        self.detached = False
+        self.shots = 0
+
+    def emit(self, *times_ns: int) -> None:
+        self.ring += times_ns
+        self.made += len(times_ns)
+
+    def events(self) -> np.ndarray:
+        rows = np.zeros(len(self.ring), structs()["socket_event"])
+        rows["header"]["at_ns"] = self.ring
+        self.ring = []
+        return rows
+
+    def snapshot(self) -> Snapshot:
+        self.shots += 1
+        empty = np.empty(0, np.uint32)
+        return Snapshot(empty, np.empty(0, structs()["cell"]), empty, np.empty(0, structs()["description"]))
+
+    def tallies(self) -> dict[str, int]:
+        return {"generated": self.made, "lost": self.lost}
+
+    def waiting(self) -> int:
+        return len(self.ring)
+
+    def detach(self) -> None:
+        self.detached = True
+
+
+class Run:
+    """A source at work on a clock that the test moves; monotonic time equals wall time."""
+
+    def __init__(self, probe: ScriptedProbe) -> None:
+        self.now = START + SECOND_NS // 2
+        self.probe = probe
+        self.stage = Stage("events")
+        self.frames: asyncio.Queue[EventFrame | SnapshotFrame] = asyncio.Queue()
+        clock = Clock(lambda: self.now, lambda: self.now)
+        self.source = Source(probe, self.send, self.stage, clock)
+        self.task = asyncio.create_task(self.source.run())
+
+    async def send(self, data: bytes) -> None:
+        self.frames.put_nowait(decode(data))
+
+    def wake(self) -> None:
+        os.write(self.probe.waker, b"x")
+
+    async def stop(self) -> None:
+        self.source.stop()
+        await self.task
+
+
+@pytest.fixture
+def probe() -> Iterator[ScriptedProbe]:
+    scripted = ScriptedProbe()
+    yield scripted
+    os.close(scripted.ring_fd)
+    os.close(scripted.waker)
+
+
+async def next_of(run: Run, kind: type) -> EventFrame | SnapshotFrame:
+    while not isinstance(frame := await asyncio.wait_for(run.frames.get(), 5), kind):
+        pass
+    return frame
+
+
+async def test_events_come_when_the_kernel_wakes_us(probe: ScriptedProbe) -> None:
+    """A readable ring is drained at once, in order."""
+    run = Run(probe)
+    probe.emit(START + 1, START + 2)
+    run.wake()
+    frame = await next_of(run, EventFrame)
+    assert isinstance(frame, EventFrame)
+    assert frame.events["header"]["at_ns"].tolist() == [START + 1, START + 2]
+    await run.stop()
+
+
+async def test_a_window_ends_at_the_whole_second(probe: ScriptedProbe) -> None:
+    """Events before the boundary come before its snapshot, those after it behind."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    boundary = START + SECOND_NS
+    probe.emit(boundary - 1, boundary + 1)
+    run.now = boundary + 5
+    run.wake()
+    first = await asyncio.wait_for(run.frames.get(), 5)
+    second = await asyncio.wait_for(run.frames.get(), 5)
+    third = await asyncio.wait_for(run.frames.get(), 5)
+    assert isinstance(first, EventFrame)
+    assert isinstance(second, SnapshotFrame)
+    assert isinstance(third, EventFrame)
+    assert first.events["header"]["at_ns"].tolist() == [boundary - 1]
+    assert second.window == START // SECOND_NS
+    assert third.events["header"]["at_ns"].tolist() == [boundary + 1]
+    await run.stop()
+
+
+async def test_seconds_slept_through_are_joined_and_counted(probe: ScriptedProbe) -> None:
+    """After a pause of three seconds there is one window, not three empty ones."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    run.now = START + 4 * SECOND_NS + 7
+    run.wake()
+    frame = await next_of(run, SnapshotFrame)
+    assert isinstance(frame, SnapshotFrame)
+    assert frame.window == START // SECOND_NS + 3
+    assert run.stage.noted["windows_joined"] == 3
+    await run.stop()
+
+
+async def test_stop_sends_the_unfinished_window(probe: ScriptedProbe) -> None:
+    """What happened since the last boundary is not lost, and the hooks are off before the last look."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    probe.emit(START + SECOND_NS // 2 + 1)
+    await run.stop()
+    first, second = run.frames.get_nowait(), run.frames.get_nowait()
+    assert isinstance(first, EventFrame)
+    assert isinstance(second, SnapshotFrame)
+    assert second.window == START // SECOND_NS
+    assert probe.detached
+
+
+async def test_the_account_is_the_kernels(probe: ScriptedProbe) -> None:
+    """Made is delivered plus lost when everything has been read."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    probe.emit(START + 1, START + 2, START + 3)
+    probe.made, probe.lost = 5, 2
+    await run.stop()
+    assert (run.stage.received, run.stage.delivered, run.stage.dropped["ring_full"]) == (5, 3, 2)
+    assert run.stage.queued == 0
+    assert run.stage.balanced
+
+
+async def test_an_event_that_nobody_counted_unbalances_the_books(probe: ScriptedProbe) -> None:
+    """The account is a check, not an echo: the kernel's count and ours must agree."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    probe.emit(START + 1)
+    probe.made = 2
+    await run.stop()
+    assert not run.stage.balanced
