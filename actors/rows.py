@@ -4,7 +4,7 @@ import errno
 
 import numpy as np
 
-from engine.schema import COUNTERS, CloseReason, Columns, empty_columns
+from engine.schema import CloseReason, Columns, empty_columns
 from probes.layout import enums
 
 _FLAGS = enums()["event_flag"]
@@ -16,21 +16,42 @@ SYN_SENT, FIN_WAIT2, CLOSE, LAST_ACK, CLOSING = 2, 5, 7, 9, 11
 _RESET = (errno.ECONNRESET, errno.EPIPE)
 
 
-def counter_deltas(now: np.ndarray, last: np.ndarray) -> Columns:
-    """What each counter grew by, as uint64; 32-bit ones may have wrapped.
+#: Columns that a ``struct description`` fills, and what names the socket.
+DESCRIBED = (
+    "socket.slot",
+    "socket.generation",
+    "network.type",
+    "network.local.address",
+    "network.local.port",
+    "network.peer.address",
+    "network.peer.port",
+    "netns.id",
+    "process.pid",
+    "thread.id",
+    "process.comm",
+    "user.id",
+    "cgroup.id",
+    "cgroup.index",
+    "owner.evidence",
+    "connection.role",
+    "connection.adopted",
+    "connection.opened_at_ns",
+    "connection.connect_latency_ns",
+)
+
+
+def growth(now: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """What a counter grew by; a 32-bit one may have wrapped.
 
     A 64-bit counter that stands below its last value grew by nothing: a reading while a FIN was on its way may be
     one short of the next (bpf/counters.h), never above the truth.
-
-    :param now: ``struct tcp_counters``; shape (n,).
     """
-    deltas: Columns = {}
-    for name in COUNTERS:
-        grown = now[name] - last[name]
-        if grown.dtype == np.uint64:
-            grown[now[name] < last[name]] = 0
-        deltas[name] = grown.astype(np.uint64)
-    return deltas
+    grown: np.ndarray = now - last
+    if grown.dtype == np.uint64:
+        below = now < last
+        if below.any():
+            grown[below] = 0
+    return grown
 
 
 def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
@@ -81,10 +102,12 @@ def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 
 def concatenate(parts: list[Columns]) -> Columns:
-    """The rows of ``parts``, one after the other."""
+    """The rows of ``parts``, one after the other, as the schema types them."""
     template = empty_columns()
     if not parts:
         return template
+    if len(parts) == 1:
+        return {name: parts[0][name].astype(column.dtype, copy=False) for name, column in template.items()}
     return {
         name: np.concatenate([part[name] for part in parts]).astype(column.dtype, copy=False)
         for name, column in template.items()

@@ -11,17 +11,18 @@ import numpy as np
 from actors.cgroups import Cgroups
 from actors.rows import (
     CLOSE,
+    DESCRIBED,
     SYN_SENT,
     close_reasons,
     concatenate,
-    counter_deltas,
     describe,
     gauge,
+    growth,
 )
 from engine.clock import SECOND_NS
 from engine.frames import EventFrame, SnapshotFrame
 from engine.ledger import Stage
-from engine.schema import COUNTERS, NO_SLOT, CloseReason, Columns, empty_columns
+from engine.schema import COUNTERS, DELTA_COLUMNS, NO_SLOT, CloseReason, Columns, empty_columns
 from probes.layout import enums, structs
 
 _KIND = enums()["event_kind"]
@@ -40,10 +41,10 @@ class SocketTable:
         self._cgroups = cgroups or Cgroups()
         self._generation = np.zeros(slots, np.uint32)  # of the open socket that was reported last; 0 none
         self._closed = np.zeros(slots, np.uint32)  # of the socket that ended last
-        self._last = np.zeros(slots, structs()["tcp_counters"])  # as reported
+        counters = structs()["tcp_counters"]
+        self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
         self._arrived = np.zeros(slots, structs()["description"])  # the newest
-        self._described = np.zeros(slots, structs()["description"])  # as reported
-        self._cgroup = np.zeros(slots, np.uint32)
+        self._described = {name: np.zeros(slots, DELTA_COLUMNS[name]) for name in DESCRIBED}  # as reported
         self._state = np.zeros(slots, np.uint8)  # as reported
         self._fresh = np.zeros(slots, np.bool_)  # description changed since it was reported
         self._opened = np.zeros(slots, np.bool_)  # reported as opened
@@ -84,8 +85,7 @@ class SocketTable:
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         known = slotted & (self._generation[index] == generations)
-        last = np.zeros(len(events), structs()["tcp_counters"])
-        last[known] = self._last[slots[known]]
+        last = {name: np.where(known, column[index], 0) for name, column in self._last.items()}
         opened_before = known & self._opened[index]
         self._generation[slots[known]] = 0
         self._close(slots[slotted], generations[slotted])
@@ -101,12 +101,12 @@ class SocketTable:
         self._closed[slots[newer]] = generations[newer]
 
     def _end_columns(
-        self, events: np.ndarray, last: np.ndarray, opened_before: np.ndarray, offset_ns: int
+        self, events: np.ndarray, last: Columns, opened_before: np.ndarray, offset_ns: int
     ) -> Columns:
         columns = empty_columns(len(events))
         header, sockets = events["header"], events["socket"]
         describe(columns, sockets, offset_ns)
-        columns |= counter_deltas(events["counters"], last)
+        columns |= {name: growth(events["counters"][name], last[name]) for name in COUNTERS}
         gauge(columns, events["counters"])
         columns["socket.slot"], columns["socket.generation"] = header["slot"], header["generation"]
         columns["connection.state"][:] = CLOSE
@@ -135,7 +135,10 @@ class SocketTable:
             self._stage.note(name, int(np.count_nonzero(flags & _FLAGS[flag])))
 
     def tick(self, frame: SnapshotFrame) -> tuple[Columns, list[str]]:
-        """The rows of the window that ends with ``frame``, and the cgroup paths that they point to."""
+        """The rows of the window that ends with ``frame``, and the cgroup paths that they point to.
+
+        Columns may be views of the table, valid until its next call.
+        """
         unseen = self._unseen(frame.slots, frame.cells["generation"])
         self._learn(frame)
         slots, cells = frame.slots, frame.cells
@@ -145,7 +148,9 @@ class SocketTable:
         usable = generations != self._closed[slots]
         usable &= self._arrived["generation"][slots] == generations
         usable &= (self._generation[slots] == generations) | (self._generation[slots] == 0)
-        parts = [*self._ended, unseen, self._live(slots[usable], cells[usable], frame)]
+        if not usable.all():
+            slots, cells = slots[usable], cells[usable]
+        parts = [*self._ended, unseen, self._live(slots, cells, frame)]
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
         columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
@@ -156,12 +161,10 @@ class SocketTable:
     def _learn(self, frame: SnapshotFrame) -> None:
         """Takes new descriptions in."""
         if self._cgroups.full:
-            self._cgroups.release(self._cgroup[self._generation != 0])
+            self._cgroups.release(self._described["cgroup.index"][self._generation != 0])
         slots = frame.new_slots
         self._arrived[slots] = frame.descriptions
         self._fresh[slots] = True
-        if len(slots):
-            self._cgroup[slots] = self._cgroups.numbers(frame.descriptions["owner"])
 
     def _unseen(self, slots: np.ndarray, generations: np.ndarray) -> Columns:
         """Rows for sockets whose end was lost: they are missing from the second snapshot in a row."""
@@ -170,7 +173,7 @@ class SocketTable:
         absent = (self._generation != 0) & ~present
         gone = np.flatnonzero(absent & self._absent).astype(np.uint32)
         self._absent = absent
-        columns = self._columns(gone, self._last[gone], self._last[gone], 0)
+        columns = self._columns(gone, gone)
         columns["connection.closed"] = np.ones(len(gone), np.uint8)
         columns["connection.close_reason"] = np.full(len(gone), CloseReason.UNSEEN, np.uint8)
         self._close(gone, self._generation[gone])
@@ -181,44 +184,69 @@ class SocketTable:
 
     def _live(self, slots: np.ndarray, cells: np.ndarray, frame: SnapshotFrame) -> Columns:
         """Rows for open sockets that moved something or changed."""
-        new = self._generation[slots] != cells["generation"]
-        self._last[slots[new]] = 0
-        self._opened[slots[new]] = False
-        counters, last = cells["counters"], self._last[slots]
+        index = _span(slots)
+        self._begin(slots[self._generation[index] != cells["generation"]])
         states = cells["state"].astype(np.uint8)
-        changed = new | self._fresh[slots] | (states != self._state[slots])
-        for name in COUNTERS:
-            changed |= counters[name] != last[name]
-        slots, cells, states, last = slots[changed], cells[changed], states[changed], last[changed]
-        self._described[slots] = self._arrived[slots]
-        columns = self._columns(slots, cells["counters"], last, frame.offset_ns)
+        changed = self._fresh[index] | (states != self._state[index])
+        self._describe(slots[self._fresh[index]], frame.offset_ns)
+        deltas: Columns = {}
+        for name, last in self._last.items():
+            deltas[name] = growth(cells["counters"][name], last[index])
+            last[index] += deltas[name]
+            changed |= deltas[name] != 0
+        self._generation[index] = cells["generation"]
+        self._state[index] = states
+        if not changed.all():
+            slots, cells, states = slots[changed], cells[changed], states[changed]
+            deltas = {name: delta[changed] for name, delta in deltas.items()}
+        return self._live_columns(slots, cells, states, deltas)
+
+    def _live_columns(
+        self, slots: np.ndarray, cells: np.ndarray, states: np.ndarray, deltas: Columns
+    ) -> Columns:
+        index = _span(slots)
+        columns = self._columns(slots, index)
+        columns |= {name: delta.astype(np.uint64, copy=False) for name, delta in deltas.items()}
+        gauge(columns, cells["counters"])
         columns["connection.state"] = states
-        adopted = columns["connection.adopted"] != 0
-        opened = (states != SYN_SENT) & ~adopted & ~self._opened[slots]
+        opened = (states != SYN_SENT) & (columns["connection.adopted"] == 0) & ~self._opened[index]
         columns["connection.opened"] = opened.astype(np.uint8)
-        self._remember(slots, cells, states)
+        self._opened[index] |= states != SYN_SENT
         return columns
 
-    def _remember(self, slots: np.ndarray, cells: np.ndarray, states: np.ndarray) -> None:
-        reported = cells["counters"].copy()
-        for name in ("tx_bytes", "rx_bytes", "retransmitted_bytes"):
-            reported[name] = np.maximum(reported[name], self._last[name][slots])
-        self._last[slots] = reported
-        self._generation[slots] = cells["generation"]
-        self._state[slots] = states
+    def _begin(self, slots: np.ndarray) -> None:
+        """The sockets in ``slots`` were never reported."""
+        for last in self._last.values():
+            last[slots] = 0
+        self._opened[slots] = False
+        self._fresh[slots] = True
+
+    def _describe(self, slots: np.ndarray, offset_ns: int) -> None:
+        """Puts descriptions that arrived into the columns from which rows are taken."""
+        if len(slots) == 0:
+            return
+        arrived = self._arrived[slots]
+        columns = {"socket.slot": slots, "socket.generation": arrived["generation"]}
+        columns["cgroup.index"] = self._cgroups.numbers(arrived["owner"])
+        describe(columns, arrived, offset_ns)
+        for name, column in self._described.items():
+            column[slots] = columns[name]
         self._fresh[slots] = False
-        self._opened[slots] |= states != SYN_SENT
 
-    def _columns(self, slots: np.ndarray, now: np.ndarray, last: np.ndarray, offset_ns: int) -> Columns:
-        columns = empty_columns(len(slots))
-        described = self._described[slots]
-        describe(columns, described, offset_ns)
-        columns |= counter_deltas(now, last)
-        gauge(columns, now)
-        columns["socket.slot"] = slots
-        columns["socket.generation"] = described["generation"]
-        columns["cgroup.index"] = self._cgroup[slots]
-        return columns
+    def _columns(self, slots: np.ndarray, index: slice | np.ndarray) -> Columns:
+        """Columns of described sockets, with zeros where nothing is known yet; views if ``index`` is a slice."""
+        columns = {name: column[index] for name, column in self._described.items()}
+        zeros = {
+            name: np.zeros(len(slots), dtype) for name, dtype in DELTA_COLUMNS.items() if name not in columns
+        }
+        return columns | zeros
+
+
+def _span(slots: np.ndarray) -> slice | np.ndarray:
+    """An index for ``slots``, ascending: a slice if there are no gaps, which numpy takes without a copy."""
+    if len(slots) and int(slots[-1]) - int(slots[0]) + 1 == len(slots):
+        return slice(int(slots[0]), int(slots[-1]) + 1)
+    return slots
 
 
 def failure_reasons(errors: np.ndarray) -> np.ndarray:
