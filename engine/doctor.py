@@ -83,6 +83,6 @@ def _verdict(groups: Groups) -> str:
     checks = [check for group in groups.values() for check in group]
     lacking = [check.name for check in checks if check.fatal]
     if lacking:
-        return f"`tailrace run` cannot work here. First mend: {', '.join(lacking)}."
+        return f"`tailrace run` cannot work here. Mend first: {', '.join(lacking)}."
     lesser = sum(check.status in {"missing", "degraded"} for check in checks)
     return f"`tailrace run` works here{f', with less in {lesser} points' if lesser else ''}."

@@ -59,6 +59,18 @@ def make_sink(name: str, settings: dict[str, Any]) -> Sink:
     return sink
 
 
+def make_sinks(wanted: list[tuple[str, dict[str, Any]]]) -> dict[str, Sink]:
+    """Sinks by name; a second one of a name gets a number.
+
+    :raises UsageError: as make_sink does.
+    """
+    sinks: dict[str, Sink] = {}
+    for name, settings in wanted:
+        number = sum(1 for other in sinks if other.partition("#")[0] == name) + 1
+        sinks[name if number == 1 else f"{name}#{number}"] = make_sink(name, settings)
+    return sinks
+
+
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
     """Name and settings in ``NAME`` or ``NAME:ARG``; ARG sets the first field of the sink's ``Config``.
 

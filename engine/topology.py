@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from faust.types import StreamT
 
@@ -118,12 +118,3 @@ class Pipeline:
 def boot_id() -> str:
     """Names this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def name_sinks(sinks: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Each sink under its name; a second one of a name gets a number."""
-    named: dict[str, Any] = {}
-    for name, sink in sinks:
-        number = sum(1 for other in named if other.split("#")[0] == name) + 1
-        named[name if number == 1 else f"{name}#{number}"] = sink
-    return named

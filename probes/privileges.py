@@ -12,10 +12,14 @@ _INITIAL = {"user": 0xEFFFFFFD, "pid": 0xEFFFFFFC}
 _STATUS = Path("/proc/self/status")
 
 
-def read_capabilities(status: str | None = None) -> frozenset[str]:
-    """Those of the effective capabilities that matter here, from the text of /proc/self/status."""
-    lines = (_STATUS.read_text() if status is None else status).splitlines()
-    mask = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+def read_capabilities() -> frozenset[str]:
+    """Those of this process's effective capabilities that matter here."""
+    return read_from(_STATUS.read_text())
+
+
+def read_from(status: str) -> frozenset[str]:
+    """The same from the text of a /proc/PID/status."""
+    mask = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
     return frozenset(name for name, bit in _BITS.items() if mask >> bit & 1)
 
 
@@ -24,12 +28,12 @@ def is_initial(namespace: str) -> bool:
     return Path("/proc/self/ns", namespace).stat().st_ino == _INITIAL[namespace]
 
 
-def check_privileges(capabilities: frozenset[str] | None = None) -> Check:
+def check_privileges() -> Check:
     """The right to create maps (CAP_BPF) and to load programs that read kernel memory (CAP_PERFMON).
 
     CAP_SYS_ADMIN implies both (capabilities(7)); capabilities of a user namespace do not count for bpf(2).
     """
-    held = read_capabilities() if capabilities is None else capabilities
+    held = read_capabilities()
     remedy = "run as root (sudo), or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN"
     cost = "the kernel takes no BPF program"
     if not is_initial("user"):
@@ -42,10 +46,10 @@ def check_privileges(capabilities: frozenset[str] | None = None) -> Check:
     return Check("privileges", "missing", f"not root, and no {lacking}", cost, remedy, required=True)
 
 
-def check_reach(capabilities: frozenset[str] | None = None) -> Check:
+def check_reach() -> Check:
     """The right to enter other network namespaces (setns(2): CAP_SYS_ADMIN) and to find them all through the
     processes of other users (/proc/PID/ns: CAP_SYS_PTRACE, see proc_pid_ns(5))."""
-    held = read_capabilities() if capabilities is None else capabilities
+    held = read_capabilities()
     lacking = sorted({"CAP_SYS_ADMIN", "CAP_SYS_PTRACE"} - held)
     if not lacking:
         return Check("network namespaces", "ok", "all can be entered")

@@ -1,0 +1,50 @@
+"""What commands that run on share: signals, memory, durations."""
+
+import argparse
+import asyncio
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+
+#: As shells report the end by SIGINT.
+EXIT_INTERRUPTED = 130
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds on the command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return value
+
+
+def give_memory_back() -> None:
+    """Lets glibc return the memory of freed columns at once; left alone it keeps tens of megabytes of it.
+
+    mallopt(3): setting M_MMAP_THRESHOLD turns its growth off.
+    """
+    m_mmap_threshold, m_arena_max = -3, -8
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(m_mmap_threshold, 256 << 10)
+        libc.mallopt(m_arena_max, 2)
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """SIGINT and SIGTERM end the program in good order; a second one at once."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def ask() -> None:
+        nonlocal asked
+        if asked:
+            os._exit(EXIT_INTERRUPTED)
+        asked = True
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask)

@@ -1,0 +1,25 @@
+"""``tailrace selftest``."""
+
+import argparse
+from typing import Any
+
+from engine.config import Config
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser = commands.add_parser(
+        "selftest", parents=[common], help="make known traffic and compare it with what is reported"
+    )
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("--quick", action="store_true", help="less traffic: 6 seconds instead of 10")
+    parser.set_defaults(execute=execute)
+
+
+def execute(config: Config, options: argparse.Namespace) -> int:
+    """0 if everything is exact, else 1."""
+    from probes.capabilities import require
+    from selftest.run import run_selftest
+
+    require(config.tcp)
+    return run_selftest(config, options.output, "quick" if options.quick else "full")

@@ -1,0 +1,38 @@
+"""Kernel tests are skipped, with the reason at the end of the run, where BPF cannot be had."""
+
+import functools
+
+import pytest
+
+from engine.config import TcpConfig
+from engine.errors import ProbeError
+from probes.capabilities import require
+
+_skipped = pytest.StashKey[int]()
+
+
+@functools.cache
+def reason_to_skip() -> str:
+    """Why kernel tests cannot run here; empty if they can."""
+    try:
+        require(TcpConfig(slots=1024, ring_bytes=1 << 16))
+    except ProbeError as error:
+        return str(error)
+    return ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks kernel tests as skipped if they cannot run."""
+    kernel = [item for item in items if item.get_closest_marker("kernel")]
+    reason = reason_to_skip() if kernel else ""
+    for item in kernel if reason else ():
+        item.add_marker(pytest.mark.skip(reason=f"needs root and BPF: {reason}"))
+    config.stash[_skipped] = len(kernel) if reason else 0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says on one line how many kernel tests did not run, and why."""
+    count = config.stash.get(_skipped, 0)
+    if count:
+        line = f"{count} kernel tests were skipped: {reason_to_skip()}"
+        terminalreporter.write_line(line, yellow=True, bold=True)

@@ -1,0 +1,178 @@
+"""Loading, attaching and detaching: what is taken, what is refused, and that nothing stays in the kernel."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ProbeError
+from probes import tcp
+from probes.headers import find_headers, version_numbers
+from probes.loader import Loaded, load
+from probes.memory import map_bytes
+from probes.program import Feature, Hook
+from probes.tcp import FEATURES, TcpProbe
+from tests.kernel.objects import KINDS, held_by, map_memory, still_there
+from tests.kernel.talk import until
+
+pytestmark = pytest.mark.kernel
+
+ROOT = Path(__file__).parents[2]
+NOTHING: dict[str, set[int]] = {kind: set() for kind in KINDS}
+HOLDER = """
+from probes.tcp import TcpProbe
+probe = TcpProbe(slots=256, ring_bytes=65536)
+probe.start()
+print("started", flush=True)
+input()
+"""
+ROUNDING = range(2 * 4096 + 1)
+PROGRAM = """
+int seen(struct bpf_raw_tracepoint_args *ctx) { return 0; }
+int bad(struct bpf_raw_tracepoint_args *ctx) { return *(int *)ctx->args[0]; }
+BPF_ARRAY(cells_of_test, u64, 4);
+"""
+
+
+@pytest.fixture
+def loaded() -> Iterator[Loaded]:
+    """A program that the kernel takes, and one that it refuses."""
+    kinds = {"seen": "raw_tracepoint", "bad": "raw_tracepoint"}
+    made = load(PROGRAM, headers=find_headers(), defines={}, maps=["cells_of_test"], programs=kinds)
+    yield made
+    made.close()
+
+
+def test_close_leaves_nothing_in_the_kernel() -> None:
+    """After close() no program, map or link is left, though the probe is still referred to."""
+    before = held_by(os.getpid())
+    probe = TcpProbe(slots=256, ring_bytes=65536)
+    probe.start()
+    probe.snapshot()
+    held = {kind: ids - before[kind] for kind, ids in held_by(os.getpid()).items()}
+    probe.close()
+    assert all(held[kind] for kind in KINDS)
+    assert held_by(os.getpid()) == before
+    assert until(lambda: still_there(held) == NOTHING), still_there(held)
+
+
+def test_detach_leaves_maps_readable() -> None:
+    """After detach() no link is left, and counts can still be read."""
+    probe = TcpProbe(slots=256, ring_bytes=65536)
+    probe.start()
+    held = held_by(os.getpid())
+    probe.detach()
+    gone = {**NOTHING, "link": held["link"]}
+    assert held["link"]
+    assert until(lambda: still_there(gone) == NOTHING)
+    assert probe.tallies()["lost"] == 0
+    probe.close()
+
+
+def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a required hook is refused at the end of the start, what was loaded goes again."""
+    before = held_by(os.getpid())
+    missing = Feature("future", "tests", (Hook("used", "tcp_no_such_tracepoint"),))
+    monkeypatch.setattr(tcp, "FEATURES", (*FEATURES, missing))
+    probe = TcpProbe(slots=256, ring_bytes=65536)
+    with pytest.raises(ProbeError, match=r"no hook for future: .*the kernel has no such tracepoint"):
+        probe.start()
+    assert held_by(os.getpid()) == before
+    assert [taken.feature for taken in probe.taken] == [*FEATURES]
+
+
+def test_sigkill_leaves_nothing_in_the_kernel() -> None:
+    """The kernel takes everything back when the process that holds the probe is killed."""
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"started\n"
+        held = held_by(process.pid)
+        process.send_signal(signal.SIGKILL)
+    assert all(held[kind] for kind in KINDS)
+    assert until(lambda: still_there(held) == NOTHING), still_there(held)
+
+
+def test_a_missing_tracepoint_gives_way_to_the_next(loaded: Loaded) -> None:
+    """The first alternative that attaches is taken; those before it are refused with their reasons."""
+    ways = (
+        Hook("bad", "sys_enter"),
+        Hook("seen", "tcp_no_such_tracepoint"),
+        Hook("seen", "tcp_destroy_sock"),
+    )
+    taken = loaded.attach(Feature("trial", "tests", ways))
+    assert taken.hook == ways[2]
+    assert taken.refused["tracepoint tcp_no_such_tracepoint"] == "the kernel has no such tracepoint"
+    verdict = taken.refused["tracepoint sys_enter"]
+    assert verdict.startswith("the kernel refused the program: ")
+    assert "invalid mem access" in verdict
+
+
+def test_a_feature_without_any_hook_is_refused_if_required(loaded: Loaded) -> None:
+    """A required feature ends the start with the reason; another is noted as not taken."""
+    ways = (Hook("seen", "tcp_no_such_tracepoint"),)
+    with pytest.raises(
+        ProbeError, match=r"no hook for trial.*tcp_no_such_tracepoint: the kernel has no such"
+    ):
+        loaded.attach(Feature("trial", "tests", ways))
+    optional = loaded.attach(Feature("trial", "tests", ways, required=False, loss="nothing"))
+    assert (optional.hook, list(optional.refused)) == (None, ["tracepoint tcp_no_such_tracepoint"])
+
+
+def test_a_source_that_does_not_compile_is_quoted() -> None:
+    """The error names file, line and what clang says; all of it is in the note."""
+    with pytest.raises(ProbeError, match=r"does not compile \(.*error: .*nonsense") as raised:
+        load("int f(void) { return nonsense; }", headers=find_headers(), defines={}, maps=[], programs={})
+    assert "nonsense" in raised.value.__notes__[0]
+
+
+def test_this_kernel_gives_every_feature() -> None:
+    """On a kernel that has all hooks, every feature is served by its first alternative."""
+    with_all = all(
+        Path(f"/sys/kernel/tracing/events/{name}").exists() for name in ("tcp/tcp_sendmsg_locked",)
+    )
+    if not with_all:
+        pytest.skip("this kernel or its tracefs does not show tcp_sendmsg_locked")
+    probe = TcpProbe(slots=256, ring_bytes=65536)
+    probe.start()
+    hooks = {taken.feature.name: taken.hook for taken in probe.taken}
+    probe.close()
+    assert hooks == {feature.name: feature.alternatives[0] for feature in FEATURES}
+
+
+def test_neither_tracefs_nor_bpffs_is_needed() -> None:
+    """The probe starts with all its hooks in a mount namespace where neither is mounted."""
+    script = (
+        "import pathlib, sys\n"
+        "assert not {'tracefs', 'bpf', 'debugfs'} & {l.split()[2] for l in open('/proc/self/mounts')}\n"
+        "from probes.tcp import TcpProbe\n"
+        "probe = TcpProbe(slots=256, ring_bytes=65536); probe.start()\n"
+        "print(*(taken.hook is not None for taken in probe.taken)); probe.close()\n"
+    )
+    shell = (
+        'for d in $(awk \'$3=="tracefs"||$3=="bpf"||$3=="debugfs"{print $2}\' /proc/self/mounts | tac); '
+        'do umount -l "$d"; done; exec "$0" -c "$1"'
+    )
+    command = ["unshare", "--mount", "sh", "-c", shell, sys.executable, script]
+    tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (tried.stderr, tried.stdout.split()) == ("", ["True"] * len(FEATURES))
+
+
+@pytest.mark.skipif(version_numbers(os.uname().release) < (6, 4, 0), reason="the kernel's account is rough")
+@pytest.mark.parametrize(("slots", "ring_bytes"), [(256, 1 << 16), (5000, 1 << 20)])
+def test_map_memory_is_as_computed(slots: int, ring_bytes: int) -> None:
+    """The kernel's own account of each map differs by its descriptor only: less than two pages."""
+    before = held_by(os.getpid())["map"]
+    probe = TcpProbe(slots, ring_bytes)
+    probe.start()
+    said = map_memory(held_by(os.getpid())["map"] - before)
+    probe.close()
+    computed = map_bytes(slots, ring_bytes)
+    assert {
+        name: said[name] - size for name, size in computed.items() if said[name] - size not in ROUNDING
+    } == {}
+    assert sum(said[name] for name in set(said) - set(computed)) < 16384
