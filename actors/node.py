@@ -8,6 +8,9 @@ from engine.batch import DeltaBatch, chunked
 from engine.frames import EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
 
+#: Stages whose books travel with the deltas: those before the sinks, which depend on nothing but the frames.
+STAGES = ("kernel", "frames", "sockets", "deltas")
+
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +47,7 @@ class NodeActor:
             self.table.apply(frame, self._window + 1)
             return
         self._window = frame.window
-        self._note(frame.tallies)
+        self._ledger.take("kernel", frame.account)
         columns, cgroups = self.table.tick(frame)
         self._rows.received += len(columns["socket.slot"])
         self._rows.queued += len(columns["socket.slot"])
@@ -56,17 +59,10 @@ class NodeActor:
             columns,
             cgroups,
             open_sockets=self.table.open_sockets,
-            ledger=self._ledger.as_dict(),
+            ledger={name: self._ledger.stages[name].as_dict() for name in STAGES},
         )
         for chunk in chunked(batch):
             self._seq += 1
             yield chunk.encode()
             self._rows.queued -= len(chunk)
             self._rows.delivered += len(chunk)
-
-    def _note(self, tallies: dict[str, int]) -> None:
-        """The kernel side's counts that the reader should know; they are totals, not increments."""
-        kernel = self._ledger.stage("kernel", "events")
-        for name in ("slotless", "untracked", "ignored", "healed", "stale", "missed_runs", "adopted"):
-            if tallies.get(name):
-                kernel.noted[name] = tallies[name]

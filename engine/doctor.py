@@ -85,4 +85,6 @@ def _verdict(groups: Groups) -> str:
     if lacking:
         return f"`tailrace run` cannot work here. Mend first: {', '.join(lacking)}."
     lesser = sum(check.status in {"missing", "degraded"} for check in checks)
-    return f"`tailrace run` works here{f', with less in {lesser} points' if lesser else ''}."
+    if not lesser:
+        return "`tailrace run` works here."
+    return f"`tailrace run` works here, with less in {lesser} point{'s' if lesser > 1 else ''}."

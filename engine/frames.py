@@ -1,6 +1,7 @@
 """What the probe sends to the socket actor, as bytes: events as they came, and one snapshot a second."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 import numpy as np
@@ -28,12 +29,13 @@ class EventFrame:
 
 @dataclass(frozen=True)
 class SnapshotFrame:
-    """The end of a window: counters of all live sockets, and what the kernel side counted so far.
+    """The end of a window: counters of all live sockets, and the kernel side's books.
 
     :param slots: slots in use, ascending; shape (n,), uint32.
     :param cells: ``struct cell``; shape (n,).
     :param new_slots: slots whose description changed; shape (m,), uint32.
     :param descriptions: ``struct description``; shape (m,).
+    :param account: books of the kernel side (``engine.ledger.Stage.as_dict``).
     """
 
     offset_ns: int
@@ -42,12 +44,12 @@ class SnapshotFrame:
     cells: np.ndarray
     new_slots: np.ndarray
     descriptions: np.ndarray
-    tallies: dict[str, int]
+    account: dict[str, Any]
 
     def encode(self) -> bytes:
         """As bytes for a topic."""
         arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
-        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, tallies=self.tallies, **arrays)
+        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, account=self.account, **arrays)
 
 
 _ARRAYS = {
@@ -81,5 +83,5 @@ def decode(data: bytes) -> EventFrame | SnapshotFrame:
         arrays["cells"],
         arrays["new_slots"],
         arrays["descriptions"],
-        message["tallies"],
+        message["account"],
     )

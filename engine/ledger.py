@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -62,6 +63,13 @@ class Ledger:
         if stage.unit != unit:
             raise ValueError(f"stage {name} counts {stage.unit}, not {unit}")
         return stage
+
+    def take(self, name: str, account: Mapping[str, Any]) -> None:
+        """Puts in the books of a stage that is kept elsewhere (``Stage.as_dict``)."""
+        stage = self.stage(name, account["unit"])
+        stage.received, stage.delivered = account["received"], account["delivered"]
+        stage.queued = account["queued"]
+        stage.dropped, stage.noted = Counter(account["dropped"]), Counter(account["noted"])
 
     @property
     def stages(self) -> Mapping[str, Stage]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -35,7 +36,6 @@ class Pipeline:
         self._config = config
         self._stopping = asyncio.Event()
         self.probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
-        self._kernel = self.ledger.stage("kernel", "events")
         self._node = NodeActor(config.node_name, boot_id(), config.tcp.slots, self.ledger)
         self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
         self._app = self._wire()
@@ -49,7 +49,7 @@ class Pipeline:
         async def send(frame: bytes) -> None:
             await frames.send(value=frame)
 
-        self._source = Source(self.probe, send, self._kernel)
+        self._source = Source(self.probe, send)
 
         @app.agent(frames, name="sockets")
         async def sockets(stream: StreamT[bytes]) -> None:
@@ -60,9 +60,16 @@ class Pipeline:
         @app.agent(deltas, name="deliver")
         async def deliver(stream: StreamT[bytes]) -> None:
             async for message in stream:
-                self._fan_out.offer(DeltaBatch.decode(message))
+                self._fan_out.offer(self._with_sinks(DeltaBatch.decode(message)))
 
         return app
+
+    def _with_sinks(self, batch: DeltaBatch) -> DeltaBatch:
+        """The node's books travel with a window's last message; those of this process's sinks join them here."""
+        if not batch.last:
+            return batch
+        sinks = {name: books for name, books in self.ledger.as_dict().items() if name.startswith("sink.")}
+        return replace(batch, ledger=batch.ledger | sinks)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Runs until stop(); the last deltas reach the sinks.

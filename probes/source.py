@@ -15,6 +15,9 @@ from probes.tcp import Snapshot
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
 DRAIN_SECONDS = 0.1
 
+#: Counts of the kernel side that the reader should know: they are totals, and lost nothing.
+NOTED = ("slotless", "untracked", "ignored", "healed", "stale", "missed_runs", "adopted")
+
 Send = Callable[[bytes], Awaitable[None]]
 
 
@@ -38,13 +41,13 @@ class Probe(Protocol):
 class Source:
     """Drains ``probe`` into ``send`` until stopped; a send that waits leaves events in the ring.
 
-    :param stage: the kernel's own account: events made, read, lost because the ring was full.
+    ``account`` is the kernel's own: events made, read, lost because the ring was full; it travels in snapshots.
     """
 
-    def __init__(self, probe: Probe, send: Send, stage: Stage, clock: Clock | None = None) -> None:
+    def __init__(self, probe: Probe, send: Send, clock: Clock | None = None) -> None:
         self._probe = probe
         self._send = send
-        self._stage = stage
+        self.account = Stage("events")
         self.clock = clock or Clock()
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
@@ -59,15 +62,13 @@ class Source:
             while not self._stop.is_set():
                 await self._wait(boundary)
                 if self.clock.now() >= boundary:
-                    await self._tick(boundary)
-                    boundary = self._next_boundary()
+                    boundary = await self._tick(boundary)
                 else:
                     await self._drain(None)
         finally:
             loop.remove_reader(self._probe.ring_fd)
         self._probe.detach()
-        await self._tick(max(boundary, self._next_boundary()))
-        self._settle_account()
+        await self._tick(boundary, final=True)
 
     def stop(self) -> None:
         """Makes run() send what is left and return."""
@@ -92,20 +93,20 @@ class Source:
             late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
             self._later = events[late] if late.any() else None
             events = events[~late]
-        self._stage.delivered += len(events)
+        self.account.delivered += len(events)
         if len(events):
             await self._send(EventFrame(self.clock.offset_ns, events).encode())
 
-    async def _tick(self, boundary: int) -> None:
-        """Ends the window before ``boundary``; one that lies further back than a second was slept through."""
+    async def _tick(self, boundary: int, *, final: bool = False) -> int:
+        """Ends the window before ``boundary``, or before the last whole second if that was slept through; returns
+        the next boundary."""
         behind = (self.clock.now() - boundary) // SECOND_NS
         if behind > 0:
-            self._stage.note("windows_joined", behind)
+            self.account.note("windows_joined", behind)
             boundary += behind * SECOND_NS
         shot = self._probe.snapshot()
-        await self._drain(boundary)
-        tallies = self._probe.tallies()
-        self._account(tallies)
+        await self._drain(None if final else boundary)
+        self._account(self._probe.tallies(), final=final)
         frame = SnapshotFrame(
             self.clock.offset_ns,
             boundary // SECOND_NS - 1,
@@ -113,21 +114,21 @@ class Source:
             shot.cells,
             shot.new_slots,
             shot.descriptions,
-            tallies,
+            self.account.as_dict(),
         )
         await self._send(frame.encode())
         self.clock.correct()
+        # A correction may put the clock back before the boundary: that window is over all the same.
+        following = self._next_boundary()
+        return following if following != boundary else boundary + SECOND_NS
 
-    def _account(self, tallies: dict[str, int]) -> None:
-        """While programs run, what is made but not read counts as queued: no two counts are of one moment."""
-        self._stage.received = tallies["generated"]
-        self._stage.dropped["ring_full"] = tallies["lost"]
-        self._stage.queued = tallies["generated"] - tallies["lost"] - self._stage.delivered
-
-    def _settle_account(self) -> None:
-        """Nothing is made any more: now the kernel's count and ours must agree."""
-        self._account(self._probe.tallies())
-        self._stage.queued = self._probe.waiting() + self._waiting_here()
-
-    def _waiting_here(self) -> int:
-        return len(self._later) if self._later is not None else 0
+    def _account(self, tallies: dict[str, int], *, final: bool) -> None:
+        """Books of the kernel side. While programs run, what is made but not read counts as queued, for no two
+        counts are of one moment; at the end the ring is empty or it is not, and the counts must agree."""
+        books = self.account
+        books.received, books.dropped["ring_full"] = tallies["generated"], tallies["lost"]
+        waiting = self._probe.waiting() + (len(self._later) if self._later is not None else 0)
+        books.queued = waiting if final else books.received - tallies["lost"] - books.delivered
+        for name in NOTED:
+            if tallies.get(name):
+                books.noted[name] = tallies[name]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.frames import EventFrame, SnapshotFrame
+from engine.ledger import Stage
 from engine.schema import COUNTERS, NO_SLOT
 from probes.layout import enums, structs
 
@@ -114,7 +115,7 @@ class ModelKernel:
             np.array([self._cell(it) for it in live], structs()["cell"]),
             np.array([it.slot for it in new], np.uint32),
             np.array([self._description(it) for it in new], structs()["description"]),
-            {},
+            Stage("events").as_dict(),
         )
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from engine.config import TcpConfig
 from engine.errors import ProbeError
-from probes import capabilities, headers, limits, machine, memory, privileges, toolchain
+from probes import bpf, capabilities, headers, limits, machine, memory, privileges, toolchain
 from probes.check import Check
 from probes.program import Feature, Hook, Taken
 from probes.trial import describe
@@ -26,7 +27,7 @@ def able(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(privileges, "read_capabilities", lambda: privileges.read_from(ROOT_STATUS))
     monkeypatch.setattr(privileges, "is_initial", lambda _: True)
     monkeypatch.setattr(machine, "LOCKDOWN", tmp_path / "none")
-    monkeypatch.setattr(machine, "COMMAND_LINE", Path(__file__))
+    monkeypatch.setattr(machine, "COMMAND_LINE", Path(os.devnull))
     monkeypatch.setattr(headers, "BTF", Path(__file__))
     monkeypatch.setattr(headers, "cache_root", lambda: tmp_path)
     monkeypatch.setattr(headers, "find_bpftool", lambda: "/usr/sbin/bpftool")
@@ -136,7 +137,7 @@ def test_maps_that_do_not_fit_are_refused(able: None, monkeypatch: pytest.Monkey
 
 def test_locked_memory_matters_to_old_kernels_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 5.11 the limit must hold the maps unless it can be raised."""
-    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (8 << 20, 8 << 20))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (8 << 20, 8 << 20))
     monkeypatch.setattr(limits, "read_capabilities", lambda: BPF_ONLY)
     assert limits.check_locked_memory(TcpConfig(), "5.11.0").status == "not needed"
     old = limits.check_locked_memory(TcpConfig(), "5.10.0")
@@ -147,7 +148,7 @@ def test_locked_memory_matters_to_old_kernels_only(monkeypatch: pytest.MonkeyPat
 
 def test_few_open_files_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit below what the probe may hold is a warning with the command that mends it."""
-    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (64, 64))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     check = limits.check_open_files()
     assert (check.status, check.detail, check.fatal) == ("degraded", "64", False)
 
@@ -183,7 +184,7 @@ def test_require_is_cheap_and_imports_no_compiler(able: None) -> None:
             lambda _: None,
             "bcc: no Python module bcc: apt-get install python3-bpfcc",
         ),
-        (machine.bpf, "is_known", bool, r"bpf\(2\): no known number on .*: run 64-bit Python"),
+        (bpf, "is_known", bool, r"bpf\(2\): no known number on .*: run 64-bit Python"),
     ],
 )
 def test_require_says_on_one_line_what_to_do(

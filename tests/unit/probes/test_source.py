@@ -58,14 +58,17 @@ class Run:
     def __init__(self, probe: ScriptedProbe) -> None:
         self.now = START + SECOND_NS // 2
         self.probe = probe
-        self.stage = Stage("events")
         self.frames: asyncio.Queue[EventFrame | SnapshotFrame] = asyncio.Queue()
         clock = Clock(lambda: self.now, lambda: self.now)
-        self.source = Source(probe, self.send, self.stage, clock)
+        self.source = Source(probe, self.send, clock)
         self.task = asyncio.create_task(self.source.run())
 
     async def send(self, data: bytes) -> None:
         self.frames.put_nowait(decode(data))
+
+    @property
+    def books(self) -> Stage:
+        return self.source.account
 
     def wake(self) -> None:
         os.write(self.probe.waker, b"x")
@@ -129,7 +132,7 @@ async def test_seconds_slept_through_are_joined_and_counted(probe: ScriptedProbe
     frame = await next_of(run, SnapshotFrame)
     assert isinstance(frame, SnapshotFrame)
     assert frame.window == START // SECOND_NS + 3
-    assert run.stage.noted["windows_joined"] == 3
+    assert run.books.noted["windows_joined"] == 3
     await run.stop()
 
 
@@ -153,9 +156,9 @@ async def test_the_account_is_the_kernels(probe: ScriptedProbe) -> None:
     probe.emit(START + 1, START + 2, START + 3)
     probe.made, probe.lost = 5, 2
     await run.stop()
-    assert (run.stage.received, run.stage.delivered, run.stage.dropped["ring_full"]) == (5, 3, 2)
-    assert run.stage.queued == 0
-    assert run.stage.balanced
+    assert (run.books.received, run.books.delivered, run.books.dropped["ring_full"]) == (5, 3, 2)
+    assert run.books.queued == 0
+    assert run.books.balanced
 
 
 async def test_an_event_that_nobody_counted_unbalances_the_books(probe: ScriptedProbe) -> None:
@@ -165,4 +168,4 @@ async def test_an_event_that_nobody_counted_unbalances_the_books(probe: Scripted
     probe.emit(START + 1)
     probe.made = 2
     await run.stop()
-    assert not run.stage.balanced
+    assert not run.books.balanced
