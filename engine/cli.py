@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = load_config(options.config, os.environ)
         set_up_logging(config.log_level)
         code = options.execute(config, options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `tailrace doctor | head`; what is left in the buffer has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except TailraceError as error:
         print(f"tailrace: {error}", file=sys.stderr)
         code = error.exit_code

@@ -55,7 +55,7 @@ def check_hooks(config: TcpConfig, before: Iterable[Check]) -> list[Check]:
 
 def _untried(features: Iterable[Feature], lacking: list[str]) -> list[Check]:
     names = ", ".join(feature.name for feature in features)
-    return [Check("trial", "missing", f"not tried: {names}", remedy=f"first mend: {', '.join(lacking)}")]
+    return [Check("trial", "missing", f"not tried: {names}", remedy=f"{' and '.join(lacking)} first")]
 
 
 def require(config: TcpConfig) -> None:

@@ -54,7 +54,8 @@ def ask_compiler(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
 def _running(theirs: socket.socket, complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """The process, with its end of the channel; it has ended and is reaped when the block is left.
 
-    ``-P`` keeps the current folder out of its module path: as root it must not import what lies around there.
+    Started by its path and with ``-P`` it searches neither the folder of the script nor the current one for
+    modules: as root it must not import what lies around.
     """
     with theirs:
         command = [sys.executable, "-P", compiler.__file__, str(theirs.fileno()), str(os.getpid())]

@@ -20,7 +20,7 @@ _CGROUP_CHARGED = (5, 11)
 
 def megabytes(count: int) -> str:
     """``67.0 MB``."""
-    return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e6:,.1f} MB"
 
 
 def check_memory(config: TcpConfig) -> Check:

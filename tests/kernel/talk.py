@@ -84,7 +84,8 @@ class Seen:
         """Ends of sockets that have this port on either side."""
         events = self.drain()
         own = (events["socket"]["local_port"] == port) | (events["socket"]["peer_port"] == port)
-        return events[own & (events["header"]["kind"] != KIND["KIND_CGROUP"])]
+        ends: np.ndarray = events[own & (events["header"]["kind"] != KIND["KIND_CGROUP"])]
+        return ends
 
     def await_ends(self, port: int, count: int) -> np.ndarray:
         """The same once there are so many."""

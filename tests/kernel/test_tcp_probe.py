@@ -20,6 +20,8 @@ from tests.kernel.talk import DEADLINE_SECONDS, KIND, Seen, connect, listening, 
 pytestmark = pytest.mark.kernel
 
 FLAGS = enums()["event_flag"]
+#: Other programs' connections take room in the same tables.
+ATTEMPTS = 5
 Counters = Literal["auto", "sweep", "segment"]
 
 
@@ -116,7 +118,8 @@ def test_the_sweep_reads_what_tcp_info_says(probe: TcpProbe, seen: Seen, listene
     def agree_at_rest() -> bool:
         before = [_counts(end) for end in ends]
         counted[:] = [before, _counts_of_cells(probe.snapshot(), slots)]
-        return before == [_counts(end) for end in ends] and before[0][0] == before[1][1] + 1
+        settled = (before[0][0] - 1, before[1][0]) == (before[1][1], before[0][1])
+        return settled and before == [_counts(end) for end in ends]
 
     assert until(agree_at_rest)
     (client, server), cells = counted
@@ -176,9 +179,12 @@ def test_finals_are_right_when_counted_by_segment(listener: socket.socket) -> No
 
 def test_sockets_without_a_slot_are_described(listener: socket.socket) -> None:
     """With 32 slots and 50 sockets at once the others are known as well: they differ by their slot only."""
-    with started(slots=32) as probe:
-        seen = Seen(probe)
-        ends, _ = _talk_at_once(probe, seen, listener, 25)
+    for _ in range(ATTEMPTS):
+        with started(slots=32) as probe:
+            ends, tallies = _talk_at_once(probe, Seen(probe), listener, 25)
+        others = tallies["opened"] + tallies["untracked"] - tallies["adopted"] - 50
+        if others == 0 or not tallies["untracked"]:
+            break  # else the tables were full of connections of other programs
     assert bytes_by_role(ends) == _clients(25) | _servers(25)
     assert set(ends["socket"]["owner"]["tgid"].tolist()) == {os.getpid()}
     assert 18 <= (ends["header"]["slot"] == NO_SLOT).sum() < 50
@@ -208,7 +214,7 @@ def _talk_at_once(
     connections = [connect(listener) for _ in range(count)]
     for number, connection in enumerate(connections):
         connection.exchange(100 + number, 1000 + number)
-    assert len(probe.snapshot().slots) == probe.slots
+    assert len(probe.snapshot().slots) <= probe.slots
     for connection in connections:
         connection.close()
     return seen.await_ends(connection_port(listener), 2 * count), probe.tallies()
@@ -233,12 +239,18 @@ def test_a_full_ring_loses_nothing_uncounted(listener: socket.socket) -> None:
             connect(listener).close()
         assert until(lambda: probe.tallies()["generated"] >= 640)
         probe.detach()
-        second = len(probe.events())
-        tallies = probe.tallies()
+        delivered = [first]
+
+        def balanced() -> bool:  # a program that ran while it was detached ends a moment later
+            delivered.append(len(probe.events()))
+            tallies = probe.tallies()
+            return tallies["generated"] == sum(delivered) + tallies["lost"]
+
+        assert until(balanced), (delivered, probe.tallies())
+        lost = probe.tallies()["lost"]
     assert first == 255
-    assert second >= 40
-    assert tallies["lost"] >= 345
-    assert tallies["generated"] == first + second + tallies["lost"]
+    assert sum(delivered) >= 255 + 40
+    assert lost >= 345
 
 
 def test_slots_are_used_again(probe: TcpProbe, seen: Seen, listener: socket.socket) -> None:
@@ -262,9 +274,11 @@ def test_open_sockets_of_closed_ones_are_gone(probe: TcpProbe, listener: socket.
         shot = probe.snapshot()
         mine = (shot.descriptions["local_port"] == port) | (shot.descriptions["peer_port"] == port)
         slots = set(shot.new_slots[mine].tolist())
-        sockets = {
-            int(cell["socket"]) for slot, cell in zip(shot.slots, shot.cells, strict=True) if slot in slots
-        }
-    later = probe.snapshot()
-    assert len(slots) == len(sockets) == 20
-    assert not sockets & set(later.cells["socket"].tolist())
+        lives = {life for life in _lives(shot) if life[0] in slots}
+    assert len(slots) == len(lives) == 20
+    assert not lives & _lives(probe.snapshot())
+
+
+def _lives(shot: Snapshot) -> set[tuple[int, int]]:
+    """(slot, generation) of each open socket: addresses in the kernel are soon used again."""
+    return set(zip(shot.slots.tolist(), shot.cells["generation"].tolist(), strict=True))

@@ -203,7 +203,7 @@ def test_hooks_are_not_tried_where_they_cannot_succeed() -> None:
     (check,) = capabilities.check_hooks(TcpConfig(), [lacking])
     assert (check.name, check.status, check.fatal) == ("trial", "missing", False)
     assert check.detail.startswith("not tried: socket states, ")
-    assert check.remedy == "first mend: privileges"
+    assert check.remedy == "privileges first"
 
 
 def test_a_feature_is_described_by_what_was_taken() -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from engine.errors import ProbeError
 from probes import compilation, compiler
+from selftest.linux import unacknowledged
 
 READ = (
     "import json, os, signal, socket, sys, time\nc = socket.socket(fileno=int(sys.argv[1]))\nc.recv(65536)\n"
@@ -152,14 +154,13 @@ def test_missing_bcc_is_named(script: Use) -> None:
         ask()
 
 
-def test_the_current_folder_holds_no_modules(
-    script: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file json.py in the folder where Tailrace is started is not imported."""
+def test_no_folder_around_holds_modules(script: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file json.py where Tailrace is started, or beside the compiler, is not imported."""
     folder = tmp_path / "started here"
     folder.mkdir()
-    (folder / "json.py").write_text("raise SystemExit(9)\n")
     monkeypatch.chdir(folder)
+    for place in (folder, tmp_path):
+        (place / "json.py").write_text("raise SystemExit(9)\n")
     script("c.sendall(json.dumps({'maps': [], 'programs': []}).encode() + b'\\n')\n")
     assert ask() == ({"maps": [], "programs": []}, [])
 
@@ -181,6 +182,10 @@ def test_the_compiler_dies_with_its_parent() -> None:
     ):
         assert process.stdout
         child = os.pidfd_open(int(process.stdout.readline()))
+        ours.send(b"{")
+        deadline = time.monotonic() + 10
+        while unacknowledged(ours) and time.monotonic() < deadline:
+            time.sleep(0.002)  # until the compiler reads its request: it is past its own start then
         process.send_signal(signal.SIGKILL)
         ended, _, _ = select.select([child], [], [], 10)
         os.close(child)

@@ -1,0 +1,61 @@
+"""The pages for users name what the code has: columns, keys, variables, stages, commands, files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.cli import build_parser
+from engine.config import Config, _keys
+from engine.schema import DELTA_COLUMNS, CloseReason, Evidence, Role
+from engine.sink import sink_names
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_the_schema_page_lists_every_column_in_order() -> None:
+    """Each column is a row of the table, as the code orders them."""
+    listed = re.findall(r"^\| `([a-z_.]+)` \| (?:u\d+|\d+ bytes)", page("docs/schema.md"), re.MULTILINE)
+    assert listed == list(DELTA_COLUMNS)
+
+
+@pytest.mark.parametrize("enum", [Role, Evidence, CloseReason])
+def test_the_schema_page_gives_every_number_its_word(enum: type[Role]) -> None:
+    """Numbers of enums stand beside their words."""
+    for member in enum:
+        assert f"{member.value} {member.name.lower()}" in page("docs/schema.md")
+
+
+def test_the_configuration_page_lists_every_key_and_variable() -> None:
+    """Nothing can be configured that the page does not name."""
+    text = page("docs/configuration.md")
+    for variable, path, _ in _keys(Config, ()):
+        assert f"| `{'.'.join(path)}` | `{variable}` |" in text, variable
+
+
+def test_every_sink_has_a_chapter() -> None:
+    """Installed sinks and chapters of the page are the same."""
+    chapters = re.findall(r"^## ([a-z]+)$", page("docs/sinks.md"), re.MULTILINE)
+    assert sorted(chapters) == sink_names()
+
+
+def test_the_readme_names_every_command() -> None:
+    """The command line offers what the README says, and nothing more."""
+    actions = [action for action in build_parser()._actions if action.dest == "command"]
+    assert actions[0].choices is not None
+    offered = set(actions[0].choices)
+    assert set(re.findall(r"^tailrace ([a-z]+)", page("README.md"), re.MULTILINE)) == offered
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    """A link to a file of the project names one that exists; no placeholder was left."""
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (path.parent / target).exists(), target
+    assert not re.search(r"\b(MEMORY|FIGURES|SELFTEST_OUTPUT|MEASURED_\w+)\b", text)
