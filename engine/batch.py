@@ -3,9 +3,10 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgpack
+import msgspec
 import numpy as np
 
 from engine.schema import DELTA_COLUMNS, VERSION, Columns
@@ -17,8 +18,42 @@ CHUNK_ROWS = 4000
 _HEAD = ("node", "boot", "seq", "window", "cgroups", "chunk", "chunks", "open_sockets", "ledger")
 
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class BadBatch(ValueError):
     """Bytes that are no batch of a version this program reads."""
+
+
+class _Message(msgspec.Struct):
+    """A message as it stands on the wire; fields of later versions are left aside."""
+
+    v: int
+    node: str
+    boot: str
+    seq: Count
+    window: Count
+    chunk: Count
+    chunks: Count
+    n: Count
+    columns: dict[str, memoryview]
+    cgroups: list[str]
+    open_sockets: Count
+    ledger: dict[str, Any]
+
+    def complaint(self, columns: Columns) -> str:
+        """What does not fit together, or nothing."""
+        if self.v != VERSION:
+            return f"version {self.v}, this program reads {VERSION}"
+        for name, column in columns.items():
+            if len(column) != self.n:
+                return f"column {name} has {len(column)} rows, not {self.n}"
+        if self.n and int(columns["cgroup.index"].max()) >= max(1, len(self.cgroups)):
+            return f"cgroup.index points beyond {len(self.cgroups)} paths"
+        return ""
+
+
+_DECODER = msgspec.msgpack.Decoder(_Message)
 
 
 @dataclass(frozen=True)
@@ -67,18 +102,17 @@ class DeltaBatch:
         :raises BadBatch: if the bytes are no batch, of another version, or columns and row count disagree.
         """
         try:
-            message = msgpack.unpackb(data)
-            if message["v"] != VERSION:
-                complaint = f"version {message['v']!r}, this program reads {VERSION}"
-            else:
-                columns = _columns_of(message["columns"])
-                batch = cls(**{name: message[name] for name in _HEAD}, columns=columns)
-                complaint = _length_complaint(columns, message["n"])
-        except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
-            raise BadBatch(f"not a delta batch: {error!r}") from error
-        if complaint:
+            message = _DECODER.decode(data)
+            columns = {
+                name: np.frombuffer(message.columns[name], kind) for name, kind in DELTA_COLUMNS.items()
+            }
+        except KeyError as error:
+            raise BadBatch(f"column {error} is missing") from error
+        except (ValueError, RecursionError) as error:  # msgspec's errors and numpy's are ValueErrors
+            raise BadBatch(f"no delta batch: {error}") from error
+        if complaint := message.complaint(columns):
             raise BadBatch(complaint)
-        return batch
+        return cls(**{name: getattr(message, name) for name in _HEAD}, columns=columns)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows as plain types, for those who want them: addresses and names as text, flags as numbers."""
@@ -91,15 +125,6 @@ class DeltaBatch:
             index = row.pop("cgroup.index")
             row["cgroup.path"] = self.cgroups[index] if index < len(self.cgroups) else ""
             yield row
-
-
-def _columns_of(encoded: dict[str, bytes]) -> Columns:
-    return {name: np.frombuffer(encoded[name], dtype) for name, dtype in DELTA_COLUMNS.items()}
-
-
-def _length_complaint(columns: Columns, rows: int) -> str:
-    wrong = (name for name, column in columns.items() if len(column) != rows)
-    return next((f"column {name} has {len(columns[name])} rows, not {rows}" for name in wrong), "")
 
 
 def address_text(raw: bytes) -> str:

@@ -1,0 +1,38 @@
+"""Every subject, topic and stream of Tailrace on NATS; ``docs/subjects.md`` is its page for users.
+
+Node names become one token: what is not a letter, a digit or ``-`` is written ``=XX``.
+"""
+
+from typing import Final
+
+from engine.transport.nats_names import token
+
+#: The Faust topic of deltas: records of partition P are published as ``tailrace.log.deltas.P.NODE``.
+DELTAS: Final = "deltas"
+
+#: Public flows: rows, for whoever subscribes.
+FLOWS: Final = "tailrace.flow"
+FLOW_STREAM: Final = "tailrace_flows"
+
+#: State of nodes: the last heartbeat of each is kept.
+NODES: Final = "tailrace.node"
+NODE_STREAM: Final = "tailrace_nodes"
+
+#: Messages that nobody could read.
+DEAD: Final = "tailrace.dead"
+DEAD_STREAM: Final = "tailrace_dead"
+
+
+def flow(node: str) -> str:
+    """Where the flows that a node saw are published."""
+    return f"{FLOWS}.{token(node)}"
+
+
+def heartbeat(node: str) -> str:
+    """Where a node says each second that it lives, and how."""
+    return f"{NODES}.{token(node)}"
+
+
+def dead(topic: str) -> str:
+    """Where messages of a topic go that cannot be read."""
+    return f"{DEAD}.{token(topic)}"
