@@ -1,0 +1,141 @@
+"""What our BPF programs cost the traffic, in nanoseconds per run, under nginx with one worker and wrk.
+
+The kernel's own measurement (``kernel.bpf_stats_enabled``) is part of every number here: it reads the clock twice a
+run, 20 to 40 ns on most machines. It is not subtracted, neither from ours nor from the peer's. Ours and the peer
+watch the same load in turns, each alone, because the second of two programs on one hook finds the caches warm.
+"""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+from benchmarks.children import finish
+from benchmarks.figure import NO_BAR, Bar, Reading
+from benchmarks.kernel_stats import NONE, Runs, counted, runs
+from benchmarks.peers.headers import script_environment
+from benchmarks.web import Web, web
+from engine.errors import TailraceError
+from probes.tcp import TcpProbe
+
+TURNS: Final = 2
+SECONDS: Final = 3
+CONNECTIONS: Final = 32
+#: For the sweep: both ends of each are live sockets.
+MANY_CONNECTIONS: Final = 1000
+#: How often what the probe collects is taken off it.
+_DRAIN_SECONDS: Final = 0.1
+
+Load = Callable[[Web], object]
+
+
+def keep_alive(site: Web) -> object:
+    """Requests on connections that stay."""
+    return site.wrk(SECONDS, CONNECTIONS, close=False)
+
+
+def short(site: Web) -> object:
+    """One connection per request."""
+    return site.wrk(SECONDS, CONNECTIONS, close=True)
+
+
+def many(site: Web) -> object:
+    """Many connections at once."""
+    return site.wrk(SECONDS, MANY_CONNECTIONS, close=False)
+
+
+@contextlib.contextmanager
+def probe(counters: Literal["auto", "sweep", "segment"]) -> Iterator[TcpProbe]:
+    """Our probe, attached, with the slots and the ring of the default configuration."""
+    attached = TcpProbe(counters=counters)
+    attached.start()
+    try:
+        yield attached
+    finally:
+        attached.close()
+
+
+@contextlib.contextmanager
+def _drained(attached: TcpProbe) -> Iterator[None]:
+    """A thread empties the ring meanwhile: a program that finds it full is a cheaper one."""
+    done = threading.Event()
+
+    def drain() -> None:
+        while not done.wait(_DRAIN_SECONDS):
+            attached.events()
+
+    thread = threading.Thread(target=drain, name="drain")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def our_runs(program: str, counters: Literal["sweep", "segment"], site: Web, load: Load) -> Runs:
+    """Of one of our programs, under one turn of the load."""
+    with probe(counters) as attached, _drained(attached):
+        before = runs(attached.programs[program])
+        load(site)
+        return runs(attached.programs[program]) - before
+
+
+def peer_runs(tracepoint: str, load: str, site: Web) -> Runs:
+    """Of one of the peer's two programs, under one turn of the same load; the peer counts its own."""
+    command = [sys.executable, "-m", "benchmarks.peers.slot_array", tracepoint, load, str(site.port)]
+    ns, count = finish(command, 120, script_environment()).split()[-2:]
+    return Runs(int(ns), int(count))
+
+
+def _compared(
+    program: str, counters: Literal["sweep", "segment"], load: Load, tracepoint: str
+) -> tuple[Runs, Runs]:
+    """Ours and the peer's, in turns."""
+    ours, peers = NONE, NONE
+    with web() as site, counted():
+        for _ in range(TURNS):
+            ours += our_runs(program, counters, site, load)
+            peers += peer_runs(tracepoint, load.__name__, site)
+    return ours, peers
+
+
+def _reading(ours: Runs, bar: Bar = NO_BAR, peer: str | None = None, peers: Runs = NONE) -> Reading:
+    beside = f"; peer: {peers.count:,} runs" if peer else ""
+    return Reading(ours.each, "ns", bar, peer, peers.each, note=f"{ours.count:,} runs{beside}")
+
+
+def measure_segment() -> Iterator[Reading]:
+    """Our program on tcp_probe, where counters are read at every segment."""
+    ours, peers = _compared("segment_received", "segment", keep_alive, "tcp_probe")
+    yield _reading(ours, Bar(at_most=200), "slot-array tcp_probe", peers)
+
+
+def measure_state() -> Iterator[Reading]:
+    """Our program on inet_sock_set_state, all changes counted, also those that it leaves at once."""
+    ours, peers = _compared("state_changed", "sweep", short, "inet_sock_set_state")
+    yield _reading(ours, Bar(at_most=900), "slot-array set_state", peers)
+
+
+def measure_used() -> Iterator[Reading]:
+    """Our program on reads and writes of the application, which looks whether the owner is still unknown."""
+    with web() as site, counted():
+        yield _reading(our_runs("used", "sweep", site, keep_alive))
+
+
+def measure_sweep() -> Iterator[Reading]:
+    """The sweep, per live socket; here ten times a second instead of once, for more of it."""
+    with web() as site, counted(), probe("sweep") as attached:
+        loading = threading.Thread(target=many, args=(site,), name="load")
+        loading.start()
+        swept, spent = 0, NONE
+        while loading.is_alive():
+            attached.events()
+            before = runs(attached.programs["sweep"])
+            swept += len(attached.snapshot().slots)
+            spent += runs(attached.programs["sweep"]) - before
+            loading.join(_DRAIN_SECONDS)
+        if not swept:
+            raise TailraceError("no socket was live during the load")
+        yield Reading(spent.ns / swept, "ns", note=f"{swept:,} sockets in {spent.count:,} runs")

@@ -1,0 +1,36 @@
+"""All figures, in the order in which they are measured; a new one joins by one line."""
+
+from functools import partial
+from typing import Final
+
+from benchmarks import bpf_time, coverage, process_cost, ring_cost, throughput, tick_cost
+from benchmarks.figure import Figure
+
+FIGURES: Final = (
+    Figure("ring_event_cost", "user-space processor time per event of the ring", ring_cost.measure),
+    Figure("bpf_segment", "BPF time per segment received (counters: segment)", bpf_time.measure_segment),
+    Figure("bpf_state", "BPF time per state change of a socket", bpf_time.measure_state),
+    Figure("bpf_sweep", "BPF time per live socket of the sweep", bpf_time.measure_sweep),
+    Figure("bpf_used", "BPF time per read or write of an application", bpf_time.measure_used),
+    Figure(
+        "kept_requests",
+        "share of requests/s that is left",
+        partial(throughput.measure, throughput.keep_alive, "/s"),
+    ),
+    Figure(
+        "kept_connections",
+        "share of connections/s that is left",
+        partial(throughput.measure, throughput.short, "/s"),
+    ),
+    Figure(
+        "kept_stream",
+        "share of one stream's Gbit/s that is left",
+        partial(throughput.measure, throughput.one_stream, "Gbit/s"),
+    ),
+    Figure("coverage_connections", "connections reported, at full speed", coverage.measure_connections),
+    Figure("coverage_bytes", "bytes by which reports are off, at full speed", coverage.measure_bytes),
+    Figure("tick_cost", "a second of the socket table at 100,000 active sockets", tick_cost.measure_cost),
+    Figure("tick_growth", "cost of a row at 100,000 sockets over that at 10,000", tick_cost.measure_growth),
+    Figure("user_cpu", "user-space processor time at 5,000 connections/s", process_cost.measure_cpu),
+    Figure("resident_memory", "memory of the process at 5,000 connections/s", process_cost.measure_memory),
+)

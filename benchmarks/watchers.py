@@ -1,0 +1,88 @@
+"""What watches a load: nothing, Tailrace, or a tool that is its peer; each as a process of its own."""
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.children import Child, find, holds, running
+from benchmarks.peers.headers import bcc_environment
+
+#: From its first hook until a watcher has done with starting: adoption, the first window.
+SETTLE_SECONDS: Final = 1.2
+#: Figures of tools that need kprobes are taken where the kernel has them.
+KPROBES: Final = Path("/sys/kernel/tracing/kprobe_events")
+
+#: Starts a watcher that writes what it sees to a file.
+Start = Callable[[Path], AbstractContextManager[Child]]
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """One way to watch.
+
+    :param cannot: why it cannot run here; empty if it can.
+    """
+
+    name: str
+    start: Start
+    cannot: Callable[[], str] = lambda: ""
+
+
+@contextlib.contextmanager
+def _tailrace(sink: str) -> Iterator[Child]:
+    program = Path(sys.executable).with_name("tailrace")
+    command = [program if program.exists() else find("tailrace", "tailrace"), "run", "--sink", sink]
+    with running(command, ready=holds("bpf_link", "bpf-link")) as child:
+        time.sleep(SETTLE_SECONDS)
+        yield child
+
+
+def tailrace(output: Path) -> AbstractContextManager[Child]:
+    """``tailrace run`` writing every row to a file, as JSON."""
+    return _tailrace(f"jsonl:{output}")
+
+
+@contextlib.contextmanager
+def _bcc_tool(name: str, output: Path, *options: str) -> Iterator[Child]:
+    command = [find(name, "bpfcc-tools"), *options]
+    with bcc_environment() as environment, output.open("wb") as file:
+        ready = holds("[perf_event]")
+        with running(command, ready=ready, output=file, environment=environment, end=signal.SIGINT) as child:
+            time.sleep(SETTLE_SECONDS)
+            yield child
+
+
+def tcplife(output: Path) -> AbstractContextManager[Child]:
+    """bcc's tcplife: a line for each socket that closes."""
+    return _bcc_tool("tcplife-bpfcc", output)
+
+
+def tcptop(output: Path) -> AbstractContextManager[Child]:
+    """bcc's tcptop: the top connections each second."""
+    return _bcc_tool("tcptop-bpfcc", output, "-C", "1")
+
+
+def no_kprobes() -> str:
+    """Why a tool that hooks kernel functions cannot run."""
+    return "" if KPROBES.exists() else "needs kprobes, which this kernel has not"
+
+
+@contextlib.contextmanager
+def polling_ss(output: Path, options: str = "-tin") -> Iterator[Child]:
+    """ss each second; polls are divided by a line that says so."""
+    loop = f'while :; do echo poll; "{find("ss", "iproute2")}" {options}; sleep 1; done'
+    with output.open("wb") as file, running(["sh", "-c", loop], ready=lambda _: True, output=file) as child:
+        yield child
+
+
+TAILRACE: Final = Watcher("tailrace run", tailrace)
+TCPLIFE: Final = Watcher("tcplife-bpfcc", tcplife)
+SS: Final = Watcher("ss -tin each second", polling_ss)
+TCPTOP: Final = Watcher("tcptop-bpfcc", tcptop, no_kprobes)
+PEERS: Final = (TCPLIFE, SS, TCPTOP)
