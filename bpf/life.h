@@ -5,7 +5,7 @@ static __always_inline void opened_active(struct sock *sk)
 {
 	struct description as = {};
 	fill_tuple(&as, sk);
-	fill_owner(&as.owner, (struct task_struct *)bpf_get_current_task());
+	fill_current(&as.owner);
 	as.role = ROLE_CLIENT;
 	as.evidence = EVIDENCE_OPENED;
 	as.started_ns = bpf_ktime_get_ns();
@@ -58,7 +58,7 @@ static __always_inline void settle(struct sock *sk)
 	entry->unsettled = 0;
 	pending_add(key, -1);
 	turn_version(entry->slot);
-	fill_owner(&as->owner, task);
+	fill_current(&as->owner);
 	as->evidence = EVIDENCE_ACCEPTED;
 	turn_version(entry->slot);
 	tally(TALLY_SETTLED, 1);
@@ -114,7 +114,9 @@ static __always_inline void fill_final(struct socket_event *event, struct sock *
 	__builtin_memset(&event->counters, 0, sizeof(event->counters));
 	if (event->header.kind == KIND_CLOSE) {
 		read_counters(sk, &event->counters, role, old, user, STILL_LOCKED);
-		struct tcp_counters *base = baselines.lookup(&key);
+		struct tcp_counters *base = 0;
+		if (event->socket.flags & FLAG_ADOPTED)
+			base = baselines.lookup(&key);
 		if (base)
 			subtract(&event->counters, base);
 	}

@@ -6,7 +6,8 @@
 struct entry {
 	u32 slot; /* or NO_SLOT: the description is in `overflow` then */
 	u32 generation;
-	u32 unsettled; /* 1: accepted, owner not yet known, counted in `pending` */
+	u16 unsettled; /* 1: accepted, owner not yet known, counted in `pending` */
+	u16 adopted;   /* 1: has a baseline */
 	u32 error; /* that the network answered to our SYN */
 };
 

@@ -61,16 +61,14 @@ static __always_inline int send_name(struct cgroup_key *key, struct kernfs_node 
 	return 0;
 }
 
-/* Sends the names from `cgroup` upward, up to one that was sent before. */
-static __always_inline void announce_cgroup(struct cgroup *cgroup, u32 hierarchy)
+/* Sends the names from `kn` upward, up to one that was sent before. */
+static __always_inline void announce_cgroup(struct kernfs_node *kn, u64 id, u32 hierarchy)
 {
-	struct kernfs_node *kn = 0, *parent = 0;
+	struct cgroup_key key = {.id = id, .hierarchy = hierarchy};
+	struct kernfs_node *parent = 0;
 	u8 seen = 1;
-	READ(kn, cgroup->kn);
 #pragma unroll
 	for (int level = 0; level < CGROUP_LEVELS; level++) {
-		struct cgroup_key key = {.hierarchy = hierarchy};
-		READ(key.id, kn->id);
 		if (seen_cgroups.lookup(&key))
 			return;
 		READ(parent, KERNFS_PARENT(kn));
@@ -80,6 +78,7 @@ static __always_inline void announce_cgroup(struct cgroup *cgroup, u32 hierarchy
 		if (!parent)
 			return;
 		kn = parent;
+		READ(key.id, kn->id);
 	}
 }
 
@@ -94,19 +93,36 @@ static __always_inline void fill_cgroup(struct owner *owner, struct task_struct 
 	READ(kn, cgroup->kn);
 	READ(owner->cgroup_id, kn->id);
 	owner->cgroup_hierarchy = hierarchy;
-	announce_cgroup(cgroup, hierarchy);
+	announce_cgroup(kn, owner->cgroup_id, hierarchy);
 }
 
 /* `comm` is the process's, not that of the thread at work. */
-static __always_inline void fill_owner(struct owner *owner, struct task_struct *task)
+static __always_inline void fill_comm(struct owner *owner, struct task_struct *task)
 {
 	struct task_struct *leader = 0;
-	const struct cred *cred = 0;
 	READ(leader, task->group_leader);
+	READ(owner->comm, leader->comm);
+}
+
+static __always_inline void fill_owner(struct owner *owner, struct task_struct *task)
+{
+	const struct cred *cred = 0;
 	READ(owner->tgid, task->tgid);
 	READ(owner->pid, task->pid);
 	READ(cred, task->cred);
 	READ(owner->uid, cred->uid);
-	READ(owner->comm, leader->comm);
+	fill_comm(owner, task);
+	fill_cgroup(owner, task);
+}
+
+/* The same for the task at work, of which the kernel tells more at once. */
+static __always_inline void fill_current(struct owner *owner)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 ids = bpf_get_current_pid_tgid();
+	owner->tgid = ids >> 32;
+	owner->pid = ids;
+	owner->uid = bpf_get_current_uid_gid();
+	fill_comm(owner, task);
 	fill_cgroup(owner, task);
 }

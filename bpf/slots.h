@@ -24,8 +24,8 @@ static __always_inline struct description *describe(u64 key, u32 slot)
 static __always_inline void turn_version(u32 slot)
 {
 	struct cell *cell = slot == NO_SLOT ? 0 : cells.lookup(&slot);
-	if (cell)
-		__sync_fetch_and_add(&cell->version, 1);
+	if (cell) /* only whoever holds the socket's lock writes */
+		*(volatile u32 *)&cell->version = cell->version + 1;
 }
 
 static __always_inline u32 slotless_generation(void)
@@ -51,8 +51,9 @@ static __always_inline void entry_drop(u64 key, struct entry *entry)
 	u32 slot = entry->slot;
 	if (entry->unsettled)
 		pending_add(key, -1);
+	if (entry->adopted)
+		baselines.delete(&key);
 	sockets.delete(&key);
-	baselines.delete(&key);
 	cell_free(key, slot);
 	tally(TALLY_CLOSED, 1);
 }
@@ -81,7 +82,7 @@ static __always_inline void slot_take(u64 key, struct entry *entry, u32 state)
  * missed twice. Returns 0 when it is in the table. */
 static __always_inline int socket_enter(u64 key, struct description *as, u32 state, u32 unsettled)
 {
-	struct entry entry = {.unsettled = unsettled};
+	struct entry entry = {.unsettled = unsettled, .adopted = (as->flags & FLAG_ADOPTED) != 0};
 	struct entry *stale = sockets.lookup(&key);
 	if (stale) {
 		entry_drop(key, stale);
@@ -105,31 +106,36 @@ static __always_inline int socket_enter(u64 key, struct description *as, u32 sta
 	return 0;
 }
 
-static __always_inline void fill_address(u8 *to, u16 family, __be32 *v4, struct in6_addr *v6)
+/* The head of a socket, with all of its tuple but the local port, in one read. */
+#define TUPLE_AT(field) __builtin_offsetof(struct sock_common, field)
+#define TUPLE_END                                                                                              \
+	(HIGH(HIGH(TUPLE_AT(skc_v6_daddr), TUPLE_AT(skc_v6_rcv_saddr)), HIGH(TUPLE_AT(skc_net), TUPLE_AT(skc_daddr))) + 16)
+#define TUPLE(type, name) (*(type *)(head + TUPLE_AT(name)))
+
+static __always_inline void fill_address(u8 *to, u16 family, u8 *v4, u8 *v6)
 {
 	if (family == AF_INET6) {
-		bpf_probe_read_kernel(to, 16, v6);
+		__builtin_memcpy(to, v6, 16);
 		return;
 	}
 	to[10] = to[11] = 0xff;
-	bpf_probe_read_kernel(to + 12, 4, v4);
+	__builtin_memcpy(to + 12, v4, 4);
 }
 
 /* inet_sport stays when the kernel has taken the port back at the end of a socket; skc_num does not. */
 static __always_inline void fill_tuple(struct description *to, struct sock *sk)
 {
-	u16 family = 0;
-	__be16 local = 0, peer = 0;
-	struct net *net = 0;
-	READ(family, sk->__sk_common.skc_family);
-	fill_address(to->local_address, family, &sk->__sk_common.skc_rcv_saddr, &sk->__sk_common.skc_v6_rcv_saddr);
-	fill_address(to->peer_address, family, &sk->__sk_common.skc_daddr, &sk->__sk_common.skc_v6_daddr);
+	u8 head[TUPLE_END] __attribute__((aligned(8))) = {};
+	__be16 local = 0;
+	bpf_probe_read_kernel(head, sizeof(head), sk);
 	READ(local, ((struct inet_sock *)sk)->inet_sport);
-	READ(peer, sk->__sk_common.skc_dport);
-	READ(net, sk->__sk_common.skc_net.net);
+	u16 family = TUPLE(u16, skc_family);
+	fill_address(to->local_address, family, head + TUPLE_AT(skc_rcv_saddr), head + TUPLE_AT(skc_v6_rcv_saddr));
+	fill_address(to->peer_address, family, head + TUPLE_AT(skc_daddr), head + TUPLE_AT(skc_v6_daddr));
+	struct net *net = TUPLE(struct net *, skc_net);
 	READ(to->netns, net->ns.inum);
 	to->local_port = bpf_ntohs(local);
-	to->peer_port = bpf_ntohs(peer);
+	to->peer_port = bpf_ntohs(TUPLE(__be16, skc_dport));
 	to->family = family == AF_INET6 ? 6 : 4;
 }
 

@@ -35,7 +35,7 @@ static __always_inline void listening(struct sock *sk)
 	struct owner owner = {};
 	fill_tuple(&as, sk);
 	struct listener_key key = {.netns = as.netns, .port = as.local_port};
-	fill_owner(&owner, (struct task_struct *)bpf_get_current_task());
+	fill_current(&owner);
 	listeners.update(&key, &owner);
 }
 

@@ -32,22 +32,35 @@ class Ring:
         self._consumer = np.frombuffer(self._consumer_page, np.uint64, 1)
         self._producer = np.frombuffer(self._producer_pages, np.uint64, 1)
         self._records = np.frombuffer(self._producer_pages, self._record, offset=page)
+        # The same memory as bytes: numpy copies structs field by field, bytes by the row.
+        self._rows = self._records.view(np.uint8).reshape(-1, self._record.itemsize)
+        self._header = self._record.itemsize - structs()["socket_event"].itemsize
+        self._buffer = np.empty((0, structs()["socket_event"].itemsize), np.uint8)
 
     def read(self) -> np.ndarray:
-        """All complete records, oldest first, copied: an array of ``struct socket_event``."""
+        """All complete records, oldest first: an array of ``struct socket_event``, valid until the next call."""
         begin, end = int(self._consumer[0]), int(self._producer[0])
-        if begin == end:
-            return np.empty(0, structs()["socket_event"])
-        first = begin % self._size // self._record.itemsize
-        waiting = (end - begin) // self._record.itemsize
-        straight = self._records[first : first + waiting]
-        records = np.concatenate((straight, self._records[: waiting - len(straight)]))
-        busy = np.flatnonzero(records["length"] & _BUSY)
-        if len(busy):
-            records = records[: busy[0]]
-        self._consumer[0] = begin + len(records) * self._record.itemsize
-        events: np.ndarray = records["event"]
-        return events
+        first, capacity = begin % self._size // self._record.itemsize, len(self._rows)
+        waiting = self._complete(first, (end - begin) // self._record.itemsize)
+        if len(self._buffer) < waiting:
+            self._buffer = np.empty((min(capacity, 2 * waiting), self._buffer.shape[1]), np.uint8)
+        straight = min(waiting, capacity - first)
+        self._buffer[:straight] = self._rows[first : first + straight, self._header :]
+        self._buffer[straight:waiting] = self._rows[: waiting - straight, self._header :]
+        self._consumer[0] = begin + waiting * self._record.itemsize
+        return self._buffer[:waiting].reshape(-1).view(structs()["socket_event"])
+
+    def _complete(self, first: int, waiting: int) -> int:
+        """How many of the waiting records come before one that is still being written."""
+        lengths = self._records["length"]
+        for begin, end, before in (
+            (first, min(first + waiting, len(lengths)), 0),
+            (0, max(0, first + waiting - len(lengths)), len(lengths) - first),
+        ):
+            busy = lengths[begin:end] & _BUSY
+            if busy.any():
+                return before + int(busy.argmax())
+        return waiting
 
     def waiting(self) -> int:
         """Records that wait to be read."""
@@ -55,6 +68,6 @@ class Ring:
 
     def close(self) -> None:
         """Unmaps the ring."""
-        del self._consumer, self._producer, self._records
+        del self._consumer, self._producer, self._records, self._rows
         self._consumer_page.close()
         self._producer_pages.close()

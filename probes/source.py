@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import select
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -56,7 +57,10 @@ class Source:
     async def run(self) -> None:
         """Runs until stop(), then sends the last events and the unfinished window."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._probe.ring_fd, self._ready.set)
+        # Edge-triggered: a ring that is never empty under load is ready only when the kernel wakes us.
+        edges = select.epoll()
+        edges.register(self._probe.ring_fd, select.EPOLLIN | select.EPOLLET)
+        loop.add_reader(edges.fileno(), self._woken, edges)
         boundary = self._next_boundary()
         try:
             while not self._stop.is_set():
@@ -66,13 +70,18 @@ class Source:
                 else:
                     await self._drain(None)
         finally:
-            loop.remove_reader(self._probe.ring_fd)
+            loop.remove_reader(edges.fileno())
+            edges.close()
         self._probe.detach()
         await self._tick(boundary, final=True)
 
     def stop(self) -> None:
         """Makes run() send what is left and return."""
         self._stop.set()
+        self._ready.set()
+
+    def _woken(self, edges: select.epoll) -> None:
+        edges.poll(0)
         self._ready.set()
 
     def _next_boundary(self) -> int:
