@@ -70,6 +70,17 @@ class FanOut:
         for lane in self._lanes.values():
             lane.offer(batch)
 
+    async def put(self, batch: DeltaBatch) -> None:
+        """Queue ``batch`` for every sink as soon as each has room for it, so that none is dropped for it."""
+        for lane in self._lanes.values():
+            await lane.room(len(batch))
+        self.offer(batch)
+
+    async def drained(self) -> None:
+        """Return when every sink has taken, or failed to take, all that was queued."""
+        for lane in self._lanes.values():
+            await lane.idle()
+
     async def stop(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - a limit to flush within, not to fail at
         """Deliver what is queued within ``timeout`` seconds, count the rest as ``shutdown``, close the sinks.
 

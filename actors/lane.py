@@ -66,6 +66,7 @@ class Lane:
         self._in_flight: DeltaBatch | None = None
         self._busy_since = 0.0
         self._changed = asyncio.Event()
+        self._eased = asyncio.Event()
         self._finishing = False
         self._abandoned = False
         self._received = 0
@@ -89,6 +90,18 @@ class Lane:
             self._pending.append(batch)
             self._pending_rows += rows
             self._changed.set()
+
+    async def room(self, rows: int) -> None:
+        """Return when a batch of ``rows`` rows can be offered without dropping another."""
+        while self._pending and not self._fits(rows):
+            self._eased.clear()
+            await self._eased.wait()
+
+    async def idle(self) -> None:
+        """Return when nothing is queued or on its way into the sink."""
+        while self._pending or self._in_flight:
+            self._eased.clear()
+            await self._eased.wait()
 
     async def run(self) -> None:
         """Deliver until ``finish()`` was called and the queue is empty, or ``abandon()`` was called."""
@@ -146,16 +159,18 @@ class Lane:
 
     def _make_room(self, rows: int) -> None:
         """Drop the oldest batches until one of ``rows`` rows fits."""
-        limits = self._limits
-        while self._pending and (
-            len(self._pending) >= limits.batches or self._pending_rows + rows > limits.rows
-        ):
+        while self._pending and not self._fits(rows):
             oldest = self._take()
             self._settle(oldest, len(oldest), "queue_full")
+
+    def _fits(self, rows: int) -> bool:
+        limits = self._limits
+        return len(self._pending) < limits.batches and self._pending_rows + rows <= limits.rows
 
     def _take(self) -> DeltaBatch:
         batch = self._pending.popleft()
         self._pending_rows -= len(batch)
+        self._eased.set()
         return batch
 
     async def _deliver(self, batch: DeltaBatch) -> None:
@@ -218,6 +233,7 @@ class Lane:
             self._dropped[reason] += 1
         else:
             self._delivered += 1
+        self._eased.set()
 
     def _failed(self, kind: str, error: BaseException) -> None:
         """Count a failure; the first of its kind is logged."""

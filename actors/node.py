@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 from actors.sockets import SocketTable
 from engine.batch import DeltaBatch, chunked
 from engine.frames import EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
+from engine.partition import by_partition
+from engine.spool import Outgoing
 
 #: Stages whose books travel with the deltas: those before the sinks, which depend on nothing but the frames.
 STAGES = ("kernel", "frames", "sockets", "deltas")
@@ -28,10 +31,21 @@ class NodeActor:
         self._rows = ledger.stage("deltas", "rows")
         self.table = SocketTable(slots, ledger.stage("sockets", "events"))
         self._seq = 0
-        self._window = 0
+        self.window = 0
 
     def handle(self, data: bytes) -> Iterator[bytes]:
         """Messages that a frame gives rise to: none for events, at least one for a snapshot. Never raises."""
+        for batch in self._windows(data):
+            for message in self._numbered(0, batch):
+                yield message.data
+
+    def divided(self, data: bytes, partitions: int) -> Iterator[Outgoing]:
+        """The same for a bus with so many partitions; a window without rows gives none. Never raises."""
+        for batch in self._windows(data):
+            for partition, part in by_partition(batch, partitions):
+                yield from self._numbered(partition, part)
+
+    def _windows(self, data: bytes) -> Iterator[DeltaBatch]:
         self._frames.received += 1
         try:
             frame = decode(data)
@@ -40,18 +54,18 @@ class NodeActor:
             log.warning("a frame was left out: %s", error)
             return
         self._frames.delivered += 1
-        yield from self._messages(frame)
-
-    def _messages(self, frame: EventFrame | SnapshotFrame) -> Iterator[bytes]:
         if isinstance(frame, EventFrame):
-            self.table.apply(frame, self._window + 1)
-            return
-        self._window = frame.window
+            self.table.apply(frame, self.window + 1)
+        else:
+            yield self._window(frame)
+
+    def _window(self, frame: SnapshotFrame) -> DeltaBatch:
+        self.window = frame.window
         self._ledger.take("kernel", frame.account)
         columns, cgroups = self.table.tick(frame)
         self._rows.received += len(columns["socket.slot"])
         self._rows.queued += len(columns["socket.slot"])
-        batch = DeltaBatch(
+        return DeltaBatch(
             self._node,
             self._boot,
             self._seq,
@@ -59,10 +73,18 @@ class NodeActor:
             columns,
             cgroups,
             open_sockets=self.table.open_sockets,
-            ledger={name: self._ledger.stages[name].as_dict() for name in STAGES},
+            ledger=self.books(),
         )
-        for chunk in chunked(batch):
+
+    def books(self) -> dict[str, dict[str, object]]:
+        """The ledger's stages before the sinks."""
+        return {name: self._ledger.stages[name].as_dict() for name in STAGES if name in self._ledger.stages}
+
+    def _numbered(self, partition: int, batch: DeltaBatch) -> Iterator[Outgoing]:
+        """Messages of a batch, each with the next number."""
+        for chunk in chunked(replace(batch, seq=self._seq)):
             self._seq += 1
-            yield chunk.encode()
+            name = f"{self._node}.{self._boot}.{chunk.seq}"
+            yield Outgoing(partition, name, len(chunk), chunk.encode())
             self._rows.queued -= len(chunk)
             self._rows.delivered += len(chunk)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine import __version__
-from engine.commands import doctor, run, selftest
+from engine.commands import agent, doctor, engine, observe, record, replay, run, selftest
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
 from engine.errors import TailraceError
 
-COMMANDS = (run, doctor, selftest)
+COMMANDS = (run, agent, engine, observe, record, replay, doctor, selftest)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from engine.errors import UsageError
 PREFIX = "TAILRACE_"
 
 #: Schemes of bus URLs.
-BUSES = ("memory",)
+BUSES = ("memory", "nats")
 
 
 class TcpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -35,7 +35,7 @@ class TcpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What carries messages between actors.
 
-    :param url: ``memory://`` for one process.
+    :param url: ``memory://`` for one process; agents and engines: ``nats://…`` (docs/nats.md).
     """
 
     url: str = "memory://"
@@ -43,6 +43,19 @@ class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def __post_init__(self) -> None:
         if self.url.partition("://")[0] not in BUSES:
             raise ValueError(f"no bus {self.url!r}, use one of {', '.join(f'{name}://' for name in BUSES)}")
+
+
+class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What an agent keeps while NATS is away.
+
+    :param buffer_bytes: of messages in memory; past it the spool takes them, or the oldest are dropped.
+    :param spool_path: a file; empty for none.
+    :param spool_bytes: of messages in the spool; past it the oldest are dropped.
+    """
+
+    buffer_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 64 << 20
+    spool_path: str = ""
+    spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
 
 
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -70,6 +83,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     node: str = ""
     tcp: TcpConfig = TcpConfig()
     bus: BusConfig = BusConfig()
+    agent: AgentConfig = AgentConfig()
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -1,10 +1,11 @@
-"""The way of the data, top to bottom: probe, socket state, deltas, sinks."""
+"""The way of the data, top to bottom: frames of a probe, socket state, deltas, sinks."""
 
 import asyncio
 import contextlib
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from faust.types import StreamT
 
@@ -13,6 +14,7 @@ from actors.node import NodeActor
 from engine.batch import DeltaBatch
 from engine.config import Config
 from engine.errors import BROKEN_PIPE, SinkError, TailraceError
+from engine.feed import FrameSource, Origin, Send
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
 from engine.sink import Sink
@@ -29,14 +31,22 @@ class Pipeline:
     """Everything of ``tailrace run``, in one process.
 
     :param sinks: opened and closed by the pipeline.
+    :param source: where frames come from, this machine's kernel by default; started and closed by the pipeline.
     """
 
-    def __init__(self, config: Config, sinks: dict[str, Sink], ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sinks: dict[str, Sink],
+        ledger: Ledger | None = None,
+        source: FrameSource | None = None,
+    ) -> None:
         self.ledger = ledger or Ledger()
         self._config = config
         self._stopping = asyncio.Event()
-        self.probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
-        self._node = NodeActor(config.node_name, boot_id(), config.tcp.slots, self.ledger)
+        self._source = source or KernelSource(config)
+        origin = self._source.origin
+        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger)
         self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
         self._app = self._wire()
 
@@ -49,7 +59,7 @@ class Pipeline:
         async def send(frame: bytes) -> None:
             await frames.send(value=frame)
 
-        self._source = Source(self.probe, send)
+        self._send = send
 
         @app.agent(frames, name="sockets")
         async def sockets(stream: StreamT[bytes]) -> None:
@@ -60,7 +70,11 @@ class Pipeline:
         @app.agent(deltas, name="deliver")
         async def deliver(stream: StreamT[bytes]) -> None:
             async for message in stream:
-                self._fan_out.offer(self._with_sinks(DeltaBatch.decode(message)))
+                batch = DeltaBatch.decode(message)
+                if self._source.recorded:
+                    await self._fan_out.put(batch)
+                else:
+                    self._fan_out.offer(self._with_sinks(batch))
 
         return app
 
@@ -83,34 +97,39 @@ class Pipeline:
             stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
             await self._app.start()
             stack.push_async_callback(self._app.stop)
-            stack.callback(self.probe.close)
-            await asyncio.to_thread(self.probe.start)
+            stack.callback(self._source.close)
+            await self._source.start()
             if ready:
                 ready.set()
             await self._watch()
 
     async def _watch(self) -> None:
-        source = asyncio.create_task(self._source.run(), name="source")
+        source = asyncio.create_task(self._source.run(self._send), name="source")
         stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
         crashed = asyncio.create_task(self._app.wait_until_stopped(), name="app")
+        passing = asyncio.create_task(self._pass_on(source), name="passing")
         try:
-            await asyncio.wait({source, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            ends = {passing if self._source.recorded else source, stopping, crashed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._app.crashed:
                 raise TailraceError(f"an actor failed: {self._app.crash_reason!r}", "see the log")
             self._source.stop()
             await source
-            await self._drain()
+            await asyncio.wait({passing}, timeout=FLUSH_SECONDS)
+            if passing.done():
+                await passing
+            else:
+                self.ledger.stage("frames", "frames").note("left_at_the_end")
         finally:
-            for task in (source, stopping, crashed):
+            for task in (source, stopping, crashed, passing):
                 task.cancel()
 
-    async def _drain(self) -> None:
-        """Waits until the actors have passed on what the source sent."""
-        try:
-            async with asyncio.timeout(FLUSH_SECONDS):
-                await cast(Transport, self._app.transport).drain("tailrace.frames", "tailrace.deltas")
-        except TimeoutError:
-            self.ledger.stage("frames", "frames").note("left_at_the_end")
+    async def _pass_on(self, source: "asyncio.Task[None]") -> None:
+        """Returns when the actors have passed on all that the source sent, and sinks have taken what was recorded."""
+        await asyncio.wait({source})
+        await cast(Transport, self._app.transport).drain("tailrace.frames", "tailrace.deltas")
+        if self._source.recorded:
+            await self._fan_out.drained()
 
     def stop(self) -> None:
         """Makes run() end in good order."""
@@ -122,6 +141,46 @@ class Pipeline:
             self.stop()
 
 
+class KernelSource:
+    """Frames of this machine's kernel: the probe, and what drains it."""
+
+    recorded = False
+
+    def __init__(self, config: Config) -> None:
+        self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
+        self._probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
+        self._source = Source(self._probe, self._pass_on)
+
+    async def start(self) -> None:
+        """Attaches every hook and adopts open sockets.
+
+        :raises ProbeError: if this kernel or machine does not give what is needed.
+        """
+        await asyncio.to_thread(self._probe.start)
+
+    async def run(self, send: Send) -> None:
+        """Runs until stop(), then sends the last events and the unfinished window."""
+        self._send = send
+        await self._source.run()
+
+    def state(self) -> dict[str, Any]:
+        """How windows are cut, and which hook serves each feature."""
+        clock = {"offset_ns": self._source.clock.offset_ns, "steps": self._source.clock.steps}
+        taken = {taken.feature.name: taken.hook.name if taken.hook else None for taken in self._probe.taken}
+        return {"clock": clock, "capabilities": taken}
+
+    def stop(self) -> None:
+        """Makes run() end."""
+        self._source.stop()
+
+    def close(self) -> None:
+        """Nothing is left in the kernel."""
+        self._probe.close()
+
+    async def _pass_on(self, frame: bytes) -> None:
+        await self._send(frame)
+
+
 def boot_id() -> str:
-    """Names this boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    """Names this boot of the machine and this start of Tailrace: slots and generations begin anew with each."""
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}.{time.time_ns() // 10**6:x}"

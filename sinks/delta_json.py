@@ -119,7 +119,7 @@ def _row_type() -> type[msgspec.Struct]:
     names = {name.replace(".", "_"): _RENAMED.get(name, name) for name in DELTA_COLUMNS}
     return msgspec.defstruct(
         "DeltaRow",
-        [*head, ("window", int), *always, *optional, ("error_type", str, "")],
+        [*head, ("seq", int), ("window", int), *always, *optional, ("error_type", str, "")],
         rename=names | {"error_type": "error.type"},
         tag_field="kind",
         tag="delta",
@@ -140,7 +140,7 @@ def delta_lines(batch: DeltaBatch) -> Iterator[bytes]:
         columns = part.columns
         values = [_CONVERSIONS.get(name, _numbers)(columns[name], part) for name in (*_ALWAYS, *_OPTIONAL)]
         errors = _each(_error_type)(columns["error.errno"], part)
-        head = repeat(part.node), repeat(part.boot), repeat(part.window)
+        head = repeat(part.node), repeat(part.boot), repeat(batch.seq), repeat(part.window)
         yield _encoder.encode_lines(list(map(_Row, *head, *values, errors)))
 
 

@@ -103,14 +103,14 @@ class ModelKernel:
         self.overdue = len(self.ring)
         return frame
 
-    def snapshot(self, withheld: int = -1) -> SnapshotFrame:
+    def snapshot(self, withheld: int = -1, window: int = 0) -> SnapshotFrame:
         """All live cells; the description of slot ``withheld`` is being written just now."""
         live = sorted((socket for socket in self.open if socket.slot != NO_SLOT), key=lambda it: it.slot)
         new = [it for it in live if self._given.get(it.slot) != it.generation and it.slot != withheld]
         self._given |= {it.slot: it.generation for it in new}
         return SnapshotFrame(
             0,
-            0,
+            window,
             np.array([it.slot for it in live], np.uint32),
             np.array([self._cell(it) for it in live], structs()["cell"]),
             np.array([it.slot for it in new], np.uint32),

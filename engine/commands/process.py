@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable
+from typing import Protocol
 
 #: As shells report the end by SIGINT.
 EXIT_INTERRUPTED = 130
@@ -34,6 +35,31 @@ def give_memory_back() -> None:
         libc.mallopt(m_mmap_threshold, 4 << 20)
         libc.mallopt(m_trim_threshold, 4 << 20)
         libc.mallopt(m_arena_max, 2)
+
+
+class Stoppable(Protocol):
+    """What runs until it is told to stop."""
+
+    async def run(self, ready: asyncio.Event) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+async def run_for(duration: float | None, role: Stoppable) -> None:
+    """Runs until signals stop it, or for ``duration`` seconds from when it is ready: starting takes its time."""
+    ready = asyncio.Event()
+
+    async def end() -> None:
+        await ready.wait()
+        if duration:
+            await asyncio.sleep(duration)
+            role.stop()
+
+    ending = asyncio.create_task(end())
+    try:
+        await role.run(ready)
+    finally:
+        ending.cancel()
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:

@@ -4,8 +4,10 @@ import argparse
 import asyncio
 from typing import Any
 
-from engine.commands.process import give_memory_back, seconds, stop_on_signals
-from engine.config import Config, SinkConfig
+import msgspec
+
+from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.config import BusConfig, Config, SinkConfig
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -28,6 +30,8 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.topology import Pipeline
     from probes.capabilities import require
 
+    if not config.bus.url.startswith("memory://"):
+        config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
     wanted = [sink_from_argument(argument) for argument in options.sink]
     configured = config.sinks or [SinkConfig("console")]
     sinks = make_sinks(wanted or [(sink.name, sink.settings) for sink in configured])
@@ -36,9 +40,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> None:
         pipeline = Pipeline(config, sinks)
         stop_on_signals(pipeline.stop)
-        if options.duration:
-            asyncio.get_running_loop().call_later(options.duration, pipeline.stop)
-        await pipeline.run()
+        await run_for(options.duration, pipeline)
 
     give_memory_back()
     asyncio.run(run())

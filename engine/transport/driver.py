@@ -1,5 +1,6 @@
 """Faust's transport over a backend; ``memory`` and other kinds of logs differ in the backend only."""
 
+import asyncio
 import itertools
 import zlib
 from abc import abstractmethod
@@ -29,6 +30,7 @@ class Transport(base.Transport):
         self.backend = self.open_backend(url[0])
         self._turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._users = 0
+        self._connecting = asyncio.Lock()
 
     @abstractmethod
     def open_backend(self, url: URL) -> Backend:
@@ -38,16 +40,21 @@ class Transport(base.Transport):
         """
 
     async def connect(self) -> None:
-        """Connect to the log; consumer and producer both call it."""
-        self._users += 1
-        if self._users == 1:
-            await self.backend.start()
+        """Connect to the log; consumer and producer both call it.
+
+        :raises TailraceError: if it cannot be reached.
+        """
+        async with self._connecting:
+            if self._users == 0:
+                await self.backend.start()
+            self._users += 1
 
     async def disconnect(self) -> None:
-        """Disconnect when the last of them is done."""
-        self._users -= 1
-        if self._users == 0:
-            await self.backend.stop()
+        """Disconnect when the last of them is done; nothing if the connection failed."""
+        if self._users:
+            self._users -= 1
+            if self._users == 0:
+                await self.backend.stop()
 
     async def place(self, topic: str, key: bytes | None, partition: int | None) -> TP:
         """The partition that a message goes to; the topic is made if there is none.
@@ -73,7 +80,12 @@ class Transport(base.Transport):
     def declared_partitions(self, topic: str) -> int:
         """How many partitions the app wants the topic to have."""
         declared = [channel.partitions for channel in self.app.topics if topic in channel.topics]
-        return max((count for count in declared if count), default=self.app.conf.topic_partitions)
+        return max((count for count in declared if count), default=self.default_partitions)
+
+    @property
+    def default_partitions(self) -> int:
+        """Partitions of topics that do not say how many they want."""
+        return self.app.conf.topic_partitions
 
     async def drain(self, *topics: str) -> None:
         """Wait until all messages stored in these topics when their turn comes are processed and committed.

@@ -40,9 +40,11 @@ class Intake:
 
     async def seek(self, tp: TP, offset: int) -> None:
         """Read from ``offset`` on."""
-        if reader := self._readers.pop(tp, None):
-            await reader.close()
+        reader = self._readers.pop(tp, None)
+        # Before anything is awaited: else a read meanwhile would go on at the old position.
         self.positions[tp] = max(offset, FIRST_OFFSET)
+        if reader:
+            await reader.close()
         self._wake()
 
     async def read(self, active: Iterable[TP], window: Callable[[str], int]) -> Records:
@@ -53,7 +55,7 @@ class Intake:
         records: Records = {}
         for tp, limit in self._shares(active, window).items():
             reader = self._readers.get(tp) or await self._open(tp)
-            if found := reader.read(self.positions[tp], limit):
+            if (position := self.positions.get(tp)) and (found := reader.read(position, limit)):
                 records[tp] = list(found)
         return records
 
@@ -92,6 +94,6 @@ class Intake:
 
     async def close(self) -> None:
         """Stop reading."""
-        for reader in self._readers.values():
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
             await reader.close()
-        self._readers.clear()

@@ -13,6 +13,7 @@ from typing import Final
 from engine.sink import Sink
 from sinks.console import ConsoleConfig, ConsoleSink
 from sinks.jsonl import JsonlConfig, JsonlSink
+from tests.contract.sinks.nats_case import make_nats, read_nats
 
 #: What a reader of the output counts; keys: rows, opened, closed, failed.
 Totals = Counter[str]
@@ -63,4 +64,5 @@ def _read_console(path: Path) -> Totals:
 CASES: Final = (
     SinkCase("jsonl", _make_jsonl, _read_jsonl),
     SinkCase("console", _make_console, _read_console),
+    SinkCase("nats", make_nats, read_nats),
 )

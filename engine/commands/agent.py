@@ -1,0 +1,38 @@
+"""``tailrace agent``: the node's half of a distributed installation."""
+
+import argparse
+import asyncio
+from typing import Any
+
+from engine.commands.nats_url import add_nats_option, nats_url
+from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.config import Config
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser = commands.add_parser(
+        "agent", parents=[common], help="watch this machine's connections and publish them on NATS"
+    )
+    add_nats_option(parser)
+    parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")
+    parser.set_defaults(execute=execute)
+
+
+def execute(config: Config, options: argparse.Namespace) -> int:
+    """Runs until a signal or the duration."""
+    from engine.agent import Agent
+    from engine.topology import KernelSource
+    from probes.capabilities import require
+
+    url = nats_url(config, options)
+    require(config.tcp)
+
+    async def run() -> None:
+        agent = Agent(config, url, KernelSource(config))
+        stop_on_signals(agent.stop)
+        await run_for(options.duration, agent)
+
+    give_memory_back()
+    asyncio.run(run())
+    return 0

@@ -1,0 +1,109 @@
+"""``tailrace observe``."""
+
+import argparse
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from engine.commands.nats_url import add_nats_option, nats_url
+from engine.commands.quiet_output import QuietOutput
+from engine.config import Config
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.observe_filter import FlowFilter, Network
+    from engine.transport.nats_connection import NatsConnection
+
+#: Characters of a line where the output is no terminal.
+_WIDTH = 120
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser = commands.add_parser(
+        "observe",
+        parents=[common],
+        help="flows of all nodes, from NATS",
+        description="The newest flows that match, then with -f those that come. An option given more than "
+        "once wants any of its values; different options are all wanted.",
+    )
+    add_nats_option(parser)
+    parser.add_argument("--node", action="append", default=[], metavar="N", help="seen by this node")
+    parser.add_argument(
+        "--process", action="append", default=[], metavar="NAME", help="name, pattern such as 'ngin*', or pid"
+    )
+    parser.add_argument("--port", action="append", default=[], type=_port, metavar="P", help="of either end")
+    parser.add_argument(
+        "--address", action="append", default=[], type=_network, metavar="A[/PREFIX]", help="of either end"
+    )
+    parser.add_argument("--last", type=_count, default=20, metavar="N", help="how many (default: 20)")
+    parser.add_argument("-f", "--follow", action="store_true", help="then show those that come")
+    parser.add_argument("--nodes", action="store_true", help="the nodes themselves: clock, sockets, losses")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(execute=execute)
+
+
+def execute(config: Config, options: argparse.Namespace) -> int:
+    """0, also when a signal or a reader that left ends it."""
+    from engine.nats_address import connection_of
+    from engine.observe_filter import FlowFilter
+
+    connection = connection_of(nats_url(config, options))
+    match = FlowFilter(
+        tuple(options.node), tuple(options.process), tuple(options.port), tuple(options.address)
+    )
+    if options.nodes and (options.follow or options.process or options.port or options.address):
+        raise UsageError("--nodes lists the nodes once", "leave out all but --node, --nats and -o")
+    output = QuietOutput()
+    show = _nodes if options.nodes else _flows
+    output.run(show(connection, match, options, output))
+    return 0
+
+
+async def _flows(
+    connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
+) -> None:
+    from engine.observe import Wish, observe
+    from engine.observe_table import FlowJson, FlowTable
+
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns
+    text = FlowJson() if options.output == "json" else FlowTable(width)
+    wish = Wish(match, options.last, options.follow)
+    await observe(connection, wish, lambda flows: output.print(text.lines(flows)), _tell)
+
+
+async def _nodes(
+    connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
+) -> None:
+    from engine.heartbeats import last_heartbeats
+    from engine.node_table import nodes_json, nodes_table
+
+    nodes = await last_heartbeats(connection, match.nodes)
+    text = nodes_json if options.output == "json" else nodes_table
+    output.print(text(nodes, time.time_ns()))
+
+
+def _tell(line: str) -> None:
+    print(f"tailrace: {line}", file=sys.stderr)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of flows up to 1000000")
+    return int(text)
+
+
+def _network(text: str) -> "Network":
+    from engine.observe_filter import network
+
+    try:
+        return network(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address, nor address/prefix") from None

@@ -1,0 +1,83 @@
+"""``tailrace record``: what the kernel gives, into a file."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.config import BusConfig, Config
+from engine.errors import TailraceError, UsageError
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser = commands.add_parser(
+        "record", parents=[common], help="keep what the kernel gives in a file, to be replayed"
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="NAME[:ARG]",
+        help="where rows go meanwhile; may be given more than once (default: nowhere)",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(config: Config, options: argparse.Namespace) -> int:
+    """Records until a signal, the duration, or a file that cannot be written; says what is in the file."""
+    from engine.ledger import Ledger
+    from engine.recorder import RecordedSource, Recorder
+    from engine.recording_file import RecordingWriter
+    from engine.sink import make_sinks, sink_from_argument
+    from engine.topology import KernelSource, Pipeline
+    from probes.capabilities import require
+
+    config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
+    sinks = make_sinks([sink_from_argument(argument) for argument in options.sink])
+    check_target(options.file, force=options.force)
+    require(config.tcp)
+    file, ledger = RecordingWriter(options.file, force=options.force), Ledger()
+
+    async def run() -> Recorder:
+        recorder = Recorder(file, ledger)
+        source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
+        pipeline = Pipeline(config, sinks, ledger, source)
+        stop_on_signals(pipeline.stop)
+        await run_for(options.duration, pipeline)
+        return recorder
+
+    give_memory_back()
+    recorder = asyncio.run(run())
+    stage = ledger.stages["recording"]
+    print(summary(options.file, stage.delivered, recorder.seconds, file.bytes), file=sys.stderr)
+    if recorder.error:
+        raise recorder.error
+    if lost := stage.dropped.total():
+        raise TailraceError(f"{lost} frames were lost: {dict(stage.dropped)}", "record to a faster disk")
+    return 0
+
+
+def summary(path: Path, frames: int, duration: float, size: int) -> str:
+    """What was written, on one line."""
+    return f"{path}: {frames:,} frames, {duration:.1f} s, {size:,} bytes"
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """What can be said before the kernel is asked for anything.
+
+    :raises UsageError: if there is such a file and ``force`` is not set, or it can be none.
+    """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no file", "name a file")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", "choose another name, or overwrite it with --force")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {path}: no such folder", "make its folder first")

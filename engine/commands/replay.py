@@ -1,0 +1,95 @@
+"""``tailrace replay``: a recording instead of a kernel."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.commands.process import give_memory_back, stop_on_signals
+from engine.config import BusConfig, Config, SinkConfig
+from engine.errors import BROKEN_PIPE, TailraceError
+
+if TYPE_CHECKING:
+    from engine.ledger import Ledger
+    from engine.recording_file import Recording
+
+#: Reasons of loss when the replay was ended before the recording.
+UNWANTED = ("shutdown", BROKEN_PIPE)
+
+
+def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser = commands.add_parser("replay", parents=[common], help="show a recording; needs no root")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--speed", type=speed, default=1.0, metavar="N|max", help="how many times faster than it happened"
+    )
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="NAME[:ARG]",
+        help="where rows go; may be given more than once (default: console)",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def speed(text: str) -> float:
+    """A positive number, or ``max``."""
+    try:
+        value = float("inf" if text == "max" else text)
+    except ValueError:
+        value = -1
+    if not value > 0 or (value == float("inf") and text != "max"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a positive number nor max")
+    return value
+
+
+def execute(config: Config, options: argparse.Namespace) -> int:
+    """Replays until the file's end, a signal, or a reader that left; 1 if rows were lost or the file is damaged."""
+    from engine.ledger import Ledger
+    from engine.recording_file import Recording
+    from engine.replay import ReplaySource
+    from engine.sink import make_sinks, sink_from_argument
+    from engine.topology import Pipeline
+
+    config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
+    wanted = [sink_from_argument(argument) for argument in options.sink]
+    configured = config.sinks or [SinkConfig("console")]
+    sinks = make_sinks(wanted or [(sink.name, sink.settings) for sink in configured])
+    recording, ledger = Recording(options.file), Ledger()
+
+    async def run() -> ReplaySource:
+        source = ReplaySource(recording, options.speed)
+        pipeline = Pipeline(config, sinks, ledger, source)
+        stop_on_signals(pipeline.stop)
+        await pipeline.run()
+        return source
+
+    give_memory_back()
+    source = asyncio.run(run())
+    print(summary(options.file, source.frames, source.at_ns / 1e9, recording), file=sys.stderr)
+    complain(ledger)
+    return 0
+
+
+def summary(path: Path, frames: int, duration: float, recording: "Recording") -> str:
+    """What was replayed, on one line, and what the recording lacks."""
+    text = f"{path}: {frames:,} frames, {duration:.1f} s"
+    if recording.lost:
+        text += f"; {recording.lost:,} frames were lost as it was recorded"
+    return f"{text}; the recording is {recording.complaint}" if recording.complaint else text
+
+
+def complain(ledger: "Ledger") -> None:
+    """Nothing is lost in silence, but for what nobody wanted any more.
+
+    :raises TailraceError: if a sink lost rows.
+    """
+    for name, stage in ledger.stages.items():
+        lost = {reason: count for reason, count in stage.dropped.items() if reason not in UNWANTED}
+        if name.startswith("sink.") and lost:
+            raise TailraceError(f"{name} lost rows: {lost}", "see its page in docs/sinks.md")

@@ -1,0 +1,57 @@
+"""Public flow messages: rows of one node's second, for whoever subscribes; ``docs/subjects.md`` is their page."""
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+FLOW_VERSION: Final = 1
+
+
+class BadFlows(ValueError):
+    """Bytes that are no flow message of a version this program reads."""
+
+
+class FlowMessage(msgspec.Struct, frozen=True):
+    """One message. ``node``, ``boot``, ``seq`` and ``part`` name it for good.
+
+    :param seq: number of the delta message that the rows come from.
+    :param window: the second since the epoch.
+    :param rows: dotted names of the schema, without those that are the same for all rows.
+    :param part: this message's place among the ``parts`` that the delta message became.
+    """
+
+    v: int
+    kind: str
+    node: str
+    boot: str
+    seq: int
+    window: int
+    rows: list[dict[str, Any]]
+    part: int = 0
+    parts: int = 1
+
+
+class Flow(NamedTuple):
+    """One row with what its message says of it."""
+
+    node: str
+    boot: str
+    window: int
+    row: dict[str, Any]
+
+
+_decoder: Final = msgspec.msgpack.Decoder(FlowMessage)
+
+
+def decode_flows(data: bytes) -> list[Flow]:
+    """The rows of a message. Keys that this version does not know are left aside.
+
+    :raises BadFlows: if the bytes are no flow message, or one of another version.
+    """
+    try:
+        message = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadFlows(f"not a flow message: {error}") from error
+    if message.v != FLOW_VERSION or message.kind != "flow":
+        raise BadFlows(f"{message.kind!r} of version {message.v}, this program reads flow of {FLOW_VERSION}")
+    return [Flow(message.node, message.boot, message.window, row) for row in message.rows]

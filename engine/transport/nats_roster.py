@@ -1,0 +1,59 @@
+"""Who is in a group and reads what: the documents of a group, and how partitions are dealt out."""
+
+from collections.abc import Mapping
+
+import msgspec
+from faust.types import TP
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """What a member says with its lease: what it wants to read, and which generation it gave up for."""
+
+    topics: tuple[str, ...]
+    gave_up: int = 0
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What a generation gives to a member."""
+
+    topics: tuple[str, ...]
+    partitions: tuple[tuple[str, int], ...] = ()
+
+
+class Roster(msgspec.Struct, frozen=True):
+    """A generation: who is in it and reads what. Generations grow from 1."""
+
+    generation: int = 0
+    members: dict[str, Share] = {}
+
+    def names(self, member: str) -> bool:
+        """Whether the member is in it."""
+        return member in self.members
+
+    def partitions_of(self, member: str) -> frozenset[TP]:
+        """What the member reads."""
+        return frozenset(TP(topic, partition) for topic, partition in self.members[member].partitions)
+
+    def fits(self, members: Mapping[str, Membership]) -> bool:
+        """Whether these are its members, with the same topics."""
+        wanted = {name: member.topics for name, member in members.items()}
+        return wanted == {name: share.topics for name, share in self.members.items()}
+
+    def given_up(self, members: Mapping[str, Membership]) -> bool:
+        """Whether no member reads by an older generation any more."""
+        return all(member.gave_up >= self.generation for member in members.values())
+
+    def next(self, members: Mapping[str, Membership], counts: Mapping[str, int]) -> "Roster":
+        """The generation of these members: the partitions of each topic are dealt out to its readers in turn.
+
+        :param counts: the number of partitions of each topic.
+        """
+        names = sorted(members)
+        shares = {}
+        for name in names:
+            mine: list[tuple[str, int]] = []
+            for topic in members[name].topics:
+                readers = [other for other in names if topic in members[other].topics]
+                mine += ((topic, p) for p in range(readers.index(name), counts[topic], len(readers)))
+            shares[name] = Share(members[name].topics, tuple(mine))
+        return Roster(self.generation + 1, shares)

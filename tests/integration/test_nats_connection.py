@@ -1,0 +1,157 @@
+"""Connecting to a real server: TLS as it should be, and one clear sentence when it is not."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import TailraceError, UsageError
+from engine.transport.nats_connection import ConnectionRefused, NatsConnection, connect
+from engine.transport.nats_link import Link, Unanswered
+from tests.nats_server import NatsServer, free_port, nats_server
+
+__all__ = ["nats_server"]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate of 127.0.0.1 that is its own CA, and the certificate of somebody else."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("server", "other"):
+        command = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+        ]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+async def tls_server(nats_server: NatsServer, certificates: Path) -> AsyncIterator[NatsServer]:
+    """A server that wants TLS and a certificate of its clients."""
+    files = {"tlscert": "server.pem", "tlskey": "server.key", "tlscacert": "server.pem"}
+    options = [f"--{option}={certificates / file}" for option, file in files.items()]
+    server = NatsServer("--tls", "--tlsverify", *options).start()
+    yield server
+    server.remove()
+
+
+async def test_a_client_with_the_right_certificates_talks_tls(
+    tls_server: NatsServer, certificates: Path
+) -> None:
+    """With the CA and an own certificate, messages go through."""
+    settings = NatsConnection(
+        (tls_server.address,),
+        tls_ca=certificates / "server.pem",
+        tls_cert=certificates / "server.pem",
+        tls_key=certificates / "server.key",
+    )
+    client = await connect(settings)
+    subscription = await client.subscribe("deltas")
+    await client.publish("deltas", b"x")
+    assert (await subscription.next_msg(5)).data == b"x"
+    await client.close()
+
+
+async def test_a_server_of_another_ca_is_refused(tls_server: NatsServer, certificates: Path) -> None:
+    """A server whose certificate the given CA did not sign raises, and says which settings to check."""
+    settings = NatsConnection((tls_server.address,), tls_ca=certificates / "other.pem")
+    with pytest.raises(
+        ConnectionRefused, match=r"TLS failed \(self-signed certificate\): check tls_ca"
+    ) as caught:
+        await connect(settings)
+    assert not caught.value.absent
+
+
+async def test_no_password_goes_to_a_server_without_tls(nats_server: NatsServer, certificates: Path) -> None:
+    """Who asks for TLS is never connected in the clear."""
+    settings = NatsConnection(
+        (nats_server.address,), user="me", password="s3cret", tls_ca=certificates / "server.pem"
+    )
+    with pytest.raises(ConnectionRefused, match="the server offers no TLS"):
+        await connect(settings)
+
+
+async def test_files_that_are_no_certificates_are_refused(tmp_path: Path) -> None:
+    """A file of the wrong kind raises before anything is connected."""
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("wrong")
+    with pytest.raises(UsageError, match="no PEM certificates"):
+        await connect(NatsConnection(tls_ca=wrong))
+    with pytest.raises(ConnectionRefused, match="the credentials cannot be read: check"):
+        await connect(NatsConnection((f"127.0.0.1:{free_port()}",), nkey_seed=wrong))
+
+
+async def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    """Where nobody listens, the start ends within seconds, and a retry makes sense."""
+    began = time.monotonic()
+    with pytest.raises(ConnectionRefused, match="is not reachable: start nats-server") as caught:
+        await connect(NatsConnection((f"127.0.0.1:{free_port()}",)))
+    assert caught.value.absent
+    assert time.monotonic() - began < 3
+
+
+async def test_a_client_comes_back_by_itself(nats_server: NatsServer) -> None:
+    """A client of ``connect`` survives the death and return of its server."""
+    client = await connect(NatsConnection((nats_server.address,)))
+    arrived = asyncio.Event()
+
+    async def note(_: object) -> None:
+        arrived.set()
+
+    await client.subscribe("deltas", cb=note)
+    nats_server.kill()
+    await asyncio.to_thread(nats_server.start)
+    async with asyncio.timeout(10):
+        while not client.is_connected:  # noqa: ASYNC110  # the client tells nobody
+            await asyncio.sleep(0.05)
+        await client.publish("deltas")
+        await arrived.wait()
+    await client.close()
+
+
+async def test_a_link_says_that_nobody_answers_and_comes_back(nats_server: NatsServer) -> None:
+    """While the server is away requests fail at once; afterwards they succeed, and what listened listens."""
+    link = Link(NatsConnection((nats_server.address,)))
+    await link.open()
+    arrived, back = asyncio.Event(), asyncio.Event()
+
+    async def note(_: object) -> None:
+        arrived.set()
+
+    await link.listen("deltas", note)
+    link.on_reconnect.add(back.set)
+    nats_server.kill()
+    with pytest.raises(Unanswered):
+        await link.api("INFO", {})
+    assert link.reconnects == 0
+    await asyncio.to_thread(nats_server.start)
+    async with asyncio.timeout(10):
+        await back.wait()
+        assert "memory" in await link.api("INFO", {})
+        await link.publish("deltas")
+        await arrived.wait()
+    assert (link.reconnects, bool(link.last_error)) == (1, True)
+    await link.close()
+
+
+async def test_a_server_without_jetstream_is_refused() -> None:
+    """The error says how to start the server."""
+    server = NatsServer(jetstream=False).start()
+    try:
+        with pytest.raises(TailraceError, match="no JetStream: start nats-server with -js"):
+            await Link(NatsConnection((server.address,))).open()
+    finally:
+        server.remove()

@@ -1,0 +1,194 @@
+"""The log on a real server: fencing, trimming, expiry and streams that went back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from faust.types import TP
+from yarl import URL
+
+from engine.errors import UsageError
+from engine.transport.backend import Record
+from engine.transport.nats_lease import Lease
+from engine.transport.nats_log import NatsLog
+from engine.transport.nats_offsets import Offsets
+from engine.transport.nats_reader import NatsReader
+from engine.transport.nats_settings import settings_of
+from engine.transport.nats_table import Conflict
+from tests.nats_server import NatsServer, nats_server
+
+__all__ = ["nats_server"]
+
+DELTAS = TP("deltas", 0)
+
+
+def _log(server: NatsServer, query: str = "") -> NatsLog:
+    return NatsLog(*settings_of([URL(server.url("log", query))]))
+
+
+@pytest.fixture
+async def log(nats_server: NatsServer) -> AsyncIterator[NatsLog]:
+    """A log with a topic of one partition."""
+    log = _log(nats_server)
+    await log.start()
+    await log.create_topic("deltas", 1)
+    yield log
+    await log.stop()
+
+
+async def _append(log: NatsLog, *values: bytes) -> list[int]:
+    return [await log.append(DELTAS, Record(None, value, (), 0.0)) for value in values]
+
+
+class Reading:
+    """A reader and what came out of it."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.position = 1
+
+    async def values(self, reader: NatsReader, count: int) -> list[bytes | None]:
+        """Wait for so many records and take them."""
+        found: list[bytes | None] = []
+        async with asyncio.timeout(10):
+            while len(found) < count:
+                self.wake.clear()
+                if not (records := reader.read(self.position, count - len(found))):
+                    await self.wake.wait()
+                for offset, record in records:
+                    self.position = offset + 1
+                    found.append(record.value)
+        return found
+
+
+async def test_who_acquired_last_may_commit(log: NatsLog) -> None:
+    """Commits of the owner before are refused and counted, and it cannot take the partition back."""
+    old, new = (Offsets(log.link, log._offsets, log.names, "flows") for _ in range(2))
+    assert await old.acquire([DELTAS], "old", 1)
+    assert await old.commit({DELTAS: 5}, lambda: True)
+    assert await new.acquire([DELTAS], "new", 2)
+    assert not await old.commit({DELTAS: 6}, lambda: True)
+    assert not await old.acquire([DELTAS], "old", 1)
+    assert await new.commit({DELTAS: 7}, lambda: True)
+    assert await new.committed([DELTAS]) == {DELTAS: 7}
+    assert (old.fenced, new.fenced) == (1, 0)
+
+
+async def test_a_commit_never_goes_back_nor_beyond_the_lease(log: NatsLog) -> None:
+    """A lower offset changes nothing, and without the lease nothing is written."""
+    offsets = Offsets(log.link, log._offsets, log.names, "flows")
+    await offsets.acquire([DELTAS], "me", 1)
+    assert await offsets.commit({DELTAS: 5}, lambda: True)
+    assert await offsets.commit({DELTAS: 3}, lambda: True)
+    assert not await offsets.commit({DELTAS: 9}, lambda: False)
+    assert await offsets.committed([DELTAS]) == {DELTAS: 5}
+
+
+async def test_an_own_commit_without_an_answer_is_no_conflict(log: NatsLog) -> None:
+    """After a commit whose acknowledgement got lost, the next one goes through."""
+    offsets = Offsets(log.link, log._offsets, log.names, "flows")
+    await offsets.acquire([DELTAS], "me", 1)
+    before = dict(offsets._mine)
+    assert await offsets.commit({DELTAS: 5}, lambda: True)
+    offsets._mine.update(before)
+    assert await offsets.commit({DELTAS: 6}, lambda: True)
+    assert await offsets.committed([DELTAS]) == {DELTAS: 6}
+
+
+async def test_a_bucket_refuses_a_revision_that_is_behind(log: NatsLog) -> None:
+    """Two who write the same revision: the second is told."""
+    revision = await log._meta.update("key", b"1", 0)
+    await log._meta.update("key", b"2", revision)
+    with pytest.raises(Conflict):
+        await log._meta.update("key", b"3", revision)
+    await log._meta.put("keys.b", b"b")
+    found = await log._meta.entries("keys.*")
+    assert {key: entry.value for key, entry in found.items()} == {"keys.b": b"b"}
+    await log._meta.drop("key")
+    assert await log._meta.get("key") is None
+
+
+async def test_only_what_all_groups_committed_is_trimmed(log: NatsLog) -> None:
+    """A record stays until the slowest group that reads its topic has committed it."""
+    members = [await log.join(group, ["deltas"], lambda: None) for group in ("flows", "archive")]
+    for member in members:
+        assert (await member.take()).partitions == {DELTAS}
+    await _append(log, b"1", b"2", b"3")
+    room = asyncio.Event()
+
+    async def note(_: object) -> None:
+        room.set()
+
+    await log.link.listen(log.names.room(), note)
+    await members[0].commit({DELTAS: 4})
+    assert await log.first_offset(DELTAS) == 1
+    await members[1].commit({DELTAS: 2})
+    async with asyncio.timeout(5):
+        await room.wait()
+    assert await log.first_offset(DELTAS) == 2
+    for member in members:
+        await member.leave()
+
+
+async def test_a_stream_that_went_back_is_read_from_its_beginning(log: NatsLog) -> None:
+    """After a loss of what was read and committed, new records are read, not skipped, and it is counted."""
+    member = await log.join("flows", ["deltas"], lambda: None)
+    await member.take()
+    reading = Reading()
+    reader = await log.reader(DELTAS, 1, reading.wake.set)
+    await _append(log, b"1", b"2", b"3")
+    assert await reading.values(reader, 3) == [b"1", b"2", b"3"]
+    await member.commit({DELTAS: 4})
+    await log.link.api(f"STREAM.DELETE.{log.names.stream(DELTAS)}", {})
+    await log._create_stream(DELTAS)
+    assert await member.committed([DELTAS]) == {DELTAS: 1}
+    await _append(log, b"new")
+    assert await reading.values(reader, 1) == [b"new"]
+    assert log.reads.rewound == 1
+    await reader.close()
+    await member.leave()
+
+
+async def test_records_that_expired_unread_are_counted(nats_server: NatsServer) -> None:
+    """What max_age removes before it is read is missed, and the number is known."""
+    log = _log(nats_server, "max_age_seconds=0.5")
+    await log.start()
+    await log.create_topic("deltas", 1)
+    await _append(log, b"1", b"2")
+    async with asyncio.timeout(10):
+        while await log.first_offset(DELTAS) < 3:  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0.05)
+    await _append(log, b"3")
+    reading = Reading()
+    reader = await log.reader(DELTAS, 1, reading.wake.set)
+    assert await reading.values(reader, 1) == [b"3"]
+    assert log.reads.expired == 2
+    await reader.close()
+    await log.stop()
+
+
+async def test_a_reader_without_a_lease_reads_nothing(log: NatsLog) -> None:
+    """From the end of the lease on, records that are here already are not handed out."""
+    member = await log.join("flows", ["deltas"], lambda: None)
+    await member.take()
+    reading = Reading()
+    reader = await log.reader(DELTAS, 1, reading.wake.set)
+    await _append(log, b"1", b"2")
+    assert await reading.values(reader, 1) == [b"1"]
+    member.lease = Lease(5.0)
+    assert reader.read(2, 10) == ()
+    await reader.close()
+    await member.leave()
+
+
+async def test_different_settings_for_one_log_are_refused(log: NatsLog, nats_server: NatsServer) -> None:
+    """An app that wants other limits or another lease than those who came first is told so."""
+    member = await log.join("flows", ["deltas"], lambda: None)
+    other = _log(nats_server, "max_bytes=1000&lease_seconds=9")
+    await other.start()
+    with pytest.raises(UsageError, match="the same limits"):
+        await other.create_topic("deltas", 1)
+    with pytest.raises(UsageError, match="the same lease_seconds"):
+        await other.join("flows", ["deltas"], lambda: None)
+    await other.stop()
+    await member.leave()

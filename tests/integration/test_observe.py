@@ -1,0 +1,306 @@
+"""``tailrace observe`` as a program of its own against a real server."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgpack
+import nats
+import pytest
+
+from engine.batch import DeltaBatch
+from engine.errors import UsageError
+from engine.subjects import NODE_STREAM, NODES, flow, heartbeat
+from sinks.flow_rows import flow_parts
+from sinks.nats import NatsConfig, NatsSink
+from tests.batches import WINDOW, make_batch
+from tests.nats_server import NatsServer, free_port, nats_server
+
+__all__ = ["nats_server"]
+
+#: Seconds that anything here may take.
+PATIENCE = 20
+
+#: Starts the program against the server of the test.
+Start = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def start(nats_server: NatsServer) -> AsyncIterator[Start]:
+    """Programs that end with the test."""
+    started: list[Process] = []
+
+    async def observe(*arguments: str, url: str = "", **environment: str) -> Process:
+        command = (sys.executable, "-c", _MAIN)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            "observe",
+            "--nats",
+            url or nats_server.url(),
+            *arguments,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=os.environ | {"COLUMNS": "80"} | environment,
+        )
+        started.append(process)
+        return process
+
+    yield observe
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+_MAIN = "from engine.cli import main; main()"
+
+
+async def ended(process: Process) -> tuple[int, list[str], str]:
+    """Exit code, lines of output, errors."""
+    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode is not None
+    return process.returncode, output.decode().splitlines(), errors.decode()
+
+
+async def line_of(stream: asyncio.StreamReader | None) -> str:
+    """The next line."""
+    assert stream is not None
+    return (await asyncio.wait_for(stream.readline(), PATIENCE)).decode()
+
+
+async def publish(server: NatsServer, *batches: DeltaBatch) -> None:
+    sink = NatsSink(NatsConfig(server.url()))
+    await sink.open()
+    for batch in batches:
+        await sink.write(batch)
+    await sink.close()
+
+
+def second(number: int, *, rows: int = 1, node: str = "node-a", comm: str = "nginx") -> DeltaBatch:
+    """One node's second; windows tell seconds apart."""
+    columns = {"process.comm": comm.encode()}
+    return make_batch(rows, seq=number, window=WINDOW + number, node=node, columns=columns)
+
+
+def windows(lines: list[str]) -> list[int]:
+    """The seconds of JSON lines, counted from the first."""
+    return [json.loads(line)["window"] - WINDOW for line in lines]
+
+
+async def test_the_newest_flows_come_oldest_first(nats_server: NatsServer, start: Start) -> None:
+    """``--last`` counts rows, not messages."""
+    await publish(nats_server, *(second(number, rows=2) for number in range(5)))
+    code, lines, errors = await ended(await start("--last", "5", "-o", "json"))
+    assert (code, windows(lines), errors) == (0, [2, 3, 3, 4, 4], "")
+
+
+async def test_filters_reach_back_over_the_whole_stream(nats_server: NatsServer, start: Start) -> None:
+    """What matches is found behind hundreds of newer messages that do not, in the right order."""
+    old = [second(number, comm="rare") for number in range(3)]
+    await publish(nats_server, *old, *(second(number, comm="often") for number in range(3, 400)))
+    code, lines, _ = await ended(await start("--process", "rar*", "--last", "2", "-o", "json"))
+    assert (code, windows(lines)) == (0, [1, 2])
+    assert json.loads(lines[0])["process.comm"] == "rare"
+
+
+async def test_one_node_alone(nats_server: NatsServer, start: Start) -> None:
+    """Other nodes' seconds are left out, on the server already."""
+    batches = [second(number, node=f"node-{'ab'[number % 2]}") for number in range(80)]
+    await publish(nats_server, *batches)
+    code, lines, _ = await ended(await start("--node", "node-b", "--last", "3", "-o", "json"))
+    assert (code, windows(lines)) == (0, [75, 77, 79])
+
+
+async def test_the_table_fits_80_columns(nats_server: NatsServer, start: Start) -> None:
+    """Titles and a line for each of the default 20 flows."""
+    await publish(nats_server, make_batch(50))
+    code, lines, errors = await ended(await start())
+    assert (code, len(lines), errors) == (0, 21, "")
+    assert lines[0].split() == ["TIME", "NODE", "PROCESS", "LOCAL", "PEER", "STATE", "TX", "RX", "RTT"]
+    assert max(map(len, lines)) == 80
+
+
+async def test_no_match_is_said(nats_server: NatsServer, start: Start) -> None:
+    """Nothing on the output, one line beside it, and no failure."""
+    await publish(nats_server, second(0))
+    result = await ended(await start("--process", "nobody"))
+    assert result == (0, [], "tailrace: no flow that is kept matches\n")
+
+
+async def test_following_shows_what_comes(nats_server: NatsServer, start: Start) -> None:
+    """After the last ones each new flow that matches, as it is published."""
+    await publish(nats_server, second(0), second(1))
+    process = await start("-f", "--last", "1", "-o", "json", "--node", "node-a")
+    assert windows([await line_of(process.stdout)]) == [1]
+    await publish(nats_server, second(2, node="node-b"), second(3))
+    assert windows([await line_of(process.stdout)]) == [3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_it_quietly(nats_server: NatsServer, start: Start, number: int) -> None:
+    """0, and not a word."""
+    await publish(nats_server, second(0))
+    process = await start("-f", "-o", "json")
+    assert windows([await line_of(process.stdout)]) == [0]
+    process.send_signal(number)
+    assert await ended(process) == (0, [], "")
+
+
+async def test_a_reader_that_leaves_ends_it_quietly(nats_server: NatsServer, start: Start) -> None:
+    """Also when nothing more is published."""
+    await publish(nats_server, second(0))
+    process = await start("-f", "-o", "json")
+    await line_of(process.stdout)
+    transport: Any = process._transport  # type: ignore[attr-defined]  # the only way to close one pipe
+    transport.get_pipe_transport(1).close()
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert process.stderr is not None
+    assert await process.stderr.read() == b""
+
+
+async def test_following_goes_on_after_the_server_restarted(nats_server: NatsServer, start: Start) -> None:
+    """What was published in the meantime is shown, nothing twice."""
+    await publish(nats_server, second(0))
+    process = await start("-f", "-o", "json")
+    assert windows([await line_of(process.stdout)]) == [0]
+    nats_server.kill()
+    nats_server.start()
+    await publish(nats_server, second(1), second(2))
+    assert windows([await line_of(process.stdout) for _ in range(2)]) == [1, 2]
+
+
+async def test_no_server_is_one_line(start: Start) -> None:
+    """It says where it looked and what to do, and fails."""
+    port = free_port()
+    code, lines, errors = await ended(await start(url=f"nats://127.0.0.1:{port}"))
+    assert (code, lines) == (1, [])
+    assert errors == (
+        f"tailrace: NATS at 127.0.0.1:{port} is not reachable: start nats-server, or correct the address\n"
+    )
+
+
+async def test_no_stream_is_one_line(start: Start) -> None:
+    """Nothing was ever published: it says who would."""
+    code, lines, errors = await ended(await start())
+    assert (code, lines, errors.count("\n")) == (1, [], 1)
+    assert "start tailrace engine, or tailrace run --sink nats" in errors
+
+
+async def test_following_waits_for_the_first_flow(nats_server: NatsServer, start: Start) -> None:
+    """Without a stream it shows what is published, kept or not."""
+    process = await start("-f", "-o", "json")
+    assert "waiting" in await line_of(process.stderr)
+    client = await nats.connect(nats_server.url())
+    while True:  # the subscription follows the line after a moment
+        await client.publish(flow("node-a"), flow_parts(second(7), 4096)[0].data)
+        await client.flush()
+        try:
+            assert process.stdout is not None
+            line = await asyncio.wait_for(process.stdout.readline(), 0.2)
+            break
+        except TimeoutError:
+            continue
+    assert windows([line.decode()]) == [7]
+    await client.close()
+
+
+async def test_a_message_that_is_no_flow_is_left_out(nats_server: NatsServer, start: Start) -> None:
+    """It is named once, and the others are shown."""
+    await publish(nats_server, second(0))
+    client = await nats.connect(nats_server.url())
+    for _ in range(2):
+        await client.jetstream().publish(flow("node-a"), b"\xc1")
+    await client.close()
+    code, lines, errors = await ended(await start("-o", "json"))
+    assert (code, windows(lines), errors.count("left out")) == (0, [0], 1)
+
+
+async def test_nodes_with_their_clocks_and_losses(nats_server: NatsServer, start: Start) -> None:
+    """The last heartbeat of each node, by name; the clock difference has the node's 5 seconds."""
+    client = await nats.connect(nats_server.url())
+    stream = client.jetstream()
+    await stream.add_stream(name=NODE_STREAM, subjects=[f"{NODES}.>"], max_msgs_per_subject=1)
+    for node, sockets in (("node-b", 1), ("node-a", 2), ("node-a", 3)):
+        message = {
+            "v": 1,
+            "kind": "heartbeat",
+            "node": node,
+            "boot": "b",
+            "version": "0.1.0",
+            "window": WINDOW,
+            "sent_at_ns": time.time_ns() + 5 * 10**9,
+            "uptime_s": 1,
+            "open_sockets": sockets,
+            "clock": {"offset_ns": 0, "steps": 0},
+            "capabilities": {},
+            "ledger": {"kernel": {"unit": "events", "dropped": {"ring_full": sockets}}},
+        }
+        await stream.publish(heartbeat(node), msgpack.packb(message))
+    await client.close()
+    code, lines, errors = await ended(await start("--nodes", "-o", "json"))
+    nodes = [json.loads(line) for line in lines]
+    assert (code, errors) == (0, "")
+    assert [(node["node"], node["open_sockets"], node["lost"]) for node in nodes] == [
+        ("node-a", 3, 3),
+        ("node-b", 1, 1),
+    ]
+    assert all(-5.1e9 < node["clock_difference_ns"] < -4e9 for node in nodes)
+    assert all(0 <= node["age_ns"] < PATIENCE * 1e9 for node in nodes)
+    table = (await ended(await start("--nodes", "--node", "node-b")))[1]
+    assert [line.split()[0] for line in table] == ["NODE", "node-b"]
+    assert table[1].endswith("kernel ring_full 1")
+
+
+async def test_no_node_ever_is_one_line(start: Start) -> None:
+    """It says who would publish."""
+    code, lines, errors = await ended(await start("--nodes"))
+    assert (code, lines, errors.count("\n")) == (1, [], 1)
+    assert "start tailrace agent" in errors
+
+
+async def test_a_password_on_the_command_line_is_refused(start: Start) -> None:
+    """One line that says where to put it, and does not repeat it."""
+    code, lines, errors = await ended(await start(url="nats://u:hunter2@localhost"))
+    assert (code, lines) == (UsageError.exit_code, [])
+    assert "put it into TAILRACE_BUS_URL" in errors
+    assert (errors.count("\n"), "hunter2" in errors) == (1, False)
+
+
+async def test_a_reader_that_is_stuck_does_not_hold_a_signal_up(
+    nats_server: NatsServer, start: Start
+) -> None:
+    """With the pipe full, SIGINT still ends it with 0."""
+    await publish(nats_server, *(second(number, rows=2000) for number in range(3)))
+    read, write = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-c",
+            _MAIN,
+            "observe",
+            "--nats",
+            nats_server.url(),
+            "--last",
+            "6000",
+            "-o",
+            "json",
+        ),
+        stdout=write,
+        stderr=PIPE,
+    )
+    os.close(write)
+    filled = asyncio.Event()
+    asyncio.get_running_loop().add_reader(read, filled.set)
+    await asyncio.wait_for(filled.wait(), PATIENCE)
+    asyncio.get_running_loop().remove_reader(read)
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert process.stderr is not None
+    assert await process.stderr.read() == b""
+    os.close(read)

@@ -1,0 +1,263 @@
+"""Agents and engines over a real server: every row arrives, whoever dies meanwhile."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgpack
+import msgspec
+import nats
+import pytest
+
+from engine.agent import Agent
+from engine.batch import DeltaBatch
+from engine.config import AgentConfig, Config
+from engine.sink import Sink
+from engine.subjects import DEAD_STREAM, NODE_STREAM
+from engine.worker import Engine
+from tests.nats_server import NatsServer, nats_server
+from tests.scripted_source import ScriptedSource
+
+__all__ = ["nats_server"]
+
+DEADLINE = 30.0
+#: Short, so that a dead engine is replaced quickly.
+QUERY = "lease_seconds=1.5&partitions=4"
+
+
+class Adding:
+    """A sink that keeps sums: rows, bytes, and the numbers of messages."""
+
+    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct
+
+    def __init__(self) -> None:
+        self.bytes = self.rows = 0
+        self.messages: list[tuple[str, int]] = []
+        self.changed = asyncio.Event()
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def write(self, batch: DeltaBatch) -> None:
+        """Adds up."""
+        self.bytes += int(batch.columns["tx_bytes"].sum())
+        self.rows += len(batch)
+        self.messages.append((batch.node, batch.seq))
+        self.changed.set()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Returns when ``condition`` holds."""
+        async with asyncio.timeout(DEADLINE):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(role: Agent | Engine) -> AsyncIterator[None]:
+    ready = asyncio.Event()
+    task = asyncio.create_task(role.run(ready))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=DEADLINE)
+    try:
+        if task.done():
+            task.result()
+        yield
+    finally:
+        waiting.cancel()
+        role.stop()
+        await asyncio.wait_for(task, DEADLINE)
+
+
+def agent(url: str, source: ScriptedSource, **settings: Any) -> Agent:
+    return Agent(Config(agent=AgentConfig(**settings)), url, source)
+
+
+def engine(url: str, sink: Sink) -> Engine:
+    return Engine(Config(), url, {"adding": sink})
+
+
+async def test_what_an_agent_sees_reaches_the_engine(nats_server: NatsServer) -> None:
+    """Rows and bytes of all seconds arrive once each, over all partitions."""
+    url, source, sink = nats_server.url(query=QUERY), ScriptedSource(), Adding()
+    async with running(engine(url, sink)), running(agent(url, source)):
+        for _ in range(5):
+            source.second(1000)
+        await sink.until(lambda: sink.bytes >= source.sent)
+    assert (sink.bytes, sink.rows) == (5000, 5000)
+    assert len(set(sink.messages)) == len(sink.messages)
+
+
+async def test_an_outage_within_the_bound_loses_nothing(nats_server: NatsServer) -> None:
+    """The server dies, seconds go on, the server comes back on its store: every row arrives, in order."""
+    url, source, sink = nats_server.url(query="partitions=1"), ScriptedSource(), Adding()
+    async with running(engine(url, sink)), running(subject := agent(url, source)):
+        source.second(100)
+        await sink.until(lambda: sink.bytes >= 100)
+        nats_server.kill()
+        for _ in range(20):
+            source.second(100)
+            await asyncio.sleep(0.01)
+        nats_server.start()
+        await sink.until(lambda: sink.bytes >= source.sent)
+    books = subject.ledger.stages["outbox"]
+    assert sink.bytes == 2100
+    assert [number for _, number in sink.messages] == sorted({number for _, number in sink.messages})
+    assert (books.received, books.delivered, books.queued, books.dropped.total()) == (2100, 2100, 0, 0)
+
+
+async def test_past_the_bound_the_ledger_is_exact(nats_server: NatsServer) -> None:
+    """What the engine got and what the agent dropped is together what there was."""
+    url, source, sink = nats_server.url(query="partitions=1"), ScriptedSource(), Adding()
+    subject = agent(url, source, buffer_bytes=1 << 20)
+    async with running(engine(url, sink)), running(subject):
+        source.second(1)
+        await sink.until(lambda: sink.bytes >= 1)
+        nats_server.kill()
+        books = subject.ledger.stages["outbox"]
+        for _ in range(12):
+            source.second(1000)
+            await asyncio.sleep(0.02)
+        assert books.dropped["outage"] > 0
+        nats_server.start()
+        await sink.until(lambda: sink.rows + books.dropped.total() >= source.sent)
+    assert sink.rows + books.dropped["outage"] == source.sent
+    assert books.balanced
+    assert books.queued == 0
+
+
+async def test_an_agent_that_starts_without_a_server_waits_for_it(nats_server: NatsServer) -> None:
+    """The probe runs from the start; what it saw arrives when the server is there."""
+    nats_server.kill()
+    url, source, sink = nats_server.url(query=QUERY), ScriptedSource(), Adding()
+    async with running(agent(url, source)):
+        source.second(50)
+        nats_server.start()
+        async with running(engine(url, sink)):
+            await sink.until(lambda: sink.bytes >= 50)
+    assert sink.bytes == 50
+
+
+async def test_a_stopped_agent_leaves_its_messages_in_the_spool(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    """Stopped during an outage with a spool, its last rows are published by the next one."""
+    nats_server.kill()
+    url, sink, spool = nats_server.url(query=QUERY), Adding(), str(tmp_path / "spool")
+    first = ScriptedSource(boot="boot-1.1")
+    async with running(agent(url, first, spool_path=spool)):
+        first.second(70)
+    nats_server.start()
+    second = ScriptedSource(boot="boot-1.2")
+    async with running(engine(url, sink)), running(agent(url, second, spool_path=spool)):
+        second.second(30)
+        await sink.until(lambda: sink.bytes >= 100)
+    assert sink.bytes == 100
+
+
+async def test_a_message_nobody_can_read_is_put_aside(nats_server: NatsServer) -> None:
+    """Garbage in a partition is counted, kept on the dead-letter subject with its reason, and the engine lives on."""
+    url, source, sink = nats_server.url(query="partitions=1"), ScriptedSource(), Adding()
+    subject = engine(url, sink)
+    async with running(subject), running(agent(url, source)):
+        source.second(10)
+        await sink.until(lambda: sink.bytes >= 10)
+        client = await nats.connect(nats_server.address)
+        await client.jetstream().publish("tailrace.log.deltas.0", b"\x00 no batch")
+        source.second(10)
+        await sink.until(lambda: sink.bytes >= 20)
+        dead = await client.jetstream().get_msg(DEAD_STREAM, 1)
+        await client.close()
+    assert dead.data == b"\x00 no batch"
+    assert dead.headers is not None
+    assert "no delta batch" in dead.headers["Tailrace-Reason"]
+    assert subject.ledger.stages["deltas"].dropped == {"unreadable": 1}
+
+
+async def test_a_node_says_how_it_is(nats_server: NatsServer) -> None:
+    """The last heartbeat of a node is there for whoever looks later."""
+    url, source, sink = nats_server.url(query=QUERY), ScriptedSource(node="db.example"), Adding()
+    async with running(engine(url, sink)), running(agent(url, source)):
+        source.second(3)
+        await sink.until(lambda: sink.bytes >= 3)
+        source.second(3)
+        await sink.until(lambda: sink.bytes >= 6)
+    client = await nats.connect(nats_server.address)
+    stored = await client.jetstream().get_last_msg(NODE_STREAM, "tailrace.node.db=2Eexample")
+    await client.close()
+    assert stored.data is not None
+    heartbeat = msgpack.unpackb(stored.data)
+    assert (heartbeat["node"], heartbeat["open_sockets"]) == ("db.example", 3)
+    assert heartbeat["capabilities"] == {"counters": "script"}
+    assert heartbeat["ledger"]["outbox"]["balanced"]
+
+
+def rows_of(*files: Path) -> dict[tuple[str, str, int, int, int], int]:
+    """Bytes by what names a row; the same row twice counts once."""
+    rows: dict[tuple[str, str, int, int, int], int] = {}
+    for file in files:
+        text = file.read_text() if file.exists() else ""
+        for line in text[: text.rfind("\n") + 1].splitlines():
+            row = json.loads(line)
+            if row["kind"] == "delta":
+                name = (row["node"], row["boot"], row["seq"], row["socket.slot"], row["socket.generation"])
+                rows[name] = row.get("tx_bytes", 0)
+    return rows
+
+
+def start_engine(url: str, out: Path) -> "subprocess.Popen[bytes]":
+    command = [
+        str(Path(sys.executable).parent / "tailrace"),
+        "engine",
+        "--nats",
+        url,
+        "--sink",
+        f"jsonl:{out}",
+    ]
+    return subprocess.Popen(command, env=os.environ | {"TAILRACE_LOG_LEVEL": "error"})
+
+
+async def test_engines_may_be_killed(nats_server: NatsServer, tmp_path: Path) -> None:
+    """Two engines share the partitions; one is killed and replaced, again and again: no row is missing."""
+    kills = 20 if os.environ.get("TAILRACE_SOAK") else 2
+    url, source = nats_server.url(query=QUERY), ScriptedSource()
+    files = [tmp_path / f"{number}.jsonl" for number in range(2 + kills)]
+    engines = [start_engine(url, file) for file in files[:2]]
+    try:
+        async with running(agent(url, source)):
+            for number in range(kills):
+                until = time.monotonic() + 3
+                while time.monotonic() < until:
+                    source.second(400)
+                    await asyncio.sleep(0.1)
+                engines[number].send_signal(signal.SIGKILL)
+                engines.append(start_engine(url, files[2 + number]))
+            async with asyncio.timeout(2 * DEADLINE):
+                while sum(rows_of(*files).values()) < source.sent:
+                    await asyncio.sleep(0.2)
+    finally:
+        for process in engines:
+            process.kill()
+            process.wait()
+    assert sum(rows_of(*files).values()) == source.sent
+
+
+@pytest.mark.parametrize("url", ["nats://agent:secret@127.0.0.1:4222", "nats://127.0.0.1?token=secret"])
+def test_secrets_on_the_command_line_are_refused(url: str) -> None:
+    """They would show in the process list; the error does not repeat them."""
+    command = [str(Path(sys.executable).parent / "tailrace"), "engine", "--nats", url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 2
+    assert "TAILRACE_BUS_URL" in done.stderr
+    assert "secret" not in done.stderr

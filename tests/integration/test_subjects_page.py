@@ -1,0 +1,124 @@
+"""The page of subjects: its programs run as they stand, its rights are enough, its names are the code's."""
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import nats
+import pytest
+
+from engine import subjects
+from engine.batch import DeltaBatch
+from engine.schema import DELTA_COLUMNS
+from engine.subjects import flow
+from sinks.flow_rows import flow_parts
+from sinks.nats import NatsConfig, NatsSink
+from tests.batches import WINDOW, make_batch
+from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
+
+__all__ = ["nats_server"]
+
+PAGE = (Path(__file__).parents[2] / "docs/subjects.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+#: Seconds that a program may take.
+PATIENCE = 20
+
+
+async def first_lines(program: str, server: NatsServer, subject: str, data: bytes, count: int) -> list[str]:
+    """What ``program`` prints of a message; it is published until the program has subscribed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-c", program, server.url()), stdout=PIPE, cwd="/", env={"PATH": os.defpath}
+    )
+    client = await nats.connect(server.url())
+    assert process.stdout is not None
+    reading = asyncio.create_task(_read(process.stdout, count))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not reading.done():
+                await client.publish(subject, data)
+                await client.flush()
+                await asyncio.wait({reading}, timeout=0.1)
+        return await reading
+    finally:
+        reading.cancel()
+        process.kill()
+        await process.communicate()
+        await client.close()
+
+
+async def _read(stream: asyncio.StreamReader, count: int) -> list[str]:
+    return [(await stream.readline()).decode().rstrip("\n") for _ in range(count)]
+
+
+def test_the_programs_are_short() -> None:
+    """Fifteen lines at most, blank ones not counted, and nothing but nats-py and msgpack beside the library."""
+    assert len(PROGRAMS) == 2
+    for program in PROGRAMS:
+        assert len([line for line in program.splitlines() if line]) <= 15
+        imported = set(re.findall(r"^import (\w+)$", program, re.MULTILINE))
+        assert imported <= {"asyncio", "sys", "struct", "msgpack", "nats"}
+
+
+async def test_the_subscriber_of_flows_prints_each_row(nats_server: NatsServer) -> None:
+    """As it stands on the page, against what the sink publishes."""
+    batch = make_batch(3, ipv6=0)
+    part = flow_parts(batch, 1 << 20)[0]
+    lines = await first_lines(PROGRAMS[0], nats_server, flow("node-a"), part.data, 3)
+    rows = list(batch.rows())
+    wanted = [(row["process.comm"], row["network.peer.address"], row["tx_bytes"]) for row in rows]
+    assert lines == [f"node-a {comm} {peer} {sent}" for comm, peer, sent in wanted]
+
+
+async def test_the_reader_of_deltas_prints_columns(nats_server: NatsServer) -> None:
+    """As it stands on the page, against the message that agents publish."""
+    batch = make_batch(3)
+    lines = await first_lines(PROGRAMS[1], nats_server, "tailrace.log.deltas.0.node-a", _wire(batch), 1)
+    ports, sent = (batch.columns[name].tolist() for name in ("network.peer.port", "tx_bytes"))
+    assert lines == [f"node-a {WINDOW} {' '.join(str(pair) for pair in zip(ports, sent, strict=True))}"]
+
+
+def _wire(batch: DeltaBatch) -> bytes:
+    assert DELTA_COLUMNS["network.peer.port"] == "<u2"
+    assert DELTA_COLUMNS["tx_bytes"] == "<u8"
+    return batch.encode()
+
+
+def test_the_page_has_every_subject_and_stream() -> None:
+    """What the code calls them."""
+    for name in (subjects.FLOWS, subjects.NODES, subjects.DEAD):
+        assert f"| `{name}." in PAGE
+    for stream in (subjects.FLOW_STREAM, subjects.NODE_STREAM, subjects.DEAD_STREAM):
+        assert f"| `{stream}` |" in PAGE
+    assert subjects.flow("db.7") == "tailrace.flow.db=2E7"
+    assert "(`db.7` → `db=2E7`)" in PAGE
+
+
+@pytest.mark.skipif(bool(REASON_TO_SKIP), reason=REASON_TO_SKIP)
+async def test_the_rights_of_a_reader_are_enough(tmp_path: Path) -> None:
+    """``tailrace observe`` works with what the page grants, and its password comes from the environment."""
+    rights = PAGE.rsplit("```\n", 2)[1]
+    configuration = tmp_path / "nats.conf"
+    configuration.write_text(
+        f"authorization {{ users: [ {{user: sink, password: s}} "
+        f"{{user: reader, password: hunter2, permissions: {{ {rights} }} }} ] }}"
+    )
+    server = NatsServer("-c", str(configuration))
+    try:
+        server.start()
+        sink = NatsSink(NatsConfig(server.url(query="user=sink&password=s")))
+        await sink.open()
+        await sink.write(make_batch(2))
+        await sink.close()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from engine.cli import main; main()", "observe", "-o", "json"),
+            stdout=PIPE,
+            stderr=PIPE,
+            env=os.environ | {"TAILRACE_BUS_URL": f"nats://reader:hunter2@{server.address}"},
+        )
+        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert (process.returncode, output.count(b"\n"), errors) == (0, 2, b"")
+    finally:
+        server.remove()

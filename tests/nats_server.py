@@ -1,0 +1,110 @@
+"""A real nats-server for tests: started on a free port, killed and started again on the same store."""
+
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+#: Why tests with a server cannot run; empty if they can.
+REASON_TO_SKIP = (
+    "" if shutil.which("nats-server") else "nats-server is not installed: apt-get install nats-server"
+)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class NatsServer:
+    """A server with JetStream and a store of its own, which survives ``kill`` and ends with ``remove``.
+
+    :param arguments: further arguments of nats-server.
+    """
+
+    def __init__(self, *arguments: str, jetstream: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tailrace-nats-"))
+        self.port = free_port()
+        self._jetstream = jetstream
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """``host:port``."""
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, log: str = "", query: str = "") -> str:
+        """A broker URL."""
+        return f"nats://{self.address}/{log}{'?' if query else ''}{query}"
+
+    def start(self) -> Self:
+        """Start it and wait until it is ready.
+
+        :raises RuntimeError: if it is not ready within 10 seconds.
+        """
+        log = self.folder / "log"
+        command = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
+        if self._jetstream:
+            command += ["-js", "-sd", str(self.folder / "store")]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen([*command, *self._arguments], stdout=output, stderr=output)
+        until = time.monotonic() + 10
+        while b"Server is ready" not in log.read_bytes():
+            if time.monotonic() > until or self._process.poll() is not None:
+                raise RuntimeError(f"nats-server did not start: {log.read_text()}")
+            time.sleep(0.01)
+        return self
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the server."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would; what it stored stays."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        """End it and remove its store."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def shared_server() -> NatsServer:
+    """The server of this test process for all tests that leave it alive; ``pytest`` removes it at the end."""
+    return NatsServer().start()
+
+
+def remove_shared_server() -> None:
+    """Remove the shared server if there is one."""
+    if shared_server.cache_info().currsize:
+        shared_server().remove()
+        shared_server.cache_clear()
+
+
+@pytest.fixture
+def nats_server() -> Iterator[NatsServer]:
+    """A server of the test's own, which it may kill."""
+    if REASON_TO_SKIP:
+        pytest.skip(REASON_TO_SKIP)
+    server = NatsServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()

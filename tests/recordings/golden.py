@@ -1,0 +1,104 @@
+"""What replaying a recording gives, as text: ``python -m tests.recordings.golden`` writes it anew."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from engine.batch import DeltaBatch
+from engine.config import Config
+from engine.recording_file import Recording
+from engine.replay import MAX, ReplaySource
+from engine.schema import CloseReason, Role
+from engine.sink import Sink
+from engine.topology import Pipeline
+from sinks.jsonl import JsonlConfig, JsonlSink
+from tests.recordings.make import HERE, KINDS
+
+#: Columns added up for each socket.
+SUMS: Final = (
+    "connection.opened",
+    "connection.closed",
+    "connection.failed",
+    "tx_bytes",
+    "rx_bytes",
+    "tx_segments",
+    "rx_segments",
+)
+
+
+class KeepingSink:
+    """Keeps every batch."""
+
+    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct  # takes no settings
+
+    def __init__(self) -> None:
+        self.batches: list[DeltaBatch] = []
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def write(self, batch: DeltaBatch) -> None:
+        """Keeps the batch."""
+        self.batches.append(batch)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[DeltaBatch]:
+    """The batches that a recording gives; the same as JSON lines go to ``lines``."""
+    kept = KeepingSink()
+    sinks: dict[str, Sink] = {"kept": kept, "jsonl": JsonlSink(JsonlConfig(str(lines)))}
+    await Pipeline(Config(), sinks, source=ReplaySource(Recording(path), speed)).run()
+    return kept.batches
+
+
+def golden(batches: list[DeltaBatch], lines: bytes) -> str:
+    """Digests of every byte, and what a reader can check by eye."""
+    messages = hashlib.sha256(b"".join(batch.encode() for batch in batches)).hexdigest()
+    rows = sum(map(len, batches))
+    head = [
+        f"node {batches[0].node}, boot {batches[0].boot}",
+        f"{len(batches)} messages with {rows} rows, sha256 {messages}",
+        f"JSON lines, sha256 {hashlib.sha256(lines).hexdigest()}",
+        f"slot/generation cgroup role local peer close_reason {' '.join(SUMS)}",
+    ]
+    return "\n".join([*head, *socket_lines(batches)]) + "\n"
+
+
+def socket_lines(batches: Iterable[DeltaBatch]) -> list[str]:
+    """One line for each socket: who it is, and its sums."""
+    sockets: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for batch in batches:
+        for row in batch.rows():
+            sockets.setdefault((row["socket.slot"], row["socket.generation"]), []).append(row)
+    return [_line(key, rows) for key, rows in sockets.items()]
+
+
+def _line(key: tuple[int, int], rows: list[dict[str, Any]]) -> str:
+    last = rows[-1]
+    names = [last["cgroup.path"], Role(last["connection.role"]).name]
+    names += [
+        f"[{last[f'network.{end}.address']}]:{last[f'network.{end}.port']}" for end in ("local", "peer")
+    ]
+    sums = [str(sum(row[name] for row in rows)) for name in SUMS]
+    return " ".join([f"{key[0]}/{key[1]}", *names, CloseReason(last["connection.close_reason"]).name, *sums])
+
+
+async def main() -> None:
+    """Writes all of them anew."""
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            lines = Path(folder) / "lines"
+            batches = await replayed(HERE / f"{kind}.tlr", lines)
+            (HERE / f"{kind}.golden").write_text(golden(batches, lines.read_bytes()))
+
+
+if __name__ == "__main__":
+    import asyncio
+
+    asyncio.run(main())
