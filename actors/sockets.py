@@ -23,7 +23,7 @@ from engine.clock import SECOND_NS
 from engine.frames import EventFrame, SnapshotFrame
 from engine.ledger import Stage
 from engine.schema import COUNTERS, DELTA_COLUMNS, NO_SLOT, CloseReason, Columns, empty_columns
-from probes.layout import enums, structs
+from probes.layout import enums, rows_where, structs
 
 _KIND = enums()["event_kind"]
 _FLAGS = enums()["event_flag"]
@@ -60,11 +60,12 @@ class SocketTable:
         """Takes events in; rows of ended sockets wait for the tick of ``window``."""
         events = frame.events
         kinds = events["header"]["kind"]
-        named = events[kinds == _KIND["KIND_CGROUP"]]
+        naming = kinds == _KIND["KIND_CGROUP"]
+        named = rows_where(events, naming)
         self._cgroups.learn(np.ascontiguousarray(named).view(structs()["cgroup_event"]))
-        ended = events[kinds != _KIND["KIND_CGROUP"]]
+        ended = rows_where(events, ~naming)
         again = self._ended_before(ended)
-        ended = ended[~again]
+        ended = rows_where(ended, ~again)
         self._stage.received += len(events)
         self._stage.drop("ended_twice", int(np.count_nonzero(again)))
         self._stage.delivered += len(events) - int(np.count_nonzero(again))
@@ -149,7 +150,7 @@ class SocketTable:
         usable &= self._arrived["generation"][slots] == generations
         usable &= (self._generation[slots] == generations) | (self._generation[slots] == 0)
         if not usable.all():
-            slots, cells = slots[usable], cells[usable]
+            slots, cells = slots[usable], rows_where(cells, usable)
         parts = [*self._ended, unseen, self._live(slots, cells, frame)]
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
@@ -197,7 +198,7 @@ class SocketTable:
         self._generation[index] = cells["generation"]
         self._state[index] = states
         if not changed.all():
-            slots, cells, states = slots[changed], cells[changed], states[changed]
+            slots, cells, states = slots[changed], rows_where(cells, changed), states[changed]
             deltas = {name: delta[changed] for name, delta in deltas.items()}
         return self._live_columns(slots, cells, states, deltas)
 

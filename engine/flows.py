@@ -36,6 +36,7 @@ class Flow(NamedTuple):
 
     node: str
     boot: str
+    seq: int
     window: int
     row: dict[str, Any]
 
@@ -54,4 +55,4 @@ def decode_flows(data: bytes) -> list[Flow]:
         raise BadFlows(f"not a flow message: {error}") from error
     if message.v != FLOW_VERSION or message.kind != "flow":
         raise BadFlows(f"{message.kind!r} of version {message.v}, this program reads flow of {FLOW_VERSION}")
-    return [Flow(message.node, message.boot, message.window, row) for row in message.rows]
+    return [Flow(message.node, message.boot, message.seq, message.window, row) for row in message.rows]

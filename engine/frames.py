@@ -6,7 +6,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from probes.layout import structs
+from probes.layout import packed_bytes, structs
 
 VERSION = 1
 
@@ -24,7 +24,7 @@ class EventFrame:
 
     def encode(self) -> bytes:
         """As bytes for a topic."""
-        return _pack("events", offset_ns=self.offset_ns, events=self.events.tobytes())
+        return _pack("events", offset_ns=self.offset_ns, events=packed_bytes(self.events))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SnapshotFrame:
 
     def encode(self) -> bytes:
         """As bytes for a topic."""
-        arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
+        arrays = {name: packed_bytes(getattr(self, name)) for name in _ARRAYS}
         return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, account=self.account, **arrays)
 
 

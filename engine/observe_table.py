@@ -153,4 +153,5 @@ class FlowJson:
 
 
 def _object(flow: Flow) -> dict[str, Any]:
-    return {"kind": "flow", "node": flow.node, "boot": flow.boot, "window": flow.window, **flow.row}
+    head = {"kind": "flow", "node": flow.node, "boot": flow.boot, "seq": flow.seq, "window": flow.window}
+    return head | flow.row

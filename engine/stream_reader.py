@@ -20,14 +20,15 @@ from engine.errors import TailraceError
 BATCH: Final = 32
 WAIT: Final = 10.0
 
-#: Seconds without an answer after which the server counts as away.
+#: Seconds that the server has for an answer.
 PATIENCE: Final = 3.0
 
 #: Seconds after which the server forgets a reader that does not come back.
 _FORGET: Final = 30.0
 
-#: Seconds between the server's signs of life while it has no message.
-_SIGN_OF_LIFE: Final = 2.0
+#: Seconds between the server's signs of life while it has no message, and without one until it counts as away.
+_SIGN_OF_LIFE: Final = 1.0
+_SILENCE: Final = 3.0
 
 #: Statuses: a sign of life; a request that is over, though nothing is wrong (no messages, time is up).
 _ALIVE: Final = "100"
@@ -122,7 +123,7 @@ class Cursor:
             try:
                 if not self._asked:
                     await self._ask()
-                message = await self._subscription.next_msg(_SIGN_OF_LIFE + PATIENCE)
+                message = await self._subscription.next_msg(_SILENCE)
             except (OSError, nats.errors.Error, TimeoutError) as error:
                 raise _unanswered(error) from None
             status = JetStreamContext.is_status_msg(message)

@@ -63,6 +63,20 @@ def enums() -> dict[str, dict[str, int]]:
     return parse_enums(source())
 
 
+def rows_where(structured: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """``structured[mask]``, copied by the row; numpy by itself copies structs field by field."""
+    if mask.all():
+        return structured
+    rows: np.ndarray = structured.view(f"V{structured.dtype.itemsize}")[mask].view(structured.dtype)
+    return rows
+
+
+def packed_bytes(structured: np.ndarray) -> bytes:
+    """``structured.tobytes()``, the same way."""
+    packed: bytes = structured.view(f"V{structured.dtype.itemsize}").tobytes()
+    return packed
+
+
 @cache
 def ring_record() -> np.dtype[np.void]:
     """One record of the ring: the kernel's 8-byte header, then the event.

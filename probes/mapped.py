@@ -27,6 +27,12 @@ class MappedArray:
             self._view = self._map(min(self._rows, max(FIRST_ROWS, 2 * len(self._view), rows)))
         return self._view
 
+    def copy(self, rows: int) -> np.ndarray:
+        """A copy of the first ``rows`` elements."""
+        whole = self.view(rows)[:rows]
+        copied: np.ndarray = whole.view(f"V{self._dtype.itemsize}").copy().view(self._dtype)
+        return copied
+
     def _map(self, rows: int) -> np.ndarray:
         pages = -(-rows * self._dtype.itemsize // mmap.PAGESIZE)
         memory = mmap.mmap(self._fd, pages * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)

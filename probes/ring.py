@@ -9,7 +9,7 @@ import mmap
 
 import numpy as np
 
-from probes.layout import ring_record, structs
+from probes.layout import ring_record
 
 _BUSY = np.uint32(1 << 31)
 
@@ -32,10 +32,9 @@ class Ring:
         self._consumer = np.frombuffer(self._consumer_page, np.uint64, 1)
         self._producer = np.frombuffer(self._producer_pages, np.uint64, 1)
         self._records = np.frombuffer(self._producer_pages, self._record, offset=page)
-        # The same memory as bytes: numpy copies structs field by field, bytes by the row.
-        self._rows = self._records.view(np.uint8).reshape(-1, self._record.itemsize)
-        self._header = self._record.itemsize - structs()["socket_event"].itemsize
-        self._buffer = np.empty((0, structs()["socket_event"].itemsize), np.uint8)
+        # The same memory without fields: numpy copies structs field by field, void by the row.
+        self._rows = self._records.view(f"V{self._record.itemsize}")
+        self._buffer = self._rows[:0].copy()
 
     def read(self) -> np.ndarray:
         """All complete records, oldest first: an array of ``struct socket_event``, valid until the next call."""
@@ -43,12 +42,13 @@ class Ring:
         first, capacity = begin % self._size // self._record.itemsize, len(self._rows)
         waiting = self._complete(first, (end - begin) // self._record.itemsize)
         if len(self._buffer) < waiting:
-            self._buffer = np.empty((min(capacity, 2 * waiting), self._buffer.shape[1]), np.uint8)
+            self._buffer = np.empty(min(capacity, 2 * waiting), self._rows.dtype)
         straight = min(waiting, capacity - first)
-        self._buffer[:straight] = self._rows[first : first + straight, self._header :]
-        self._buffer[straight:waiting] = self._rows[: waiting - straight, self._header :]
+        self._buffer[:straight] = self._rows[first : first + straight]
+        self._buffer[straight:waiting] = self._rows[: waiting - straight]
         self._consumer[0] = begin + waiting * self._record.itemsize
-        return self._buffer[:waiting].reshape(-1).view(structs()["socket_event"])
+        events: np.ndarray = self._buffer[:waiting].view(self._record)["event"]
+        return events
 
     def _complete(self, first: int, waiting: int) -> int:
         """How many of the waiting records come before one that is still being written."""
@@ -57,9 +57,8 @@ class Ring:
             (first, min(first + waiting, len(lengths)), 0),
             (0, max(0, first + waiting - len(lengths)), len(lengths) - first),
         ):
-            busy = lengths[begin:end] & _BUSY
-            if busy.any():
-                return before + int(busy.argmax())
+            if end > begin and lengths[begin:end].max() >= _BUSY:
+                return before + int((lengths[begin:end] >= _BUSY).argmax())
         return waiting
 
     def waiting(self) -> int:

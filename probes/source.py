@@ -11,6 +11,7 @@ import numpy as np
 from engine.clock import SECOND_NS, Clock
 from engine.frames import EventFrame, SnapshotFrame
 from engine.ledger import Stage
+from probes.layout import rows_where
 from probes.tcp import Snapshot
 
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
@@ -100,8 +101,8 @@ class Source:
             events, self._later = np.concatenate((self._later, events)), None
         if boundary is not None:
             late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
-            self._later = events[late] if late.any() else None
-            events = events[~late]
+            self._later = rows_where(events, late).copy() if late.any() else None
+            events = rows_where(events, ~late)
         self.account.delivered += len(events)
         if len(events):
             await self._send(EventFrame(self.clock.offset_ns, events).encode())

@@ -10,7 +10,7 @@ from engine.errors import ProbeError
 from probes import bpf
 from probes.adopt import adopt_held, adopt_leftovers, change_setting
 from probes.headers import Headers, find_headers
-from probes.layout import enums, ring_record, structs
+from probes.layout import enums, ring_record, rows_where, structs
 from probes.loader import Loaded, load
 from probes.mapped import MappedArray
 from probes.program import Feature, Hook, Taken, read_source
@@ -254,11 +254,11 @@ class TcpProbe:
         if self.swept:
             for first in range(0, high, SWEEP_SLOTS):
                 self._sweep(first)
-        cells = self._cells.view(high)[:high].copy()
+        cells = self._cells.copy(high)
         # Counters of another socket than the slot's were read while the slot changed hands: next time.
         live = (cells["socket"] != 0) & (cells["generation"] == cells["read_generation"])
         slots = np.flatnonzero(live).astype(np.uint32)
-        cells = cells[slots]
+        cells = rows_where(cells, live)
         new_slots, descriptions = self._new_descriptions(slots, cells)
         self._heal(slots, cells, new_slots, descriptions)
         return Snapshot(slots, cells, new_slots, descriptions)

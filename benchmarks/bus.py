@@ -1,0 +1,55 @@
+"""A nats-server of a figure's own: JetStream on a free port, with a store that ends with it."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from faust.types import TP
+from yarl import URL
+
+from benchmarks.children import find, running
+from benchmarks.web import free_port
+from engine.subjects import DELTAS
+from engine.transport.backend import Record
+from engine.transport.nats_log import NatsLog
+from engine.transport.nats_settings import settings_of
+
+
+@contextlib.contextmanager
+def nats() -> Iterator[str]:
+    """Its URL, ``nats://127.0.0.1:PORT``, while the block runs.
+
+    :raises TailraceError: if nats-server is not installed or does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="tailrace-bench-", ignore_cleanup_errors=True) as folder:
+        log, port = Path(folder, "log"), free_port()
+        log.touch()
+        command = [find("nats-server", "nats-server"), "-a", "127.0.0.1", "-p", str(port)]
+        command += ["-js", "-sd", f"{folder}/store", "-l", str(log)]
+        with running(command, ready=lambda _: b"Server is ready" in log.read_bytes()):
+            yield f"nats://127.0.0.1:{port}"
+
+
+def fill(url: str, messages: Sequence[bytes]) -> None:
+    """Stores messages in the partitions of the deltas, as many as the URL says, each in turn."""
+    asyncio.run(_fill(url, messages))
+
+
+async def _fill(url: str, messages: Sequence[bytes]) -> None:
+    log = NatsLog(*settings_of([URL(url)]))
+    await log.start()
+    try:
+        count = await log.create_topic(DELTAS, log.settings.partitions or 1)
+        await asyncio.gather(
+            *(_append(log, TP(DELTAS, number), messages[number::count]) for number in range(count))
+        )
+    finally:
+        await log.stop()
+
+
+async def _append(log: NatsLog, partition: TP, messages: Sequence[bytes]) -> None:
+    for message in messages:
+        await log.append(partition, Record(b"node", message, (), time.time()))
