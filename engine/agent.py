@@ -51,7 +51,7 @@ class Agent:
         self._source = source
         self._origin = source.origin
         self._node = NodeActor(self._origin.node, self._origin.boot, self._origin.slots, self.ledger)
-        self._log = NatsLog(settings, connection)
+        self._log = NatsLog(settings, connection, self._origin.node)
         self._partitions = settings.partitions or PARTITIONS
         self._outbox = self._make_outbox(config.agent)
         self._connected = asyncio.Event()
@@ -127,7 +127,7 @@ class Agent:
 
     async def _publish(self, message: Outgoing) -> None:
         """Returns when the message is stored; the log sends again by itself what the server did not acknowledge."""
-        record = Record(self._origin.node.encode(), message.data, (), time.time())
+        record = Record(None, message.data, (), time.time())
         await self._log.append(TP(DELTAS, message.partition % self._partitions), record)
 
     async def _make_node_stream(self) -> None:

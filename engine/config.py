@@ -40,9 +40,13 @@ class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     url: str = "memory://"
 
+    def __repr__(self) -> str:
+        """Without the URL, which may hold a password."""
+        return f"BusConfig({self.url.partition('://')[0]}://…)"
+
     def __post_init__(self) -> None:
         if self.url.partition("://")[0] not in BUSES:
-            raise ValueError(f"no bus {self.url!r}, use one of {', '.join(f'{name}://' for name in BUSES)}")
+            raise ValueError(f"bus.url must begin with one of {', '.join(f'{name}://' for name in BUSES)}")
 
 
 class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

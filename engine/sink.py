@@ -7,6 +7,7 @@ import msgspec
 
 from engine.batch import DeltaBatch
 from engine.errors import UsageError
+from engine.nats_address import holds_secret
 
 GROUP = "tailrace.sinks"
 
@@ -82,6 +83,11 @@ def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
     found = entry_points(group=GROUP, name=name)
     if not found:
         raise UsageError(f"unknown sink {name!r}", f"installed sinks: {', '.join(sink_names())}")
+    if name == "nats" and holds_secret(value):
+        raise UsageError(
+            "no password or token in --sink",
+            "it would show in the process list: put it into the configuration file",
+        )
     fields = msgspec.structs.fields(next(iter(found)).load().Config)
     if not fields:
         raise UsageError(f"sink {name} takes no argument", f"write --sink {name}")

@@ -18,7 +18,7 @@ LARGEST: Final = 256 << 10
 _AROUND: Final = 192
 
 #: What a JSON line says of every row and the message says once.
-_HEAD: Final = ("kind", "node", "boot", "window")
+_HEAD: Final = ("kind", "node", "boot", "seq", "window")
 
 _lines: Final = msgspec.json.Decoder(dict[str, Any])
 _encoder: Final = msgspec.msgpack.Encoder()

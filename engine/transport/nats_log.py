@@ -30,11 +30,15 @@ _DEDUPLICATION_NS = 120 * 10**9
 
 
 class NatsLog:
-    """Topics and groups of one log on a server. Belongs to one event loop, and connects once."""
+    """Topics and groups of one log on a server. Belongs to one event loop, and connects once.
 
-    def __init__(self, settings: LogSettings, connection: NatsConnection) -> None:
+    :param writer: whose records are appended here; it stands in their subject.
+    """
+
+    def __init__(self, settings: LogSettings, connection: NatsConnection, writer: str = "") -> None:
         self.settings = settings
         self.names = Names(settings.log)
+        self._writer = writer
         self.link = Link(connection)
         self.sends = SendCounts()
         self.reads = ReadCounts()
@@ -135,7 +139,7 @@ class NatsLog:
         age_ns = int(settings.max_age_seconds * 1e9)
         return {
             "name": self.names.stream(tp),
-            "subjects": [self.names.subject(tp)],
+            "subjects": [self.names.subject(tp), f"{self.names.subject(tp)}.>"],
             "retention": "limits",
             "discard": "new",
             "storage": settings.storage,
@@ -168,7 +172,7 @@ class NatsLog:
             names = self.names
             self._senders[tp] = Sender(
                 self.link,
-                names.subject(tp),
+                names.subject(tp, self._writer),
                 names.full(names.stream(tp)),
                 self.settings.max_bytes,
                 self.sends,

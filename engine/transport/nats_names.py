@@ -1,7 +1,7 @@
 """Names on the server: streams, subjects, buckets and their keys, and nothing of them anywhere else.
 
 A log ``tailrace`` keeps partition 0 of the topic ``deltas`` in the stream ``tailrace_deltas_0``, which takes
-the subject ``tailrace.log.deltas.0``.
+the subject ``tailrace.log.deltas.0`` and all below it.
 """
 
 import re
@@ -34,9 +34,10 @@ class Names:
         """The stream of a partition."""
         return f"{self._log}_{token(tp.topic)}_{tp.partition}"
 
-    def subject(self, tp: TP) -> str:
-        """The subject whose messages are the records of a partition."""
-        return f"{self._log}.log.{token(tp.topic)}.{tp.partition}"
+    def subject(self, tp: TP, writer: str = "") -> str:
+        """The subject of a partition's records; a writer with a name has one of its own below it."""
+        plain = f"{self._log}.log.{token(tp.topic)}.{tp.partition}"
+        return f"{plain}.{token(writer)}" if writer else plain
 
     def full(self, stream: str = "*") -> str:
         """Says that somebody waits for room in the stream."""

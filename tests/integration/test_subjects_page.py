@@ -102,7 +102,7 @@ async def test_the_rights_of_a_reader_are_enough(tmp_path: Path) -> None:
     rights = PAGE.rsplit("```\n", 2)[1]
     configuration = tmp_path / "nats.conf"
     configuration.write_text(
-        f"authorization {{ users: [ {{user: sink, password: s}} "
+        f"authorization {{ users: [ {{user: sink, password: s}}\n"
         f"{{user: reader, password: hunter2, permissions: {{ {rights} }} }} ] }}"
     )
     server = NatsServer("-c", str(configuration))

@@ -51,9 +51,10 @@ def snapshot_frame(live: int, described: int, seed: int = 0, window: int = 0) ->
 
 def some_frames() -> list[Frame]:
     """Four frames, a tenth of a second apart."""
-    made: tuple[EventFrame | SnapshotFrame, ...]
-    made = (event_frame(3), snapshot_frame(5, 2), event_frame(1, 1), snapshot_frame(4, 0, 2, 1))
-    return [Frame(number * 100_000_000, frame.encode()) for number, frame in enumerate(made)]
+    events, more = event_frame(3).encode(), event_frame(1, 1).encode()
+    snapshots = [snapshot_frame(5, 2).encode(), snapshot_frame(4, 0, 2, 1).encode()]
+    made = [events, snapshots[0], more, snapshots[1]]
+    return [Frame(number * 100_000_000, data) for number, data in enumerate(made)]
 
 
 def write(path: Path, records: Iterable[Record], head: Header | None = None) -> Path:

@@ -50,7 +50,7 @@ FAILED: dict[str, Any] = {
 
 
 def flow(row: dict[str, Any] = ROW, node: str = "node-a") -> Flow:
-    return Flow(node, "boot-1", WINDOW, row)
+    return Flow(node, "boot-1", 3, WINDOW, row)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,8 @@ def test_json_is_one_object_a_line() -> None:
     """The row's names stand beside those of its message."""
     line = FlowJson().lines([flow()])
     assert line.endswith("}\n")
-    assert json.loads(line) == {"kind": "flow", "node": "node-a", "boot": "boot-1", "window": WINDOW, **ROW}
+    head = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 3, "window": WINDOW}
+    assert json.loads(line) == head | ROW
 
 
 def test_flow_rows_say_what_json_lines_say() -> None:
@@ -133,9 +134,9 @@ def test_flow_rows_say_what_json_lines_say() -> None:
     batch = make_batch(200)
     lines = [json.loads(line) for text in delta_lines(batch) for line in text.splitlines()]
     flows = [one for part in flow_parts(batch, 1 << 20) for one in decode_flows(part.data)]
-    assert [{"kind": "delta", **one._asdict(), **one.row} | {"row": 0} for one in flows] == [
-        line | {"row": 0} for line in lines
-    ]
+    assert not {"kind", "node", "boot", "seq", "window"} & flows[0].row.keys()
+    heads = [{"kind": "delta", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}] * 200
+    assert [head | one.row for head, one in zip(heads, flows, strict=True)] == lines
 
 
 def test_flows_are_cut_below_the_servers_limit() -> None:

@@ -11,7 +11,20 @@ from tests.batches import make_batch
 
 CASES = 200_000
 #: What a hostile sender puts in place of a value.
-HOSTILE: tuple[object, ...] = (None, True, -1, 2**63, 1.5, "x" * 40, b"", b"\xff" * 64, [], {}, [[[]]], {"a": {}})
+HOSTILE: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    2**63,
+    1.5,
+    "x" * 40,
+    b"",
+    b"\xff" * 64,
+    [],
+    {},
+    [[[]]],
+    {"a": {}},
+)
 
 
 def taken(data: bytes) -> bool:

@@ -76,6 +76,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
     for name, value in row.items():
         batch.columns[name][:] = np.asarray(value, batch.columns[name].dtype)
     assert json.loads(b"".join(delta_lines(batch))) == {
+        "seq": 0,
         "kind": "delta",
         "node": "node-a",
         "boot": "boot-1",
