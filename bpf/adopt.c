@@ -41,12 +41,15 @@ static __always_inline int adoptable(u32 state)
 	       state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING;
 }
 
-/* One that holds a port on which somebody listens was accepted there. */
-static __always_inline void fill_adopted(struct description *as, struct sock *sk)
+/* One that holds a port on which somebody listens was accepted there; so was one without a byte acknowledged, for
+ * who connects has had its SYN acknowledged. */
+static __always_inline void fill_adopted(struct description *as, struct sock *sk, u32 state)
 {
+	u64 acknowledged = 0;
+	READ(acknowledged, ((struct tcp_sock *)sk)->bytes_acked);
 	fill_tuple(as, sk);
 	fill_listener(as);
-	as->role = as->evidence ? ROLE_SERVER : ROLE_CLIENT;
+	as->role = as->evidence || (!acknowledged && state != TCP_SYN_SENT) ? ROLE_SERVER : ROLE_CLIENT;
 }
 
 /* iter/task_file: each file of each task, in two passes (enum adoption_pass). */
@@ -76,7 +79,7 @@ int bpf_iter__task_file(struct bpf_iter__task_file *ctx)
 	if (!adoptable(state) || sockets.lookup(&key))
 		return 0;
 	struct description as = {};
-	fill_adopted(&as, sk);
+	fill_adopted(&as, sk, state);
 	fill_owner(&as.owner, task);
 	as.evidence = EVIDENCE_ADOPTED;
 	adopt(sk, state, &as, 0);
@@ -100,7 +103,7 @@ int bpf_iter__tcp(struct bpf_iter__tcp *ctx)
 	READ(flags, sk->__sk_common.skc_flags);
 	u32 orphan = (flags & (1UL << SOCK_DEAD)) != 0;
 	struct description as = {};
-	fill_adopted(&as, sk);
+	fill_adopted(&as, sk, state);
 	adopt(sk, state, &as, !orphan);
 	return 0;
 }

@@ -1,9 +1,7 @@
 """A real nats-server for tests: started on a free port, killed and started again on the same store."""
 
 import functools
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -75,7 +73,7 @@ class NatsServer:
     def kill(self) -> None:
         """End it as a crash would; what it stored stays."""
         if self._process is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
             self._process = None
 

@@ -97,6 +97,18 @@ def test_sockets_of_this_namespace_are_adopted(probe: TcpProbe) -> None:
     assert probe.tallies()["adopted"] >= 2
 
 
+def test_an_accepted_socket_without_its_listener_is_still_a_servers(probe: TcpProbe) -> None:
+    """The listener is gone and nothing was sent before the start: no SYN of its own is taken off its bytes."""
+    with listening() as listener:
+        port = listener.getsockname()[1]
+        connection = connect(listener)
+    probe.start()
+    seen = Seen(probe)
+    connection.exchange(70, 800)
+    connection.close()
+    assert summary(seen.await_ends(port, 2)) == expected(os.getpid(), 70, 800)
+
+
 def test_sockets_of_other_namespaces_are_adopted(probe: TcpProbe) -> None:
     """A process in another network namespace is found, with the namespace's number and its name."""
     with other_namespace() as process:
