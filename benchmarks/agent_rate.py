@@ -56,6 +56,8 @@ def measure() -> Iterator[Reading]:
     with nats() as server:
         spent = alone(publish, server)
     worst, wall = max(spent.cpu), median(spent.wall)
-    note = f"median of {SECONDS} windows of {ROWS:,} rows, worst {100 * worst:.1f} %; stored {wall * 1e3:.0f} ms"
+    note = (
+        f"median of {SECONDS} windows of {ROWS:,} rows, worst {100 * worst:.1f} %; stored {wall * 1e3:.0f} ms"
+    )
     note += " after the snapshot"
     yield Reading(100 * median(spent.cpu), "% of core", Bar(at_most=10), note=note)

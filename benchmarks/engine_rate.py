@@ -153,7 +153,9 @@ async def _drain(task: Drain) -> Drained:
     return drained
 
 
-def drained(server: str, kind: type[Columns] | type[RowMaps], name: str, messages: Sequence[bytes]) -> Drained:
+def drained(
+    server: str, kind: type[Columns] | type[RowMaps], name: str, messages: Sequence[bytes]
+) -> Drained:
     """Fills a log of that name and has a fresh process take it."""
     url = f"{server}/{name}?partitions={PARTITIONS}"
     fill(url, messages)
@@ -171,7 +173,9 @@ def measure() -> Iterator[Reading]:
         single = drained(server, RowMaps, "rows", [msgpack.packb(row) for row in rows[:20_000]])
         lists = [msgpack.packb(rows[first : first + PEER_BATCH]) for first in range(0, len(rows), PEER_BATCH)]
         many = drained(server, RowMaps, "lists", lists)
-    own = f"{mine.rows:,} rows in messages of {CHUNK_ROWS:,}, {mine.rows / mine.wall:,.0f} rows/s by the clock"
+    own = (
+        f"{mine.rows:,} rows in messages of {CHUNK_ROWS:,}, {mine.rows / mine.wall:,.0f} rows/s by the clock"
+    )
     for peer, name in ((single, "a map as a message"), (many, f"{PEER_BATCH:,} maps as a message")):
         note = f"{own}; peer: {peer.rows:,} rows, {peer.rows / peer.wall:,.0f} rows/s by the clock"
         yield Reading(mine.rate, "rows/s", Bar(at_least=2e6), name, peer.rate, "more", note)

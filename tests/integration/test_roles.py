@@ -225,7 +225,8 @@ def start_engine(url: str, out: Path) -> "subprocess.Popen[bytes]":
         "--sink",
         f"jsonl:{out}",
     ]
-    return subprocess.Popen(command, env=os.environ | {"TAILRACE_LOG_LEVEL": "error"})
+    environment = {name: value for name, value in os.environ.items() if name != "TAILRACE_SOAK"}
+    return subprocess.Popen(command, env=environment | {"TAILRACE_LOG_LEVEL": "error"})
 
 
 async def test_engines_may_be_killed(nats_server: NatsServer, tmp_path: Path) -> None:
