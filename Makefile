@@ -7,7 +7,7 @@ DEBIAN_TEST := gcc libc6-dev nats-server
 DEBIAN_BENCH := bpfcc-tools nginx-light wrk iperf3
 ARGS ?=
 
-.PHONY: setup setup-run setup-bench run test lint bench clean
+.PHONY: setup setup-run setup-bench run test soak lint bench clean
 
 setup: setup-run
 	@scripts/debian $(DEBIAN_TEST)
@@ -35,6 +35,9 @@ lint: setup
 
 test: lint
 	$(BIN)/pytest $(ARGS)
+
+soak: setup
+	TAILRACE_SOAK=1 $(BIN)/pytest tests/integration $(ARGS)
 
 bench: setup-bench
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from benchmarks.tick_cost import snapshots
 from engine.feed import Origin, Send
+from engine.ledger import Stage
 
 #: Of the first second.
 FIRST_WINDOW: Final = 1000
@@ -28,7 +29,7 @@ class PacedSource:
     def frame(self) -> bytes:
         """The next second."""
         self.window += 1
-        return replace(self._following(), window=self.window).encode()
+        return replace(self._following(), window=self.window, account=Stage("events").as_dict()).encode()
 
     def end_second(self, frame: bytes) -> None:
         """Sends it."""

@@ -34,10 +34,15 @@ class Watcher:
     cannot: Callable[[], str] = lambda: ""
 
 
+def program() -> str | Path:
+    """The ``tailrace`` beside this interpreter, else the one installed."""
+    beside = Path(sys.executable).with_name("tailrace")
+    return beside if beside.exists() else find("tailrace", "tailrace")
+
+
 @contextlib.contextmanager
 def _tailrace(sink: str) -> Iterator[Child]:
-    program = Path(sys.executable).with_name("tailrace")
-    command = [program if program.exists() else find("tailrace", "tailrace"), "run", "--sink", sink]
+    command = [program(), "run", "--sink", sink]
     with running(command, ready=holds("bpf_link", "bpf-link")) as child:
         time.sleep(SETTLE_SECONDS)
         yield child

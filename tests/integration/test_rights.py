@@ -16,7 +16,7 @@ from engine.config import Config
 from engine.sink import Sink
 from engine.transport.nats_connection import NatsConnection, connect
 from engine.worker import Engine
-from sinks.nats import NatsSink
+from sinks.nats import NatsConfig, NatsSink
 from tests.integration.test_roles import Adding, agent, running
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 from tests.scripted_source import ScriptedSource
@@ -100,7 +100,7 @@ class Client:
 async def at_work(server: NatsServer, certificates: Path) -> AsyncIterator[tuple[Adding, ScriptedSource]]:
     """An agent with agent's rights and an engine that publishes flows; one second has passed through both."""
     source, sink = ScriptedSource(), Adding()
-    flows: Sink = NatsSink(NatsSink.Config(url=url_of(server, certificates, "engine")))
+    flows: Sink = NatsSink(NatsConfig(url=url_of(server, certificates, "engine")))
     engine = Engine(Config(), url_of(server, certificates, "engine"), {"adding": sink, "nats": flows})
     async with running(engine), running(agent(url_of(server, certificates, "agent"), source)):
         source.second(20)

@@ -23,7 +23,7 @@ from engine.config import AgentConfig, Config
 from engine.sink import Sink
 from engine.subjects import DEAD_STREAM, NODE_STREAM
 from engine.worker import Engine
-from tests.nats_server import NatsServer, nats_server
+from tests.nats_server import NatsServer, free_port, nats_server
 from tests.scripted_source import ScriptedSource
 
 __all__ = ["nats_server"]
@@ -115,6 +115,61 @@ async def test_an_outage_within_the_bound_loses_nothing(nats_server: NatsServer)
     assert sink.bytes == 2100
     assert [number for _, number in sink.messages] == sorted({number for _, number in sink.messages})
     assert (books.received, books.delivered, books.queued, books.dropped.total()) == (2100, 2100, 0, 0)
+
+
+class Gate:
+    """A way to the server that can be closed: what is on it is cut, and nobody comes in."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = free_port()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._enter, "127.0.0.1", self.port)
+
+    async def close(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        self._writers += [writer, far_writer]
+        for source, target in ((reader, far_writer), (far_reader, writer)):
+            self._tasks.add(asyncio.create_task(self._pass(source, target)))
+
+    @staticmethod
+    async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+        target.close()
+
+
+async def test_a_partitioned_agent_catches_up(nats_server: NatsServer) -> None:
+    """The server lives, but one agent cannot reach it; the other goes on, and the first loses nothing."""
+    query, sink, gate = "partitions=2", Adding(), Gate(nats_server.port)
+    await gate.open()
+    cut, free = ScriptedSource(node="cut"), ScriptedSource(node="free")
+    cut_url = f"nats://127.0.0.1:{gate.port}/?{query}"
+    async with running(engine(nats_server.url(query=query), sink)):
+        async with running(agent(cut_url, cut)), running(agent(nats_server.url(query=query), free)):
+            cut.second(10)
+            await sink.until(lambda: sink.bytes >= 10)
+            await gate.close()
+            for _ in range(5):
+                cut.second(10)
+                free.second(100)
+            await sink.until(lambda: sink.bytes >= 510)
+            assert sink.bytes == 510
+            await gate.open()
+            await sink.until(lambda: sink.bytes >= 560)
+        await gate.close()
+    assert sink.bytes == cut.sent + free.sent == 560
 
 
 async def test_past_the_bound_the_ledger_is_exact(nats_server: NatsServer) -> None:
