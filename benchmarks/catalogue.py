@@ -3,7 +3,19 @@
 from functools import partial
 from typing import Final
 
-from benchmarks import bpf_time, coverage, process_cost, ring_cost, throughput, tick_cost
+from benchmarks import (
+    agent_rate,
+    bpf_time,
+    coverage,
+    engine_rate,
+    kills,
+    latency,
+    process_cost,
+    ring_cost,
+    start_time,
+    throughput,
+    tick_cost,
+)
 from benchmarks.figure import Figure
 
 FIGURES: Final = (
@@ -33,4 +45,14 @@ FIGURES: Final = (
     Figure("tick_growth", "cost of a row at 100,000 sockets over that at 10,000", tick_cost.measure_growth),
     Figure("user_cpu", "user-space processor time at 5,000 connections/s", process_cost.measure_cpu),
     Figure("resident_memory", "memory of the process at 5,000 connections/s", process_cost.measure_memory),
+    Figure(
+        "engine_rate", "rows that an engine takes from NATS per second of processor time", engine_rate.measure
+    ),
+    Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
+    Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),
+    Figure("latency_memory", "from a window's end to the sink, in one process", latency.measure_memory),
+    Figure(
+        "latency_nats", "from a window's end to the sink, by agent, NATS and engine", latency.measure_nats
+    ),
+    Figure("start_time", "until the first hook of an agent is attached", start_time.measure),
 )

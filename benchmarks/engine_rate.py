@@ -2,97 +2,26 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Final
 
 import msgpack
-import msgspec
-import numpy as np
 from faust.types import StreamT
 
-from actors.sockets import SocketTable
 from benchmarks.bus import fill, nats
 from benchmarks.children import alone
+from benchmarks.delta_messages import Columns, RowMaps, Summing, batches, row_maps
 from benchmarks.figure import Bar, Reading
-from benchmarks.tick_cost import snapshots
-from engine.batch import CHUNK_ROWS, DeltaBatch, chunked
+from engine.batch import CHUNK_ROWS
 from engine.commands.process import give_memory_back
-from engine.ledger import Stage
 from engine.subjects import DELTAS
 from engine.transport.embedded import embedded_app
 
-SOCKETS: Final = 64_000
 PARTITIONS: Final = 4
 #: As ``tailrace engine`` has it.
 IN_FLIGHT: Final = 16
 PEER_BATCH: Final = 1000
-
-
-class Summing(Protocol):
-    """Adds up the bytes of each connection over messages."""
-
-    def take(self, message: bytes) -> int:
-        """Adds a message; the number of its rows."""
-
-    def total(self) -> int:
-        """Of all connections."""
-
-
-class Columns:
-    """Ours: columns of a batch, added to an array by slot."""
-
-    def __init__(self) -> None:
-        self._sums = np.zeros(SOCKETS, np.uint64)
-
-    def take(self, message: bytes) -> int:
-        """One batch."""
-        columns = DeltaBatch.decode(message).columns
-        moved = columns["tx_bytes"] + columns["rx_bytes"]
-        np.add.at(self._sums, columns["socket.slot"], moved)
-        return len(moved)
-
-    def total(self) -> int:
-        """Bytes."""
-        return int(self._sums.sum())
-
-
-class RowMaps:
-    """The peers: a map for each row, added to a dictionary; a message is a row, or a list of them."""
-
-    def __init__(self) -> None:
-        self._sums: defaultdict[tuple[int, int], int] = defaultdict(int)
-
-    def take(self, message: bytes) -> int:
-        """One row or one list of rows."""
-        decoded = msgspec.msgpack.decode(message)
-        rows = decoded if isinstance(decoded, list) else [decoded]
-        for row in rows:
-            self._sums[row["socket.slot"], row["socket.generation"]] += row["tx_bytes"] + row["rx_bytes"]
-        return len(rows)
-
-    def total(self) -> int:
-        """Bytes."""
-        return sum(self._sums.values())
-
-
-def window() -> DeltaBatch:
-    """A second of all sockets, as an agent cuts it."""
-    columns, cgroups = SocketTable(SOCKETS, Stage("events")).tick(snapshots(SOCKETS)())
-    return DeltaBatch("node-1", "boot-1", 0, 1, columns, cgroups)
-
-
-def batches(count: int) -> list[bytes]:
-    """Messages of ``CHUNK_ROWS`` rows."""
-    encoded = [chunk.encode() for chunk in chunked(window())]
-    return [encoded[number % len(encoded)] for number in range(count)]
-
-
-def row_maps(count: int) -> list[dict[str, Any]]:
-    """The same rows with names."""
-    rows = [row for _, row in zip(range(count), window().rows(), strict=False)]
-    return [rows[number % len(rows)] for number in range(count)]
 
 
 @dataclass(frozen=True)
@@ -139,7 +68,7 @@ async def _drain(task: Drain) -> Drained:
     async def sum_up(stream: StreamT[bytes]) -> None:
         nonlocal rows, messages
         async for message in stream:
-            rows += sums.take(cast(bytes, message))
+            rows += sums.take(message)
             messages += 1
             if messages == task.messages:
                 finished.set()

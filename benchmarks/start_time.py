@@ -1,11 +1,10 @@
 """How long ``tailrace agent`` takes until its first hook is attached, and what takes the time."""
 
 import cProfile
-import pstats
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from statistics import median
 from typing import Final
@@ -16,8 +15,8 @@ from benchmarks.watchers import program
 from benchmarks.web import free_port
 from engine.config import Config
 from engine.errors import TailraceError
-from engine.topology import KernelSource
 from probes.capabilities import require
+from probes.tcp import TcpProbe
 
 STARTS: Final = 5
 SECONDS: Final = 60.0
@@ -25,8 +24,9 @@ _LOOK_SECONDS: Final = 0.002
 
 #: What ``tailrace agent`` imports before it attaches anything.
 MODULES: Final = "engine.cli, engine.agent, engine.topology, probes.capabilities"
-#: Packages that take less are summed up.
-_SMALL_MS: Final = 15
+OWN: Final = ("engine", "probes", "actors", "enrichers", "sinks", "bpf", "selftest")
+#: Packages that are named; the others are summed up.
+PACKAGES: Final = 8
 #: Functions of the start, by what they do.
 PHASES: Final = {
     "require": "checks",
@@ -58,29 +58,51 @@ def interpreter_seconds() -> float:
     return time.perf_counter() - begin
 
 
-def import_milliseconds() -> Counter[str]:
-    """By package, without what it imports of others, as ``python -X importtime`` measures it."""
+def import_milliseconds() -> dict[str, float]:
+    """By package, each without what it imports of others, as ``python -X importtime`` measures it."""
     command = [sys.executable, "-X", "importtime", "-c", f"import {MODULES}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS)
-    packages: Counter[str] = Counter()
+    packages: defaultdict[str, float] = defaultdict(float)
     for line in done.stderr.splitlines():
         taken, _, name = line.removeprefix("import time:").split("|")
+        package = name.strip().partition(".")[0]
         if taken.strip().isdecimal():
-            packages[name.strip().partition(".")[0]] += int(taken) / 1e3  # type: ignore[assignment]
+            packages["tailrace" if package in OWN else package] += int(taken) / 1e3
     return packages
 
 
 def phase_milliseconds(_: str) -> dict[str, float]:
     """What the probe does of its start, in this process."""
-    config, profile = Config(), cProfile.Profile()
-    source = KernelSource(config)
+    tcp, profile = Config().tcp, cProfile.Profile()
+    probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters)
     try:
-        profile.runcall(require, config.tcp)
-        profile.runcall(source._probe.start)
+        profile.runcall(require, tcp)
+        profile.runcall(probe.start)
     finally:
-        source.close()
-    taken: dict[str, float] = dict.fromkeys(PHASES.values(), 0.0)
-    for (file, _, name), (_, _, _, cumulative, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        if name in PHASES and "/probes/" in file:
-            taken[PHASES[name]] += cumulative * 1e3
+        probe.close()
+    taken = dict.fromkeys(PHASES.values(), 0.0)
+    for entry in profile.getstats():
+        code = entry.code
+        if not isinstance(code, str) and code.co_name in PHASES and "/probes/" in code.co_filename:
+            taken[PHASES[code.co_name]] += entry.totaltime * 1e3
     return taken
+
+
+def pieces() -> str:
+    """The note: milliseconds, each piece measured by itself, in the order of the start."""
+    packages, phases = import_milliseconds(), alone(phase_milliseconds, "")
+    imports = sum(packages.values())
+    large = sorted(packages, key=lambda name: -packages[name])[:PACKAGES]
+    shown = [f"{name} {packages[name]:.0f}" for name in large]
+    shown.append(f"others {imports - sum(packages[name] for name in large):.0f}")
+    steps = "; ".join(f"{name} {taken:.0f}" for name, taken in phases.items())
+    interpreter = 1e3 * median(interpreter_seconds() for _ in range(STARTS))
+    return f"interpreter {interpreter:.0f}; imports {imports:.0f} ({', '.join(shown)}); {steps} (after the hooks)"
+
+
+def measure() -> Iterator[Reading]:
+    """Milliseconds; the first start, which may have to make headers, is not counted."""
+    start_seconds()
+    starts = [1e3 * start_seconds() for _ in range(STARTS)]
+    spread = f"median of {STARTS}, {min(starts):,.0f} to {max(starts):,.0f}"
+    yield Reading(median(starts), "ms", note=f"{spread}; {pieces()}")
