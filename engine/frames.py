@@ -9,6 +9,8 @@ import numpy as np
 from probes.layout import packed_bytes, structs
 
 VERSION = 1
+#: What the books of a stage have at least (``engine.ledger.Stage.as_dict``).
+ACCOUNT = ("unit", "received", "delivered", "queued", "dropped", "noted")
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,22 @@ def decode(data: bytes) -> EventFrame | SnapshotFrame:
 
     :raises ValueError: if the bytes are no frame of this version.
     """
-    message = msgpack.unpackb(data)
-    if message.pop("v") != VERSION:
-        raise ValueError("a frame of another version")
-    if message.pop("kind") == "events":
-        return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs()["socket_event"]))
+    try:
+        message = msgpack.unpackb(data)
+        if message["v"] == VERSION:
+            return _event_frame(message) if message["kind"] == "events" else _snapshot_frame(message)
+    except (KeyError, TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"no frame: {error!r}") from error
+    raise ValueError(f"a frame of version {message['v']}, this program reads {VERSION}")
+
+
+def _event_frame(message: dict[str, Any]) -> EventFrame:
+    return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs()["socket_event"]))
+
+
+def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
     arrays = {name: np.frombuffer(message[name], dtype) for name, dtype in _ARRAYS.items()}
+    account = {name: message["account"][name] for name in ACCOUNT}
     return SnapshotFrame(
         message["offset_ns"],
         message["window"],
@@ -83,5 +95,5 @@ def decode(data: bytes) -> EventFrame | SnapshotFrame:
         arrays["cells"],
         arrays["new_slots"],
         arrays["descriptions"],
-        message["account"],
+        account,
     )

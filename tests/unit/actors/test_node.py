@@ -1,5 +1,8 @@
 """The node's actor: frames in, numbered messages out; nothing that comes in stops it."""
 
+import msgpack
+import pytest
+
 from actors.node import NodeActor
 from engine.batch import DeltaBatch
 from engine.ledger import Ledger
@@ -41,10 +44,24 @@ def test_messages_are_numbered_without_gaps() -> None:
     assert numbers == [0, 1, 2, 3]
 
 
-def test_a_broken_frame_is_counted_and_left_out() -> None:
+def broken_frames() -> list[bytes]:
+    whole = ModelKernel(8).snapshot().encode()
+    message = msgpack.unpackb(whole)
+    changes: list[dict[str, object]] = [{"v": 2}, {"account": {}}, {"account": 3}, {"cells": b"x"}]
+    without = [{key: value for key, value in message.items() if key != name} for name in message]
+    return [
+        b"",
+        b"\x00garbage",
+        whole[:-7],
+        *map(msgpack.packb, [message | change for change in changes] + without),
+    ]
+
+
+@pytest.mark.parametrize("data", broken_frames())
+def test_a_broken_frame_is_counted_and_left_out(data: bytes) -> None:
     """Bytes that are no frame do not end the actor."""
     ledger = Ledger()
     node = NodeActor("n", "b", 8, ledger)
-    assert list(node.handle(b"\x00garbage")) == []
+    assert list(node.handle(data)) == []
     assert ledger.stages["frames"].dropped == {"unreadable": 1}
     assert ledger.stages["frames"].balanced
