@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from actors.sockets import SocketTable
-from engine.batch import DeltaBatch, chunked
+from engine.batch import MESSAGE_BYTES, DeltaBatch, fitting
 from engine.frames import EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
 from engine.partition import by_partition
@@ -39,11 +39,11 @@ class NodeActor:
             for message in self._numbered(0, batch):
                 yield message.data
 
-    def divided(self, data: bytes, partitions: int) -> Iterator[Outgoing]:
+    def divided(self, data: bytes, partitions: int, max_bytes: int = MESSAGE_BYTES) -> Iterator[Outgoing]:
         """The same for a bus with so many partitions; a window without rows gives none. Never raises."""
         for batch in self._windows(data):
             for partition, part in by_partition(batch, partitions):
-                yield from self._numbered(partition, part)
+                yield from self._numbered(partition, part, max_bytes)
 
     def _windows(self, data: bytes) -> Iterator[DeltaBatch]:
         self._frames.received += 1
@@ -80,9 +80,11 @@ class NodeActor:
         """The ledger's stages before the sinks."""
         return {name: self._ledger.stages[name].as_dict() for name in STAGES if name in self._ledger.stages}
 
-    def _numbered(self, partition: int, batch: DeltaBatch) -> Iterator[Outgoing]:
+    def _numbered(
+        self, partition: int, batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES
+    ) -> Iterator[Outgoing]:
         """Messages of a batch, each with the next number."""
-        for chunk in chunked(replace(batch, seq=self._seq)):
+        for chunk in fitting(replace(batch, seq=self._seq), max_bytes):
             self._seq += 1
             name = f"{self._node}.{self._boot}.{chunk.seq}"
             yield Outgoing(partition, name, len(chunk), chunk.encode())

@@ -13,6 +13,7 @@ from yarl import URL
 
 from actors.node import NodeActor
 from engine import __version__
+from engine.batch import MESSAGE_BYTES
 from engine.config import AgentConfig, Config
 from engine.errors import TailraceError
 from engine.feed import FrameSource
@@ -54,6 +55,7 @@ class Agent:
         self._log = NatsLog(settings, connection, self._origin.node)
         self._partitions = settings.partitions or PARTITIONS
         self._outbox = self._make_outbox(config.agent)
+        self._max_bytes = MESSAGE_BYTES
         self._connected = asyncio.Event()
         self._stopping = asyncio.Event()
         self._started = time.monotonic()
@@ -101,7 +103,7 @@ class Agent:
 
     async def _take(self, frame: bytes) -> None:
         window = self._node.window
-        for message in self._node.divided(frame, self._partitions):
+        for message in self._node.divided(frame, self._partitions, self._max_bytes):
             self._outbox.put(message)
         if self._node.window != window and self._connected.is_set():
             await self._beat()
@@ -112,6 +114,7 @@ class Agent:
             try:
                 await self._log.start()
                 self._partitions = await self._log.create_topic(DELTAS, self._partitions)
+                self._max_bytes = min(MESSAGE_BYTES, self._log.link.max_payload * 9 // 10)
                 await self._make_node_stream()
                 self._connected.set()
             except ConnectionRefused as error:

@@ -13,6 +13,11 @@ from engine.schema import DELTA_COLUMNS, VERSION, Columns
 
 #: Rows of one message: about 230 bytes each, so that a message stays well below 1 MB.
 CHUNK_ROWS = 4000
+#: Bytes of one message at most: below what a NATS server takes by default (1 MiB), with room for headers.
+MESSAGE_BYTES = 950_000
+#: Bytes of a message without rows and paths: names of columns, ledger.
+_FRAME_BYTES = 8192
+_ROW_BYTES = sum(np.dtype(kind).itemsize for kind in DELTA_COLUMNS.values())
 
 
 _HEAD = ("node", "boot", "seq", "window", "cgroups", "chunk", "chunks", "open_sockets", "ledger")
@@ -144,3 +149,47 @@ def chunked(batch: DeltaBatch, rows: int = CHUNK_ROWS) -> Iterator[DeltaBatch]:
         yield replace(
             batch, seq=batch.seq + chunk, columns=columns, chunk=chunk, chunks=chunks, ledger=ledger
         )
+
+
+def fitting(batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES) -> Iterator[DeltaBatch]:
+    """``batch`` as ``chunked``, each message with the paths of its own rows only, and of at most ``max_bytes``.
+
+    A single row is never divided, however long its path.
+    """
+    spans = [
+        span
+        for begin in range(0, max(1, len(batch)), CHUNK_ROWS)
+        for span in _spans(batch, begin, min(begin + CHUNK_ROWS, len(batch)), max_bytes)
+    ]
+    for chunk, (begin, end) in enumerate(spans):
+        columns = {name: column[begin:end] for name, column in batch.columns.items()}
+        used = _used(batch, begin, end)
+        columns["cgroup.index"] = np.searchsorted(used, columns["cgroup.index"]).astype(np.uint32)
+        yield replace(
+            batch,
+            seq=batch.seq + chunk,
+            columns=columns,
+            cgroups=[batch.cgroups[number] for number in used.tolist()],
+            chunk=chunk,
+            chunks=len(spans),
+            ledger=batch.ledger if chunk == len(spans) - 1 else {},
+        )
+
+
+def _spans(batch: DeltaBatch, begin: int, end: int, max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Rows ``begin`` to ``end`` in pieces that fit, by halving."""
+    paths = sum(len(batch.cgroups[number].encode()) + 5 for number in _used(batch, begin, end).tolist())
+    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * _ROW_BYTES + paths <= max_bytes:
+        yield begin, end
+        return
+    middle = (begin + end) // 2
+    yield from _spans(batch, begin, middle, max_bytes)
+    yield from _spans(batch, middle, end, max_bytes)
+
+
+def _used(batch: DeltaBatch, begin: int, end: int) -> np.ndarray:
+    """Numbers of the paths that these rows point to, ascending."""
+    used = np.zeros(len(batch.cgroups), np.bool_)
+    if batch.cgroups:
+        used[batch.columns["cgroup.index"][begin:end]] = True
+    return np.flatnonzero(used)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from engine.ledger import Stage
 from engine.spool import Outgoing, Spool
+from engine.transport.backend import RecordTooLarge
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,10 @@ class Outbox:
             try:
                 await self._publish(message)
                 break
+            except RecordTooLarge as error:
+                log.warning("a message was left out: %s", error)
+                self._lose(message, "too_large")
+                return
             except OSError as error:
                 if not failed:
                     log.warning("the bus does not take messages (%s): they are kept", error)

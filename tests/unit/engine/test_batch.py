@@ -1,12 +1,14 @@
 """Batches: what is encoded comes back, chunks add up, and bytes that are no batch are refused."""
 
+from dataclasses import replace
+
 import msgpack
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.batch import CHUNK_ROWS, BadBatch, DeltaBatch, address_text, chunked
+from engine.batch import CHUNK_ROWS, BadBatch, DeltaBatch, address_text, chunked, fitting
 from engine.schema import DELTA_COLUMNS
 from tests.batches import make_batch
 
@@ -33,6 +35,21 @@ def test_chunks_add_up(rows: int) -> None:
 def test_a_message_fits_into_a_megabyte() -> None:
     """A full chunk stays below what a NATS server takes by default."""
     assert len(make_batch(CHUNK_ROWS, seed=3).encode()) < 1_000_000
+
+
+@pytest.mark.parametrize("max_bytes", [950_000, 60_000, 1])
+def test_messages_fit_also_with_many_long_paths(max_bytes: int) -> None:
+    """Each row has a cgroup of its own: messages get smaller, none beyond the limit but a single row's."""
+    batch = make_batch(5000, seed=7)
+    paths = [f"/kubepods.slice/{number:04}/{'x' * 200}" for number in range(5000)]
+    batch = replace(
+        batch, cgroups=paths, columns=batch.columns | {"cgroup.index": np.arange(5000, dtype=np.uint32)}
+    )
+    chunks = list(fitting(batch, max_bytes))
+    assert [row["cgroup.path"] for chunk in chunks for row in chunk.rows()] == paths
+    assert all(len(chunk.encode()) <= max_bytes or len(chunk) == 1 for chunk in chunks)
+    assert [chunk.seq for chunk in chunks] == list(range(batch.seq, batch.seq + len(chunks)))
+    assert {chunk.chunks for chunk in chunks} == {len(chunks)}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from engine.errors import UsageError
 from engine.ledger import Stage
 from engine.outbox import Outbox
 from engine.spool import Outgoing, Spool
+from engine.transport.backend import RecordTooLarge
 
 
 class Bus:
@@ -143,6 +144,26 @@ async def test_a_refused_message_is_offered_again() -> None:
         await asyncio.wait_for(outbox.drained(), 5)
     assert stored == ["m1"]
     assert stage.noted == {"publish_retries": 1}
+
+
+async def test_a_message_that_never_fits_is_counted_and_left_out() -> None:
+    """A server that takes less than we thought costs that message, not the agent."""
+    stored = []
+
+    async def publish(outgoing: Outgoing) -> None:
+        if len(outgoing.data) > 500:
+            raise RecordTooLarge("too large")
+        stored.append(outgoing.name)
+
+    stage = Stage("rows")
+    outbox = Outbox(publish, stage, 10_000)
+    for number, size in enumerate((100, 600, 100)):
+        outbox.put(message(number, size))
+    async with running(outbox):
+        await asyncio.wait_for(outbox.drained(), 5)
+    assert stored == ["m0", "m2"]
+    assert stage.dropped == {"too_large": 10}
+    assert stage.balanced
 
 
 def test_a_file_that_is_no_spool_is_refused(tmp_path: Path) -> None:
