@@ -23,7 +23,7 @@ from engine.config import AgentConfig, Config
 from engine.sink import Sink
 from engine.subjects import DEAD_STREAM, NODE_STREAM
 from engine.worker import Engine
-from tests.nats_server import NatsServer, free_port, nats_server
+from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
 from tests.scripted_source import ScriptedSource
 
 __all__ = ["nats_server"]
@@ -190,6 +190,25 @@ async def test_past_the_bound_the_ledger_is_exact(nats_server: NatsServer) -> No
     assert sink.rows + books.dropped["outage"] == source.sent
     assert books.balanced
     assert books.queued == 0
+
+
+async def test_messages_fit_a_server_that_takes_little(tmp_path: Path) -> None:
+    """With a maximum payload of 100 kB a second of 5,000 rows comes in smaller messages."""
+    if REASON_TO_SKIP:
+        pytest.skip(REASON_TO_SKIP)
+    (tmp_path / "server.conf").write_text("max_payload: 100000\n")
+    server = NatsServer("-c", str(tmp_path / "server.conf"))
+    try:
+        url, source, sink = server.start().url(query="partitions=2"), ScriptedSource(slots=8192), Adding()
+        async with running(engine(url, sink)), running(subject := agent(url, source)):
+            source.second(1)
+            await sink.until(lambda: sink.bytes >= 1)
+            source.second(5000)
+            await sink.until(lambda: sink.bytes >= 5001)
+        assert subject.ledger.stages["outbox"].dropped.total() == 0
+        assert len(sink.messages) > 10
+    finally:
+        server.remove()
 
 
 async def test_an_agent_that_starts_without_a_server_waits_for_it(nats_server: NatsServer) -> None:
