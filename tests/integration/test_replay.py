@@ -2,14 +2,12 @@
 
 import asyncio
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,14 +23,16 @@ from tests.recordings.golden import golden, replayed
 from tests.recordings.make import HERE, KINDS
 from tests.scripted_sink import ScriptedSink
 from tests.unit.engine.recorded_frames import snapshot_frame, write_whole
+from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
-NOBODY: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def tailrace(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
     """Runs it as a user without any right."""
-    return subprocess.run([TAILRACE, *arguments], capture_output=True, timeout=60, check=False, **NOBODY)
+    return subprocess.run(
+        [*unprivileged(), TAILRACE, *arguments], capture_output=True, timeout=60, check=False
+    )
 
 
 @pytest.fixture

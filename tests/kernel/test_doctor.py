@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from probes.tcp import FEATURES
+from tests.unprivileged import unprivileged
 
 pytestmark = pytest.mark.kernel
 
 COMMAND = [sys.executable, "-c", "from engine.cli import main; main()", "doctor", "-o", "json"]
 ROOT = Path(__file__).parents[2]
-NOBODY = 65534
 
 
 def doctor(*before: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -52,10 +52,9 @@ def test_bpf_rights_alone_do_the_main_job() -> None:
 
 def test_others_than_root_see_all_that_can_be_seen() -> None:
     """Lack of rights is one line among the others; hooks are not tried; nothing raises."""
-    user = ("setpriv", f"--reuid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
-    code, checks = doctor(*user)
+    code, checks = doctor(*unprivileged())
     assert code == 1
-    assert checks["privileges"]["detail"] == "not root, and no CAP_BPF and CAP_PERFMON"
+    assert "no CAP_BPF and CAP_PERFMON" in checks["privileges"]["detail"]
     assert checks["kernel"]["status"] == checks["map memory"]["status"] == "ok"
     assert checks["trial"]["remedy"].startswith("privileges ")
     assert set(checks) & {feature.name for feature in FEATURES} == set()

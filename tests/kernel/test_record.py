@@ -13,6 +13,7 @@ import pytest
 
 from engine.recording_file import CUT, Recording
 from tests.kernel.talk import connect, listening, until
+from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
 DEADLINE = 30.0
@@ -137,12 +138,12 @@ def test_a_place_that_cannot_be_written_to_is_one_line(
     assert "Traceback" not in said
 
 
-def test_without_root_it_says_so(start: Start) -> None:
+def test_without_root_it_says_so() -> None:
     """And makes no file."""
     target = Path("/tmp") / f"nobody-{os.getpid()}"
-    process = start("record", str(target), user=65534, group=65534, extra_groups=[])
-    _, said = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 1
-    assert "root" in said
-    assert "Traceback" not in said
+    command = [*unprivileged(), TAILRACE, "record", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 1
+    assert "root" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not target.exists()

@@ -1,6 +1,7 @@
 """The recorder: what cannot be written is counted, and the file stays whole."""
 
 import asyncio
+import contextlib
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,25 +97,27 @@ async def test_a_full_queue_loses_the_newest_and_says_so_in_the_file(tmp_path: P
     assert (books.dropped, books.delivered, books.balanced) == ({"queue_full": 3}, 3, True)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def little_room() -> Iterator[None]:
-    """No file of this process grows beyond 8 kB, as on a disk that is full."""
+    """No file of this process grows beyond 8 kB, as on a disk that is full; nor does pytest's own output."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("little_room")
 async def test_a_full_disk_ends_it_and_leaves_whole_frames(tmp_path: Path) -> None:
     """The source is stopped, frames that found no room are counted, and the rest is readable."""
     recorder, books = recorder_to(tmp_path / "r")
     source = ListSource(FRAMES)
     recorded = RecordedSource(source, recorder, TcpConfig(), forward=False)
     await recorded.start()
-    async with asyncio.timeout(10):
-        await recorded.run(_nobody)
-    recorded.close()
+    with little_room():
+        async with asyncio.timeout(10):
+            await recorded.run(_nobody)
+        recorded.close()
     frames, _, complaint = read(tmp_path / "r")
     assert frames == FRAMES[: len(frames)]
     assert 0 < len(frames) == books.delivered < len(FRAMES)
