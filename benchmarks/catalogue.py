@@ -42,7 +42,7 @@ FIGURES: Final = (
     Figure("coverage_connections", "connections reported, at full speed", coverage.measure_connections),
     Figure("coverage_bytes", "bytes by which reports are off, at full speed", coverage.measure_bytes),
     Figure("tick_cost", "a second of the socket table at 100,000 active sockets", tick_cost.measure_cost),
-    Figure("tick_growth", "cost of a row at 100,000 sockets over that at 1,000", tick_cost.measure_growth),
+    Figure("tick_growth", "cost of a row at 100,000 sockets over that at fewer", tick_cost.measure_growth),
     Figure("user_cpu", "user-space processor time at 5,000 connections/s", process_cost.measure_cpu),
     Figure("resident_memory", "memory of the process at 5,000 connections/s", process_cost.measure_memory),
     Figure(

@@ -119,6 +119,7 @@ async def test_a_client_comes_back_by_itself(nats_server: NatsServer) -> None:
             await asyncio.sleep(0.05)
         await client.publish("deltas")
         await arrived.wait()
+    assert client.is_connected
     await client.close()
 
 

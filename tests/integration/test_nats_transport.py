@@ -76,21 +76,22 @@ async def test_a_killed_server_loses_nothing(
 
 
 async def test_a_zombie_does_nothing(site: Site) -> None:
-    """A worker that slept over the end of its lease takes no record of its old share, and commits none.
+    """A worker that slept over the end of its lease begins no record of its old share, and commits none.
 
-    One that it had taken just before it fell asleep it may still begin: nothing can stop it there.
+    It falls asleep in the middle of a record: between taking one and beginning it nothing could stop it.
     """
-    zombie = await site.worker(seconds_per_record=0.01)
+    zombie = await site.worker(seconds_per_record=0.05)
     await zombie.until_assigned(PARTITIONS)
     other = await site.worker(seconds_per_record=0.01)
     await other.until_assigned(2)
-    sending = asyncio.create_task(site.send(1500, pause=0.002))
+    sending = asyncio.create_task(site.send(900, pause=0.002))
     pid = zombie.process.pid
 
     def of_zombie() -> list[dict[str, float]]:
         return [one.origin for one in site.results.found if one.origin["worker"] == pid]
 
-    await site.results.until(lambda: len(of_zombie()) > 50)
+    await site.results.until(lambda: len(of_zombie()) > 20)
+    await asyncio.sleep(0.02)
     zombie.process.send_signal(signal.SIGSTOP)
     await other.until_assigned(PARTITIONS)
     awake = time.monotonic()
@@ -101,8 +102,8 @@ async def test_a_zombie_does_nothing(site: Site) -> None:
     await site.until_all_came_out()
     before = max(origin["generation"] for origin in of_zombie() if origin["begun"] < awake)
     after = [origin["generation"] for origin in of_zombie() if origin["begun"] >= awake]
-    assert sum(generation <= before for generation in after) <= 1
-    assert max(after) > before
+    assert after
+    assert min(after) > before
 
 
 async def test_a_full_stream_makes_the_sender_wait(nats_server: NatsServer) -> None:

@@ -99,9 +99,10 @@ def test_sink_keeps_the_protocol(sink: Sink) -> None:
     assert isinstance(sink, Sink)
 
 
-async def test_open_and_close_alone(sink: Sink) -> None:
-    """A sink that gets no batch opens and closes."""
+async def test_open_and_close_alone(case: SinkCase, sink: Sink, output: Path) -> None:
+    """A sink that gets no batch opens and closes, and writes no row."""
     await deliver(sink)
+    assert +case.read(output) == Totals()
 
 
 async def test_empty_batch_is_taken(case: SinkCase, sink: Sink, output: Path) -> None:
@@ -209,6 +210,8 @@ async def test_failing_sink_is_accounted_for(case: SinkCase, failing: Sink) -> N
     assert neighbour.seqs == list(range(5))
 
 
-async def test_close_without_open(sink: Sink) -> None:
-    """A sink whose open failed, or was never called, closes without an error."""
+async def test_close_without_open(case: SinkCase, sink: Sink, output: Path) -> None:
+    """A sink whose open failed, or was never called, closes without an error and has written nothing."""
     await sink.close()
+    written = await asyncio.to_thread(output.exists)
+    assert not written or +case.read(output) == Totals()

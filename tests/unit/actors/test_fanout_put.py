@@ -50,6 +50,7 @@ async def test_drained_waits_for_the_write_under_way() -> None:
 
 async def test_drained_returns_at_once_when_nothing_came() -> None:
     """Also without any sink."""
-    async with FanOut({}, Ledger()) as fan_out:
+    async with asyncio.timeout(1), FanOut({}, ledger := Ledger()) as fan_out:
         await fan_out.put(make_batch(1))
         await fan_out.drained()
+    assert ledger.as_dict() == {}
