@@ -8,6 +8,8 @@ enum event_kind {
 	KIND_CLOSE = 1,  /* struct socket_event: an established connection ended */
 	KIND_FAIL = 2,   /* struct socket_event: a connect failed */
 	KIND_CGROUP = 3, /* struct cgroup_event: a cgroup seen for the first time */
+	KIND_NAT_NEW = 4,     /* struct nat_event: conntrack rewrites a connection from now on */
+	KIND_NAT_DELETED = 5, /* struct nat_event: and no longer */
 };
 
 enum role {
@@ -129,6 +131,26 @@ struct socket_event {
 	struct description socket;
 	struct tcp_counters counters;
 	__u8 reserved[48];
+};
+
+/* One direction of a conntrack entry. */
+struct nat_tuple {
+	__u8 source_address[16];
+	__u8 destination_address[16];
+	__u16 source_port;
+	__u16 destination_port;
+};
+
+/* A conntrack entry that rewrites: packets of `original` leave it as the reverse of `reply`. */
+struct nat_event {
+	struct event_header header; /* at_ns: 0 if it was there before anybody looked; slot: NO_SLOT */
+	struct nat_tuple original;
+	struct nat_tuple reply;
+	__u32 netns;    /* in which conntrack keeps it */
+	__u8 family;    /* 4 or 6 */
+	__u8 protocol;  /* IPPROTO_TCP or IPPROTO_UDP */
+	__u16 zone;     /* of conntrack */
+	__u8 reserved[144];
 };
 
 struct cgroup_event {
