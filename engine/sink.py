@@ -7,9 +7,13 @@ import msgspec
 
 from engine.batch import DeltaBatch
 from engine.errors import UsageError
+from engine.flow_batch import FlowBatch
 from engine.nats_address import holds_secret
 
 GROUP = "tailrace.sinks"
+
+#: What sinks take: flows, or with ``--stage deltas`` the deltas that they are made of.
+Batch = FlowBatch | DeltaBatch
 
 
 @runtime_checkable
@@ -28,7 +32,7 @@ class Sink(Protocol):
         :raises SinkError: if it cannot be written to, with what to do; the program does not start then.
         """
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Take one batch; when it returns, the rows are delivered. Must not block the event loop for long.
 
         :raises SinkError: if rows are lost or the batch should be offered again.

@@ -1,0 +1,111 @@
+"""A batch of flow rows: the connections of one second, with both ends of each; columns inside."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from engine.batch import address_text
+from engine.flow_schema import SIDES
+from engine.schema import Columns
+
+#: Rows of one batch at most.
+CHUNK_ROWS: Final = 4000
+
+
+class Hop(NamedTuple):
+    """One of the tuples that a connection had on its way; addresses are 16 bytes as in the columns."""
+
+    source_address: bytes
+    source_port: int
+    destination_address: bytes
+    destination_port: int
+
+    def as_dict(self) -> dict[str, str | int]:
+        """With dotted names, addresses as text."""
+        return {
+            "source.address": address_text(self.source_address),
+            "source.port": self.source_port,
+            "destination.address": address_text(self.destination_address),
+            "destination.port": self.destination_port,
+        }
+
+
+#: From the tuple that the client's socket has to the one that the server's has; empty if nothing was rewritten.
+Chain = tuple[Hop, ...]
+
+
+class Node(NamedTuple):
+    """A node that reports, and the start of Tailrace there: slots and message numbers begin anew with each."""
+
+    name: str
+    boot: str
+
+
+NOWHERE: Final = Node("", "")
+
+
+@dataclass(frozen=True)
+class FlowBatch:
+    """Flows of one window, joined in one place.
+
+    :param node: where they were joined: the node's name, or that of the engine's partition.
+    :param boot: the start of Tailrace there; with ``node`` and ``seq`` it names the batch.
+    :param window: the second since the epoch in which the rows happened, whole.
+    :param chunk: this batch's place among the ``chunks`` of one publication of the window.
+    :param cgroups: paths that the columns ``client.cgroup.index`` and ``server.cgroup.index`` point into.
+    :param nodes: what ``client.node.index`` and ``server.node.index`` point into; the first is ``NOWHERE``.
+    :param chains: what ``nat.index`` points into; the first is empty.
+    :param open_sockets: sockets open at the end of the window on this node, also those that have no row.
+    :param ledger: the loss ledger at the end of the window, in the last chunk of it (else empty).
+    """
+
+    node: str
+    boot: str
+    seq: int
+    window: int
+    columns: Columns
+    cgroups: list[str] = field(default_factory=lambda: [""])
+    nodes: list[Node] = field(default_factory=lambda: [NOWHERE])
+    chains: list[Chain] = field(default_factory=lambda: [()])
+    chunk: int = 0
+    chunks: int = 1
+    open_sockets: int = 0
+    ledger: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["connection.id"])
+
+    @property
+    def last(self) -> bool:
+        """Whether the publication of the window is complete with this batch."""
+        return self.chunk == self.chunks - 1
+
+    def take(self, rows: np.ndarray | slice) -> "FlowBatch":
+        """The rows at these places, or of this mask; tables are shared."""
+        return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Rows as plain types, for those who want them: addresses and names as text, flags as numbers."""
+        lists = {name: column.tolist() for name, column in self.columns.items()}
+        for values in zip(*lists.values(), strict=True):
+            row = dict(zip(lists, values, strict=True))
+            for end in ("client", "service", "server"):
+                row[f"{end}.address"] = address_text(row[f"{end}.address"])
+            row["nat"] = [hop.as_dict() for hop in self.chains[row.pop("nat.index")]]
+            for side in SIDES:
+                row[f"{side}.process.comm"] = row[f"{side}.process.comm"].decode(errors="replace")
+                row[f"{side}.cgroup.path"] = self.cgroups[row.pop(f"{side}.cgroup.index")]
+                node = self.nodes[row.pop(f"{side}.node.index")]
+                row[f"{side}.node"], row[f"{side}.boot"] = node
+            yield row
+
+
+def flow_chunks(batch: FlowBatch, rows: int = CHUNK_ROWS) -> Iterator[FlowBatch]:
+    """``batch`` in pieces of at most ``rows`` rows, at least one, numbered; the ledger in the last."""
+    chunks = max(1, -(-len(batch) // rows))
+    for chunk in range(chunks):
+        part = batch.take(slice(chunk * rows, (chunk + 1) * rows))
+        ledger = batch.ledger if chunk == chunks - 1 else {}
+        yield replace(part, seq=batch.seq + chunk, chunk=chunk, chunks=chunks, ledger=ledger)
