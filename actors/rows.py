@@ -4,7 +4,7 @@ import errno
 
 import numpy as np
 
-from engine.schema import CloseReason, Columns, empty_columns
+from engine.schema import RESOLVED, CloseReason, Columns, empty_columns
 from probes.layout import enums
 
 _FLAGS = enums()["event_flag"]
@@ -80,6 +80,8 @@ def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
 
 def gauge(columns: Columns, counters: np.ndarray) -> None:
     """Fills how the connection stands."""
+    columns["tx_bytes_total"] = counters["tx_bytes"]
+    columns["rx_bytes_total"] = counters["rx_bytes"]
     columns["rtt_ns"] = counters["rtt_us"].astype(np.uint64) * 1000
     # The kernel starts the minimum at ~0 and replaces it by the first sample.
     minimum = np.where(counters["rtt_min_us"] == 0xFFFFFFFF, 0, counters["rtt_min_us"])
@@ -103,7 +105,7 @@ def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 def concatenate(parts: list[Columns]) -> Columns:
     """The rows of ``parts``, one after the other, as the schema types them."""
-    template = empty_columns()
+    template = {name: column for name, column in empty_columns().items() if name not in RESOLVED}
     if not parts:
         return template
     if len(parts) == 1:

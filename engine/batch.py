@@ -1,6 +1,5 @@
 """A batch of delta rows: one node's second, or a chunk of it; columns inside, msgpack on the wire."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -9,14 +8,17 @@ import msgpack
 import msgspec
 import numpy as np
 
+from engine.addresses import address_text
+from engine.chains import Chains
 from engine.schema import DELTA_COLUMNS, VERSION, Columns
 
-#: Rows of one message: about 230 bytes each, so that a message stays well below 1 MB.
-CHUNK_ROWS = 4000
+#: Rows of one message: about 300 bytes each, so that a message stays well below 1 MB.
+CHUNK_ROWS = 3000
 #: Bytes of one message at most: below what a NATS server takes by default (1 MiB), with room for headers.
 MESSAGE_BYTES = 950_000
 #: Bytes of a message without rows and paths: names of columns, ledger.
 _FRAME_BYTES = 8192
+_ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
 _ROW_BYTES = sum(np.dtype(kind).itemsize for kind in DELTA_COLUMNS.values())
 
 
@@ -45,6 +47,7 @@ class _Message(msgspec.Struct):
     cgroups: list[str]
     open_sockets: Count
     ledger: dict[str, Any]
+    chains: dict[str, memoryview] = {}
 
     def complaint(self, columns: Columns) -> str:
         """What does not fit together, or nothing."""
@@ -57,6 +60,18 @@ class _Message(msgspec.Struct):
             return f"cgroup.index points beyond {len(self.cgroups)} paths"
         return ""
 
+    def tables(self, columns: Columns) -> Chains:
+        """The table of chains, once all fits together.
+
+        :raises ValueError: if it does not.
+        """
+        if complaint := self.complaint(columns):
+            raise BadBatch(complaint)
+        chains = Chains.decode(self.chains)
+        if self.n and int(columns["nat.index"].max()) >= len(chains):
+            raise ValueError(f"nat.index points beyond {len(chains)} chains")
+        return chains
+
 
 _DECODER = msgspec.msgpack.Decoder(_Message)
 
@@ -68,6 +83,7 @@ class DeltaBatch:
     :param window: the second since the epoch in which the rows happened, whole.
     :param chunk: this message's place among the ``chunks`` of one publication of the window.
     :param cgroups: paths that the column ``cgroup.index`` points into.
+    :param chains: what the column ``nat.index`` points into; the first is empty.
     :param open_sockets: connections open at the end of the window, also those that have no row.
     :param ledger: the node's loss ledger at the end of the window, in the last chunk of it (else empty).
     """
@@ -78,6 +94,7 @@ class DeltaBatch:
     window: int
     columns: Columns
     cgroups: list[str] = field(default_factory=list)
+    chains: Chains = field(default_factory=Chains)
     chunk: int = 0
     chunks: int = 1
     open_sockets: int = 0
@@ -96,7 +113,8 @@ class DeltaBatch:
         columns = {name: self.columns[name].tobytes() for name in DELTA_COLUMNS}
         head = {"v": VERSION, "node": self.node, "boot": self.boot, "seq": self.seq, "window": self.window}
         part = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
-        whole = {"cgroups": self.cgroups, "open_sockets": self.open_sockets, "ledger": self.ledger}
+        tables = {"cgroups": self.cgroups, "chains": self.chains.encode()}
+        whole = tables | {"open_sockets": self.open_sockets, "ledger": self.ledger}
         packed: bytes = msgpack.packb(head | part | whole)
         return packed
 
@@ -111,32 +129,27 @@ class DeltaBatch:
             columns = {
                 name: np.frombuffer(message.columns[name], kind) for name, kind in DELTA_COLUMNS.items()
             }
+            chains = message.tables(columns)
         except KeyError as error:
             raise BadBatch(f"column {error} is missing") from error
+        except BadBatch:
+            raise
         except (ValueError, RecursionError) as error:  # msgspec's errors and numpy's are ValueErrors
             raise BadBatch(f"no delta batch: {error}") from error
-        if complaint := message.complaint(columns):
-            raise BadBatch(complaint)
-        return cls(**{name: getattr(message, name) for name in _HEAD}, columns=columns)
+        return cls(**{name: getattr(message, name) for name in _HEAD}, columns=columns, chains=chains)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows as plain types, for those who want them: addresses and names as text, flags as numbers."""
         lists = {name: column.tolist() for name, column in self.columns.items()}
         for values in zip(*lists.values(), strict=True):
             row = dict(zip(lists, values, strict=True))
-            for side in ("network.local.address", "network.peer.address"):
-                row[side] = address_text(row[side])
+            for name in _ADDRESSES:
+                row[name] = address_text(row[name])
+            row["nat"] = [hop.as_dict() for hop in self.chains[row.pop("nat.index")]]
             row["process.comm"] = row["process.comm"].decode(errors="replace")
             index = row.pop("cgroup.index")
             row["cgroup.path"] = self.cgroups[index] if index < len(self.cgroups) else ""
             yield row
-
-
-def address_text(raw: bytes) -> str:
-    """The 16 bytes of an address column as people write them; IPv4-mapped ones as IPv4."""
-    if raw[:12] == b"\0" * 10 + b"\xff\xff":
-        return socket.inet_ntop(socket.AF_INET, raw[12:])
-    return socket.inet_ntop(socket.AF_INET6, raw)
 
 
 def chunked(batch: DeltaBatch, rows: int = CHUNK_ROWS) -> Iterator[DeltaBatch]:
@@ -165,10 +178,12 @@ def fitting(batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES) -> Iterator[Delta
         columns = {name: column[begin:end] for name, column in batch.columns.items()}
         used = _used(batch, begin, end)
         columns["cgroup.index"] = np.searchsorted(used, columns["cgroup.index"]).astype(np.uint32)
+        columns["nat.index"], chains = batch.chains.used(columns["nat.index"])
         yield replace(
             batch,
             seq=batch.seq + chunk,
             columns=columns,
+            chains=chains,
             cgroups=[batch.cgroups[number] for number in used.tolist()],
             chunk=chunk,
             chunks=len(spans),
@@ -179,7 +194,8 @@ def fitting(batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES) -> Iterator[Delta
 def _spans(batch: DeltaBatch, begin: int, end: int, max_bytes: int) -> Iterator[tuple[int, int]]:
     """Rows ``begin`` to ``end`` in pieces that fit, by halving."""
     paths = sum(len(batch.cgroups[number].encode()) + 5 for number in _used(batch, begin, end).tolist())
-    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * _ROW_BYTES + paths <= max_bytes:
+    _, chains = batch.chains.used(batch.columns["nat.index"][begin:end])
+    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * _ROW_BYTES + paths + chains.nbytes <= max_bytes:
         yield begin, end
         return
     middle = (begin + end) // 2

@@ -1,39 +1,18 @@
 """A batch of flow rows: the connections of one second, with both ends of each; columns inside."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from engine.batch import address_text
+from engine.addresses import address_text
+from engine.chains import Chain, Chains
 from engine.flow_schema import SIDES
 from engine.schema import Columns
 
 #: Rows of one batch at most.
 CHUNK_ROWS: Final = 4000
-
-
-class Hop(NamedTuple):
-    """One of the tuples that a connection had on its way; addresses are 16 bytes as in the columns."""
-
-    source_address: bytes
-    source_port: int
-    destination_address: bytes
-    destination_port: int
-
-    def as_dict(self) -> dict[str, str | int]:
-        """With dotted names, addresses as text."""
-        return {
-            "source.address": address_text(self.source_address),
-            "source.port": self.source_port,
-            "destination.address": address_text(self.destination_address),
-            "destination.port": self.destination_port,
-        }
-
-
-#: From the tuple that the client's socket has to the one that the server's has; empty if nothing was rewritten.
-Chain = tuple[Hop, ...]
 
 
 class Node(NamedTuple):
@@ -68,7 +47,7 @@ class FlowBatch:
     columns: Columns
     cgroups: list[str] = field(default_factory=lambda: [""])
     nodes: list[Node] = field(default_factory=lambda: [NOWHERE])
-    chains: list[Chain] = field(default_factory=lambda: [()])
+    chains: Sequence[Chain] = field(default_factory=Chains)
     chunk: int = 0
     chunks: int = 1
     open_sockets: int = 0

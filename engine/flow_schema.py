@@ -1,4 +1,4 @@
-"""The flow schema: what one connection did in one second, as both of its ends saw it; ``docs/schema.md`` is its page."""
+"""The flow schema: what a connection did in one second, as both of its ends saw it (``docs/schema.md``)."""
 
 from enum import IntEnum
 from typing import Final

@@ -14,12 +14,12 @@ _PORT = np.uint64(0x165667B19E3779F9)
 
 
 def partition_of(columns: Columns, partitions: int) -> np.ndarray:
-    """The partition of each row, from its two endpoints without regard to which is local; shape (n,), uint32.
+    """The partition of each row, from the resolved tuple without regard to who called; shape (n,), uint32.
 
     The mixing is the finalizer of MurmurHash3 (64 bit). Other programs may compute it; it never changes.
     """
-    ends = _endpoint(columns["network.local.address"], columns["network.local.port"])
-    ends += _endpoint(columns["network.peer.address"], columns["network.peer.port"])
+    ends = _endpoint(columns["connection.source.address"], columns["connection.source.port"])
+    ends += _endpoint(columns["connection.destination.address"], columns["connection.destination.port"])
     return (_mix(ends) % np.uint64(partitions)).astype(np.uint32)
 
 

@@ -24,6 +24,12 @@ DELTA_COLUMNS: Final[dict[str, str]] = {
     "network.peer.address": "V16",
     "network.peer.port": "<u2",
     "netns.id": "<u4",  # inode number, as `lsns -t net` prints it
+    # the same from who called to who was called, after all rewriting that the node knows of
+    "connection.source.address": "V16",
+    "connection.source.port": "<u2",
+    "connection.destination.address": "V16",
+    "connection.destination.port": "<u2",
+    "nat.index": "<u4",  # into the batch's table of chains of rewrites; 0: nothing was rewritten
     # the owner
     "process.pid": "<u4",
     "thread.id": "<u4",
@@ -55,6 +61,8 @@ DELTA_COLUMNS: Final[dict[str, str]] = {
     "lost_segments": "<u8",
     "drops": "<u8",  # segments that the socket dropped (sk_drops)
     # how it stands at the end of the window
+    "tx_bytes_total": "<u8",  # since it was opened, or adopted
+    "rx_bytes_total": "<u8",
     "rtt_ns": "<u8",  # smoothed
     "rtt_min_ns": "<u8",
     "cwnd_segments": "<u4",
@@ -71,6 +79,15 @@ COUNTERS: Final = (
     "retransmitted_bytes",
     "lost_segments",
     "drops",
+)
+
+#: What is known of a row only when rewriting was looked up; a socket alone does not tell.
+RESOLVED: Final = (
+    "connection.source.address",
+    "connection.source.port",
+    "connection.destination.address",
+    "connection.destination.port",
+    "nat.index",
 )
 
 NO_SLOT: Final = 0xFFFFFFFF

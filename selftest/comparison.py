@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.batch import address_text
+from engine.addresses import address_text
 from engine.schema import Columns
 from selftest.aspects import ASPECTS, evidence
 from selftest.report import SHOWN_FAILURES, ByteCount, Failure, Report, Tally

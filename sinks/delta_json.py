@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.batch import DeltaBatch, address_text, chunked
+from engine.addresses import address_text
+from engine.batch import DeltaBatch, chunked
 from engine.schema import DELTA_COLUMNS, NO_SLOT, Column, Evidence
 from sinks import words
 

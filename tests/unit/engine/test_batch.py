@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.batch import CHUNK_ROWS, BadBatch, DeltaBatch, address_text, chunked, fitting
+from engine.addresses import address_text
+from engine.batch import CHUNK_ROWS, BadBatch, DeltaBatch, chunked, fitting
 from engine.schema import DELTA_COLUMNS
 from tests.batches import make_batch
 

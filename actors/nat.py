@@ -1,0 +1,218 @@
+"""The NAT table: which tuples conntrack rewrites into which, and when."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from actors.tuple_index import NOWHERE, TupleIndex, make_keys
+from engine.chains import HOP
+from engine.ledger import Stage
+from probes.layout import enums
+
+_KIND = enums()["event_kind"]
+
+#: Bounds of ``nat.entries``, by default.
+ENTRIES: Final = 262_144
+#: Events taken at once: some milliseconds.
+RUN: Final = 4096
+#: The end of an entry that holds.
+OPEN: Final = np.iinfo(np.int64).max
+
+#: struct nat_event → HOP: a reply comes from where the connection went to.
+_FORWARD = ("source_address", "destination_address", "source_port", "destination_port")
+_REVERSED = ("destination_address", "source_address", "destination_port", "source_port")
+
+
+@dataclass(frozen=True)
+class Spans:
+    """When connections were there, wall clock; each of shape (n,), int64.
+
+    :param since_ns: an entry that ended before is none of theirs.
+    :param until_ns: one that began after is none of theirs either.
+    :param later: how many later connections of the same tuple there were in that time: so many entries are theirs.
+    """
+
+    since_ns: np.ndarray
+    until_ns: np.ndarray
+    later: np.ndarray
+
+
+class NatTable:
+    """Entries of one node's conntrack; each holds for an interval, and a later one of the same tuple comes first.
+
+    An entry rewrites the tuple O of a connection into T, as its other end sees it: T is the reply, reversed.
+    At the limit the entry that ended first makes room; while all hold, new ones are dropped.
+
+    :param entries: at most; an entry takes about 170 bytes.
+    :param stage: in entries: received, delivered (known), dropped for ``table_full``.
+    """
+
+    def __init__(self, entries: int, stage: Stage) -> None:
+        self._stage = stage
+        self._called = TupleIndex(entries)  # by O
+        self._seen = TupleIndex(entries)  # by T
+        self._begin = np.zeros(entries, np.int64)
+        self._end = np.zeros(entries, np.int64)
+        self._netns = np.zeros(entries, np.uint32)
+        self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
+        self._free = entries  # places below it were never used
+        self._given_back: list[int] = []
+        self._ended: deque[int] = deque()
+        self._used = 0
+
+    def __len__(self) -> int:
+        """Entries known, also those that ended."""
+        return self._used
+
+    def learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
+        news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
+        for begin, end in _runs(news):
+            take = self._begin_entries if news[begin] else self._end_entries
+            take(events[begin:end], offset_ns)
+
+    def _begin_entries(self, events: np.ndarray, offset_ns: int) -> None:
+        self._stage.received += len(events)
+        called, seen = _keys(events)
+        known = self._holding(called, seen)
+        again = known != NOWHERE
+        self._swept[known[again]] = False
+        self._end[known[again]] = OPEN
+        fresh = np.flatnonzero(~again)
+        places = self._take(len(fresh))
+        self._stage.drop("table_full", len(fresh) - len(places))
+        self._stage.delivered += len(events) - (len(fresh) - len(places))
+        fresh = fresh[: len(places)]
+        at = events["header"]["at_ns"][fresh].astype(np.int64)
+        self._begin[places] = np.where(at != 0, at + offset_ns, 0)
+        self._end[places] = OPEN
+        self._swept[places] = False
+        self._netns[places] = events["netns"][fresh]
+        self._called.add(places, called[fresh])
+        self._seen.add(places, seen[fresh])
+
+    def _end_entries(self, events: np.ndarray, offset_ns: int) -> None:
+        self._stage.received += len(events)
+        self._stage.delivered += len(events)
+        for event in events[events["protocol"] == 0]:
+            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
+        events = events[events["protocol"] != 0]
+        called, seen = _keys(events)
+        places = self._holding(called, seen)
+        held = places != NOWHERE
+        self._finish(places[held], events["header"]["at_ns"][held].astype(np.int64) + offset_ns)
+
+    def _sweep(self, netns: int, at_ns: int) -> None:
+        """All entries of the namespace end unless they are said again."""
+        holding = np.flatnonzero((self._netns == netns) & (self._end == OPEN))
+        self._swept[holding] = True
+        self._finish(holding, np.full(len(holding), at_ns))
+
+    def _finish(self, places: np.ndarray, at_ns: np.ndarray) -> None:
+        self._end[places] = at_ns
+        self._ended.extend(places.tolist())
+        if len(self._ended) > 2 * len(self._end):  # entries that ended, came again, and ended again
+            self._ended = deque(dict.fromkeys(self._ended))
+
+    def _holding(self, called: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """The place of the entry O → T that holds, or of one that ends unless it is said again; else NOWHERE."""
+        places = self._called.newest(called)
+        wanted = seen.view("V48")
+        while True:
+            rows = np.flatnonzero(places != NOWHERE)
+            here = places[rows]
+            holds = (self._end[here] == OPEN) | self._swept[here]
+            other = ~holds | (self._seen.keys(here).view("V48") != wanted[rows])
+            if not other.any():
+                return places
+            places[rows[other]] = self._called.older(here[other])
+
+    def _take(self, count: int) -> np.ndarray:
+        """Free places, as many as wanted if there are; entries that ended longest ago make room."""
+        places: list[int] = []
+        while len(places) < count:
+            if self._given_back:
+                places.append(self._given_back.pop())
+            elif self._free:
+                fresh = min(count - len(places), self._free)
+                places.extend(range(self._free - 1, self._free - 1 - fresh, -1))
+                self._free -= fresh
+            elif not self._evict(max(1, count - len(places))):
+                break
+        self._used += len(places)
+        return np.array(places, np.int32)
+
+    def _evict(self, count: int) -> bool:
+        """Gives up entries that ended, the first ones first; whether there was one."""
+        gone: set[int] = set()
+        while self._ended and len(gone) < count:
+            place = self._ended.popleft()
+            if self._end[place] not in (OPEN, 0):
+                gone.add(place)
+                self._end[place] = 0
+        if gone:
+            places = np.fromiter(gone, np.int32, len(gone))
+            self._called.remove(places)
+            self._seen.remove(places)
+            self._swept[places] = False
+            self._given_back.extend(gone)
+            self._used -= len(gone)
+            self._stage.note("evicted", len(gone))
+        return bool(gone)
+
+    def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""
+        return self._find(self._called, keys, spans)
+
+    def behind(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        """The same by T: the entry that made each tuple what it is."""
+        return self._find(self._seen, keys, spans)
+
+    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        places, left = index.newest(keys), spans.later.copy()
+        while True:
+            rows = np.flatnonzero(places != NOWHERE)
+            here = places[rows]
+            holds = (self._begin[here] <= spans.until_ns[rows]) & (self._end[here] >= spans.since_ns[rows])
+            skip = ~holds | (left[rows] > 0)
+            if not skip.any():
+                return places
+            left[rows[skip]] -= holds[skip]
+            places[rows[skip]] = index.older(here[skip])
+
+    def called(self, places: np.ndarray) -> np.ndarray:
+        """The tuples O of entries; ``HOP``."""
+        return hops_of(self._called.keys(places))
+
+    def seen(self, places: np.ndarray) -> np.ndarray:
+        """The tuples T of entries; ``HOP``."""
+        return hops_of(self._seen.keys(places))
+
+
+def _runs(kinds: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Stretches of rows of one kind, at most ``RUN`` long."""
+    if not len(kinds):
+        return
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]):
+        for first in range(begin, end, RUN):
+            yield first, min(first + RUN, end)
+
+
+def hops_of(keys: np.ndarray) -> np.ndarray:
+    """The tuples in keys; ``HOP``."""
+    hops: np.ndarray = keys.view(np.uint8).reshape(len(keys), keys.dtype.itemsize)[:, : HOP.itemsize]
+    return np.ascontiguousarray(hops).view(HOP).reshape(-1)
+
+
+def _keys(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """O and T of ``struct nat_event`` rows, as keys."""
+    netns, protocol = events["netns"], events["protocol"]
+    called, seen = np.empty(len(events), HOP), np.empty(len(events), HOP)
+    for name, mirrored in zip(_FORWARD, _REVERSED, strict=True):
+        called[name] = events["original"][name]
+        seen[name] = events["reply"][mirrored]
+    return make_keys(called, protocol, netns), make_keys(seen, protocol, netns)

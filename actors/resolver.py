@@ -1,0 +1,215 @@
+"""What rewriting by this node did to its sockets' tuples: looked up once a connection, kept by slot."""
+
+from typing import Final
+
+import numpy as np
+
+from actors.nat import NatTable, Spans
+from actors.tuple_index import NOWHERE, make_keys
+from engine.chains import HOP, REWRITES, Chains
+from engine.clock import SECOND_NS
+from engine.schema import NO_SLOT, Columns, Role
+
+#: Time that conntrack's word may take to reach us: it is read ten times a second.
+WORD_NS: Final = 150_000_000
+#: Windows for which a connection without an entry is looked up again.
+PATIENCE: Final = 3
+_TCP: Final = 6
+
+
+class Resolver:
+    """Finds for each socket the tuple that the other end of its connection has.
+
+    A caller's tuple is followed from entry to entry until none rewrites it, at most ``REWRITES`` times; that of who
+    was called is followed backward.
+    """
+
+    def __init__(self, slots: int, table: NatTable) -> None:
+        self._table = table
+        self._generation = np.zeros(slots, np.uint32)
+        self._first_window = np.zeros(slots, np.int64)
+        self._rewrites = np.zeros(slots, np.uint8)
+        self._far = np.zeros(slots, HOP)  # the far end of the chain, where there is one
+        self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
+
+    def resolve(self, columns: Columns, window: int) -> Chains:
+        """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows."""
+        calls = callers(columns)
+        own = own_hops(columns, calls)
+        rewrites, far, between = self._known(columns, calls, own, window)
+        final, first = own.view("V36").copy(), own.view("V36").copy()
+        changed = rewrites > 0
+        ahead, back = changed & calls, changed & ~calls
+        final[ahead], first[back] = far.view("V36")[ahead], far.view("V36")[back]
+        name_resolved(columns, final.view(HOP))
+        return _chains(columns, first.view(HOP), final.view(HOP), rewrites, between)
+
+    def _known(
+        self, columns: Columns, calls: np.ndarray, own: np.ndarray, window: int
+    ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+        """Rewrites and far end of each row, and hops between, by row."""
+        slots, generations = columns["socket.slot"], columns["socket.generation"]
+        slotted = slots != NO_SLOT
+        index = np.where(slotted, slots, 0)
+        new = slotted & (self._generation[index] != generations)
+        self._forget(slots[new], generations[new], window)
+        rewrites = np.where(slotted, self._rewrites[index], 0).astype(np.uint8)
+        far = self._far.view("V36")[index].view(HOP)
+        open_ = ~slotted | (self._first_window[index] + PATIENCE > window)
+        rows = np.flatnonzero(open_ & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
+        between = self._between_of(slots, rewrites)
+        if len(rows):
+            found = _Search(self._table, columns, calls, own, rows, window)
+            rewrites[rows], between = found.rewrites, between | found.between
+            far.view("V36")[rows] = found.far.view("V36")
+            self._keep(slots, rows[slotted[rows] & (rewrites[rows] > 0)], rewrites, far, found.between)
+        return rewrites, far, between
+
+    def _forget(self, slots: np.ndarray, generations: np.ndarray, window: int) -> None:
+        """These slots have new sockets."""
+        self._generation[slots] = generations
+        self._first_window[slots] = window
+        self._rewrites[slots] = 0
+        if self._between:
+            for slot in slots.tolist():
+                self._between.pop(slot, None)
+
+    def _keep(
+        self,
+        slots: np.ndarray,
+        rows: np.ndarray,
+        rewrites: np.ndarray,
+        far: np.ndarray,
+        between: dict[int, np.ndarray],
+    ) -> None:
+        self._rewrites[slots[rows]] = rewrites[rows]
+        self._far.view("V36")[slots[rows]] = far.view("V36")[rows]
+        for row, hops in between.items():
+            if slots[row] != NO_SLOT:
+                self._between[int(slots[row])] = hops
+
+    def _between_of(self, slots: np.ndarray, rewrites: np.ndarray) -> dict[int, np.ndarray]:
+        if not self._between:
+            return {}
+        rows = np.flatnonzero(rewrites > 1).tolist()
+        return {row: self._between[slot] for row, slot in zip(rows, slots[rows].tolist(), strict=True)}
+
+
+class _Search:
+    """Follows entries from the tuples of some rows; columns of the result are by place in ``rows``."""
+
+    def __init__(
+        self,
+        table: NatTable,
+        columns: Columns,
+        calls: np.ndarray,
+        own: np.ndarray,
+        rows: np.ndarray,
+        window: int,
+    ) -> None:
+        self._table = table
+        self._netns = columns["netns.id"][rows]
+        self._calls = calls[rows]
+        self._numbers = rows
+        self._opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
+        self._since, self._until = _spans(columns, rows, window)
+        self.far = own.view("V36")[rows].view(HOP)
+        self.rewrites = np.zeros(len(rows), np.uint8)
+        self.between: dict[int, np.ndarray] = {}
+        for ahead in (True, False):
+            self._follow(np.flatnonzero(self._calls == ahead), ahead=ahead)
+
+    def _follow(self, here: np.ndarray, *, ahead: bool) -> None:
+        passed: dict[int, list[np.ndarray]] = {}
+        for step in range(REWRITES):
+            keys = make_keys(self.far[here], _TCP, self._netns[here])
+            places = self._entries(keys, here, ahead=ahead)
+            found = places != NOWHERE
+            here, places = here[found], places[found]
+            if not len(here):
+                break
+            if step:
+                for row in here.tolist():
+                    passed.setdefault(row, []).append(self.far[row : row + 1].copy())
+            hops = self._table.seen(places) if ahead else self._table.called(places)
+            self.far.view("V36")[here] = hops.view("V36")
+            self.rewrites[here] += 1
+        for row, hops_passed in passed.items():
+            chain = hops_passed if ahead else hops_passed[::-1]
+            self.between[int(self._numbers[row])] = np.concatenate(chain)
+
+    def _entries(self, keys: np.ndarray, here: np.ndarray, *, ahead: bool) -> np.ndarray:
+        look = self._table.rewritten if ahead else self._table.behind
+        spans = Spans(self._since[here], self._until[here], np.zeros(len(here), np.int64))
+        places = look(keys, spans)
+        later = _later(places, self._opened[here])
+        if later.any():
+            places = look(keys, Spans(spans.since_ns, spans.until_ns, later))
+        return places
+
+
+def _later(places: np.ndarray, opened: np.ndarray) -> np.ndarray:
+    """How many of the rows that found the same entry were opened later than each."""
+    later = np.zeros(len(places), np.int64)
+    found = np.flatnonzero(places != NOWHERE)
+    order = found[np.lexsort((-opened[found], places[found]))]
+    same = np.diff(places[order], prepend=NOWHERE) == 0
+    if same.any():
+        begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+        later[order] = np.arange(len(order)) - begins
+    return later
+
+
+def _spans(columns: Columns, rows: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """From when to when entries may be theirs."""
+    opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
+    closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
+    waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
+    late = columns["window.late_s"][rows].astype(np.int64)
+    begin = (window - late) * SECOND_NS
+    since = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin)) - WORD_NS
+    until = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS
+    return since, until
+
+
+def callers(columns: Columns) -> np.ndarray:
+    """Which sockets called: clients, and where that is not known, those with the higher port; shape (n,), bool."""
+    roles = columns["connection.role"]
+    higher = columns["network.local.port"] > columns["network.peer.port"]
+    calls: np.ndarray = (roles == Role.CLIENT) | ((roles == Role.UNKNOWN) & higher)
+    return calls
+
+
+def own_hops(columns: Columns, calls: np.ndarray) -> np.ndarray:
+    """The tuples that sockets see, from the caller to the called; ``HOP``."""
+    hops = np.empty(len(calls), HOP)
+    for part in ("address", "port"):
+        local, peer = columns[f"network.local.{part}"], columns[f"network.peer.{part}"]
+        hops[f"source_{part}"] = np.where(calls, local, peer)
+        hops[f"destination_{part}"] = np.where(calls, peer, local)
+    return hops
+
+
+def name_resolved(columns: Columns, hops: np.ndarray) -> None:
+    """Puts the tuples into the columns ``connection.source.*`` and ``connection.destination.*``."""
+    for end in ("source", "destination"):
+        columns[f"connection.{end}.address"] = np.ascontiguousarray(hops[f"{end}_address"])
+        columns[f"connection.{end}.port"] = np.ascontiguousarray(hops[f"{end}_port"])
+
+
+def _chains(
+    columns: Columns,
+    first: np.ndarray,
+    final: np.ndarray,
+    rewrites: np.ndarray,
+    between: dict[int, np.ndarray],
+) -> Chains:
+    """The table of chains, and the column ``nat.index`` that points into it."""
+    rows = np.flatnonzero(rewrites)
+    index = np.zeros(len(rewrites), np.uint32)
+    columns["nat.index"] = index
+    if not len(rows):
+        return Chains()
+    index[rows] = np.arange(1, len(rows) + 1)
+    places = {int(index[row]) - 1: hops for row, hops in between.items()}
+    return Chains.of(first[rows], final[rows], rewrites[rows], places)

@@ -1,0 +1,149 @@
+"""An index of tuples, whole columns at a time: which places of a table hold these keys, the newest first.
+
+A hash table with chains in arrays: a look-up of a hundred thousand keys is a handful of numpy calls, an entry is 64
+bytes, and nothing is ever rehashed, so there is no pause.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from engine.addresses import loopback
+from engine.chains import HOP
+
+#: A tuple and where it holds: everywhere (``node`` and ``netns`` 0), on one node, or in one network namespace of it.
+KEY: Final = np.dtype(
+    [
+        ("hop", HOP),
+        ("transport", "<u4"),
+        ("netns", "<u4"),
+        ("node", "<u4"),
+    ]
+)
+_WORDS: Final = KEY.itemsize // 8
+_MULTIPLIERS: Final = np.array(
+    [
+        0x9E3779B97F4A7C15,
+        0xC2B2AE3D27D4EB4F,
+        0x165667B19E3779F9,
+        0xD6E8FEB86659FD93,
+        0xA0761D6478BD642F,
+        0xE7037ED1A0B428DB,
+    ],
+    np.uint64,
+)
+NOWHERE: Final = -1
+
+
+def make_keys(
+    hops: np.ndarray, transport: np.ndarray | int, netns: np.ndarray, node: np.ndarray | int = 0
+) -> np.ndarray:
+    """Keys of tuples; those with a loopback address hold only in their network namespace of their node.
+
+    :param hops: ``HOP``; shape (n,).
+    :return: ``KEY``; shape (n,).
+    """
+    keys = np.zeros(len(hops), KEY)
+    keys["hop"].view("V36")[...] = hops.view("V36") if hops.flags.contiguous else hops.copy().view("V36")
+    keys["transport"] = transport
+    local = loopback(hops["source_address"]) | loopback(hops["destination_address"])
+    if local.any():
+        keys["netns"] = np.where(local, netns, 0)
+        keys["node"] = np.where(local, node, 0)
+    return keys
+
+
+def mixed(words: np.ndarray) -> np.ndarray:
+    """A hash of each row of 64-bit words (multiply and add, then MurmurHash3's finalizer); shape (n,), uint64."""
+    values: np.ndarray = (words * _MULTIPLIERS[: words.shape[1]]).sum(1, dtype=np.uint64)
+    words = words ^ words >> np.uint64(29)
+    values ^= (words * _MULTIPLIERS[::-1][: words.shape[1]]).sum(1, dtype=np.uint64)
+    values = (values ^ values >> np.uint64(33)) * np.uint64(0xFF51AFD7ED558CCD)
+    values = (values ^ values >> np.uint64(33)) * np.uint64(0xC4CEB9FE1A85EC53)
+    hashed: np.ndarray = values ^ values >> np.uint64(33)
+    return hashed
+
+
+class TupleIndex:
+    """Places 0 to ``capacity`` - 1 of somebody's table, by key; several places may have the same key."""
+
+    def __init__(self, capacity: int) -> None:
+        buckets = 1 << max(4, int(capacity * 1.5).bit_length())
+        self._mask = np.uint64(buckets - 1)
+        self._head = np.full(buckets, NOWHERE, np.int32)
+        self._next = np.full(capacity, NOWHERE, np.int32)
+        self._previous = np.full(capacity, NOWHERE, np.int32)
+        self._bucket = np.zeros(capacity, np.int32)
+        self._keys = np.zeros((capacity, _WORDS), np.uint64)  # touched, and so there, only where used
+        self._links = tuple(memoryview(a) for a in (self._head, self._next, self._previous, self._bucket))
+
+    def keys(self, places: np.ndarray) -> np.ndarray:
+        """What these places have been added under; ``KEY``."""
+        found: np.ndarray = self._keys[places].view(KEY).reshape(-1)
+        return found
+
+    def words(self, places: np.ndarray) -> np.ndarray:
+        """The same as 64-bit words; shape (n, 6)."""
+        found: np.ndarray = self._keys[places]
+        return found
+
+    def add(self, places: np.ndarray, keys: np.ndarray) -> None:
+        """Puts places, none of which is in the index, under their keys: later ones count as newer."""
+        if not len(places):
+            return
+        words = _words(keys)
+        self._keys[places] = words
+        buckets = (mixed(words) & self._mask).astype(np.int32)
+        self._bucket[places] = buckets
+        order = np.argsort(buckets, kind="stable")
+        places, buckets = places[order].astype(np.int32), buckets[order]
+        begins = np.flatnonzero(np.diff(buckets, prepend=-1))
+        ends = np.append(begins[1:], len(buckets)) - 1
+        older = np.empty(len(places), np.int32)
+        older[1:] = places[:-1]
+        older[begins] = self._head[buckets[begins]]
+        self._next[places] = older
+        below = older >= 0
+        self._previous[older[below]] = places[below]
+        self._previous[places[ends]] = NOWHERE
+        self._head[buckets[ends]] = places[ends]
+
+    def remove(self, places: np.ndarray) -> None:
+        """Takes places out."""
+        head, following, previous, bucket = self._links
+        for place in places.tolist():
+            before, after = previous[place], following[place]
+            if before < 0:
+                head[bucket[place]] = after
+            else:
+                following[before] = after
+            if after >= 0:
+                previous[after] = before
+
+    def newest(self, keys: np.ndarray) -> np.ndarray:
+        """The place added last under each key, or NOWHERE; shape (n,), int32."""
+        words = _words(keys)
+        return self._walk(self._head[(mixed(words) & self._mask).astype(np.int64)], words)
+
+    def older(self, places: np.ndarray) -> np.ndarray:
+        """The place added before each of these under the same key, or NOWHERE; shape (n,), int32."""
+        return self._walk(self._next[places], self._keys[places])
+
+    def _walk(self, places: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """From ``places`` on along their chains to the first with these words."""
+        found = places.astype(np.int32, copy=True)
+        rows = np.flatnonzero(found >= 0)
+        while len(rows):
+            here = found[rows]
+            others = np.flatnonzero((self._keys[here] != words[rows]).any(1))
+            if not len(others):
+                break
+            rows, here = rows[others], here[others]
+            found[rows] = self._next[here]
+            rows = rows[found[rows] >= 0]
+        return found
+
+
+def _words(keys: np.ndarray) -> np.ndarray:
+    words: np.ndarray = np.ascontiguousarray(keys).view(np.uint64).reshape(-1, _WORDS)
+    return words
