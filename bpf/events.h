@@ -141,7 +141,11 @@ struct nat_tuple {
 	__u16 destination_port;
 };
 
-/* A conntrack entry that rewrites: packets of `original` leave it as the reverse of `reply`. */
+/* A conntrack entry that rewrites: packets of `original` leave it as the reverse of `reply`.
+ *
+ * KIND_NAT_DELETED with protocol 0 and tuples of zeros speaks of all entries of its `netns`: those that were there
+ * before are ended, unless a KIND_NAT_NEW after it brings them again. It comes before a dump that makes up for lost
+ * events (whose entries have at_ns 0), and when the namespace is gone. An entry may come again that is known already. */
 struct nat_event {
 	struct event_header header; /* at_ns: 0 if it was there before anybody looked; slot: NO_SLOT */
 	struct nat_tuple original;

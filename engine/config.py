@@ -32,6 +32,19 @@ class TcpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError("ring_bytes must be a power of two, such as 8388608")
 
 
+class NatConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How NAT rewrites are seen.
+
+    :param source: ``kprobes`` on conntrack, its ``netlink`` events, the best that this kernel offers, or ``off``.
+    :param buffer_bytes: memory of the kernel for netlink events that wait to be read.
+    :param entries: rewrites that are kept at once.
+    """
+
+    source: Literal["auto", "kprobes", "netlink", "off"] = "auto"
+    buffer_bytes: Annotated[int, msgspec.Meta(ge=1 << 12, le=1 << 30)] = 8 << 20
+    entries: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 262144
+
+
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What carries messages between actors.
 
@@ -82,10 +95,14 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
 
     :param node: the name of this node in all output; the host name by default.
+    :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
+        for all of the machine.
     """
 
     node: str = ""
+    namespaces: list[str] = []
     tcp: TcpConfig = TcpConfig()
+    nat: NatConfig = NatConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
     sinks: list[SinkConfig] = []
