@@ -7,7 +7,7 @@ import numpy as np
 from actors.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
 from actors.tuple_index import mixed
 from engine.flow_schema import FLOW_COLUMNS, GAUGES, OWNER, SIDES, FlowEvidence
-from engine.schema import COUNTERS, Columns
+from engine.schema import COUNTERS, Columns, flags
 
 _TCP: Final = 6
 #: What an end says of a window and not of itself: zero where it does not report.
@@ -78,7 +78,7 @@ def _fill_report(
 
 def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: tuple[Report, Report]) -> None:
     client, server = table.ends
-    opened = (columns["client.connection.opened"] | columns["server.connection.opened"]) != 0
+    opened = flags(columns, "client.connection.opened", "server.connection.opened")
     columns["connection.opened"] = opened & ~table.opened[flows]
     table.opened[flows] |= opened
     failed = np.zeros(len(flows), np.bool_)
@@ -111,7 +111,7 @@ def _remember_times(table: FlowTable, flows: np.ndarray, said: Columns, *, over:
 def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     client, server = table.ends
     both = (client.node[flows] != 0) & (server.node[flows] != 0)
-    both &= (columns["client.connection.adopted"] | columns["server.connection.adopted"]) == 0
+    both &= ~flags(columns, "client.connection.adopted", "server.connection.adopted")
     ways = {"bytes_unaccounted": (client, server), "reply_bytes_unaccounted": (server, client)}
     for name, (sender, receiver) in ways.items():
         missing = sender.sent[flows].astype(np.int64) - receiver.received[flows].astype(np.int64)

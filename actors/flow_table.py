@@ -9,7 +9,7 @@ from actors.tuple_index import NOWHERE, TupleIndex
 from engine.chains import HOP
 from engine.flow_schema import OWNER, STANDING
 from engine.ledger import Stage
-from engine.schema import DELTA_COLUMNS, Columns
+from engine.schema import DELTA_COLUMNS, Columns, flags
 
 #: Connections at once, by default.
 FLOWS: Final = 262_144
@@ -184,6 +184,6 @@ class FlowTable:
         end = self.ends[side]
         for name, column in end.said.items():
             column[flows] = columns[name]
-        end.closed[flows] |= (columns["connection.closed"] | columns["connection.failed"]) != 0
+        end.closed[flows] |= flags(columns, "connection.closed", "connection.failed")
         end.sent[flows] = columns["tx_bytes_total"]
         end.received[flows] = columns["rx_bytes_total"]

@@ -17,7 +17,7 @@ from engine.chains import HOP, Chains
 from engine.flow_batch import FlowBatch, Node, flow_chunks
 from engine.flow_schema import empty_flows
 from engine.ledger import Ledger
-from engine.schema import DELTA_COLUMNS, Columns
+from engine.schema import DELTA_COLUMNS, Columns, flags
 
 _TCP: Final = 6
 
@@ -243,23 +243,23 @@ class Joiner:
     def _flows(self, rows: Rows, ends: np.ndarray, window: int) -> Columns:
         """Takes rows in, no two of one end, and makes flow columns of them."""
         table, flows, sides = self._table, ends // 2, ends % 2
-        parts = []
-        for side in (CLIENT_SIDE, SERVER_SIDE):
-            mine = np.flatnonzero(sides == side)
-            part = rows.take(mine)
-            if side == SERVER_SIDE:
-                self._learn_later(flows[mine], part)
-            table.say(side, flows[mine], part.columns)
-            parts.append((flows[mine], part))
+        client, server = (np.flatnonzero(sides == side) for side in (CLIENT_SIDE, SERVER_SIDE))
+        said = rows.take(client), rows.take(server)
+        self._learn_later(flows[server], said[SERVER_SIDE])
+        table.say(CLIENT_SIDE, flows[client], said[CLIENT_SIDE].columns)
+        table.say(SERVER_SIDE, flows[server], said[SERVER_SIDE].columns)
         place = np.arange(len(flows), dtype=np.int32)
         self._scratch[flows] = place
         chosen = flows[self._scratch[flows] == place]
         self._scratch[chosen] = place[: len(chosen)]
-        reports = tuple((self._scratch[mine], part.columns, part.seq) for mine, part in parts)
-        columns = flow_columns(table, chosen, reports)
+        reports = tuple(
+            (self._scratch[flows[mine]], part.columns, part.seq)
+            for mine, part in zip((client, server), said, strict=True)
+        )
+        columns = flow_columns(table, chosen, (reports[0], reports[1]))
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
-        ended = (columns["connection.closed"] | columns["connection.failed"]) != 0
+        ended = flags(columns, "connection.closed", "connection.failed")
         lonely = (table.ends[0].node[chosen] == 0) | (table.ends[1].node[chosen] == 0)
         self._stage.note("one_end_only", int(np.count_nonzero(ended & lonely)))
         table.retire(chosen[ended | self._whole(chosen)], window)

@@ -67,7 +67,7 @@ class Places:
 
     def find(self, rows: "Rows", table: "FlowTable") -> np.ndarray:
         """The end (flow × 2 + side) that each row's socket is, or NOWHERE; shape (n,), int64."""
-        slots = rows.columns["socket.slot"]
+        slots = rows.columns["socket.slot"].astype(np.int64)
         ends = np.full(len(rows), NOWHERE, np.int64)
         for node in np.unique(rows.node).tolist():
             known = self._ends.get(node)

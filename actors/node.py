@@ -4,32 +4,43 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
+from actors.nat import ENTRIES, NatTable
+from actors.resolver import Resolver
 from actors.sockets import SocketTable
 from engine.batch import MESSAGE_BYTES, DeltaBatch, fitting
 from engine.frames import EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
 from engine.partition import by_partition
 from engine.spool import Outgoing
+from probes.layout import enums, rows_where, structs
 
 #: Stages whose books travel with the deltas: those before the sinks, which depend on nothing but the frames.
-STAGES = ("kernel", "frames", "sockets", "deltas")
+STAGES = ("kernel", "conntrack", "frames", "nat", "sockets", "deltas")
+
+_KIND = enums()["event_kind"]
+_NAT = (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"])
 
 log = logging.getLogger(__name__)
 
 
 class NodeActor:
-    """Keeps the socket table of one node and cuts its seconds into messages.
+    """Keeps the socket table and the NAT table of one node, and cuts its seconds into messages.
 
     :param boot: names this boot of the node; with ``node`` and a batch's ``seq`` it names a message for good.
+    :param entries: NAT entries that are kept.
     """
 
-    def __init__(self, node: str, boot: str, slots: int, ledger: Ledger) -> None:
+    def __init__(self, node: str, boot: str, slots: int, ledger: Ledger, entries: int = ENTRIES) -> None:
         self._node = node
         self._boot = boot
         self._ledger = ledger
         self._frames = ledger.stage("frames", "frames")
         self._rows = ledger.stage("deltas", "rows")
         self.table = SocketTable(slots, ledger.stage("sockets", "events"))
+        self.nat = NatTable(entries, ledger.stage("nat", "entries"))
+        self._resolver = Resolver(slots, self.nat)
         self._seq = 0
         self.window = 0
 
@@ -55,14 +66,24 @@ class NodeActor:
             return
         self._frames.delivered += 1
         if isinstance(frame, EventFrame):
-            self.table.apply(frame, self.window + 1)
+            self._take(frame)
         else:
             yield self._window(frame)
+
+    def _take(self, frame: EventFrame) -> None:
+        """Events of sockets go to their table, those of conntrack to the other."""
+        rewrites = np.isin(frame.events["header"]["kind"], _NAT)
+        if rewrites.any():
+            entries = np.ascontiguousarray(rows_where(frame.events, rewrites)).view(structs()["nat_event"])
+            self.nat.learn(entries, frame.offset_ns)
+            frame = replace(frame, events=rows_where(frame.events, ~rewrites))
+        self.table.apply(frame, self.window + 1)
 
     def _window(self, frame: SnapshotFrame) -> DeltaBatch:
         self.window = frame.window
         self._ledger.take("kernel", frame.account)
         columns, cgroups = self.table.tick(frame)
+        chains = self._resolver.resolve(columns, frame.window)
         self._rows.received += len(columns["socket.slot"])
         self._rows.queued += len(columns["socket.slot"])
         return DeltaBatch(
@@ -72,6 +93,7 @@ class NodeActor:
             frame.window,
             columns,
             cgroups,
+            chains,
             open_sockets=self.table.open_sockets,
             ledger=self.books(),
         )

@@ -175,7 +175,7 @@ def _spans(columns: Columns, rows: np.ndarray, window: int) -> tuple[np.ndarray,
 def callers(columns: Columns) -> np.ndarray:
     """Which sockets called: clients, and where that is not known, those with the higher port; shape (n,), bool."""
     roles = columns["connection.role"]
-    higher = columns["network.local.port"] > columns["network.peer.port"]
+    higher: np.ndarray = np.greater(columns["network.local.port"], columns["network.peer.port"])
     calls: np.ndarray = (roles == Role.CLIENT) | ((roles == Role.UNKNOWN) & higher)
     return calls
 

@@ -75,7 +75,7 @@ class TupleIndex:
         self._previous = np.full(capacity, NOWHERE, np.int32)
         self._bucket = np.zeros(capacity, np.int32)
         self._keys = np.zeros((capacity, _WORDS), np.uint64)  # touched, and so there, only where used
-        self._links = tuple(memoryview(a) for a in (self._head, self._next, self._previous, self._bucket))
+        self._links = tuple(a.data for a in (self._head, self._next, self._previous, self._bucket))
 
     def keys(self, places: np.ndarray) -> np.ndarray:
         """What these places have been added under; ``KEY``."""

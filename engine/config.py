@@ -45,6 +45,15 @@ class NatConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     entries: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 262144
 
 
+class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How the two ends of connections are put together.
+
+    :param flows: connections known at once; past it those that ended make room, then those longest silent.
+    """
+
+    flows: Annotated[int, msgspec.Meta(ge=16, le=1 << 24)] = 262144
+
+
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What carries messages between actors.
 
@@ -103,6 +112,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     namespaces: list[str] = []
     tcp: TcpConfig = TcpConfig()
     nat: NatConfig = NatConfig()
+    join: JoinConfig = JoinConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
     sinks: list[SinkConfig] = []

@@ -93,6 +93,14 @@ RESOLVED: Final = (
 NO_SLOT: Final = 0xFFFFFFFF
 
 
+def flags(columns: Columns, *names: str) -> npt.NDArray[np.bool_]:
+    """Where any of these flag columns is set; shape (n,)."""
+    found: npt.NDArray[np.bool_] = columns[names[0]] != 0
+    for name in names[1:]:
+        found |= columns[name] != 0
+    return found
+
+
 class Role(IntEnum):
     """Which end of the connection the socket is."""
 

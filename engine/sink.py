@@ -1,7 +1,7 @@
 """The sink contract: what a class behind the entry point group ``tailrace.sinks`` provides."""
 
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -14,6 +14,7 @@ GROUP = "tailrace.sinks"
 
 #: What sinks take: flows, or with ``--stage deltas`` the deltas that they are made of.
 Batch = FlowBatch | DeltaBatch
+Stage = Literal["flows", "deltas"]
 
 
 @runtime_checkable

@@ -1,8 +1,9 @@
-"""The way of the data, top to bottom: frames of a probe, socket state, deltas, sinks."""
+"""The way of the data, top to bottom: frames of a probe, socket state and NAT, deltas, flows, sinks."""
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 from faust.types import StreamT
 
 from actors.fanout import FanOut
+from actors.joiner import Joiner
 from actors.node import NodeActor
 from engine.batch import DeltaBatch
 from engine.config import Config
@@ -17,7 +19,7 @@ from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.feed import FrameSource, Origin, Send
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
-from engine.sink import Sink
+from engine.sink import Batch, Sink, Stage
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from probes.source import Source
@@ -32,6 +34,7 @@ class Pipeline:
 
     :param sinks: opened and closed by the pipeline.
     :param source: where frames come from, this machine's kernel by default; started and closed by the pipeline.
+    :param stage: what sinks get: flows, or the deltas that they are made of.
     """
 
     def __init__(
@@ -40,13 +43,16 @@ class Pipeline:
         sinks: dict[str, Sink],
         ledger: Ledger | None = None,
         source: FrameSource | None = None,
+        stage: Stage = "flows",
     ) -> None:
         self.ledger = ledger or Ledger()
         self._config = config
+        self._stage = stage
         self._stopping = asyncio.Event()
         self._source = source or KernelSource(config)
         origin = self._source.origin
-        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger)
+        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger, config.nat.entries)
+        self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows=config.join.flows)
         self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
         self._app = self._wire()
 
@@ -70,20 +76,29 @@ class Pipeline:
         @app.agent(deltas, name="deliver")
         async def deliver(stream: StreamT[bytes]) -> None:
             async for message in stream:
-                batch = DeltaBatch.decode(message)
-                if self._source.recorded:
-                    await self._fan_out.put(batch)
-                else:
-                    self._fan_out.offer(self._with_sinks(batch))
+                for batch in self._batches(DeltaBatch.decode(message)):
+                    if self._source.recorded:
+                        await self._fan_out.put(batch)
+                    else:
+                        self._fan_out.offer(batch)
 
         return app
 
-    def _with_sinks(self, batch: DeltaBatch) -> DeltaBatch:
-        """The node's books travel with a window's last message; those of this process's sinks join them here."""
-        if not batch.last:
-            return batch
-        sinks = {name: books for name, books in self.ledger.as_dict().items() if name.startswith("sink.")}
-        return replace(batch, ledger=batch.ledger | sinks)
+    def _batches(self, deltas: DeltaBatch) -> Iterator[Batch]:
+        """What sinks get: the deltas, or with the last of a window the flows that they make."""
+        if self._stage == "deltas":
+            yield replace(deltas, ledger=self._with_sinks(deltas.ledger))
+            return
+        self._joiner.add(deltas)
+        if deltas.last:
+            yield from self._joiner.close(deltas.window, self._with_sinks(deltas.ledger))
+
+    def _with_sinks(self, books: dict[str, Any]) -> dict[str, Any]:
+        """The node's books travel with a window's last message; those of what follows here join them."""
+        if not books or self._source.recorded:
+            return books
+        names = [name for name in self.ledger.stages if name == "join" or name.startswith("sink.")]
+        return books | {name: self.ledger.stages[name].as_dict() for name in names}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Runs until stop(); the last deltas reach the sinks.
