@@ -8,12 +8,27 @@ from typing import Final
 
 import numpy as np
 
-from actors.tuple_index import NOWHERE, TupleIndex, make_keys
+from actors.tuple_index import KEY, NOWHERE, TupleIndex, make_keys
 from engine.chains import HOP
+from engine.clock import SECOND_NS
 from engine.ledger import Stage
 from probes.layout import enums
 
 _KIND = enums()["event_kind"]
+
+#: Windows in which each entry that holds is announced once.
+REPEAT: Final = 60
+#: An entry as one node tells it to others.
+ANNOUNCED: Final = np.dtype(
+    [
+        ("called", KEY),
+        ("seen", KEY),
+        ("begin_ns", "<i8"),
+        ("end_ns", "<i8"),
+        ("netns", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
 
 #: Bounds of ``nat.entries``, by default.
 ENTRIES: Final = 262_144
@@ -59,6 +74,10 @@ class NatTable:
         self._end = np.zeros(entries, np.int64)
         self._netns = np.zeros(entries, np.uint32)
         self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
+        self._claimed = np.zeros(entries, np.bool_)  # rewrites a connection of this node's own sockets
+        self._said = np.zeros(entries, np.bool_)  # announced
+        self._heard = np.zeros(entries, np.int64)  # when it was said last
+        self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
         self._free = entries  # places below it were never used
         self._given_back: list[int] = []
         self._ended: deque[int] = deque()
@@ -76,8 +95,11 @@ class NatTable:
             take(events[begin:end], offset_ns)
 
     def _begin_entries(self, events: np.ndarray, offset_ns: int) -> None:
-        self._stage.received += len(events)
-        called, seen = _keys(events)
+        at = events["header"]["at_ns"].astype(np.int64)
+        self._begin_at(*_keys(events), events["netns"], np.where(at != 0, at + offset_ns, 0))
+
+    def _begin_at(self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, at_ns: np.ndarray) -> None:
+        self._stage.received += len(called)
         known = self._holding(called, seen)
         again = known != NOWHERE
         self._swept[known[again]] = False
@@ -85,13 +107,13 @@ class NatTable:
         fresh = np.flatnonzero(~again)
         places = self._take(len(fresh))
         self._stage.drop("table_full", len(fresh) - len(places))
-        self._stage.delivered += len(events) - (len(fresh) - len(places))
+        self._stage.delivered += len(called) - (len(fresh) - len(places))
         fresh = fresh[: len(places)]
-        at = events["header"]["at_ns"][fresh].astype(np.int64)
-        self._begin[places] = np.where(at != 0, at + offset_ns, 0)
+        self._begin[places] = at_ns[fresh]
         self._end[places] = OPEN
-        self._swept[places] = False
-        self._netns[places] = events["netns"][fresh]
+        self._swept[places] = self._claimed[places] = self._said[places] = False
+        self._netns[places] = netns[fresh]
+        self._changed.append(places)
         self._called.add(places, called[fresh])
         self._seen.add(places, seen[fresh])
 
@@ -114,6 +136,7 @@ class NatTable:
 
     def _finish(self, places: np.ndarray, at_ns: np.ndarray) -> None:
         self._end[places] = at_ns
+        self._changed.append(places)
         self._ended.extend(places.tolist())
         if len(self._ended) > 2 * len(self._end):  # entries that ended, came again, and ended again
             self._ended = deque(dict.fromkeys(self._ended))
@@ -183,6 +206,45 @@ class NatTable:
                 return places
             left[rows[skip]] -= holds[skip]
             places[rows[skip]] = index.older(here[skip])
+
+    def claim(self, places: np.ndarray) -> None:
+        """A socket of this node called by way of these entries: nobody else needs them."""
+        self._claimed[places] = True
+
+    def announce(self, window: int) -> np.ndarray:
+        """What other places should know: entries that began or ended and rewrite nobody's call of this node, and a
+        part of those that hold, so that each is said once in ``REPEAT`` windows; ``ANNOUNCED``."""
+        changed = np.unique(np.concatenate([*self._changed, np.zeros(0, np.int32)]))
+        self._changed = []
+        changed = changed[~self._claimed[changed] & ((self._end[changed] == OPEN) | self._said[changed])]
+        repeated = np.arange(window % REPEAT, len(self._end), REPEAT)
+        repeated = repeated[self._said[repeated] & (self._end[repeated] == OPEN)]
+        places = np.union1d(changed, repeated).astype(np.int32)
+        self._said[places] = True
+        said = np.zeros(len(places), ANNOUNCED)
+        for name, index in (("called", self._called), ("seen", self._seen)):
+            said[name].view("V48")[...] = index.keys(places).view("V48")
+        said["begin_ns"], said["end_ns"] = self._begin[places], self._end[places]
+        said["netns"] = self._netns[places]
+        return said
+
+    def hear(self, said: np.ndarray, now_ns: int) -> None:
+        """Takes in what another node announced; ``ANNOUNCED``. What nobody repeats has ended."""
+        called, seen = (np.ascontiguousarray(said[name]) for name in ("called", "seen"))
+        self._begin_at(called, seen, said["netns"], said["begin_ns"])
+        places = self._holding(called, seen)
+        held = places != NOWHERE
+        self._heard[places[held]] = now_ns
+        over = held & (said["end_ns"] != OPEN)
+        self._finish(places[over], said["end_ns"][over])
+        self._changed = []
+
+    def forget_unheard(self, now_ns: int) -> None:
+        """Ends the entries that nobody has repeated for two rounds."""
+        silent = (self._end == OPEN) & (self._heard < now_ns - 2 * REPEAT * SECOND_NS)
+        places = np.flatnonzero(silent).astype(np.int32)
+        self._finish(places, np.full(len(places), now_ns))
+        self._changed = []
 
     def called(self, places: np.ndarray) -> np.ndarray:
         """The tuples O of entries; ``HOP``."""

@@ -22,6 +22,8 @@ class Resolver:
 
     A caller's tuple is followed from entry to entry until none rewrites it, at most ``REWRITES`` times; that of who
     was called is followed backward.
+
+    :param slots: sockets at once; more are made room for.
     """
 
     def __init__(self, slots: int, table: NatTable) -> None:
@@ -36,27 +38,33 @@ class Resolver:
         """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows."""
         calls = callers(columns)
         own = own_hops(columns, calls)
-        rewrites, far, between = self._known(columns, calls, own, window)
+        rewrites, far, between = self.follow(columns, own, calls, window)
         final, first = own.view("V36").copy(), own.view("V36").copy()
         changed = rewrites > 0
         ahead, back = changed & calls, changed & ~calls
         final[ahead], first[back] = far.view("V36")[ahead], far.view("V36")[back]
         name_resolved(columns, final.view(HOP))
-        return _chains(columns, first.view(HOP), final.view(HOP), rewrites, between)
+        columns["nat.index"], chains = chains_of(first.view(HOP), final.view(HOP), rewrites, between)
+        return chains
 
-    def _known(
-        self, columns: Columns, calls: np.ndarray, own: np.ndarray, window: int
+    def follow(
+        self, columns: Columns, own: np.ndarray, calls: np.ndarray, window: int
     ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-        """Rewrites and far end of each row, and hops between, by row."""
+        """Rewrites and far end of each row, and hops between, by row.
+
+        :param own: the tuples to begin with, ``HOP``.
+        :param calls: whose are followed ahead; the others backward.
+        """
         slots, generations = columns["socket.slot"], columns["socket.generation"]
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
+        self._grow(int(index.max()) + 1 if len(index) else 0)
         new = slotted & (self._generation[index] != generations)
         self._forget(slots[new], generations[new], window)
         rewrites = np.where(slotted, self._rewrites[index], 0).astype(np.uint8)
         far = self._far.view("V36")[index].view(HOP)
-        open_ = ~slotted | (self._first_window[index] + PATIENCE > window)
-        rows = np.flatnonzero(open_ & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
+        unsettled = ~slotted | (self._first_window[index] + PATIENCE > window)
+        rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
         between = self._between_of(slots, rewrites)
         if len(rows):
             found = _Search(self._table, columns, calls, own, rows, window)
@@ -64,6 +72,14 @@ class Resolver:
             far.view("V36")[rows] = found.far.view("V36")
             self._keep(slots, rows[slotted[rows] & (rewrites[rows] > 0)], rewrites, far, found.between)
         return rewrites, far, between
+
+    def _grow(self, slots: int) -> None:
+        if slots > len(self._generation):
+            for name in ("_generation", "_first_window", "_rewrites", "_far"):
+                column = getattr(self, name)
+                grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
+                grown[: len(column)] = column
+                setattr(self, name, grown)
 
     def _forget(self, slots: np.ndarray, generations: np.ndarray, window: int) -> None:
         """These slots have new sockets."""
@@ -91,8 +107,8 @@ class Resolver:
     def _between_of(self, slots: np.ndarray, rewrites: np.ndarray) -> dict[int, np.ndarray]:
         if not self._between:
             return {}
-        rows = np.flatnonzero(rewrites > 1).tolist()
-        return {row: self._between[slot] for row, slot in zip(rows, slots[rows].tolist(), strict=True)}
+        held = ((row, self._between.get(slots[row])) for row in np.flatnonzero(rewrites > 1).tolist())
+        return {row: hops for row, hops in held if hops is not None}
 
 
 class _Search:
@@ -131,6 +147,8 @@ class _Search:
             if step:
                 for row in here.tolist():
                     passed.setdefault(row, []).append(self.far[row : row + 1].copy())
+            if ahead:
+                self._table.claim(places)
             hops = self._table.seen(places) if ahead else self._table.called(places)
             self.far.view("V36")[here] = hops.view("V36")
             self.rewrites[here] += 1
@@ -197,19 +215,16 @@ def name_resolved(columns: Columns, hops: np.ndarray) -> None:
         columns[f"connection.{end}.port"] = np.ascontiguousarray(hops[f"{end}_port"])
 
 
-def _chains(
-    columns: Columns,
-    first: np.ndarray,
-    final: np.ndarray,
-    rewrites: np.ndarray,
-    between: dict[int, np.ndarray],
-) -> Chains:
-    """The table of chains, and the column ``nat.index`` that points into it."""
+def chains_of(
+    first: np.ndarray, final: np.ndarray, rewrites: np.ndarray, between: dict[int, np.ndarray]
+) -> tuple[np.ndarray, Chains]:
+    """The column ``nat.index``, and the table of chains that it points into.
+
+    :param rewrites: of each row; 0 for no chain.
+    :param between: by row, the hops of chains of more than two that are neither first nor last.
+    """
     rows = np.flatnonzero(rewrites)
     index = np.zeros(len(rewrites), np.uint32)
-    columns["nat.index"] = index
-    if not len(rows):
-        return Chains()
     index[rows] = np.arange(1, len(rows) + 1)
     places = {int(index[row]) - 1: hops for row, hops in between.items()}
-    return Chains.of(first[rows], final[rows], rewrites[rows], places)
+    return index, Chains.of(first[rows], final[rows], rewrites[rows], places)

@@ -22,7 +22,7 @@ _ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
 _ROW_BYTES = sum(np.dtype(kind).itemsize for kind in DELTA_COLUMNS.values())
 
 
-_HEAD = ("node", "boot", "seq", "window", "cgroups", "chunk", "chunks", "open_sockets", "ledger")
+_HEAD = ("node", "boot", "seq", "window", "cgroups", "chunk", "chunks", "open_sockets", "ledger", "via")
 
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -48,6 +48,7 @@ class _Message(msgspec.Struct):
     open_sockets: Count
     ledger: dict[str, Any]
     chains: dict[str, memoryview] = {}
+    via: int = -1
 
     def complaint(self, columns: Columns) -> str:
         """What does not fit together, or nothing."""
@@ -85,6 +86,7 @@ class DeltaBatch:
     :param cgroups: paths that the column ``cgroup.index`` points into.
     :param chains: what the column ``nat.index`` points into; the first is empty.
     :param open_sockets: connections open at the end of the window, also those that have no row.
+    :param via: the partition whose worker found that the rows belong to another; -1 from the node itself.
     :param ledger: the node's loss ledger at the end of the window, in the last chunk of it (else empty).
     """
 
@@ -99,6 +101,7 @@ class DeltaBatch:
     chunks: int = 1
     open_sockets: int = 0
     ledger: dict[str, Any] = field(default_factory=dict)
+    via: int = -1
 
     def __len__(self) -> int:
         return len(self.columns["socket.slot"])
@@ -114,7 +117,7 @@ class DeltaBatch:
         head = {"v": VERSION, "node": self.node, "boot": self.boot, "seq": self.seq, "window": self.window}
         part = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
         tables = {"cgroups": self.cgroups, "chains": self.chains.encode()}
-        whole = tables | {"open_sockets": self.open_sockets, "ledger": self.ledger}
+        whole = tables | {"open_sockets": self.open_sockets, "ledger": self.ledger, "via": self.via}
         packed: bytes = msgpack.packb(head | part | whole)
         return packed
 

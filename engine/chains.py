@@ -114,6 +114,32 @@ class Chains(Sequence[Chain]):
             hops[end - 1 - len(middle) : end - 1] = middle.view("V36")
         return cls(lengths, hops.view(HOP))
 
+    def extended(self, index: np.ndarray, more: "Chains", further: np.ndarray) -> "Chains":
+        """A table of the chains at ``index``, each gone on with the chain of ``more`` that begins where it ends.
+
+        :param index: 0 where there is none yet; shape (m,).
+        :param further: into ``more``, none of them 0; shape (m,).
+        """
+        there = index > 0
+        before = np.where(there, self._take(self._lengths, index), 0).astype(np.int64)
+        after = more._lengths[further - 1].astype(np.int64) - there
+        begins = np.stack(
+            (
+                np.where(there, self._take(self._ends, index), 0) - before,
+                len(self._hops) + more._ends[further - 1] - after,
+            ),
+            axis=1,
+        ).ravel()
+        lengths = np.stack((before, after), axis=1).ravel()
+        ends = np.cumsum(lengths)
+        places = np.repeat(begins - ends + lengths, lengths) + np.arange(int(ends[-1]) if len(ends) else 0)
+        hops = np.concatenate((self._hops.view("V36"), more._hops.view("V36")))[places]
+        return Chains((before + after).astype(np.uint8), hops.view(HOP))
+
+    @staticmethod
+    def _take(column: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return column[index - 1] if len(column) else np.zeros(len(index), column.dtype)
+
     def used(self, index: np.ndarray) -> tuple[np.ndarray, "Chains"]:
         """``index`` renumbered, and the table of those chains only."""
         if not len(self._lengths) or not index.any():
