@@ -64,10 +64,12 @@ class NatTable:
 
     :param entries: at most; an entry takes about 170 bytes.
     :param stage: in entries: received, delivered (known), dropped for ``table_full``.
+    :param announces: whether ``announce`` will be called, once a window.
     """
 
-    def __init__(self, entries: int, stage: Stage) -> None:
+    def __init__(self, entries: int, stage: Stage, *, announces: bool = False) -> None:
         self._stage = stage
+        self._announces = announces
         self._called = TupleIndex(entries)  # by O
         self._seen = TupleIndex(entries)  # by T
         self._begin = np.zeros(entries, np.int64)
@@ -113,7 +115,7 @@ class NatTable:
         self._end[places] = OPEN
         self._swept[places] = self._claimed[places] = self._said[places] = False
         self._netns[places] = netns[fresh]
-        self._changed.append(places)
+        self._note(places)
         self._called.add(places, called[fresh])
         self._seen.add(places, seen[fresh])
 
@@ -136,10 +138,14 @@ class NatTable:
 
     def _finish(self, places: np.ndarray, at_ns: np.ndarray) -> None:
         self._end[places] = at_ns
-        self._changed.append(places)
+        self._note(places)
         self._ended.extend(places.tolist())
         if len(self._ended) > 2 * len(self._end):  # entries that ended, came again, and ended again
             self._ended = deque(dict.fromkeys(self._ended))
+
+    def _note(self, places: np.ndarray) -> None:
+        if self._announces:
+            self._changed.append(places)
 
     def _holding(self, called: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """The place of the entry O → T that holds, or of one that ends unless it is said again; else NOWHERE."""
@@ -237,14 +243,12 @@ class NatTable:
         self._heard[places[held]] = now_ns
         over = held & (said["end_ns"] != OPEN)
         self._finish(places[over], said["end_ns"][over])
-        self._changed = []
 
     def forget_unheard(self, now_ns: int) -> None:
         """Ends the entries that nobody has repeated for two rounds."""
         silent = (self._end == OPEN) & (self._heard < now_ns - 2 * REPEAT * SECOND_NS)
         places = np.flatnonzero(silent).astype(np.int32)
         self._finish(places, np.full(len(places), now_ns))
-        self._changed = []
 
     def called(self, places: np.ndarray) -> np.ndarray:
         """The tuples O of entries; ``HOP``."""
