@@ -19,10 +19,10 @@ from probes.bulk_receiver import BulkReceiver, Received
 from probes.conntrack_socket import ALWAYS, COUNT, NEVER, dump, open_listener
 from probes.ctnetlink import Entries, Reader
 from probes.known_namespaces import KnownNamespaces
+from probes.layout import rows_where
 from probes.namespace_numbers import overrun
 from probes.namespaces import ChosenNamespaces
-from probes.layout import rows_where
-from probes.nat_events import all_ended, no_events, stamped
+from probes.nat_events import all_ended, joined, no_events, stamped
 from probes.netlink import split
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Conntrack:
             self._look_at = 0
         parts = [*self._received(self._known)]
         self._known.forget(gone)
-        return np.concatenate((no_events(), *parts, self._end(gone)))
+        return joined((*parts, self._end(gone)))
 
     def _received(self, known: KnownNamespaces) -> Iterator[np.ndarray]:
         for _ in range(CALLS if self._listener else 0):
@@ -163,6 +163,8 @@ class Conntrack:
     def _end(self, namespaces: Iterable[int]) -> np.ndarray:
         """All entries of these namespaces are ended, as far as any were reported."""
         ended = self._reported & set(namespaces)
+        if not ended:
+            return no_events()
         self._reported -= ended
         for namespace in ended:
             self._wanted.pop(namespace, None)
@@ -185,7 +187,7 @@ class Conntrack:
             self._wanted |= dict.fromkeys(self._silent, True)
         while self._wanted and self._monotonic() - now < TURN_NS:
             parts.append(self._dump(*self._wanted.popitem()))
-        return np.concatenate((no_events(), *parts))
+        return joined(parts)
 
     def _look(self, now: int) -> np.ndarray:
         self._look_at = now + LOOK_NS
@@ -215,7 +217,7 @@ class Conntrack:
         entries = self._reader.read(*split(found.messages))
         self._note_silent(namespace, entries.ids, found.mode, again)
         netns = np.full(len(entries.events), namespace, np.uint32)
-        return np.concatenate((before, self._deliver(entries, netns, 0)))
+        return joined((before, self._deliver(entries, netns, 0)))
 
     def _note_silent(self, namespace: int, ids: np.ndarray, mode: int, again: bool) -> None:
         """Entries made before anybody listened end untold in mode HEARD: dumps go on until they are gone."""

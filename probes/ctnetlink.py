@@ -150,7 +150,7 @@ def _address(target: np.ndarray, messages: np.ndarray, begin: int, family: int) 
 
 def _rewrites(events: np.ndarray) -> np.ndarray:
     """Whether the reply is not just the original the other way round."""
-    plain = events.view(np.uint8).reshape(len(events), -1)
+    plain = events.view(np.uint8).reshape(len(events), _EVENT.itemsize)
     shorts = plain.view("<u2")
     differs: np.ndarray = np.zeros(len(events), np.bool_)
     for one, other, count in _TURNED:

@@ -89,7 +89,7 @@ def split(data: bytes) -> tuple[np.ndarray, np.ndarray]:
             starts.append(at)
             lengths.append(length)
         at += (length + 3) // 4 * 4
-    width = (max(lengths, default=0) + 3) // 4 * 4
+    width = (max(lengths, default=HEADER.size) + 3) // 4 * 4
     flat = np.frombuffer(data + bytes(width), np.uint8)
     rows = flat[np.array(starts, np.intp)[:, None] + np.arange(width)]
     return rows, np.array(lengths, np.intp)
