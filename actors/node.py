@@ -10,14 +10,14 @@ from actors.nat import ENTRIES, NatTable
 from actors.resolver import Resolver
 from actors.sockets import SocketTable
 from engine.batch import MESSAGE_BYTES, DeltaBatch, fitting
-from engine.frames import EventFrame, SnapshotFrame, decode
+from engine.frames import FEEDS, EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
 from engine.partition import by_partition
 from engine.spool import Outgoing
 from probes.layout import enums, rows_where, structs
 
 #: Stages whose books travel with the deltas: those before the sinks, which depend on nothing but the frames.
-STAGES = ("kernel", "conntrack", "frames", "nat", "sockets", "deltas")
+STAGES = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
 
 _KIND = enums()["event_kind"]
 _NAT = (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"])
@@ -81,7 +81,8 @@ class NodeActor:
 
     def _window(self, frame: SnapshotFrame) -> DeltaBatch:
         self.window = frame.window
-        self._ledger.take("kernel", frame.account)
+        for name, books in {"kernel": frame.account, **frame.feeds}.items():
+            self._ledger.take(name, books)
         columns, cgroups = self.table.tick(frame)
         chains = self._resolver.resolve(columns, frame.window)
         self._rows.received += len(columns["socket.slot"])

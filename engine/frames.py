@@ -1,6 +1,6 @@
 """What the probe sends to the socket actor, as bytes: events as they came, and one snapshot a second."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
@@ -11,6 +11,9 @@ from probes.layout import packed_bytes, structs
 VERSION = 1
 #: What the books of a stage have at least (``engine.ledger.Stage.as_dict``).
 ACCOUNT = ("unit", "received", "delivered", "queued", "dropped", "noted")
+
+#: Stages of what brings events another way than by the ring.
+FEEDS = ("conntrack",)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class SnapshotFrame:
     :param new_slots: slots whose description changed; shape (m,), uint32.
     :param descriptions: ``struct description``; shape (m,).
     :param account: books of the kernel side (``engine.ledger.Stage.as_dict``).
+    :param feeds: the same of what brings events another way, by the name of its stage; recordings of earlier
+        versions have none.
     """
 
     offset_ns: int
@@ -47,11 +52,13 @@ class SnapshotFrame:
     new_slots: np.ndarray
     descriptions: np.ndarray
     account: dict[str, Any]
+    feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """As bytes for a topic."""
         arrays = {name: packed_bytes(getattr(self, name)) for name in _ARRAYS}
-        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, account=self.account, **arrays)
+        books = {"account": self.account, "feeds": self.feeds}
+        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, **books, **arrays)
 
 
 _ARRAYS = {
@@ -87,7 +94,7 @@ def _event_frame(message: dict[str, Any]) -> EventFrame:
 
 def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
     arrays = {name: np.frombuffer(message[name], dtype) for name, dtype in _ARRAYS.items()}
-    account = {name: message["account"][name] for name in ACCOUNT}
+    feeds = message.get("feeds", {})
     return SnapshotFrame(
         message["offset_ns"],
         message["window"],
@@ -95,5 +102,10 @@ def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
         arrays["cells"],
         arrays["new_slots"],
         arrays["descriptions"],
-        account,
+        _account(message["account"]),
+        {name: _account(feeds[name]) for name in FEEDS if name in feeds},
     )
+
+
+def _account(books: dict[str, Any]) -> dict[str, Any]:
+    return {name: books[name] for name in ACCOUNT}

@@ -22,6 +22,7 @@ from engine.metrics import serve_metrics
 from engine.sink import Batch, Sink, Stage
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
+from probes.conntrack import Conntrack
 from probes.source import Source
 from probes.tcp import TcpProbe
 
@@ -164,7 +165,15 @@ class KernelSource:
     def __init__(self, config: Config) -> None:
         self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
         self._probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
-        self._source = Source(self._probe, self._pass_on)
+        self._conntrack = self._see_rewrites(config)
+        feeds = {"conntrack": self._conntrack} if self._conntrack else {}
+        self._source = Source(self._probe, self._pass_on, feeds=feeds)
+
+    def _see_rewrites(self, config: Config) -> Conntrack | None:
+        nat = config.nat
+        if nat.source == "off":
+            return None
+        return Conntrack(nat.buffer_bytes, config.namespaces, required=nat.source == "netlink")
 
     async def start(self) -> None:
         """Attaches every hook and adopts open sockets.
@@ -172,6 +181,8 @@ class KernelSource:
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
         await asyncio.to_thread(self._probe.start)
+        if self._conntrack:
+            self._conntrack.start()
 
     async def run(self, send: Send) -> None:
         """Runs until stop(), then sends the last events and the unfinished window."""
@@ -191,6 +202,8 @@ class KernelSource:
     def close(self) -> None:
         """Nothing is left in the kernel."""
         self._probe.close()
+        if self._conntrack:
+            self._conntrack.close()
 
     async def _pass_on(self, frame: bytes) -> None:
         await self._send(frame)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import select
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -40,14 +40,40 @@ class Probe(Protocol):
     def detach(self) -> None: ...
 
 
+class Feed(Protocol):
+    """Events that come another way than by the ring: NAT rewrites."""
+
+    @property
+    def account(self) -> Stage: ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether catch_up() has something to do."""
+
+    def notice(self, netns: np.ndarray) -> None:
+        """Network namespaces in which sockets live."""
+
+    def events(self) -> np.ndarray:
+        """Records of the ring's form; does not block."""
+
+    def catch_up(self) -> np.ndarray:
+        """More of them; may block."""
+
+
 class Source:
     """Drains ``probe`` into ``send`` until stopped; a send that waits leaves events in the ring.
 
     ``account`` is the kernel's own: events made, read, lost because the ring was full; it travels in snapshots.
+
+    :param feeds: by the name of their stage; what they have goes ahead of the ring's events, and what was there when
+        a snapshot was taken goes ahead of that: a connection's rewrite comes before its row.
     """
 
-    def __init__(self, probe: Probe, send: Send, clock: Clock | None = None) -> None:
+    def __init__(
+        self, probe: Probe, send: Send, clock: Clock | None = None, feeds: Mapping[str, Feed] | None = None
+    ) -> None:
         self._probe = probe
+        self._feeds = feeds or {}
         self._send = send
         self.account = Stage("events")
         self.clock = clock or Clock()
@@ -97,6 +123,7 @@ class Source:
     async def _drain(self, boundary: int | None) -> None:
         """Sends what the ring holds; events from ``boundary`` on wait for the next window."""
         events = self._probe.events()
+        await self._drain_feeds()
         if self._later is not None:
             events, self._later = np.concatenate((self._later, events)), None
         if boundary is not None:
@@ -104,6 +131,16 @@ class Source:
             self._later = rows_where(events, late).copy() if late.any() else None
             events = rows_where(events, ~late)
         self.account.delivered += len(events)
+        await self._send_events(events)
+
+    async def _drain_feeds(self) -> None:
+        """Sends what the feeds hold. Whatever its time, it belongs to the window that is not over yet."""
+        for feed in self._feeds.values():
+            await self._send_events(feed.events())
+            if feed.behind:
+                await self._send_events(await asyncio.to_thread(feed.catch_up))
+
+    async def _send_events(self, events: np.ndarray) -> None:
         if len(events):
             await self._send(EventFrame(self.clock.offset_ns, events).encode())
 
@@ -115,6 +152,8 @@ class Source:
             self.account.note("windows_joined", behind)
             boundary += behind * SECOND_NS
         shot = self._probe.snapshot()
+        for feed in self._feeds.values():
+            feed.notice(shot.descriptions["netns"])
         await self._drain(None if final else boundary)
         self._account(self._probe.tallies(), final=final)
         frame = SnapshotFrame(
@@ -125,6 +164,7 @@ class Source:
             shot.new_slots,
             shot.descriptions,
             self.account.as_dict(),
+            {name: feed.account.as_dict() for name, feed in self._feeds.items()},
         )
         await self._send(frame.encode())
         self.clock.correct()
