@@ -7,9 +7,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from actors.lane import Lane, LaneStatistics, Limits, OnError
-from engine.batch import DeltaBatch
 from engine.ledger import Ledger
-from engine.sink import Sink
+from engine.sink import Batch, Sink
 
 #: Seconds that a cancelled write, and after it ``close()``, may take before the sink is left behind.
 GRACE: Final = 2.0
@@ -65,12 +64,12 @@ class FanOut:
             raise
         self._tasks = [asyncio.create_task(lane.run(), name=f"sink.{lane.name}") for lane in self._opened]
 
-    def offer(self, batch: DeltaBatch) -> None:
+    def offer(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink; never waits. A full queue drops its oldest, counted."""
         for lane in self._lanes.values():
             lane.offer(batch)
 
-    async def put(self, batch: DeltaBatch) -> None:
+    async def put(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink as soon as each has room for it, so that none is dropped for it."""
         for lane in self._lanes.values():
             await lane.room(len(batch))

@@ -7,10 +7,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.batch import DeltaBatch
 from engine.errors import BROKEN_PIPE, SinkError
 from engine.ledger import Stage
-from engine.sink import Sink
+from engine.sink import Batch, Sink
 
 #: Called with the sink's name and its error.
 OnError = Callable[[str, BaseException], None]
@@ -61,9 +60,9 @@ class Lane:
         self._stage = stage
         self._limits = limits
         self._on_error = on_error
-        self._pending: deque[DeltaBatch] = deque()
+        self._pending: deque[Batch] = deque()
         self._pending_rows = 0
-        self._in_flight: DeltaBatch | None = None
+        self._in_flight: Batch | None = None
         self._busy_since = 0.0
         self._changed = asyncio.Event()
         self._eased = asyncio.Event()
@@ -75,7 +74,7 @@ class Lane:
         self._retries = 0
         self._failures: Counter[str] = Counter()
 
-    def offer(self, batch: DeltaBatch) -> None:
+    def offer(self, batch: Batch) -> None:
         """Queue ``batch``; at the limit the oldest batches make room, dropped as ``queue_full``."""
         rows = len(batch)
         self._received += 1
@@ -167,13 +166,13 @@ class Lane:
         limits = self._limits
         return len(self._pending) < limits.batches and self._pending_rows + rows <= limits.rows
 
-    def _take(self) -> DeltaBatch:
+    def _take(self) -> Batch:
         batch = self._pending.popleft()
         self._pending_rows -= len(batch)
         self._eased.set()
         return batch
 
-    async def _deliver(self, batch: DeltaBatch) -> None:
+    async def _deliver(self, batch: Batch) -> None:
         """Give ``batch`` to the sink and settle it, also when the task is cancelled meanwhile."""
         self._in_flight = batch
         self._busy_since = time.monotonic()
@@ -185,7 +184,7 @@ class Lane:
                 self._in_flight = None
                 self._settle(batch, lost, reason)
 
-    async def _write(self, batch: DeltaBatch) -> tuple[int, str]:
+    async def _write(self, batch: Batch) -> tuple[int, str]:
         """Offer ``batch`` until it is taken or lost: rows lost, and the reason ("" if all went well)."""
         pause, attempt = self._limits.first_pause, 1
         while True:
@@ -203,7 +202,7 @@ class Lane:
             pause, attempt = min(2 * pause, self._limits.longest_pause), attempt + 1
             self._retries += 1
 
-    async def _offer_once(self, batch: DeltaBatch) -> BaseException | None:
+    async def _offer_once(self, batch: Batch) -> BaseException | None:
         """The error of one call of the sink, or None.
 
         :raises asyncio.CancelledError: if this task was cancelled; one that the sink made up is its error.
@@ -224,7 +223,7 @@ class Lane:
             return error
         return None
 
-    def _settle(self, batch: DeltaBatch, lost: int, reason: str) -> None:
+    def _settle(self, batch: Batch, lost: int, reason: str) -> None:
         """Book the rows of ``batch``: ``lost`` ones as dropped for ``reason``, the others as delivered."""
         self._stage.queued -= len(batch)
         self._stage.delivered += len(batch) - lost

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 import msgspec
 
 from engine.errors import UsageError
+from engine.row_stage import RowStage
 
 PREFIX = "TAILRACE_"
 
@@ -82,12 +83,14 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
 
     :param node: the name of this node in all output; the host name by default.
+    :param stage: what sinks get: flows, or the deltas that they are made of.
     """
 
     node: str = ""
     tcp: TcpConfig = TcpConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
+    stage: RowStage = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -17,6 +17,7 @@ from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.feed import FrameSource, Origin, Send
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
+from engine.row_stage import RowStage
 from engine.sink import Sink
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
@@ -32,6 +33,7 @@ class Pipeline:
 
     :param sinks: opened and closed by the pipeline.
     :param source: where frames come from, this machine's kernel by default; started and closed by the pipeline.
+    :param stage: what the sinks get.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class Pipeline:
         sinks: dict[str, Sink],
         ledger: Ledger | None = None,
         source: FrameSource | None = None,
+        stage: RowStage = "flows",
     ) -> None:
         self.ledger = ledger or Ledger()
         self._config = config
+        self._stage = stage
         self._stopping = asyncio.Event()
         self._source = source or KernelSource(config)
         origin = self._source.origin
