@@ -62,7 +62,7 @@ class Load:
 
 
 def _engine(stack: contextlib.ExitStack, url: str, out: Path) -> Child:
-    command = [program(), "engine", "--nats", url, "--sink", f"jsonl:{out}"]
+    command = [program(), "engine", "--nats", url, "--stage", "deltas", "--sink", f"jsonl:{out}"]
     quiet = {"TAILRACE_LOG_LEVEL": "error"}
     return stack.enter_context(running(command, ready=lambda _: True, environment=quiet))
 

@@ -15,11 +15,11 @@ from benchmarks.figure import Bar, Reading
 from benchmarks.roles import Role, up
 from benchmarks.watchers import SETTLE_SECONDS, program
 from benchmarks.web import Web, web
-from engine.batch import DeltaBatch
 from engine.clock import SECOND_NS
 from engine.commands.process import give_memory_back
 from engine.config import Config
 from engine.errors import TailraceError
+from engine.sink import Batch
 from engine.topology import Pipeline
 from engine.worker import Engine
 
@@ -43,7 +43,7 @@ class Stamping:
     async def open(self) -> None:
         """Nothing to get ready."""
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Notes the time."""
         if len(batch):
             self.arrived[batch.window] = time.time_ns()
@@ -81,7 +81,7 @@ def in_memory(_: str) -> Waited:
     give_memory_back()
     sink = Stamping()
     with web() as site:
-        return asyncio.run(_watched(sink, Pipeline(Config(), {"stamping": sink}), site))
+        return asyncio.run(_watched(sink, Pipeline(Config(), {"stamping": sink}, stage="deltas"), site))
 
 
 def over_nats(url: str) -> Waited:
@@ -90,7 +90,7 @@ def over_nats(url: str) -> Waited:
     sink = Stamping()
     agent = [program(), "agent", "--nats", url]
     with web() as site, running(agent, ready=holds("bpf_link", "bpf-link")):
-        return asyncio.run(_watched(sink, Engine(Config(), url, {"stamping": sink}), site))
+        return asyncio.run(_watched(sink, Engine(Config(), url, {"stamping": sink}, stage="deltas"), site))
 
 
 def _reading(waited: Waited, bar: float) -> Reading:

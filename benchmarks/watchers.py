@@ -42,7 +42,7 @@ def program() -> str | Path:
 
 @contextlib.contextmanager
 def _tailrace(sink: str) -> Iterator[Child]:
-    command = [program(), "run", "--sink", sink]
+    command = [program(), "run", "--stage", "deltas", "--sink", sink]
     with running(command, ready=holds("bpf_link", "bpf-link")) as child:
         time.sleep(SETTLE_SECONDS)
         yield child

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 import msgspec
 
 from engine.errors import UsageError
+from engine.row_stage import RowStage
 
 PREFIX = "TAILRACE_"
 
@@ -106,6 +107,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param node: the name of this node in all output; the host name by default.
     :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
         for all of the machine.
+    :param stage: what sinks get: flows, or the deltas that they are made of.
     """
 
     node: str = ""
@@ -115,6 +117,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     join: JoinConfig = JoinConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
+    stage: RowStage = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -1,4 +1,4 @@
-"""Public flow messages: rows of one node's second, for whoever subscribes; ``docs/subjects.md`` is their page."""
+"""Public flow messages: connections of one second, for whoever subscribes; ``docs/subjects.md`` is their page."""
 
 from typing import Any, Final, NamedTuple
 
@@ -12,12 +12,13 @@ class BadFlows(ValueError):
 
 
 class FlowMessage(msgspec.Struct, frozen=True):
-    """One message. ``node``, ``boot``, ``seq`` and ``part`` name it for good.
+    """One message. ``node``, ``boot``, ``seq``, ``window`` and ``part`` name it for good.
 
-    :param seq: number of the delta message that the rows come from.
+    :param node: where the flows were joined; the nodes of a flow's ends stand in its row.
+    :param seq: number of the batch of flows that the rows come from.
     :param window: the second since the epoch.
     :param rows: dotted names of the schema, without those that are the same for all rows.
-    :param part: this message's place among the ``parts`` that the delta message became.
+    :param part: this message's place among the ``parts`` that the batch became, on whatever subjects.
     """
 
     v: int

@@ -1,7 +1,7 @@
 """The sink contract: what a class behind the entry point group ``tailrace.sinks`` provides."""
 
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -9,12 +9,12 @@ from engine.batch import DeltaBatch
 from engine.errors import UsageError
 from engine.flow_batch import FlowBatch
 from engine.nats_address import holds_secret
+from engine.row_stage import ROW_STAGES, RowStage
 
 GROUP = "tailrace.sinks"
 
 #: What sinks take: flows, or with ``--stage deltas`` the deltas that they are made of.
 Batch = FlowBatch | DeltaBatch
-Stage = Literal["flows", "deltas"]
 
 
 @runtime_checkable
@@ -23,6 +23,8 @@ class Sink(Protocol):
 
     ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``) whose first field is what
     ``--sink NAME:ARG`` sets. The constructor takes one and does no I/O.
+
+    A sink that does not take both kinds of batch says so in ``stages: ClassVar[tuple[RowStage, ...]]``.
     """
 
     Config: ClassVar[type[msgspec.Struct]]
@@ -48,15 +50,17 @@ def sink_names() -> list[str]:
     return sorted(entry.name for entry in entry_points(group=GROUP))
 
 
-def make_sink(name: str, settings: dict[str, Any]) -> Sink:
+def make_sink(name: str, settings: dict[str, Any], stage: RowStage = "flows") -> Sink:
     """The sink called ``name`` with its settings checked.
 
-    :raises UsageError: if there is no such sink, or a setting is unknown or of the wrong type.
+    :raises UsageError: if there is no such sink, it does not take rows of this stage, or a setting is unknown or of
+        the wrong type.
     """
     found = entry_points(group=GROUP, name=name)
     if not found:
         raise UsageError(f"unknown sink {name!r}", f"installed sinks: {', '.join(sink_names())}")
     factory = next(iter(found)).load()
+    _check_stage(name, getattr(factory, "stages", ROW_STAGES), stage)
     try:
         config = msgspec.convert(settings, factory.Config, strict=False)  # an ARG is text
     except msgspec.ValidationError as error:
@@ -65,7 +69,13 @@ def make_sink(name: str, settings: dict[str, Any]) -> Sink:
     return sink
 
 
-def make_sinks(wanted: list[tuple[str, dict[str, Any]]]) -> dict[str, Sink]:
+def _check_stage(name: str, taken: tuple[RowStage, ...], stage: RowStage) -> None:
+    if stage not in taken:
+        remedy = f"choose another sink for {stage}, or leave out --stage {stage}"
+        raise UsageError(f"sink {name} takes {' and '.join(taken)} only", remedy)
+
+
+def make_sinks(wanted: list[tuple[str, dict[str, Any]]], stage: RowStage = "flows") -> dict[str, Sink]:
     """Sinks by name; a second one of a name gets a number.
 
     :raises UsageError: as make_sink does.
@@ -73,7 +83,7 @@ def make_sinks(wanted: list[tuple[str, dict[str, Any]]]) -> dict[str, Sink]:
     sinks: dict[str, Sink] = {}
     for name, settings in wanted:
         number = sum(1 for other in sinks if other.partition("#")[0] == name) + 1
-        sinks[name if number == 1 else f"{name}#{number}"] = make_sink(name, settings)
+        sinks[name if number == 1 else f"{name}#{number}"] = make_sink(name, settings, stage)
     return sinks
 
 

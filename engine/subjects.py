@@ -12,6 +12,8 @@ DELTAS: Final = "deltas"
 
 #: Public flows: rows, for whoever subscribes.
 FLOWS: Final = "tailrace.flow"
+#: In the place of the node where neither end's is known; no node has this token.
+NOBODY: Final = "_"
 FLOW_STREAM: Final = "tailrace_flows"
 
 #: State of nodes: the last heartbeat of each is kept.
@@ -24,8 +26,8 @@ DEAD_STREAM: Final = "tailrace_dead"
 
 
 def flow(node: str) -> str:
-    """Where the flows that a node saw are published."""
-    return f"{FLOWS}.{token(node)}"
+    """Where the flows of a node's clients are published, and those of its servers whose client has no node."""
+    return f"{FLOWS}.{token(node) or NOBODY}"
 
 
 def heartbeat(node: str) -> str:

@@ -19,7 +19,8 @@ from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.feed import FrameSource, Origin, Send
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
-from engine.sink import Batch, Sink, Stage
+from engine.row_stage import RowStage
+from engine.sink import Batch, Sink
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from probes.conntrack import Conntrack
@@ -44,7 +45,7 @@ class Pipeline:
         sinks: dict[str, Sink],
         ledger: Ledger | None = None,
         source: FrameSource | None = None,
-        stage: Stage = "flows",
+        stage: RowStage = "flows",
     ) -> None:
         self.ledger = ledger or Ledger()
         self._config = config

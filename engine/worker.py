@@ -14,6 +14,7 @@ from engine.config import Config
 from engine.errors import TailraceError
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
+from engine.row_stage import RowStage
 from engine.sink import Sink
 from engine.subjects import DEAD, DEAD_STREAM, DELTAS, dead
 from engine.transport.embedded import EmbeddedApp, embedded_app
@@ -49,9 +50,10 @@ class Seen:
 class Engine:
     """Any number of engines share the partitions; a message is acknowledged when the sinks have taken it."""
 
-    def __init__(self, config: Config, url: str, sinks: dict[str, Sink]) -> None:
+    def __init__(self, config: Config, url: str, sinks: dict[str, Sink], stage: RowStage = "flows") -> None:
         self.ledger = Ledger()
         self._config = config
+        self._stage = stage
         self._books = self.ledger.stage("deltas", "messages")
         self._fan_out = FanOut(sinks, self.ledger)
         self._seen = Seen()

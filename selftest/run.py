@@ -8,6 +8,7 @@ import msgspec
 
 from engine.batch import DeltaBatch
 from engine.config import Config
+from engine.sink import Batch
 from engine.topology import Pipeline
 from selftest.collect import collect
 from selftest.comparison import compare
@@ -28,8 +29,9 @@ class CollectingSink:
     async def open(self) -> None:
         """Nothing to get ready."""
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Keeps the batch."""
+        assert isinstance(batch, DeltaBatch)  # the stage that was asked for
         self.batches.append(batch)
 
     async def close(self) -> None:
@@ -46,7 +48,7 @@ class SelfTest:
 
     def __init__(self, config: Config, profile: str) -> None:
         self._collected = CollectingSink()
-        self._pipeline = Pipeline(config, {self.sink: self._collected})
+        self._pipeline = Pipeline(config, {self.sink: self._collected}, stage="deltas")
         self._profile = profile
 
     async def run(self) -> Report:

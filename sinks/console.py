@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from engine.batch import DeltaBatch
 from engine.errors import SinkError
+from engine.sink import Batch
 from sinks.descriptor import write_all, write_error
 from sinks.plain import plain_lines
 from sinks.second import Second, Sort, publication
@@ -67,7 +67,7 @@ class ConsoleSink:
         if self._live:
             await self._writer.submit(_load)
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Sum ``batch`` up; with the last chunk of a second, show it.
 
         :raises SinkError: if the output is gone or full.
@@ -79,7 +79,7 @@ class ConsoleSink:
         """Let a frame under way finish; leaves the cursor below the table."""
         await self._writer.close(lambda: None)
 
-    def _collect(self, batch: DeltaBatch) -> list[Second]:
+    def _collect(self, batch: Batch) -> list[Second]:
         """The seconds that ``batch`` completes: its own, and an earlier one of which chunks were lost."""
         ready = []
         second = self._seconds.pop(batch.node, None)

@@ -95,7 +95,7 @@ class FlowBus:
         """Bytes of the largest message that the server takes, headers included."""
         return self._client.max_payload
 
-    async def publish(self, subject: str, parts: Sequence[FlowPart]) -> None:
+    async def publish(self, parts: Sequence[FlowPart]) -> None:
         """Return when the server has taken all of ``parts``.
 
         :raises SinkError: retryable as ``bus_away`` if it did not answer; ``disk_full`` or ``bus_refused`` if it
@@ -107,15 +107,15 @@ class FlowBus:
         for first in range(0, len(parts), IN_FLIGHT):
             some = parts[first : first + IN_FLIGHT]
             try:
-                await (self._keep(subject, some) if self._kept else self._tell(subject, some))
+                await (self._keep(some) if self._kept else self._tell(some))
             except (OSError, nats.errors.Error, TimeoutError) as error:
                 self._explain(error, sum(part.rows for part in parts) - self._taken)
 
-    async def _keep(self, subject: str, parts: Sequence[FlowPart]) -> None:
+    async def _keep(self, parts: Sequence[FlowPart]) -> None:
         """Publish to the stream and wait for every acknowledgement."""
         answers = await asyncio.gather(
             *(
-                self._js.publish(subject, part.data, headers={"Nats-Msg-Id": part.id}, timeout=PATIENCE)
+                self._js.publish(part.subject, part.data, headers={"Nats-Msg-Id": part.id}, timeout=PATIENCE)
                 for part in parts
             ),
             return_exceptions=True,
@@ -127,10 +127,10 @@ class FlowBus:
         if failed:
             raise failed[0]
 
-    async def _tell(self, subject: str, parts: Sequence[FlowPart]) -> None:
+    async def _tell(self, parts: Sequence[FlowPart]) -> None:
         """Publish to whoever listens, and wait until the server has read it."""
         for part in parts:
-            await self._client.publish(subject, part.data, headers={"Nats-Msg-Id": part.id})
+            await self._client.publish(part.subject, part.data, headers={"Nats-Msg-Id": part.id})
         await self._client.flush(PATIENCE)
         if self._refused():
             raise nats.errors.Error

@@ -1,4 +1,4 @@
-"""The JSON lines sink: one object per delta row, and the loss ledger when it changed."""
+"""The JSON lines sink: one object per row, and the loss ledger when it changed."""
 
 import errno
 from functools import partial
@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from engine.batch import DeltaBatch
 from engine.errors import SinkError
-from sinks.delta_json import delta_lines, ledger_line
+from engine.sink import Batch
+from sinks.batch_json import json_lines, ledger_line
 from sinks.descriptor import write_error
 from sinks.line_file import STDOUT, LineFile
 from sinks.writer_thread import WriterThread
@@ -43,7 +43,7 @@ class JsonlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class JsonlSink:
-    """Appends JSON lines (see ``sinks.delta_json``); a full disk costs rows, never leaves half a line."""
+    """Appends JSON lines (see ``sinks.batch_json``); a full disk costs rows, never leaves half a line."""
 
     Config: ClassVar[type[msgspec.Struct]] = JsonlConfig
 
@@ -67,7 +67,7 @@ class JsonlSink:
             what = f"cannot open {self._target} ({error.strerror})"
             raise SinkError(what, remedy, reason="not_open") from error
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Append the rows of ``batch``, and its ledger if that changed.
 
         :raises SinkError: if rows could not be written, with their exact number; those written stay.
@@ -78,7 +78,7 @@ class JsonlSink:
         """Write out what is under way and close the file."""
         await self._writer.close(self._file.close)
 
-    def _append(self, batch: DeltaBatch) -> None:
+    def _append(self, batch: Batch) -> None:
         """``write()``, in the thread."""
         rows = len(batch)
         try:
@@ -86,7 +86,7 @@ class JsonlSink:
         except OSError as error:
             raise write_error(error, self._target, rows) from error
         self._rotate_by_time(batch.window)
-        for lines in delta_lines(batch):
+        for lines in json_lines(batch):
             rows -= self._append_lines(lines, rows)
         self._append_ledger(batch)
 
@@ -100,7 +100,7 @@ class JsonlSink:
             raise write_error(appended.error, self._target, max(0, rows - appended.lines)) from appended.error
         return appended.lines
 
-    def _append_ledger(self, batch: DeltaBatch) -> None:
+    def _append_ledger(self, batch: Batch) -> None:
         """The ledger counts no rows; one that could not be written comes with the next batch."""
         if not batch.ledger:
             return

@@ -1,14 +1,15 @@
-"""The NATS sink: publishes rows as public flows for whoever subscribes (``docs/subjects.md``)."""
+"""The NATS sink: publishes flows for whoever subscribes (``docs/subjects.md``)."""
 
 import asyncio
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from engine import subjects
-from engine.batch import DeltaBatch
 from engine.errors import SinkError, UsageError
+from engine.flow_batch import FlowBatch
 from engine.nats_address import DEFAULT_URL, connection_of
+from engine.row_stage import RowStage
+from engine.sink import Batch
 from engine.transport.nats_connection import ConnectionRefused
 from sinks.flow_bus import FlowBus
 from sinks.flow_rows import flow_parts
@@ -41,6 +42,8 @@ class NatsSink:
     """Publishes each batch and waits for the server's word; a server that went away is looked for at each write."""
 
     Config: ClassVar[type[msgspec.Struct]] = NatsConfig
+    #: Deltas have subjects of their own.
+    stages: ClassVar[tuple[RowStage, ...]] = ("flows",)
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
@@ -53,17 +56,19 @@ class NatsSink:
         """
         await self._connected()
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Publish the rows of ``batch``; those that were published before the server went away count once.
 
         :raises SinkError: retryable as ``bus_away`` if the server does not answer; else with the rows lost.
         """
+        if not isinstance(batch, FlowBatch):
+            raise SinkError("sink nats takes flows", "leave out --stage deltas", reason="no_flows")
         if not len(batch):
             return
         bus = await self._connected()
         parts = await asyncio.to_thread(flow_parts, batch, bus.max_payload)
         try:
-            await bus.publish(subjects.flow(batch.node), parts)
+            await bus.publish(parts)
         except SinkError as error:
             if error.retryable:
                 await self.close()

@@ -1,4 +1,10 @@
-"""A second as plain lines for pipes and files: the same words at the same places of each line.
+r"""A second as plain lines for pipes and files: the same words at the same places of each line.
+
+    2023-11-14T22:13:20Z node-a summary rows=3 open_sockets=2 opened=1 closed=0 failed=1 to_server=6.2kB/s ...
+    2023-11-14T22:13:20Z node-a curl/7 run.scope 10.0.0.9:4711 -> nginx/17 nginx.service 10.0.0.1:80 \
+        service=- established to_server=6.2kB/s to_client=0B/s retransmits=0 rtt=85us evidence=both
+
+and of deltas
 
     2023-11-14T22:13:20Z node-a summary rows=3 open=2 opened=1 closed=0 failed=1 tx=6.2kB/s rx=0B/s ...
     2023-11-14T22:13:20Z node-a nginx/17 nginx.service 10.0.0.1:80 <- 10.0.0.9:4711 established tx=6.2kB/s ...
@@ -10,6 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sinks import flow_cells
 from sinks.cells import local_text, peer_text, process_text, state_text
 from sinks.second import Second
 from sinks.units import duration_text, rate_text
@@ -22,7 +29,8 @@ def plain_lines(second: Second) -> str:
     """The summary line, then a line per connection of the top."""
     head = f"{time_text(second.window)} {_word(second.node)}"
     lines = [f"{head} summary {_summary(second)}"]
-    lines += [f"{head} {_connection(row)}" for row in second.top()]
+    text = _flow if second.of_flows else _socket
+    lines += [f"{head} {text(row)}" for row in second.top()]
     return "\n".join(lines) + "\n"
 
 
@@ -33,8 +41,12 @@ def time_text(window: int) -> str:
 
 def _summary(second: Second) -> str:
     totals = second.totals
-    words = [f"{name}={getattr(totals, name)}" for name in ("rows", "open", "opened", "closed", "failed")]
-    words += [f"tx={_rate(totals.tx_bytes)}", f"rx={_rate(totals.rx_bytes)}"]
+    opened, sent, received = ("open", "tx", "rx")
+    if second.of_flows:
+        opened, sent, received = ("open_sockets", "to_server", "to_client")
+    words = [f"rows={totals.rows}", f"{opened}={totals.open}"]
+    words += [f"{name}={getattr(totals, name)}" for name in ("opened", "closed", "failed")]
+    words += [f"{sent}={_rate(totals.tx_bytes)}", f"{received}={_rate(totals.rx_bytes)}"]
     words += [f"retransmits={totals.retransmitted_segments}"]
     words += [f"lost={sum(loss.count for loss in second.losses)}"]
     words += [f"lost.{_word(loss.stage)}.{_word(loss.reason)}={loss.count}" for loss in second.losses]
@@ -43,7 +55,7 @@ def _summary(second: Second) -> str:
     return " ".join(words)
 
 
-def _connection(row: Mapping[str, Any]) -> str:
+def _socket(row: Mapping[str, Any]) -> str:
     rtt = duration_text(row["rtt_ns"]) if row["rtt_ns"] else "-"
     words = [
         _word(process_text(row)),
@@ -58,6 +70,27 @@ def _connection(row: Mapping[str, Any]) -> str:
         f"rtt={rtt}",
     ]
     return " ".join(words)
+
+
+def _flow(row: Mapping[str, Any]) -> str:
+    words = [
+        *_end(row, "client"),
+        "->",
+        *_end(row, "server"),
+        f"service={flow_cells.service_text(row) or '-'}",
+        flow_cells.state_text(row),
+        f"to_server={_rate(flow_cells.bytes_to_server(row))}",
+        f"to_client={_rate(flow_cells.bytes_to_client(row))}",
+        f"retransmits={flow_cells.retransmits(row)}",
+        f"rtt={flow_cells.rtt_text(row)}",
+        f"evidence={row['evidence']}",
+    ]
+    return " ".join(words)
+
+
+def _end(row: Mapping[str, Any], side: str) -> list[str]:
+    container = _word(cgroup_tail(row.get(f"{side}.cgroup.path", "")))
+    return [_word(flow_cells.process_text(row, side)), container, flow_cells.address_text(row, side)]
 
 
 def _rate(value: int) -> str:

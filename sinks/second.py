@@ -1,18 +1,21 @@
-"""One node's second, summed up as its chunks arrive: totals, the loss ledger, and the top connections."""
+"""One node's second, summed up as its chunks arrive: totals, losses, and the top connections."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.batch import DeltaBatch
-from engine.schema import Columns, empty_columns
+from engine.flow_batch import FlowBatch
+from engine.schema import Columns
+from engine.sink import Batch
+from sinks.flow_fields import FLOW_ROWS
+from sinks.moved import Moved, moved
 
 Sort = Literal["bytes", "tx", "rx", "retransmits", "rtt"]
 
-_SORT_COLUMNS: Final[dict[Sort, tuple[str, ...]]] = {
+_SORT_BY: Final[dict[Sort, tuple[str, ...]]] = {
     "bytes": ("tx_bytes", "rx_bytes"),
     "tx": ("tx_bytes",),
     "rx": ("rx_bytes",),
@@ -26,7 +29,10 @@ _LARGEST: Final = np.uint64(1 << 61)
 
 @dataclass
 class Totals:
-    """Sums over the rows of a second; ``open``: connections open at its end, also without a row."""
+    """Sums over the rows of a second; ``open``: sockets open at its end, also without a row.
+
+    Of flows, ``tx_bytes`` went from clients to servers, ``rx_bytes`` back.
+    """
 
     rows: int = 0
     open: int = 0
@@ -55,9 +61,10 @@ class Second:
     :param limit: how many connections are kept.
     """
 
-    def __init__(self, first: DeltaBatch, limit: int, sort: Sort) -> None:
+    def __init__(self, first: Batch, limit: int, sort: Sort) -> None:
         self.node = first.node
         self.window = first.window
+        self.of_flows = isinstance(first, FlowBatch)
         self.publication = publication(first)
         self.chunks = first.chunks
         self.chunks_seen = 0
@@ -65,51 +72,50 @@ class Second:
         self.losses: list[Loss] = []
         self._limit = limit
         self._sort = sort
-        self._top = DeltaBatch(first.node, first.boot, first.seq, first.window, empty_columns())
+        self._top: list[tuple[int, dict[str, Any]]] = []
 
-    def add(self, batch: DeltaBatch) -> None:
+    def add(self, batch: Batch) -> None:
         """Sum up another chunk of the same window."""
         self.chunks_seen += 1
         self.totals.open = batch.open_sockets
         if batch.ledger:
             self.losses = losses(batch.ledger)
         if len(batch):
-            self._sum(batch.columns)
-            self._top = self._best(_joined(self._top, self._best(batch)))
+            figures = moved(batch)
+            self._sum(batch.columns, figures)
+            self._keep(batch, _scores(batch.columns, figures, self._sort))
 
     def top(self) -> list[dict[str, Any]]:
-        """The top connections as rows of plain types, the first one first."""
-        return list(self._top.rows())
+        """The top connections, the first one first: rows of a delta batch, or a flow's as JSON lines have them."""
+        return [row for _, row in self._top]
 
-    def _sum(self, columns: Columns) -> None:
+    def _sum(self, columns: Columns, figures: Moved) -> None:
         totals = self.totals
-        rows = len(columns["socket.slot"])
-        opened, closed, failed = (
-            columns[f"connection.{life}"] != 0 for life in ("opened", "closed", "failed")
-        )
-        totals.rows += rows
-        totals.opened += int(np.count_nonzero(opened))
-        totals.closed += int(np.count_nonzero(closed))
-        totals.failed += int(np.count_nonzero(failed))
-        totals.tx_bytes += int(columns["tx_bytes"].sum())
-        totals.rx_bytes += int(columns["rx_bytes"].sum())
-        totals.retransmitted_segments += int(columns["retransmitted_segments"].sum())
+        totals.rows += len(figures.tx_bytes)
+        for life in ("opened", "closed", "failed"):
+            count = int(np.count_nonzero(columns[f"connection.{life}"]))
+            setattr(totals, life, getattr(totals, life) + count)
+        for name in ("tx_bytes", "rx_bytes", "retransmitted_segments"):
+            setattr(totals, name, getattr(totals, name) + int(getattr(figures, name).sum()))
 
-    def _best(self, batch: DeltaBatch) -> DeltaBatch:
-        """The top rows of ``batch`` in order, with a table of their own cgroups."""
-        score = _scores(batch.columns, self._sort)
+    def _keep(self, batch: Batch, score: npt.NDArray[np.uint64]) -> None:
+        """The best of ``batch`` join those of the chunks before, which come first among equals."""
         where = np.arange(len(score))
         if len(score) > self._limit:
             where = np.argpartition(score, len(score) - self._limit)[-self._limit :]
         where = where[np.lexsort((where, ~score[where]))]
-        columns = {name: column[where] for name, column in batch.columns.items()}
-        paths = batch.cgroups
-        cgroups = [paths[i] if i < len(paths) else "" for i in columns["cgroup.index"].tolist()]
-        columns["cgroup.index"] = np.arange(len(where), dtype="<u4")
-        return DeltaBatch(batch.node, batch.boot, batch.seq, batch.window, columns, cgroups)
+        found = zip(score[where].tolist(), _rows(batch, where), strict=True)
+        self._top = sorted([*self._top, *found], key=lambda each: -each[0])[: self._limit]
 
 
-def publication(batch: DeltaBatch) -> tuple[str, int, int]:
+def _rows(batch: Batch, where: np.ndarray) -> list[dict[str, Any]]:
+    if isinstance(batch, FlowBatch):
+        return FLOW_ROWS.objects(batch.take(where))
+    columns = {name: column[where] for name, column in batch.columns.items()}
+    return list(replace(batch, columns=columns).rows())
+
+
+def publication(batch: Batch) -> tuple[str, int, int]:
     """What the chunks of one publication of a node have in common; ``seq`` numbers messages, not seconds."""
     return batch.boot, batch.window, batch.seq - batch.chunk
 
@@ -125,23 +131,13 @@ def losses(ledger: Mapping[str, Any]) -> list[Loss]:
     return sorted(found, key=lambda loss: (-loss.count, loss.stage, loss.reason))
 
 
-def _scores(columns: Columns, sort: Sort) -> npt.NDArray[np.uint64]:
+def _scores(columns: Columns, figures: Moved, sort: Sort) -> npt.NDArray[np.uint64]:
     """What rows are ordered by: the sort column, and where that is equal: failed, closed, opened, others."""
-    score = np.zeros(len(columns["socket.slot"]), np.uint64)
-    for name in _SORT_COLUMNS[sort]:
-        score += np.minimum(columns[name].astype(np.uint64), _LARGEST >> np.uint64(1))
+    score = np.zeros(len(figures.tx_bytes), np.uint64)
+    for name in _SORT_BY[sort]:
+        score += np.minimum(getattr(figures, name).astype(np.uint64), _LARGEST >> np.uint64(1))
     score <<= np.uint64(2)
     event = np.zeros(len(score), np.uint64)
     for number, life in enumerate(("opened", "closed", "failed"), 1):
         event[columns[f"connection.{life}"] != 0] = number
     return score | event
-
-
-def _joined(one: DeltaBatch, other: DeltaBatch) -> DeltaBatch:
-    """The rows of both, each with its own cgroup."""
-    if not len(one):
-        return other
-    columns = {name: np.concatenate([column, other.columns[name]]) for name, column in one.columns.items()}
-    columns["cgroup.index"] = np.arange(len(one) + len(other), dtype="<u4")
-    cgroups = one.cgroups + other.cgroups
-    return DeltaBatch(one.node, one.boot, one.seq, one.window, columns, cgroups)

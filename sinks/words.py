@@ -1,4 +1,4 @@
-"""The codes of delta columns as the words people know."""
+"""The codes of columns as the words people know."""
 
 import errno
 import re
@@ -8,14 +8,16 @@ from typing import Final
 from engine.schema import CloseReason, Evidence, Role, State
 
 
-def _words(codes: type[IntEnum]) -> dict[int, str]:
+def words_of(codes: type[IntEnum]) -> dict[int, str]:
+    """Its numbers with their names in lower case."""
     return {code.value: code.name.lower() for code in codes}
 
 
-ROLES: Final = _words(Role)
-STATES: Final = _words(State)
-EVIDENCE: Final = _words(Evidence)
-CLOSE_REASONS: Final = _words(CloseReason)
+ROLES: Final = words_of(Role)
+STATES: Final = words_of(State)
+EVIDENCE: Final = words_of(Evidence)
+CLOSE_REASONS: Final = words_of(CloseReason)
+TRANSPORTS: Final = {6: "tcp"}
 NETWORK_TYPES: Final = {4: "ipv4", 6: "ipv6"}
 
 _CONTAINER_ID: Final = re.compile(r"[0-9a-f]{32,}")
@@ -45,6 +47,18 @@ def shortened(text: str, width: int) -> str:
         return text
     tail = width // 2
     return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
+
+
+def shortened_endpoint(text: str, width: int) -> str:
+    """``192.0.2.1:80`` in at most ``width`` characters; the port stays whole where the address must give way."""
+    address, colon, port = text.rpartition(":")
+    return shortened(address, width - len(port) - 1) + colon + port
+
+
+def shortened_process(text: str, width: int) -> str:
+    """``nginx/1234`` in at most ``width`` characters; the pid stays whole where the name must give way."""
+    comm, slash, pid = text.rpartition("/")
+    return shortened(comm, max(1, width - len(pid) - 1)) + slash + pid
 
 
 def printable(text: str) -> str:

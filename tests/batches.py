@@ -114,7 +114,7 @@ def _traffic(columns: Columns, random: np.random.Generator) -> None:
     for side in ("tx", "rx"):
         sent = (random.pareto(1.2, rows) * 3000).astype("<u8")
         columns[f"{side}_bytes"][:] = sent
-        columns[f"{side}_segments"][:] = -(-sent // 1448)
+        columns[f"{side}_segments"][:] = (sent + 1447) // 1448
     columns["retransmitted_segments"][:] = random.poisson(0.1, rows)
     columns["retransmitted_bytes"][:] = columns["retransmitted_segments"] * 1448
     columns["lost_segments"][:] = columns["retransmitted_segments"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from engine.batch import DeltaBatch
+from engine.sink import Batch
 
 
 class ScriptedConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,7 +23,7 @@ class ScriptedSink:
     Config: ClassVar[type[msgspec.Struct]] = ScriptedConfig
 
     def __init__(self, script: Iterable[BaseException | None] = (), *, slow: bool = False) -> None:
-        self.taken: list[DeltaBatch] = []
+        self.taken: list[Batch] = []
         self.calls = 0
         self.opened = 0
         self.closed = 0
@@ -46,7 +46,7 @@ class ScriptedSink:
         if self.open_error:
             raise self.open_error
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Follow the script."""
         self.calls += 1
         self.entered.set()

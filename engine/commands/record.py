@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
 from engine.config import BusConfig, Config
 from engine.errors import TailraceError, UsageError
 
@@ -21,13 +22,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
-    parser.add_argument(
-        "--sink",
-        action="append",
-        default=[],
-        metavar="NAME[:ARG]",
-        help="where rows go meanwhile; may be given more than once (default: nowhere)",
-    )
+    add_sink_options(parser, "none")
     parser.set_defaults(execute=execute)
 
 
@@ -36,12 +31,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.ledger import Ledger
     from engine.recorder import RecordedSource, Recorder
     from engine.recording_file import RecordingWriter
-    from engine.sink import make_sinks, sink_from_argument
     from engine.topology import KernelSource, Pipeline
     from probes.capabilities import require
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    sinks = make_sinks([sink_from_argument(argument) for argument in options.sink])
+    sinks = chosen_sinks(config, options, [])
     check_target(options.file, force=options.force)
     require(config.tcp)
     file, ledger = RecordingWriter(options.file, force=options.force), Ledger()
@@ -49,7 +43,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> Recorder:
         recorder = Recorder(file, ledger)
         source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
-        pipeline = Pipeline(config, sinks, ledger, source)
+        pipeline = Pipeline(config, sinks, ledger, source, chosen_stage(config, options))
         stop_on_signals(pipeline.stop)
         await run_for(options.duration, pipeline)
         return recorder

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.commands.process import give_memory_back, stop_on_signals
+from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
 from engine.config import BusConfig, Config, SinkConfig
 from engine.errors import BROKEN_PIPE, TailraceError
 
@@ -27,13 +28,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=speed, default=1.0, metavar="N|max", help="how many times faster than it happened"
     )
-    parser.add_argument(
-        "--sink",
-        action="append",
-        default=[],
-        metavar="NAME[:ARG]",
-        help="where rows go; may be given more than once (default: console)",
-    )
+    add_sink_options(parser, "console")
     parser.set_defaults(execute=execute)
 
 
@@ -53,18 +48,15 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.ledger import Ledger
     from engine.recording_file import Recording
     from engine.replay import ReplaySource
-    from engine.sink import make_sinks, sink_from_argument
     from engine.topology import Pipeline
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    wanted = [sink_from_argument(argument) for argument in options.sink]
-    configured = config.sinks or [SinkConfig("console")]
-    sinks = make_sinks(wanted or [(sink.name, sink.settings) for sink in configured])
+    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     recording, ledger = Recording(options.file), Ledger()
 
     async def run() -> ReplaySource:
         source = ReplaySource(recording, options.speed)
-        pipeline = Pipeline(config, sinks, ledger, source)
+        pipeline = Pipeline(config, sinks, ledger, source, chosen_stage(config, options))
         stop_on_signals(pipeline.stop)
         await pipeline.run()
         return source

@@ -81,7 +81,9 @@ async def test_the_sums_of_long_connections_are_what_was_sent(tmp_path: Path) ->
 
 def test_no_root_is_needed() -> None:
     """A user without rights gets the same lines on standard output, and a word of what it was."""
-    ended = tailrace("replay", str(HERE / "short.tlr"), "--speed", "max", "--sink", "jsonl:-")
+    ended = tailrace(
+        "replay", str(HERE / "short.tlr"), "--speed", "max", "--stage", "deltas", "--sink", "jsonl:-"
+    )
     assert ended.returncode == 0, ended.stderr
     digest = hashlib.sha256(ended.stdout).hexdigest()
     assert f"JSON lines, sha256 {digest}\n" in (HERE / "short.golden").read_text()
@@ -97,7 +99,7 @@ def test_a_recording_that_was_cut_is_replayed_and_called_so(public: Path) -> Non
     """What is whole comes out; the exit code is good, for nothing failed."""
     cut = public / "cut.tlr"
     cut.write_bytes((HERE / "long.tlr").read_bytes()[:-40])
-    ended = tailrace("replay", str(cut), "--speed", "max", "--sink", "jsonl:-")
+    ended = tailrace("replay", str(cut), "--speed", "max", "--stage", "deltas", "--sink", "jsonl:-")
     assert ended.returncode == 0
     assert ended.stdout.count(b'"kind":"delta"') > 0
     assert ended.stderr.decode().endswith("; the recording is cut short\n")
@@ -128,7 +130,7 @@ def test_damage_is_an_error(public: Path) -> None:
     data = bytearray((HERE / "long.tlr").read_bytes())
     data[-3] ^= 0xFF  # in the end mark
     damaged.write_bytes(data)
-    ended = tailrace("replay", str(damaged), "--speed", "max", "--sink", "jsonl:-")
+    ended = tailrace("replay", str(damaged), "--speed", "max", "--stage", "deltas", "--sink", "jsonl:-")
     assert ended.returncode == 1
     assert b"a record is damaged" in ended.stderr.splitlines()[-1]
     assert b"Traceback" not in ended.stderr
@@ -141,7 +143,7 @@ async def test_a_slow_sink_delays_the_replay_and_loses_nothing(tmp_path: Path) -
     recording = Recording(write_whole(tmp_path / "r", frames))
     sink, ledger = ScriptedSink(slow=True), Ledger()
     running = asyncio.create_task(
-        Pipeline(Config(), {"slow": sink}, ledger, ReplaySource(recording, MAX)).run()
+        Pipeline(Config(), {"slow": sink}, ledger, ReplaySource(recording, MAX), "deltas").run()
     )
     await sink.entered.wait()
     async with asyncio.timeout(30):
@@ -160,7 +162,7 @@ async def test_stop_ends_a_replay_whose_sink_is_stuck(tmp_path: Path) -> None:
     frames = [Frame(0, replace(empty, window=window).encode()) for window in range(400)]
     recording = Recording(write_whole(tmp_path / "r", frames))
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    pipeline = Pipeline(Config(), {"slow": sink}, ledger, ReplaySource(recording, MAX))
+    pipeline = Pipeline(Config(), {"slow": sink}, ledger, ReplaySource(recording, MAX), "deltas")
     running = asyncio.create_task(pipeline.run())
     await sink.entered.wait()
     pipeline.stop()

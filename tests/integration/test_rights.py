@@ -13,10 +13,10 @@ import pytest
 from yarl import URL
 
 from engine.config import Config
-from engine.sink import Sink
 from engine.transport.nats_connection import NatsConnection, connect
 from engine.worker import Engine
 from sinks.nats import NatsConfig, NatsSink
+from tests.flows import make_flows
 from tests.integration.test_roles import Adding, agent, running
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 from tests.scripted_source import ScriptedSource
@@ -98,13 +98,16 @@ class Client:
 
 @pytest.fixture
 async def at_work(server: NatsServer, certificates: Path) -> AsyncIterator[tuple[Adding, ScriptedSource]]:
-    """An agent with agent's rights and an engine that publishes flows; one second has passed through both."""
+    """An agent and an engine, each with its rights; a second has passed through both, and flows were published."""
     source, sink = ScriptedSource(), Adding()
-    flows: Sink = NatsSink(NatsConfig(url=url_of(server, certificates, "engine")))
-    engine = Engine(Config(), url_of(server, certificates, "engine"), {"adding": sink, "nats": flows})
+    flows = NatsSink(NatsConfig(url=url_of(server, certificates, "engine")))
+    engine = Engine(Config(), url_of(server, certificates, "engine"), {"adding": sink}, "deltas")
     async with running(engine), running(agent(url_of(server, certificates, "agent"), source)):
         source.second(20)
         await sink.until(lambda: sink.bytes >= 20)
+        await flows.open()
+        await flows.write(make_flows(20))
+        await flows.close()
         yield sink, source
 
 

@@ -20,7 +20,7 @@ import pytest
 from engine.agent import Agent
 from engine.batch import DeltaBatch
 from engine.config import AgentConfig, Config
-from engine.sink import Sink
+from engine.sink import Batch, Sink
 from engine.subjects import DEAD_STREAM, NODE_STREAM
 from engine.worker import Engine
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
@@ -46,8 +46,9 @@ class Adding:
     async def open(self) -> None:
         """Nothing to get ready."""
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Adds up."""
+        assert isinstance(batch, DeltaBatch)  # the stage that was asked for
         self.bytes += int(batch.columns["tx_bytes"].sum())
         self.rows += len(batch)
         self.messages.append((batch.node, batch.seq))
@@ -85,7 +86,7 @@ def agent(url: str, source: ScriptedSource, **settings: Any) -> Agent:
 
 
 def engine(url: str, sink: Sink) -> Engine:
-    return Engine(Config(), url, {"adding": sink})
+    return Engine(Config(), url, {"adding": sink}, "deltas")
 
 
 async def test_what_an_agent_sees_reaches_the_engine(nats_server: NatsServer) -> None:

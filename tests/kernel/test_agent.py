@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.batch import DeltaBatch
+from engine.sink import Batch
 from tests.integration.test_roles import Adding, engine, running
 from tests.kernel.test_run import DEADLINE, TAILRACE
 from tests.nats_server import NatsServer, nats_server
@@ -28,7 +28,7 @@ class Ports(Adding):
         self.port = port
         self.sent: dict[str, int] = {}
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Adds up."""
         mine = batch.columns["network.local.port"] == self.port
         if mine.any():

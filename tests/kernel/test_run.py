@@ -74,7 +74,7 @@ def talk(sizes: tuple[int, int]) -> tuple[int, int]:
 def test_sigterm_flushes_the_last_second(start: Start, tmp_path: Path) -> None:
     """A connection made just before SIGTERM is in the file, with its bytes and owner; it ends within 2 s."""
     out = tmp_path / "out.jsonl"
-    process = start("run", "--sink", f"jsonl:{out}")
+    process = start("run", "--stage", "deltas", "--sink", f"jsonl:{out}")
     wait_for_first_second(out, process)
     client, server = talk((1234, 4321))
     asked = time.monotonic()

@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.recording_file import Recording
 from engine.replay import MAX, ReplaySource
 from engine.schema import CloseReason, Role
-from engine.sink import Sink
+from engine.sink import Batch, Sink
 from engine.topology import Pipeline
 from sinks.jsonl import JsonlConfig, JsonlSink
 from tests.recordings.make import HERE, KINDS
@@ -41,8 +41,9 @@ class KeepingSink:
     async def open(self) -> None:
         """Nothing to get ready."""
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         """Keeps the batch."""
+        assert isinstance(batch, DeltaBatch)  # the stage that was asked for
         self.batches.append(batch)
 
     async def close(self) -> None:
@@ -53,7 +54,7 @@ async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[DeltaBat
     """The batches that a recording gives; the same as JSON lines go to ``lines``."""
     kept = KeepingSink()
     sinks: dict[str, Sink] = {"kept": kept, "jsonl": JsonlSink(JsonlConfig(str(lines)))}
-    await Pipeline(Config(), sinks, source=ReplaySource(Recording(path), speed)).run()
+    await Pipeline(Config(), sinks, source=ReplaySource(Recording(path), speed), stage="deltas").run()
     return kept.batches
 
 

@@ -4,16 +4,21 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.sink import Sink
+from engine.batch import DeltaBatch, chunked
+from engine.flow_batch import FlowBatch, flow_chunks
+from engine.row_stage import ROW_STAGES, RowStage
+from engine.sink import Batch, Sink
 from sinks.console import ConsoleConfig, ConsoleSink
 from sinks.jsonl import JsonlConfig, JsonlSink
+from tests.batches import make_batch
 from tests.contract.sinks.nats_case import make_nats, read_nats
+from tests.flows import make_flows
 
 #: What a reader of the output counts; keys: rows, opened, closed, failed.
 Totals = Counter[str]
@@ -25,11 +30,43 @@ class SinkCase:
 
     :param make: a sink that writes to a path; what it needs for that is let go with the stack.
     :param read: the totals that its output at the path shows.
+    :param stages: of the rows that it takes.
     """
 
     name: str
     make: Callable[[Path, ExitStack], Sink]
     read: Callable[[Path], Totals]
+    stages: Sequence[RowStage] = ROW_STAGES
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One kind of batch.
+
+    :param make: so many rows, as ``tests.batches.make_batch`` makes them.
+    :param chunks: a batch as it comes, in pieces of so many rows.
+    :param comms: the columns with names of processes.
+    """
+
+    stage: RowStage
+    make: Callable[..., Batch]
+    chunks: Callable[[Batch, int], list[Batch]]
+    comms: tuple[str, ...]
+
+
+def _delta_chunks(batch: Batch, rows: int) -> list[Batch]:
+    """What crossed the wire."""
+    assert isinstance(batch, DeltaBatch)
+    return [DeltaBatch.decode(chunk.encode()) for chunk in chunked(batch, rows)]
+
+
+def _flow_chunks(batch: Batch, rows: int) -> list[Batch]:
+    assert isinstance(batch, FlowBatch)
+    return list(flow_chunks(batch, rows))
+
+
+DELTAS: Final = Rows("deltas", make_batch, _delta_chunks, ("process.comm",))
+FLOWS: Final = Rows("flows", make_flows, _flow_chunks, ("client.process.comm", "server.process.comm"))
 
 
 def _make_jsonl(path: Path, _: ExitStack) -> Sink:
@@ -39,7 +76,7 @@ def _make_jsonl(path: Path, _: ExitStack) -> Sink:
 def _read_jsonl(path: Path) -> Totals:
     totals = Totals()
     for line in map(json.loads, path.read_text().splitlines()):
-        if line["kind"] == "delta":
+        if line["kind"] != "ledger":
             totals["rows"] += 1
             for life in ("opened", "closed", "failed"):
                 totals[life] += line.get(f"connection.{life}", False)
@@ -64,5 +101,5 @@ def _read_console(path: Path) -> Totals:
 CASES: Final = (
     SinkCase("jsonl", _make_jsonl, _read_jsonl),
     SinkCase("console", _make_console, _read_console),
-    SinkCase("nats", make_nats, read_nats),
+    SinkCase("nats", make_nats, read_nats, ("flows",)),
 )

@@ -4,27 +4,40 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 import pytest
 
 from actors.fanout import FanOut
 from actors.lane import Limits
-from engine.batch import DeltaBatch, chunked
 from engine.errors import SinkError, UsageError
 from engine.ledger import Ledger
-from engine.sink import Sink, make_sink, sink_names
-from tests.batches import WINDOW, make_batch
-from tests.contract.sinks.cases import CASES, SinkCase, Totals
+from engine.sink import Batch, Sink, make_sink, sink_names
+from tests.batches import WINDOW
+from tests.contract.sinks.cases import CASES, DELTAS, FLOWS, Rows, SinkCase, Totals
 from tests.scripted_sink import ScriptedSink
 
+PAIRS: Final = [(case, rows) for case in CASES for rows in (FLOWS, DELTAS) if rows.stage in case.stages]
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
-def case(request: pytest.FixtureRequest) -> SinkCase:
-    """Each sink in turn."""
-    found: SinkCase = request.param
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: f"{pair[0].name}-{pair[1].stage}")
+def pair(request: pytest.FixtureRequest) -> tuple[SinkCase, Rows]:
+    """Each sink in turn, with each kind of rows that it takes."""
+    found: tuple[SinkCase, Rows] = request.param
     return found
+
+
+@pytest.fixture
+def case(pair: tuple[SinkCase, Rows]) -> SinkCase:
+    """The sink."""
+    return pair[0]
+
+
+@pytest.fixture
+def rows(pair: tuple[SinkCase, Rows]) -> Rows:
+    """What it gets."""
+    return pair[1]
 
 
 @pytest.fixture
@@ -47,7 +60,7 @@ def failing(case: SinkCase) -> Iterator[Sink]:
         yield case.make(Path("/dev/full"), stack)
 
 
-def totals_of(*batches: DeltaBatch) -> Totals:
+def totals_of(*batches: Batch) -> Totals:
     totals = Totals(rows=sum(map(len, batches)))
     for batch in batches:
         for life in ("opened", "closed", "failed"):
@@ -69,14 +82,14 @@ class Watched:
         self.open, self.close = sink.open, sink.close
         self._sink, self._left = sink, writes
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         await self._sink.write(batch)
         self._left -= 1
         if not self._left:
             self.done.set()
 
 
-async def deliver(sink: Sink, *batches: DeltaBatch) -> None:
+async def deliver(sink: Sink, *batches: Batch) -> None:
     await sink.open()
     for batch in batches:
         await sink.write(batch)
@@ -105,23 +118,23 @@ async def test_open_and_close_alone(case: SinkCase, sink: Sink, output: Path) ->
     assert +case.read(output) == Totals()
 
 
-async def test_empty_batch_is_taken(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_empty_batch_is_taken(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """A quiet second delivers no rows, and raises nothing."""
-    await deliver(sink, make_batch(0))
+    await deliver(sink, rows.make(0))
     assert +case.read(output) == Totals()
 
 
-async def test_all_rows_are_in_the_output(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_all_rows_are_in_the_output(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """Ten thousand rows in one batch are all accounted for in what a reader sees."""
-    batch = make_batch(10_000)
+    batch = rows.make(10_000)
     await deliver(sink, batch)
     assert case.read(output) == totals_of(batch)
 
 
-async def test_chunks_add_up(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_chunks_add_up(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """Two seconds, each in several chunks, come out whole; so does what crossed the wire."""
-    seconds = [make_batch(2500, seed=seed, window=WINDOW + seed, seq=seed) for seed in range(2)]
-    chunks = [DeltaBatch.decode(chunk.encode()) for second in seconds for chunk in chunked(second, 1000)]
+    seconds = [rows.make(2500, seed=seed, window=WINDOW + seed, seq=seed) for seed in range(2)]
+    chunks = [chunk for second in seconds for chunk in rows.chunks(second, 1000)]
     await deliver(sink, *chunks)
     assert len(chunks) == 6
     assert case.read(output) == totals_of(*seconds)
@@ -130,25 +143,27 @@ async def test_chunks_add_up(case: SinkCase, sink: Sink, output: Path) -> None:
 @pytest.mark.parametrize(
     "comm", [b"", "größe☃".encode(), b"\xff\xfe\x80", b'a"b\\c\n\x1b[2J', b"sixteen-bytes-aa"]
 )
-async def test_any_process_name_is_taken(case: SinkCase, sink: Sink, output: Path, comm: bytes) -> None:
+async def test_any_process_name_is_taken(
+    case: SinkCase, rows: Rows, sink: Sink, output: Path, comm: bytes
+) -> None:
     """Names with blanks, quotes, control characters or invalid UTF-8 neither fail nor break a line."""
-    batch = make_batch(3, columns={"process.comm": comm})
+    batch = rows.make(3, columns=dict.fromkeys(rows.comms, comm))
     await deliver(sink, batch)
     assert case.read(output) == totals_of(batch)
     assert "\x1b" not in text_of(output)
 
 
 @pytest.mark.parametrize(("ipv6", "shown"), [(0.0, "10.7.7.7"), (1.0, "2001:db8::7:707")])
-async def test_addresses_are_text(sink: Sink, output: Path, ipv6: float, shown: str) -> None:
+async def test_addresses_are_text(rows: Rows, sink: Sink, output: Path, ipv6: float, shown: str) -> None:
     """IPv4 and IPv6 addresses are written as people write them."""
-    await deliver(sink, make_batch(5, ipv6=ipv6))
+    await deliver(sink, rows.make(5, ipv6=ipv6))
     assert text_of(output).count(shown) == 5
     assert "::ffff:" not in text_of(output)
 
 
-async def test_fanout_accounts_for_every_row(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_fanout_accounts_for_every_row(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """Through the fan-out all rows are delivered, and the output agrees with the account."""
-    batches = [make_batch(1000, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
+    batches = [rows.make(1000, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
     ledger = Ledger()
     async with FanOut({case.name: sink}, ledger) as fanout:
         for batch in batches:
@@ -159,9 +174,9 @@ async def test_fanout_accounts_for_every_row(case: SinkCase, sink: Sink, output:
     assert case.read(output) == totals_of(*batches)
 
 
-async def test_overflow_is_accounted_for(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_overflow_is_accounted_for(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """What the queue dropped is missing from the output, and nothing else."""
-    batches = [make_batch(100, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
+    batches = [rows.make(100, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
     ledger = Ledger()
     fanout = FanOut({case.name: sink}, ledger, Limits(batches=5))
     for batch in batches:
@@ -173,10 +188,10 @@ async def test_overflow_is_accounted_for(case: SinkCase, sink: Sink, output: Pat
     assert case.read(output) == totals_of(*batches[-5:])
 
 
-async def test_slow_neighbour_does_not_delay_it(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_slow_neighbour_does_not_delay_it(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """While another sink is stuck, this one gets all rows."""
     stuck, after, ledger = ScriptedSink(slow=True), ScriptedSink(), Ledger()
-    batches = [make_batch(100, seed=seed, seq=seed) for seed in range(10)]
+    batches = [rows.make(100, seed=seed, seq=seed) for seed in range(10)]
     watched = Watched(sink, len(batches))
     fanout = FanOut({"stuck": stuck, case.name: watched, "after": after}, ledger)
     await fanout.start()
@@ -190,21 +205,21 @@ async def test_slow_neighbour_does_not_delay_it(case: SinkCase, sink: Sink, outp
     assert case.read(output) == totals_of(*batches)
 
 
-async def test_failure_is_a_sink_error(failing: Sink) -> None:
+async def test_failure_is_a_sink_error(rows: Rows, failing: Sink) -> None:
     """Without room the write raises a SinkError with reason and remedy, and the sink still closes."""
     await failing.open()
     with pytest.raises(SinkError, match=r"No space left on device.*make room") as caught:
-        await failing.write(make_batch(10))
+        await failing.write(rows.make(10))
     assert (caught.value.reason, caught.value.retryable) == ("disk_full", False)
     await failing.close()
 
 
-async def test_failing_sink_is_accounted_for(case: SinkCase, failing: Sink) -> None:
+async def test_failing_sink_is_accounted_for(case: SinkCase, rows: Rows, failing: Sink) -> None:
     """Each batch that a failing sink loses is counted under the reason, while its neighbour gets all."""
     neighbour, ledger = ScriptedSink(), Ledger()
     async with FanOut({case.name: failing, "neighbour": neighbour}, ledger) as fanout:
         for seq in range(5):
-            fanout.offer(make_batch(10, seq=seq))
+            fanout.offer(rows.make(10, seq=seq))
     stage = ledger.stages[f"sink.{case.name}"]
     assert (stage.received, stage.delivered, stage.dropped) == (50, 0, {"disk_full": 50})
     assert neighbour.seqs == list(range(5))

@@ -13,6 +13,7 @@ from actors.lane import Limits
 from engine.batch import DeltaBatch
 from engine.errors import SinkError
 from engine.ledger import Ledger, Stage
+from engine.sink import Batch
 from tests.batches import make_batch
 from tests.scripted_sink import ScriptedSink
 
@@ -30,7 +31,7 @@ def batches(count: int, rows: int = 10) -> list[DeltaBatch]:
 class StubbornSink(ScriptedSink):
     """Ignores that it is cancelled, once."""
 
-    async def write(self, batch: DeltaBatch) -> None:
+    async def write(self, batch: Batch) -> None:
         self.entered.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()

@@ -17,7 +17,7 @@ from engine.nats_address import connection_of
 from engine.node_table import nodes_json, nodes_table
 from engine.observe_filter import FlowFilter, network
 from engine.observe_table import FlowJson, FlowTable
-from sinks.delta_json import delta_lines
+from sinks.batch_json import json_lines
 from sinks.flow_rows import flow_parts
 from sinks.nats import NatsConfig
 from tests.batches import WINDOW, make_batch
@@ -132,7 +132,7 @@ def test_json_is_one_object_a_line() -> None:
 def test_flow_rows_say_what_json_lines_say() -> None:
     """The same names, words and omissions; what is the same for all rows is said once."""
     batch = make_batch(200)
-    lines = [json.loads(line) for text in delta_lines(batch) for line in text.splitlines()]
+    lines = [json.loads(line) for text in json_lines(batch) for line in text.splitlines()]
     flows = [one for part in flow_parts(batch, 1 << 20) for one in decode_flows(part.data)]
     assert not {"kind", "node", "boot", "seq", "window"} & flows[0].row.keys()
     heads = [{"kind": "delta", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}] * 200

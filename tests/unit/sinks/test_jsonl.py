@@ -18,7 +18,7 @@ from engine.batch import DeltaBatch
 from engine.errors import SinkError
 from engine.schema import NO_SLOT, CloseReason, Evidence, empty_columns
 from engine.sink import sink_from_argument
-from sinks.delta_json import delta_lines
+from sinks.batch_json import json_lines
 from sinks.jsonl import JsonlConfig, JsonlSink
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
 
@@ -48,7 +48,7 @@ def rotated_files(path: Path) -> list[Path]:
 
 
 def one_row(columns: dict[str, object]) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads(b"".join(delta_lines(make_batch(1, ipv6=0, columns=columns))))
+    row: dict[str, Any] = json.loads(b"".join(json_lines(make_batch(1, ipv6=0, columns=columns))))
     return row
 
 
@@ -75,7 +75,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
     }
     for name, value in row.items():
         batch.columns[name][:] = np.asarray(value, batch.columns[name].dtype)
-    assert json.loads(b"".join(delta_lines(batch))) == {
+    assert json.loads(b"".join(json_lines(batch))) == {
         "seq": 0,
         "kind": "delta",
         "node": "node-a",

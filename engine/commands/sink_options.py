@@ -1,0 +1,49 @@
+"""``--sink`` and ``--stage``: where rows go, and which."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from engine.config import Config, SinkConfig
+from engine.row_stage import ROW_STAGES, RowStage
+
+if TYPE_CHECKING:
+    from engine.sink import Sink
+
+
+def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds them.
+
+    :param default: the sink without ``--sink``, in words.
+    """
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="NAME[:ARG]",
+        help=f"where rows go; may be given more than once (default: {default})",
+    )
+    parser.add_argument(
+        "--stage",
+        choices=ROW_STAGES,
+        help="connections, with both ends of each, or what each socket reported (default: flows)",
+    )
+
+
+def chosen_stage(config: Config, options: argparse.Namespace) -> RowStage:
+    """That of the command line, else the configured one."""
+    stage: RowStage = options.stage or config.stage
+    return stage
+
+
+def chosen_sinks(
+    config: Config, options: argparse.Namespace, otherwise: list[SinkConfig]
+) -> "dict[str, Sink]":
+    """Those of the command line, or ``otherwise``.
+
+    :raises UsageError: if one does not exist, is set wrongly, or does not take rows of this stage.
+    """
+    from engine.sink import make_sinks, sink_from_argument
+
+    wanted = [sink_from_argument(argument) for argument in options.sink]
+    wanted = wanted or [(sink.name, sink.settings) for sink in otherwise]
+    return make_sinks(wanted, chosen_stage(config, options))

@@ -1,0 +1,24 @@
+"""Batches of either kind, and the loss ledgers that they carry, as JSON lines."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from engine.flow_batch import FlowBatch
+from engine.sink import Batch
+from sinks.delta_fields import DELTA_ROWS
+from sinks.flow_fields import FLOW_ROWS
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def json_lines(batch: Batch) -> Iterator[bytes]:
+    """The rows of ``batch`` as JSON lines, some at a time; nothing for an empty batch."""
+    return FLOW_ROWS.lines(batch) if isinstance(batch, FlowBatch) else DELTA_ROWS.lines(batch)
+
+
+def ledger_line(batch: Batch) -> bytes:
+    """The loss ledger that ``batch`` carries, as one JSON line: ``stages`` by name, as in the schema."""
+    head = {"kind": "ledger", "node": batch.node, "boot": batch.boot, "window": batch.window}
+    return _encoder.encode(head | {"stages": batch.ledger}) + b"\n"
