@@ -30,16 +30,26 @@ class NodeActor:
 
     :param boot: names this boot of the node; with ``node`` and a batch's ``seq`` it names a message for good.
     :param entries: NAT entries that are kept.
+    :param announces: whether ``nat.announce`` is called once a window.
     """
 
-    def __init__(self, node: str, boot: str, slots: int, ledger: Ledger, entries: int = ENTRIES) -> None:
+    def __init__(
+        self,
+        node: str,
+        boot: str,
+        slots: int,
+        ledger: Ledger,
+        entries: int = ENTRIES,
+        *,
+        announces: bool = False,
+    ) -> None:
         self._node = node
         self._boot = boot
         self._ledger = ledger
         self._frames = ledger.stage("frames", "frames")
         self._rows = ledger.stage("deltas", "rows")
         self.table = SocketTable(slots, ledger.stage("sockets", "events"))
-        self.nat = NatTable(entries, ledger.stage("nat", "entries"))
+        self.nat = NatTable(entries, ledger.stage("nat", "entries"), announces=announces)
         self._resolver = Resolver(slots, self.nat)
         self._seq = 0
         self.window = 0

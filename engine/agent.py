@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,9 +19,10 @@ from engine.config import AgentConfig, Config
 from engine.errors import TailraceError
 from engine.feed import FrameSource
 from engine.ledger import Ledger
+from engine.nat_feed import STREAM, announcements
 from engine.outbox import Outbox
 from engine.spool import Outgoing, Spool
-from engine.subjects import DELTAS, NODE_STREAM, NODES, heartbeat
+from engine.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, heartbeat, rewrites
 from engine.transport.backend import Record
 from engine.transport.nats_connection import ConnectionRefused
 from engine.transport.nats_log import NatsLog
@@ -34,6 +36,17 @@ FLUSH_SECONDS = 1.0
 PATIENCE = 1.0
 #: Partitions of the deltas, unless the URL or an earlier agent said otherwise.
 PARTITIONS = 8
+
+
+#: The last heartbeat of each node.
+_LAST_HEARTBEATS = {
+    "name": NODE_STREAM,
+    "subjects": [f"{NODES}.>"],
+    "storage": "memory",
+    "max_msgs_per_subject": 1,
+    "max_age": 86400 * 10**9,
+    "discard": "old",
+}
 
 
 class LiveSource(FrameSource, Protocol):
@@ -51,7 +64,14 @@ class Agent:
         self.ledger = Ledger()
         self._source = source
         self._origin = source.origin
-        self._node = NodeActor(self._origin.node, self._origin.boot, self._origin.slots, self.ledger)
+        self._node = NodeActor(
+            self._origin.node,
+            self._origin.boot,
+            self._origin.slots,
+            self.ledger,
+            config.nat.entries,
+            announces=True,
+        )
         self._log = NatsLog(settings, connection, self._origin.node)
         self._partitions = settings.partitions or PARTITIONS
         self._outbox = self._make_outbox(config.agent)
@@ -105,8 +125,18 @@ class Agent:
         window = self._node.window
         for message in self._node.divided(frame, self._partitions, self._max_bytes):
             self._outbox.put(message)
-        if self._node.window != window and self._connected.is_set():
-            await self._beat()
+        if self._node.window != window:
+            await self._end_window()
+
+    async def _end_window(self) -> None:
+        """Says what other places should know: NAT entries, and that this node lives."""
+        said = self._node.nat.announce(self._node.window)
+        if not self._connected.is_set():
+            return  # what holds is said again
+        for message in announcements(self._origin.node, self._origin.boot, self._node.window, said):
+            with contextlib.suppress(TailraceError, OSError):
+                await self._log.link.publish(rewrites(self._origin.node), message)
+        await self._beat()
 
     async def _publish_all(self) -> None:
         """Connects, for as long as that takes, then publishes."""
@@ -115,7 +145,8 @@ class Agent:
                 await self._log.start()
                 self._partitions = await self._log.create_topic(DELTAS, self._partitions)
                 self._max_bytes = min(MESSAGE_BYTES, self._log.link.max_payload * 9 // 10)
-                await self._make_node_stream()
+                await self._make_stream(NAT_STREAM, STREAM)
+                await self._make_stream(NODE_STREAM, _LAST_HEARTBEATS)
                 self._connected.set()
             except ConnectionRefused as error:
                 if not error.absent:
@@ -133,14 +164,12 @@ class Agent:
         record = Record(None, message.data, (), time.time())
         await self._log.append(TP(DELTAS, message.partition % self._partitions), record)
 
-    async def _make_node_stream(self) -> None:
-        """The last heartbeat of each node, for those who look later."""
-        limits = {"max_msgs_per_subject": 1, "max_age": 86400 * 10**9, "discard": "old"}
-        body = {"name": NODE_STREAM, "subjects": [f"{NODES}.>"], "storage": "memory", **limits}
+    async def _make_stream(self, name: str, body: Mapping[str, Any]) -> None:
+        """For those who look later."""
         try:
-            await self._log.link.api(f"STREAM.CREATE.{NODE_STREAM}", body)
+            await self._log.link.api(f"STREAM.CREATE.{name}", dict(body))
         except TailraceError as error:
-            log.info("heartbeats are not kept: %s", error)
+            log.info("nothing is kept in %s: %s", name, error)
 
     async def _beat(self) -> None:
         """Says that this node lives, and how; a heartbeat that goes astray is followed by the next."""

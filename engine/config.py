@@ -50,9 +50,11 @@ class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How the two ends of connections are put together.
 
     :param flows: connections known at once; past it those that ended make room, then those longest silent.
+    :param wait_seconds: for which an engine waits, from a second's first report on, for those of other nodes.
     """
 
     flows: Annotated[int, msgspec.Meta(ge=16, le=1 << 24)] = 262144
+    wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.5
 
 
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

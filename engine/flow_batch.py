@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.addresses import address_text
 from engine.chains import Chain, Chains
-from engine.flow_schema import SIDES
+from engine.flow_schema import SIDES, empty_flows
 from engine.schema import Columns
 
 #: Rows of one batch at most.
@@ -60,6 +60,10 @@ class FlowBatch:
     def last(self) -> bool:
         """Whether the publication of the window is complete with this batch."""
         return self.chunk == self.chunks - 1
+
+    def empty(self) -> "FlowBatch":
+        """The same without rows."""
+        return replace(self, columns=empty_flows())
 
     def take(self, rows: np.ndarray | slice) -> "FlowBatch":
         """The rows at these places, or of this mask; tables are shared."""

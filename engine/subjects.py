@@ -20,6 +20,10 @@ FLOW_STREAM: Final = "tailrace_flows"
 NODES: Final = "tailrace.node"
 NODE_STREAM: Final = "tailrace_nodes"
 
+#: NAT entries that a node keeps and others need.
+NAT: Final = "tailrace.nat"
+NAT_STREAM: Final = "tailrace_nat"
+
 #: Messages that nobody could read.
 DEAD: Final = "tailrace.dead"
 DEAD_STREAM: Final = "tailrace_dead"
@@ -33,6 +37,11 @@ def flow(node: str) -> str:
 def heartbeat(node: str) -> str:
     """Where a node says each second that it lives, and how."""
     return f"{NODES}.{token(node)}"
+
+
+def rewrites(node: str) -> str:
+    """Where a node announces its NAT entries."""
+    return f"{NAT}.{token(node)}"
 
 
 def dead(topic: str) -> str:

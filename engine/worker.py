@@ -3,17 +3,29 @@
 import asyncio
 import contextlib
 import logging
+import math
+import os
+import time
 from collections import OrderedDict
+from collections.abc import AsyncIterable
 from typing import cast
 
+from faust.streams import Stream
 from faust.types import EventT, StreamT
 
 from actors.fanout import FanOut
+from actors.joiner import Joiner
+from actors.nat import NatTable
+from actors.partition_join import PartitionJoin
+from actors.rekey import Rekeyer
 from engine.batch import BadBatch, DeltaBatch
 from engine.config import Config
 from engine.errors import TailraceError
+from engine.flow_batch import FlowBatch
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
+from engine.nat_feed import NatFeed
+from engine.nats_address import connection_of
 from engine.row_stage import RowStage
 from engine.sink import Sink
 from engine.subjects import DEAD, DEAD_STREAM, DELTAS, dead
@@ -25,11 +37,16 @@ log = logging.getLogger(__name__)
 #: Seconds that sinks get to write what is queued when the program ends.
 FLUSH_SECONDS = 1.0
 
-Origin = tuple[str, str, int]
+#: Seconds between looks at what waits for no more.
+PASS_SECONDS = 0.05
+#: Messages held at most; past it windows are closed before their time.
+HELD_MESSAGES = 4000
+
+Origin = tuple[str, str, int, int]
 
 
 class Seen:
-    """Numbers of the messages taken, by node, boot and partition, in which they come in order."""
+    """Numbers of the messages taken, by node, boot, partition and way, in which they come in order."""
 
     def __init__(self, origins: int = 100_000) -> None:
         self._last: OrderedDict[Origin, int] = OrderedDict()
@@ -37,7 +54,7 @@ class Seen:
 
     def again(self, batch: DeltaBatch, partition: int) -> bool:
         """Whether the message was taken before; it counts as taken from now on."""
-        origin = (batch.node, batch.boot, partition)
+        origin = (batch.node, batch.boot, partition, batch.via)
         if batch.seq <= self._last.get(origin, -1):
             return True
         self._last[origin] = batch.seq
@@ -47,8 +64,16 @@ class Seen:
         return False
 
 
+def _unacknowledged(stream: StreamT[bytes]) -> AsyncIterable[EventT[bytes]]:
+    """Events that whoever takes them acknowledges."""
+    return cast(Stream[bytes], stream).noack().events()
+
+
 class Engine:
-    """Any number of engines share the partitions; a message is acknowledged when the sinks have taken it."""
+    """Any number of engines share the partitions; a message is acknowledged when the sinks have taken its rows.
+
+    :param stage: what sinks get: flows, or the deltas that they are made of.
+    """
 
     def __init__(self, config: Config, url: str, sinks: dict[str, Sink], stage: RowStage = "flows") -> None:
         self.ledger = Ledger()
@@ -57,22 +82,29 @@ class Engine:
         self._books = self.ledger.stage("deltas", "messages")
         self._fan_out = FanOut(sinks, self.ledger)
         self._seen = Seen()
+        self._rewrites = NatTable(config.nat.entries, self.ledger.stage("nat", "entries"))
+        self._feed = NatFeed(connection_of(url), self._rewrites)
+        self._joins: dict[int, PartitionJoin] = {}
+        self._passing = asyncio.Lock()
+        self._boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
         self._stopping = asyncio.Event()
         self._app = self._wire(url)
 
     def _wire(self, url: str) -> EmbeddedApp:
-        """The graph: one agent so far; pairing and enrichment join as agents before it."""
-        app = embedded_app("tailrace-engine", url, in_flight=16)
-        deltas = app.topic(DELTAS, value_type=bytes)
+        """The graph: deltas, by partition; what they make of each second goes to the sinks (``_pass_on``)."""
+        flows = self._stage == "flows"
+        app = embedded_app("tailrace-engine", url, in_flight=4096 if flows else 16)
+        self._deltas = app.topic(DELTAS, value_type=bytes)
 
-        @app.agent(deltas, name="deliver")
-        async def deliver(stream: StreamT[bytes]) -> None:
-            async for event in stream.events():
-                await self._deliver(event)
+        @app.agent(self._deltas, name="join" if flows else "deliver")
+        async def take(stream: StreamT[bytes]) -> None:
+            async for event in _unacknowledged(stream) if flows else stream.events():
+                await (self._hold(event) if flows else self._deliver(event))
 
         return app
 
-    async def _deliver(self, event: EventT[bytes]) -> None:
+    async def _read(self, event: EventT[bytes]) -> DeltaBatch | None:
+        """The batch of a message; None if it was there before, or nobody can read it."""
         data, partition = cast(bytes, event.value), event.message.partition
         self._books.received += 1
         try:
@@ -80,13 +112,66 @@ class Engine:
         except BadBatch as error:
             self._books.drop("unreadable")
             await self._bury(data, str(error))
-            return
+            return None
         if self._seen.again(batch, partition):
             self._books.note("duplicates")
-        else:
+            self._books.delivered += 1
+            return None
+        return batch
+
+    async def _deliver(self, event: EventT[bytes]) -> None:
+        """Hands rows of sockets to the sinks."""
+        if batch := await self._read(event):
             await self._fan_out.put(batch)
             await self._fan_out.drained()
-        self._books.delivered += 1
+            self._books.delivered += 1
+
+    async def _hold(self, event: EventT[bytes]) -> None:
+        """Keeps rows until their second is joined."""
+        batch, partition = await self._read(event), event.message.partition
+        if batch is None:
+            event.ack()
+            return
+        self._books.queued += 1
+        self._join(partition).add(batch, event, time.monotonic())
+        while self._books.queued >= HELD_MESSAGES:
+            await self._pass_on()
+
+    def _join(self, partition: int) -> PartitionJoin:
+        join = self._joins.get(partition)
+        if join is None:
+            name, settings = f"partition-{partition}", self._config.join
+            joiner = Joiner(name, self._boot, self.ledger, flows=settings.flows)
+            partitions = self._transport.backend.partitions(DELTAS) or 1
+            stage = self.ledger.stage("join", "rows")
+            rekeyer = Rekeyer(self._rewrites)
+            join = PartitionJoin(partition, partitions, joiner, rekeyer, stage, settings.wait_seconds)
+            self._joins[partition] = join
+        return join
+
+    async def _keep_passing_on(self) -> None:
+        while True:
+            await asyncio.sleep(PASS_SECONDS)
+            await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        """Sends rows to where they belong, and joins what waits for no more; at the end nothing waits."""
+        async with self._passing:
+            hurry = math.inf if self._stopping.is_set() else 0
+            for join in list(self._joins.values()):
+                for place, batch in list(join.moving(time.monotonic() + hurry)):
+                    await self._deltas.send(value=batch.encode(), partition=place)
+                for window in join.due(time.monotonic() + hurry):
+                    await self._finish(*join.close(window))
+
+    async def _finish(self, flows: list[FlowBatch], events: list[EventT[bytes]]) -> None:
+        for batch in flows:
+            await self._fan_out.put(batch)
+        await self._fan_out.drained()
+        for event in events:
+            event.ack()
+        self._books.queued -= len(events)
+        self._books.delivered += len(events)
 
     async def _bury(self, data: bytes, reason: str) -> None:
         """Puts a message that nobody can read where somebody can look at it."""
@@ -109,20 +194,26 @@ class Engine:
             await self._fan_out.start()
             stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
             stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
+            if self._stage == "flows":
+                await stack.enter_async_context(self._feed.running())
+            passing = asyncio.create_task(self._keep_passing_on(), name="passing")
+            stack.callback(passing.cancel)
             await self._app.start()
-            stack.push_async_callback(self._app.stop)
+            stack.push_async_callback(self._app.stop)  # waits until what is held has been passed on
             await self._make_dead_stream()
             if ready:
                 ready.set()
-            await self._wait()
+            await self._wait(passing)
 
-    async def _wait(self) -> None:
+    async def _wait(self, passing: "asyncio.Task[None]") -> None:
         stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
         crashed = asyncio.create_task(self._app.wait_until_stopped(), name="app")
         try:
-            await asyncio.wait({stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, crashed, passing}, return_when=asyncio.FIRST_COMPLETED)
             if self._app.crashed:
                 raise TailraceError(f"the engine failed: {self._app.crash_reason!r}", "see the log")
+            if passing.done():
+                passing.result()
         finally:
             stopping.cancel()
             crashed.cancel()

@@ -278,38 +278,35 @@ async def test_a_node_says_how_it_is(nats_server: NatsServer) -> None:
     assert heartbeat["ledger"]["outbox"]["balanced"]
 
 
-def rows_of(*files: Path) -> dict[tuple[str, str, int, int, int], int]:
-    """Bytes by what names a row; the same row twice counts once."""
-    rows: dict[tuple[str, str, int, int, int], int] = {}
+def rows_of(*files: Path) -> dict[tuple[Any, ...], int]:
+    """Bytes by what names a report of a socket; the same one twice counts once."""
+    rows: dict[tuple[Any, ...], int] = {}
     for file in files:
         text = file.read_text() if file.exists() else ""
         for line in text[: text.rfind("\n") + 1].splitlines():
             row = json.loads(line)
-            if row["kind"] == "delta":
-                name = (row["node"], row["boot"], row["seq"], row["socket.slot"], row["socket.generation"])
-                rows[name] = row.get("tx_bytes", 0)
+            ends = {"delta": [""], "flow": ["client.", "server."]}.get(row["kind"], [])
+            for end in ends:
+                if row["kind"] == "delta" or row.get(f"{end}reported"):
+                    keys = ("node", "boot", "seq", "socket.slot", "socket.generation")
+                    rows[tuple(row.get(end + key, 0) for key in keys)] = row.get(f"{end}tx_bytes", 0)
     return rows
 
 
-def start_engine(url: str, out: Path) -> "subprocess.Popen[bytes]":
-    command = [
-        str(Path(sys.executable).parent / "tailrace"),
-        "engine",
-        "--nats",
-        url,
-        "--sink",
-        f"jsonl:{out}",
-    ]
+def start_engine(url: str, out: Path, stage: str) -> "subprocess.Popen[bytes]":
+    program = str(Path(sys.executable).parent / "tailrace")
+    command = [program, "engine", "--nats", url, "--stage", stage, "--sink", f"jsonl:{out}"]
     environment = {name: value for name, value in os.environ.items() if name != "TAILRACE_SOAK"}
     return subprocess.Popen(command, env=environment | {"TAILRACE_LOG_LEVEL": "error"})
 
 
-async def test_engines_may_be_killed(nats_server: NatsServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", ["flows", "deltas"])
+async def test_engines_may_be_killed(nats_server: NatsServer, tmp_path: Path, stage: str) -> None:
     """Two engines share the partitions; one is killed and replaced, again and again: no row is missing."""
     kills = 20 if os.environ.get("TAILRACE_SOAK") else 2
     url, source = nats_server.url(query=QUERY), ScriptedSource()
     files = [tmp_path / f"{number}.jsonl" for number in range(2 + kills)]
-    engines = [start_engine(url, file) for file in files[:2]]
+    engines = [start_engine(url, file, stage) for file in files[:2]]
     try:
         async with running(agent(url, source)):
             for number in range(kills):
@@ -318,7 +315,7 @@ async def test_engines_may_be_killed(nats_server: NatsServer, tmp_path: Path) ->
                     source.second(400)
                     await asyncio.sleep(0.1)
                 engines[number].send_signal(signal.SIGKILL)
-                engines.append(start_engine(url, files[2 + number]))
+                engines.append(start_engine(url, files[2 + number], stage))
             async with asyncio.timeout(2 * DEADLINE):
                 while sum(rows_of(*files).values()) < source.sent:  # noqa: ASYNC110 - other processes write the files
                     await asyncio.sleep(0.2)

@@ -1,0 +1,125 @@
+"""One partition's seconds on their way through an engine: held, re-keyed, joined. Pure: it is told the time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from actors.joiner import Joiner
+from actors.rekey import Rekeyer
+from engine.batch import DeltaBatch
+from engine.flow_batch import FlowBatch
+from engine.ledger import Stage
+from engine.partition import partition_of
+
+#: Seconds after a window's first message in which other nodes' announcements of its rewrites come.
+SETTLE_SECONDS: Final = 0.5
+#: Windows by which the newest message is ahead of one that waits for no more: what is behind is caught up with.
+AHEAD: Final = 3
+#: Rows held at most; past it the oldest window is closed at once.
+HELD_ROWS: Final = 500_000
+
+
+@dataclass
+class _Window:
+    """What came of one window: since when, batches not yet looked at, and what acknowledges each message."""
+
+    since: float
+    unsettled: list[DeltaBatch]
+    settled: list[DeltaBatch]
+    tokens: list[Any]
+    rows: int = 0
+
+
+class PartitionJoin:
+    """Holds each window for ``wait_seconds`` from its first message, until all nodes' reports of it are there.
+
+    :param partitions: of the deltas; a row whose connection belongs to another one goes there.
+    :param stage: in rows; what goes to another partition is noted there.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        joiner: Joiner,
+        rekeyer: Rekeyer,
+        stage: Stage,
+        wait_seconds: float,
+    ) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._joiner = joiner
+        self._rekeyer = rekeyer
+        self._stage = stage
+        self._wait = wait_seconds
+        self._windows: dict[int, _Window] = {}
+        self._newest = 0
+        self._rows = 0
+
+    def add(self, batch: DeltaBatch, token: Any, now: float) -> None:
+        """Takes a message in; ``token`` comes back when its rows are in flows."""
+        window = self._windows.setdefault(batch.window, _Window(now, [], [], []))
+        window.unsettled.append(batch)
+        window.tokens.append(token)
+        window.rows += len(batch)
+        self._rows += len(batch)
+        self._newest = max(self._newest, batch.window)
+
+    def moving(self, now: float) -> Iterator[tuple[int, DeltaBatch]]:
+        """Rows that belong to other partitions, with those, of windows that have settled."""
+        for number, window in self._windows.items():
+            if self._settled(number, window, now):
+                batches, window.unsettled = window.unsettled, []
+                for batch in batches:
+                    mine, away = self._divided(self._rekeyer.follow(batch))
+                    window.settled.append(mine)
+                    yield from away
+
+    def _settled(self, number: int, window: _Window, now: float) -> bool:
+        patient = now - window.since < min(SETTLE_SECONDS, self._wait) and not self._hurried(number)
+        return bool(window.unsettled) and not patient
+
+    def _divided(self, batch: DeltaBatch) -> tuple[DeltaBatch, list[tuple[int, DeltaBatch]]]:
+        """The rows of this partition, and those of others. What came from another stays: no row wanders about."""
+        places = partition_of(batch.columns, self._partitions)
+        away = np.unique(places[places != self._partition]).tolist()
+        if batch.via >= 0 or not away:
+            return batch, []
+        self._stage.note("rekeyed", int(np.count_nonzero(places != self._partition)))
+        parts = [(place, _some(batch, places == place, self._partition)) for place in away]
+        return _some(batch, places == self._partition, batch.via), parts
+
+    def due(self, now: float) -> list[int]:
+        """Windows that wait for no more, the oldest first."""
+        return [
+            number
+            for number, window in sorted(self._windows.items())
+            if now - window.since >= self._wait or self._hurried(number)
+        ]
+
+    def _hurried(self, number: int) -> bool:
+        return number <= self._newest - AHEAD or (self._rows > HELD_ROWS and number == min(self._windows))
+
+    def close(self, number: int) -> tuple[list[FlowBatch], list[Any]]:
+        """The flows of a window, and the tokens of its messages. Nodes' books come as batches without rows."""
+        window = self._windows.pop(number)
+        self._rows -= window.rows
+        batches = window.settled + window.unsettled
+        for batch in batches:
+            self._joiner.add(replace(batch, open_sockets=0))
+        flows = list(self._joiner.close(number))
+        return flows + [_books(batch) for batch in batches if batch.ledger and batch.via < 0], window.tokens
+
+
+def _some(batch: DeltaBatch, rows: np.ndarray, via: int) -> DeltaBatch:
+    columns = {name: column[rows] for name, column in batch.columns.items()}
+    columns["nat.index"], chains = batch.chains.used(columns["nat.index"])
+    return replace(batch, columns=columns, chains=chains, via=via)
+
+
+def _books(batch: DeltaBatch) -> FlowBatch:
+    """A node's ledger on its way to the sinks; ``chunks`` is 0: it is no part of a window."""
+    flows = FlowBatch(batch.node, batch.boot, batch.seq, batch.window, {})
+    return replace(flows.empty(), chunks=0, open_sockets=batch.open_sockets, ledger=batch.ledger)
