@@ -110,4 +110,4 @@ class Places:
         _, first = np.unique(names, return_index=True)
         again = np.ones(len(new), np.bool_)
         again[first] = False
-        return again
+        return again & (slots != NO_SLOT)

@@ -24,6 +24,8 @@ from engine.sink import Batch, Sink
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from probes.conntrack import Conntrack
+from probes.limited import LimitedProbe
+from probes.namespaces import ChosenNamespaces
 from probes.source import Source
 from probes.tcp import TcpProbe
 
@@ -168,7 +170,8 @@ class KernelSource:
         self._probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
         self._conntrack = self._see_rewrites(config)
         feeds = {"conntrack": self._conntrack} if self._conntrack else {}
-        self._source = Source(self._probe, self._pass_on, feeds=feeds)
+        limited = LimitedProbe(self._probe, ChosenNamespaces(config.namespaces))
+        self._source = Source(limited, self._pass_on, feeds=feeds)
 
     def _see_rewrites(self, config: Config) -> Conntrack | None:
         nat = config.nat

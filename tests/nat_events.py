@@ -1,0 +1,89 @@
+"""NAT events and delta rows that tests write by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.addresses import address_bytes
+from engine.batch import DeltaBatch
+from engine.schema import Columns, Role, empty_columns
+from probes.layout import enums, structs
+
+#: Address and port.
+End = tuple[str, int]
+
+KIND = enums()["event_kind"]
+
+
+def nat_event(
+    called: tuple[End, End],
+    seen: tuple[End, End],
+    *,
+    at_ns: int = 0,
+    deleted: bool = False,
+    netns: int = 1,
+    protocol: int = 6,
+) -> np.ndarray:
+    """Conntrack rewrites ``called`` (source, destination) into ``seen``; shape (1,), ``struct nat_event``."""
+    events = np.zeros(1, structs()["nat_event"])
+    event = events[0]
+    event["header"]["kind"] = KIND["KIND_NAT_DELETED" if deleted else "KIND_NAT_NEW"]
+    event["header"]["at_ns"] = at_ns
+    _fill(event["original"], *called)
+    _fill(event["reply"], *reversed(seen))
+    event["netns"], event["protocol"], event["family"] = netns, protocol, 4
+    return events
+
+
+def end_of_namespace(netns: int, at_ns: int = 0) -> np.ndarray:
+    """All entries of a namespace end unless they come again."""
+    events = np.zeros(1, structs()["nat_event"])
+    events["header"]["kind"] = KIND["KIND_NAT_DELETED"]
+    events["header"]["at_ns"], events["netns"] = at_ns, netns
+    return events
+
+
+def _fill(to: Any, source: End, destination: End) -> None:
+    to["source_address"], to["source_port"] = np.void(address_bytes(source[0])), source[1]
+    to["destination_address"], to["destination_port"] = np.void(address_bytes(destination[0])), destination[1]
+
+
+def socket_row(local: End, peer: End, role: Role = Role.CLIENT, **values: Any) -> dict[str, Any]:
+    """One delta row by column, with dots written as ``__``."""
+    row: dict[str, Any] = {
+        "network.type": 4,
+        "network.local.address": np.void(address_bytes(local[0])),
+        "network.local.port": local[1],
+        "network.peer.address": np.void(address_bytes(peer[0])),
+        "network.peer.port": peer[1],
+        "connection.role": role,
+        "netns.id": 1,
+    }
+    return row | {name.replace("__", "."): value for name, value in values.items()}
+
+
+def columns_of(rows: Sequence[dict[str, Any]]) -> Columns:
+    """Delta columns of rows."""
+    columns = empty_columns(len(rows))
+    for place, row in enumerate(rows):
+        for name, value in row.items():
+            columns[name][place] = value
+    return columns
+
+
+def resolved(columns: Columns) -> Columns:
+    """Columns with the tuple that each socket itself sees."""
+    calls = columns["connection.role"] == Role.CLIENT
+    for part in ("address", "port"):
+        local, peer = columns[f"network.local.{part}"], columns[f"network.peer.{part}"]
+        columns[f"connection.source.{part}"] = np.where(calls, local, peer)
+        columns[f"connection.destination.{part}"] = np.where(calls, peer, local)
+    return columns
+
+
+def batch_of(
+    rows: Sequence[dict[str, Any]], window: int, *, node: str = "n", seq: int = 0, **fields: Any
+) -> DeltaBatch:
+    """A batch of rows that nothing rewrote."""
+    return DeltaBatch(node, f"boot-{node}", seq, window, resolved(columns_of(rows)), [""], **fields)
