@@ -11,12 +11,19 @@ from probes.layout import enums, structs
 #: The struct of each array of a frame; what is not here is an array of 32-bit numbers, or no array.
 STRUCTS: Final = {"events": "socket_event", "cells": "cell", "descriptions": "description"}
 NUMBERS: Final = ("slots", "new_slots")
-#: What a recording must describe: an event is one of two structs of the same size.
+#: What a recording must describe.
 RECORDED: Final = (*STRUCTS.values(), "cgroup_event")
+#: What it describes unless it was made before there were such events.
+LATER: Final = ("nat_event",)
 
 #: Space for later fields: never copied.
 _RESERVED: Final = "reserved"
-_CGROUP: Final = enums()["event_kind"]["KIND_CGROUP"]
+_KIND: Final = enums()["event_kind"]
+#: An event is one of several structs of the same size: those that are not ``struct socket_event``, with their kinds.
+_EVENTS: Final = {
+    "cgroup_event": (_KIND["KIND_CGROUP"],),
+    "nat_event": (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"]),
+}
 
 _Scalar = Annotated[str, msgspec.Meta(pattern=r"^(\(\d{1,3},\))?[<|]u[1248]$|^\|[SV]\d{1,3}$")]
 _Offset = Annotated[int, msgspec.Meta(ge=0, le=4096)]
@@ -63,7 +70,7 @@ def dtype_of(layout: Layout) -> np.dtype[np.void]:
 
 def current_layouts() -> dict[str, Layout]:
     """Layouts of this program's structs, by name."""
-    return {name: layout_of(structs()[name]) for name in RECORDED}
+    return {name: layout_of(structs()[name]) for name in (*RECORDED, *LATER)}
 
 
 class ArrayReader:
@@ -75,14 +82,17 @@ class ArrayReader:
 
     def __init__(self, layouts: dict[str, Layout]) -> None:
         try:
-            self._recorded = {name: dtype_of(layouts[name]) for name in RECORDED}
+            described = (*RECORDED, *(name for name in LATER if name in layouts))
+            self._recorded = {name: dtype_of(layouts[name]) for name in described}
         except (KeyError, ValueError, TypeError) as error:
             raise RecordingError(f"the recording's layout cannot be read: {error}") from error
         for name, dtype in self._recorded.items():
             _check(dtype, structs()[name], name)
-        if self._recorded["socket_event"].itemsize != self._recorded["cgroup_event"].itemsize:
+        events = ("socket_event", *(name for name in _EVENTS if name in self._recorded))
+        if len({self._recorded[name].itemsize for name in events}) > 1:
             raise RecordingError("the recording's layout cannot be read: events of two sizes")
-        self._same = layouts == current_layouts()
+        current = current_layouts()
+        self._same = all(layouts[name] == current[name] for name in self._recorded)
 
     def item_bytes(self, array: str) -> int:
         """Bytes of one item of a frame's array, as recorded; 1 for what is no array."""
@@ -99,13 +109,15 @@ class ArrayReader:
         target = np.zeros(len(source), structs()[struct])
         _copy(source, target)
         if array == "events":
-            named = target["header"]["kind"] == _CGROUP
-            target[named] = self._cgroup_events(source[named]).view(structs()[struct])
+            for name, kinds in _EVENTS.items():
+                rows = np.isin(target["header"]["kind"], kinds)
+                target[rows] = self._events_of(name, source[rows]).view(structs()[struct])
         return target.tobytes()
 
-    def _cgroup_events(self, events: np.ndarray) -> np.ndarray:
-        target = np.zeros(len(events), structs()["cgroup_event"])
-        _copy(np.ascontiguousarray(events).view(self._recorded["cgroup_event"]), target)
+    def _events_of(self, struct: str, events: np.ndarray) -> np.ndarray:
+        target = np.zeros(len(events), structs()[struct])
+        if struct in self._recorded:
+            _copy(np.ascontiguousarray(events).view(self._recorded[struct]), target)
         return target
 
 

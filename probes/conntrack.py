@@ -206,17 +206,18 @@ class Conntrack:
 
     def _dump(self, namespace: int, again: bool) -> np.ndarray:
         assert self._known
-        before = all_ended([namespace] if again else [], self._monotonic())
+        before_ns = self._monotonic()
         try:
             found = self._known.inside(namespace, dump)
-        except OSError as error:
+        except OSError as error:  # without the right to enter; or it is gone, which the kernel tells apart
             self.account.note("dumps_failed")
             log.info("conntrack of network namespace %d cannot be read: %s", namespace, error)
-            return before
+            return no_events()
         self.account.note("dumps")
         entries = self._reader.read(*split(found.messages))
         self._note_silent(namespace, entries.ids, found.mode, again)
         netns = np.full(len(entries.events), namespace, np.uint32)
+        before = all_ended([namespace] if again else [], before_ns)
         return joined((before, self._deliver(entries, netns, 0)))
 
     def _note_silent(self, namespace: int, ids: np.ndarray, mode: int, again: bool) -> None:

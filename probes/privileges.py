@@ -5,7 +5,15 @@ from pathlib import Path
 from probes.check import Check
 
 #: Bits of the effective set (kernel: include/uapi/linux/capability.h).
-_BITS = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24, "CAP_PERFMON": 38, "CAP_BPF": 39}
+_BITS = {
+    "CAP_NET_BROADCAST": 11,
+    "CAP_NET_ADMIN": 12,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
 #: Inodes of the initial namespaces (kernel: include/linux/proc_ns.h).
 _INITIAL = {"user": 0xEFFFFFFD, "pid": 0xEFFFFFFC}
 

@@ -19,9 +19,15 @@ LATER = (
     source()
     .replace("\t__u64 socket;", "\t__u64 inserted;\n\t__u64 socket;")
     .replace("\t__u8 reserved[48];", "\t__u32 region;\n\t__u8 reserved[44];")
-    .replace("\t__u32 netns;", "\t__u32 zone;\n\t__u32 netns;\n\t__u32 pad;")
+    .replace("\t__u32 netns;", "\t__u32 zone;\n\t__u32 netns;\n\t__u32 pad;", 1)
+    .replace("\t__u8 reserved[144];", "\t__u64 more;\n\t__u8 reserved[144];")
     .replace("\tchar name[200];", "\tchar name[200];\n\t__u64 more;")
 )
+
+
+def current_layouts_of(known: dict[str, np.dtype[np.void]]) -> dict[str, Layout]:
+    """What a recording made with these structs describes."""
+    return {name: layout_of(known[name]) for name in (*recording_layout.RECORDED, *recording_layout.LATER)}
 
 
 @pytest.fixture
@@ -67,6 +73,29 @@ def test_an_older_recording_is_read_by_the_names_of_fields() -> None:
     before = frame.events[~closed].view(structs()["cgroup_event"])
     assert (named["name"] == before["name"]).all()
     assert (named["id"] == before["id"]).all()
+
+
+@pytest.mark.usefixtures("later")
+def test_rewrites_in_an_older_recording_keep_their_fields() -> None:
+    """Both tuples and the namespace are where this program has them, and sockets beside them are as they were."""
+    reader = ArrayReader(current_layouts_of(structs()))
+    events = event_frame(6).events.copy()
+    events["header"]["kind"] = [1, 4, 5, 4, 2, 3]
+    rewrites = np.array([1, 2, 3])
+    known = parse_structs(LATER)
+    read = np.frombuffer(reader.read("events", events.tobytes()), known["socket_event"])
+    entries, before = read[rewrites].view(known["nat_event"]), events[rewrites].view(structs()["nat_event"])
+    for name in ("original", "reply", "netns", "zone", "protocol", "family"):
+        assert (entries[name] == before[name]).all(), name
+    assert read["socket"]["netns"][0] == events["socket"]["netns"][0]
+
+
+def test_a_recording_of_before_rewrites_is_read_as_it_is() -> None:
+    """It describes no such events, and has none."""
+    layouts = current_layouts_of(structs())
+    del layouts["nat_event"]
+    events = event_frame(9).events.tobytes()
+    assert ArrayReader(layouts).read("events", events) == events
 
 
 def test_a_later_recording_is_read_by_the_names_of_fields(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from engine.clock import SECOND_NS, Clock
 from engine.frames import EventFrame, SnapshotFrame, decode
 from engine.ledger import Stage
-from probes.layout import structs
+from probes.layout import enums, structs
 from probes.source import Source
 from probes.tcp import Snapshot
 
@@ -26,6 +26,7 @@ class ScriptedProbe:
         self.made = self.lost = 0
         self.detached = False
         self.shots = 0
+        self.at_snapshot: Callable[[], object] = int
 
     def emit(self, *times_ns: int) -> None:
         self.ring += times_ns
@@ -39,8 +40,10 @@ class ScriptedProbe:
 
     def snapshot(self) -> Snapshot:
         self.shots += 1
-        empty = np.empty(0, np.uint32)
-        return Snapshot(empty, np.empty(0, structs()["cell"]), empty, np.empty(0, structs()["description"]))
+        empty, descriptions = np.empty(0, np.uint32), np.zeros(1, structs()["description"])
+        descriptions["netns"] = 4711
+        self.at_snapshot()
+        return Snapshot(empty, np.empty(0, structs()["cell"]), np.zeros(1, np.uint32), descriptions)
 
     def tallies(self) -> dict[str, int]:
         return {"generated": self.made, "lost": self.lost}
@@ -52,15 +55,52 @@ class ScriptedProbe:
         self.detached = True
 
 
+class ScriptedFeed:
+    """A feed that holds ports of events, and of more that take a while."""
+
+    def __init__(self) -> None:
+        self.account = Stage("entries", received=7, delivered=7)
+        self.waiting: list[int] = []
+        self.slow: list[int] = []
+        self.noticed: list[int] = []
+
+    @property
+    def behind(self) -> bool:
+        return bool(self.slow)
+
+    def notice(self, netns: np.ndarray) -> None:
+        self.noticed += netns.tolist()
+
+    def events(self) -> np.ndarray:
+        now, self.waiting = self.waiting, []
+        return rewrites(now)
+
+    def catch_up(self) -> np.ndarray:
+        now, self.slow = self.slow, []
+        return rewrites(now)
+
+
+def rewrites(zones: list[int]) -> np.ndarray:
+    rows = np.zeros(len(zones), structs()["nat_event"])
+    rows["header"]["kind"], rows["zone"] = enums()["event_kind"]["KIND_NAT_NEW"], zones
+    return rows.view(structs()["socket_event"])
+
+
+def zones_in(frame: EventFrame | SnapshotFrame) -> list[int]:
+    assert isinstance(frame, EventFrame)
+    zones: list[int] = frame.events.view(structs()["nat_event"])["zone"].tolist()
+    return zones
+
+
 class Run:
     """A source at work on a clock that the test moves; monotonic time equals wall time."""
 
-    def __init__(self, probe: ScriptedProbe) -> None:
+    def __init__(self, probe: ScriptedProbe, feed: ScriptedFeed | None = None) -> None:
         self.now = START + SECOND_NS // 2
         self.probe = probe
         self.frames: asyncio.Queue[EventFrame | SnapshotFrame] = asyncio.Queue()
         clock = Clock(lambda: self.now, lambda: self.now)
-        self.source = Source(probe, self.send, clock)
+        self.source = Source(probe, self.send, clock, {"conntrack": feed} if feed else None)
         self.task = asyncio.create_task(self.source.run())
 
     async def send(self, data: bytes) -> None:
@@ -169,3 +209,37 @@ async def test_an_event_that_nobody_counted_unbalances_the_books(probe: Scripted
     probe.made = 2
     await run.stop()
     assert not run.books.balanced
+
+
+async def test_a_rewrite_goes_ahead_of_the_snapshot_that_has_its_socket(probe: ScriptedProbe) -> None:
+    """What a feed has when the snapshot was taken is sent before it, whatever its time, and so is the ring's."""
+    feed = ScriptedFeed()
+    run = Run(probe, feed)
+    await asyncio.sleep(0)
+    probe.at_snapshot = lambda: feed.waiting.append(1)
+    probe.emit(START + SECOND_NS - 1)
+    run.now = START + SECOND_NS + 5
+    run.wake()
+    first, second, third = [await asyncio.wait_for(run.frames.get(), 5) for _ in range(3)]
+    assert zones_in(first) == [1]
+    assert isinstance(second, EventFrame)
+    assert second.events["header"]["at_ns"].tolist() == [START + SECOND_NS - 1]
+    assert isinstance(third, SnapshotFrame)
+    assert third.feeds["conntrack"]["delivered"] == 7
+    assert feed.noticed == [4711]
+    probe.at_snapshot = int
+    await run.stop()
+
+
+async def test_what_a_feed_makes_up_for_comes_after_what_it_had(probe: ScriptedProbe) -> None:
+    """And ahead of the ring's events of the same drain."""
+    feed = ScriptedFeed()
+    run = Run(probe, feed)
+    feed.waiting, feed.slow = [1, 2], [3]
+    probe.emit(START + 1)
+    run.wake()
+    frames = [await asyncio.wait_for(run.frames.get(), 5) for _ in range(3)]
+    assert [zones_in(frame) for frame in frames[:2]] == [[1, 2], [3]]
+    assert isinstance(frames[2], EventFrame)
+    assert frames[2].events["header"]["at_ns"].tolist() == [START + 1]
+    await run.stop()

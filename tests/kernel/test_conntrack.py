@@ -1,0 +1,394 @@
+"""NAT rewrites by ctnetlink, on the real kernel: known rules, known ports, and what `conntrack -L` lists."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from probes.bulk_receiver import BulkReceiver
+from probes.conntrack import AGAIN_NS, LOOK_NS, Conntrack
+from probes.conntrack_socket import EVENTS, open_listener
+from probes.layout import enums, structs
+from tests.kernel.nat_network import (
+    ADDRESSES,
+    CLIENT,
+    ROUTER,
+    SERVER,
+    NatNetwork,
+    Rewrite,
+    Way,
+    nat_network,
+)
+from tests.kernel.talk import until
+
+pytestmark = pytest.mark.kernel
+
+KIND = enums()["event_kind"]
+PROTOCOLS = {6: "tcp", 17: "udp", 0: "all"}
+HERE, GATE, FAR_GATE, THERE = range(4)
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[NatNetwork]:
+    with nat_network() as built:
+        yield built
+
+
+@pytest.fixture
+def router(network: NatNetwork) -> Iterator[NatNetwork]:
+    """The network without rules and entries."""
+    clear(network)
+    yield network
+    clear(network)
+
+
+def clear(network: NatNetwork) -> None:
+    for role in (CLIENT, ROUTER):
+        for tool in ("iptables-legacy", "ip6tables-legacy"):
+            network.run(role, f"{tool} -t nat -F")
+        network.run(role, "nft flush ruleset")
+        network.run(role, "conntrack -F", check=False)
+
+
+class Told:
+    """What a source said so far, and the entries that are there by it."""
+
+    def __init__(self, source: Conntrack) -> None:
+        self.source = source
+        self.events = np.empty(0, structs()["nat_event"])
+        self._there: set[tuple[int, Rewrite]] = set()  # with the namespace
+
+    def drain(self) -> np.ndarray:
+        """What came now."""
+        records = self.source.events()
+        if self.source.behind:
+            records = np.concatenate((records, self.source.catch_up()))
+        events = records.view(structs()["nat_event"])
+        for event in events:
+            self._apply(event)
+        self.events = np.concatenate((self.events, events))
+        return events
+
+    def _apply(self, event: np.void) -> None:
+        entry = int(event["netns"]), rewrite_in(event)
+        if event["header"]["kind"] == KIND["KIND_NAT_NEW"]:
+            self._there.add(entry)
+        elif event["protocol"]:
+            self._there.discard(entry)
+        else:
+            self._there -= {other for other in self._there if other[0] == entry[0]}
+
+    @property
+    def rewrites(self) -> set[Rewrite]:
+        """Entries that are there now."""
+        return {rewrite for _, rewrite in self._there}
+
+    def until(self, condition: Callable[[], bool]) -> bool:
+        """Drains until it holds; False if it does not in time."""
+
+        def drained() -> bool:
+            self.drain()
+            return condition()
+
+        return until(drained)
+
+
+def rewrite_in(event: np.void) -> Rewrite:
+    def way(part: np.void) -> Way:
+        source, destination = (
+            IPv6Address(part[name].tobytes()) for name in ("source_address", "destination_address")
+        )
+        ends = [str(address.ipv4_mapped or address) for address in (source, destination)]
+        return ends[0], ends[1], int(part["source_port"]), int(part["destination_port"])
+
+    return PROTOCOLS[int(event["protocol"])], way(event["original"]), way(event["reply"])
+
+
+class Hand:
+    """A monotonic clock that the test puts forward."""
+
+    def __init__(self) -> None:
+        self.ahead_ns = 0
+
+    def __call__(self) -> int:
+        return time.monotonic_ns() + self.ahead_ns
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def told(router: NatNetwork, hand: Hand) -> Iterator[Told]:
+    """A source at work on the test's namespaces only."""
+    source = Conntrack(patterns=[f"{router.prefix}*"], monotonic=hand)
+    source.start()
+    told = Told(source)
+    told.drain()
+    yield told
+    source.close()
+
+
+def rules(name: str, kind: str, family: int, network: NatNetwork) -> None:
+    """Puts the rules of a case into the router."""
+    here, gate, far, there = ADDRESSES[family]
+    there = f"[{there}]" if family == 6 else there
+    tables = "iptables-legacy" if family == 4 else "ip6tables-legacy"
+    target = {
+        "dnat": [f"PREROUTING -p {kind} -d {gate} --dport 80 -j DNAT --to-destination {there}:8080"],
+        "snat": [
+            f"POSTROUTING -p {kind} -s {here} -j SNAT --to-source {far if family == 4 else f'[{far}]'}:41000"
+        ],
+        "masquerade": [f"POSTROUTING -p {kind} -s {here} -j MASQUERADE --to-ports 42000"],
+        "redirect": [f"PREROUTING -p {kind} -d {gate} --dport 80 -j REDIRECT --to-ports 8080"],
+    }
+    target["both"] = target["dnat"] + target["masquerade"]
+    for rule in target[name]:
+        network.run(ROUTER, f"{tables} -t nat -A {rule}")
+
+
+def expected(name: str, kind: str, family: int, port: int) -> Rewrite:
+    """What these rules make of a call from ``port``."""
+    here, gate, far, there = ADDRESSES[family]
+    called = (there, 8080) if name in ("snat", "masquerade") else (gate, 80)
+    answers = (gate, 8080) if name == "redirect" else (there, 8080)
+    to = {"snat": (far, 41000), "masquerade": (far, 42000), "both": (far, 42000)}.get(name, (here, port))
+    return kind, (here, called[0], port, called[1]), (answers[0], to[0], answers[1], to[1])
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+@pytest.mark.parametrize("name", ["dnat", "snat", "masquerade", "redirect", "both"])
+def test_a_rewrite_is_told_as_the_rule_makes_it(
+    router: NatNetwork, told: Told, name: str, kind: str, family: int
+) -> None:
+    """One event at its beginning with both tuples, namespace and time, and one at its end."""
+    rules(name, kind, family, router)
+    role, at = (ROUTER, GATE) if name == "redirect" else (SERVER, THERE)
+    _, (_, called, _, to), _ = expected(name, kind, family, 0)
+    before = time.monotonic_ns()
+    with router.listen(role, kind, ADDRESSES[family][at], 8080):
+        port = router.call(CLIENT, kind, called, to)
+    assert told.until(lambda: len(told.events) > 0)
+    rewrite = expected(name, kind, family, port)
+    assert told.rewrites == {rewrite} == router.rewrites(ROUTER)
+    (event,) = told.events
+    assert event["header"]["kind"] == KIND["KIND_NAT_NEW"]
+    assert before < event["header"]["at_ns"] <= time.monotonic_ns()
+    assert (event["header"]["slot"], event["netns"]) == (0xFFFFFFFF, router.inode(ROUTER))
+    assert (event["family"], event["zone"]) == (family, 0)
+    router.run(ROUTER, "conntrack -F")
+    assert told.until(lambda: len(told.events) == 2)
+    assert rewrite_in(told.events[1]) == rewrite
+    assert told.events[1]["header"]["kind"] == KIND["KIND_NAT_DELETED"]
+
+
+def test_nftables_and_zones_are_told(router: NatNetwork, told: Told) -> None:
+    """Rules of nftables are seen as those of iptables are, and the zone of an entry is in its event."""
+    gate, there = ADDRESSES[4][GATE], ADDRESSES[4][THERE]
+    for command in (
+        "add table ip t",
+        "add chain ip t raw { type filter hook prerouting priority raw ; }",
+        "add rule ip t raw iifname to-client ct zone set 7",
+        "add rule ip t raw iifname to-server ct zone set 7",
+        "add chain ip t pre { type nat hook prerouting priority dstnat ; }",
+        f"add rule ip t pre ip daddr {gate} udp dport 53 dnat to {there}:5353",
+    ):
+        router.run(ROUTER, f"nft {command}")
+    port = router.call(CLIENT, "udp", gate, 53)
+    assert told.until(lambda: len(told.events) > 0)
+    here = ADDRESSES[4][HERE]
+    assert told.rewrites == {("udp", (here, gate, port, 53), (there, here, 5353, port))}
+    assert told.events["zone"].tolist() == [7]
+
+
+def test_entries_that_rewrite_nothing_never_reach_us(router: NatNetwork, told: Told) -> None:
+    """The kernel drops them, and rewritten ones of other protocols too: nothing waits on the socket."""
+    rules("masquerade", "udp", 4, router)
+    address = ADDRESSES[4][THERE]
+    router.run(ROUTER, "iptables-legacy -t nat -A POSTROUTING -p icmp -j MASQUERADE")
+    listener, receiver = open_listener(1 << 20), BulkReceiver()
+    with listener, router.listen(SERVER, "tcp", address, 8080):
+        for _ in range(5):
+            router.call(CLIENT, "tcp", address, 8080)
+        router.run(CLIENT, f"ping -c 1 -W 1 {address}", check=False)
+        port = router.call(CLIENT, "udp", address, 8080)
+        waiting = 0
+        ours = told.source._known._inodes  # type: ignore[union-attr]
+        while received := receiver.receive(listener.fileno()):
+            numbers = received.namespaces.tolist()
+            waiting += sum(ours.get(number) == router.inode(ROUTER) for number in numbers)
+    assert len(router.run(ROUTER, "conntrack -L").splitlines()) >= 6
+    assert waiting == 1
+    assert told.until(lambda: len(told.events) > 0)
+    assert told.rewrites == {expected("masquerade", "udp", 4, port)}
+
+
+def make_entries(network: NatNetwork, count: int) -> None:
+    """So many rewritten ones, without an answer."""
+
+    def called() -> None:
+        for port in range(20000, 20000 + count):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+                caller.bind(("", port))
+                caller.sendto(b"x", (ADDRESSES[4][GATE], 80))
+
+    network.within(CLIENT, called)
+
+
+def test_entries_of_before_the_start_are_told(router: NatNetwork) -> None:
+    """Each once, without a time; those that rewrite nothing are not."""
+    rules("dnat", "udp", 4, router)
+    make_entries(router, 50)
+    router.call(CLIENT, "udp", ADDRESSES[4][THERE], 9)
+    source = Conntrack(patterns=[f"{router.prefix}*"])
+    source.start()
+    told = Told(source)
+    try:
+        told.drain()
+        assert len(told.events) == 50
+        assert told.rewrites == router.rewrites(ROUTER)
+        assert set(told.events["header"]["at_ns"].tolist()) == {0}
+        assert source.account.noted["dumps"] == source.account.noted["namespaces"] == 3
+        assert (source.account.received, source.account.balanced) == (50, True)
+    finally:
+        source.close()
+
+
+def test_what_was_lost_is_made_up_for(router: NatNetwork) -> None:
+    """With room for a few events of hundreds, a dump brings all entries that are there, and ends all others."""
+    rules("dnat", "udp", 4, router)
+    source = Conntrack(4096, [f"{router.prefix}*"])
+    source.start()
+    told = Told(source)
+    try:
+        told.drain()
+        make_entries(router, 300)
+        told.drain()
+        assert source.account.noted["overruns"] == 1
+        assert told.until(lambda: not source.behind)
+        assert len(told.rewrites) == 300
+        assert told.rewrites == router.rewrites(ROUTER)
+        router.run(ROUTER, "conntrack -D -p udp --orig-port-src 20007")
+        router.run(ROUTER, "conntrack -F")
+        make_entries(router, 3)
+        told.drain()
+        assert told.until(lambda: not source.behind)
+        assert source.account.noted["overruns"] == 2
+        assert len(told.rewrites) == 3
+        assert told.rewrites == router.rewrites(ROUTER)
+        assert source.account.dropped.total() == 0
+    finally:
+        source.close()
+
+
+def test_a_namespace_that_comes_later_is_found(router: NatNetwork, told: Told, hand: Hand) -> None:
+    """By a look a second later, with what is in it; and what happens in it then is told."""
+    router.add("late")
+    rule = "-p udp -d 127.0.0.1 --dport 53 -j REDIRECT --to-ports 5353"
+    router.run("late", f"iptables-legacy -t nat -A OUTPUT {rule}")
+    first = router.call("late", "udp", "127.0.0.1", 53)
+    hand.ahead_ns += LOOK_NS
+    told.drain()
+    second = router.call("late", "udp", "127.0.0.1", 53)
+    assert told.until(lambda: len(told.events) >= 2)
+    assert told.events["original"]["source_port"].tolist() == [first, second]
+    assert set(told.events["netns"].tolist()) == {router.inode("late")}
+    assert (told.events["header"]["at_ns"] == 0).tolist() == [True, False]
+    inode = router.inode("late")
+    router.run(CLIENT, f"ip netns del {router.name('late')}")
+    assert told.until(lambda: len(told.events) == 3)
+    assert rewrite_in(told.events[2])[0] == "all"
+    assert told.events[2]["netns"] == inode
+
+
+def test_a_socket_of_a_strange_namespace_makes_us_look(router: NatNetwork, told: Told) -> None:
+    """Without waiting for the second to be over; in vain only once."""
+    router.add("strange")
+    assert not told.source.behind
+    told.source.notice(np.array([router.inode("strange")], np.uint32))
+    assert told.source.behind
+    told.drain()
+    assert told.source.account.noted["namespaces"] == 4
+    told.source.notice(np.array([router.inode("strange"), 12345], np.uint32))
+    assert told.source.behind
+    told.drain()
+    told.source.notice(np.array([12345], np.uint32))
+    assert not told.source.behind
+    router.run(CLIENT, f"ip netns del {router.name('strange')}")
+
+
+@pytest.mark.parametrize("later", [0, 2])
+def test_entries_whose_end_is_not_told_are_dumped_again(router: NatNetwork, hand: Hand, later: int) -> None:
+    """Those made while the namespace made no events: a minute later, whether it makes them now or not."""
+
+    def switch(mode: int) -> None:
+        router.within(ROUTER, lambda: EVENTS.write_text(str(mode)))
+
+    rules("dnat", "udp", 4, router)
+    switch(0)
+    source = Conntrack(patterns=[f"{router.prefix}*"], monotonic=hand)
+    try:
+        make_entries(router, 5)
+        switch(later)
+        source.start()
+        told = Told(source)
+        told.drain()
+        assert len(told.rewrites) == 5
+        router.run(ROUTER, "conntrack -D -p udp --orig-port-src 20001")
+        told.drain()
+        assert len(told.rewrites) == 5
+        hand.ahead_ns += AGAIN_NS
+        told.drain()
+        assert len(told.rewrites) == 4
+        assert told.rewrites == router.rewrites(ROUTER)
+        router.run(ROUTER, "conntrack -F")
+        hand.ahead_ns += AGAIN_NS
+        told.drain()
+        assert told.rewrites == set()
+        dumps = source.account.noted["dumps"]
+        hand.ahead_ns += AGAIN_NS
+        told.drain()
+        assert source.account.noted["dumps"] == dumps + (later == 0)
+    finally:
+        source.close()
+        switch(2)
+
+
+def test_only_the_namespaces_asked_for_are_told(router: NatNetwork) -> None:
+    """Entries of others are neither dumped nor reported."""
+    rules("dnat", "udp", 4, router)
+    source = Conntrack(patterns=[router.name(CLIENT)])
+    source.start()
+    told = Told(source)
+    try:
+        told.drain()
+        router.run(
+            CLIENT, "iptables-legacy -t nat -A OUTPUT -p udp --dport 53 -j DNAT --to-destination 10.77.1.1:80"
+        )
+        router.call(CLIENT, "udp", ADDRESSES[4][THERE], 53)
+        assert told.until(lambda: len(told.events) > 0)
+        assert len(router.rewrites(ROUTER)) == 1
+        assert set(told.events["netns"].tolist()) == {router.inode(CLIENT)}
+        assert source.account.noted["namespaces"] == 1
+    finally:
+        source.close()
+
+
+def test_nothing_is_left_behind(router: NatNetwork) -> None:
+    """All descriptors are closed, and this process is where it was."""
+    descriptors = sorted(Path("/proc/self/fd").iterdir())
+    here = Path("/proc/thread-self/ns/net").stat().st_ino
+    source = Conntrack()
+    source.start()
+    source.events()
+    source.catch_up()
+    source.close()
+    source.close()
+    assert sorted(Path("/proc/self/fd").iterdir()) == descriptors
+    assert Path("/proc/thread-self/ns/net").stat().st_ino == here
