@@ -78,7 +78,7 @@ class FlowReader:
 
     def __init__(self, client: Client, match: FlowFilter, tell: Tell) -> None:
         self._client = client
-        self._subject = match.subject
+        self._subject = f"{subjects.FLOWS}.>"
         self._wanted = match.matcher()
         self._reader = StreamReader(client, subjects.FLOW_STREAM)
         self._tell = tell

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
-from engine import subjects
+from engine.flow_schema import SIDES
 from engine.flows import Flow
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -28,37 +28,37 @@ def network(text: str) -> Network:
 class FlowFilter:
     """Nothing given matches everything.
 
-    :param processes: patterns of names as a shell has them, or process ids.
-    :param ports: of either end.
-    :param addresses: either end lies in one.
+    :param nodes: of either end.
+    :param processes: patterns of names as a shell has them, or process ids; of either end.
+    :param ports: of either end, or of the service that was called.
+    :param addresses: one of them holds either end, or the service that was called.
+    :param evidence: grades.
     """
 
     nodes: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     addresses: tuple[Network, ...] = ()
-
-    @property
-    def subject(self) -> str:
-        """The subject that has all that is wanted, and as little else as one subject can."""
-        return subjects.flow(self.nodes[0]) if len(self.nodes) == 1 else f"{subjects.FLOWS}.>"
+    evidence: tuple[str, ...] = ()
 
     def matcher(self) -> Callable[[Flow], bool]:
         """What tells whether a flow is wanted."""
         known = lru_cache(_REMEMBERED)(self._has_address)
 
         def wanted(flow: Flow) -> bool:
-            return (not self.nodes or flow.node in self.nodes) and (
-                (not self.processes or self._has_process(flow.row))
-                and (not self.ports or any(flow.row.get(name) in self.ports for name in _PORTS))
-                and (not self.addresses or any(known(flow.row.get(name, "")) for name in _ADDRESSES))
+            row = flow.row
+            return (not self.evidence or row.get("evidence") in self.evidence) and (
+                (not self.nodes or any(row.get(f"{side}.node") in self.nodes for side in SIDES))
+                and (not self.processes or any(self._has_process(row, side) for side in SIDES))
+                and (not self.ports or any(row.get(f"{end}.port") in self.ports for end in _ENDS))
+                and (not self.addresses or any(known(row.get(f"{end}.address", "")) for end in _ENDS))
             )
 
         return wanted
 
-    def _has_process(self, row: dict[str, Any]) -> bool:
-        name, pid = row.get("process.comm", ""), str(row.get("process.pid", ""))
-        return any(fnmatchcase(name, pattern) or pid == pattern for pattern in self.processes)
+    def _has_process(self, row: dict[str, Any], side: str) -> bool:
+        name, pid = row.get(f"{side}.process.comm", ""), str(row.get(f"{side}.process.pid", ""))
+        return any((name and fnmatchcase(name, pattern)) or pid == pattern for pattern in self.processes)
 
     def _has_address(self, text: str) -> bool:
         try:
@@ -68,5 +68,4 @@ class FlowFilter:
         return any(address in network for network in self.addresses)
 
 
-_PORTS = ("network.local.port", "network.peer.port")
-_ADDRESSES = ("network.local.address", "network.peer.address")
+_ENDS = (*SIDES, "service")

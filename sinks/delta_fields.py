@@ -14,25 +14,27 @@ from sinks.row_format import ALWAYS, Field, RowFormat
 
 #: They say which socket and connection a row is about.
 _IDENTITY: Final = (
+    "socket.slot",
     "socket.generation",
     "network.type",
     "network.local.address",
     "network.local.port",
     "network.peer.address",
     "network.peer.port",
+    "user.id",
 )
 _TEXT: Final = "VS"
 
 
 def _field(name: str, kind: str) -> Field[DeltaBatch]:
     if name == "socket.slot":
-        return Field(name, lambda batch: row_values.slots(batch.columns[name]), row_values.UNSET)
+        return Field(name, lambda batch: row_values.slots(batch.columns[name]), ALWAYS)
     if name == "user.id":
-        return Field(name, lambda batch: row_values.users(batch.columns, ""), row_values.UNSET)
+        return Field(name, lambda batch: row_values.users(batch.columns, ""), ALWAYS)
     if name == "cgroup.index":
         return Field("cgroup.path", lambda batch: row_values.paths(batch.columns[name], batch), "")
     if name == "nat.index":
-        return Field("nat", lambda batch: row_values.chains(batch.columns[name], batch), row_values.UNSET)
+        return Field("nat", lambda batch: row_values.chains(batch.columns[name], batch), ALWAYS)
     always = name in _IDENTITY
     values = row_values.any_addresses if always and kind[0] == "V" else row_values.plain_values(name, kind)
     default = ALWAYS if always else "" if kind[0] in _TEXT else 0

@@ -61,7 +61,7 @@ TO_CLIENT: Final = Column("←/s", _rate(cells.bytes_to_client), 4, right=True)
 RETRANSMITS: Final = Column("RTX", lambda row, _: short_number(cells.retransmits(row)), 4, right=True)
 RTT: Final = Column("RTT", lambda row, _: cells.rtt_text(row), 5, right=True)
 EVIDENCE: Final = Column("EVIDENCE", lambda row, width: cut(str(row.get("evidence", "-")), width), 8)
-_CONTAINERS: Final = [Column("CONTAINER", _container(side), 14, 28) for side in ("client", "server")]
+_CONTAINERS: Final = [Column("CONTAINER", _container(side), 19, 28) for side in ("client", "server")]
 
 _RATES: Final = (replace(TO_SERVER, width=8), replace(TO_CLIENT, width=8))
 _NARROW: Final = (CALLER, ARROW, CALLED, STATE, TO_SERVER, TO_CLIENT, RETRANSMITS, RTT)

@@ -55,7 +55,7 @@ def _identity(name: str) -> FlowField:
 
 def _optional(name: str) -> FlowField:
     if name == "nat.index":
-        return Field("nat", lambda batch: row_values.chains(batch.columns[name], batch), row_values.UNSET)
+        return Field("nat", lambda batch: row_values.chains(batch.columns[name], batch), ALWAYS)
     kind = FLOW_COLUMNS[name]
     values = row_values.plain_values(name, kind)
     return Field(name, lambda batch: values(batch.columns[name]), "" if kind[0] == "S" else 0)
@@ -75,11 +75,11 @@ def _end(side: str, bare: str) -> Iterator[FlowField]:
     elif bare == "seq":
         yield _where(name, lambda columns: columns[f"{side}reported"] != 0)
     elif bare == "socket.slot":
-        yield Field(name, lambda batch: _slots(batch.columns, side), row_values.UNSET)
+        yield Field(name, lambda batch: _slots(batch.columns, side), ALWAYS)
     elif bare == "socket.generation":
         yield _where(name, lambda columns: known(columns, side))
     elif bare == "user.id":
-        yield Field(name, lambda batch: row_values.users(batch.columns, side), row_values.UNSET)
+        yield Field(name, lambda batch: row_values.users(batch.columns, side), ALWAYS)
     else:
         yield _optional(name)
     if bare == "error.errno":
@@ -91,7 +91,7 @@ def _where(name: str, marked: Callable[[Columns], np.ndarray]) -> FlowField:
     return Field(
         name,
         lambda batch: row_values.only(batch.columns[name].tolist(), marked(batch.columns)),
-        row_values.UNSET,
+        ALWAYS,
     )
 
 

@@ -13,8 +13,8 @@ from engine.flow_batch import FlowBatch
 #: Rows made in one go: the interpreter is held for a few milliseconds.
 SLICE_ROWS: Final = 1000
 
-#: Default of a field that is written always.
-ALWAYS: Final = msgspec.NODEFAULT
+#: Default of a field that is written also if it is 0 or empty; only a value that is ``UNSET`` itself is left out.
+ALWAYS: Final = msgspec.UNSET
 
 AnyBatch = TypeVar("AnyBatch", DeltaBatch, FlowBatch)
 
@@ -23,7 +23,7 @@ class Field(NamedTuple, Generic[AnyBatch]):
     """One key of a row.
 
     :param name: the key, dotted.
-    :param values: a batch's values, one a row; UNSET leaves the key out.
+    :param values: a batch's values, one a row.
     :param default: the key is left out where the value is this very object (true of 0 and ""); or ``ALWAYS``.
     """
 
@@ -36,13 +36,13 @@ class RowFormat(Generic[AnyBatch]):
     """How the rows of one kind of batch are written.
 
     :param kind: "delta" or "flow".
-    :param fields: those that are written always before the others.
+    :param fields: in the order in which they are written.
     """
 
     def __init__(self, kind: str, fields: Sequence[Field[AnyBatch]]) -> None:
         self._fields: Sequence[Field[AnyBatch]] = fields
         head: list[Any] = [("node", str), ("boot", str), ("seq", int), ("window", int)]
-        body: list[Any] = [_member(field) for field in fields]
+        body: list[Any] = [(_attribute(field.name), object, field.default) for field in fields]
         names = {_attribute(field.name): field.name for field in fields}
         options: dict[str, Any] = {"rename": names, "omit_defaults": True, "gc": False}
         self._row: Any = msgspec.defstruct(f"{kind.title()}Row", body, **options)
@@ -81,11 +81,6 @@ def _slices(batch: AnyBatch) -> Iterator[AnyBatch]:
     for begin in range(0, len(batch), SLICE_ROWS):
         part = slice(begin, begin + SLICE_ROWS)
         yield replace(batch, columns={name: column[part] for name, column in batch.columns.items()})
-
-
-def _member(field: Field[AnyBatch]) -> tuple[str, type] | tuple[str, type, Any]:
-    name = _attribute(field.name)
-    return (name, object) if field.default is ALWAYS else (name, object, field.default)
 
 
 def _attribute(name: str) -> str:

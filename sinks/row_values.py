@@ -123,11 +123,8 @@ def paths(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
     return [known[index] for index in column.tolist()]
 
 
-def chains(column: Column, batch: Any) -> Values:
-    """Lists of hops; nothing where nothing was rewritten.
-
-    :param batch: has the table ``chains``.
-    """
+def chains(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
+    """Lists of hops; nothing where nothing was rewritten."""
     if not column.any():
         return repeat(UNSET, len(column))
     known = {

@@ -13,7 +13,9 @@ from tests.batches import CGROUPS, WINDOW, make_batch, packed
 
 #: As the sinks get them; the first of each table stands for nothing.
 PATHS: Final = ["", *CGROUPS]
-NODES: Final = [NOWHERE, Node("node-a", "boot-1"), Node("db.7", "boot-2")]
+NODE: Final = Node("node-a", "boot-1")
+OTHER_NODE: Final = Node("db.7", "boot-2")
+NODES: Final = [NOWHERE, NODE, OTHER_NODE]
 CHAIN: Final[Chain] = (
     Hop(
         source_address=packed("10.0.0.5"),
@@ -45,6 +47,7 @@ def make_flows(
     ipv6: float = 0.25,
     ledger: dict[str, Any] | None = None,
     columns: Mapping[str, object] | None = None,
+    ends: tuple[Node, Node] = (NODE, OTHER_NODE),
 ) -> FlowBatch:
     """``rows`` connections of one window; a tenth each is opened, closed, or a connect that failed.
 
@@ -52,6 +55,7 @@ def make_flows(
 
     :param ipv6: share of the rows that have IPv6 addresses.
     :param columns: values, one for all or one per row, that replace those of a column.
+    :param ends: where clients and servers are, if they are known.
     """
     random = np.random.default_rng(seed)
     deltas = make_batch(rows, seed=seed, window=window, ipv6=ipv6).columns
@@ -61,7 +65,7 @@ def make_flows(
     _ends(made, deltas, seq)
     for name, value in (columns or {}).items():
         made[name][:] = np.asarray(value, made[name].dtype)
-    tables: dict[str, Any] = {"cgroups": list(PATHS), "nodes": list(NODES), "chains": CHAINS}
+    tables: dict[str, Any] = {"cgroups": list(PATHS), "nodes": [NOWHERE, *ends], "chains": CHAINS}
     return FlowBatch(node, boot, seq, window, made, **tables, open_sockets=rows, ledger=ledger or {})
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from engine.observe_filter import FlowFilter, Network
     from engine.transport.nats_connection import NatsConnection
 
+#: The names of ``engine.flow_schema.FlowEvidence``, which would load numpy for the command line alone.
+EVIDENCE = ("address", "nat", "server", "client", "both")
+
 #: Characters of a line where the output is no terminal.
 _WIDTH = 120
 
@@ -29,13 +32,23 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "once wants any of its values; different options are all wanted.",
     )
     add_nats_option(parser)
-    parser.add_argument("--node", action="append", default=[], metavar="N", help="seen by this node")
+    parser.add_argument("--node", action="append", default=[], metavar="N", help="of either end")
     parser.add_argument(
         "--process", action="append", default=[], metavar="NAME", help="name, pattern such as 'ngin*', or pid"
     )
-    parser.add_argument("--port", action="append", default=[], type=_port, metavar="P", help="of either end")
     parser.add_argument(
-        "--address", action="append", default=[], type=_network, metavar="A[/PREFIX]", help="of either end"
+        "--port", action="append", default=[], type=_port, metavar="P", help="of either end, or called"
+    )
+    parser.add_argument(
+        "--address",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="A[/PREFIX]",
+        help="of either end, or called",
+    )
+    parser.add_argument(
+        "--evidence", action="append", default=[], choices=EVIDENCE, help="what the flow rests on"
     )
     parser.add_argument("--last", type=_count, default=20, metavar="N", help="how many (default: 20)")
     parser.add_argument("-f", "--follow", action="store_true", help="then show those that come")
@@ -51,9 +64,14 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     connection = connection_of(nats_url(config, options))
     match = FlowFilter(
-        tuple(options.node), tuple(options.process), tuple(options.port), tuple(options.address)
+        tuple(options.node),
+        tuple(options.process),
+        tuple(options.port),
+        tuple(options.address),
+        tuple(options.evidence),
     )
-    if options.nodes and (options.follow or options.process or options.port or options.address):
+    chosen = options.process or options.port or options.address or options.evidence
+    if options.nodes and (options.follow or chosen):
         raise UsageError("--nodes lists the nodes once", "leave out all but --node, --nats and -o")
     output = QuietOutput()
     show = _nodes if options.nodes else _flows

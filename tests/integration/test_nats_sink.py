@@ -1,20 +1,25 @@
 """The NATS sink on a real server: what subscribers get, and what becomes of rows when the server is away."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import nats
+import numpy as np
 import pytest
 
 from actors.fanout import FanOut
 from actors.lane import Limits
 from engine.errors import SinkError
+from engine.flow_batch import FlowBatch
+from engine.flow_schema import SIDES
 from engine.ledger import Ledger
 from engine.subjects import FLOW_STREAM, flow
 from sinks.nats import NatsConfig, NatsSink
-from tests.batches import WINDOW, make_batch
+from tests.batches import WINDOW
+from tests.flows import NODE, flows_of, make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
 
 __all__ = ["nats_server"]
@@ -39,6 +44,11 @@ def configured(request: pytest.FixtureRequest, tmp_path: Path) -> Configured:
     return start
 
 
+def of_one_node(rows: int, **settings: Any) -> FlowBatch:
+    """Flows that become one message, if they fit into it."""
+    return make_flows(rows, ends=(NODE, NODE), **settings)
+
+
 async def opened(server: NatsServer, query: str = "", **settings: Any) -> NatsSink:
     sink = NatsSink(NatsConfig(server.url(query=query), **settings))
     await sink.open()
@@ -56,24 +66,25 @@ async def stored(server: NatsServer) -> list[dict[str, Any]]:
 
 
 async def test_a_subscriber_gets_every_row(nats_server: NatsServer) -> None:
-    """The subject is the node's; the message says who saw what in which second."""
+    """The subject is the client's node; the message says where the flows were joined."""
     client = await nats.connect(nats_server.url())
     subscription = await client.subscribe(flow("db.7"))
     sink = await opened(nats_server)
-    await sink.write(make_batch(5, node="db.7", seq=3))
+    rows = [{"client.node.index": 2, "client.reported": 1, "client.seq": seq} for seq in range(5)]
+    await sink.write(replace(flows_of(*rows), node="engine-0", seq=3))
     message = msgpack.unpackb((await subscription.next_msg(5)).data)
     rows = message.pop("rows")
     assert message == {
         "v": 1,
         "kind": "flow",
-        "node": "db.7",
+        "node": "engine-0",
         "boot": "boot-1",
         "seq": 3,
         "window": WINDOW,
         "part": 0,
         "parts": 1,
     }
-    assert [row["socket.slot"] for row in rows] == list(range(5))
+    assert [(row["client.node"], row["client.seq"]) for row in rows] == [("db.7", seq) for seq in range(5)]
     await sink.close()
     await client.close()
 
@@ -93,7 +104,7 @@ async def test_messages_stay_below_the_servers_limit(configured: Configured) -> 
     """A server that takes little gets more messages, and no row is lost."""
     server = configured("max_payload: 4096")
     sink = await opened(server)
-    await sink.write(make_batch(300))
+    await sink.write(of_one_node(300))
     messages = await stored(server)
     assert sum(len(message["rows"]) for message in messages) == 300
     assert len(messages) == messages[0]["parts"] > 30
@@ -104,9 +115,9 @@ async def test_rows_too_large_for_any_message_are_counted(configured: Configured
     """The others of the batch are published."""
     server = configured("max_payload: 4096")
     sink = await opened(server)
-    batch = make_batch(8)
-    batch.cgroups[0] = "/" + "x" * 5000
-    large = int((batch.columns["cgroup.index"] == 0).sum())
+    batch = make_flows(8)
+    batch.cgroups[1] = "/" + "x" * 5000
+    large = int(np.any([batch.columns[f"{side}.cgroup.index"] == 1 for side in SIDES], axis=0).sum())
     with pytest.raises(SinkError, match="raise max_payload") as caught:
         await sink.write(batch)
     assert (caught.value.reason, caught.value.lost_rows) == ("larger_than_message", large)
@@ -118,7 +129,7 @@ async def test_a_batch_offered_again_is_stored_once(nats_server: NatsServer) -> 
     """A message whose acknowledgement went astray comes again under the same id."""
     sink = await opened(nats_server)
     for _ in range(2):
-        await sink.write(make_batch(700))
+        await sink.write(of_one_node(700))
     assert sum(len(message["rows"]) for message in await stored(nats_server)) == 700
     await sink.close()
 
@@ -127,7 +138,7 @@ async def test_a_node_that_counts_from_0_again_loses_nothing(nats_server: NatsSe
     """The same number in another second is another message."""
     sink = await opened(nats_server)
     for window in (WINDOW, WINDOW + 1):
-        await sink.write(make_batch(10, seq=0, window=window))
+        await sink.write(of_one_node(10, seq=0, window=window))
     assert [message["window"] for message in await stored(nats_server)] == [WINDOW, WINDOW + 1]
     await sink.close()
 
@@ -135,14 +146,14 @@ async def test_a_node_that_counts_from_0_again_loses_nothing(nats_server: NatsSe
 async def test_a_server_that_is_away_may_be_tried_again(nats_server: NatsServer) -> None:
     """While it is away every write says so; when it is back the next one succeeds."""
     sink = await opened(nats_server)
-    await sink.write(make_batch(10, seq=0))
+    await sink.write(of_one_node(10, seq=0))
     nats_server.kill()
     for _ in range(3):
         with pytest.raises(SinkError, match="start nats-server") as caught:
-            await sink.write(make_batch(10, seq=1))
+            await sink.write(of_one_node(10, seq=1))
         assert (caught.value.reason, caught.value.retryable) == ("bus_away", True)
     nats_server.start()
-    await sink.write(make_batch(10, seq=1))
+    await sink.write(of_one_node(10, seq=1))
     assert [message["seq"] for message in await stored(nats_server)] == [0, 1]
     await sink.close()
 
@@ -154,7 +165,7 @@ async def test_rows_survive_a_server_that_restarts(nats_server: NatsServer) -> N
     limits = Limits(attempts=100, first_pause=0.02, longest_pause=0.1)
     async with FanOut({"nats": sink}, ledger, limits) as fanout:
         for seq in range(30):
-            fanout.offer(make_batch(100, seq=seq))
+            fanout.offer(of_one_node(100, seq=seq))
             if seq == 10:
                 await fanout.drained()
                 nats_server.kill()
@@ -182,7 +193,7 @@ async def test_without_the_right_to_make_a_stream_listeners_still_get_flows(conf
     client = await nats.connect(server.url(), user="b", password="b")
     subscription = await client.subscribe("tailrace.flow.>")
     sink = await opened(server, "user=a&password=hunter2")
-    await sink.write(make_batch(5))
+    await sink.write(of_one_node(5))
     assert len(msgpack.unpackb((await subscription.next_msg(5)).data)["rows"]) == 5
     await sink.close()
     await client.close()
@@ -196,7 +207,7 @@ async def test_without_the_right_to_publish_rows_are_lost_and_counted(configured
     )
     sink = await opened(server, "user=a&password=hunter2")
     with pytest.raises(SinkError, match=r"allow publishing to tailrace\.flow\.>") as caught:
-        await sink.write(make_batch(5))
+        await sink.write(of_one_node(5))
     assert (caught.value.reason, caught.value.retryable, caught.value.lost_rows) == ("bus_refused", False, 5)
     await sink.close()
 

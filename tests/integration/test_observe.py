@@ -14,12 +14,13 @@ import msgpack
 import nats
 import pytest
 
-from engine.batch import DeltaBatch
 from engine.errors import UsageError
+from engine.flow_batch import FlowBatch, Node
 from engine.subjects import NODE_STREAM, NODES, flow, heartbeat
 from sinks.flow_rows import flow_parts
 from sinks.nats import NatsConfig, NatsSink
-from tests.batches import WINDOW, make_batch
+from tests.batches import WINDOW
+from tests.flows import make_flows
 from tests.nats_server import NatsServer, free_port, nats_server
 
 __all__ = ["nats_server"]
@@ -74,7 +75,7 @@ async def line_of(stream: asyncio.StreamReader | None) -> str:
     return (await asyncio.wait_for(stream.readline(), PATIENCE)).decode()
 
 
-async def publish(server: NatsServer, *batches: DeltaBatch) -> None:
+async def publish(server: NatsServer, *batches: FlowBatch) -> None:
     sink = NatsSink(NatsConfig(server.url()))
     await sink.open()
     for batch in batches:
@@ -82,10 +83,11 @@ async def publish(server: NatsServer, *batches: DeltaBatch) -> None:
     await sink.close()
 
 
-def second(number: int, *, rows: int = 1, node: str = "node-a", comm: str = "nginx") -> DeltaBatch:
-    """One node's second; windows tell seconds apart."""
-    columns = {"process.comm": comm.encode()}
-    return make_batch(rows, seq=number, window=WINDOW + number, node=node, columns=columns)
+def second(number: int, *, rows: int = 1, node: str = "node-a", comm: str = "nginx") -> FlowBatch:
+    """A second of flows of one node; windows tell seconds apart."""
+    columns = {f"{side}.process.comm": comm.encode() for side in ("client", "server")}
+    ends = (Node(node, "1"), Node(node, "1"))
+    return make_flows(rows, seq=number, window=WINDOW + number, columns=columns, ends=ends)
 
 
 def windows(lines: list[str]) -> list[int]:
@@ -106,24 +108,41 @@ async def test_filters_reach_back_over_the_whole_stream(nats_server: NatsServer,
     await publish(nats_server, *old, *(second(number, comm="often") for number in range(3, 400)))
     code, lines, _ = await ended(await start("--process", "rar*", "--last", "2", "-o", "json"))
     assert (code, windows(lines)) == (0, [1, 2])
-    assert json.loads(lines[0])["process.comm"] == "rare"
+    assert json.loads(lines[0])["client.process.comm"] == "rare"
 
 
 async def test_one_node_alone(nats_server: NatsServer, start: Start) -> None:
-    """Other nodes' seconds are left out, on the server already."""
+    """Other nodes' flows are left out."""
     batches = [second(number, node=f"node-{'ab'[number % 2]}") for number in range(80)]
     await publish(nats_server, *batches)
     code, lines, _ = await ended(await start("--node", "node-b", "--last", "3", "-o", "json"))
     assert (code, windows(lines)) == (0, [75, 77, 79])
 
 
+async def test_an_end_on_the_node_is_enough(nats_server: NatsServer, start: Start) -> None:
+    """Flows stand under their client's node; those with their server there are found, too."""
+    batch = make_flows(200)
+    await publish(nats_server, batch)
+    wanted = int((batch.columns["server.node.index"] == 2).sum())
+    code, lines, _ = await ended(await start("--node", "db.7", "--last", "500", "-o", "json"))
+    assert (code, len(lines)) == (0, wanted)
+
+
+async def test_only_flows_with_that_evidence(nats_server: NatsServer, start: Start) -> None:
+    """A grade given twice adds the other."""
+    await publish(nats_server, make_flows(200))
+    arguments = ("--evidence", "nat", "--evidence", "client", "--last", "500", "-o", "json")
+    code, lines, _ = await ended(await start(*arguments))
+    assert (code, {json.loads(line)["evidence"] for line in lines}) == (0, {"nat", "client"})
+
+
 async def test_the_table_fits_80_columns(nats_server: NatsServer, start: Start) -> None:
     """Titles and a line for each of the default 20 flows."""
-    await publish(nats_server, make_batch(50))
+    await publish(nats_server, make_flows(50))
     code, lines, errors = await ended(await start())
     assert (code, len(lines), errors) == (0, 21, "")
-    assert lines[0].split() == ["TIME", "NODE", "PROCESS", "LOCAL", "PEER", "STATE", "TX", "RX", "RTT"]
-    assert max(map(len, lines)) == 80
+    assert lines[0].split() == ["TIME", "CLIENT", "SERVER", "STATE", "→", "←", "EVIDENCE"]
+    assert 79 <= max(map(len, lines)) <= 80
 
 
 async def test_no_match_is_said(nats_server: NatsServer, start: Start) -> None:

@@ -12,11 +12,13 @@ import pytest
 
 from engine import subjects
 from engine.batch import DeltaBatch
+from engine.flow_schema import FlowEvidence
 from engine.schema import DELTA_COLUMNS
 from engine.subjects import flow
 from sinks.flow_rows import flow_parts
 from sinks.nats import NatsConfig, NatsSink
 from tests.batches import WINDOW, make_batch
+from tests.flows import make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
 
 __all__ = ["nats_server"]
@@ -64,12 +66,12 @@ def test_the_programs_are_short() -> None:
 
 async def test_the_subscriber_of_flows_prints_each_row(nats_server: NatsServer) -> None:
     """As it stands on the page, against what the sink publishes."""
-    batch = make_batch(3, ipv6=0)
+    batch = make_flows(3, ipv6=0, columns={"evidence": FlowEvidence.BOTH, "client.node.index": 1})
     part = flow_parts(batch, 1 << 20)[0]
     lines = await first_lines(PROGRAMS[0], nats_server, flow("node-a"), part.data, 3)
-    rows = list(batch.rows())
-    wanted = [(row["process.comm"], row["network.peer.address"], row["tx_bytes"]) for row in rows]
-    assert lines == [f"node-a {comm} {peer} {sent}" for comm, peer, sent in wanted]
+    names = ("client.process.comm", "service.address", "client.tx_bytes")
+    wanted = [[row[name] or None for name in names] for row in batch.rows()]
+    assert lines == [f"{comm} -> {called} {sent or 0}" for comm, called, sent in wanted]
 
 
 async def test_the_reader_of_deltas_prints_columns(nats_server: NatsServer) -> None:
@@ -110,7 +112,7 @@ async def test_the_rights_of_a_reader_are_enough(tmp_path: Path) -> None:
         server.start()
         sink = NatsSink(NatsConfig(server.url(query="user=sink&password=s")))
         await sink.open()
-        await sink.write(make_batch(2))
+        await sink.write(make_flows(2))
         await sink.close()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from engine.cli import main; main()", "observe", "-o", "json"),

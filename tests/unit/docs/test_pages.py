@@ -7,6 +7,7 @@ import pytest
 
 from engine.cli import build_parser
 from engine.config import Config, _keys
+from engine.flow_schema import END_COLUMNS, FLOW_COLUMNS, SIDES, FlowEvidence
 from engine.schema import DELTA_COLUMNS, CloseReason, Evidence, Role
 from engine.sink import sink_names
 
@@ -18,13 +19,43 @@ def page(name: str) -> str:
     return (ROOT / name).read_text()
 
 
-def test_the_schema_page_lists_every_column_in_order() -> None:
-    """Each column is a row of the table, as the code orders them."""
-    listed = re.findall(r"^\| `([a-z_.]+)` \| (?:u\d+|\d+ bytes)", page("docs/schema.md"), re.MULTILINE)
-    assert listed == list(DELTA_COLUMNS)
+_ROW = re.compile(r"^\| ((?:`[a-z_.]+`(?:, )?)+) \| (u\d+|i64|\d+ bytes|) ?\|", re.MULTILINE)
 
 
-@pytest.mark.parametrize("enum", [Role, Evidence, CloseReason])
+def columns_of(chapter: str) -> list[tuple[str, str]]:
+    """Columns that the tables of a chapter of the schema page list, in order, with their types."""
+    text = page("docs/schema.md").split(f"\n## {chapter}\n")[1].split("\n## ")[0].split("\n### ")[0]
+    return [(name, kind) for names, kind in _ROW.findall(text) for name in re.findall(r"`(.*?)`", names)]
+
+
+def type_of(kind: str) -> str:
+    """A numpy type as the page writes it."""
+    size = int(kind[2:]) if kind[0] == "<" else int(kind[1:])
+    return f"{kind[1]}{8 * size}" if kind[0] == "<" else f"{size} bytes"
+
+
+def test_the_schema_page_lists_every_delta_column_in_order() -> None:
+    """Each column is a row of the table, as the code orders them, with its type."""
+    assert columns_of("Deltas") == [(name, type_of(kind)) for name, kind in DELTA_COLUMNS.items()]
+
+
+def test_the_schema_page_lists_every_flow_column_in_order() -> None:
+    """Those of the connection, then those that each end has; without a type where deltas have the same."""
+    listed = columns_of("Flows")
+    head = [name for name in FLOW_COLUMNS if name not in ENDS]
+    assert [name for name, _ in listed] == [*head, *END_COLUMNS]
+    types = [
+        *(FLOW_COLUMNS[name] for name in head),
+        *(FLOW_COLUMNS[f"client.{name}"] for name in END_COLUMNS),
+    ]
+    for (name, kind), column in zip(listed, types, strict=True):
+        assert kind == type_of(column) or (not kind and DELTA_COLUMNS[name] == column), name
+
+
+ENDS = {f"{side}.{name}" for side in SIDES for name in END_COLUMNS}
+
+
+@pytest.mark.parametrize("enum", [Role, Evidence, CloseReason, FlowEvidence])
 def test_the_schema_page_gives_every_number_its_word(enum: type[Role]) -> None:
     """Numbers of enums stand beside their words."""
     for member in enum:

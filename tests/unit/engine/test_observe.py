@@ -2,16 +2,21 @@
 
 import argparse
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgpack
 import msgspec
+import numpy as np
 import pytest
 
 from engine.commands.nats_url import add_nats_option, nats_url
+from engine.commands.observe import EVIDENCE
 from engine.config import BusConfig, Config
 from engine.errors import UsageError
-from engine.flows import BadFlows, Flow, decode_flows
+from engine.flow_batch import NOWHERE, Node
+from engine.flow_schema import SIDES, FlowEvidence
+from engine.flows import BadFlows, decode_flows
 from engine.heartbeats import Heartbeat, Seen, decode_heartbeat
 from engine.nats_address import connection_of
 from engine.node_table import nodes_json, nodes_table
@@ -20,37 +25,9 @@ from engine.observe_table import FlowJson, FlowTable
 from sinks.batch_json import json_lines
 from sinks.flow_rows import flow_parts
 from sinks.nats import NatsConfig
-from tests.batches import WINDOW, make_batch
-
-ROW: dict[str, Any] = {
-    "network.local.address": "10.0.0.1",
-    "network.local.port": 8099,
-    "network.peer.address": "2001:db8::7",
-    "network.peer.port": 40000,
-    "process.comm": "nginx",
-    "process.pid": 24036,
-    "connection.role": "server",
-    "connection.state": "established",
-    "tx_bytes": 3_500_000,
-    "rx_bytes": 925,
-    "rtt_ns": 27_000,
-}
-FAILED: dict[str, Any] = {
-    "network.local.address": "10.0.0.1",
-    "network.local.port": 50123,
-    "network.peer.address": "10.96.0.10",
-    "network.peer.port": 443,
-    "process.comm": "k3s-agent-node1",
-    "process.pid": 7,
-    "connection.role": "client",
-    "connection.failed": True,
-    "connection.state": "close",
-    "error.type": "ECONNREFUSED",
-}
-
-
-def flow(row: dict[str, Any] = ROW, node: str = "node-a") -> Flow:
-    return Flow(node, "boot-1", 3, WINDOW, row)
+from tests.batches import WINDOW
+from tests.flows import make_flows
+from tests.unit.engine.flow_examples import BOTH, FAILED, SERVER_ONLY, flow
 
 
 @pytest.mark.parametrize(
@@ -58,65 +35,87 @@ def flow(row: dict[str, Any] = ROW, node: str = "node-a") -> Flow:
     [
         (FlowFilter(), True),
         (FlowFilter(nodes=("node-b", "node-a")), True),
-        (FlowFilter(nodes=("node",)), False),
+        (FlowFilter(nodes=("db.7",)), True),
+        (FlowFilter(nodes=("engine-0",)), False),
         (FlowFilter(processes=("ngin*",)), True),
+        (FlowFilter(processes=("curl",)), True),
         (FlowFilter(processes=("24036",)), True),
         (FlowFilter(processes=("gin",)), False),
         (FlowFilter(processes=("2403",)), False),
         (FlowFilter(ports=(40000,)), True),
         (FlowFilter(ports=(1, 8099)), True),
+        (FlowFilter(ports=(443,)), True),
         (FlowFilter(ports=(80,)), False),
-        (FlowFilter(addresses=(network("10.0.0.0/8"),)), True),
+        (FlowFilter(addresses=(network("10.0.0.0/24"),)), True),
+        (FlowFilter(addresses=(network("10.96.0.0/16"),)), True),
         (FlowFilter(addresses=(network("2001:db8::/64"),)), True),
         (FlowFilter(addresses=(network("10.0.0.2"),)), False),
-        (FlowFilter(processes=("nginx",), ports=(8099,), nodes=("node-a",)), True),
+        (FlowFilter(evidence=("nat", "both")), True),
+        (FlowFilter(evidence=("nat",)), False),
+        (FlowFilter(processes=("nginx",), ports=(8099,), nodes=("node-a",), evidence=("both",)), True),
         (FlowFilter(processes=("nginx",), ports=(80,)), False),
     ],
 )
 def test_filters_of_a_kind_are_alternatives_and_kinds_add_up(match: FlowFilter, wanted: bool) -> None:
-    """Any value of a kind matches, either end counts, and every kind given must match."""
+    """Any value of a kind matches, either end and what was called count, and every kind given must match."""
     assert match.matcher()(flow()) is wanted
 
 
-def test_a_row_without_an_owner_matches_no_process() -> None:
+def test_an_end_that_is_not_known_matches_no_process() -> None:
     """What a row leaves out is neither a name nor a pid."""
-    bare = {name: value for name, value in ROW.items() if not name.startswith("process")}
-    assert not FlowFilter(processes=("0", "nginx")).matcher()(flow(bare))
+    bare = {name: value for name, value in BOTH.items() if ".process." not in name}
+    assert not FlowFilter(processes=("0", "nginx", "*")).matcher()(flow(bare))
 
 
-def test_one_node_is_read_by_its_own_subject() -> None:
-    """The server leaves out other nodes where one subject can say so."""
-    assert FlowFilter(nodes=("db.7",)).subject == "tailrace.flow.db=2E7"
-    assert FlowFilter(nodes=("a", "b")).subject == FlowFilter().subject == "tailrace.flow.>"
+def test_the_command_line_knows_every_grade_of_evidence() -> None:
+    """By its name, the surest last."""
+    assert tuple(grade.name.lower() for grade in FlowEvidence) == EVIDENCE
 
 
 def test_the_table_has_one_aligned_line_for_each_flow_in_80_columns() -> None:
-    """Titles come once; the port, the error and the figures stay whole, names and addresses give way."""
+    """Titles come once; ports, errors and figures stay whole, names and addresses give way."""
     table = FlowTable(80)
-    text = table.lines([flow(), flow(FAILED, node="a-node-with-a-long-name")])
+    text = table.lines([flow(), flow(FAILED), flow(SERVER_ONLY)])
     assert text.splitlines() == [
-        "TIME     NODE    PROCESS   LOCAL   PEER             STATE          TX   RX   RTT",
-        "22:13:20 node-a  nginx     :8099 ← [200…8::7]:40000 established  3.5M  925  27us",
-        "22:13:20 a-n…ame k3s-age… :50123 → 10.96.0.10:443   ECONNREFUSED    0    0     -",
+        "TIME     CLIENT            SERVER                STATE           →    ← EVIDENCE",
+        "22:13:20 curl/7          → nginx/24036:8099      established   925 3.5M both",
+        "22:13:20 k3s-ag…-node1/7 → 10.0.9.9:443          ECONNREFUSED    0    0 address",
+        "22:13:20 2001:db…70:7348 → sshd/811:22           client_fin   7.4k  999 server",
     ]
     assert "TIME" not in table.lines([flow()])
 
 
-def test_a_wide_table_shows_pids_and_whole_addresses() -> None:
-    """What is left over goes to addresses, then to names."""
-    text = FlowTable(120).lines([flow(), flow(FAILED)])
-    assert text.splitlines()[1:] == [
-        "22:13:20 node-a       nginx/24036                     10.0.0.1:8099 ← [2001:db8::7]:40000   "
-        "established  3.5M  925  27us",
-        "22:13:20 node-a       k3s-agent-node1/7              10.0.0.1:50123 → 10.96.0.10:443        "
-        "ECONNREFUSED    0    0     -",
+def test_a_wider_table_shows_what_was_called_then_nodes() -> None:
+    """The service only where it is not the server's own address; at 120 without, at 126 with the nodes."""
+    assert FlowTable(120).lines([flow(), flow(FAILED)]).splitlines()[1:] == [
+        "22:13:20 curl/7             → nginx/24036:8099               10.96.0.10:443        "
+        "established   925 3.5M  27us both",
+        "22:13:20 k3s-agent-node1/7  → 10.0.9.9:443                                         "
+        "ECONNREFUSED    0    0     - address",
     ]
-    assert max(map(len, text.splitlines())) == 120
+    assert FlowTable(126).lines([flow()]).splitlines() == [
+        "TIME     NODE     CLIENT            NODE     SERVER                SERVICE               "
+        "STATE           →    ←   RTT EVIDENCE",
+        "22:13:20 node-a   curl/7          → db.7     nginx/24036:8099      10.96.0.10:443        "
+        "established   925 3.5M  27us both",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 140, 180, 200, 300])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """Whatever the width, and also with long addresses."""
+    flows = [flow(), flow(FAILED), flow(SERVER_ONLY)]
+    assert max(map(len, FlowTable(width).lines(flows).splitlines())) <= width
+
+
+def test_a_late_row_is_shown_at_its_own_second() -> None:
+    """The message came later than what it tells of."""
+    assert "22:13:18 curl/7" in FlowTable(80).lines([flow(BOTH | {"window.late_s": 2})])
 
 
 def test_the_table_shows_no_control_characters() -> None:
     """A process may call itself anything; its name neither clears the screen nor breaks a line."""
-    text = FlowTable(80).lines([flow(ROW | {"process.comm": "a\x1b[2J\nb"}, node="x\ny")])
+    text = FlowTable(200).lines([flow(BOTH | {"client.process.comm": "a\x1b[2J\nb", "client.node": "x\ny"})])
     assert text.count("\n") == 2
     assert "\x1b" not in text
 
@@ -125,23 +124,45 @@ def test_json_is_one_object_a_line() -> None:
     """The row's names stand beside those of its message."""
     line = FlowJson().lines([flow()])
     assert line.endswith("}\n")
-    head = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 3, "window": WINDOW}
-    assert json.loads(line) == head | ROW
+    head = {"kind": "flow", "node": "engine-0", "boot": "boot-1", "seq": 3, "window": WINDOW}
+    assert json.loads(line) == head | BOTH
 
 
 def test_flow_rows_say_what_json_lines_say() -> None:
     """The same names, words and omissions; what is the same for all rows is said once."""
-    batch = make_batch(200)
+    batch = make_flows(200)
     lines = [json.loads(line) for text in json_lines(batch) for line in text.splitlines()]
     flows = [one for part in flow_parts(batch, 1 << 20) for one in decode_flows(part.data)]
     assert not {"kind", "node", "boot", "seq", "window"} & flows[0].row.keys()
-    heads = [{"kind": "delta", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}] * 200
-    assert [head | one.row for head, one in zip(heads, flows, strict=True)] == lines
+    head = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
+    published = {one.row["connection.id"]: head | one.row for one in flows}
+    assert len(flows) == 200
+    assert [published[line["connection.id"]] for line in lines] == lines
+
+
+def test_flows_are_published_under_their_clients_node_else_their_servers() -> None:
+    """And under a token that no node has if neither is known."""
+    batch = make_flows(300)
+    unknown = batch.columns["evidence"] == FlowEvidence.NAT
+    batch.columns["client.node.index"][unknown] = 0
+    found: dict[str, list[dict[str, Any]]] = {}
+    for part in flow_parts(batch, 1 << 20):
+        found.setdefault(part.subject, []).extend(one.row for one in decode_flows(part.data))
+    for subject, node in (("tailrace.flow.node-a", "node-a"), ("tailrace.flow.db=2E7", "db.7")):
+        assert {row.get("client.node", row.get("server.node")) for row in found.pop(subject)} == {node}
+    assert {row["evidence"] for row in found.pop("tailrace.flow._")} == {"nat"}
+    assert not found
+
+
+def test_nodes_that_restarted_share_a_subject() -> None:
+    """Two boots of a node are the same place."""
+    batch = replace(make_flows(50), nodes=[NOWHERE, Node("node-a", "1"), Node("node-a", "2")])
+    assert {part.subject for part in flow_parts(batch, 1 << 20)} == {"tailrace.flow.node-a"}
 
 
 def test_flows_are_cut_below_the_servers_limit() -> None:
     """Every message with its id fits, no row is lost, and parts are numbered."""
-    parts = flow_parts(make_batch(500), 4096)
+    parts = flow_parts(make_flows(500), 4096)
     messages = [msgpack.unpackb(part.data) for part in parts]
     header = len("NATS/1.0\r\nNats-Msg-Id: \r\n\r\n")
     assert max(len(part.data) + len(part.id) + header for part in parts) <= 4096
@@ -152,9 +173,9 @@ def test_flows_are_cut_below_the_servers_limit() -> None:
 
 def test_a_row_larger_than_a_message_is_left_out() -> None:
     """Its neighbours are published; the sink counts it."""
-    batch = make_batch(8)
-    batch.cgroups[0] = "/" + "x" * 5000
-    large = int((batch.columns["cgroup.index"] == 0).sum())
+    batch = make_flows(8)
+    batch.cgroups[1] = "/" + "x" * 5000
+    large = int(np.any([batch.columns[f"{side}.cgroup.index"] == 1 for side in SIDES], axis=0).sum())
     assert 8 - sum(part.rows for part in flow_parts(batch, 4096)) == large > 0
 
 
@@ -169,7 +190,7 @@ def test_bytes_that_are_no_flows_are_refused(data: bytes) -> None:
 
 def test_flows_of_another_version_are_refused() -> None:
     """The error names both versions."""
-    data = flow_parts(make_batch(1), 4096)[0].data
+    data = flow_parts(make_flows(1), 4096)[0].data
     with pytest.raises(BadFlows, match="version 2, this program reads flow of 1"):
         decode_flows(msgpack.packb(msgpack.unpackb(data) | {"v": 2}))
 

@@ -8,6 +8,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from engine.batch import DeltaBatch
+from engine.chains import HOP, Chains
 from engine.errors import SinkError
 from engine.schema import NO_SLOT, CloseReason, Evidence, empty_columns
 from engine.sink import sink_from_argument
@@ -119,6 +121,30 @@ def test_unknown_codes_stay_numbers() -> None:
     row = one_row({"connection.state": 99, "connection.role": 77, "error.errno": 4000})
     assert (row["connection.state"], row["connection.role"]) == (99, 77)
     assert (row["error.errno"], row["error.type"]) == (4000, "4000")
+
+
+def test_row_has_its_resolved_tuple_totals_and_chain() -> None:
+    """Where something was rewritten; the index into the table is gone."""
+    hops = np.array([(packed("10.0.0.5"), packed("10.96.0.10"), 4711, 443)], HOP)
+    columns = {
+        "nat.index": 1,
+        "connection.source.address": packed("10.0.0.5"),
+        "connection.source.port": 4711,
+        "tx_bytes_total": 5000,
+    }
+    batch = replace(make_batch(1, columns=columns), chains=Chains(np.ones(1, np.uint8), hops))
+    row = json.loads(b"".join(json_lines(batch)))
+    assert (row["connection.source.address"], row["connection.source.port"]) == ("10.0.0.5", 4711)
+    assert (row["tx_bytes_total"], "connection.destination.address" in row) == (5000, False)
+    assert row["nat"] == [
+        {
+            "source.address": "10.0.0.5",
+            "source.port": 4711,
+            "destination.address": "10.96.0.10",
+            "destination.port": 443,
+        }
+    ]
+    assert "nat.index" not in row
 
 
 async def test_ledger_is_written_when_it_changed(tmp_path: Path) -> None:
