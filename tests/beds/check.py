@@ -78,7 +78,9 @@ def differences(case: Case, flow: Flow) -> list[str]:
         "failed": (flow.total("connection.failed"), 0),
         "unaccounted": (_unaccounted(flow), (0, 0)),
     }
-    wrong = [f"{what} is {found}, not {wanted}" for what, (found, wanted) in expected.items() if found != wanted]
+    wrong = [
+        f"{what} is {found}, not {wanted}" for what, (found, wanted) in expected.items() if found != wanted
+    ]
     if case.chain_differs(flow.chain):
         wrong.append(f"chain is {flow.chain}, from {exchange.client} to {exchange.server}")
     return wrong
@@ -122,6 +124,8 @@ def _told(flow: Flow) -> str:
 
 def report(failures: Sequence[str]) -> str:
     """A summary by scene and kind, and the first of the sentences, for the message of an assertion."""
-    kinds = Counter(f"{line.split(' ', 1)[0]} {line.rsplit(': ', 1)[-1].split(' is ')[0][:60]}" for line in failures)
+    kinds = Counter(
+        f"{line.split(' ', 1)[0]} {line.rsplit(': ', 1)[-1].split(' is ')[0][:60]}" for line in failures
+    )
     counts = "\n".join(f"{count} x {kind}" for kind, count in kinds.most_common(20))
     return f"{len(failures)} differences\n{counts}\n" + "\n".join(failures[:20])
