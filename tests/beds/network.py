@@ -85,6 +85,11 @@ class Place:
         return (NAMESPACES / self.namespace).stat().st_ino
 
 
+def ip(namespace: str, commands: str) -> None:
+    """Commands of ``ip -batch`` in the namespace."""
+    execute("ip", "-n", namespace, "-batch", "-", stdin=commands)
+
+
 class Ground:
     """Names and addresses of one bed: ``10.A.B.0/24`` and ``fd54:A:B::/48``.
 
@@ -136,7 +141,7 @@ class Bed:
         self.client, self.server1, self.server2 = map(self._end, ENDS)
         for address in (f"{self.ground.ipv4(_SERVICE_BLOCK)}/27", f"{self.ground.ipv6(15, 0)}/64"):
             # what the router calls itself needs a way for the first packet; the rules turn it round before
-            self._ip(self.router.namespace, f"route add {address} dev client")
+            ip(self.router.namespace, f"route add {address} dev client")
 
     def _end(self, role: str) -> Place:
         block = ENDS.index(role)
@@ -145,14 +150,10 @@ class Bed:
         name = self.ground.namespace(role)
         links = f"link add {role} type veth peer name router netns {name}\n"
         here = f"addr add {near}/28 dev {role}\naddr add {near6}/64 dev {role} nodad\nlink set {role} up\n"
-        self._ip(self.router.namespace, links + here)
+        ip(self.router.namespace, links + here)
         there = f"addr add {far}/28 dev router\naddr add {far6}/64 dev router nodad\nlink set router up\n"
-        self._ip(name, there + f"route add default via {near}\nroute add default via {near6}\n")
+        ip(name, there + f"route add default via {near}\nroute add default via {near6}\n")
         return Place(name, far, far6)
-
-    @staticmethod
-    def _ip(namespace: str, commands: str) -> None:
-        execute("ip", "-n", namespace, "-batch", "-", stdin=commands)
 
     @property
     def places(self) -> tuple[Place, ...]:

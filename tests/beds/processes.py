@@ -3,12 +3,13 @@
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
+#: Clients and servers need its standard library only, so that a container can have it.
+PYTHON: Final = "/usr/bin/python3"
 END_SECONDS: Final = 10.0
 
 
@@ -69,7 +70,7 @@ class Server:
         :param prefix: the beginning of a command line that runs in the namespace.
         """
         families = "dual" if dual else "separate"
-        program = [sys.executable, "-m", "tests.beds.server", str(log), ",".join(map(str, ports)), families]
+        program = [PYTHON, "-m", "tests.beds.server", str(log), ",".join(map(str, ports)), families]
         with running([*prefix, *program]) as process:
             assert answer(process) == "ready"
             yield cls(log)
@@ -86,7 +87,7 @@ class Client:
     @contextlib.contextmanager
     def started(cls, prefix: Sequence[str], log: Path) -> Iterator["Client"]:
         """Ready for orders."""
-        with running([*prefix, sys.executable, "-m", "tests.beds.client", str(log)]) as process:
+        with running([*prefix, PYTHON, "-m", "tests.beds.client", str(log)]) as process:
             yield cls(process, log)
 
     def call(self, scene: str, address: str, port: int, count: int, hold: bool = False) -> None:

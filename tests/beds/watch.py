@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tests.beds.network import Bed
 from tests.beds.processes import read_log
@@ -107,11 +107,20 @@ def await_lines(path: Path, *programs: Program) -> None:
 
 
 class Territory:
-    """Tells rows about a bed from those about the rest of the machine."""
+    """Tells rows about a bed from those about the rest of the machine.
 
-    def __init__(self, bed: Bed) -> None:
-        self._prefixes = bed.ground.prefixes
-        self._inodes = {place.inode for place in bed.places}
+    :param prefixes: how the text of its addresses begins.
+    :param inodes: of its network namespaces.
+    """
+
+    def __init__(self, prefixes: tuple[str, ...], inodes: Iterable[int]) -> None:
+        self._prefixes = prefixes
+        self._inodes = set(inodes)
+
+    @classmethod
+    def of(cls, bed: Bed) -> Self:
+        """All of a bed."""
+        return cls(bed.ground.prefixes, (place.inode for place in bed.places))
 
     def __call__(self, row: Mapping[str, Any]) -> bool:
         """By its addresses; loopback by the network namespace of its ends."""
