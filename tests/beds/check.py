@@ -3,87 +3,65 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from tests.beds.flows import Flow, Row, ends, flows_of
 from tests.beds.truth import Ends, Exchange
 
 
-class Sight(Enum):
-    """What of a connection Tailrace could see: evidence, and which ends and whose view of them."""
-
-    BOTH = ("both", True, True)
-    CLIENT_AND_NAT = ("nat", True, False)
-    SERVER_AND_NAT = ("nat", False, True)
-    CLIENT = ("address", True, False)
-    SERVER = ("address", False, True)
-
-    def __init__(self, evidence: str, client: bool, server: bool) -> None:
-        self.evidence = evidence
-        self.client = client
-        self.server = server
-
-
 @dataclass(frozen=True)
 class Case:
-    """A connection that took place, and how it ought to be told.
+    """How a connection, or what can be seen of it, ought to be told.
 
-    :param rewritings: conntrack entries that rewrote it on its way.
+    :param chain: its tuples from the first that can be known to the last; a single one: nothing was rewritten.
+    :param client: whether its client reports.
+    :param server: whether its server reports.
+    :param adopted: whether it was open before the start, and only its last half is counted.
     """
 
     exchange: Exchange
-    rewritings: int
-    sight: Sight = Sight.BOTH
-
-    @property
-    def _resolved(self) -> bool:
-        return self.sight not in (Sight.CLIENT, Sight.SERVER)
+    chain: tuple[Ends, ...]
+    client: bool = True
+    server: bool = True
+    evidence: str = "both"
+    adopted: bool = False
 
     @property
     def called(self) -> Ends:
-        """From the client to what it called; without NAT a server knows only what its own socket says."""
-        return self.exchange.server if self.sight is Sight.SERVER else self.exchange.client
+        """From the client to what it called."""
+        return self.chain[0]
 
     @property
-    def server(self) -> tuple[str, int]:
-        """Who answered; without NAT a client knows only what it called."""
-        end = self.exchange.client if self.sight is Sight.CLIENT else self.exchange.server
-        return end.destination, end.destination_port
+    def counted(self) -> tuple[int, int]:
+        """Bytes up and down that are reported."""
+        up, down = self.exchange.up_bytes, self.exchange.down_bytes
+        return (up // 2, down // 2) if self.adopted else (up, down)
 
-    @property
-    def evidence(self) -> str:
-        """One end whose peer was never rewritten says "address"."""
-        return "address" if self.sight is not Sight.BOTH and not self.rewritings else self.sight.evidence
 
-    def chain_differs(self, chain: Sequence[Ends]) -> bool:
-        """Whether this is not the way from the client's tuple to the server's."""
-        if not self._resolved or not self.rewritings:
-            return bool(chain)
-        outer = [chain[0], chain[-1]] if chain else []
-        return outer != [self.exchange.client, self.exchange.server] or len(chain) != self.rewritings + 1
+def whole(exchange: Exchange, *, rewritten: bool) -> Case:
+    """Both ends are seen; each has a tuple of its own if an entry rewrote it."""
+    return Case(exchange, (exchange.client, exchange.server) if rewritten else (exchange.client,))
 
 
 def differences(case: Case, flow: Flow) -> list[str]:
     """What a flow says wrongly about the connection."""
-    exchange, sight = case.exchange, case.sight
-    up, down = exchange.up_bytes, exchange.down_bytes
+    up, down = case.counted
+    last = case.chain[-1]
+    chain = list(case.chain) if len(case.chain) > 1 else []
     expected: dict[str, tuple[object, object]] = {
-        "server": (flow.server, case.server),
+        "server": (flow.server, (last.destination, last.destination_port)),
+        "chain": (flow.chain, chain),
         "evidence": (flow.evidence, case.evidence),
         "stories": (flow.stories, 1),
-        "bytes of the client": _bytes(flow, "client", (up, down) if sight.client else (0, 0)),
-        "bytes of the server": _bytes(flow, "server", (down, up) if sight.server else (0, 0)),
+        "bytes of the client": _bytes(flow, "client", (up, down) if case.client else (0, 0)),
+        "bytes of the server": _bytes(flow, "server", (down, up) if case.server else (0, 0)),
         "opened": (flow.total("connection.opened"), 1),
         "closed": (flow.total("connection.closed"), 1),
         "failed": (flow.total("connection.failed"), 0),
         "unaccounted": (_unaccounted(flow), (0, 0)),
     }
-    wrong = [
+    return [
         f"{what} is {found}, not {wanted}" for what, (found, wanted) in expected.items() if found != wanted
     ]
-    if case.chain_differs(flow.chain):
-        wrong.append(f"chain is {flow.chain}, from {exchange.client} to {exchange.server}")
-    return wrong
 
 
 def _bytes(flow: Flow, side: str, wanted: tuple[int, int]) -> tuple[object, object]:
@@ -110,7 +88,7 @@ def compare(cases: Iterable[Case], rows: Iterable[Row], ours: Callable[[Row], bo
         matching = by_call.get(case.called, [])
         for flow in matching:
             left.pop(id(flow), None)
-        name = f"{case.exchange.scene} {case.exchange.client}"
+        name = f"{case.exchange.scene} {case.called}"
         if len(matching) != 1:
             failures.append(f"{name}: {len(matching)} flows")
         failures += [f"{name}: {wrong}" for flow in matching[:1] for wrong in differences(case, flow)]

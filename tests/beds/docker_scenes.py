@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.beds.check import Case
+from tests.beds.check import Case, whole
 from tests.beds.docker import Container, Docker
 from tests.beds.network import Ground, execute, inside, ip, sweep
 from tests.beds.processes import Client, Server
@@ -28,10 +28,10 @@ def cases(exchanges: list[Exchange], userland_proxy: bool) -> Iterator[Case]:
     """The connections that there must have been."""
     for exchange in exchanges:
         if userland_proxy and exchange.scene in PROXIED:
-            yield Case(exchange._replace(server=exchange.client), 0)
-            yield Case(exchange._replace(client=exchange.server), 0)
+            yield Case(exchange, (exchange.client,))
+            yield Case(exchange, (exchange.server,))
         else:
-            yield Case(exchange, 0 if exchange.scene in UNTOUCHED else 1)
+            yield whole(exchange, rewritten=exchange.scene not in UNTOUCHED)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,12 @@ def resolve(client: Ends, tables: Sequence[Rewritings]) -> list[Ends]:
     return way
 
 
+def resolve_back(server: Ends, tables: Sequence[Rewritings]) -> list[Ends]:
+    """The same from its last tuple: what the last host made it of, and so on; the first comes first."""
+    back = [{rewritten: original for original, rewritten in table.items()} for table in reversed(tables)]
+    return resolve(server, back)[::-1]
+
+
 def established(namespace: str) -> set[tuple[str, int, str, int]]:
     """(local address, local port, peer address, peer port) of the connections that are open."""
     lines = execute(*inside(namespace), "ss", "-tnH", "state", "established").splitlines()

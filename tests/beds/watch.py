@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -78,7 +78,7 @@ class Watch:
         """
         arguments = ["run", "--sink", f"jsonl:{path}"]
         with Program.started(*arguments, environment=limited_to(namespaces)) as program:
-            await_lines(path, program)
+            await_that(lambda: bool(read_log(path)), program)
             yield cls(program, path)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -86,24 +86,33 @@ class Watch:
         self._program.stop()
         return read_log(self._path)
 
+    def await_opened(self, ours: Callable[[Mapping[str, Any]], bool], count: int) -> None:
+        """Returns when so many connections of ours have been told of."""
+
+        def told() -> bool:
+            flows = (row for row in read_log(self._path) if row["kind"] == "flow" and ours(row))
+            return sum(bool(row.get("connection.opened")) for row in flows) >= count
+
+        await_that(told, self._program)
+
 
 def limited_to(namespaces: Sequence[str]) -> dict[str, str]:
     """The environment of a Tailrace that is to see these network namespaces only."""
     return {"TAILRACE_NAMESPACES": f"[{', '.join(namespaces)}]"} if namespaces else {}
 
 
-def await_lines(path: Path, *programs: Program) -> None:
-    """Returns when there is a line.
+def await_that(condition: Callable[[], bool], *programs: Program) -> None:
+    """Returns when it holds.
 
     :raises RuntimeError: if a program ends first, or it takes too long.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not read_log(path):
+    while not condition():
         for program in programs:
             program.alive()
         if time.monotonic() > deadline:
-            raise RuntimeError("nothing was written")
-        time.sleep(0.02)
+            raise RuntimeError(f"{condition.__qualname__} never came true")
+        time.sleep(0.05)
 
 
 class Territory:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.beds.check import Case, Sight, compare
+from tests.beds.check import Case, compare, whole
 from tests.beds.flows import Row
+from tests.beds.sight import seen
 from tests.beds.truth import Ends, Exchange, join
 
 CALLED = Ends("10.1.0.2", 40000, "10.9.0.1", 80)
@@ -47,7 +48,7 @@ def row(**changes: Any) -> Row:
 
 def checked(*rows: Row, case: Case | None = None) -> list[str]:
     """What the checker says; all rows are of the bed."""
-    return compare([case or Case(EXCHANGE, 1)], rows, lambda row: True)
+    return compare([case or whole(EXCHANGE, rewritten=True)], rows, lambda row: True)
 
 
 def test_a_right_flow_passes() -> None:
@@ -106,7 +107,7 @@ def test_other_peoples_flows_are_left_aside() -> None:
     """Only rows of the bed are compared."""
     other = row(connection__id=2, client__address="192.0.2.1")
     ours = lambda row: row["client.address"].startswith("10.1.")  # noqa: E731 - one line
-    assert compare([Case(EXCHANGE, 1)], [row(), other], ours) == []
+    assert compare([whole(EXCHANGE, rewritten=True)], [row(), other], ours) == []
 
 
 CLIENT_ONLY = {"server__tx_bytes": None, "server__rx_bytes": None}
@@ -123,19 +124,64 @@ AS_TAKEN = {
 
 
 @pytest.mark.parametrize(
-    ("sight", "changes"),
+    ("case", "changes"),
     [
-        (Sight.CLIENT_AND_NAT, {**CLIENT_ONLY, "evidence": "nat"}),
-        (Sight.SERVER_AND_NAT, {**SERVER_ONLY, "evidence": "nat"}),
-        (Sight.CLIENT, {**CLIENT_ONLY, **AS_CALLED}),
-        (Sight.SERVER, {**SERVER_ONLY, **AS_TAKEN}),
+        (Case(EXCHANGE, (CALLED, TAKEN), server=False, evidence="nat"), {**CLIENT_ONLY, "evidence": "nat"}),
+        (Case(EXCHANGE, (CALLED, TAKEN), client=False, evidence="nat"), {**SERVER_ONLY, "evidence": "nat"}),
+        (Case(EXCHANGE, (CALLED,), server=False, evidence="address"), {**CLIENT_ONLY, **AS_CALLED}),
+        (Case(EXCHANGE, (TAKEN,), client=False, evidence="address"), {**SERVER_ONLY, **AS_TAKEN}),
     ],
 )
-def test_who_sees_less_must_say_less(sight: Sight, changes: dict[str, Any]) -> None:
+def test_who_sees_less_must_say_less(case: Case, changes: dict[str, Any]) -> None:
     """With one end, or without the NAT entry, the flow is what that end can know; more would be invented."""
-    case = Case(EXCHANGE, 1, sight)
     assert checked(row(**changes), case=case) == []
     assert checked(row(), case=case) != []
+
+
+def test_adopted_connections_count_their_last_half() -> None:
+    """The first half was before the start."""
+    halves = {
+        "client__tx_bytes": 50,
+        "client__rx_bytes": 4500,
+        "server__tx_bytes": 4500,
+        "server__rx_bytes": 50,
+    }
+    case = Case(EXCHANGE, (CALLED, TAKEN), adopted=True)
+    assert checked(row(**halves), case=case) == []
+    assert checked(row(), case=case) != []
+
+
+FIRST_TABLE = {CALLED: HALFWAY}
+SECOND_TABLE = {HALFWAY: TAKEN}
+
+
+@pytest.mark.parametrize(
+    ("tables", "ends", "expected"),
+    [
+        ([FIRST_TABLE, SECOND_TABLE], (True, True), [((CALLED, HALFWAY, TAKEN), True, True, "both")]),
+        ([FIRST_TABLE, SECOND_TABLE], (True, False), [((CALLED, HALFWAY, TAKEN), True, False, "nat")]),
+        ([SECOND_TABLE], (False, True), [((HALFWAY, TAKEN), False, True, "nat")]),
+        ([], (True, False), [((CALLED,), True, False, "address")]),
+        (
+            [FIRST_TABLE],
+            (True, True),
+            [((CALLED, HALFWAY), True, False, "nat"), ((TAKEN,), False, True, "address")],
+        ),
+    ],
+)
+def test_what_can_be_seen_follows_from_tables_and_ends(
+    tables: list[dict[Ends, Ends]], ends: tuple[bool, bool], expected: list[tuple[Any, ...]]
+) -> None:
+    """Ends are joined only by who knows every entry between them."""
+    cases = seen([EXCHANGE], tables, lambda exchange: ends)
+    assert [(case.chain, case.client, case.server, case.evidence) for case in cases] == expected
+
+
+def test_an_address_that_reports_is_known_as_such() -> None:
+    """The client's own address stays in DNAT, so its server knows the address of a socket that reports."""
+    taken = Ends(*CALLED[:2], *TAKEN[2:])
+    one, other = seen([EXCHANGE._replace(server=taken)], [], lambda exchange: (True, True))
+    assert (one.evidence, other.evidence) == ("address", "server")
 
 
 def line(**changes: Any) -> dict[str, Any]:
