@@ -106,4 +106,4 @@ def report(failures: Sequence[str]) -> str:
         f"{line.split(' ', 1)[0]} {line.rsplit(': ', 1)[-1].split(' is ')[0][:60]}" for line in failures
     )
     counts = "\n".join(f"{count} x {kind}" for kind, count in kinds.most_common(20))
-    return f"{len(failures)} differences\n{counts}\n" + "\n".join(failures[:20])
+    return f"{len(failures)} differences\n{counts}\n" + "\n".join(failures[:6])

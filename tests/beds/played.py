@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tests.beds.check import Case, compare, report
 from tests.beds.flows import Row
@@ -37,6 +38,11 @@ class Played:
             return client, server
 
         return list(seen(self.exchanges, [self.tables[role] for role in WAY if role in roles], sees))
+
+    @cached_property
+    def wrong(self) -> list[str]:
+        """All that is wrong for who saw everything."""
+        return self.failures()
 
     def failures(self, roles: Sequence[Role] = ROLES) -> list[str]:
         """All that is wrong."""

@@ -18,6 +18,10 @@ class Ends(NamedTuple):
     destination: str
     destination_port: int
 
+    def __repr__(self) -> str:
+        """As tools of the network write it."""
+        return f"{self.source}:{self.source_port}>{self.destination}:{self.destination_port}"
+
 
 class Exchange(NamedTuple):
     """One connection.

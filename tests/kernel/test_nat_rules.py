@@ -42,7 +42,7 @@ def beds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[All]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_ends_are_joined(beds: All, kind: Kind, scene: str, family: Family) -> None:
     """Each connection is one flow: the client's own address, what it called, who answered, the chain, the bytes."""
-    failures = [failure for failure in beds[kind].failures() if failure.startswith(f"{scene}-{family} ")]
+    failures = [failure for failure in beds[kind].wrong if failure.startswith(f"{scene}-{family} ")]
     assert not failures, report(failures)
 
 
@@ -52,5 +52,5 @@ def test_nothing_else_is_told(beds: All, kind: Kind) -> None:
     assert sum(case.evidence == "both" for case in beds[kind].cases()) == scaled(20) * len(SCENES) * len(
         FAMILIES
     )
-    phantoms = [failure for failure in beds[kind].failures() if failure.startswith("phantom")]
+    phantoms = [failure for failure in beds[kind].wrong if failure.startswith("phantom")]
     assert not phantoms, report(phantoms)
