@@ -97,7 +97,9 @@ class Joiner:
         batches = self._waiting.pop(window, [])
         parts = list(self._join(self._collect(batches), window)) if batches else []
         columns = _concatenated(parts)
-        chains = _chain_table(self._table, columns)  # before flows that have ended, and their hops, are forgotten
+        chains = _chain_table(
+            self._table, columns
+        )  # before flows that have ended, and their hops, are forgotten
         self._table.expire(window)
         columns, paths = self._paths.used(columns)
         whole = FlowBatch(

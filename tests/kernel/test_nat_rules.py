@@ -1,7 +1,6 @@
 """NAT by iptables and nftables, IPv4 and IPv6: both ends of each connection are joined, by whatever rules it went."""
 
 import contextlib
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,7 +17,7 @@ All = dict[Kind, Played]
 
 
 @pytest.fixture(scope="module")
-def beds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[All]:
+def beds(tmp_path_factory: pytest.TempPathFactory) -> All:
     """A bed of each kind, all scenes on all of them, told by one ``tailrace run``."""
     with contextlib.ExitStack() as stack:
         folder = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
@@ -34,7 +33,7 @@ def beds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[All]:
         rows = watch.rows()
     for one in outcome.values():
         one.rows = rows
-    yield outcome
+    return outcome
 
 
 @pytest.mark.parametrize("family", FAMILIES)
