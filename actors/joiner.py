@@ -96,8 +96,11 @@ class Joiner:
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
         parts = list(self._join(self._collect(batches), window)) if batches else []
-        self._table.expire(window)
         columns = _concatenated(parts)
+        chains = _chain_table(
+            self._table, columns
+        )  # before flows that have ended, and their hops, are forgotten
+        self._table.expire(window)
         columns, paths = self._paths.used(columns)
         whole = FlowBatch(
             *self._name,
@@ -106,7 +109,7 @@ class Joiner:
             columns,
             cgroups=paths,
             nodes=self._nodes.names(),
-            chains=_chain_table(self._table, columns),
+            chains=chains,
             open_sockets=max((batch.open_sockets for batch in batches), default=0),
             ledger=ledger or {},
         )

@@ -59,18 +59,21 @@ class Resolver:
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         self._grow(int(index.max()) + 1 if len(index) else 0)
-        new = slotted & (self._generation[index] != generations)
+        age = generations - self._generation[index]  # sockets of a slot come in order, and their numbers wrap
+        new = np.flatnonzero(slotted & (age != 0) & (age < 1 << 31))
+        new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
         self._forget(slots[new], generations[new], window)
-        rewrites = np.where(slotted, self._rewrites[index], 0).astype(np.uint8)
+        held = slotted & (self._generation[index] == generations)
+        rewrites = np.where(held, self._rewrites[index], 0).astype(np.uint8)
         far = self._far.view("V36")[index].view(HOP)
-        unsettled = ~slotted | (self._first_window[index] + PATIENCE > window)
+        unsettled = ~held | (self._first_window[index] + PATIENCE > window)
         rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
         between = self._between_of(slots, rewrites)
         if len(rows):
             found = _Search(self._table, columns, calls, own, rows, window)
             rewrites[rows], between = found.rewrites, between | found.between
             far.view("V36")[rows] = found.far.view("V36")
-            self._keep(slots, rows[slotted[rows] & (rewrites[rows] > 0)], rewrites, far, found.between)
+            self._keep(slots, rows[held[rows] & (rewrites[rows] > 0)], rewrites, far, between)
         return rewrites, far, between
 
     def _grow(self, slots: int) -> None:
@@ -100,9 +103,9 @@ class Resolver:
     ) -> None:
         self._rewrites[slots[rows]] = rewrites[rows]
         self._far.view("V36")[slots[rows]] = far.view("V36")[rows]
-        for row, hops in between.items():
-            if slots[row] != NO_SLOT:
-                self._between[int(slots[row])] = hops
+        for row in rows[rewrites[rows] > 1].tolist():
+            if row in between:
+                self._between[int(slots[row])] = between[row]
 
     def _between_of(self, slots: np.ndarray, rewrites: np.ndarray) -> dict[int, np.ndarray]:
         if not self._between:

@@ -19,7 +19,7 @@ from probes.bulk_receiver import BulkReceiver, Received
 from probes.conntrack_socket import ALWAYS, COUNT, NEVER, dump, open_listener
 from probes.ctnetlink import Entries, Reader
 from probes.known_namespaces import KnownNamespaces
-from probes.layout import rows_where
+from probes.layout import enums, rows_where
 from probes.namespace_numbers import overrun
 from probes.namespaces import ChosenNamespaces
 from probes.nat_events import all_ended, joined, no_events, stamped
@@ -27,6 +27,7 @@ from probes.netlink import split
 
 log = logging.getLogger(__name__)
 
+_NEW: Final = enums()["event_kind"]["KIND_NAT_NEW"]
 #: Between two looks for new namespaces.
 LOOK_NS: Final = SECOND_NS
 #: Between two dumps of a namespace with entries whose end the kernel does not tell.
@@ -74,6 +75,7 @@ class Conntrack:
         self._look_at: float = 0
         self._again_at = 0
         self._overrun = False
+        self._heard_ns = 0  # monotonic; what is heard next began after it
 
     def start(self) -> None:
         """Opens what is needed; without conntrack in the kernel it waits for it to come.
@@ -91,6 +93,7 @@ class Conntrack:
         try:
             self._known = KnownNamespaces(self.account)
             if self._listen:
+                self._heard_ns = self._monotonic()
                 self._listener = open_listener(self._buffer_bytes)
         except OSError as error:
             self.close()
@@ -122,11 +125,13 @@ class Conntrack:
         return joined((*parts, self._end(gone)))
 
     def _received(self, known: KnownNamespaces) -> Iterator[np.ndarray]:
+        begin = self._monotonic()
         for _ in range(CALLS if self._listener else 0):
             received = self._receive()
             if received is not None:
                 yield self._placed(received, known)
             elif not self._overrun:
+                self._heard_ns = begin
                 return
             else:  # only an empty socket hears again: what a dump shows from now on is the truth
                 self._overrun = False
@@ -148,9 +153,13 @@ class Conntrack:
         netns = known.inodes(received.namespaces[entries.rows])
         # A namespace without a place yet is dumped when it gets one.
         self.account.note("unplaced", int(np.count_nonzero(netns == 0)))
-        return self._deliver(entries, netns, self._monotonic(), received.cut)
+        # An entry holds at least from its connection's first packet to its end, however late we read of them.
+        new = entries.events["header"]["kind"] == _NEW
+        return self._deliver(entries, netns, np.where(new, self._heard_ns, self._monotonic()), received.cut)
 
-    def _deliver(self, entries: Entries, netns: np.ndarray, at_ns: int, cut: int = 0) -> np.ndarray:
+    def _deliver(
+        self, entries: Entries, netns: np.ndarray, at_ns: np.ndarray | int, cut: int = 0
+    ) -> np.ndarray:
         events = stamped(entries.events, netns, at_ns)
         wanted = np.isin(netns, np.fromiter(self._reported, np.uint32, len(self._reported)))
         events = rows_where(events, wanted)

@@ -24,7 +24,7 @@ def joined(parts: Iterable[np.ndarray]) -> np.ndarray:
     return rows
 
 
-def stamped(events: np.ndarray, netns: np.ndarray, at_ns: int) -> np.ndarray:
+def stamped(events: np.ndarray, netns: np.ndarray, at_ns: np.ndarray | int) -> np.ndarray:
     """``events`` (``struct nat_event``, changed in place) with namespace and time, as ``struct socket_event``."""
     events["header"]["at_ns"] = at_ns
     events["header"]["slot"] = NO_SLOT

@@ -1,0 +1,108 @@
+"""Clients and servers of a bed as their caller has them; they end with the block that started them."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+#: Clients and servers need its standard library only, so that a container can have it.
+PYTHON: Final = "/usr/bin/python3"
+END_SECONDS: Final = 10.0
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSON-lines file that is being written."""
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
+    """A process that ends with its standard input; it is killed if it does not."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(END_SECONDS)
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def answer(process: "subprocess.Popen[str]") -> str:
+    """The next line that it says.
+
+    :raises RuntimeError: if it ended instead.
+    """
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    if not line:
+        raise RuntimeError(f"{process.args!r} ended with {process.wait()}")
+    return line
+
+
+class Server:
+    """A server and its log."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The connections that are over."""
+        return read_log(self.log)
+
+    @classmethod
+    @contextlib.contextmanager
+    def started(
+        cls, prefix: Sequence[str], log: Path, ports: Sequence[int], dual: bool = False
+    ) -> Iterator["Server"]:
+        """Listening.
+
+        :param prefix: the beginning of a command line that runs in the namespace.
+        """
+        families = "dual" if dual else "separate"
+        program = [PYTHON, "-m", "tests.beds.server", str(log), ",".join(map(str, ports)), families]
+        with running([*prefix, *program]) as process:
+            assert answer(process) == "ready"
+            yield cls(log)
+
+
+class Client:
+    """A client and its log."""
+
+    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @classmethod
+    @contextlib.contextmanager
+    def started(cls, prefix: Sequence[str], log: Path) -> Iterator["Client"]:
+        """Ready for orders."""
+        with running([*prefix, PYTHON, "-m", "tests.beds.client", str(log)]) as process:
+            yield cls(process, log)
+
+    def call(self, scene: str, address: str, port: int, count: int, hold: bool = False) -> None:
+        """Make connections; returns when they are over, or held open after their first round."""
+        self._order(scene=scene, address=address, port=port, count=count, hold=hold)
+
+    def release(self) -> None:
+        """End those that are held, after a second round."""
+        self._order(release=True)
+
+    def _order(self, **order: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        assert answer(self._process) == "done"
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The connections that are over."""
+        return read_log(self.log)
