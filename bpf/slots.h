@@ -78,25 +78,36 @@ static __always_inline void slot_take(u64 key, struct entry *entry, u32 state)
 	cell->socket = key;
 }
 
-/* Enters a socket that is described in `as`. An entry that is already there belonged to a socket whose end was
- * missed twice. Returns 0 when it is in the table. */
+static __always_inline void describe_new(u64 key, u32 slot, struct description *as)
+{
+	struct description *to = slot == NO_SLOT ? 0 : descriptions.lookup(&slot);
+	turn_version(slot);
+	if (to)
+		*to = *as;
+	else
+		overflow.update(&key, as);
+	turn_version(slot);
+}
+
+/* An entry that is already there belonged to a socket whose end was missed twice. */
+static __always_inline int entry_replace(u64 key, struct entry *entry)
+{
+	struct entry *stale = sockets.lookup(&key);
+	if (!stale)
+		return -1;
+	entry_drop(key, stale);
+	tally(TALLY_STALE, 1);
+	return sockets.update(&key, entry);
+}
+
+/* Enters a socket that is described in `as`. Returns 0 when it is in the table. */
 static __always_inline int socket_enter(u64 key, struct description *as, u32 state, u32 unsettled)
 {
 	struct entry entry = {.unsettled = unsettled, .adopted = (as->flags & FLAG_ADOPTED) != 0};
-	struct entry *stale = sockets.lookup(&key);
-	if (stale) {
-		entry_drop(key, stale);
-		tally(TALLY_STALE, 1);
-	}
 	slot_take(key, &entry, state);
 	as->generation = entry.generation;
-	turn_version(entry.slot);
-	if (entry.slot == NO_SLOT)
-		overflow.update(&key, as);
-	else
-		descriptions.update(&entry.slot, as);
-	turn_version(entry.slot);
-	if (sockets.update(&key, &entry)) {
+	describe_new(key, entry.slot, as);
+	if (sockets.insert(&key, &entry) && entry_replace(key, &entry)) {
 		cell_free(key, entry.slot);
 		return -1;
 	}
