@@ -245,6 +245,14 @@ class TcpProbe:
         """Events since the last call, in order: an array of ``struct socket_event``."""
         return self.ring.read()
 
+    def peek(self) -> np.ndarray:
+        """The same in the ring itself, without a copy, valid until ``release``; there they stay until then."""
+        return self.ring.peek()
+
+    def release(self) -> None:
+        """The kernel may write over what ``peek`` showed."""
+        self.ring.release()
+
     def waiting(self) -> int:
         """Events in the ring."""
         return self.ring.waiting()
