@@ -1,6 +1,7 @@
 """Delta rows from kernel structs, whole columns at a time."""
 
 import errno
+from typing import Any
 
 import numpy as np
 
@@ -73,8 +74,11 @@ def growth(now: np.ndarray, last: np.ndarray, into: np.ndarray | None = None) ->
     return grown
 
 
-def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
-    """Fills what a ``struct description`` says."""
+def describe(columns: Columns, sockets: np.ndarray | dict[str, Any], offset_ns: int) -> None:
+    """Fills what a ``struct description`` says.
+
+    :param sockets: structs, or their fields by name.
+    """
     columns["network.type"] = sockets["family"]
     columns["network.local.address"] = sockets["local_address"]
     columns["network.local.port"] = sockets["local_port"]
@@ -97,7 +101,7 @@ def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
     columns["connection.connect_latency_ns"] = np.where(seen, established - started, np.uint64(0))
 
 
-def gauge(columns: Columns, counters: np.ndarray) -> None:
+def gauge(columns: Columns, counters: np.ndarray | Columns) -> None:
     """Fills how the connection stands."""
     columns["tx_bytes_total"] = counters["tx_bytes"]
     columns["rx_bytes_total"] = counters["rx_bytes"]

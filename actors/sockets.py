@@ -5,6 +5,7 @@ because each row is the difference to what was reported before, and an end carri
 """
 
 import errno
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,8 @@ class SocketTable:
         self, events: np.ndarray, last: Columns, opened_before: np.ndarray, offset_ns: int
     ) -> Columns:
         columns: Columns = {}
-        header, sockets, counters = events["header"], events["socket"], events["counters"]
+        header, sockets, counters = (_fields(events[part]) for part in ("header", "socket", "counters"))
+        sockets["owner"] = _fields(events["socket"]["owner"])
         describe(columns, sockets, offset_ns)
         for name in COUNTERS:
             columns[name] = growth(counters[name], last[name]) if last else counters[name]
@@ -138,12 +140,12 @@ class SocketTable:
         columns["connection.closed_at_ns"] = header["at_ns"] + np.uint64(offset_ns)
         columns["error.errno"] = header["error"]
         reasons = close_reasons(header["old_state"], header["error"])
-        columns["connection.close_reason"] = np.where(failed, failure_reasons(header["error"]), reasons)
-        waited = failed & (sockets["started_ns"] != 0)
-        latency = columns["connection.connect_latency_ns"]
-        columns["connection.connect_latency_ns"] = np.where(
-            waited, header["at_ns"] - sockets["started_ns"], latency
-        )
+        if failed.any():
+            reasons = np.where(failed, failure_reasons(header["error"]), reasons)
+            waited = failed & (sockets["started_ns"] != 0)
+            waiting = header["at_ns"] - sockets["started_ns"]
+            columns["connection.connect_latency_ns"][waited] = waiting[waited]
+        columns["connection.close_reason"] = reasons
         columns["cgroup.index"] = self._cgroups.numbers(sockets["owner"])
         return columns
 
@@ -281,6 +283,14 @@ def _span(slots: np.ndarray) -> slice | np.ndarray:
     if len(slots) and int(slots[-1]) - int(slots[0]) + 1 == len(slots):
         return slice(int(slots[0]), int(slots[-1]) + 1)
     return slots
+
+
+def _fields(rows: np.ndarray) -> dict[str, Any]:
+    """The fields of structs as columns, but for structs in them."""
+    kinds = {name: kind for name, (kind, *_) in (rows.dtype.fields or {}).items() if kind.names is None}
+    return spread(
+        rows, {name: np.empty(len(rows), kind) for name, kind in kinds.items() if name != "reserved"}
+    )
 
 
 def failure_reasons(errors: np.ndarray) -> np.ndarray:
