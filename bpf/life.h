@@ -38,7 +38,7 @@ static __always_inline int established(struct sock *sk, u64 key, struct entry *e
 	if (!as || as->established_ns)
 		return 0;
 	turn_version(slot);
-	fill_tuple(as, sk);
+	fill_ends(as, sk);
 	as->established_ns = bpf_ktime_get_ns();
 	turn_version(slot);
 	struct cell *cell = slot == NO_SLOT ? 0 : cells.lookup(&slot);
@@ -103,7 +103,7 @@ static __always_inline u32 queued_error(struct sock *sk)
 static __always_inline void fill_unknown(struct description *as, struct sock *sk)
 {
 	__builtin_memset(as, 0, sizeof(*as));
-	fill_tuple(as, sk);
+	fill_last_tuple(as, sk);
 	fill_listener(as);
 	as->role = as->evidence ? ROLE_SERVER : ROLE_UNKNOWN;
 	as->flags = FLAG_UNTRACKED;
@@ -158,7 +158,7 @@ static __always_inline void ended(struct sock *sk, u32 old, u32 flags, u32 user)
 		event->header.kind = old == TCP_SYN_SENT || old == TCP_SYN_RECV ? KIND_FAIL : KIND_CLOSE;
 		event->header.old_state = old;
 		if (event->header.kind == KIND_FAIL) {
-			fill_tuple(&event->socket, sk);
+			fill_last_tuple(&event->socket, sk);
 			event->header.error = connect_error(sk, entry, event->socket.local_port);
 		}
 		fill_final(event, sk, old, user);
