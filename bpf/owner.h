@@ -93,8 +93,8 @@ static __always_inline int send_name(struct cgroup_key *key, struct kernfs_node 
 	return 0;
 }
 
-/* Sends the names from `kn` upward, up to one that was sent before. */
-static __always_inline void announce_cgroup(struct kernfs_node *kn, u64 id, u32 hierarchy)
+/* Sends the names from `kn` upward, up to one that was sent before. Returns whether all of them were sent. */
+static __always_inline int announce_cgroup(struct kernfs_node *kn, u64 id, u32 hierarchy)
 {
 	struct cgroup_key key = {.id = id, .hierarchy = hierarchy};
 	struct kernfs_node *parent = 0;
@@ -102,22 +102,29 @@ static __always_inline void announce_cgroup(struct kernfs_node *kn, u64 id, u32 
 #pragma unroll
 	for (int level = 0; level < CGROUP_LEVELS; level++) {
 		if (seen_cgroups.lookup(&key))
-			return;
+			return 1;
 		READ(parent, KERNFS_PARENT(kn));
 		if (send_name(&key, kn, parent))
-			return;
+			return 0;
 		seen_cgroups.update(&key, &seen);
 		if (!parent)
-			return;
+			return 1;
 		kn = parent;
 		READ(key.id, kn->id);
 	}
+	return 1;
 }
 
 static __always_inline void fill_cgroup(struct owner *owner, struct task_struct *task)
 {
 	struct kernfs_node *kn = identify_task(owner, task);
-	announce_cgroup(kn, owner->cgroup_id, owner->cgroup_hierarchy);
+	u64 key = owner->cgroup_id ^ (u64)owner->cgroup_hierarchy << 56;
+	u32 zero = 0;
+	u64 *last = last_cgroup.lookup(&zero);
+	if (!last || *last == key)
+		return;
+	if (announce_cgroup(kn, owner->cgroup_id, owner->cgroup_hierarchy))
+		*last = key;
 }
 
 /* `comm` is the process's, not that of the thread at work. */
