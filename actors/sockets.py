@@ -233,7 +233,7 @@ class SocketTable:
                 into[:] = grown
         self._generation[index] = cells["generation"]
         self._state[index] = states
-        deltas = {name: delta[: len(slots)] for name, delta in self._deltas.items()}
+        deltas: Columns = {name: delta[: len(slots)] for name, delta in self._deltas.items()}
         if not changed.all():
             slots, cells, deltas = *_where(changed, slots, cells), _where(changed, slots, deltas)[1]
         return self._live_columns(slots, cells, deltas)
