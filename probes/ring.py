@@ -4,6 +4,7 @@ Layout (kernel: kernel/bpf/ringbuf.c): a page with the consumer's position, writ
 producer's; then the data, mapped twice in a row, so that what waits is one array wherever it begins.
 """
 
+import contextlib
 import mmap
 
 import numpy as np
@@ -65,5 +66,6 @@ class Ring:
     def close(self) -> None:
         """Unmaps the ring."""
         del self._consumer, self._producer, self._records, self._events, self._lengths
-        self._consumer_page.close()
-        self._producer_pages.close()
+        for mapping in (self._consumer_page, self._producer_pages):
+            with contextlib.suppress(BufferError):  # somebody still holds what was shown: unmapped with that
+                mapping.close()

@@ -1,4 +1,4 @@
-"""The mapped ring: what is complete is shown in order, wherever it lies, and its room is given back when asked for."""
+"""The mapped ring: what is complete is shown in order, wherever it lies; its room is given back when asked for."""
 
 import mmap
 import os
