@@ -133,7 +133,7 @@ def _decode(
         rows["zone"] = shorts[:, layout.zone // 2]
     if layout.id:
         ids[index] = messages.view(">u4")[:, layout.id // 4]
-    plain = events.view(np.uint8).reshape(decoded.shape)
+    plain = events.view(np.uint8).reshape(len(events), _EVENT.itemsize)
     if len(plain) == len(decoded):
         plain[:] = decoded
     else:
