@@ -1,6 +1,7 @@
 """Names of cgroups: built from one event per cgroup, looked up per connection, carried once per batch."""
 
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +9,8 @@ Key = tuple[int, int]
 
 #: Names kept; four times what the kernel side remembers to have sent, so that a name it holds is known here.
 NAMES = 65536
+#: Different cgroups that are looked for one by one.
+FEW = 4
 #: Levels of a path: deeper ones are cut at the top.
 LEVELS = 32
 
@@ -48,16 +51,25 @@ class Cgroups:
             names.append(name)
         return "/" + "/".join(name for name in reversed(names) if name.strip("/")) if names else ""
 
-    def numbers(self, owners: np.ndarray) -> np.ndarray:
+    def numbers(self, owners: Any) -> np.ndarray:
         """The number of each owner's cgroup; one dictionary look-up per different cgroup.
 
-        :param owners: ``struct owner``; shape (n,).
+        :param owners: ``struct owner``, or its fields by name; shape (n,).
         """
         ids, hierarchies = owners["cgroup_id"], owners["cgroup_hierarchy"].astype(np.uint64)
         combined = ids ^ hierarchies << np.uint64(56)
-        _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-        numbers = [self._number((int(ids[row]), int(hierarchies[row]))) for row in first]
-        return np.array(numbers, np.uint32)[inverse]
+        numbers = np.zeros(len(ids), np.uint32)
+        rest = np.arange(len(ids))
+        for _ in range(FEW):  # most often all are of a few: then nothing needs to be sorted
+            if not len(rest):
+                return numbers
+            alike = combined[rest] == combined[rest[0]]
+            numbers[rest[alike]] = self._number((int(ids[rest[0]]), int(hierarchies[rest[0]])))
+            rest = rest[~alike]
+        _, first, inverse = np.unique(combined[rest], return_index=True, return_inverse=True)
+        keys = zip(ids[rest[first]].tolist(), hierarchies[rest[first]].tolist(), strict=True)
+        numbers[rest] = np.array([self._number(key) for key in keys], np.uint32)[inverse]
+        return numbers
 
     def _number(self, key: Key) -> int:
         number = self._numbers.get(key)

@@ -1,6 +1,7 @@
 """Delta rows from kernel structs, whole columns at a time."""
 
 import errno
+from typing import Any
 
 import numpy as np
 
@@ -40,13 +41,32 @@ DESCRIBED = (
 )
 
 
-def growth(now: np.ndarray, last: np.ndarray) -> np.ndarray:
+#: Structs of which all fields are read before the next ones: they stay in the processor's nearest cache.
+BLOCK_ROWS = 2048
+
+
+def spread(rows: np.ndarray, columns: Columns) -> Columns:
+    """Fields of ``rows`` as columns of their own: column after column over all structs would fetch each struct from
+    main memory once for every field.
+
+    :param columns: where they are written: each has the name of a field, and at least as many elements.
+    """
+    for begin in range(0, len(rows), BLOCK_ROWS):
+        block = rows[begin : begin + BLOCK_ROWS]
+        for name, column in columns.items():
+            column[begin : begin + len(block)] = block[name]
+    return {name: column[: len(rows)] for name, column in columns.items()}
+
+
+def growth(now: np.ndarray, last: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:
     """What a counter grew by; a 32-bit one may have wrapped.
 
     A 64-bit counter that stands below its last value grew by nothing: a reading while a FIN was on its way may be
     one short of the next (bpf/counters.h), never above the truth.
+
+    :param into: where it is written; ``now`` itself if that is not needed any more and has 32 bits.
     """
-    grown: np.ndarray = now - last
+    grown: np.ndarray = np.subtract(now, last, out=into)
     if grown.dtype == np.uint64:
         below = now < last
         if below.any():
@@ -54,8 +74,11 @@ def growth(now: np.ndarray, last: np.ndarray) -> np.ndarray:
     return grown
 
 
-def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
-    """Fills what a ``struct description`` says."""
+def describe(columns: Columns, sockets: np.ndarray | dict[str, Any], offset_ns: int) -> None:
+    """Fills what a ``struct description`` says.
+
+    :param sockets: structs, or their fields by name.
+    """
     columns["network.type"] = sockets["family"]
     columns["network.local.address"] = sockets["local_address"]
     columns["network.local.port"] = sockets["local_port"]
@@ -78,25 +101,30 @@ def describe(columns: Columns, sockets: np.ndarray, offset_ns: int) -> None:
     columns["connection.connect_latency_ns"] = np.where(seen, established - started, np.uint64(0))
 
 
-def gauge(columns: Columns, counters: np.ndarray) -> None:
+def gauge(columns: Columns, counters: np.ndarray | Columns) -> None:
     """Fills how the connection stands."""
     columns["tx_bytes_total"] = counters["tx_bytes"]
     columns["rx_bytes_total"] = counters["rx_bytes"]
-    columns["rtt_ns"] = counters["rtt_us"].astype(np.uint64) * 1000
+    columns["rtt_ns"] = np.multiply(counters["rtt_us"], 1000, dtype=np.uint64)
     # The kernel starts the minimum at ~0 and replaces it by the first sample.
-    minimum = np.where(counters["rtt_min_us"] == 0xFFFFFFFF, 0, counters["rtt_min_us"])
-    columns["rtt_min_ns"] = minimum.astype(np.uint64) * 1000
+    columns["rtt_min_ns"] = np.multiply(counters["rtt_min_us"], 1000, dtype=np.uint64)
+    columns["rtt_min_ns"][counters["rtt_min_us"] == 0xFFFFFFFF] = 0
     columns["cwnd_segments"] = counters["cwnd_segments"]
-    interval = counters["rate_interval_us"].astype(np.uint64)
-    moved = counters["rate_segments"].astype(np.uint64) * counters["mss_bytes"] * np.uint64(1_000_000)
-    columns["delivery_rate_bytes_per_second"] = np.where(interval, moved // np.maximum(interval, 1), 0)
+    interval = counters["rate_interval_us"]
+    rate = np.multiply(counters["rate_segments"], counters["mss_bytes"], dtype=np.uint64)
+    rate *= np.uint64(1_000_000)
+    rate //= np.maximum(interval, 1)
+    rate[interval == 0] = 0
+    columns["delivery_rate_bytes_per_second"] = rate
 
 
 def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Whose doing an end was, from the state before it and sk_err: a reset or time-out, else the first FIN."""
     reasons = np.full(len(old_states), CloseReason.RST_SENT, np.uint8)
-    reasons[np.isin(old_states, (FIN_WAIT2, CLOSING))] = CloseReason.FIN_SENT
+    reasons[(old_states == FIN_WAIT2) | (old_states == CLOSING)] = CloseReason.FIN_SENT
     reasons[old_states == LAST_ACK] = CloseReason.FIN_RECEIVED
+    if not errors.any():
+        return reasons
     reasons[errors != 0] = CloseReason.ERROR
     reasons[np.isin(errors, _RESET)] = CloseReason.RST_RECEIVED
     reasons[errors == errno.ETIMEDOUT] = CloseReason.TIMED_OUT
@@ -111,6 +139,6 @@ def concatenate(parts: list[Columns]) -> Columns:
     if len(parts) == 1:
         return {name: parts[0][name].astype(column.dtype, copy=False) for name, column in template.items()}
     return {
-        name: np.concatenate([part[name] for part in parts]).astype(column.dtype, copy=False)
+        name: np.concatenate([part[name] for part in parts], dtype=column.dtype, casting="unsafe")
         for name, column in template.items()
     }

@@ -5,6 +5,7 @@ because each row is the difference to what was reported before, and an end carri
 """
 
 import errno
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +19,22 @@ from actors.rows import (
     describe,
     gauge,
     growth,
+    spread,
 )
 from engine.clock import SECOND_NS
 from engine.frames import EventFrame, SnapshotFrame
 from engine.ledger import Stage
-from engine.schema import COUNTERS, DELTA_COLUMNS, NO_SLOT, CloseReason, Columns, empty_columns
-from probes.layout import enums, rows_where, structs
+from engine.schema import COUNTERS, DELTA_COLUMNS, NO_SLOT, RESOLVED, CloseReason, Columns
+from probes.layout import enums, rows_where, structs, void_rows
+
+#: Fields of a cell and of its counters, and as what they are kept.
+_CELL = {"generation": "<u4", "state": "<u1"}
+_COUNTERS = {
+    name: kind for name, (kind, *_) in (structs()["tcp_counters"].fields or {}).items() if name != "reserved"
+}
+
+#: Columns of the table's rows that no description fills.
+_UNDESCRIBED = {name: kind for name, kind in DELTA_COLUMNS.items() if name not in (*DESCRIBED, *RESOLVED)}
 
 _KIND = enums()["event_kind"]
 _FLAGS = enums()["event_flag"]
@@ -44,12 +55,18 @@ class SocketTable:
         counters = structs()["tcp_counters"]
         self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
         self._arrived = np.zeros(slots, structs()["description"])  # the newest
+        self._told = np.zeros(slots, np.uint32)  # of which socket that is
         self._described = {name: np.zeros(slots, DELTA_COLUMNS[name]) for name in DESCRIBED}  # as reported
         self._state = np.zeros(slots, np.uint8)  # as reported
         self._fresh = np.zeros(slots, np.bool_)  # description changed since it was reported
         self._opened = np.zeros(slots, np.bool_)  # reported as opened
         self._absent = np.zeros(slots, np.bool_)  # open as far as known, but not in the last snapshot
         self._ended: list[Columns] = []
+        # Written anew by each tick; memory that is given back and taken again costs more than what is done in it.
+        self._cells = {name: np.empty(slots, kind) for name, kind in (_CELL | _COUNTERS).items()}
+        self._deltas = {name: np.empty(slots, np.uint64) for name in COUNTERS}
+        self._zeros = np.zeros(slots, np.uint64)
+        self._zeros.flags.writeable = False
 
     @property
     def open_sockets(self) -> int:
@@ -86,7 +103,9 @@ class SocketTable:
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         known = slotted & (self._generation[index] == generations)
-        last = {name: np.where(known, column[index], 0) for name, column in self._last.items()}
+        last: Columns = {}
+        if known.any():
+            last = {name: np.where(known, column[index], 0) for name, column in self._last.items()}
         opened_before = known & self._opened[index]
         self._generation[slots[known]] = 0
         self._close(slots[slotted], generations[slotted])
@@ -104,13 +123,15 @@ class SocketTable:
     def _end_columns(
         self, events: np.ndarray, last: Columns, opened_before: np.ndarray, offset_ns: int
     ) -> Columns:
-        columns = empty_columns(len(events))
-        header, sockets = events["header"], events["socket"]
+        columns: Columns = {}
+        header, sockets, counters = (_fields(events[part]) for part in ("header", "socket", "counters"))
+        sockets["owner"] = _fields(events["socket"]["owner"])
         describe(columns, sockets, offset_ns)
-        columns |= {name: growth(events["counters"][name], last[name]) for name in COUNTERS}
-        gauge(columns, events["counters"])
+        for name in COUNTERS:
+            columns[name] = growth(counters[name], last[name]) if last else counters[name]
+        gauge(columns, counters)
         columns["socket.slot"], columns["socket.generation"] = header["slot"], header["generation"]
-        columns["connection.state"][:] = CLOSE
+        columns["connection.state"] = np.full(len(events), CLOSE, np.uint8)
         failed = header["kind"] == _KIND["KIND_FAIL"]
         columns["connection.failed"] = failed.astype(np.uint8)
         columns["connection.closed"] = (~failed).astype(np.uint8)
@@ -119,12 +140,12 @@ class SocketTable:
         columns["connection.closed_at_ns"] = header["at_ns"] + np.uint64(offset_ns)
         columns["error.errno"] = header["error"]
         reasons = close_reasons(header["old_state"], header["error"])
-        columns["connection.close_reason"] = np.where(failed, failure_reasons(header["error"]), reasons)
-        waited = failed & (sockets["started_ns"] != 0)
-        latency = columns["connection.connect_latency_ns"]
-        columns["connection.connect_latency_ns"] = np.where(
-            waited, header["at_ns"] - sockets["started_ns"], latency
-        )
+        if failed.any():
+            reasons = np.where(failed, failure_reasons(header["error"]), reasons)
+            waited = failed & (sockets["started_ns"] != 0)
+            waiting = header["at_ns"] - sockets["started_ns"]
+            columns["connection.connect_latency_ns"][waited] = waiting[waited]
+        columns["connection.close_reason"] = reasons
         columns["cgroup.index"] = self._cgroups.numbers(sockets["owner"])
         return columns
 
@@ -140,17 +161,17 @@ class SocketTable:
 
         Columns may be views of the table, valid until its next call.
         """
-        unseen = self._unseen(frame.slots, frame.cells["generation"])
+        slots, cells = frame.slots, self._spread(frame.cells)
+        unseen = self._unseen(slots, cells["generation"])
         self._learn(frame)
-        slots, cells = frame.slots, frame.cells
         generations = cells["generation"]
         # Left for a later tick, whose difference has it all: its end came first; its description has not come yet;
         # the end of the slot's last socket has not come yet.
         usable = generations != self._closed[slots]
-        usable &= self._arrived["generation"][slots] == generations
+        usable &= self._told[slots] == generations
         usable &= (self._generation[slots] == generations) | (self._generation[slots] == 0)
         if not usable.all():
-            slots, cells = slots[usable], rows_where(cells, usable)
+            slots, cells = _where(usable, slots, cells)
         parts = [*self._ended, unseen, self._live(slots, cells, frame)]
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
@@ -164,7 +185,8 @@ class SocketTable:
         if self._cgroups.full:
             self._cgroups.release(self._described["cgroup.index"][self._generation != 0])
         slots = frame.new_slots
-        self._arrived[slots] = frame.descriptions
+        void_rows(self._arrived)[slots] = void_rows(frame.descriptions)
+        self._told[slots] = frame.descriptions["generation"]
         self._fresh[slots] = True
 
     def _unseen(self, slots: np.ndarray, generations: np.ndarray) -> Columns:
@@ -174,6 +196,8 @@ class SocketTable:
         absent = (self._generation != 0) & ~present
         gone = np.flatnonzero(absent & self._absent).astype(np.uint32)
         self._absent = absent
+        if not len(gone):
+            return {"socket.slot": gone}
         columns = self._columns(gone, gone)
         columns["connection.closed"] = np.ones(len(gone), np.uint8)
         columns["connection.close_reason"] = np.full(len(gone), CloseReason.UNSEEN, np.uint8)
@@ -183,33 +207,42 @@ class SocketTable:
         self._stage.note("end_unseen", len(gone))
         return columns
 
-    def _live(self, slots: np.ndarray, cells: np.ndarray, frame: SnapshotFrame) -> Columns:
+    def _spread(self, cells: np.ndarray) -> Columns:
+        """Fields of cells and of their counters as columns, valid until the next call."""
+        n = len(cells)
+        heads = spread(cells, {name: self._cells[name][:n] for name in _CELL})
+        return heads | spread(cells["counters"], {name: self._cells[name][:n] for name in _COUNTERS})
+
+    def _live(self, slots: np.ndarray, cells: Columns, frame: SnapshotFrame) -> Columns:
         """Rows for open sockets that moved something or changed."""
         index = _span(slots)
         self._begin(slots[self._generation[index] != cells["generation"]])
-        states = cells["state"].astype(np.uint8)
+        states = cells["state"]
         changed = self._fresh[index] | (states != self._state[index])
         self._describe(slots[self._fresh[index]], frame.offset_ns)
-        deltas: Columns = {}
         for name, last in self._last.items():
-            deltas[name] = growth(cells["counters"][name], last[index])
-            last[index] += deltas[name]
-            changed |= deltas[name] != 0
+            into = self._deltas[name][: len(slots)]
+            before = last[index]
+            narrow = before.dtype != into.dtype
+            grown = growth(cells[name], before, cells[name] if narrow else into)
+            before += grown
+            if before.base is not last:
+                last[index] = before
+            changed |= grown != 0
+            if narrow:
+                into[:] = grown
         self._generation[index] = cells["generation"]
         self._state[index] = states
+        deltas: Columns = {name: delta[: len(slots)] for name, delta in self._deltas.items()}
         if not changed.all():
-            slots, cells, states = slots[changed], rows_where(cells, changed), states[changed]
-            deltas = {name: delta[changed] for name, delta in deltas.items()}
-        return self._live_columns(slots, cells, states, deltas)
+            slots, cells, deltas = *_where(changed, slots, cells), _where(changed, slots, deltas)[1]
+        return self._live_columns(slots, cells, deltas)
 
-    def _live_columns(
-        self, slots: np.ndarray, cells: np.ndarray, states: np.ndarray, deltas: Columns
-    ) -> Columns:
+    def _live_columns(self, slots: np.ndarray, cells: Columns, deltas: Columns) -> Columns:
         index = _span(slots)
-        columns = self._columns(slots, index)
-        columns |= {name: delta.astype(np.uint64, copy=False) for name, delta in deltas.items()}
-        gauge(columns, cells["counters"])
-        columns["connection.state"] = states
+        columns = self._columns(slots, index) | deltas
+        gauge(columns, cells)
+        columns["connection.state"] = states = cells["state"]
         opened = (states != SYN_SENT) & (columns["connection.adopted"] == 0) & ~self._opened[index]
         columns["connection.opened"] = opened.astype(np.uint8)
         self._opened[index] |= states != SYN_SENT
@@ -226,7 +259,7 @@ class SocketTable:
         """Puts descriptions that arrived into the columns from which rows are taken."""
         if len(slots) == 0:
             return
-        arrived = self._arrived[slots]
+        arrived = void_rows(self._arrived)[slots].view(self._arrived.dtype)
         columns = {"socket.slot": slots, "socket.generation": arrived["generation"]}
         columns["cgroup.index"] = self._cgroups.numbers(arrived["owner"])
         describe(columns, arrived, offset_ns)
@@ -237,10 +270,12 @@ class SocketTable:
     def _columns(self, slots: np.ndarray, index: slice | np.ndarray) -> Columns:
         """Columns of described sockets, with zeros where nothing is known yet; views if ``index`` is a slice."""
         columns = {name: column[index] for name, column in self._described.items()}
-        zeros = {
-            name: np.zeros(len(slots), dtype) for name, dtype in DELTA_COLUMNS.items() if name not in columns
-        }
-        return columns | zeros
+        return columns | {name: self._zeros.view(kind)[: len(slots)] for name, kind in _UNDESCRIBED.items()}
+
+
+def _where(mask: np.ndarray, slots: np.ndarray, columns: Columns) -> tuple[np.ndarray, Columns]:
+    """The rows where ``mask`` is set."""
+    return slots[mask], {name: column[mask] for name, column in columns.items()}
 
 
 def _span(slots: np.ndarray) -> slice | np.ndarray:
@@ -248,6 +283,14 @@ def _span(slots: np.ndarray) -> slice | np.ndarray:
     if len(slots) and int(slots[-1]) - int(slots[0]) + 1 == len(slots):
         return slice(int(slots[0]), int(slots[-1]) + 1)
     return slots
+
+
+def _fields(rows: np.ndarray) -> dict[str, Any]:
+    """The fields of structs as columns, but for structs in them."""
+    kinds = {name: kind for name, (kind, *_) in (rows.dtype.fields or {}).items() if kind.names is None}
+    return spread(
+        rows, {name: np.empty(len(rows), kind) for name, kind in kinds.items() if name != "reserved"}
+    )
 
 
 def failure_reasons(errors: np.ndarray) -> np.ndarray:

@@ -69,7 +69,8 @@ def _drain(ring: Ring, fd: int) -> tuple[int, float]:
         wakeups.register(fd, select.EPOLLIN | select.EPOLLET)
         while time.monotonic() - last < QUIET_SECONDS:
             wakeups.poll(DRAIN_SECONDS)
-            read = len(ring.read())
+            read = len(ring.peek())
+            ring.release()
             if read:
                 events, last, cpu_seconds = events + read, time.monotonic(), time.process_time() - begin
     return events, cpu_seconds

@@ -47,7 +47,7 @@ static __always_inline void fill_adopted(struct description *as, struct sock *sk
 {
 	u64 acknowledged = 0;
 	READ(acknowledged, ((struct tcp_sock *)sk)->bytes_acked);
-	fill_tuple(as, sk);
+	fill_last_tuple(as, sk);
 	fill_listener(as);
 	as->role = as->evidence || (!acknowledged && state != TCP_SYN_SENT) ? ROLE_SERVER : ROLE_CLIENT;
 }

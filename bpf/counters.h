@@ -21,12 +21,17 @@
 	 ~7)
 #define FIELD(type, name) (*(type *)(scratch->hot + AT(name) - HOT_BEGIN))
 
-/* What of struct sock is read: state, flags, drops. */
+/* What of struct sock is read: state, flags, drops, error. */
 #define SOCK_AT(field) __builtin_offsetof(struct sock, field)
 #define COMMON_BEGIN                                                                                           \
-	(LOW(LOW(SOCK_AT(__sk_common.skc_state), SOCK_AT(__sk_common.skc_flags)), SOCK_AT(sk_drops)) & ~7)
+	(LOW(LOW(SOCK_AT(__sk_common.skc_state), SOCK_AT(__sk_common.skc_flags)),                              \
+	     LOW(SOCK_AT(sk_drops), SOCK_AT(sk_err))) &                                                        \
+	 ~7)
 #define COMMON_END                                                                                             \
-	((HIGH(HIGH(SOCK_AT(__sk_common.skc_state), SOCK_AT(__sk_common.skc_flags)), SOCK_AT(sk_drops)) + 15) & ~7)
+	((HIGH(HIGH(SOCK_AT(__sk_common.skc_state), SOCK_AT(__sk_common.skc_flags)),                           \
+	       HIGH(SOCK_AT(sk_drops), SOCK_AT(sk_err))) +                                                     \
+	  15) &                                                                                                \
+	 ~7)
 #define COMMON(type, name) (*(type *)(scratch->common + SOCK_AT(name) - COMMON_BEGIN))
 
 #define RETRANS_BEGIN LOW(AT(bytes_retrans), AT(total_retrans))

@@ -1,5 +1,12 @@
 /* The life of a socket in the table: opened, established, settled, ended. */
 
+static __always_inline int is_tcp(struct sock *sk)
+{
+	u16 protocol = 0;
+	READ(protocol, sk->sk_protocol);
+	return protocol == IPPROTO_TCP;
+}
+
 /* connect(): runs in the task that connects. */
 static __always_inline void opened_active(struct sock *sk)
 {
@@ -31,7 +38,7 @@ static __always_inline int established(struct sock *sk, u64 key, struct entry *e
 	if (!as || as->established_ns)
 		return 0;
 	turn_version(slot);
-	fill_tuple(as, sk);
+	fill_ends(as, sk);
 	as->established_ns = bpf_ktime_get_ns();
 	turn_version(slot);
 	struct cell *cell = slot == NO_SLOT ? 0 : cells.lookup(&slot);
@@ -49,8 +56,7 @@ static __always_inline void settle(struct sock *sk)
 	if (!waiting || !*waiting)
 		return;
 	struct entry *entry = sockets.lookup(&key);
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	if (!entry || !entry->unsettled || is_kernel_thread(task))
+	if (!entry || !entry->unsettled || is_kernel_thread(CURRENT_TASK()))
 		return;
 	struct description *as = describe(key, entry->slot);
 	if (!as)
@@ -97,7 +103,7 @@ static __always_inline u32 queued_error(struct sock *sk)
 static __always_inline void fill_unknown(struct description *as, struct sock *sk)
 {
 	__builtin_memset(as, 0, sizeof(*as));
-	fill_tuple(as, sk);
+	fill_last_tuple(as, sk);
 	fill_listener(as);
 	as->role = as->evidence ? ROLE_SERVER : ROLE_UNKNOWN;
 	as->flags = FLAG_UNTRACKED;
@@ -113,8 +119,11 @@ static __always_inline void fill_final(struct socket_event *event, struct sock *
 		role = ROLE_CLIENT;
 	__builtin_memset(&event->counters, 0, sizeof(event->counters));
 	if (event->header.kind == KIND_CLOSE) {
-		read_counters(sk, &event->counters, role, old, user, STILL_LOCKED);
+		struct scratch *scratch = scratches.lookup(&user);
 		struct tcp_counters *base = 0;
+		read_counters(sk, &event->counters, role, old, user, STILL_LOCKED);
+		if (scratch)
+			event->header.error = COMMON(int, sk_err);
 		if (event->socket.flags & FLAG_ADOPTED)
 			base = baselines.lookup(&key);
 		if (base)
@@ -127,6 +136,8 @@ static __always_inline void ended(struct sock *sk, u32 old, u32 flags, u32 user)
 {
 	u64 key = (u64)sk;
 	struct entry *entry = sockets.lookup(&key);
+	if (!entry && !is_tcp(sk))
+		return;
 	if (!entry && !setting(SETTING_ADOPTED)) {
 		tally(TALLY_IGNORED, 1);
 		return;
@@ -134,23 +145,20 @@ static __always_inline void ended(struct sock *sk, u32 old, u32 flags, u32 user)
 	struct description *as = entry ? describe(key, entry->slot) : 0;
 	struct socket_event *event = event_reserve();
 	if (event) {
-		int error = 0;
 		__builtin_memset(&event->header, 0, sizeof(event->header));
 		__builtin_memset(event->reserved, 0, sizeof(event->reserved));
 		if (as)
 			event->socket = *as;
 		else
 			fill_unknown(&event->socket, sk);
-		READ(error, sk->sk_err);
 		event->socket.flags |= flags;
 		event->header.at_ns = bpf_ktime_get_ns();
 		event->header.slot = entry ? entry->slot : NO_SLOT;
 		event->header.generation = event->socket.generation;
 		event->header.kind = old == TCP_SYN_SENT || old == TCP_SYN_RECV ? KIND_FAIL : KIND_CLOSE;
 		event->header.old_state = old;
-		event->header.error = error;
 		if (event->header.kind == KIND_FAIL) {
-			fill_tuple(&event->socket, sk);
+			fill_last_tuple(&event->socket, sk);
 			event->header.error = connect_error(sk, entry, event->socket.local_port);
 		}
 		fill_final(event, sk, old, user);

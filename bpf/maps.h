@@ -41,6 +41,8 @@ BPF_HASH(baselines, u64, struct tcp_counters, 2 * SLOTS);
 BPF_TABLE("lru_hash", struct listener_key, struct owner, listeners, 16384);
 /* Cgroups whose names were sent: inserted once the event is in the ring. */
 BPF_TABLE("lru_hash", struct cgroup_key, u8, seen_cgroups, 16384);
+/* The one that was looked for last, by processor: most often it is the same again. */
+BPF_PERCPU_ARRAY(last_cgroup, u64, 1);
 /* How many unsettled sockets fall on each cell of a hash of their address: 0 lets the hot path leave at once. */
 BPF_ARRAY(pending, u32, PENDING_CELLS);
 BPF_PERCPU_ARRAY(tallies, u64, TALLY_COUNT);

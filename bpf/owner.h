@@ -9,35 +9,67 @@
 #define KERNFS_PARENT(kn) (kn)->parent
 #endif
 
+/* A task that the verifier knows to be one is read without a call; the loader leaves DIRECT out where the kernel
+ * refuses that. */
+#ifdef DIRECT
+#define CURRENT_TASK() bpf_get_current_task_btf()
+#define LOAD(to, from)                                                                                         \
+	do {                                                                                                   \
+		u64 loaded;                                                                                    \
+		if (sizeof(to) == 8)                                                                           \
+			asm volatile("%0 = *(u64 *)(%1 + 0)" : "=r"(loaded) : "r"(&(from)));                   \
+		else                                                                                           \
+			asm volatile("%0 = *(u32 *)(%1 + 0)" : "=r"(loaded) : "r"(&(from)));                   \
+		(to) = (typeof(to))loaded;                                                                     \
+	} while (0)
+#else
+#define CURRENT_TASK() ((struct task_struct *)bpf_get_current_task())
+#define LOAD(to, from) READ(to, from)
+#endif
+
 static __always_inline int is_kernel_thread(struct task_struct *task)
 {
 	u32 flags = 0;
-	READ(flags, task->flags);
+	LOAD(flags, task->flags);
 	return flags & PF_KTHREAD_BIT;
+}
+
+/* The cgroup's number, and its node in cgroupfs. */
+static __always_inline struct kernfs_node *identify(struct owner *owner, struct cgroup *cgroup)
+{
+	struct cgroup_root *root = 0;
+	struct kernfs_node *kn = 0;
+	int hierarchy = 0;
+	LOAD(root, cgroup->root);
+	LOAD(hierarchy, root->hierarchy_id);
+	LOAD(kn, cgroup->kn);
+	LOAD(owner->cgroup_id, kn->id);
+	owner->cgroup_hierarchy = hierarchy;
+	return kn;
 }
 
 /* The cgroup of the unified hierarchy, or, where that is the root (cgroup v1), of a controller that containers
  * always have. */
-static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+static __always_inline struct kernfs_node *identify_task(struct owner *owner, struct task_struct *task)
 {
 	struct css_set *set = 0;
 	struct cgroup *cgroup = 0;
 	int level = 0;
-	READ(set, task->cgroups);
-	READ(cgroup, set->dfl_cgrp);
-	READ(level, cgroup->level);
+	LOAD(set, task->cgroups);
+	LOAD(cgroup, set->dfl_cgrp);
+	LOAD(level, cgroup->level);
 #ifdef V1_CONTROLLER
 	if (level == 0) {
 		struct cgroup_subsys_state *css = 0;
 		struct cgroup *v1 = 0;
-		READ(css, set->subsys[V1_CONTROLLER]);
-		READ(v1, css->cgroup);
-		READ(level, v1->level);
+		LOAD(css, set->subsys[V1_CONTROLLER]);
+		LOAD(v1, css->cgroup);
+		LOAD(level, v1->level);
 		if (level)
-			cgroup = v1;
+			return identify(owner, v1);
 	}
 #endif
-	return cgroup;
+	return identify(owner, cgroup);
 }
 
 /* One event with the name of one cgroup; 0 when it is in the ring. */
@@ -61,8 +93,8 @@ static __always_inline int send_name(struct cgroup_key *key, struct kernfs_node 
 	return 0;
 }
 
-/* Sends the names from `kn` upward, up to one that was sent before. */
-static __always_inline void announce_cgroup(struct kernfs_node *kn, u64 id, u32 hierarchy)
+/* Sends the names from `kn` upward, up to one that was sent before. Returns whether all of them were sent. */
+static __always_inline int announce_cgroup(struct kernfs_node *kn, u64 id, u32 hierarchy)
 {
 	struct cgroup_key key = {.id = id, .hierarchy = hierarchy};
 	struct kernfs_node *parent = 0;
@@ -70,45 +102,44 @@ static __always_inline void announce_cgroup(struct kernfs_node *kn, u64 id, u32 
 #pragma unroll
 	for (int level = 0; level < CGROUP_LEVELS; level++) {
 		if (seen_cgroups.lookup(&key))
-			return;
+			return 1;
 		READ(parent, KERNFS_PARENT(kn));
 		if (send_name(&key, kn, parent))
-			return;
+			return 0;
 		seen_cgroups.update(&key, &seen);
 		if (!parent)
-			return;
+			return 1;
 		kn = parent;
 		READ(key.id, kn->id);
 	}
+	return 1;
 }
 
 static __always_inline void fill_cgroup(struct owner *owner, struct task_struct *task)
 {
-	struct cgroup *cgroup = task_cgroup(task);
-	struct cgroup_root *root = 0;
-	struct kernfs_node *kn = 0;
-	int hierarchy = 0;
-	READ(root, cgroup->root);
-	READ(hierarchy, root->hierarchy_id);
-	READ(kn, cgroup->kn);
-	READ(owner->cgroup_id, kn->id);
-	owner->cgroup_hierarchy = hierarchy;
-	announce_cgroup(kn, owner->cgroup_id, hierarchy);
+	struct kernfs_node *kn = identify_task(owner, task);
+	u64 key = owner->cgroup_id ^ (u64)owner->cgroup_hierarchy << 56;
+	u32 zero = 0;
+	u64 *last = last_cgroup.lookup(&zero);
+	if (!last || *last == key)
+		return;
+	if (announce_cgroup(kn, owner->cgroup_id, owner->cgroup_hierarchy))
+		*last = key;
 }
 
 /* `comm` is the process's, not that of the thread at work. */
 static __always_inline void fill_comm(struct owner *owner, struct task_struct *task)
 {
 	struct task_struct *leader = 0;
-	READ(leader, task->group_leader);
+	LOAD(leader, task->group_leader);
 	READ(owner->comm, leader->comm);
 }
 
 static __always_inline void fill_owner(struct owner *owner, struct task_struct *task)
 {
 	const struct cred *cred = 0;
-	READ(owner->tgid, task->tgid);
-	READ(owner->pid, task->pid);
+	LOAD(owner->tgid, task->tgid);
+	LOAD(owner->pid, task->pid);
 	READ(cred, task->cred);
 	READ(owner->uid, cred->uid);
 	fill_comm(owner, task);
@@ -118,7 +149,7 @@ static __always_inline void fill_owner(struct owner *owner, struct task_struct *
 /* The same for the task at work, of which the kernel tells more at once. */
 static __always_inline void fill_current(struct owner *owner)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = CURRENT_TASK();
 	u64 ids = bpf_get_current_pid_tgid();
 	owner->tgid = ids >> 32;
 	owner->pid = ids;

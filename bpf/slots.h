@@ -78,25 +78,36 @@ static __always_inline void slot_take(u64 key, struct entry *entry, u32 state)
 	cell->socket = key;
 }
 
-/* Enters a socket that is described in `as`. An entry that is already there belonged to a socket whose end was
- * missed twice. Returns 0 when it is in the table. */
+static __always_inline void describe_new(u64 key, u32 slot, struct description *as)
+{
+	struct description *to = slot == NO_SLOT ? 0 : descriptions.lookup(&slot);
+	turn_version(slot);
+	if (to)
+		*to = *as;
+	else
+		overflow.update(&key, as);
+	turn_version(slot);
+}
+
+/* An entry that is already there belonged to a socket whose end was missed twice. */
+static __always_inline int entry_replace(u64 key, struct entry *entry)
+{
+	struct entry *stale = sockets.lookup(&key);
+	if (!stale)
+		return -1;
+	entry_drop(key, stale);
+	tally(TALLY_STALE, 1);
+	return sockets.update(&key, entry);
+}
+
+/* Enters a socket that is described in `as`. Returns 0 when it is in the table. */
 static __always_inline int socket_enter(u64 key, struct description *as, u32 state, u32 unsettled)
 {
 	struct entry entry = {.unsettled = unsettled, .adopted = (as->flags & FLAG_ADOPTED) != 0};
-	struct entry *stale = sockets.lookup(&key);
-	if (stale) {
-		entry_drop(key, stale);
-		tally(TALLY_STALE, 1);
-	}
 	slot_take(key, &entry, state);
 	as->generation = entry.generation;
-	turn_version(entry.slot);
-	if (entry.slot == NO_SLOT)
-		overflow.update(&key, as);
-	else
-		descriptions.update(&entry.slot, as);
-	turn_version(entry.slot);
-	if (sockets.update(&key, &entry)) {
+	describe_new(key, entry.slot, as);
+	if (sockets.insert(&key, &entry) && entry_replace(key, &entry)) {
 		cell_free(key, entry.slot);
 		return -1;
 	}
@@ -106,7 +117,7 @@ static __always_inline int socket_enter(u64 key, struct description *as, u32 sta
 	return 0;
 }
 
-/* The head of a socket, with all of its tuple but the local port, in one read. */
+/* The head of a socket, with all of its tuple, in one read. */
 #define TUPLE_AT(field) __builtin_offsetof(struct sock_common, field)
 #define TUPLE_END                                                                                              \
 	(HIGH(HIGH(TUPLE_AT(skc_v6_daddr), TUPLE_AT(skc_v6_rcv_saddr)), HIGH(TUPLE_AT(skc_net), TUPLE_AT(skc_daddr))) + 16)
@@ -122,21 +133,34 @@ static __always_inline void fill_address(u8 *to, u16 family, u8 *v4, u8 *v6)
 	__builtin_memcpy(to + 12, v4, 4);
 }
 
-/* inet_sport stays when the kernel has taken the port back at the end of a socket; skc_num does not. */
-static __always_inline void fill_tuple(struct description *to, struct sock *sk)
+/* Both addresses and ports as they stand; the rest of the tuple does not change while a socket lives. */
+static __always_inline struct net *fill_ends(struct description *to, struct sock *sk)
 {
 	u8 head[TUPLE_END] __attribute__((aligned(8))) = {};
-	__be16 local = 0;
 	bpf_probe_read_kernel(head, sizeof(head), sk);
-	READ(local, ((struct inet_sock *)sk)->inet_sport);
 	u16 family = TUPLE(u16, skc_family);
 	fill_address(to->local_address, family, head + TUPLE_AT(skc_rcv_saddr), head + TUPLE_AT(skc_v6_rcv_saddr));
 	fill_address(to->peer_address, family, head + TUPLE_AT(skc_daddr), head + TUPLE_AT(skc_v6_daddr));
-	struct net *net = TUPLE(struct net *, skc_net);
-	READ(to->netns, net->ns.inum);
-	to->local_port = bpf_ntohs(local);
+	to->local_port = TUPLE(u16, skc_num);
 	to->peer_port = bpf_ntohs(TUPLE(__be16, skc_dport));
 	to->family = family == AF_INET6 ? 6 : 4;
+	return TUPLE(struct net *, skc_net);
+}
+
+/* Of a socket that has its port, or has none yet. */
+static __always_inline void fill_tuple(struct description *to, struct sock *sk)
+{
+	struct net *net = fill_ends(to, sk);
+	READ(to->netns, net->ns.inum);
+}
+
+/* Of a socket at its end: inet_sport stays when the kernel has taken the port back; skc_num does not. */
+static __always_inline void fill_last_tuple(struct description *to, struct sock *sk)
+{
+	__be16 local = 0;
+	fill_tuple(to, sk);
+	READ(local, ((struct inet_sock *)sk)->inet_sport);
+	to->local_port = bpf_ntohs(local);
 }
 
 static __always_inline void fill_listener(struct description *to)

@@ -1,20 +1,15 @@
 /* Hooks of the TCP probe. Each leaves at once when it has nothing to do. */
 
-static __always_inline int is_tcp(struct sock *sk)
-{
-	u16 protocol = 0;
-	READ(protocol, sk->sk_protocol);
-	return protocol == IPPROTO_TCP;
-}
-
 static __always_inline void became_established(struct sock *sk, u32 old)
 {
 	u64 key = (u64)sk;
 	struct entry *entry = sockets.lookup(&key);
 	if (entry && old != TCP_SYN_RECV)
 		established(sk, key, entry);
-	else if (old == TCP_SYN_RECV)
-		entry ? (void)established(sk, key, entry) : opened_passive(sk);
+	else if (old == TCP_SYN_RECV && entry)
+		established(sk, key, entry);
+	else if (old == TCP_SYN_RECV && is_tcp(sk))
+		opened_passive(sk);
 }
 
 static __always_inline void became_closed(struct sock *sk, u32 old)
@@ -39,7 +34,8 @@ static __always_inline void listening(struct sock *sk)
 	listeners.update(&key, &owner);
 }
 
-/* raw_tracepoint inet_sock_set_state(sk, old, new): the state has not been stored yet. */
+/* raw_tracepoint inet_sock_set_state(sk, old, new): the state has not been stored yet. Other protocols have it,
+ * too; whose socket has an entry is TCP's. */
 int state_changed(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (struct sock *)ctx->args[0];
@@ -47,18 +43,14 @@ int state_changed(struct bpf_raw_tracepoint_args *ctx)
 	if (new != TCP_SYN_SENT && new != TCP_ESTABLISHED && new != TCP_CLOSE && new != TCP_LISTEN &&
 	    new != TCP_FIN_WAIT1 && new != TCP_LAST_ACK)
 		return 0;
-	if (!is_tcp(sk))
-		return 0;
-	if (new == TCP_SYN_SENT)
-		opened_active(sk);
+	if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK)
+		settle(sk); /* only the application's own close or shutdown leads to these states */
 	else if (new == TCP_ESTABLISHED)
 		became_established(sk, old);
 	else if (new == TCP_CLOSE)
 		became_closed(sk, old);
-	else if (new == TCP_LISTEN)
-		listening(sk);
-	else
-		settle(sk); /* only the application's own close or shutdown leads to these states */
+	else if (is_tcp(sk))
+		new == TCP_SYN_SENT ? opened_active(sk) : listening(sk);
 	return 0;
 }
 

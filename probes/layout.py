@@ -63,18 +63,34 @@ def enums() -> dict[str, dict[str, int]]:
     return parse_enums(source())
 
 
+def void_rows(structured: np.ndarray) -> np.ndarray:
+    """The same memory without fields: so it is copied by the row; numpy by itself copies structs field by field."""
+    return structured.view(f"V{structured.dtype.itemsize}")
+
+
 def rows_where(structured: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """``structured[mask]``, copied by the row; numpy by itself copies structs field by field."""
+    """``structured[mask]``, copied by the row."""
     if mask.all():
         return structured
-    rows: np.ndarray = structured.view(f"V{structured.dtype.itemsize}")[mask].view(structured.dtype)
+    rows: np.ndarray = void_rows(structured)[mask].view(structured.dtype)
+    return rows
+
+
+def copied(structured: np.ndarray) -> np.ndarray:
+    """``structured.copy()``, the same way."""
+    rows: np.ndarray = void_rows(structured).copy().view(structured.dtype)
+    return rows
+
+
+def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The rows of both, the same way."""
+    rows: np.ndarray = np.concatenate((void_rows(first), void_rows(second))).view(first.dtype)
     return rows
 
 
 def packed_bytes(structured: np.ndarray) -> bytes:
     """``structured.tobytes()``, the same way."""
-    packed: bytes = structured.view(f"V{structured.dtype.itemsize}").tobytes()
-    return packed
+    return void_rows(structured).tobytes()
 
 
 @cache

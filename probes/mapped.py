@@ -4,6 +4,8 @@ import mmap
 
 import numpy as np
 
+from probes.layout import copied
+
 #: Rows mapped at first, and what a mapping grows by at least: it doubles.
 FIRST_ROWS = 1024
 
@@ -29,9 +31,7 @@ class MappedArray:
 
     def copy(self, rows: int) -> np.ndarray:
         """A copy of the first ``rows`` elements."""
-        whole = self.view(rows)[:rows]
-        copied: np.ndarray = whole.view(f"V{self._dtype.itemsize}").copy().view(self._dtype)
-        return copied
+        return copied(self.view(rows)[:rows])
 
     def _map(self, rows: int) -> np.ndarray:
         pages = -(-rows * self._dtype.itemsize // mmap.PAGESIZE)

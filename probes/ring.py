@@ -1,15 +1,15 @@
 """The BPF ring buffer, mapped: all that waits in it as one numpy array, without a call per event.
 
 Layout (kernel: kernel/bpf/ringbuf.c): a page with the consumer's position, writable; a page with the
-producer's; then the data, mapped twice in a row. Records here have a power-of-two size, so none ever lies
-across the end of the data and one mapping of it is enough.
+producer's; then the data, mapped twice in a row, so that what waits is one array wherever it begins.
 """
 
+import contextlib
 import mmap
 
 import numpy as np
 
-from probes.layout import ring_record
+from probes.layout import copied, ring_record
 
 _BUSY = np.uint32(1 << 31)
 
@@ -28,38 +28,36 @@ class Ring:
         if size % self._record.itemsize:
             raise ValueError(f"records of {self._record.itemsize} bytes do not divide a ring of {size}")
         self._consumer_page = mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
-        self._producer_pages = mmap.mmap(fd, page + size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        self._producer_pages = mmap.mmap(fd, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._consumer = np.frombuffer(self._consumer_page, np.uint64, 1)
         self._producer = np.frombuffer(self._producer_pages, np.uint64, 1)
         self._records = np.frombuffer(self._producer_pages, self._record, offset=page)
-        # The same memory without fields: numpy copies structs field by field, void by the row.
-        self._rows = self._records.view(f"V{self._record.itemsize}")
-        self._buffer = self._rows[:0].copy()
+        self._events = self._records["event"]
+        self._lengths = self._records["length"]
+        self._shown = 0
+
+    def peek(self) -> np.ndarray:
+        """All complete records, oldest first: an array of ``struct socket_event`` in the ring itself, valid until
+        ``release``, which makes room for as many new ones."""
+        begin = int(self._consumer[0])
+        first = begin % self._size // self._record.itemsize
+        end = first + (int(self._producer[0]) - begin) // self._record.itemsize
+        lengths = self._lengths[first:end]
+        if len(lengths) and lengths.max() >= _BUSY:  # one that is still being written
+            end = first + int((lengths >= _BUSY).argmax())
+        self._shown = end - first
+        return self._events[first:end]
+
+    def release(self) -> None:
+        """Gives the room of what ``peek`` showed last back to the kernel."""
+        self._consumer[0] += np.uint64(self._shown * self._record.itemsize)
+        self._shown = 0
 
     def read(self) -> np.ndarray:
-        """All complete records, oldest first: an array of ``struct socket_event``, valid until the next call."""
-        begin, end = int(self._consumer[0]), int(self._producer[0])
-        first, capacity = begin % self._size // self._record.itemsize, len(self._rows)
-        waiting = self._complete(first, (end - begin) // self._record.itemsize)
-        if len(self._buffer) < waiting:
-            self._buffer = np.empty(min(capacity, 2 * waiting), self._rows.dtype)
-        straight = min(waiting, capacity - first)
-        self._buffer[:straight] = self._rows[first : first + straight]
-        self._buffer[straight:waiting] = self._rows[: waiting - straight]
-        self._consumer[0] = begin + waiting * self._record.itemsize
-        events: np.ndarray = self._buffer[:waiting].view(self._record)["event"]
+        """A copy of what ``peek`` shows, its room given back."""
+        events = copied(self.peek())
+        self.release()
         return events
-
-    def _complete(self, first: int, waiting: int) -> int:
-        """How many of the waiting records come before one that is still being written."""
-        lengths = self._records["length"]
-        for begin, end, before in (
-            (first, min(first + waiting, len(lengths)), 0),
-            (0, max(0, first + waiting - len(lengths)), len(lengths) - first),
-        ):
-            if end > begin and lengths[begin:end].max() >= _BUSY:
-                return before + int((lengths[begin:end] >= _BUSY).argmax())
-        return waiting
 
     def waiting(self) -> int:
         """Records that wait to be read."""
@@ -67,6 +65,7 @@ class Ring:
 
     def close(self) -> None:
         """Unmaps the ring."""
-        del self._consumer, self._producer, self._records, self._rows
-        self._consumer_page.close()
-        self._producer_pages.close()
+        del self._consumer, self._producer, self._records, self._events, self._lengths
+        for mapping in (self._consumer_page, self._producer_pages):
+            with contextlib.suppress(BufferError):  # somebody still holds what was shown: unmapped with that
+                mapping.close()

@@ -11,7 +11,7 @@ import numpy as np
 from engine.clock import SECOND_NS, Clock
 from engine.frames import EventFrame, SnapshotFrame
 from engine.ledger import Stage
-from probes.layout import rows_where
+from probes.layout import copied, joined, rows_where
 from probes.tcp import Snapshot
 
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
@@ -29,7 +29,9 @@ class Probe(Protocol):
     @property
     def ring_fd(self) -> int: ...
 
-    def events(self) -> np.ndarray: ...
+    def peek(self) -> np.ndarray: ...
+
+    def release(self) -> None: ...
 
     def snapshot(self) -> Snapshot: ...
 
@@ -122,27 +124,33 @@ class Source:
 
     async def _drain(self, boundary: int | None) -> None:
         """Sends what the ring holds; events from ``boundary`` on wait for the next window."""
-        events = self._probe.events()
+        events = self._probe.peek()
         await self._drain_feeds()
         if self._later is not None:
-            events, self._later = np.concatenate((self._later, events)), None
+            events, self._later = joined(self._later, events), None
         if boundary is not None:
             late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
-            self._later = rows_where(events, late).copy() if late.any() else None
+            self._later = copied(rows_where(events, late)) if late.any() else None
             events = rows_where(events, ~late)
         self.account.delivered += len(events)
-        await self._send_events(events)
+        frame = self._encoded(events)
+        self._probe.release()
+        await self._send_all(frame)
 
     async def _drain_feeds(self) -> None:
         """Sends what the feeds hold. Whatever its time, it belongs to the window that is not over yet."""
         for feed in self._feeds.values():
-            await self._send_events(feed.events())
+            await self._send_all(self._encoded(feed.events()))
             if feed.behind:
-                await self._send_events(await asyncio.to_thread(feed.catch_up))
+                await self._send_all(self._encoded(await asyncio.to_thread(feed.catch_up)))
 
-    async def _send_events(self, events: np.ndarray) -> None:
-        if len(events):
-            await self._send(EventFrame(self.clock.offset_ns, events).encode())
+    def _encoded(self, events: np.ndarray) -> list[bytes]:
+        """The frame of these events; none without."""
+        return [EventFrame(self.clock.offset_ns, events).encode()] if len(events) else []
+
+    async def _send_all(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            await self._send(frame)
 
     async def _tick(self, boundary: int, *, final: bool = False) -> int:
         """Ends the window before ``boundary``, or before the last whole second if that was slept through; returns

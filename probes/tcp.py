@@ -155,11 +155,21 @@ class TcpProbe:
             raise
 
     def _load(self, headers: Headers) -> Loaded:
+        """With tasks read directly where the verifier takes it (Linux 5.11), else by a call for each field."""
+        with contextlib.suppress(ProbeError):  # an older bcc does not know the helper
+            loaded = self._load_with(headers, {"DIRECT": 1})
+            if not loaded.refused.keys() & {STATES.alternatives[0].program, READS.alternatives[0].program}:
+                return loaded
+            loaded.close()
+        return self._load_with(headers, {})
+
+    def _load_with(self, headers: Headers, ways: dict[str, int]) -> Loaded:
         hooks = [hook for feature in FEATURES for hook in feature.alternatives]
         return load(
             read_source(*SOURCES),
             headers=headers,
             defines={
+                **ways,
                 "SLOTS": self.slots,
                 "RING_BYTES": self.ring_bytes,
                 "SWEEP_SLOTS": SWEEP_SLOTS,
@@ -234,6 +244,14 @@ class TcpProbe:
     def events(self) -> np.ndarray:
         """Events since the last call, in order: an array of ``struct socket_event``."""
         return self.ring.read()
+
+    def peek(self) -> np.ndarray:
+        """The same in the ring itself, without a copy, valid until ``release``; there they stay until then."""
+        return self.ring.peek()
+
+    def release(self) -> None:
+        """The kernel may write over what ``peek`` showed."""
+        self.ring.release()
 
     def waiting(self) -> int:
         """Events in the ring."""

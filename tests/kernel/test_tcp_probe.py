@@ -175,6 +175,23 @@ def test_finals_are_right_when_counted_by_segment(listener: socket.socket) -> No
     assert bytes_by_role(ends) == {(Role.CLIENT, 200_000, 14_000), (Role.SERVER, 14_000, 200_000)}
 
 
+def test_owners_are_right_where_the_verifier_takes_no_direct_reads(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of older kernels, which reads each field of a task by a call, reports the same."""
+    monkeypatch.setattr(TcpProbe, "_load", lambda probe, headers: probe._load_with(headers, {}))
+    with started() as probe:
+        connection = connect(listener)
+        connection.exchange(1000, 2000)
+        connection.close()
+        ends = Seen(probe).await_ends(connection_port(listener), 2)
+    assert bytes_by_role(ends) == {(Role.CLIENT, 1000, 2000), (Role.SERVER, 2000, 1000)}
+    assert set(ends["socket"]["owner"]["tgid"].tolist()) == {os.getpid()}
+    assert set(ends["socket"]["owner"]["comm"].tolist()) == {Path("/proc/self/comm").read_bytes().strip()}
+    assert set(ends["socket"]["evidence"].tolist()) == {Evidence.OPENED, Evidence.ACCEPTED}
+    assert 0 not in ends["socket"]["owner"]["cgroup_id"]
+
+
 def test_sockets_without_a_slot_are_described(listener: socket.socket) -> None:
     """With 256 slots and 400 sockets at once the others are known as well: they differ by their slot only.
 

@@ -32,6 +32,16 @@ def test_a_path_is_built_from_its_levels() -> None:
     ]
 
 
+def test_many_cgroups_at_once_have_a_number_each() -> None:
+    """Also where there are more of them than are looked for one by one."""
+    ids = [number % 10 + 1 for number in range(100)]
+    cgroups = Cgroups()
+    cgroups.learn(names(*((number, 0, b"c%d" % number) for number in range(1, 11))))
+    index, paths = cgroups.table(cgroups.numbers(owners(*ids)))
+    assert [paths[number] for number in index] == [f"/c{number}" for number in ids]
+    assert len(cgroups.numbers(owners())) == 0
+
+
 def test_a_name_that_comes_late_heals_the_path() -> None:
     """A cgroup whose name was lost gets it when it is sent again."""
     cgroups = Cgroups()

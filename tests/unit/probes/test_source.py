@@ -32,11 +32,15 @@ class ScriptedProbe:
         self.ring += times_ns
         self.made += len(times_ns)
 
-    def events(self) -> np.ndarray:
-        rows = np.zeros(len(self.ring), structs()["socket_event"])
-        rows["header"]["at_ns"] = self.ring
-        self.ring = []
-        return rows
+    def peek(self) -> np.ndarray:
+        self.rows = np.zeros(len(self.ring), structs()["socket_event"])
+        self.rows["header"]["at_ns"] = self.ring
+        return self.rows
+
+    def release(self) -> None:
+        """As the kernel would: what was shown is written over."""
+        self.rows["header"]["at_ns"] = 0
+        del self.ring[: len(self.rows)]
 
     def snapshot(self) -> Snapshot:
         self.shots += 1
