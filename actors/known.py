@@ -110,4 +110,5 @@ class Places:
         _, first = np.unique(names, return_index=True)
         again = np.ones(len(new), np.bool_)
         again[first] = False
-        return again & (slots != NO_SLOT)
+        again[slots == NO_SLOT] = False
+        return again

@@ -66,7 +66,8 @@ class Seen:
 
 def _unacknowledged(stream: StreamT[bytes]) -> AsyncIterable[EventT[bytes]]:
     """Events that whoever takes them acknowledges."""
-    return cast(Stream[bytes], stream).noack().events()
+    events: AsyncIterable[EventT[bytes]] = cast(Stream[bytes], stream).noack().events()
+    return events
 
 
 class Engine:

@@ -27,15 +27,19 @@ class LimitedProbe:
         """Readable when the ring should be read."""
         return self._probe.ring_fd
 
-    def events(self) -> np.ndarray:
-        """Events since the last call, in order."""
-        events = self._probe.events()
+    def peek(self) -> np.ndarray:
+        """Events that wait, in order, valid until ``release``."""
+        events = self._probe.peek()
         if self._chosen.all or not len(events):
             return events
         self._chosen.refresh()
         mine = ~np.isin(events["header"]["kind"], _ENDS) | self._chosen.mask(events["socket"]["netns"])
         self._left_out += len(events) - int(np.count_nonzero(mine))
         return rows_where(events, mine)
+
+    def release(self) -> None:
+        """What ``peek`` showed is no longer needed."""
+        self._probe.release()
 
     def snapshot(self) -> Snapshot:
         """The counters of live sockets."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.batch import DeltaBatch
 from engine.schema import COUNTERS, CloseReason, Column, Columns, Evidence, Role, State, empty_columns
+from tests.nat_events import resolved
 
 WINDOW = 1_700_000_000
 COMMS = (b"nginx", b"postgres", b"curl", b"java", b"envoy", b"python3", b"redis-server", b"k3s-agent-node1")
@@ -49,14 +50,20 @@ def make_batch(
     _owners(made, random)
     _lives(made, random, window)
     _traffic(made, random)
-    for name, value in (columns or {}).items():
-        made[name][:] = np.asarray(value, made[name].dtype)
+    given = dict(columns or {})
+    _replace(made, given)
+    _replace(resolved(made), given)
     ended = int(np.count_nonzero(made["connection.closed"])) + int(
         np.count_nonzero(made["connection.failed"])
     )
     return DeltaBatch(
         node, boot, seq, window, made, list(CGROUPS), open_sockets=rows - ended, ledger=ledger or {}
     )
+
+
+def _replace(columns: Columns, given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        columns[name][:] = np.asarray(value, columns[name].dtype)
 
 
 def _identities(columns: Columns, random: np.random.Generator, ipv6: float) -> None:

@@ -71,7 +71,7 @@ def test_open_connections_are_what_ss_says(tmp_path: Path) -> None:
 def test_a_bed_leaves_nothing(tmp_path: Path) -> None:
     """Namespaces are gone after a failure as well, and so are those of a test run that was killed."""
     execute("ip", "netns", "add", "tr-4194304-0-client")  # above every process id
-    names = []
+    names: list[str] = []
 
     def fail() -> None:
         with bed() as made, stage(made, "legacy", tmp_path):

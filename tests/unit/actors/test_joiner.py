@@ -64,7 +64,7 @@ def rewritten(batch: DeltaBatch, service: End, source: End = CLIENT) -> DeltaBat
 
 def test_both_ends_of_a_second_are_one_row() -> None:
     """Each end's own report stands apart in it; evidence is both; what was opened and closed is so once."""
-    life = {"connection__opened": 1, "connection__closed": 1, "connection__opened_at_ns": 5}
+    life: dict[str, Any] = {"connection__opened": 1, "connection__closed": 1, "connection__opened_at_ns": 5}
     rows = [
         client(tx_bytes=10, tx_bytes_total=10, process__comm=b"curl", **life),
         server(rx_bytes=10, rx_bytes_total=10, process__comm=b"nginx", **life),

@@ -33,9 +33,9 @@ def test_it_answers_like_a_dictionary_of_lists(steps: list[tuple[str, list[int]]
     free = list(range(CAPACITY))
     for step, numbers in steps:
         if step == "add" and len(free) >= len(numbers):
-            places = [free.pop() for _ in numbers]
-            index.add(np.array(places, np.int32), keys_of(numbers))
-            for place, number in zip(places, numbers, strict=True):
+            taken = [free.pop() for _ in numbers]
+            index.add(np.array(taken, np.int32), keys_of(numbers))
+            for place, number in zip(taken, numbers, strict=True):
                 model[number].append(place)
         elif step == "remove":
             gone = [model[number].pop(len(model[number]) // 2) for number in set(numbers) if model[number]]
@@ -45,8 +45,8 @@ def test_it_answers_like_a_dictionary_of_lists(steps: list[tuple[str, list[int]]
     for depth in range(CAPACITY):
         wanted = [held[-1 - depth] if depth < len(held) else NOWHERE for held in model.values()]
         assert places.tolist() == wanted
-        held = places != NOWHERE
-        places[held] = index.older(places[held])
+        more = places != NOWHERE
+        places[more] = index.older(places[more])
 
 
 def test_a_loopback_tuple_holds_in_its_namespace_only() -> None:
