@@ -55,7 +55,10 @@ class Resolver:
         :param own: the tuples to begin with, ``HOP``.
         :param calls: whose are followed ahead; the others backward.
         """
-        slots, generations = columns["socket.slot"], columns["socket.generation"].astype(np.uint32, copy=False)
+        slots, generations = (
+            columns["socket.slot"],
+            columns["socket.generation"].astype(np.uint32, copy=False),
+        )
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         self._grow(int(index.max()) + 1 if len(index) else 0)

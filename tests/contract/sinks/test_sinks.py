@@ -154,10 +154,13 @@ async def test_any_process_name_is_taken(
 
 
 @pytest.mark.parametrize(("ipv6", "shown"), [(0.0, "10.7.7.7"), (1.0, "2001:db8::7:707")])
-async def test_addresses_are_text(rows: Rows, sink: Sink, output: Path, ipv6: float, shown: str) -> None:
+async def test_addresses_are_text(
+    case: Case, rows: Rows, sink: Sink, output: Path, ipv6: float, shown: str
+) -> None:
     """IPv4 and IPv6 addresses are written as people write them."""
     await deliver(sink, rows.make(5, ipv6=ipv6))
-    assert text_of(output).count(shown) == 5
+    twice = case.name == "jsonl" and rows.stage == "deltas"  # the socket's tuple, and the resolved one
+    assert text_of(output).count(shown) == (10 if twice else 5)
     assert "::ffff:" not in text_of(output)
 
 

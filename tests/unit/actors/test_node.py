@@ -48,7 +48,9 @@ def broken_frames() -> list[bytes]:
     whole = ModelKernel(8).snapshot().encode()
     message = msgpack.unpackb(whole)
     changes: list[dict[str, object]] = [{"v": 2}, {"account": {}}, {"account": 3}, {"cells": b"x"}]
-    without = [{key: value for key, value in message.items() if key != name} for name in message]
+    without = [
+        {key: value for key, value in message.items() if key != name} for name in message.keys() - {"feeds"}
+    ]
     return [
         b"",
         b"\x00garbage",

@@ -33,7 +33,9 @@ def test_the_mapping_is_fixed() -> None:
     """Agents and engines of different versions must agree for ever: these numbers never change."""
     columns = make_batch(3, seed=3).columns
     columns["connection.source.address"] = np.frombuffer(bytes(10) + b"\xff\xff\x0a\0\0\x01", "V16").repeat(3)
-    columns["connection.destination.address"] = np.frombuffer(bytes(10) + b"\xff\xff\x0a\0\0\x02", "V16").repeat(3)
+    columns["connection.destination.address"] = np.frombuffer(
+        bytes(10) + b"\xff\xff\x0a\0\0\x02", "V16"
+    ).repeat(3)
     columns["connection.source.port"] = np.array([1, 2, 3], np.uint16)
     columns["connection.destination.port"] = np.array([80, 80, 80], np.uint16)
     assert partition_of(columns, 1024).tolist() == [670, 588, 139]
