@@ -155,7 +155,7 @@ async def test_any_process_name_is_taken(
 
 @pytest.mark.parametrize(("ipv6", "shown"), [(0.0, "10.7.7.7"), (1.0, "2001:db8::7:707")])
 async def test_addresses_are_text(
-    case: Case, rows: Rows, sink: Sink, output: Path, ipv6: float, shown: str
+    case: SinkCase, rows: Rows, sink: Sink, output: Path, ipv6: float, shown: str
 ) -> None:
     """IPv4 and IPv6 addresses are written as people write them."""
     await deliver(sink, rows.make(5, ipv6=ipv6))
