@@ -42,11 +42,11 @@ def test_root_can_run_and_every_hook_is_tried() -> None:
 
 
 def test_bpf_rights_alone_do_the_main_job() -> None:
-    """With CAP_BPF and CAP_PERFMON only, the sockets that need setns(2) are the one loss."""
+    """With CAP_BPF and CAP_PERFMON only, sockets that need setns(2) and rewrites are what is lost."""
     code, checks = doctor("setpriv", "--inh-caps=-all,+bpf,+perfmon", "--bounding-set=-all,+bpf,+perfmon")
     lost = [name for name, check in checks.items() if check["status"] in {"missing", "degraded"}]
     assert code == 0
-    assert lost == ["network namespaces", "adoption of orphans"]
+    assert lost == ["network namespaces", "adoption of orphans", "NAT rewrites"]
     assert "Operation not permitted" in checks["adoption of orphans"]["detail"]
 
 
