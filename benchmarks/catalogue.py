@@ -11,6 +11,7 @@ from benchmarks import (
     kills,
     latency,
     process_cost,
+    rewrite_cost,
     ring_cost,
     start_time,
     throughput,
@@ -20,6 +21,7 @@ from benchmarks.figure import Figure
 
 FIGURES: Final = (
     Figure("ring_event_cost", "user-space processor time per event of the ring", ring_cost.measure),
+    Figure("rewrite_cost", "user-space processor time per NAT entry of ctnetlink", rewrite_cost.measure),
     Figure("bpf_segment", "BPF time per segment received (counters: segment)", bpf_time.measure_segment),
     Figure("bpf_state", "BPF time per state change of a socket", bpf_time.measure_state),
     Figure("bpf_sweep", "BPF time per live socket of the sweep", bpf_time.measure_sweep),

@@ -120,7 +120,9 @@ def _decode(
 ) -> None:
     """Puts messages of one layout into ``events`` and ``ids`` at ``index``."""
     shorts = messages.view(">u2")
-    decoded = np.zeros((len(messages), _EVENT.itemsize), np.uint8)
+    plain = events.view(np.uint8).reshape(len(events), _EVENT.itemsize)
+    whole = len(plain) == len(messages)
+    decoded = plain if whole else np.zeros((len(messages), _EVENT.itemsize), np.uint8)
     for at, way in ((_ORIGINAL, layout.original), (_REPLY, layout.reply)):
         _address(decoded[:, at : at + 16], messages, way.source, layout.family)
         _address(decoded[:, at + 16 : at + 32], messages, way.destination, layout.family)
@@ -133,10 +135,7 @@ def _decode(
         rows["zone"] = shorts[:, layout.zone // 2]
     if layout.id:
         ids[index] = messages.view(">u4")[:, layout.id // 4]
-    plain = events.view(np.uint8).reshape(len(events), _EVENT.itemsize)
-    if len(plain) == len(decoded):
-        plain[:] = decoded
-    else:
+    if not whole:
         plain[index] = decoded
 
 

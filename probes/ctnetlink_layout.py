@@ -62,7 +62,9 @@ class MessageLayout:
 
     def fits(self, words: np.ndarray, index: np.ndarray) -> np.ndarray:
         """Which of the messages at ``index`` are laid out like this one; ``words``: shape (n, width), uint32."""
-        same: np.ndarray = (words[index[:, None], self.places] == self.marks).all(axis=1)
+        # All rows, as mostly, are picked in a third of the time.
+        picked = words[:, self.places] if len(index) == len(words) else words[index[:, None], self.places]
+        same: np.ndarray = (picked == self.marks).all(axis=1)
         return same
 
 
