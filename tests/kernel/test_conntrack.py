@@ -167,10 +167,12 @@ def expected(name: str, kind: str, family: int, port: int) -> Rewrite:
 def test_a_rewrite_is_told_as_the_rule_makes_it(
     router: NatNetwork, told: Told, name: str, kind: str, family: int
 ) -> None:
-    """One event at its beginning with both tuples, namespace and time, and one at its end."""
+    """One event at its beginning with both tuples, namespace and the time of the look before, and one at its end."""
     rules(name, kind, family, router)
     role, at = (ROUTER, GATE) if name == "redirect" else (SERVER, THERE)
     _, (_, called, _, to), _ = expected(name, kind, family, 0)
+    looked = time.monotonic_ns()
+    told.drain()
     before = time.monotonic_ns()
     with router.listen(role, kind, ADDRESSES[family][at], 8080):
         port = router.call(CLIENT, kind, called, to)
@@ -179,13 +181,14 @@ def test_a_rewrite_is_told_as_the_rule_makes_it(
     assert told.rewrites == {rewrite} == router.rewrites(ROUTER)
     (event,) = told.events
     assert event["header"]["kind"] == KIND["KIND_NAT_NEW"]
-    assert before < event["header"]["at_ns"] <= time.monotonic_ns()
+    assert looked <= event["header"]["at_ns"] <= before
     assert (event["header"]["slot"], event["netns"]) == (0xFFFFFFFF, router.inode(ROUTER))
     assert (event["family"], event["zone"]) == (family, 0)
     router.run(ROUTER, "conntrack -F")
     assert told.until(lambda: len(told.events) == 2)
     assert rewrite_in(told.events[1]) == rewrite
     assert told.events[1]["header"]["kind"] == KIND["KIND_NAT_DELETED"]
+    assert before < told.events[1]["header"]["at_ns"] <= time.monotonic_ns()
 
 
 def test_nftables_and_zones_are_told(router: NatNetwork, told: Told) -> None:
