@@ -1,1 +1,1 @@
-"""Sinks: where the deltas go; one class each, behind the contract of ``engine.sink``."""
+"""Sinks: where flows, or deltas, go; one class each, behind the contract of ``engine.sink``."""

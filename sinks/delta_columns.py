@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from engine.schema import CloseReason, Role
-from sinks.cells import local_text, peer_text, process_text, state_text
 from sinks.columns import Column, Row, fitted
+from sinks.delta_cells import local_text, peer_text, process_text, state_text
 from sinks.units import duration_text, rate_text, short_number
 from sinks.words import cgroup_tail, printable, shortened, shortened_endpoint, shortened_process
 

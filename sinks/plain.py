@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sinks import flow_cells
-from sinks.cells import local_text, peer_text, process_text, state_text
+from sinks.delta_cells import local_text, peer_text, process_text, state_text
 from sinks.second import Second
 from sinks.units import duration_text, rate_text
 from sinks.words import ROLES, cgroup_tail, printable

@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.addresses import address_text
 from engine.batch import DeltaBatch
+from engine.chains import Hop
 from engine.flow_batch import FlowBatch
 from engine.schema import NO_SLOT, Column, Columns, Evidence
 from sinks import words
@@ -25,8 +26,8 @@ Values = Iterable[Any]
 
 UNSET: Final = msgspec.UNSET
 
-#: Addresses come again and again: those of a flow's service and server in the same row, others in the next second.
-_address_text: Final = lru_cache(1 << 14)(address_text)
+#: The hops of a connection come again every second.
+_hop: Final = lru_cache(1 << 14)(Hop.as_dict)
 
 _FLAGS: Final = ("opened", "closed", "failed", "adopted", "reported")
 _UNSPECIFIED: Final = bytes(16)
@@ -61,31 +62,41 @@ def numbers(column: Column) -> Values:
     return column.tolist() if column.any() else repeat(0, len(column))
 
 
-def each(text: Callable[[Any], Any], nothing: Any = None) -> Callable[[Column], Values]:
-    """By way of ``text``, called once for each different value; all zeros are ``nothing``, if that is given."""
+def each(text: Callable[[Any], Any]) -> Callable[[Column], Values]:
+    """By way of ``text``, which is asked again only for what was not seen for long."""
+    known = lru_cache(1 << 14)(text)
+    return lambda column: list(map(known, column.tolist()))
+
+
+def small(text: Callable[[int], Any]) -> Callable[[Column], Values]:
+    """As ``each``, for columns of one byte; 0 stays 0."""
+    known = [text(number) if number else 0 for number in range(256)]
 
     def values(column: Column) -> Values:
-        if nothing is not None and not column.any():
-            return repeat(nothing, len(column))
-        items = column.tolist()
-        known = {item: text(item) for item in set(items)}
-        return [known[item] for item in items]
+        items = column.tobytes()
+        return list(map(known.__getitem__, items)) if any(items) else repeat(0, len(items))
 
     return values
 
 
 def coded(codes: Mapping[int, str]) -> Callable[[Column], Values]:
     """Words in place of codes."""
-    return each(lambda code: codes.get(code, code) if code else 0, 0)
+    return small(lambda code: codes.get(code, code))
 
 
-flags: Final = each(lambda value: True if value else 0, 0)
+flags: Final = small(lambda _: True)
 texts: Final = each(lambda text: text.decode(errors="replace"))
-#: Left out if it is optional and not known: all zeros, which is no end of any connection.
-addresses: Final = each(lambda raw: "" if raw == _UNSPECIFIED else _address_text(raw))
 #: Any address, also ``::``.
-any_addresses: Final = each(_address_text)
-error_types: Final = each(lambda number: words.error_name(number) if number else "", "")
+any_addresses: Final = each(address_text)
+#: Left out if it is optional and not known: all zeros, which is no end of any connection.
+addresses: Final = each(lambda raw: address_text(raw) if raw != _UNSPECIFIED else "")
+
+
+def error_types(column: Column) -> Values:
+    """The names of errors, nothing for none."""
+    if not column.any():
+        return repeat("", len(column))
+    return [words.error_name(number) if number else "" for number in column.tolist()]
 
 
 def hexadecimals(column: Column) -> Values:
@@ -115,19 +126,18 @@ def only(values: Values, where: np.ndarray) -> Values:
 
 def paths(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
     """Of cgroups; what is no UTF-8 in them becomes ``?``."""
-    table = batch.cgroups
+    table, items = batch.cgroups, column.tolist()
     known = {
         index: table[index].encode(errors="replace").decode() if index < len(table) else ""
-        for index in np.unique(column).tolist()
+        for index in set(items)
     }
-    return [known[index] for index in column.tolist()]
+    return [known[index] for index in items]
 
 
 def chains(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
     """Lists of hops; nothing where nothing was rewritten."""
     if not column.any():
         return repeat(UNSET, len(column))
-    known = {
-        index: [hop.as_dict() for hop in batch.chains[index]] or UNSET for index in np.unique(column).tolist()
-    }
-    return [known[index] for index in column.tolist()]
+    items = column.tolist()
+    known = {index: [_hop(hop) for hop in batch.chains[index]] or UNSET for index in set(items)}
+    return [known[index] for index in items]

@@ -1,4 +1,4 @@
-"""What the console says about one connection, as text."""
+"""What the console says about one socket, as text."""
 
 from collections.abc import Mapping
 from typing import Any
