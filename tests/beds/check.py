@@ -54,7 +54,7 @@ def differences(case: Case, flow: Flow) -> list[str]:
         "stories": (flow.stories, 1),
         "bytes of the client": _bytes(flow, "client", (up, down) if case.client else (0, 0)),
         "bytes of the server": _bytes(flow, "server", (down, up) if case.server else (0, 0)),
-        "opened": (flow.total("connection.opened"), 1),
+        "opened": (flow.total("connection.opened"), int(not case.adopted)),
         "closed": (flow.total("connection.closed"), 1),
         "failed": (flow.total("connection.failed"), 0),
         "unaccounted": (_unaccounted(flow), (0, 0)),

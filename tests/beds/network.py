@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
 
@@ -109,12 +110,12 @@ class Ground:
 
     def ipv6(self, subnet: int, last: int) -> str:
         """The address with this last word of the subnet."""
-        return f"fd54:{self._high:x}:{self._low:x}:{subnet:x}::{last:x}"
+        return ip_address(f"{self.prefixes[1]}{subnet:x}::{last:x}").compressed
 
     @property
     def prefixes(self) -> tuple[str, str]:
         """How the text of every address of this bed begins."""
-        return self.ipv4(0)[:-1], self.ipv6(0, 0).removesuffix("0::0")
+        return self.ipv4(0)[:-1], f"fd54:{self._high:x}:{self._low:x}:"
 
     def namespace(self, role: str) -> str:
         """Make a namespace."""

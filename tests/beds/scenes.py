@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.beds.network import FAMILIES, Bed, Family, Place, inside
+from tests.beds.network import FAMILIES, Bed, Family, Place, bed, inside
 from tests.beds.processes import Client, Server
-from tests.beds.rules import Kind, Rules, rules_of
+from tests.beds.rules import KINDS, Kind, Rules, rules_of
 from tests.beds.truth import Exchange, gather
 
 Role = Literal["client", "router", "server1", "server2"]
@@ -87,6 +87,12 @@ class Stage:
         address, port = scene.called(self.bed, family)
         self._clients[scene.caller].call(f"{name}-{family}", address, port, count, hold)
 
+    def play_all(self, count: int, *, hold: bool = False) -> None:
+        """So many connections of every scene and family."""
+        for scene in SCENES:
+            for family in FAMILIES:
+                self.play(scene.name, family, count, hold)
+
     def release(self) -> None:
         """Those that were held have a second round and end."""
         for client in self._clients.values():
@@ -126,3 +132,14 @@ def stage(bed: Bed, kind: Kind, folder: Path) -> Iterator[Stage]:
             for role in callers
         }
         yield Stage(bed, clients, servers)
+
+
+@contextlib.contextmanager
+def stages(folder: Path) -> Iterator[dict[Kind, Stage]]:
+    """A bed with each kind of rules."""
+    with contextlib.ExitStack() as stack:
+        made = {}
+        for kind in KINDS:
+            (folder / kind).mkdir()
+            made[kind] = stack.enter_context(stage(stack.enter_context(bed()), kind, folder / kind))
+        yield made

@@ -19,9 +19,7 @@ pytestmark = pytest.mark.kernel
 def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     """All scenes with each kind of rules."""
     with bed() as made, stage(made, request.param, tmp_path) as playing:
-        for family in FAMILIES:
-            for scene in SCENES:
-                playing.play(scene.name, family, scaled(10))
+        playing.play_all(scaled(10))
         yield playing
 
 
@@ -54,9 +52,7 @@ def test_scenes_are_what_their_names_say(played: Stage) -> None:
 def test_open_connections_are_what_ss_says(tmp_path: Path) -> None:
     """While they are held both ends are open in the namespaces of the truth; afterwards none is."""
     with bed() as made, stage(made, "nftables", tmp_path) as playing:
-        for family in FAMILIES:
-            for scene in SCENES:
-                playing.play(scene.name, family, 2, hold=True)
+        playing.play_all(2, hold=True)
         open_ends = set().union(*(established(place.namespace) for place in made.places))
         playing.release()
         truth = playing.truth()

@@ -11,10 +11,10 @@ from engine.errors import TailraceError
 from engine.heartbeats import last_heartbeats
 from engine.nats_address import connection_of
 from tests.beds.flows import flows_of
-from tests.beds.network import FAMILIES, Bed, bed
+from tests.beds.network import Bed, bed
 from tests.beds.played import Played, played
 from tests.beds.processes import read_log
-from tests.beds.scenes import ROLES, SCENES, Role, place, stage
+from tests.beds.scenes import ROLES, Role, place, stage
 from tests.beds.watch import Program, await_that, limited_to, scaled
 from tests.nats_server import NatsServer, nats_server
 
@@ -87,9 +87,7 @@ def play(url: str, nodes: Nodes, folder: Path) -> Played:
         stage(made, "nftables", folder) as playing,
         Installation.started(url, made, nodes, path) as installation,
     ):
-        for scene in SCENES:
-            for family in FAMILIES:
-                playing.play(scene.name, family, scaled(10))
+        playing.play_all(scaled(10))
         outcome = played(playing)
         installation.finish(outcome, [role for roles in nodes.values() for role in roles])
     return outcome

@@ -1,14 +1,12 @@
 """NAT by iptables and nftables, IPv4 and IPv6: both ends of each connection are joined, by whatever rules it went."""
 
-import contextlib
-
 import pytest
 
 from tests.beds.check import report
-from tests.beds.network import FAMILIES, Family, bed
+from tests.beds.network import FAMILIES, Family
 from tests.beds.played import Played, played
 from tests.beds.rules import KINDS, Kind
-from tests.beds.scenes import SCENES, stage
+from tests.beds.scenes import SCENES, stages
 from tests.beds.watch import Watch, scaled
 
 pytestmark = pytest.mark.kernel
@@ -19,20 +17,14 @@ All = dict[Kind, Played]
 @pytest.fixture(scope="module")
 def beds(tmp_path_factory: pytest.TempPathFactory) -> All:
     """A bed of each kind, all scenes on all of them, told by one ``tailrace run``."""
-    with contextlib.ExitStack() as stack:
-        folder = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
-        stages = {
-            kind: stack.enter_context(stage(stack.enter_context(bed()), kind, folder[kind])) for kind in KINDS
-        }
-        watch = stack.enter_context(Watch.started(folder["legacy"] / "flows.jsonl"))
-        for scene in SCENES:
-            for playing in stages.values():
-                for family in FAMILIES:
-                    playing.play(scene.name, family, scaled(20))
-        outcome = {kind: played(playing) for kind, playing in stages.items()}
+    folder = tmp_path_factory.mktemp("rules")
+    with stages(folder) as playing, Watch.started(folder / "flows.jsonl") as watch:
+        for one in playing.values():
+            one.play_all(scaled(20))
+        outcome = {kind: played(one) for kind, one in playing.items()}
         rows = watch.rows()
-    for one in outcome.values():
-        one.rows = rows
+    for each in outcome.values():
+        each.rows = rows
     return outcome
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.beds.network import FAMILIES, bed
+from tests.beds.network import bed
 from tests.beds.played import played
-from tests.beds.scenes import SCENES, Role, place, stage
+from tests.beds.scenes import Role, place, stage
 from tests.beds.watch import Watch, scaled
 
 pytestmark = pytest.mark.kernel
@@ -21,9 +21,9 @@ Roles = tuple[Role, ...]
     [
         (("client",), {"address", "nat"}),
         (("client", "router"), {"address", "nat", "both"}),
-        (("server1", "server2"), {"address", "server", "client"}),
+        (("server1", "server2"), {"address"}),
         (("server1", "server2", "router"), {"address", "nat", "both"}),
-        (("client", "server1", "server2"), {"address", "server", "nat", "both"}),
+        (("client", "server1", "server2"), {"address", "client", "server", "nat", "both"}),
     ],
     ids="+".join,
 )
@@ -34,9 +34,7 @@ def test_what_is_seen_is_what_is_told(roles: Roles, grades: set[str], tmp_path: 
         playing = stack.enter_context(stage(made, "nftables", tmp_path))
         names = [place(made, role).namespace for role in roles]
         watch = stack.enter_context(Watch.started(tmp_path / "flows.jsonl", names))
-        for scene in SCENES:
-            for family in FAMILIES:
-                playing.play(scene.name, family, scaled(10))
+        playing.play_all(scaled(10))
         outcome = played(playing)
         outcome.rows = watch.rows()
     assert grades == set(Counter(case.evidence for case in outcome.cases(roles)))

@@ -141,6 +141,7 @@ def test_who_sees_less_must_say_less(case: Case, changes: dict[str, Any]) -> Non
 def test_adopted_connections_count_their_last_half() -> None:
     """The first half was before the start."""
     halves = {
+        "connection__opened": None,
         "client__tx_bytes": 50,
         "client__rx_bytes": 4500,
         "server__tx_bytes": 4500,
