@@ -72,6 +72,8 @@ class ConsoleSink:
 
         :raises SinkError: if the output is gone or full.
         """
+        if not batch.chunks:  # books of a node on their way through an engine
+            return
         for second in self._collect(batch):
             await self._show(second)
 
