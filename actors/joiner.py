@@ -9,17 +9,23 @@ import numpy as np
 
 from actors.flow_rows import flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
-from actors.known import Nodes, Paths, Places
+from actors.identity import PATIENCE, Cluster, Identity
+from actors.known import Numbers, Places, used
 from actors.resolver import callers
 from actors.tuple_index import NOWHERE, make_keys
 from engine.batch import DeltaBatch
 from engine.chains import HOP, Chains
+from engine.enricher import Entity
+from engine.flow_batch import NOWHERE as NOWHERE_NODE
 from engine.flow_batch import FlowBatch, Node, flow_chunks
-from engine.flow_schema import empty_flows
+from engine.flow_schema import SIDES, empty_flows
 from engine.ledger import Ledger
 from engine.schema import DELTA_COLUMNS, Columns, flags
 
 _TCP: Final = 6
+CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
+NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
+ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
 
 
 @dataclass(frozen=True)
@@ -63,15 +69,20 @@ class Joiner:
 
     :param node: who joins, and ``boot``, since when: they name the batches.
     :param flows: connections at once.
+    :param cluster: knows more than the nodes do of who is at an end.
     """
 
-    def __init__(self, node: str, boot: str, ledger: Ledger, flows: int = FLOWS) -> None:
+    def __init__(
+        self, node: str, boot: str, ledger: Ledger, flows: int = FLOWS, cluster: Cluster | None = None
+    ) -> None:
         self._name = Node(node, boot)
         self._stage = ledger.stage("join", "rows")
         self._table = FlowTable(flows, self._stage)
         self._places = Places()
-        self._paths = Paths()
-        self._nodes = Nodes()
+        self._paths = Numbers("")
+        self._nodes = Numbers(NOWHERE_NODE)
+        self._starts: dict[str, int] = {}  # the newest of each node
+        self._identity = Identity(cluster)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[DeltaBatch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -101,15 +112,16 @@ class Joiner:
             self._table, columns
         )  # before flows that have ended, and their hops, are forgotten
         self._table.expire(window)
-        columns, paths = self._paths.used(columns)
+        columns, paths, nodes, entities = self._tables(columns)
         whole = FlowBatch(
             *self._name,
             self._seq,
             window,
             columns,
-            cgroups=paths,
-            nodes=self._nodes.names(),
-            chains=chains,
+            paths,
+            nodes,
+            chains,
+            entities,
             open_sockets=max((batch.open_sockets for batch in batches), default=0),
             ledger=ledger or {},
         )
@@ -120,11 +132,49 @@ class Joiner:
         self._stage.queued -= rows
         self._stage.delivered += rows
 
+    def _tables(self, columns: Columns) -> tuple[Columns, list[str], list[Node], list[Entity]]:
+        """Columns that point into tables of what they need, and these."""
+        columns, paths = used(columns, CGROUPS, len(self._paths))
+        columns, nodes = used(columns, NODES, len(self._nodes))
+        columns, entities = used(columns, ENTITIES, len(self._identity.numbers))
+        names = [self._paths.values[number] for number in paths]
+        starts = [self._nodes.values[number] for number in nodes]
+        return columns, names, starts, self._identity.entities(entities)
+
+    def _make_room(self) -> None:
+        """Gives up numbers that no flow holds, before they run out."""
+        if self._paths.full:
+            self._paths.release(self._table.in_use("cgroup.index"))
+        if self._identity.numbers.full:
+            self._identity.release(self._table.in_use("entity.index"))
+        if self._nodes.full:
+            newest = np.fromiter(self._starts.values(), np.uint32)
+            in_use = np.concatenate((self._table.in_use("node"), newest))
+            self._places.forget(self._nodes.release(in_use))
+        for name, numbers in (
+            ("paths", self._paths),
+            ("nodes", self._nodes),
+            ("entities", self._identity.numbers),
+        ):
+            self._stage.note(f"{name}_refused", numbers.refused)
+            numbers.refused = 0
+
+    def _node(self, batch: DeltaBatch) -> int:
+        """The number of the batch's node; of an earlier start of it nothing is left."""
+        number = self._nodes.number(Node(batch.node, batch.boot))
+        before = self._starts.get(batch.node, number)
+        if before != number:
+            self._table.forget_node(before)
+            self._stage.note("restarts")
+        self._starts[batch.node] = number
+        return number
+
     def _collect(self, batches: list[DeltaBatch]) -> Rows:
         """The rows of all batches, with the joiner's numbers."""
         columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in DELTA_COLUMNS}
-        numbers = [self._paths.numbers(batch.cgroups)[batch.columns["cgroup.index"]] for batch in batches]
-        columns["cgroup.index"] = np.concatenate(numbers)
+        self._make_room()
+        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self._identity.learn)):
+            columns[name] = np.concatenate([numbers(batch)[batch.columns[name]] for batch in batches])
         chains, shifts = Chains.joined([batch.chains for batch in batches])
         counts = [len(batch) for batch in batches]
         if len(chains) > 1:
@@ -132,13 +182,15 @@ class Joiner:
             columns["nat.index"] = np.where(columns["nat.index"], columns["nat.index"] + shift, 0)
         return Rows(
             columns,
-            np.repeat(
-                np.array([self._nodes.number(batch.node, batch.boot) for batch in batches], np.uint32), counts
-            ),
+            np.repeat(np.array([self._node(batch) for batch in batches], np.uint32), counts),
             np.repeat(np.array([zlib.crc32(batch.node.encode()) for batch in batches], np.uint32), counts),
             np.repeat(np.array([batch.seq for batch in batches], np.uint64), counts),
             chains,
         )
+
+    def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
+        """The number of each of the batch's paths; at least one."""
+        return np.array([self._paths.number(path) for path in batch.cgroups] or [0], np.uint32)
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns; rows of a socket that has several in this window, each of its own second, come apart."""
@@ -219,6 +271,7 @@ class Joiner:
         table.type[flows] = rows.columns["network.type"]
         self._learn_chains(side, flows, rows, hops)
         alone = flows[~other]
+        self._identity.find_strangers(table, 1 - side, alone, window)
         absent = table.final["destination_address"] if side == CLIENT_SIDE else table.called["source_address"]
         table.near[alone] = [address in self._near for address in absent[alone].tolist()]
 
@@ -259,6 +312,7 @@ class Joiner:
             (self._scratch[flows[mine]], part.columns, part.seq)
             for mine, part in zip((client, server), said, strict=True)
         )
+        self._find_late(chosen, window)
         columns = flow_columns(table, chosen, (reports[0], reports[1]))
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
@@ -267,6 +321,13 @@ class Joiner:
         self._stage.note("one_end_only", int(np.count_nonzero(ended & lonely)))
         table.retire(chosen[ended | self._whole(chosen)], window)
         return columns
+
+    def _find_late(self, flows: np.ndarray, window: int) -> None:
+        """Asks again who the other end of a young connection is, that nobody knew."""
+        young = flows[self._table.met[flows] > window - PATIENCE]
+        for side, end in enumerate(self._table.ends):
+            absent = young[(end.node[young] == 0) & (end.said["entity.index"][young] == 0)]
+            self._identity.find_strangers(self._table, side, absent, window)
 
     def _whole(self, flows: np.ndarray) -> np.ndarray:
         """Which have two ends that have both ended."""

@@ -1,18 +1,21 @@
 """The node's actor: frames of the probe in, messages of delta rows out."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from actors.nat import ENTRIES, NatTable
+from actors.owners import Owners, WhoIs
 from actors.resolver import Resolver
 from actors.sockets import SocketTable
-from engine.batch import MESSAGE_BYTES, DeltaBatch, fitting
+from engine.batch import MESSAGE_BYTES, NOBODY, DeltaBatch, fitting
+from engine.enricher import Entity
 from engine.frames import FEEDS, EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
 from engine.partition import by_partition
+from engine.schema import Columns
 from engine.spool import Outgoing
 from probes.layout import enums, rows_where, structs
 
@@ -31,6 +34,7 @@ class NodeActor:
     :param boot: names this boot of the node; with ``node`` and a batch's ``seq`` it names a message for good.
     :param entries: NAT entries that are kept.
     :param announces: whether ``nat.announce`` is called once a window.
+    :param who: knows processes and containers; nobody is named without.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class NodeActor:
         entries: int = ENTRIES,
         *,
         announces: bool = False,
+        who: WhoIs | None = None,
     ) -> None:
         self._node = node
         self._boot = boot
@@ -51,6 +56,7 @@ class NodeActor:
         self.table = SocketTable(slots, ledger.stage("sockets", "events"))
         self.nat = NatTable(entries, ledger.stage("nat", "entries"), announces=announces)
         self._resolver = Resolver(slots, self.nat)
+        self._owners = Owners(slots, who) if who else None
         self._seq = 0
         self.window = 0
 
@@ -95,6 +101,7 @@ class NodeActor:
             self._ledger.take(name, books)
         columns, cgroups = self.table.tick(frame)
         chains = self._resolver.resolve(columns, frame.window)
+        entities = self._identify(columns, cgroups, frame.window)
         self._rows.received += len(columns["socket.slot"])
         self._rows.queued += len(columns["socket.slot"])
         return DeltaBatch(
@@ -105,9 +112,16 @@ class NodeActor:
             columns,
             cgroups,
             chains,
+            entities,
             open_sockets=self.table.open_sockets,
             ledger=self.books(),
         )
+
+    def _identify(self, columns: Columns, cgroups: list[str], window: int) -> Sequence[Entity]:
+        if self._owners:
+            return self._owners.identify(columns, cgroups, window)
+        columns["entity.index"] = np.zeros(len(columns["socket.slot"]), np.uint32)
+        return NOBODY
 
     def books(self) -> dict[str, dict[str, object]]:
         """The ledger's stages before the sinks."""
