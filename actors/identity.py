@@ -29,7 +29,7 @@ class Cluster(Protocol):
     def version(self) -> int:
         """Grows whenever an answer may have changed."""
 
-    def enriched(self, entity: Entity) -> Entity:
+    def enriched(self, entity: Entity, at_ns: int) -> Entity:
         """What a node says of an end, with what else is known of it."""
 
     def stranger(self, address: str, at_ns: int) -> Entity:
@@ -67,17 +67,17 @@ class Identity:
         entity = cluster.stranger(address_text(address), at_ns)
         return self.numbers.number(_items({**entity, **BY_ADDRESS})) if entity else 0
 
-    def entities(self, numbers: Iterable[int]) -> list[Entity]:
+    def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:
         """What these numbers stand for."""
-        return [self._entity(number) for number in numbers]
+        return [self._entity(number, (window + 1) * SECOND_NS) for number in numbers]
 
-    def _entity(self, number: int) -> Entity:
+    def _entity(self, number: int, at_ns: int) -> Entity:
         version = self._cluster.version if self._cluster else 0
         asked, entity = self._known.get(number, (-1, {}))
         if asked != version:
             entity = dict(self.numbers.values[number])
             if self._cluster and entity and BY_ADDRESS.keys().isdisjoint(entity):
-                entity = dict(self._cluster.enriched(entity))
+                entity = dict(self._cluster.enriched(entity, at_ns))
             self._known[number] = version, entity
         return entity
 

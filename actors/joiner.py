@@ -112,7 +112,7 @@ class Joiner:
             self._table, columns
         )  # before flows that have ended, and their hops, are forgotten
         self._table.expire(window)
-        columns, paths, nodes, entities = self._tables(columns)
+        columns, paths, nodes, entities = self._tables(columns, window)
         whole = FlowBatch(
             *self._name,
             self._seq,
@@ -132,14 +132,14 @@ class Joiner:
         self._stage.queued -= rows
         self._stage.delivered += rows
 
-    def _tables(self, columns: Columns) -> tuple[Columns, list[str], list[Node], list[Entity]]:
+    def _tables(self, columns: Columns, window: int) -> tuple[Columns, list[str], list[Node], list[Entity]]:
         """Columns that point into tables of what they need, and these."""
         columns, paths = used(columns, CGROUPS, len(self._paths))
         columns, nodes = used(columns, NODES, len(self._nodes))
         columns, entities = used(columns, ENTITIES, len(self._identity.numbers))
         names = [self._paths.values[number] for number in paths]
         starts = [self._nodes.values[number] for number in nodes]
-        return columns, names, starts, self._identity.entities(entities)
+        return columns, names, starts, self._identity.entities(entities, window)
 
     def _make_room(self) -> None:
         """Gives up numbers that no flow holds, before they run out."""

@@ -24,6 +24,9 @@ class WhoIs(Protocol):
     def version(self) -> int:
         """Grows whenever an answer may have changed."""
 
+    def learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Takes executions of programs in: ``struct exec_event``, and wall clock minus CLOCK_MONOTONIC."""
+
     def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
         """Who this process was at that time; empty if nobody knows."""
 
