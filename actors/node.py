@@ -24,6 +24,7 @@ STAGES = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
 
 _KIND = enums()["event_kind"]
 _NAT = (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"])
+_EXEC = (_KIND["KIND_EXEC"],)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class NodeActor:
         self.nat = NatTable(entries, ledger.stage("nat", "entries"), announces=announces)
         self._resolver = Resolver(slots, self.nat)
         self._owners = Owners(slots, who) if who else None
+        self._who = who
         self._seq = 0
         self.window = 0
 
@@ -87,12 +89,13 @@ class NodeActor:
             yield self._window(frame)
 
     def _take(self, frame: EventFrame) -> None:
-        """Events of sockets go to their table, those of conntrack to the other."""
-        rewrites = np.isin(frame.events["header"]["kind"], _NAT)
-        if rewrites.any():
-            entries = np.ascontiguousarray(rows_where(frame.events, rewrites)).view(structs()["nat_event"])
-            self.nat.learn(entries, frame.offset_ns)
-            frame = replace(frame, events=rows_where(frame.events, ~rewrites))
+        """Each event goes to who learns from its kind; those of sockets are what is left."""
+        rewrites, frame = _taken_out(frame, _NAT, "nat_event")
+        if len(rewrites):
+            self.nat.learn(rewrites, frame.offset_ns)
+        executions, frame = _taken_out(frame, _EXEC, "exec_event")
+        if len(executions) and self._who:
+            self._who.learn(executions, frame.offset_ns)
         self.table.apply(frame, self.window + 1)
 
     def _window(self, frame: SnapshotFrame) -> DeltaBatch:
@@ -137,3 +140,12 @@ class NodeActor:
             yield Outgoing(partition, name, len(chunk), chunk.encode())
             self._rows.queued -= len(chunk)
             self._rows.delivered += len(chunk)
+
+
+def _taken_out(frame: EventFrame, kinds: tuple[int, ...], struct: str) -> tuple[np.ndarray, EventFrame]:
+    """The events of these kinds, as what they are; and the frame without them."""
+    wanted = np.isin(frame.events["header"]["kind"], kinds)
+    if not wanted.any():
+        return np.empty(0, structs()[struct]), frame
+    taken = np.ascontiguousarray(rows_where(frame.events, wanted)).view(structs()[struct])
+    return taken, replace(frame, events=rows_where(frame.events, ~wanted))

@@ -96,6 +96,11 @@ class Docker:
             with contextlib.suppress(OSError):
                 (path / self._name).rmdir()
 
+    @property
+    def url(self) -> str:
+        """Where the daemon listens."""
+        return self._socket
+
     def client(self, *arguments: str) -> list[str]:
         """A command line of the client; it speaks the language of an older daemon."""
         return ["env", "DOCKER_API_VERSION=1.41", "docker", "--host", self._socket, *arguments]
