@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgpack
+from enrichers.node import NodeIdentity
 from faust.types import TP
 from yarl import URL
 
@@ -64,6 +65,7 @@ class Agent:
         self.ledger = Ledger()
         self._source = source
         self._origin = source.origin
+        self._who = NodeIdentity(config)
         self._node = NodeActor(
             self._origin.node,
             self._origin.boot,
@@ -71,6 +73,7 @@ class Agent:
             self.ledger,
             config.nat.entries,
             announces=True,
+            who=self._who,
         )
         self._log = NatsLog(settings, connection, self._origin.node)
         self._partitions = settings.partitions or PARTITIONS
@@ -93,6 +96,8 @@ class Agent:
             stack.callback(self._outbox.close)
             stack.push_async_callback(self._disconnect)
             stack.callback(self._source.close)
+            stack.push_async_callback(self._who.close)
+            await self._who.start()
             await self._source.start()
             if ready:
                 ready.set()

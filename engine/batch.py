@@ -174,7 +174,7 @@ class DeltaBatch:
             row["process.comm"] = row["process.comm"].decode(errors="replace")
             index = row.pop("cgroup.index")
             row["cgroup.path"] = self.cgroups[index] if index < len(self.cgroups) else ""
-            row |= self.entities[row.pop("entity.index")]
+            row["entity"] = dict(self.entities[row.pop("entity.index")])
             yield row
 
 

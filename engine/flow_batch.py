@@ -86,8 +86,7 @@ class FlowBatch:
                 row[f"{side}.cgroup.path"] = self.cgroups[row.pop(f"{side}.cgroup.index")]
                 node = self.nodes[row.pop(f"{side}.node.index")]
                 row[f"{side}.node"], row[f"{side}.boot"] = node
-                entity = self.entities[row.pop(f"{side}.entity.index")]
-                row |= {f"{side}.{name}": text for name, text in entity.items()}
+                row[f"{side}.entity"] = dict(self.entities[row.pop(f"{side}.entity.index")])
             yield row
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from enrichers.node import NodeIdentity
 from faust.types import StreamT
 
 from actors.fanout import FanOut
@@ -17,6 +18,7 @@ from engine.batch import DeltaBatch
 from engine.config import Config
 from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.feed import FrameSource, Origin, Send
+from engine.identities import cluster_identity
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
 from engine.row_stage import RowStage
@@ -55,8 +57,12 @@ class Pipeline:
         self._stopping = asyncio.Event()
         self._source = source or KernelSource(config)
         origin = self._source.origin
-        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger, config.nat.entries)
-        self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows=config.join.flows)
+        who = None if self._source.recorded else NodeIdentity(config)
+        entries, flows = config.nat.entries, config.join.flows
+        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger, entries, who=who)
+        cluster = cluster_identity(config, who) if who else None
+        self._identities = [identity for identity in (who, cluster) if identity]
+        self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows, cluster)
         self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
         self._app = self._wire()
 
@@ -114,6 +120,9 @@ class Pipeline:
             await self._fan_out.start()
             stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
             stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
+            for identity in self._identities:
+                stack.push_async_callback(identity.close)
+                await identity.start()
             await self._app.start()
             stack.push_async_callback(self._app.stop)
             stack.callback(self._source.close)

@@ -22,6 +22,7 @@ from engine.batch import BadBatch, DeltaBatch
 from engine.config import Config
 from engine.errors import TailraceError
 from engine.flow_batch import FlowBatch
+from engine.identities import cluster_identity
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
 from engine.nat_feed import NatFeed
@@ -85,6 +86,7 @@ class Engine:
         self._seen = Seen()
         self._rewrites = NatTable(config.nat.entries, self.ledger.stage("nat", "entries"))
         self._feed = NatFeed(connection_of(url), self._rewrites)
+        self._cluster = cluster_identity(config)
         self._joins: dict[int, PartitionJoin] = {}
         self._passing = asyncio.Lock()
         self._boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
@@ -142,7 +144,7 @@ class Engine:
         join = self._joins.get(partition)
         if join is None:
             name, settings = f"partition-{partition}", self._config.join
-            joiner = Joiner(name, self._boot, self.ledger, flows=settings.flows)
+            joiner = Joiner(name, self._boot, self.ledger, settings.flows, self._cluster)
             partitions = self._transport.backend.partitions(DELTAS) or 1
             stage = self.ledger.stage("join", "rows")
             rekeyer = Rekeyer(self._rewrites)
@@ -197,6 +199,8 @@ class Engine:
             stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
             if self._stage == "flows":
                 await stack.enter_async_context(self._feed.running())
+                stack.push_async_callback(self._cluster.close)
+                await self._cluster.start()
             passing = asyncio.create_task(self._keep_passing_on(), name="passing")
             stack.callback(passing.cancel)
             await self._app.start()
