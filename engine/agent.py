@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgpack
-from enrichers.node import NodeIdentity
 from faust.types import TP
 from yarl import URL
 
@@ -28,6 +27,7 @@ from engine.transport.backend import Record
 from engine.transport.nats_connection import ConnectionRefused
 from engine.transport.nats_log import NatsLog
 from engine.transport.nats_settings import settings_of
+from enrichers.node import NodeIdentity
 
 log = logging.getLogger(__name__)
 

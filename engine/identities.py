@@ -1,10 +1,10 @@
 """Which enrichers say who is at the ends of connections: of this node, and beyond it."""
 
-from enrichers.node import NodeIdentity
-
 from engine.config import Config
 from engine.enricher import Enricher
 from enrichers.cluster import ClusterIdentity
+from enrichers.names import ConfiguredNames
+from enrichers.node import NodeIdentity
 
 
 def cluster_identity(config: Config, node: NodeIdentity | None = None) -> ClusterIdentity:
@@ -21,4 +21,5 @@ def cluster_identity(config: Config, node: NodeIdentity | None = None) -> Cluste
             enrichers.append(Kubernetes(config.kubernetes))
     if node:
         enrichers.append(node.containers)
+    enrichers.append(ConfiguredNames(config.names))
     return ClusterIdentity(enrichers)

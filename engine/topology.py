@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from enrichers.node import NodeIdentity
 from faust.types import StreamT
 
 from actors.fanout import FanOut
@@ -25,6 +24,7 @@ from engine.row_stage import RowStage
 from engine.sink import Batch, Sink
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
+from enrichers.node import NodeIdentity
 from probes.conntrack import Conntrack
 from probes.limited import LimitedProbe
 from probes.namespaces import ChosenNamespaces
