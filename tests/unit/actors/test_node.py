@@ -6,6 +6,7 @@ import pytest
 
 from actors.node import NodeActor
 from engine.batch import DeltaBatch
+from engine.enricher import Entity
 from engine.frames import EventFrame
 from engine.ledger import Ledger
 from probes.layout import structs
@@ -72,11 +73,28 @@ def test_a_broken_frame_is_counted_and_left_out(data: bytes) -> None:
     assert ledger.stages["frames"].balanced
 
 
+class Everybody:
+    """Knows every process by its number."""
+
+    version = 1
+
+    def __init__(self) -> None:
+        self.learnt: list[tuple[np.ndarray, int]] = []
+
+    def learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Remembers."""
+        self.learnt.append((events, offset_ns))
+
+    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+        """Its number."""
+        return {"process.owner": f"{pid} in {cgroup_path} at {at_ns}"}
+
+
 def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     """Executions reach the learner of processes, with the clock; sockets' ends still reach the table; unknown kinds
     are counted."""
-    kernel, ledger, learnt = ModelKernel(8), Ledger(), list[tuple[np.ndarray, int]]()
-    node = NodeActor("n", "b", 8, ledger, processes=lambda events, offset: learnt.append((events, offset)))
+    kernel, ledger, who = ModelKernel(8), Ledger(), Everybody()
+    node = NodeActor("n", "b", 8, ledger, who=who)
     kernel.connect()
     kernel.close(0)
     events = np.concatenate((kernel.drain(1).events, np.zeros(3, structs()["socket_event"])))
@@ -84,7 +102,7 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     executions["header"]["kind"][1:] = KIND["KIND_EXEC"], 99, KIND["KIND_EXEC"]
     executions["pid"][1:] = 41, 42, 43
     assert list(node.handle(EventFrame(7, events).encode())) == []
-    (taken, offset), *more = learnt
+    (taken, offset), *more = who.learnt
     assert (taken["pid"].tolist(), offset, more) == ([41, 43], 7, [])
     (message,) = [DeltaBatch.decode(data) for data in node.handle(kernel.snapshot().encode())]
     assert message.columns["connection.closed"].tolist() == [1]
