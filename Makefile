@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := /usr/bin/python3
 DEBIAN := python3-bpfcc bpftool python3-venv iproute2
-DEBIAN_TEST := gcc libc6-dev nats-server openssl iptables nftables conntrack docker.io
+DEBIAN_TEST := gcc libc6-dev nats-server openssl iptables nftables conntrack
+# Not beside a Docker of another origin, which it would replace.
+DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
 DEBIAN_BENCH := bpfcc-tools nginx-light wrk iperf3
 ARGS ?=
 

@@ -138,7 +138,7 @@ class Chains(Sequence[Chain]):
 
     @staticmethod
     def _take(column: np.ndarray, index: np.ndarray) -> np.ndarray:
-        return column[index - 1] if len(column) else np.zeros(len(index), column.dtype)
+        return column[np.maximum(index, 1) - 1] if len(column) else np.zeros(len(index), column.dtype)
 
     def used(self, index: np.ndarray) -> tuple[np.ndarray, "Chains"]:
         """``index`` renumbered, and the table of those chains only."""

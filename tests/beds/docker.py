@@ -102,8 +102,8 @@ class Docker:
         return self._socket
 
     def client(self, *arguments: str) -> list[str]:
-        """A command line of the client; it speaks the language of an older daemon."""
-        return ["env", "DOCKER_API_VERSION=1.41", "docker", "--host", self._socket, *arguments]
+        """A command line of the client."""
+        return ["docker", "--host", self._socket, *arguments]
 
     def _make_image(self) -> None:
         root = self._folder / "image"

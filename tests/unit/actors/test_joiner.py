@@ -1,7 +1,7 @@
 """The joiner: one flow for both ends of each connection, whenever and however they report."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -303,3 +303,15 @@ def test_every_report_comes_out_once_beside_its_other_end(script: list[Connectio
         assert opened[number] == 1
     assert site.ledger.stages["join"].balanced
     assert len(site.joiner) == 0
+
+
+def test_all_hops_of_a_connection_that_is_over_are_told() -> None:
+    """A connection rewritten twice, both of whose ends begin and end in one second, has its hop in between."""
+    rows = [client(connection__closed=1), server(connection__closed=1)]
+    batch = rewritten(batch_of(rows, 1), ("10.96.0.1", 80))
+    hops = batch.chains.hops(1)
+    middle = hops[:1].copy()
+    middle["destination_port"] = 81
+    chains = Chains(np.array([3], np.uint8), np.concatenate((hops[:1], middle, hops[1:])))
+    (flow,) = Site().join(1, replace(batch, chains=chains))
+    assert [hop["destination.port"] for hop in flow["nat"]] == [80, 81, 8080]
