@@ -204,6 +204,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     join: JoinConfig = JoinConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
+    kubernetes: KubernetesConfig = KubernetesConfig()
     stage: RowStage = "flows"
     kubernetes: KubernetesConfig = KubernetesConfig()
     sinks: list[SinkConfig] = []
