@@ -119,7 +119,7 @@ class Pipeline:
         async with contextlib.AsyncExitStack() as stack:
             await self._fan_out.start()
             stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
-            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
+            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger, self._identities))
             for identity in self._identities:
                 stack.push_async_callback(identity.close)
                 await identity.start()

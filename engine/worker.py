@@ -196,7 +196,7 @@ class Engine:
         async with contextlib.AsyncExitStack() as stack:
             await self._fan_out.start()
             stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
-            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
+            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger, [self._cluster]))
             if self._stage == "flows":
                 await stack.enter_async_context(self._feed.running())
                 stack.push_async_callback(self._cluster.close)
