@@ -206,7 +206,6 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     agent: AgentConfig = AgentConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()
     stage: RowStage = "flows"
-    kubernetes: KubernetesConfig = KubernetesConfig()
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
