@@ -13,8 +13,9 @@ from engine.flow_batch import FlowBatch
 from engine.ledger import Stage
 from engine.partition import partition_of
 
-#: Seconds after a window's first message in which other nodes' announcements of its rewrites come.
-SETTLE_SECONDS: Final = 0.5
+#: The share of a window's wait in which other nodes' announcements of its rewrites come; what they make of rows has
+#: the rest to get where it belongs.
+SETTLE_SHARE: Final = 0.5
 #: Windows by which the newest message is ahead of one that waits for no more: what is behind is caught up with.
 AHEAD: Final = 3
 #: Rows held at most; past it the oldest window is closed at once.
@@ -78,7 +79,7 @@ class PartitionJoin:
                     yield from away
 
     def _settled(self, number: int, window: _Window, now: float) -> bool:
-        patient = now - window.since < min(SETTLE_SECONDS, self._wait) and not self._hurried(number)
+        patient = now - window.since < SETTLE_SHARE * self._wait and not self._hurried(number)
         return bool(window.unsettled) and not patient
 
     def _divided(self, batch: DeltaBatch) -> tuple[DeltaBatch, list[tuple[int, DeltaBatch]]]:
