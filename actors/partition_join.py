@@ -1,5 +1,6 @@
 """One partition's seconds on their way through an engine: held, re-keyed, joined. Pure: it is told the time."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -13,10 +14,12 @@ from engine.flow_batch import FlowBatch
 from engine.ledger import Stage
 from engine.partition import partition_of
 
-#: Seconds after a window's first message in which other nodes' announcements of its rewrites come.
-SETTLE_SECONDS: Final = 0.5
-#: Windows by which the newest message is ahead of one that waits for no more: what is behind is caught up with.
-AHEAD: Final = 3
+#: The share of a window's wait in which other nodes' announcements of its rewrites come; what they make of rows has
+#: the rest to get where it belongs.
+SETTLE_SHARE: Final = 0.5
+#: Windows, beside those of the wait itself, by which the newest message is ahead of one that waits for no more: what
+#: is behind is caught up with.
+AHEAD: Final = 2
 #: Rows held at most; past it the oldest window is closed at once.
 HELD_ROWS: Final = 500_000
 
@@ -55,6 +58,7 @@ class PartitionJoin:
         self._stage = stage
         self._wait = wait_seconds
         self._windows: dict[int, _Window] = {}
+        self._ahead = AHEAD + math.ceil(wait_seconds)
         self._newest = 0
         self._rows = 0
 
@@ -78,7 +82,7 @@ class PartitionJoin:
                     yield from away
 
     def _settled(self, number: int, window: _Window, now: float) -> bool:
-        patient = now - window.since < min(SETTLE_SECONDS, self._wait) and not self._hurried(number)
+        patient = now - window.since < SETTLE_SHARE * self._wait and not self._hurried(number)
         return bool(window.unsettled) and not patient
 
     def _divided(self, batch: DeltaBatch) -> tuple[DeltaBatch, list[tuple[int, DeltaBatch]]]:
@@ -100,7 +104,9 @@ class PartitionJoin:
         ]
 
     def _hurried(self, number: int) -> bool:
-        return number <= self._newest - AHEAD or (self._rows > HELD_ROWS and number == min(self._windows))
+        return number < self._newest - self._ahead or (
+            self._rows > HELD_ROWS and number == min(self._windows)
+        )
 
     def close(self, number: int) -> tuple[list[FlowBatch], list[Any]]:
         """The flows of a window, and the tokens of its messages. Nodes' books come as batches without rows."""

@@ -62,7 +62,8 @@ class Resolver:
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         self._grow(int(index.max()) + 1 if len(index) else 0)
-        age = np.subtract(generations, self._generation[index])  # they come in order, and wrap
+        # sockets of a slot come in order, and their numbers wrap
+        age = np.subtract(generations, self._generation[index])
         new = np.flatnonzero(slotted & (age != 0) & (age < 1 << 31))
         new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
         self._forget(slots[new], generations[new], window)
