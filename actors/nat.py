@@ -1,6 +1,5 @@
 """The NAT table: which tuples conntrack rewrites into which, and when."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.nat_places import NatPlaces
 from actors.tuple_index import KEY, NOWHERE, TupleIndex, make_keys
 from engine.chains import HOP
 from engine.clock import SECOND_NS
@@ -80,14 +80,11 @@ class NatTable:
         self._said = np.zeros(entries, np.bool_)  # announced
         self._heard = np.zeros(entries, np.int64)  # when it was said last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
-        self._free = entries  # places below it were never used
-        self._given_back: list[int] = []
-        self._ended: deque[int] = deque()
-        self._used = 0
+        self._places = NatPlaces(entries)
 
     def __len__(self) -> int:
         """Entries known, also those that ended."""
-        return self._used
+        return len(self._places)
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
@@ -116,8 +113,8 @@ class NatTable:
         self._swept[places] = self._claimed[places] = self._said[places] = False
         self._netns[places] = netns[fresh]
         self._note(places)
-        self._called.add(places, called[fresh])
-        self._seen.add(places, seen[fresh])
+        self._called.add(places, called.take(fresh))
+        self._seen.add(places, seen.take(fresh))
 
     def _end_entries(self, events: np.ndarray, offset_ns: int) -> None:
         self._stage.received += len(events)
@@ -139,9 +136,7 @@ class NatTable:
     def _finish(self, places: np.ndarray, at_ns: np.ndarray) -> None:
         self._end[places] = at_ns
         self._note(places)
-        self._ended.extend(places.tolist())
-        if len(self._ended) > 2 * len(self._end):  # entries that ended, came again, and ended again
-            self._ended = deque(dict.fromkeys(self._ended))
+        self._places.end(places)
 
     def _note(self, places: np.ndarray) -> None:
         if self._announces:
@@ -162,36 +157,19 @@ class NatTable:
 
     def _take(self, count: int) -> np.ndarray:
         """Free places, as many as wanted if there are; entries that ended longest ago make room."""
-        places: list[int] = []
-        while len(places) < count:
-            if self._given_back:
-                places.append(self._given_back.pop())
-            elif self._free:
-                fresh = min(count - len(places), self._free)
-                places.extend(range(self._free - 1, self._free - 1 - fresh, -1))
-                self._free -= fresh
-            elif not self._evict(max(1, count - len(places))):
+        while (short := count - self._places.free) > 0:
+            if not len(ended := self._places.first_ended(short)):
                 break
-        self._used += len(places)
-        return np.array(places, np.int32)
+            self._evict(ended[self._end[ended] != OPEN])
+        return self._places.take(count)
 
-    def _evict(self, count: int) -> bool:
-        """Gives up entries that ended, the first ones first; whether there was one."""
-        gone: set[int] = set()
-        while self._ended and len(gone) < count:
-            place = self._ended.popleft()
-            if self._end[place] not in (OPEN, 0):
-                gone.add(place)
-                self._end[place] = 0
-        if gone:
-            places = np.fromiter(gone, np.int32, len(gone))
-            self._called.remove(places)
-            self._seen.remove(places)
-            self._swept[places] = False
-            self._given_back.extend(gone)
-            self._used -= len(gone)
-            self._stage.note("evicted", len(gone))
-        return bool(gone)
+    def _evict(self, places: np.ndarray) -> None:
+        """Gives up entries that ended."""
+        self._called.remove(places)
+        self._seen.remove(places)
+        self._swept[places] = False
+        self._places.give_back(places)
+        self._stage.note("evicted", len(places))
 
     def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""

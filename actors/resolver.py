@@ -62,7 +62,9 @@ class Resolver:
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         self._grow(int(index.max()) + 1 if len(index) else 0)
-        age = np.subtract(generations, self._generation[index])  # sockets of a slot come in order, and their numbers wrap
+        age = np.subtract(
+            generations, self._generation[index]
+        )  # sockets of a slot come in order, and their numbers wrap
         new = np.flatnonzero(slotted & (age != 0) & (age < 1 << 31))
         new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
         self._forget(slots[new], generations[new], window)
@@ -144,7 +146,7 @@ class _Search:
     def _follow(self, here: np.ndarray, *, ahead: bool) -> None:
         passed: dict[int, list[np.ndarray]] = {}
         for step in range(REWRITES):
-            keys = make_keys(self.far[here], _TCP, self._netns[here])
+            keys = make_keys(self.far.take(here), _TCP, self._netns[here])
             places = self._entries(keys, here, ahead=ahead)
             found = places != NOWHERE
             here, places = here[found], places[found]
@@ -233,4 +235,4 @@ def chains_of(
     index = np.zeros(len(rewrites), np.uint32)
     index[rows] = np.arange(1, len(rows) + 1)
     places = {int(index[row]) - 1: hops for row, hops in between.items()}
-    return index, Chains.of(first[rows], final[rows], rewrites[rows], places)
+    return index, Chains.of(first.take(rows), final.take(rows), rewrites[rows], places)
