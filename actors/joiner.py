@@ -3,9 +3,10 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from actors.flow_rows import REPORTED, flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
@@ -312,7 +313,7 @@ def _concatenated(parts: list[Columns]) -> Columns:
 
 def _chain_table(table: FlowTable, columns: Columns) -> Chains:
     """The chains of the flows in the column ``flow``, which is taken out; sets ``nat.index``."""
-    flows = columns.pop("flow")
+    flows = cast(npt.NDArray[np.int64], columns.pop("flow"))
     rewrites = table.rewrites[flows]
     rows = np.flatnonzero(rewrites)
     columns["nat.index"][rows] = np.arange(1, len(rows) + 1)

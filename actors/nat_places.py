@@ -28,7 +28,8 @@ class NatPlaces:
         """So many free places, fewer if there are not enough; int32."""
         count = min(count, self._free_count)
         self._free_count -= count
-        return self._free[self._free_count : self._free_count + count][::-1].copy()
+        places: np.ndarray = self._free[self._free_count : self._free_count + count][::-1].copy()
+        return places
 
     def end(self, places: np.ndarray) -> None:
         """What stands at these places has ended; one may be named twice."""
@@ -41,7 +42,8 @@ class NatPlaces:
         self._ended_count += len(places)
 
     def _ring(self, begin: int, count: int) -> np.ndarray:
-        return (self._first + np.arange(begin, begin + count)) % len(self._ended)
+        ring: np.ndarray = (self._first + np.arange(begin, begin + count)) % len(self._ended)
+        return ring
 
     def first_ended(self, count: int) -> np.ndarray:
         """At most so many places that ended first, also of what came again meanwhile; they wait no more; int32."""

@@ -163,10 +163,11 @@ class TupleIndex:
 def _differ(some: np.ndarray, words: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Where ``some`` are others than those of ``words`` in ``rows``; shape (m,), bool."""
     differ = some ^ (words if len(rows) == len(words) else words.take(rows, axis=0))
-    found = differ[:, 0]
+    found: np.ndarray = differ[:, 0]
     for column in range(1, _WORDS):
         found |= differ[:, column]
-    return found != 0
+    others: np.ndarray = found != 0
+    return others
 
 
 def _words(keys: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from benchmarks import (
     bpf_time,
     coverage,
     engine_rate,
+    join_rate,
     kills,
     latency,
     process_cost,
@@ -45,6 +46,8 @@ FIGURES: Final = (
     Figure("coverage_bytes", "bytes by which reports are off, at full speed", coverage.measure_bytes),
     Figure("tick_cost", "a second of the socket table at 100,000 active sockets", tick_cost.measure_cost),
     Figure("tick_growth", "cost of a row at 100,000 sockets over that at fewer", tick_cost.measure_growth),
+    Figure("join_rate", "rows of established connections resolved and paired", join_rate.measure_rate),
+    Figure("join_new", "new connections resolved and paired", join_rate.measure_new),
     Figure("user_cpu", "user-space processor time at 5,000 connections/s", process_cost.measure_cpu),
     Figure("resident_memory", "memory of the process at 5,000 connections/s", process_cost.measure_memory),
     Figure(
