@@ -38,18 +38,20 @@ class NatPlaces:
         self._order[places] = order
         places = places[self._order[places] == order]
         self._waits[places] = True
-        self._ended[self._ring(self._ended_count, len(places))] = places
+        begin = (self._first + self._ended_count) % len(self._ended)
+        until_end = min(len(places), len(self._ended) - begin)
+        self._ended[begin : begin + until_end] = places[:until_end]
+        self._ended[: len(places) - until_end] = places[until_end:]
         self._ended_count += len(places)
-
-    def _ring(self, begin: int, count: int) -> np.ndarray:
-        ring: np.ndarray = (self._first + np.arange(begin, begin + count)) % len(self._ended)
-        return ring
 
     def first_ended(self, count: int) -> np.ndarray:
         """At most so many places that ended first, also of what came again meanwhile; they wait no more; int32."""
         count = min(count, self._ended_count)
-        places = self._ended[self._ring(0, count)]
-        self._first = (self._first + count) % len(self._ended)
+        end = self._first + count
+        places = np.concatenate(
+            (self._ended[self._first : end], self._ended[: max(0, end - len(self._ended))])
+        )
+        self._first = end % len(self._ended)
         self._ended_count -= count
         self._waits[places] = False
         return places

@@ -11,6 +11,7 @@ from benchmarks import (
     join_rate,
     kills,
     latency,
+    nat_table,
     process_cost,
     rewrite_cost,
     ring_cost,
@@ -48,6 +49,8 @@ FIGURES: Final = (
     Figure("tick_growth", "cost of a row at 100,000 sockets over that at fewer", tick_cost.measure_growth),
     Figure("join_rate", "rows of established connections resolved and paired", join_rate.measure_rate),
     Figure("join_new", "new connections resolved and paired", join_rate.measure_new),
+    Figure("nat_memory", "memory of a million NAT entries", nat_table.measure_memory),
+    Figure("nat_pause", "the longest call while entries come and go", nat_table.measure_pause),
     Figure("user_cpu", "user-space processor time at 5,000 connections/s", process_cost.measure_cpu),
     Figure("resident_memory", "memory of the process at 5,000 connections/s", process_cost.measure_memory),
     Figure(
