@@ -5,7 +5,6 @@ from typing import Final
 import numpy as np
 
 from actors.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
-from actors.tuple_index import mixed
 from engine.flow_schema import FLOW_COLUMNS, GAUGES, OWNER, SIDES, FlowEvidence
 from engine.schema import COUNTERS, Columns, flags
 
@@ -20,6 +19,17 @@ _MOMENTARY: Final = (
     *GAUGES,
 )
 _LASTING: Final = (*OWNER, "connection.state", "connection.adopted")
+#: Delta columns of which flows are made, once it is known whose they are.
+REPORTED: Final = (
+    *_LASTING,
+    *_MOMENTARY,
+    "connection.failed",
+    "connection.opened_at_ns",
+    "connection.closed_at_ns",
+    "connection.connect_latency_ns",
+    "tx_bytes_total",
+    "rx_bytes_total",
+)
 
 #: Rows of the result that an end reports, its delta columns, and the numbers of its messages.
 Report = tuple[np.ndarray, Columns, np.ndarray]
@@ -45,8 +55,8 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
 
 
 def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
-    called, final = table.called[flows], table.final[flows]
-    columns["connection.id"] = mixed(table.words(flows))
+    called, final = table.called.take(flows), table.final.take(flows)
+    columns["connection.id"] = table.id[flows]
     columns["network.transport"] = np.full(len(flows), _TCP, np.uint8)
     columns["network.type"] = table.type[flows]
     for part in ("address", "port"):

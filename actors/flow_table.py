@@ -52,6 +52,7 @@ class FlowTable:
         self._index = TupleIndex(flows)
         self.ends = (End(flows), End(flows))
         self.used = np.zeros(flows, np.bool_)
+        self.id = np.zeros(flows, np.uint64)  # a hash of the resolved tuple
         self.type = np.zeros(flows, np.uint8)
         self.called = np.zeros(flows, HOP)  # as the client's socket has it, as far as known
         self.final = np.zeros(flows, HOP)
@@ -83,10 +84,10 @@ class FlowTable:
         """
         order = np.argsort(-opened_at, kind="stable")
         flows = np.full(len(keys), NOWHERE, np.int32)
-        flows[order] = self._waiting(side, keys[order], opened_at[order])
+        flows[order] = self._waiting(side, keys.take(order), opened_at[order])
         lonely = order[flows[order] == NOWHERE][::-1]  # the newest is added last, and so found first
         made = self._take(len(lonely), window)
-        self._index.add(made, keys[lonely])
+        self.id[made] = self._index.add(made, keys.take(lonely))
         self.opened_at[made] = opened_at[lonely]
         flows[lonely] = made
         return flows
@@ -149,10 +150,6 @@ class FlowTable:
                 self.between.pop(flow, None)
         self._free[self._free_count : self._free_count + len(flows)] = flows
         self._free_count += len(flows)
-
-    def words(self, flows: np.ndarray) -> np.ndarray:
-        """The keys of flows, as 64-bit words; shape (n, 6)."""
-        return self._index.words(flows)
 
     def touch(self, flows: np.ndarray, window: int) -> None:
         """Somebody reported these."""

@@ -1,13 +1,14 @@
 """The joiner: delta rows of both ends of connections in, one flow row per connection and second out."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from actors.flow_rows import flow_columns
+from actors.flow_rows import REPORTED, flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.identity import PATIENCE, Cluster, Identity
 from actors.known import Numbers, Places, used
@@ -48,12 +49,18 @@ class Rows:
     def __len__(self) -> int:
         return len(self.node)
 
-    def take(self, rows: np.ndarray) -> "Rows":
-        """Some of them."""
-        if len(rows) == len(self) and rows.dtype != np.bool_:
+    def take(self, rows: np.ndarray, names: Iterable[str] = DELTA_COLUMNS) -> "Rows":
+        """Some of them, with these columns of theirs."""
+        if len(rows) == len(self):
             return self
-        columns = {name: column[rows] for name, column in self.columns.items()}
-        return replace(self, columns=columns, node=self.node[rows], crc=self.crc[rows], seq=self.seq[rows])
+        columns = {name: self.columns[name].take(rows) for name in names}
+        return replace(
+            self,
+            columns=columns,
+            node=self.node.take(rows),
+            crc=self.crc.take(rows),
+            seq=self.seq.take(rows),
+        )
 
     def hops(self) -> np.ndarray:
         """The resolved tuples; ``HOP``."""
@@ -196,7 +203,7 @@ class Joiner:
         """Flow columns; rows of a socket that has several in this window, each of its own second, come apart."""
         late = rows.columns["window.late_s"]
         self._stage.note("late", int(np.count_nonzero(late)))
-        for seconds in np.unique(late):
+        for seconds in np.flatnonzero(np.bincount(late)):
             left = rows.take(np.flatnonzero(late == seconds))
             while len(left):
                 ends, later = self._ends(left, window)
@@ -228,10 +235,21 @@ class Joiner:
         """Which known clients turn out to have been rewritten after all."""
         index = np.maximum(ends, 0)
         moved: np.ndarray = (ends >= 0) & (index % 2 == CLIENT_SIDE) & (rows.columns["nat.index"] != 0)
-        if moved.any():
-            finals = self._table.final.view("V36")[index[moved] // 2]
-            moved[moved] = finals != rows.hops().view("V36")[moved]
+        known = np.flatnonzero(moved)
+        if len(known):
+            moved[known] = self._other_than(rows, known, index[known] // 2)
         return moved
+
+    def _other_than(self, rows: Rows, known: np.ndarray, flows: np.ndarray) -> np.ndarray:
+        """Which of these rows have another resolved tuple than their flows."""
+        finals = self._table.final.take(flows)
+        other = np.zeros(len(known), np.bool_)
+        for end in ("source", "destination"):
+            other |= finals[f"{end}_port"] != rows.columns[f"connection.{end}.port"][known]
+            now = rows.columns[f"connection.{end}.address"].take(known).view("<u8").reshape(-1, 2)
+            then = np.ascontiguousarray(finals[f"{end}_address"]).view("<u8").reshape(-1, 2)
+            other |= (now[:, 0] != then[:, 0]) | (now[:, 1] != then[:, 1])
+        return other
 
     def _leave(self, before: np.ndarray, after: np.ndarray, window: int) -> None:
         """Ends that moved to another flow leave the one they were in, which ends if nobody else is there."""
@@ -254,8 +272,8 @@ class Joiner:
         ends = np.empty(len(rows), np.int64)
         for side in (CLIENT_SIDE, SERVER_SIDE):
             mine = np.flatnonzero(calls == (side == CLIENT_SIDE))
-            flows = self._table.pair(side, keys[mine], opened_at[mine], window)
-            self._introduce(side, flows, rows.take(mine), hops[mine], window)
+            flows = self._table.pair(side, keys.take(mine), opened_at[mine], window)
+            self._introduce(side, flows, rows.take(mine), hops.take(mine), window)
             ends[mine] = flows.astype(np.int64) * 2 + side
         self._places.learn(rows, ends)
         return ends
@@ -300,8 +318,8 @@ class Joiner:
         """Takes rows in, no two of one end, and makes flow columns of them."""
         table, flows, sides = self._table, ends // 2, ends % 2
         client, server = (np.flatnonzero(sides == side) for side in (CLIENT_SIDE, SERVER_SIDE))
-        said = rows.take(client), rows.take(server)
-        self._learn_later(flows[server], said[SERVER_SIDE])
+        said = rows.take(client, REPORTED), rows.take(server, REPORTED)
+        self._learn_later(flows, rows, server)
         table.say(CLIENT_SIDE, flows[client], said[CLIENT_SIDE].columns)
         table.say(SERVER_SIDE, flows[server], said[SERVER_SIDE].columns)
         place = np.arange(len(flows), dtype=np.int32)
@@ -337,12 +355,13 @@ class Joiner:
         )
         return whole
 
-    def _learn_later(self, flows: np.ndarray, rows: Rows) -> None:
+    def _learn_later(self, flows: np.ndarray, rows: Rows, server: np.ndarray) -> None:
         """A server's node learnt of the rewriting after its first row."""
-        index = rows.columns["nat.index"]
-        late = np.flatnonzero((index != 0) & (self._table.rewrites[flows] == 0))
+        told = rows.columns["nat.index"][server] != 0
+        late = server[told & (self._table.rewrites[flows[server]] == 0)]
         if len(late):
-            self._learn_chains(SERVER_SIDE, flows[late], rows.take(late), rows.hops()[late])
+            said = rows.take(late)
+            self._learn_chains(SERVER_SIDE, flows[late], said, said.hops())
 
 
 def _concatenated(parts: list[Columns]) -> Columns:
@@ -355,12 +374,15 @@ def _concatenated(parts: list[Columns]) -> Columns:
 
 def _chain_table(table: FlowTable, columns: Columns) -> Chains:
     """The chains of the flows in the column ``flow``, which is taken out; sets ``nat.index``."""
-    flows = columns.pop("flow")
+    flows = cast(npt.NDArray[np.int64], columns.pop("flow"))
     rewrites = table.rewrites[flows]
     rows = np.flatnonzero(rewrites)
     columns["nat.index"][rows] = np.arange(1, len(rows) + 1)
-    flows = flows[rows]
+    flows, rewrites = flows[rows], rewrites[rows]
+    longer = np.flatnonzero(rewrites > 1)
     between = {
-        place: table.between[flow] for place, flow in enumerate(flows.tolist()) if flow in table.between
+        place: table.between[flow]
+        for place, flow in zip(longer.tolist(), flows[longer].tolist(), strict=True)
+        if flow in table.between
     }
-    return Chains.of(table.called[flows], table.final[flows], rewrites[rows], between)
+    return Chains.of(table.called.take(flows), table.final.take(flows), rewrites, between)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: Different values of a kind known at once.
 KNOWN: Final = 65536
+_NODE: Final = np.uint64(0x9E3779B97F4A7C15)
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -89,7 +90,7 @@ class Places:
         """The end (flow × 2 + side) that each row's socket is, or NOWHERE; shape (n,), int64."""
         slots = rows.columns["socket.slot"].astype(np.int64)
         ends = np.full(len(rows), NOWHERE, np.int64)
-        for node in np.unique(rows.node).tolist():
+        for node in np.flatnonzero(np.bincount(rows.node)).tolist():
             known = self._ends.get(node)
             if known is not None:
                 mine = np.flatnonzero((rows.node == node) & (slots < len(known)))
@@ -107,7 +108,7 @@ class Places:
     def learn(self, rows: "Rows", ends: np.ndarray) -> None:
         """The sockets of these rows are these ends."""
         slots = rows.columns["socket.slot"]
-        for node in np.unique(rows.node).tolist():
+        for node in np.flatnonzero(np.bincount(rows.node)).tolist():
             mine = np.flatnonzero((rows.node == node) & (slots != NO_SLOT))
             if not len(mine):
                 continue
@@ -129,9 +130,10 @@ class Places:
         """Which of the ``new`` rows are of a socket that had a row before them; shape (m,), bool."""
         slots = rows.columns["socket.slot"][new].astype(np.uint64)
         generations = rows.columns["socket.generation"][new].astype(np.uint64)
-        names = np.empty(len(new), [("socket", np.uint64), ("node", np.uint32)])
-        names["socket"] = slots << np.uint64(32) | generations
-        names["node"] = rows.node[new]
+        names = slots << np.uint64(32) | generations
+        names += (
+            rows.node[new] * _NODE
+        )  # two that share a name by chance: one waits for the next turn, no harm
         _, first = np.unique(names, return_index=True)
         again = np.ones(len(new), np.bool_)
         again[first] = False

@@ -1,6 +1,5 @@
 """The NAT table: which tuples conntrack rewrites into which, and when."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.nat_places import NatPlaces
 from actors.tuple_index import KEY, NOWHERE, TupleIndex, make_keys
 from engine.chains import HOP
 from engine.clock import SECOND_NS
@@ -18,6 +18,8 @@ _KIND = enums()["event_kind"]
 
 #: Windows in which each entry that holds is announced once.
 REPEAT: Final = 60
+#: Changes said in one window at most; more, as after a start among many entries, are said in those that follow.
+SAID_AT_ONCE: Final = 50_000
 #: An entry as one node tells it to others.
 ANNOUNCED: Final = np.dtype(
     [
@@ -80,14 +82,11 @@ class NatTable:
         self._said = np.zeros(entries, np.bool_)  # announced
         self._heard = np.zeros(entries, np.int64)  # when it was said last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
-        self._free = entries  # places below it were never used
-        self._given_back: list[int] = []
-        self._ended: deque[int] = deque()
-        self._used = 0
+        self._places = NatPlaces(entries)
 
     def __len__(self) -> int:
         """Entries known, also those that ended."""
-        return self._used
+        return len(self._places)
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
@@ -116,8 +115,8 @@ class NatTable:
         self._swept[places] = self._claimed[places] = self._said[places] = False
         self._netns[places] = netns[fresh]
         self._note(places)
-        self._called.add(places, called[fresh])
-        self._seen.add(places, seen[fresh])
+        self._called.add(places, called.take(fresh))
+        self._seen.add(places, seen.take(fresh))
 
     def _end_entries(self, events: np.ndarray, offset_ns: int) -> None:
         self._stage.received += len(events)
@@ -134,14 +133,12 @@ class NatTable:
         """All entries of the namespace end unless they are said again."""
         holding = np.flatnonzero((self._netns == netns) & (self._end == OPEN))
         self._swept[holding] = True
-        self._finish(holding, np.full(len(holding), at_ns))
+        self._finish(holding, at_ns)
 
-    def _finish(self, places: np.ndarray, at_ns: np.ndarray) -> None:
+    def _finish(self, places: np.ndarray, at_ns: np.ndarray | int) -> None:
         self._end[places] = at_ns
         self._note(places)
-        self._ended.extend(places.tolist())
-        if len(self._ended) > 2 * len(self._end):  # entries that ended, came again, and ended again
-            self._ended = deque(dict.fromkeys(self._ended))
+        self._places.end(places)
 
     def _note(self, places: np.ndarray) -> None:
         if self._announces:
@@ -162,36 +159,19 @@ class NatTable:
 
     def _take(self, count: int) -> np.ndarray:
         """Free places, as many as wanted if there are; entries that ended longest ago make room."""
-        places: list[int] = []
-        while len(places) < count:
-            if self._given_back:
-                places.append(self._given_back.pop())
-            elif self._free:
-                fresh = min(count - len(places), self._free)
-                places.extend(range(self._free - 1, self._free - 1 - fresh, -1))
-                self._free -= fresh
-            elif not self._evict(max(1, count - len(places))):
+        while (short := count - self._places.free) > 0:
+            if not len(ended := self._places.first_ended(short)):
                 break
-        self._used += len(places)
-        return np.array(places, np.int32)
+            self._evict(ended[self._end[ended] != OPEN])
+        return self._places.take(count)
 
-    def _evict(self, count: int) -> bool:
-        """Gives up entries that ended, the first ones first; whether there was one."""
-        gone: set[int] = set()
-        while self._ended and len(gone) < count:
-            place = self._ended.popleft()
-            if self._end[place] not in (OPEN, 0):
-                gone.add(place)
-                self._end[place] = 0
-        if gone:
-            places = np.fromiter(gone, np.int32, len(gone))
-            self._called.remove(places)
-            self._seen.remove(places)
-            self._swept[places] = False
-            self._given_back.extend(gone)
-            self._used -= len(gone)
-            self._stage.note("evicted", len(gone))
-        return bool(gone)
+    def _evict(self, places: np.ndarray) -> None:
+        """Gives up entries that ended."""
+        self._called.remove(places)
+        self._seen.remove(places)
+        self._swept[places] = False
+        self._places.give_back(places)
+        self._stage.note("evicted", len(places))
 
     def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""
@@ -220,12 +200,12 @@ class NatTable:
     def announce(self, window: int) -> np.ndarray:
         """What other places should know: entries that began or ended and rewrite nobody's call of this node, and a
         part of those that hold, so that each is said once in ``REPEAT`` windows; ``ANNOUNCED``."""
-        changed = np.unique(np.concatenate([*self._changed, np.zeros(0, np.int32)]))
-        self._changed = []
+        changed = self._marked(*self._changed)
         changed = changed[~self._claimed[changed] & ((self._end[changed] == OPEN) | self._said[changed])]
+        changed, self._changed = changed[:SAID_AT_ONCE], [changed[SAID_AT_ONCE:]]
         repeated = np.arange(window % REPEAT, len(self._end), REPEAT)
         repeated = repeated[self._said[repeated] & (self._end[repeated] == OPEN)]
-        places = np.union1d(changed, repeated).astype(np.int32)
+        places = self._marked(changed, repeated)
         self._said[places] = True
         said = np.zeros(len(places), ANNOUNCED)
         for name, index in (("called", self._called), ("seen", self._seen)):
@@ -233,6 +213,13 @@ class NatTable:
         said["begin_ns"], said["end_ns"] = self._begin[places], self._end[places]
         said["netns"] = self._netns[places]
         return said
+
+    def _marked(self, *parts: np.ndarray) -> np.ndarray:
+        """Each of these places once; a set of hashes or a sort would take ten times as long."""
+        marks = np.zeros(len(self._end), np.bool_)
+        for places in parts:
+            marks[places] = True
+        return np.flatnonzero(marks)
 
     def hear(self, said: np.ndarray, now_ns: int) -> None:
         """Takes in what another node announced; ``ANNOUNCED``. What nobody repeats has ended."""

@@ -32,7 +32,7 @@ class Rekeyer:
         calls = callers(batch.columns)
         rows = np.flatnonzero(calls)
         columns = {name: column[rows] for name, column in batch.columns.items()}
-        own = resolved_hops(batch)[rows]
+        own = resolved_hops(batch).take(rows)
         resolver = self._resolver(batch)
         rewrites, far, between = resolver.follow(columns, own, np.ones(len(rows), np.bool_), batch.window)
         changed = np.flatnonzero(rewrites)
@@ -41,7 +41,7 @@ class Rekeyer:
         final = own.copy()
         final.view("V36")[changed] = far.view("V36")[changed]
         index, more = chains_of(own, final, rewrites, between)
-        return _rewritten(batch, rows[changed], final[changed], more.used(index[changed])[1])
+        return _rewritten(batch, rows[changed], final.take(changed), more.used(index[changed])[1])
 
     def _resolver(self, batch: DeltaBatch) -> Resolver:
         origin = (batch.node, batch.boot)

@@ -145,7 +145,7 @@ class _Search:
     def _follow(self, here: np.ndarray, *, ahead: bool) -> None:
         passed: dict[int, list[np.ndarray]] = {}
         for step in range(REWRITES):
-            keys = make_keys(self.far[here], _TCP, self._netns[here])
+            keys = make_keys(self.far.take(here), _TCP, self._netns[here])
             places = self._entries(keys, here, ahead=ahead)
             found = places != NOWHERE
             here, places = here[found], places[found]
@@ -234,4 +234,4 @@ def chains_of(
     index = np.zeros(len(rewrites), np.uint32)
     index[rows] = np.arange(1, len(rows) + 1)
     places = {int(index[row]) - 1: hops for row, hops in between.items()}
-    return index, Chains.of(first[rows], final[rows], rewrites[rows], places)
+    return index, Chains.of(first.take(rows), final.take(rows), rewrites[rows], places)

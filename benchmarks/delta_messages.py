@@ -7,6 +7,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from actors.nat import NatTable
+from actors.resolver import Resolver
 from actors.sockets import SocketTable
 from benchmarks.tick_cost import snapshots
 from engine.batch import DeltaBatch, chunked
@@ -63,9 +65,10 @@ class RowMaps:
 
 
 def window() -> DeltaBatch:
-    """A second of all sockets, as an agent cuts it."""
+    """A second of all sockets, as an agent cuts it; nothing rewrites their connections."""
     columns, cgroups = SocketTable(SOCKETS, Stage("events")).tick(snapshots(SOCKETS)())
-    return DeltaBatch("node-1", "boot-1", 0, 1, columns, cgroups)
+    chains = Resolver(SOCKETS, NatTable(1, Stage("entries"))).resolve(columns, 1)
+    return DeltaBatch("node-1", "boot-1", 0, 1, columns, cgroups, chains)
 
 
 def batches(count: int) -> list[bytes]:
