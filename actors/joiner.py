@@ -1,8 +1,6 @@
 """The joiner: delta rows of both ends of connections in, one flow row per connection and second out."""
 
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import numpy as np
@@ -10,65 +8,20 @@ import numpy.typing as npt
 
 from actors.flow_rows import REPORTED, flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
-from actors.identity import PATIENCE, Cluster, Identity
-from actors.known import Numbers, Places, used
+from actors.identity import PATIENCE, Cluster
+from actors.join_names import Names
+from actors.join_rows import Rows
+from actors.known import Places
 from actors.resolver import callers
 from actors.tuple_index import NOWHERE, make_keys
 from engine.batch import DeltaBatch
-from engine.chains import HOP, Chains
-from engine.enricher import Entity
-from engine.flow_batch import NOWHERE as NOWHERE_NODE
+from engine.chains import Chains
 from engine.flow_batch import FlowBatch, Node, flow_chunks
-from engine.flow_schema import SIDES, empty_flows
+from engine.flow_schema import empty_flows
 from engine.ledger import Ledger
-from engine.schema import DELTA_COLUMNS, Columns, flags
+from engine.schema import Columns, flags
 
 _TCP: Final = 6
-CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
-NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
-ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Delta rows of one window, of any nodes, with numbers that hold in the joiner.
-
-    :param columns: of the delta schema; ``cgroup.index`` is the joiner's.
-    :param node: the joiner's number of the node of each row.
-    :param crc: a number of the node that holds everywhere.
-    :param seq: of the delta message of each row.
-    :param chains: what ``nat.index`` points into.
-    """
-
-    columns: Columns
-    node: np.ndarray
-    crc: np.ndarray
-    seq: np.ndarray
-    chains: Chains
-
-    def __len__(self) -> int:
-        return len(self.node)
-
-    def take(self, rows: np.ndarray, names: Iterable[str] = DELTA_COLUMNS) -> "Rows":
-        """Some of them, with these columns of theirs."""
-        if len(rows) == len(self):
-            return self
-        columns = {name: self.columns[name].take(rows) for name in names}
-        return replace(
-            self,
-            columns=columns,
-            node=self.node.take(rows),
-            crc=self.crc.take(rows),
-            seq=self.seq.take(rows),
-        )
-
-    def hops(self) -> np.ndarray:
-        """The resolved tuples; ``HOP``."""
-        hops = np.empty(len(self), HOP)
-        for part in ("address", "port"):
-            hops[f"source_{part}"] = self.columns[f"connection.source.{part}"]
-            hops[f"destination_{part}"] = self.columns[f"connection.destination.{part}"]
-        return hops
 
 
 class Joiner:
@@ -86,10 +39,7 @@ class Joiner:
         self._stage = ledger.stage("join", "rows")
         self._table = FlowTable(flows, self._stage)
         self._places = Places()
-        self._paths = Numbers("")
-        self._nodes = Numbers(NOWHERE_NODE)
-        self._starts: dict[str, int] = {}  # the newest of each node
-        self._identity = Identity(cluster)
+        self._names = Names(self._table, self._places, self._stage, cluster)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[DeltaBatch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -113,13 +63,12 @@ class Joiner:
     def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[FlowBatch]:
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
-        parts = list(self._join(self._collect(batches), window)) if batches else []
+        parts = list(self._join(self._names.rows(batches), window)) if batches else []
         columns = _concatenated(parts)
-        chains = _chain_table(
-            self._table, columns
-        )  # before flows that have ended, and their hops, are forgotten
+        # before flows that have ended, and their hops, are forgotten
+        chains = _chain_table(self._table, columns)
         self._table.expire(window)
-        columns, paths, nodes, entities = self._tables(columns, window)
+        columns, paths, nodes, entities = self._names.tables(columns, window)
         whole = FlowBatch(
             *self._name,
             self._seq,
@@ -138,66 +87,6 @@ class Joiner:
         rows = sum(map(len, batches))
         self._stage.queued -= rows
         self._stage.delivered += rows
-
-    def _tables(self, columns: Columns, window: int) -> tuple[Columns, list[str], list[Node], list[Entity]]:
-        """Columns that point into tables of what they need, and these."""
-        columns, paths = used(columns, CGROUPS, len(self._paths))
-        columns, nodes = used(columns, NODES, len(self._nodes))
-        columns, entities = used(columns, ENTITIES, len(self._identity.numbers))
-        names = [self._paths.values[number] for number in paths]
-        starts = [self._nodes.values[number] for number in nodes]
-        return columns, names, starts, self._identity.entities(entities, window)
-
-    def _make_room(self) -> None:
-        """Gives up numbers that no flow holds, before they run out."""
-        if self._paths.full:
-            self._paths.release(self._table.in_use("cgroup.index"))
-        if self._identity.numbers.full:
-            self._identity.release(self._table.in_use("entity.index"))
-        if self._nodes.full:
-            newest = np.fromiter(self._starts.values(), np.uint32)
-            in_use = np.concatenate((self._table.in_use("node"), newest))
-            self._places.forget(self._nodes.release(in_use))
-        for name, numbers in (
-            ("paths", self._paths),
-            ("nodes", self._nodes),
-            ("entities", self._identity.numbers),
-        ):
-            self._stage.note(f"{name}_refused", numbers.refused)
-            numbers.refused = 0
-
-    def _node(self, batch: DeltaBatch) -> int:
-        """The number of the batch's node; of an earlier start of it nothing is left."""
-        number = self._nodes.number(Node(batch.node, batch.boot))
-        before = self._starts.get(batch.node, number)
-        if before != number:
-            self._table.forget_node(before)
-            self._stage.note("restarts")
-        self._starts[batch.node] = number
-        return number
-
-    def _collect(self, batches: list[DeltaBatch]) -> Rows:
-        """The rows of all batches, with the joiner's numbers."""
-        columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in DELTA_COLUMNS}
-        self._make_room()
-        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self._identity.learn)):
-            columns[name] = np.concatenate([numbers(batch)[batch.columns[name]] for batch in batches])
-        chains, shifts = Chains.joined([batch.chains for batch in batches])
-        counts = [len(batch) for batch in batches]
-        if len(chains) > 1:
-            shift = np.repeat(np.array(shifts, np.uint32), counts)
-            columns["nat.index"] = np.where(columns["nat.index"], columns["nat.index"] + shift, 0)
-        return Rows(
-            columns,
-            np.repeat(np.array([self._node(batch) for batch in batches], np.uint32), counts),
-            np.repeat(np.array([zlib.crc32(batch.node.encode()) for batch in batches], np.uint32), counts),
-            np.repeat(np.array([batch.seq for batch in batches], np.uint64), counts),
-            chains,
-        )
-
-    def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
-        """The number of each of the batch's paths; at least one."""
-        return np.array([self._paths.number(path) for path in batch.cgroups] or [0], np.uint32)
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns; rows of a socket that has several in this window, each of its own second, come apart."""
@@ -289,7 +178,7 @@ class Joiner:
         table.type[flows] = rows.columns["network.type"]
         self._learn_chains(side, flows, rows, hops)
         alone = flows[~other]
-        self._identity.find_strangers(table, 1 - side, alone, window)
+        self._names.identity.find_strangers(table, 1 - side, alone, window)
         absent = table.final["destination_address"] if side == CLIENT_SIDE else table.called["source_address"]
         table.near[alone] = [address in self._near for address in absent[alone].tolist()]
 
@@ -345,7 +234,7 @@ class Joiner:
         young = flows[self._table.met[flows] > window - PATIENCE]
         for side, end in enumerate(self._table.ends):
             absent = young[(end.node[young] == 0) & (end.said["entity.index"][young] == 0)]
-            self._identity.find_strangers(self._table, side, absent, window)
+            self._names.identity.find_strangers(self._table, side, absent, window)
 
     def _whole(self, flows: np.ndarray) -> np.ndarray:
         """Which have two ends that have both ended."""

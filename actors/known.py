@@ -10,7 +10,7 @@ from engine.schema import NO_SLOT, Columns
 
 if TYPE_CHECKING:
     from actors.flow_table import FlowTable
-    from actors.joiner import Rows
+    from actors.join_rows import Rows
 
 #: Different values of a kind known at once.
 KNOWN: Final = 65536
