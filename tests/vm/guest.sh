@@ -16,6 +16,9 @@ done
 for folder in tmp var/cache var/tmp; do
     mount -t tmpfs tmpfs "$root/$folder"
 done
+# Thousands of small files are read faster from one archive.
+mount -t tmpfs tmpfs "$root/usr/src"
+tar -C "$root/usr/src" -xf "$results/headers.tar"
 mkdir "$root/tmp/results"
 mount --bind "$results" "$root/tmp/results"
 

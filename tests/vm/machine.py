@@ -83,9 +83,19 @@ def run_guest(folder: Path, arguments: Sequence[str]) -> Run:
     root, results = folder / "root", folder / "results"
     root.mkdir()
     results.mkdir()
+    _pack_headers(kernel, results / "headers.tar")
     printed = _run(_command(kernel, root, results, arguments))
     said = [_text(results / "output"), printed]
     return Run(_text(results / "kernel").strip(), read_results(results / "junit.xml"), "\n".join(said))
+
+
+def _pack_headers(kernel: Path, archive: Path) -> None:
+    """The headers of a kernel, as far as a compiler reads them, from /usr/src."""
+    modules = Path("/lib/modules", kernel.name.removeprefix("vmlinuz-"))
+    trees = sorted({(modules / name).resolve() for name in ("build", "source")})
+    folders = [tree / name for tree in trees for name in ("include", "arch/x86/include")]
+    names = [str(folder.relative_to("/usr/src")) for folder in folders if folder.exists()]
+    subprocess.run(["tar", "-C", "/usr/src", "-cf", archive, *names], check=True)
 
 
 def _run(command: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What runs in the stock kernel: arguments of pytest, each of which becomes a test of the host.
 
-Another test joins by one line. Each start of a probe costs a minute of compiling there, with installed headers more, so
+Another test joins by one line. Each start of a probe costs a minute of compiling there, with installed headers more:
 tests that share one stand in one file.
 """
 
@@ -14,6 +14,6 @@ GUEST_TESTS: Final = (
     f"{_TCP}test_the_sweep_reads_what_tcp_info_says",
     f"{_TCP}test_slots_are_used_again",
     "tests/kernel/test_nat_kprobes.py",
-    "tests/kernel/test_installed_headers.py",
     "tests/kernel/test_selftest.py",
+    "tests/kernel/test_installed_headers.py",
 )
