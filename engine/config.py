@@ -87,6 +87,29 @@ class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
 
 
+class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Whether and how the API server of Kubernetes is asked who somebody is.
+
+    :param enabled: ``auto``: in a pod with a service account, or if ``kubeconfig`` is set. YAML reads a bare ``on``
+        or ``off`` as true or false: both forms are taken.
+    :param kubeconfig: a file; empty for the service account, or outside of a cluster $KUBECONFIG or ~/.kube/config.
+    :param context: of the kubeconfig; empty for its current one.
+    :param objects: of all kinds kept at once, and as many identities; more are counted and not known.
+    """
+
+    enabled: Literal["auto", "on", "off"] | bool = "auto"
+    kubeconfig: str = ""
+    context: str = ""
+    objects: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 131072
+
+    @property
+    def mode(self) -> str:
+        """``auto``, ``on`` or ``off``."""
+        if isinstance(self.enabled, bool):
+            return "on" if self.enabled else "off"
+        return self.enabled
+
+
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One sink: ``name`` as installed, ``settings`` as its own page says."""
 
@@ -119,6 +142,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     join: JoinConfig = JoinConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
+    kubernetes: KubernetesConfig = KubernetesConfig()
     stage: RowStage = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()

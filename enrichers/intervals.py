@@ -102,6 +102,11 @@ class Intervals:
                 return held[place]
         return None
 
+    def last(self, kind: KeyKind, value: str) -> Identity | None:
+        """Of all that are known to have had the key the one that began last."""
+        held = self._by_key.get((kind, value))
+        return held[-1] if held else None
+
     def held(self, kind: KeyKind) -> list[Identity]:
         """All identities of a kind that still hold; for a resync with the source. Walks through the whole memory."""
         return [
