@@ -30,7 +30,7 @@ class Kubernetes:
 
     :param node: ask for this node and its pods only; the whole cluster by default.
     :ivar noted: how often what happened: ``lists``, ``watches``, ``failures``, ``forbidden``, ``expired``,
-        and ``over_limit``, objects that found no room.
+        ``renewed`` (tokens), and ``over_limit``, objects that found no room.
     """
 
     name: str = "kubernetes"

@@ -69,17 +69,27 @@ class Connection:
         from kubernetes_asyncio.client import Configuration
         from kubernetes_asyncio.client.rest import RESTClientObject
         from kubernetes_asyncio.config import ConfigException
+        from yaml import YAMLError
 
         configuration = Configuration()
         try:
             await self._fill(configuration)
             client = RESTClientObject(configuration)
-        except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            ConfigException,
+            YAMLError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
             where = self._config.kubeconfig or "the Kubernetes configuration"
             raise UsageError(f"{where} cannot be used: {error}", "see docs/kubernetes.md") from error
-        await self.close()
-        self._configuration, self._client = configuration, client
+        old, self._configuration, self._client = self._client, configuration, client
         self._generation += 1
+        if old is not None:
+            await old.close()
 
     async def _fill(self, configuration: "Configuration") -> None:
         from kubernetes_asyncio.config import load_kube_config

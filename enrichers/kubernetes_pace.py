@@ -36,6 +36,11 @@ class Pauses:
         self._pace = pace
         self._failures = 0
 
+    @property
+    def failed(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._failures > 0
+
     def next(self, wait: float = 0.0) -> float:
         """Seconds until the next attempt.
 

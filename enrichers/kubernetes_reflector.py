@@ -70,8 +70,16 @@ class Reflector:
                 await self._fail(error)
             except Failure as error:
                 await self._fail(error)
+            except Exception as error:  # whatever it is: what is known has to be brought up to date again
+                log.exception("Kubernetes, %s", self.resource.plural)
+                self._version = ""
+                await self._fail(Failure(repr(error)))
 
     async def _fail(self, error: Failure) -> None:
+        if isinstance(error, Unauthorized) and not self._pauses.failed:
+            self._noted["renewed"] += 1  # tokens rotate: it was read again, and is tried at once
+            self._pauses.next()
+            return
         self.refused = isinstance(error, Forbidden)
         self._become(current=False)
         self._noted["forbidden" if self.refused else "failures"] += 1

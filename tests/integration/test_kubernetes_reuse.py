@@ -44,8 +44,9 @@ async def test_the_successor_may_be_told_first(api: KubeApi, tmp_path: Path) -> 
         api.put(PodSketch("second", ip="10.0.0.1", made=now - 2, started=now + 1).json())
         await until(lambda: pod_at(enricher, "10.0.0.1") == "second")
         first.finished = now
+        version = enricher.version
         api.delete(first.json())
-        await until(lambda: in_container(enricher, first.container_id()) is not None)
+        await until(lambda: enricher.version > version)
         assert pod_at(enricher, "10.0.0.1", now - 1.5) == "first"
         assert pod_at(enricher, "10.0.0.1", time.time() + 60) == "second"
 
