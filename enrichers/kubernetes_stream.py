@@ -1,5 +1,6 @@
 """The lines of a watch: bytes in, events out. Pure."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -37,14 +38,14 @@ class EventStream:
         try:
             return self._decoder.decode(line)
         except msgspec.ValidationError as error:
-            # An error's object is a metav1.Status, whose field `status` is a text.
-            raise self._failure(line) from error
+            raise self._failure(line, error) from error
         except msgspec.DecodeError as error:
             raise Failure(f"the watch of {self._resource.plural} is not JSON: {error}") from error
 
-    def _failure(self, line: bytes) -> Failure:
-        try:
+    def _failure(self, line: bytes, error: msgspec.ValidationError) -> Failure:
+        """An error's object is a metav1.Status, whose field ``status`` is a text: it fits no other kind."""
+        with contextlib.suppress(msgspec.ValidationError):
             event = _ERRORS.decode(line)
-        except msgspec.ValidationError as error:
-            return Failure(f"an event of {self._resource.plural} is not understood: {error}")
-        return failure_of(event.object, self._resource)
+            if event.type == "ERROR":
+                return failure_of(event.object, self._resource)
+        return Failure(f"an event of {self._resource.plural} is not understood: {error}")
