@@ -10,6 +10,7 @@ from benchmarks import (
     engine_rate,
     join_rate,
     kills,
+    kube_follow,
     latency,
     nat_table,
     process_cost,
@@ -62,5 +63,8 @@ FIGURES: Final = (
     Figure(
         "latency_nats", "from a window's end to the sink, by agent, NATS and engine", latency.measure_nats
     ),
+    Figure("kube_ready", "until a cluster of 10,000 pods is known", kube_follow.measure_ready),
+    Figure("kube_memory", "memory to know a cluster of 10,000 pods", kube_follow.measure_memory),
+    Figure("kube_changes", "following 1,000 pod changes a second", kube_follow.measure_changes),
     Figure("start_time", "until the first hook of an agent is attached", start_time.measure),
 )

@@ -172,7 +172,7 @@ class KubeApi:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         plural, group = PATHS[request.path]
         query = dict(request.query)
-        verb = "watch" if query.get("watch") == "true" else "list"
+        verb = "watch" if _true(query.get("watch")) else "list"
         self.asked.append(Asked(verb, plural, group, query))
         if refusal := self._refusal(request, verb, plural, group):
             return refusal
@@ -270,7 +270,7 @@ class KubeApi:
             news = collection.events[first:]
             lines = [_line(kind, _form(one.data, request)) for kind, one in news if _matches(one, query)]
             version = current
-            if not news and query.get("allowWatchBookmarks") == "true":
+            if not news and _true(query.get("allowWatchBookmarks")):
                 lines = [_bookmark(plural, current)]
             if self.silent:
                 await asyncio.Event().wait()
@@ -279,6 +279,11 @@ class KubeApi:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._bookmark_seconds):
                     await changed.wait()
+
+
+def _true(text: str | None) -> bool:
+    """As Go reads it (strconv.ParseBool)."""
+    return text in ("1", "t", "T", "true", "TRUE", "True")
 
 
 def _matches(one: Stored, query: dict[str, str]) -> bool:

@@ -174,7 +174,11 @@ def replica_set(name: str, deployment: str | None, namespace: str = "shop") -> J
         meta["ownerReferences"] = [
             owned_by("Deployment", deployment, uid_of(f"deployment/{namespace}/{deployment}"))
         ]
-    spec = {"replicas": 1, "template": {"spec": {"containers": [_container("app", "app:1")]}}}
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": name}},
+        "template": {"spec": {"containers": [_container("app", "app:1")]}},
+    }
     return {
         "kind": "ReplicaSet",
         "apiVersion": "apps/v1",
@@ -190,7 +194,13 @@ def job(name: str, cron_job: str | None, namespace: str = "shop") -> Json:
     if cron_job:
         uid = uid_of(f"cronjob/{namespace}/{cron_job}")
         meta["ownerReferences"] = [owned_by("CronJob", cron_job, uid, "batch/v1")]
-    return {"kind": "Job", "apiVersion": "batch/v1", "metadata": meta, "spec": {}, "status": {"active": 1}}
+    return {
+        "kind": "Job",
+        "apiVersion": "batch/v1",
+        "metadata": meta,
+        "spec": {"template": {}},
+        "status": {"active": 1},
+    }
 
 
 def service(name: str, ip: str, namespace: str = "shop", **more: Any) -> Json:

@@ -123,9 +123,8 @@ class Site:
 
     def relist_pods(self, data: st.DataObject) -> None:
         """Some pods went unseen; a list says which are left."""
-        for uid in sorted(self.naive.pods):
-            if data.draw(st.booleans()):
-                del self.naive.pods[uid]
+        for uid in [uid for uid in sorted(self.naive.pods) if data.draw(st.booleans())]:
+            del self.naive.pods[uid]
         for pod in self.naive.pods.values():
             self.put(PODS, self.json(pod))
         self.model.keep_only(RESOURCES[PODS], self.naive.pods, self.now())
@@ -145,7 +144,8 @@ class Site:
     def change_slice(self, data: st.DataObject) -> None:
         """A service selects other pods."""
         name = data.draw(st.sampled_from(SERVICES))
-        chosen = [pod for pod in self.naive.pods.values() if data.draw(st.booleans())]
+        pods = list(self.naive.pods.values())
+        chosen = data.draw(st.lists(st.sampled_from(pods), unique_by=lambda pod: pod.uid)) if pods else []
         self.naive.slices[name] = [pod.uid for pod in chosen]
         self.put("endpointslices", endpoint_slice(f"{name}-x", name, chosen))
 
