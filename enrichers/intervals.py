@@ -59,13 +59,16 @@ class Intervals:
         identity = Identity(kind, value, begin_ns, end_ns, entity)
         place = bisect_left(held, begin_ns, key=_begin)
         if place < len(held) and held[place].begin_ns == begin_ns:
-            if held[place] == identity:
+            old, held[place] = held[place], identity
+            if old == identity:
                 return
-            held[place] = identity
+            self.version += 1
+            if old.end_ns == end_ns:
+                return  # where it stands in the order of eviction stays true
         else:
             held.insert(place, identity)
             self._count += 1
-        self.version += 1
+            self.version += 1
         self._age(identity)
         self._make_room(held)
 

@@ -1,6 +1,7 @@
 """What is known of a pod and its containers, under the names of OpenTelemetry."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from engine.enricher import Entity
@@ -25,6 +26,7 @@ _KINDS: Final = {
 Workload = tuple[str, str]  # kind, name
 
 
+@lru_cache(4096)
 def split_image(image: str) -> tuple[str, str]:
     """Name and tag of ``registry:5000/name:tag@digest``; the tag is empty if none is written.
 
@@ -38,16 +40,18 @@ def split_image(image: str) -> tuple[str, str]:
 
 def workload_attributes(chain: Sequence[Workload], pod: str) -> Entity:
     """Every link of a chain of owners, from the pod's controller up; the last one is the workload."""
-    found = {_KINDS[kind]: name for kind, name in chain if kind in _KINDS}
     kind, name = chain[-1] if chain else ("Pod", pod)
-    return found | {"k8s.workload.name": name, "k8s.workload.kind": kind}
+    found = {"k8s.workload.name": name, "k8s.workload.kind": kind}
+    found.update((_KINDS[kind], name) for kind, name in chain if kind in _KINDS)
+    return found
 
 
 def container_attributes(name: str, image: str, version: str) -> dict[str, str]:
     """Of a container; the pod's version goes before the image's tag."""
     image_name, tag = split_image(image)
     found = {"k8s.container.name": name, "container.image.name": image_name, "container.image.tags": tag}
-    return _filled(found | {"service.version": version or tag})
+    found["service.version"] = version or tag
+    return _filled(found)
 
 
 def node_attributes(name: str, labels: dict[str, str] | None) -> Entity:

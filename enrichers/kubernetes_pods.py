@@ -15,12 +15,12 @@ GRACE_NS = 60 * SECOND
 _Key = tuple[KeyKind, str]
 
 
-class _Held(msgspec.Struct):
-    """A pod that is known, and the keys that it has: key → beginning."""
+class _Held(msgspec.Struct, gc=False):
+    """A pod that is known, and the keys that it has, each with its beginning."""
 
     facts: PodFacts
     shown_ns: int
-    keys: dict[_Key, int]
+    keys: tuple[tuple[_Key, int], ...] = ()
 
 
 class Pods:
@@ -43,7 +43,7 @@ class Pods:
         """A pod as it is now."""
         held = self._pods.get(facts.uid)
         if held is None:
-            held = self._pods[facts.uid] = _Held(facts, now_ns, {})
+            held = self._pods[facts.uid] = _Held(facts, now_ns)
             self._relate(facts)
         elif held.facts == facts:
             held.shown_ns = now_ns
@@ -65,8 +65,8 @@ class Pods:
             return
         self._unrelate(held.facts)
         held.facts = last or held.facts
-        for key in list(held.keys):
-            self._end(held, key, now_ns)
+        for key, begin_ns in held.keys:
+            self._end(held, key, begin_ns, now_ns)
 
     def settle(self, changed: set[str], now_ns: int) -> None:
         """Names again the pods whose surroundings changed."""
@@ -77,12 +77,14 @@ class Pods:
 
     def _name(self, held: _Held, now_ns: int) -> None:
         """Gives the entity of the pod to all its keys, those that are new included."""
-        entities = self._entities(held.facts)
-        for key in _keys(held.facts):
-            begin_ns = held.keys.get(key)
+        before, keys = dict(held.keys), []
+        for key, entity in self._entities(held.facts).items():
+            begin_ns = before.get(key)
             if begin_ns is None:
-                begin_ns = held.keys[key] = self._begin(held.facts, key, now_ns)
-            self._identities.add(*key, entities[key], begin_ns)
+                begin_ns = self._begin(held.facts, key, now_ns)
+            keys.append((key, begin_ns))
+            self._identities.add(*key, entity, begin_ns)
+        held.keys = tuple(keys)
 
     def _begin(self, facts: PodFacts, key: _Key, now_ns: int) -> int:
         if key[0] is KeyKind.CONTAINER:
@@ -92,14 +94,16 @@ class Pods:
 
     def _end_others(self, held: _Held, now_ns: int) -> None:
         """Ends what the pod no longer has."""
-        for key in held.keys.keys() - set(_keys(held.facts)):
-            self._end(held, key, now_ns)
+        kept = set(_keys(held.facts))
+        for key, begin_ns in held.keys:
+            if key not in kept:
+                self._end(held, key, begin_ns, now_ns)
 
-    def _end(self, held: _Held, key: _Key, now_ns: int) -> None:
-        begin_ns, facts = held.keys.pop(key), held.facts
+    def _end(self, held: _Held, key: _Key, begin_ns: int, now_ns: int) -> None:
         if key[0] is KeyKind.CONTAINER:
             self._identities.end(*key, now_ns + GRACE_NS, begin_ns)
             return
+        facts = held.facts
         end_ns = end_of(facts.finished_ns, facts.deletion_ns, held.shown_ns, now_ns)
         after = self._identities.last(*key)
         if after is not None and after.begin_ns > begin_ns:
@@ -107,23 +111,20 @@ class Pods:
         self._identities.end(*key, max(end_ns, begin_ns), begin_ns)
 
     def _entities(self, facts: PodFacts) -> dict[_Key, Entity]:
-        """By key. An address belongs to all containers: it says which only if there is one."""
-        pod = self._pod_entity(facts)
+        """Of each key. An address belongs to all containers: it says which only if there is one."""
+        if facts.over:
+            return {}
         images = dict(facts.containers + facts.images)
-        whole: Entity = pod
-        if len(facts.containers) == 1:
-            whole = pod | container_attributes(*facts.containers[0], facts.version)
-        elif facts.version:
-            whole = pod | {"service.version": facts.version}
+        only = facts.containers[0][0] if len(facts.containers) == 1 else ""
+        whole = self._entity(facts, only, images.get(only, ""))
         found: dict[_Key, Entity] = {(KeyKind.ADDRESS, address): whole for address in facts.addresses}
         for container_id, name in facts.ids:
-            only = len(facts.containers) == 1 and name == facts.containers[0][0]
-            found[KeyKind.CONTAINER, container_id] = (
-                whole if only else pod | container_attributes(name, images.get(name, ""), facts.version)
-            )
+            entity = whole if name == only else self._entity(facts, name, images.get(name, ""))
+            found[KeyKind.CONTAINER, container_id] = entity
         return found
 
-    def _pod_entity(self, facts: PodFacts) -> dict[str, str]:
+    def _entity(self, facts: PodFacts, container: str, image: str) -> Entity:
+        """Of a container, or without its name of the pod."""
         entity = {
             "k8s.namespace.name": facts.namespace,
             "k8s.pod.name": facts.name,
@@ -131,8 +132,13 @@ class Pods:
             **workload_attributes(self._surroundings.workload(facts), facts.name),
             **self._surroundings.node(facts.node),
         }
-        services = self._surroundings.services(facts.uid)
-        return entity | {"k8s.service.name": services} if services else entity
+        if services := self._surroundings.services(facts.uid):
+            entity["k8s.service.name"] = services
+        if container:
+            entity |= container_attributes(container, image, facts.version)
+        elif facts.version:
+            entity["service.version"] = facts.version
+        return entity
 
     def _relate(self, facts: PodFacts) -> None:
         for name in _relations(facts):

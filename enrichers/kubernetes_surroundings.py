@@ -20,7 +20,7 @@ class Surroundings:
     def __init__(self) -> None:
         self.owners: dict[str, Owner] = {}
         self.nodes: dict[str, Entity] = {}
-        self._services: dict[str, dict[str, int]] = {}  # pod uid → service → slices that lead to it
+        self._services: dict[str, tuple[str, ...]] = {}  # pod uid → service of each slice that leads to it
         self._changed: set[str] = set()
         self._departed: set[str] = set()
 
@@ -55,24 +55,23 @@ class Surroundings:
     def select(self, service: str, pods: Iterable[str]) -> None:
         """A slice of a service leads to these pods (by uid)."""
         for uid in pods:
-            counts = self._services.setdefault(uid, {})
-            counts[service] = counts.get(service, 0) + 1
+            self._services[uid] = (*self._services.get(uid, ()), service)
             self._changed.add(uid)
 
     def unselect(self, service: str, pods: Iterable[str]) -> None:
         """A slice of a service no longer leads to these pods."""
         for uid in pods:
-            counts = self._services.get(uid, {})
-            counts[service] = counts.get(service, 0) - 1
-            if counts[service] <= 0:
-                del counts[service]
-            if not counts:
-                self._services.pop(uid, None)
+            left = list(self._services.pop(uid, ()))
+            if service in left:
+                left.remove(service)
+            if left:
+                self._services[uid] = tuple(left)
             self._changed.add(uid)
 
     def services(self, uid: str) -> str:
         """Names of the services that select a pod, in order, with commas."""
-        return ",".join(sorted(self._services.get(uid, ())))
+        found = self._services.get(uid, ())
+        return found[0] if len(found) == 1 else ",".join(sorted(set(found)))
 
     def node(self, name: str) -> Entity:
         """The attributes of a node; its name alone if it is not known."""

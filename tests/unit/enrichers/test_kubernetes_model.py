@@ -153,7 +153,8 @@ class Site:
         """A service gets an address that is free; or is gone."""
         taken = {pod.ip for pod in self.naive.pods.values()} | self.naive.services.keys()
         free = [one for one in ADDRESSES if one not in taken]
-        if free and data.draw(st.booleans()):
+        coming = data.draw(st.booleans())
+        if free and coming:
             ip = data.draw(st.sampled_from(free))
             self.naive.services[ip] = f"svc-{ip}"
             one = service(f"svc-{ip}", ip, made=self.seconds)
