@@ -100,6 +100,8 @@ class Connection:
             InClusterConfigLoader(token, certificate).load_and_set(configuration)
             return
         file = self._config.kubeconfig or None
+        if file and not await asyncio.to_thread(Path(file).is_file):
+            raise FileNotFoundError("there is no such file")
         await load_kube_config(file, self._config.context or None, configuration, persist_config=False)
 
     @contextlib.asynccontextmanager

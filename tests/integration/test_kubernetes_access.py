@@ -180,7 +180,7 @@ async def test_a_broken_kubeconfig_is_for_the_user_to_mend(tmp_path: Path, text:
 async def test_a_missing_file_and_a_missing_context_are_named(api: KubeApi, tmp_path: Path) -> None:
     """A kubeconfig that is not there, and a context that it does not have."""
     missing = Kubernetes(KubernetesConfig(kubeconfig=str(tmp_path / "none")))
-    with pytest.raises(UsageError, match="none cannot be used"):
+    with pytest.raises(UsageError, match="none cannot be used: there is no such file"):
         await missing.start()
     path = kubeconfig(tmp_path, api.url)
     other = Kubernetes(KubernetesConfig(kubeconfig=str(path), context="other"))
