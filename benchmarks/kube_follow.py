@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from benchmarks.children import Child, alone, running
@@ -164,4 +165,6 @@ def measure_changes() -> Iterator[Reading]:
     mine, peer = followed()
     note = f"{RATE:,} changes/s for {SECONDS} s; {len(mine.delays):,} changes looked at"
     yield Reading(mine.share, "% of core", Bar(at_most=20), PEER, peer.share, note=note)
-    yield Reading(mine.slowest, "ms", Bar(at_most=500), PEER, peer.slowest, note="slowest of them to show")
+    middle = f"slowest of them to show; median {1e3 * median(mine.delays):.0f} ms"
+    note = f"{middle}, the peer's {1e3 * median(peer.delays):.0f} ms"
+    yield Reading(mine.slowest, "ms", Bar(at_most=500), PEER, peer.slowest, note=note)

@@ -1,11 +1,13 @@
 /* The kernel's types where they do not come from BTF: before all other files, with installed headers only. */
 
+#include <linux/binfmts.h>
 #include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/errno.h>
 #include <linux/errqueue.h>
 #include <linux/fs.h>
 #include <linux/kernfs.h>
+#include <linux/mm_types.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>

@@ -9,20 +9,15 @@ from typing import Final
 
 from engine.config import KubernetesConfig
 from engine.enricher import EnricherStatistics, Entity, KeyKind
-from enrichers.kubernetes_connection import Connection, in_cluster
+from engine.errors import UsageError
+from enrichers.kubernetes_access import check, is_wanted
+from enrichers.kubernetes_connection import Connection
 from enrichers.kubernetes_model import Model
-from enrichers.kubernetes_pace import DEFAULT, Pace
+from enrichers.kubernetes_pace import DEFAULT, Pace, Pauses
 from enrichers.kubernetes_reflector import Reflector
 from enrichers.kubernetes_resources import resources
 
 log = logging.getLogger(__name__)
-
-
-def is_wanted(config: KubernetesConfig) -> bool:
-    """Whether Kubernetes is to be asked: ``auto`` means in a pod, or if a kubeconfig is named."""
-    if config.mode == "auto":
-        return bool(config.kubeconfig) or in_cluster()
-    return config.mode == "on"
 
 
 class Kubernetes:
@@ -45,7 +40,9 @@ class Kubernetes:
             Reflector(one, self._connection, self._model, self.noted, self._judge, pace)
             for one in resources(node)
         ]
-        self._tasks: list[asyncio.Task[None]] = []
+        self._pauses = Pauses(pace)
+        self._following: asyncio.Task[None] | None = None
+        self._said_away = False
 
     @property
     def version(self) -> int:
@@ -59,11 +56,22 @@ class Kubernetes:
         """
         if not is_wanted(self._config):
             return
-        await self._connection.open()
-        self._tasks = [
-            asyncio.create_task(one.run(), name=f"kubernetes {one.resource.plural}")
-            for one in self._reflectors
-        ]
+        check(self._config)
+        self._model.identities.away = True
+        self._following = asyncio.create_task(self._follow(), name="kubernetes")
+
+    async def _follow(self) -> None:
+        """Loads the client, which takes a second that nobody waits for, and keeps every resource true."""
+        while True:
+            try:
+                await self._connection.open()
+                break
+            except UsageError as error:
+                log.warning("%s", error)
+                await asyncio.sleep(self._pauses.next())
+        async with asyncio.TaskGroup() as tasks:
+            for one in self._reflectors:
+                tasks.create_task(one.run(), name=f"kubernetes {one.resource.plural}")
 
     async def ready(self) -> None:
         """Returns when every resource was listed once; those that are refused are waited for too."""
@@ -71,11 +79,10 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Ends all tasks and connections."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
+        if self._following is not None:
+            self._following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await task
+                await self._following
         await self._connection.close()
 
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
@@ -92,8 +99,9 @@ class Kubernetes:
         """Whether answers are stale: something that was known is no longer kept true, or nothing is in reach."""
         lost = any(one.listed.is_set() and not one.current for one in self._reflectors)
         away = lost or not any(one.current for one in self._reflectors)
-        if away != self._model.identities.away:
-            self._model.identities.away = away
+        self._model.identities.away = away
+        if away != self._said_away:
+            self._said_away = away
             log.warning(
                 "the Kubernetes API server is %s", "away: answers go on from memory" if away else "back"
             )

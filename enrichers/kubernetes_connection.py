@@ -7,16 +7,16 @@ That package takes 0.7 s and 37 MB to import, most of it for models that are not
 import asyncio
 import contextlib
 import logging
-import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 from engine.config import KubernetesConfig
 from engine.errors import UsageError
+from enrichers import kubernetes_access as access
+from enrichers.kubernetes_access import kubeconfig_files
 from enrichers.kubernetes_failures import Failure, Unauthorized, failure_of, retry_after, status_of
 from enrichers.kubernetes_resources import Resource
 
@@ -26,16 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Where a pod finds its token (Kubernetes: "Accessing the API from within a Pod").
-SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_HOST: Final = "KUBERNETES_SERVICE_HOST"
 #: Bytes of an error's answer that are read.
 _STATUS_BYTES: Final = 64 << 10
-
-
-def in_cluster() -> bool:
-    """Whether this process runs in a pod with a service account."""
-    return bool(os.environ.get(_HOST)) and (SERVICE_ACCOUNT / "token").is_file()
 
 
 class Connection:
@@ -95,12 +87,12 @@ class Connection:
         from kubernetes_asyncio.config import load_kube_config
         from kubernetes_asyncio.config.incluster_config import InClusterConfigLoader
 
-        if in_cluster() and not self._config.kubeconfig:
-            token, certificate = (str(SERVICE_ACCOUNT / name) for name in ("token", "ca.crt"))
+        if access.in_cluster() and not self._config.kubeconfig:
+            token, certificate = (str(access.SERVICE_ACCOUNT / name) for name in ("token", "ca.crt"))
             InClusterConfigLoader(token, certificate).load_and_set(configuration)
             return
-        file = self._config.kubeconfig or None
-        await load_kube_config(file, self._config.context or None, configuration, persist_config=False)
+        files = ":".join(map(str, kubeconfig_files(self._config)))
+        await load_kube_config(files, self._config.context or None, configuration, persist_config=False)
 
     @contextlib.asynccontextmanager
     async def get(

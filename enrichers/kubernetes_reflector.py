@@ -27,7 +27,7 @@ _WORKING: Final = 1.0
 class Reflector:
     """One resource. What was known stays until a complete list says otherwise.
 
-    :ivar current: whether the server was in reach at the last attempt.
+    :ivar current: whether the server is in reach: false from the second attempt on that fails.
     :ivar refused: whether it was for a missing right that it was not.
     :ivar listed: set once the first list is complete.
     :ivar heard: when the server said something last, by the monotonic clock; 0 for never.
@@ -81,7 +81,8 @@ class Reflector:
             self._pauses.next()
             return
         self.refused = isinstance(error, Forbidden)
-        self._become(current=False)
+        if self._pauses.failed:  # one connection that was cut is made again in a moment
+            self._become(current=False)
         self._noted["forbidden" if self.refused else "failures"] += 1
         self._complain(error)
         await asyncio.sleep(self._pauses.next(error.wait))

@@ -12,8 +12,9 @@ import pytest
 
 from engine.config import KubernetesConfig, load_config
 from engine.errors import UsageError
-from enrichers import kubernetes_connection
-from enrichers.kubernetes import Kubernetes, is_wanted
+from enrichers import kubernetes_access
+from enrichers.kubernetes import Kubernetes
+from enrichers.kubernetes_access import is_wanted
 from tests.integration.kube_api import KubeApi, kube_api, kubeconfig
 from tests.integration.kube_objects import PodSketch
 from tests.integration.kube_site import following, pod_at, until
@@ -59,7 +60,7 @@ def account(tls_api: KubeApi, certificate: Path, tmp_path: Path, monkeypatch: py
     folder.mkdir()
     (folder / "ca.crt").write_bytes((certificate / "ca.crt").read_bytes())
     (folder / "token").write_text("first\n")
-    monkeypatch.setattr(kubernetes_connection, "SERVICE_ACCOUNT", folder)
+    monkeypatch.setattr(kubernetes_access, "SERVICE_ACCOUNT", folder)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(tls_api.port))
     return folder
@@ -163,7 +164,7 @@ async def test_a_right_to_list_without_one_to_watch(
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "cannot be used"), ("{}", "Expected key"), ("clusters: [", "cannot be used")],
+    [("", "is no kubeconfig"), ("{}", "has no context ''"), ("clusters: [", "is no kubeconfig")],
 )
 async def test_a_broken_kubeconfig_is_for_the_user_to_mend(tmp_path: Path, text: str, complaint: str) -> None:
     """The error names the file, and where to read on."""
@@ -180,11 +181,11 @@ async def test_a_broken_kubeconfig_is_for_the_user_to_mend(tmp_path: Path, text:
 async def test_a_missing_file_and_a_missing_context_are_named(api: KubeApi, tmp_path: Path) -> None:
     """A kubeconfig that is not there, and a context that it does not have."""
     missing = Kubernetes(KubernetesConfig(kubeconfig=str(tmp_path / "none")))
-    with pytest.raises(UsageError, match="none cannot be used"):
+    with pytest.raises(UsageError, match="none does not exist"):
         await missing.start()
     path = kubeconfig(tmp_path, api.url)
     other = Kubernetes(KubernetesConfig(kubeconfig=str(path), context="other"))
-    with pytest.raises(UsageError, match="other"):
+    with pytest.raises(UsageError, match="has no context 'other'; it has test"):
         await other.start()
 
 

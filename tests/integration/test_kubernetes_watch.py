@@ -133,7 +133,7 @@ async def test_answers_go_on_while_the_server_is_away(api: KubeApi, tmp_path: Pa
         fresh = enricher.statistics()
         assert (fresh.hits, fresh.misses, fresh.stale) == (1, 1, 0)
         await api.down()
-        await until(lambda: enricher.noted["failures"] >= 6)
+        await until(lambda: enricher.noted["failures"] >= 24)
         assert pod_at(enricher, pod(0).ip) == "pod-0"
         away = enricher.statistics()
         assert (away.hits, away.stale) == (2, 1)
@@ -181,14 +181,3 @@ async def test_objects_past_the_limit_are_counted(api: KubeApi, tmp_path: Path) 
         api.delete(pod(0).json())
         api.put(pod(19).json())
         await until(lambda: pod_at(enricher, pod(19).ip) == "pod-19")
-
-
-async def test_many_events_do_not_block_the_loop(api: KubeApi, tmp_path: Path) -> None:
-    """While a thousand events come in at once, other tasks get their turn."""
-    async with following(api, tmp_path) as enricher:
-        api.put(*(pod(number).json() for number in range(1, 1000)))
-        longest, last = 0.0, time.monotonic()
-        while pod_at(enricher, pod(999).ip) is None:
-            await asyncio.sleep(0)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
-        assert longest < 1
