@@ -13,6 +13,7 @@ from probes.headers import Headers, find_headers
 from probes.layout import enums, ring_record, rows_where, structs
 from probes.loader import Loaded, load
 from probes.mapped import MappedArray
+from probes.process import EXECUTIONS
 from probes.program import Feature, Hook, Taken, read_source
 from probes.ring import Ring
 
@@ -28,6 +29,7 @@ SOURCES = (
     "sweep.c",
     "tcp.c",
     "adopt.c",
+    "process.c",
 )
 MAPS = ("cells", "descriptions", "free_slots", "settings", "tallies", "ring")
 
@@ -88,7 +90,7 @@ LEFTOVERS = Feature(
     required=False,
     loss="orphans and connections waiting to be accepted at the start are not reported",
 )
-FEATURES = (STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS)
+FEATURES = (STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS, EXECUTIONS)
 
 #: As in the kernel (include/net/tcp_states.h).
 TCP_SYN_SENT = 2
