@@ -78,7 +78,9 @@ def read_process(pid: int, proc: Path = PROC) -> ProcessFacts | None:
     except (OSError, ValueError):
         return None
     executable = _executable(folder)
-    if executable and not arguments:  # in the midst of executing: the new program's arguments are not there yet
+    if (
+        executable and not arguments
+    ):  # in the midst of executing: the new program's arguments are not there yet
         return None
     return ProcessFacts(pid, uid, executable, arguments, started)
 
