@@ -12,6 +12,8 @@ from engine.row_stage import RowStage
 
 PREFIX = "TAILRACE_"
 
+#: Schemes of the URLs of Docker daemons.
+DOCKERS = ("unix", "tcp", "http", "https")
 #: Schemes of bus URLs.
 BUSES = ("memory", "nats")
 
@@ -44,6 +46,61 @@ class NatConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     source: Literal["auto", "kprobes", "netlink", "off"] = "auto"
     buffer_bytes: Annotated[int, msgspec.Meta(ge=1 << 12, le=1 << 30)] = 8 << 20
     entries: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 262144
+
+
+class ProcessConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What is said of processes.
+
+    :param redact: whether what looks like a secret is blotted out of command lines.
+    :param entries: processes known at once, also of those that ended.
+    """
+
+    redact: bool = True
+    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
+
+
+class DockerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How containers get their names.
+
+    :param enabled: ``auto`` asks the daemon whenever there is one, ``off`` never does.
+    :param url: where the daemon listens.
+    :param labels: of a container that are reported; ``*`` and ``?`` stand for any letters.
+    :param entries: containers and their addresses known at once, also of those that are gone.
+    """
+
+    enabled: Literal["auto", "off"] = "auto"
+    url: str = "unix:///var/run/docker.sock"
+    labels: tuple[str, ...] = ("org.opencontainers.image.version", "org.opencontainers.image.revision")
+    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
+
+    def __post_init__(self) -> None:
+        if self.url.partition("://")[0] not in DOCKERS:
+            raise ValueError(
+                f"docker.url must begin with one of {', '.join(f'{name}://' for name in DOCKERS)}"
+            )
+
+
+class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where this machine is.
+
+    :param source: whose metadata service is asked, at the start: ``auto`` asks all of them, ``off`` none.
+    :param provider: said of this machine whatever its cloud says; as are region and zone.
+    """
+
+    source: Literal["off", "auto", "aws", "gcp", "azure"] = "off"
+    provider: str = ""
+    region: str = ""
+    zone: str = ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is configured, under the names of the OpenTelemetry semantic conventions."""
+        said = {
+            "cloud.provider": self.provider,
+            "cloud.region": self.region,
+            "cloud.availability_zone": self.zone,
+        }
+        return {name: value for name, value in said.items() if value}
 
 
 class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -107,6 +164,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
 
     :param node: the name of this node in all output; the host name by default.
+    :param names: of networks and addresses: ``10.20.0.0/16: payments-db``; the longest prefix wins.
     :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
         for all of the machine.
     :param stage: what sinks get: flows, or the deltas that they are made of.
@@ -116,6 +174,10 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     namespaces: list[str] = []
     tcp: TcpConfig = TcpConfig()
     nat: NatConfig = NatConfig()
+    process: ProcessConfig = ProcessConfig()
+    docker: DockerConfig = DockerConfig()
+    cloud: CloudConfig = CloudConfig()
+    names: dict[str, str] = {}
     join: JoinConfig = JoinConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()

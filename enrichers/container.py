@@ -36,15 +36,16 @@ class Containers:
     def __init__(
         self, docker_url: str = "", labels: Sequence[str] = (), *, entries: int = CONTAINERS
     ) -> None:
-        self._memory = Intervals(entries)
-        self._watch = DockerWatch(docker_url, DockerMemory(self._memory, labels)) if docker_url else None
+        self._intervals = Intervals(entries)
+        self.memory = DockerMemory(self._intervals, labels)
+        self._watch = DockerWatch(docker_url, self.memory) if docker_url else None
         self._task: asyncio.Task[None] | None = None
         self._hits = self._misses = self._stale = 0
 
     @property
     def version(self) -> int:
         """Grows with what is learnt of containers."""
-        return self._memory.version
+        return self._intervals.version
 
     async def start(self) -> None:
         """Begin to watch Docker, if it is to be watched."""
@@ -70,7 +71,7 @@ class Containers:
         return entity or None
 
     def _known(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
-        identity = self._memory.find(kind, value, at_ns)
+        identity = self._intervals.find(kind, value, at_ns)
         return identity.entity if identity else None
 
     def _count(self, *, found: bool, from_docker: bool) -> None:
@@ -84,7 +85,7 @@ class Containers:
         age = float("inf") if heard is None else time.monotonic() - heard
         if self._watch and self._watch.connected:
             age = 0.0  # a daemon that is silent has nothing to say
-        counts = self._memory.statistics(age)
+        counts = self._intervals.statistics(age)
         return replace(counts, hits=self._hits, misses=self._misses, stale=self._stale)
 
 

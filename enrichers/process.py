@@ -28,6 +28,7 @@ CENSUS_SECONDS: Final = 1.0
 READS: Final = 1024
 #: Pids that were asked for in vain, and pids to read again: remembered at most.
 NOTES: Final = 4096
+PID_DIGITS: Final = 10
 
 
 class Processes:
@@ -55,7 +56,7 @@ class Processes:
         self._users = Users(passwd)
         self._memory = Intervals(entries)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
-        self._missed: set[int] = set()
+        self._missed: set[str] = set()
         self._unsure: set[int] = set()
         self._heard: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -91,7 +92,7 @@ class Processes:
         before = self._memory.find(KeyKind.PROCESS, str(facts.pid), at_ns)
         if before:
             self._memory.end(KeyKind.PROCESS, str(facts.pid), at_ns, before.begin_ns)
-        if before or facts.pid in self._missed:
+        if before or str(facts.pid) in self._missed:
             self._version += 1
         self._add(facts, at_ns)
         if (facts.cut or not facts.named) and len(self._unsure) < NOTES:
@@ -140,16 +141,18 @@ class Processes:
             return
         again = held is not None and started_ns <= held.begin_ns  # else its pid went to another process
         self._add(facts, held.begin_ns if held and again else started_ns)
-        if facts.pid in self._missed or held:
+        if str(facts.pid) in self._missed or held:
             self._version += 1
-        self._missed.discard(facts.pid)
+        self._missed.discard(str(facts.pid))
         self._unsure.discard(facts.pid)
 
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
         """Who had this pid at that time."""
         entity = self._memory.lookup(kind, value, at_ns)
-        if entity is None and value.isdecimal() and len(self._missed) < NOTES:
-            self._missed.add(int(value))
+        if entity is None and kind is KeyKind.PROCESS and len(value) <= PID_DIGITS:
+            if len(self._missed) >= NOTES:
+                self._missed.clear()
+            self._missed.add(value)
         return entity
 
     def statistics(self) -> EnricherStatistics:
