@@ -69,6 +69,7 @@ class Processes:
 
     async def start(self) -> None:
         """Begin to watch /proc."""
+        await asyncio.to_thread(self._users.refresh)  # what is asked for soon has names of users already
         self._task = asyncio.create_task(self._watch())
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """Paths of cgroups as container runtimes and systemd make them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrichers.cgroup_path import CgroupOwner, owner_of
@@ -117,6 +117,7 @@ def test_the_container_is_known_without_the_upper_levels(path: str) -> None:
     assert owner_of(name).container in (GOLDEN[path].container, "")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(st.sampled_from("/-._:\\xabcdef0123podkubeslice"), max_size=200) | st.text())
 def test_any_text_is_taken(path: str) -> None:
     """Names that nobody thought of raise nothing."""

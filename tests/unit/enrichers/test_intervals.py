@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -84,8 +84,10 @@ class IntervalsMachine(RuleBasedStateMachine):
 
 
 TestIntervals = IntervalsMachine.TestCase
+TestIntervals.settings = settings(deadline=None)  # the machine may be busy
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 20)), max_size=60))
 def test_version_grows_with_every_change(spans: list[tuple[int, int]]) -> None:
     """An answer that differs from the one before has another version; adding the same again changes none."""

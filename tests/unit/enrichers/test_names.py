@@ -3,7 +3,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.enricher import KeyKind
@@ -43,6 +43,7 @@ def test_the_longest_prefix_wins(address: str, name: str | None) -> None:
     assert name_in(names, address) == name
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.tuples(st.integers(0, 255), st.integers(24, 32)), max_size=8, unique_by=lambda pair: pair[1]),
     st.integers(0, 255),

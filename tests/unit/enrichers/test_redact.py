@@ -3,7 +3,7 @@
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrichers.redact import BLOT, redacted
@@ -104,6 +104,7 @@ def test_what_is_no_secret_stays(command: str) -> None:
     assert redacted(line(command)) == line(command)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.sampled_from(WITH_SECRET), st.from_regex(r"[A-Za-z][A-Za-z0-9_+!%]{7,20}", fullmatch=True))
 def test_whatever_the_secret_is(command: str, secret: str) -> None:
     """No secret is known by its own form."""
@@ -117,6 +118,7 @@ def test_the_rest_of_the_line_stays() -> None:
     assert cleaned == ["app", "--password=***", "--port=80", "postgres://me:***@db/name", "A=1", "TOKEN=***"]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.text(max_size=40), max_size=6))
 def test_any_arguments_are_taken(arguments: list[str]) -> None:
     """Nothing that a process can be called with raises, and as many arguments come out as went in."""
