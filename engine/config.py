@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -147,24 +147,16 @@ class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether and how the API server of Kubernetes is asked who somebody is.
 
-    :param enabled: ``auto``: in a pod with a service account, or if ``kubeconfig`` is set. YAML reads a bare ``on``
-        or ``off`` as true or false: both forms are taken.
+    :param enabled: ``auto``: in a pod with a service account, or if ``kubeconfig`` is set.
     :param kubeconfig: a file; empty for the service account, or outside of a cluster $KUBECONFIG or ~/.kube/config.
     :param context: of the kubeconfig; empty for its current one.
     :param objects: of all kinds kept at once, and as many identities; more are counted and not known.
     """
 
-    enabled: Literal["auto", "on", "off"] | bool = "auto"
+    enabled: Literal["auto", "on", "off"] = "auto"
     kubeconfig: str = ""
     context: str = ""
     objects: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 131072
-
-    @property
-    def mode(self) -> str:
-        """``auto``, ``on`` or ``off``."""
-        if isinstance(self.enabled, bool):
-            return "on" if self.enabled else "off"
-        return self.enabled
 
 
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -223,6 +215,7 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     """
     settings = _read(path) if path else {}
     _overlay(settings, environment)
+    _say_on_and_off(settings)
     try:
         return msgspec.convert(settings, Config, strict=True)
     except msgspec.ValidationError as error:
@@ -260,6 +253,16 @@ def _overlay(settings: dict[str, Any], environment: Mapping[str, str]) -> None:
             if not isinstance(target, dict):
                 raise UsageError(f"{name} sets a key of `{part}`, which the file gives another form")
         target[where[-1]] = text if kind is str else _value(text)
+
+
+def _say_on_and_off(settings: dict[str, Any]) -> None:
+    """YAML reads a bare ``off`` as false: where a key wants the word, it is put back."""
+    for _, where, kind in _keys(Config, ()):
+        section: Any = settings
+        for part in where[:-1]:
+            section = section.get(part) if isinstance(section, dict) else None
+        if "off" in get_args(kind) and isinstance(section, dict) and isinstance(section.get(where[-1]), bool):
+            section[where[-1]] = "on" if section[where[-1]] else "off"
 
 
 def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> list[tuple[str, tuple[str, ...], Any]]:

@@ -13,9 +13,10 @@ def cluster_identity(config: Config, node: NodeIdentity | None = None) -> Cluste
     :param node: whose containers' addresses are known too.
     """
     enrichers: list[Enricher] = []
-    if config.kubernetes.mode != "off":
+    if config.kubernetes.enabled != "off":
         # slow to import, and needed by few
-        from enrichers.kubernetes import Kubernetes, is_wanted
+        from enrichers.kubernetes import Kubernetes
+        from enrichers.kubernetes_access import is_wanted
 
         if is_wanted(config.kubernetes):
             enrichers.append(Kubernetes(config.kubernetes))

@@ -22,9 +22,9 @@ def in_cluster() -> bool:
 
 def is_wanted(config: KubernetesConfig) -> bool:
     """Whether Kubernetes is to be asked: ``auto`` means in a pod, or if a kubeconfig is named."""
-    if config.mode == "auto":
+    if config.enabled == "auto":
         return bool(config.kubeconfig) or in_cluster()
-    return config.mode == "on"
+    return config.enabled == "on"
 
 
 def check(config: KubernetesConfig) -> None:

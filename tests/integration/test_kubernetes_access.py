@@ -203,9 +203,9 @@ def test_on_and_off_may_be_written_bare(tmp_path: Path) -> None:
     """YAML takes a bare on or off as true or false; both forms mean the same, also in the environment."""
     path = tmp_path / "tailrace.yaml"
     path.write_text("kubernetes: {enabled: off}")
-    assert load_config(path, {}).kubernetes.mode == "off"
-    assert load_config(path, {"TAILRACE_KUBERNETES_ENABLED": "on"}).kubernetes.mode == "on"
-    assert load_config(path, {"TAILRACE_KUBERNETES_ENABLED": "auto"}).kubernetes.mode == "auto"
+    assert load_config(path, {}).kubernetes.enabled == "off"
+    assert load_config(path, {"TAILRACE_KUBERNETES_ENABLED": "on"}).kubernetes.enabled == "on"
+    assert load_config(path, {"TAILRACE_KUBERNETES_ENABLED": "auto"}).kubernetes.enabled == "auto"
 
 
 async def test_switched_off_it_asks_nobody(api: KubeApi, tmp_path: Path) -> None:

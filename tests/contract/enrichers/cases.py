@@ -13,6 +13,7 @@ from enrichers.container import Containers
 from enrichers.names import ConfiguredNames
 from enrichers.process import Processes
 from probes.layout import structs
+from tests.contract.enrichers.kubernetes_case import kubernetes_key, make_kubernetes, teach_kubernetes
 
 #: Identities that an enricher of the suite may keep.
 ENTRIES: Final = 64
@@ -75,5 +76,8 @@ CASES: Final = (
         lambda _: ConfiguredNames({"10.0.0.0/8": "inside"}, entries=ENTRIES),
         lambda n: (KeyKind.ADDRESS, f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"),
         timeless=True,
+    ),
+    EnricherCase(
+        "kubernetes", lambda folder: make_kubernetes(folder, ENTRIES), kubernetes_key, teach_kubernetes
     ),
 )
