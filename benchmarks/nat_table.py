@@ -109,7 +109,12 @@ class Rows:
     def come(self, new: np.ndarray, gone: np.ndarray) -> Callable[[], object]:
         """Entries that end, then new ones."""
         come, go = pairs_of(new), pairs_of(gone)
-        return lambda: (self._table.forget(go), self._table.learn(come))
+
+        def work() -> None:
+            self._table.forget(go)
+            self._table.learn(come)
+
+        return work
 
     def look_up(self, window: int) -> Callable[[], object]:
         """Rows that are dictionaries."""
