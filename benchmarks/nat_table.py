@@ -110,11 +110,11 @@ class Rows:
         """Entries that end, then new ones."""
         come, go = pairs_of(new), pairs_of(gone)
 
-        def change() -> None:
+        def work() -> None:
             self._table.forget(go)
             self._table.learn(come)
 
-        return change
+        return work
 
     def look_up(self, window: int) -> Callable[[], object]:
         """Rows that are dictionaries."""

@@ -77,11 +77,12 @@ class Rows:
 
 def read_rows(path: Path, port: int) -> Rows:
     """The rows of a file and of those that it became when it grew too large, the oldest first."""
+    return Rows(lines_of(path), port)
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of such files."""
     older = sorted(path.parent.glob(f"{path.name}.*"), key=lambda it: int(it.suffix[1:]), reverse=True)
-    return Rows(_lines([*older, path]), port)
-
-
-def _lines(paths: Iterable[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
+    for each in (*older, path):
+        with each.open("rb") as file:
             yield from file

@@ -12,6 +12,7 @@ from typing import Final
 
 from benchmarks.children import Child, find, holds, running
 from benchmarks.peers.headers import bcc_environment
+from engine.row_stage import RowStage
 
 #: From its first hook until a watcher has done with starting: adoption, the first window.
 SETTLE_SECONDS: Final = 1.2
@@ -41,16 +42,16 @@ def program() -> str | Path:
 
 
 @contextlib.contextmanager
-def _tailrace(sink: str) -> Iterator[Child]:
-    command = [program(), "run", "--stage", "deltas", "--sink", sink]
+def _tailrace(sink: str, stage: RowStage) -> Iterator[Child]:
+    command = [program(), "run", "--stage", stage, "--sink", sink]
     with running(command, ready=holds("bpf_link", "bpf-link")) as child:
         time.sleep(SETTLE_SECONDS)
         yield child
 
 
-def tailrace(output: Path) -> AbstractContextManager[Child]:
+def tailrace(output: Path, stage: RowStage = "deltas") -> AbstractContextManager[Child]:
     """``tailrace run`` writing every row to a file, as JSON."""
-    return _tailrace(f"jsonl:{output}")
+    return _tailrace(f"jsonl:{output}", stage)
 
 
 @contextlib.contextmanager

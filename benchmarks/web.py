@@ -5,7 +5,7 @@ import re
 import socket
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,6 +77,22 @@ class Paced:
         return self.connections / self.seconds
 
 
+def ask(url: str, seconds: int, connections: int, *, close: bool, prefix: Sequence[str | Path] = ()) -> Asked:
+    """Lets wrk ask as fast as it goes.
+
+    :param prefix: the beginning of a command line that runs somewhere else, as in a network namespace.
+    """
+    header = ["-H", "Connection: close"] if close else []
+    command = [*prefix, find("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", *header, url]
+    text = finish(command, seconds + 30)
+    found = re.search(r"(\d+) requests in ([\d.]+)(m?s)", text)
+    if not found:
+        raise TailraceError("wrk printed no result", text)
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    failed = sum(int(count) for count in errors.groups()) if errors else 0
+    return Asked(int(found[1]), float(found[2]) / (1000 if found[3] == "ms" else 1), failed)
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -114,16 +130,7 @@ class Web:
 
     def wrk(self, seconds: int, connections: int, *, close: bool) -> Asked:
         """Ask as fast as it goes; ``close``: one connection per request."""
-        header = ["-H", "Connection: close"] if close else []
-        url = f"http://127.0.0.1:{self.port}/"
-        command = [find("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", *header, url]
-        text = finish(command, seconds + 30)
-        found = re.search(r"(\d+) requests in ([\d.]+)(m?s)", text)
-        if not found:
-            raise TailraceError("wrk printed no result", text)
-        errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-        failed = sum(int(count) for count in errors.groups()) if errors else 0
-        return Asked(int(found[1]), float(found[2]) / (1000 if found[3] == "ms" else 1), failed)
+        return ask(f"http://127.0.0.1:{self.port}/", seconds, connections, close=close)
 
     def pace(self, seconds: int, rate: int, threads: int = 4) -> Paced:
         """Ask at a fixed rate, one connection per request."""

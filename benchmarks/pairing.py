@@ -1,0 +1,139 @@
+"""Whether each connection through DNAT is one flow of both ends, with the backend whose nginx logged it."""
+
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks.dnat import SERVICE_PORT, Request, Service, service
+from benchmarks.figure import Bar, Reading
+from benchmarks.peers import paired
+from benchmarks.rows_file import lines_of
+from benchmarks.watchers import tailrace
+
+SECONDS: Final = 10
+CONNECTIONS: Final = 32
+#: From the end of the load until what was under way has ended and the last window is cut.
+LAST_SECONDS: Final = 3.0
+
+
+class Line(msgspec.Struct):
+    """What is read of a line; the last row of a connection says ``closed``."""
+
+    kind: str
+    called: str = msgspec.field(name="service.address", default="")
+    called_port: int = msgspec.field(name="service.port", default=0)
+    port: int = msgspec.field(name="client.port", default=0)
+    server: str = msgspec.field(name="server.address", default="")
+    evidence: str = ""
+    opened_at: int = msgspec.field(name="connection.opened_at_ns", default=0)
+    closed: bool = msgspec.field(name="connection.closed", default=False)
+    stages: dict[str, Any] = {}
+
+
+class Told:
+    """Connections to a service, as ``tailrace run`` wrote them.
+
+    :param whole: those with both ends, in the order in which they were opened.
+    :param others: rows of the end of connections that lack one.
+    """
+
+    def __init__(self, lines: Iterable[bytes], address: str) -> None:
+        decoder, ended, self.ledger = msgspec.json.Decoder(Line), list[Line](), dict[str, Any]()
+        for line in map(decoder.decode, lines):
+            if line.kind == "ledger":
+                self.ledger = line.stages
+            elif line.closed and (line.called, line.called_port) == (address, SERVICE_PORT):
+                ended.append(line)
+        ended.sort(key=lambda line: line.opened_at)
+        self.whole = [line for line in ended if line.evidence == "both"]
+        self.others = len(ended) - len(self.whole)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What the ledger says was lost, by stage and reason."""
+        return {
+            f"{name}.{reason}": count
+            for name, stage in self.ledger.items()
+            for reason, count in stage["dropped"].items()
+            if count
+        }
+
+    def compared(self, truth: list[Request]) -> tuple[int, int]:
+        """How many requests have their flow, and how many flows name the wrong backend.
+
+        A client's port serves again, seconds later, and may come to the other backend: the order tells which is which.
+        """
+        flows = defaultdict[int, list[str]](list)
+        for line in self.whole:
+            flows[line.port].append(line.server)
+        right = wrong = 0
+        for port, backends in by_port(truth).items():
+            same = [told == backend for told, backend in zip(flows[port], backends, strict=False)]
+            right, wrong = right + sum(same), wrong + same.count(False)
+        return right, wrong
+
+
+def by_port(requests: Iterable[Request]) -> dict[int, list[str]]:
+    """Backends in the order of requests."""
+    backends = defaultdict[int, list[str]](list)
+    for request in requests:
+        backends[request.port].append(request.backend)
+    return backends
+
+
+def full_speed(site: Service, watchers: Iterable[AbstractContextManager[object]]) -> list[Request]:
+    """What the backends logged of a load that all of ``watchers`` watch."""
+    with site.up():
+        with ExitStack() as stack:
+            for watcher in watchers:
+                stack.enter_context(watcher)
+            site.ask(SECONDS, CONNECTIONS)
+            time.sleep(LAST_SECONDS)
+    return site.requests()
+
+
+def told() -> tuple[list[Request], Told]:
+    """The load with Tailrace."""
+    with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder, service() as site:
+        output = Path(folder, "flows.jsonl")
+        truth = full_speed(site, [tailrace(output, stage="flows")])
+        return truth, Told(lines_of(output), site.address)
+
+
+def told_by_peers() -> tuple[list[Request], dict[str, paired.Pairs]]:
+    """The same load with the peers, both at once."""
+    with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder, service() as site:
+        events, samples = Path(folder, "events"), Path(folder, "samples")
+        client, router, *backends = site.places
+        spaces = [place.namespace for place in (client, *backends)]
+        watchers = [paired.events(router.namespace, events), paired.samples(spaces, samples)]
+        truth = full_speed(site, watchers)
+        addresses = {place.namespace: place.ipv4 for place in backends}
+        return truth, {
+            paired.CONNTRACK: paired.told_by_events(events, site.address),
+            paired.SS: paired.told_by_samples(samples, client.namespace, addresses),
+        }
+
+
+def measure() -> Iterator[Reading]:
+    """Percent of connections that are one flow with both ends and the right backend; then those with a wrong one."""
+    truth, ours = told()
+    right, wrong = ours.compared(truth)
+    shares = Counter(request.backend for request in truth)
+    note = f"{len(truth):,} connections in {SECONDS} s, {sorted(shares.values())} by backend"
+    note += f"; {ours.others} ends alone; lost: {ours.lost or 'nothing'}"
+    logged, peers = told_by_peers()
+    asked = Counter((request.port, request.backend) for request in logged)
+    for name, pairs in peers.items():
+        found = (asked & pairs).total()
+        remark = f"{note}; peer: {found:,} of {len(logged):,}"
+        share, theirs = 100 * right / len(truth), 100 * found / len(logged)
+        yield Reading(share, "%", Bar(at_least=100), name, theirs, "more", remark)
+    yield Reading(wrong, "wrong backends", Bar(at_most=0), note="by the logs of both nginx")
+    yield Reading(sum(ours.lost.values()), "lost", Bar(at_most=0), note="all stages of the ledger")
