@@ -26,6 +26,7 @@ from engine.transport.embedded import EmbeddedApp, embedded_app
 from probes.conntrack import Conntrack
 from probes.limited import LimitedProbe
 from probes.namespaces import ChosenNamespaces
+from probes.nat import KPROBES
 from probes.source import Source
 from probes.tcp import TcpProbe
 
@@ -167,7 +168,8 @@ class KernelSource:
 
     def __init__(self, config: Config) -> None:
         self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
-        self._probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
+        tcp = config.tcp
+        self._probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters, config.nat.source)
         self._conntrack = self._see_rewrites(config)
         feeds = {"conntrack": self._conntrack} if self._conntrack else {}
         limited = LimitedProbe(self._probe, ChosenNamespaces(config.namespaces))
@@ -186,6 +188,7 @@ class KernelSource:
         """
         await asyncio.to_thread(self._probe.start)
         if self._conntrack:
+            self._conntrack.listen = KPROBES not in {taken.hook for taken in self._probe.taken}
             self._conntrack.start()
 
     async def run(self, send: Send) -> None:

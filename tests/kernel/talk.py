@@ -11,8 +11,9 @@ import numpy as np
 
 from probes.layout import enums, structs
 from probes.tcp import TcpProbe
+from tests.slowness import SLOWNESS
 
-DEADLINE_SECONDS: Final = 10
+DEADLINE_SECONDS: Final = 10 * SLOWNESS
 KIND: Final = enums()["event_kind"]
 ROLE: Final = enums()["role"]
 
