@@ -67,7 +67,7 @@ class Told:
     def compared(self, truth: list[Request]) -> tuple[int, int]:
         """How many requests have their flow, and how many flows name the wrong backend.
 
-        A client's port serves again, seconds later, and may come to the other backend: the order tells which is which.
+        A client's port serves again, seconds later, and may come to the other backend: the order tells them apart.
         """
         flows = defaultdict[int, list[str]](list)
         for line in self.whole:
@@ -89,12 +89,11 @@ def by_port(requests: Iterable[Request]) -> dict[int, list[str]]:
 
 def full_speed(site: Service, watchers: Iterable[AbstractContextManager[object]]) -> list[Request]:
     """What the backends logged of a load that all of ``watchers`` watch."""
-    with site.up():
-        with ExitStack() as stack:
-            for watcher in watchers:
-                stack.enter_context(watcher)
-            site.ask(SECONDS, CONNECTIONS)
-            time.sleep(LAST_SECONDS)
+    with site.up(), ExitStack() as stack:
+        for watcher in watchers:
+            stack.enter_context(watcher)
+        site.ask(SECONDS, CONNECTIONS)
+        time.sleep(LAST_SECONDS)
     return site.requests()
 
 
