@@ -6,6 +6,8 @@ DEBIAN := python3-bpfcc bpftool python3-venv iproute2
 DEBIAN_TEST := gcc libc6-dev nats-server openssl iptables nftables conntrack
 # Not beside a Docker of another origin, which it would replace.
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
+# A stock kernel, what boots it, and what makes it rewrite; there is none where the processor is another.
+DEBIAN_VM := qemu-system-x86 linux-image-amd64 linux-headers-amd64 kmod busybox-static
 DEBIAN_BENCH := bpfcc-tools nginx-light wrk iperf3
 ARGS ?=
 
@@ -13,6 +15,7 @@ ARGS ?=
 
 setup: setup-run
 	@scripts/debian $(DEBIAN_TEST)
+	@[ "$$(uname -m)" != x86_64 ] || scripts/debian $(DEBIAN_VM)
 
 setup-run: $(VENV)/.ready
 	@scripts/debian $(DEBIAN)

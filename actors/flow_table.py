@@ -171,6 +171,19 @@ class FlowTable:
             going = flows[self.used[flows] & (self._life[flows] == life)]
             self._release(np.unique(going))
 
+    def in_use(self, name: str) -> np.ndarray:
+        """The numbers that any end says under ``name``, or, for ``node``, of their nodes."""
+        flows = np.flatnonzero(self.used)
+        held = [(end.node if name == "node" else end.said[name])[flows] for end in self.ends]
+        return np.unique(np.concatenate(held))
+
+    def forget_node(self, node: int) -> None:
+        """This start of a node is over: its ends are as if they had never reported; who is left waits for others."""
+        for end, other in (self.ends, self.ends[::-1]):
+            flows = np.flatnonzero(self.used & (end.node == node)).astype(np.int32)
+            end.clear(flows)
+            self._release(flows[other.node[flows] == 0])
+
     def learn_chain(self, flows: np.ndarray, first: np.ndarray, rewrites: np.ndarray) -> None:
         """What the tuple of each flow was at first, and how often it was rewritten."""
         self.called.view("V36")[flows] = first.view("V36")

@@ -1,8 +1,6 @@
 """The joiner: delta rows of both ends of connections in, one flow row per connection and second out."""
 
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import numpy as np
@@ -10,59 +8,20 @@ import numpy.typing as npt
 
 from actors.flow_rows import REPORTED, flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
-from actors.known import Nodes, Paths, Places
+from actors.identity import PATIENCE, Cluster
+from actors.join_names import Names
+from actors.join_rows import Rows
+from actors.known import Places
 from actors.resolver import callers
 from actors.tuple_index import NOWHERE, make_keys
 from engine.batch import DeltaBatch
-from engine.chains import HOP, Chains
+from engine.chains import Chains
 from engine.flow_batch import FlowBatch, Node, flow_chunks
 from engine.flow_schema import empty_flows
 from engine.ledger import Ledger
-from engine.schema import DELTA_COLUMNS, Columns, flags
+from engine.schema import Columns, flags
 
 _TCP: Final = 6
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Delta rows of one window, of any nodes, with numbers that hold in the joiner.
-
-    :param columns: of the delta schema; ``cgroup.index`` is the joiner's.
-    :param node: the joiner's number of the node of each row.
-    :param crc: a number of the node that holds everywhere.
-    :param seq: of the delta message of each row.
-    :param chains: what ``nat.index`` points into.
-    """
-
-    columns: Columns
-    node: np.ndarray
-    crc: np.ndarray
-    seq: np.ndarray
-    chains: Chains
-
-    def __len__(self) -> int:
-        return len(self.node)
-
-    def take(self, rows: np.ndarray, names: Iterable[str] = DELTA_COLUMNS) -> "Rows":
-        """Some of them, with these columns of theirs."""
-        if len(rows) == len(self):
-            return self
-        columns = {name: self.columns[name].take(rows) for name in names}
-        return replace(
-            self,
-            columns=columns,
-            node=self.node.take(rows),
-            crc=self.crc.take(rows),
-            seq=self.seq.take(rows),
-        )
-
-    def hops(self) -> np.ndarray:
-        """The resolved tuples; ``HOP``."""
-        hops = np.empty(len(self), HOP)
-        for part in ("address", "port"):
-            hops[f"source_{part}"] = self.columns[f"connection.source.{part}"]
-            hops[f"destination_{part}"] = self.columns[f"connection.destination.{part}"]
-        return hops
 
 
 class Joiner:
@@ -70,15 +29,17 @@ class Joiner:
 
     :param node: who joins, and ``boot``, since when: they name the batches.
     :param flows: connections at once.
+    :param cluster: knows more than the nodes do of who is at an end.
     """
 
-    def __init__(self, node: str, boot: str, ledger: Ledger, flows: int = FLOWS) -> None:
+    def __init__(
+        self, node: str, boot: str, ledger: Ledger, flows: int = FLOWS, cluster: Cluster | None = None
+    ) -> None:
         self._name = Node(node, boot)
         self._stage = ledger.stage("join", "rows")
         self._table = FlowTable(flows, self._stage)
         self._places = Places()
-        self._paths = Paths()
-        self._nodes = Nodes()
+        self._names = Names(self._table, self._places, self._stage, cluster)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[DeltaBatch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -102,21 +63,21 @@ class Joiner:
     def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[FlowBatch]:
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
-        parts = list(self._join(self._collect(batches), window)) if batches else []
+        parts = list(self._join(self._names.rows(batches), window)) if batches else []
         columns = _concatenated(parts)
-        chains = _chain_table(
-            self._table, columns
-        )  # before flows that have ended, and their hops, are forgotten
+        # before flows that have ended, and their hops, are forgotten
+        chains = _chain_table(self._table, columns)
         self._table.expire(window)
-        columns, paths = self._paths.used(columns)
+        columns, paths, nodes, entities = self._names.tables(columns, window)
         whole = FlowBatch(
             *self._name,
             self._seq,
             window,
             columns,
-            cgroups=paths,
-            nodes=self._nodes.names(),
-            chains=chains,
+            paths,
+            nodes,
+            chains,
+            entities,
             open_sockets=max((batch.open_sockets for batch in batches), default=0),
             ledger=ledger or {},
         )
@@ -126,26 +87,6 @@ class Joiner:
         rows = sum(map(len, batches))
         self._stage.queued -= rows
         self._stage.delivered += rows
-
-    def _collect(self, batches: list[DeltaBatch]) -> Rows:
-        """The rows of all batches, with the joiner's numbers."""
-        columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in DELTA_COLUMNS}
-        numbers = [self._paths.numbers(batch.cgroups)[batch.columns["cgroup.index"]] for batch in batches]
-        columns["cgroup.index"] = np.concatenate(numbers)
-        chains, shifts = Chains.joined([batch.chains for batch in batches])
-        counts = [len(batch) for batch in batches]
-        if len(chains) > 1:
-            shift = np.repeat(np.array(shifts, np.uint32), counts)
-            columns["nat.index"] = np.where(columns["nat.index"], columns["nat.index"] + shift, 0)
-        return Rows(
-            columns,
-            np.repeat(
-                np.array([self._nodes.number(batch.node, batch.boot) for batch in batches], np.uint32), counts
-            ),
-            np.repeat(np.array([zlib.crc32(batch.node.encode()) for batch in batches], np.uint32), counts),
-            np.repeat(np.array([batch.seq for batch in batches], np.uint64), counts),
-            chains,
-        )
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns; rows of a socket that has several in this window, each of its own second, come apart."""
@@ -237,6 +178,7 @@ class Joiner:
         table.type[flows] = rows.columns["network.type"]
         self._learn_chains(side, flows, rows, hops)
         alone = flows[~other]
+        self._names.identity.find_strangers(table, 1 - side, alone, window)
         absent = table.final["destination_address"] if side == CLIENT_SIDE else table.called["source_address"]
         table.near[alone] = [address in self._near for address in absent[alone].tolist()]
 
@@ -277,6 +219,7 @@ class Joiner:
             (self._scratch[flows[mine]], part.columns, part.seq)
             for mine, part in zip((client, server), said, strict=True)
         )
+        self._find_late(chosen, window)
         columns = flow_columns(table, chosen, (reports[0], reports[1]))
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
@@ -285,6 +228,13 @@ class Joiner:
         self._stage.note("one_end_only", int(np.count_nonzero(ended & lonely)))
         table.retire(chosen[ended | self._whole(chosen)], window)
         return columns
+
+    def _find_late(self, flows: np.ndarray, window: int) -> None:
+        """Asks again who the other end of a young connection is, that nobody knew."""
+        young = flows[self._table.met[flows] > window - PATIENCE]
+        for side, end in enumerate(self._table.ends):
+            absent = young[(end.node[young] == 0) & (end.said["entity.index"][young] == 0)]
+            self._names.identity.find_strangers(self._table, side, absent, window)
 
     def _whole(self, flows: np.ndarray) -> np.ndarray:
         """Which have two ends that have both ended."""

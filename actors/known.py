@@ -1,63 +1,83 @@
-"""What the joiner has met: nodes, cgroup paths, and where each socket's flow is."""
+"""What the joiner has met: numbers for nodes, paths and entities, and where each socket's flow is."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
 
 from actors.tuple_index import NOWHERE
-from engine.flow_batch import NOWHERE as NO_NODE
-from engine.flow_batch import Node
-from engine.flow_schema import SIDES
 from engine.schema import NO_SLOT, Columns
 
 if TYPE_CHECKING:
     from actors.flow_table import FlowTable
-    from actors.joiner import Rows
+    from actors.join_rows import Rows
 
-#: Different paths known; at the limit those of earlier windows are forgotten.
-PATHS: Final = 65536
-#: Starts of nodes known; at the limit the oldest are forgotten.
-NODES: Final = 65536
+#: Different values of a kind known at once.
+KNOWN: Final = 65536
 _NODE: Final = np.uint64(0x9E3779B97F4A7C15)
 
-
-class Nodes:
-    """Numbers of nodes and their starts; 0 is none."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Node, int] = {NO_NODE: 0}
-
-    def number(self, name: str, boot: str) -> int:
-        """The number of this start of the node."""
-        return self._numbers.setdefault(Node(name, boot), len(self._numbers))
-
-    def names(self) -> list[Node]:
-        """Nodes by number."""
-        return list(self._numbers)
+Value = TypeVar("Value", bound=Hashable)
 
 
-class Paths:
-    """Numbers of cgroup paths; 0 is the empty one."""
+class Numbers(Generic[Value]):
+    """Numbers for values, so that columns hold them; 0 is that of ``nothing``.
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {"": 0}
+    :param limit: at once; past it new values get 0, counted in ``refused``, until ``release`` made room.
+    """
 
-    def numbers(self, paths: list[str]) -> np.ndarray:
-        """The number of each path; at least one."""
-        numbers = [self._numbers.setdefault(path, len(self._numbers)) for path in paths]
-        return np.array(numbers or [0], np.uint32)
+    def __init__(self, nothing: Value, limit: int = KNOWN) -> None:
+        self._limit = limit
+        self._numbers: dict[Value, int] = {nothing: 0}
+        self._free: list[int] = []
+        self.values: list[Value] = [nothing]
+        self.refused = 0
 
-    def used(self, columns: Columns) -> tuple[Columns, list[str]]:
-        """Flow columns with numbers renumbered from 0, and the paths they stand for; the first is empty."""
-        marked = np.zeros(len(self._numbers), np.bool_)
-        names = [f"{side}.cgroup.index" for side in SIDES]
-        for name in names:
-            marked[columns[name]] = True
-        marked[0] = True
-        numbers = (np.cumsum(marked) - 1).astype(np.uint32)
-        paths = list(self._numbers)
-        kept = [paths[number] for number in np.flatnonzero(marked).tolist()]
-        return columns | {name: numbers[columns[name]] for name in names}, kept
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def number(self, value: Value) -> int:
+        """The number of this value."""
+        number = self._numbers.get(value)
+        if number is None:
+            number = self._new(value)
+        return number
+
+    def _new(self, value: Value) -> int:
+        if self._free:
+            number = self._free.pop()
+            self.values[number] = value
+        elif len(self.values) < self._limit:
+            number = len(self.values)
+            self.values.append(value)
+        else:
+            self.refused += 1
+            return 0
+        self._numbers[value] = number
+        return number
+
+    @property
+    def full(self) -> bool:
+        """Whether few new values would still find a number: time to ``release``."""
+        return len(self._free) + self._limit - len(self.values) < self._limit // 8
+
+    def release(self, in_use: np.ndarray) -> list[int]:
+        """Gives up, and returns, all numbers but 0 and those ``in_use``."""
+        kept = set(in_use.tolist()) | {0}
+        gone = [number for number in self._numbers.values() if number not in kept]
+        for number in gone:
+            del self._numbers[self.values[number]]
+        self._free += gone
+        return gone
+
+
+def used(columns: Columns, names: Sequence[str], count: int) -> tuple[Columns, list[int]]:
+    """Columns of numbers below ``count`` renumbered from 0, and the numbers that they stand for; 0 stays first."""
+    marked = np.zeros(count, np.bool_)
+    for name in names:
+        marked[columns[name]] = True
+    marked[0] = True
+    numbers = (np.cumsum(marked) - 1).astype(np.uint32)
+    return columns | {name: numbers[columns[name]] for name in names}, np.flatnonzero(marked).tolist()
 
 
 class Places:
@@ -99,6 +119,11 @@ class Places:
                 grown[: len(known)] = known
                 known = self._ends[node] = grown
             known[slots[mine]] = ends[mine]
+
+    def forget(self, nodes: Iterable[int]) -> None:
+        """These numbers will be those of other nodes."""
+        for node in nodes:
+            self._ends.pop(node, None)
 
     @staticmethod
     def repeated(rows: "Rows", new: np.ndarray) -> np.ndarray:

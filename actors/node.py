@@ -1,18 +1,21 @@
 """The node's actor: frames of the probe in, messages of delta rows out."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from actors.nat import ENTRIES, NatTable
+from actors.owners import Owners, WhoIs
 from actors.resolver import Resolver
 from actors.sockets import SocketTable
-from engine.batch import MESSAGE_BYTES, DeltaBatch, fitting
+from engine.batch import MESSAGE_BYTES, NOBODY, DeltaBatch, fitting
+from engine.enricher import Entity
 from engine.frames import FEEDS, EventFrame, SnapshotFrame, decode
 from engine.ledger import Ledger
 from engine.partition import by_partition
+from engine.schema import Columns
 from engine.spool import Outgoing
 from probes.layout import enums, rows_where, structs
 
@@ -21,6 +24,7 @@ STAGES = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
 
 _KIND = enums()["event_kind"]
 _NAT = (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"])
+_EXEC = (_KIND["KIND_EXEC"],)
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ class NodeActor:
     :param boot: names this boot of the node; with ``node`` and a batch's ``seq`` it names a message for good.
     :param entries: NAT entries that are kept.
     :param announces: whether ``nat.announce`` is called once a window.
+    :param who: knows processes and containers; nobody is named without.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class NodeActor:
         entries: int = ENTRIES,
         *,
         announces: bool = False,
+        who: WhoIs | None = None,
     ) -> None:
         self._node = node
         self._boot = boot
@@ -51,6 +57,8 @@ class NodeActor:
         self.table = SocketTable(slots, ledger.stage("sockets", "events"))
         self.nat = NatTable(entries, ledger.stage("nat", "entries"), announces=announces)
         self._resolver = Resolver(slots, self.nat)
+        self._owners = Owners(slots, who) if who else None
+        self._who = who
         self._seq = 0
         self.window = 0
 
@@ -81,12 +89,13 @@ class NodeActor:
             yield self._window(frame)
 
     def _take(self, frame: EventFrame) -> None:
-        """Events of sockets go to their table, those of conntrack to the other."""
-        rewrites = np.isin(frame.events["header"]["kind"], _NAT)
-        if rewrites.any():
-            entries = np.ascontiguousarray(rows_where(frame.events, rewrites)).view(structs()["nat_event"])
-            self.nat.learn(entries, frame.offset_ns)
-            frame = replace(frame, events=rows_where(frame.events, ~rewrites))
+        """Each event goes to who learns from its kind; those of sockets are what is left."""
+        rewrites, frame = _taken_out(frame, _NAT, "nat_event")
+        if len(rewrites):
+            self.nat.learn(rewrites, frame.offset_ns)
+        executions, frame = _taken_out(frame, _EXEC, "exec_event")
+        if len(executions) and self._who:
+            self._who.learn(executions, frame.offset_ns)
         self.table.apply(frame, self.window + 1)
 
     def _window(self, frame: SnapshotFrame) -> DeltaBatch:
@@ -95,6 +104,7 @@ class NodeActor:
             self._ledger.take(name, books)
         columns, cgroups = self.table.tick(frame)
         chains = self._resolver.resolve(columns, frame.window)
+        entities = self._identify(columns, cgroups, frame.window)
         self._rows.received += len(columns["socket.slot"])
         self._rows.queued += len(columns["socket.slot"])
         return DeltaBatch(
@@ -105,9 +115,16 @@ class NodeActor:
             columns,
             cgroups,
             chains,
+            entities,
             open_sockets=self.table.open_sockets,
             ledger=self.books(),
         )
+
+    def _identify(self, columns: Columns, cgroups: list[str], window: int) -> Sequence[Entity]:
+        if self._owners:
+            return self._owners.identify(columns, cgroups, window)
+        columns["entity.index"] = np.zeros(len(columns["socket.slot"]), np.uint32)
+        return NOBODY
 
     def books(self) -> dict[str, dict[str, object]]:
         """The ledger's stages before the sinks."""
@@ -123,3 +140,12 @@ class NodeActor:
             yield Outgoing(partition, name, len(chunk), chunk.encode())
             self._rows.queued -= len(chunk)
             self._rows.delivered += len(chunk)
+
+
+def _taken_out(frame: EventFrame, kinds: tuple[int, ...], struct: str) -> tuple[np.ndarray, EventFrame]:
+    """The events of these kinds, as what they are; and the frame without them."""
+    wanted = np.isin(frame.events["header"]["kind"], kinds)
+    if not wanted.any():
+        return np.empty(0, structs()[struct]), frame
+    taken = np.ascontiguousarray(rows_where(frame.events, wanted)).view(structs()[struct])
+    return taken, replace(frame, events=rows_where(frame.events, ~wanted))

@@ -37,6 +37,7 @@ _COUNTERS = {
 _UNDESCRIBED = {name: kind for name, kind in DELTA_COLUMNS.items() if name not in (*DESCRIBED, *RESOLVED)}
 
 _KIND = enums()["event_kind"]
+_ENDS = (_KIND["KIND_CLOSE"], _KIND["KIND_FAIL"])
 _FLAGS = enums()["event_flag"]
 
 
@@ -80,12 +81,15 @@ class SocketTable:
         naming = kinds == _KIND["KIND_CGROUP"]
         named = rows_where(events, naming)
         self._cgroups.learn(np.ascontiguousarray(named).view(structs()["cgroup_event"]))
-        ended = rows_where(events, ~naming)
+        ending = np.isin(kinds, _ENDS)
+        ended = rows_where(events, ending)
         again = self._ended_before(ended)
         ended = rows_where(ended, ~again)
         self._stage.received += len(events)
-        self._stage.drop("ended_twice", int(np.count_nonzero(again)))
-        self._stage.delivered += len(events) - int(np.count_nonzero(again))
+        twice, unknown = int(np.count_nonzero(again)), int(np.count_nonzero(~(naming | ending)))
+        self._stage.drop("ended_twice", twice)
+        self._stage.drop("unknown_kind", unknown)
+        self._stage.delivered += len(events) - twice - unknown
         if len(ended):
             self._ended.append(self._end(ended, frame.offset_ns, window))
 

@@ -10,6 +10,7 @@ from benchmarks import (
     engine_rate,
     join_rate,
     kills,
+    kube_follow,
     latency,
     nat_table,
     pairing,
@@ -19,6 +20,7 @@ from benchmarks import (
     start_time,
     throughput,
     tick_cost,
+    workload_rate,
 )
 from benchmarks.figure import Figure
 
@@ -58,11 +60,19 @@ FIGURES: Final = (
     Figure(
         "engine_rate", "rows that an engine takes from NATS per second of processor time", engine_rate.measure
     ),
+    Figure(
+        "workload_rate",
+        "flow rows summed up by workload per second of processor time",
+        workload_rate.measure,
+    ),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),
     Figure("latency_memory", "from a window's end to the sink, in one process", latency.measure_memory),
     Figure(
         "latency_nats", "from a window's end to the sink, by agent, NATS and engine", latency.measure_nats
     ),
+    Figure("kube_ready", "until a cluster of 10,000 pods is known", kube_follow.measure_ready),
+    Figure("kube_memory", "memory to know a cluster of 10,000 pods", kube_follow.measure_memory),
+    Figure("kube_changes", "following 1,000 pod changes a second", kube_follow.measure_changes),
     Figure("start_time", "until the first hook of an agent is attached", start_time.measure),
 )

@@ -10,6 +10,7 @@ enum event_kind {
 	KIND_CGROUP = 3, /* struct cgroup_event: a cgroup seen for the first time */
 	KIND_NAT_NEW = 4,     /* struct nat_event: conntrack rewrites a connection from now on */
 	KIND_NAT_DELETED = 5, /* struct nat_event: and no longer */
+	KIND_EXEC = 6, /* struct exec_event: a process runs another program from now on */
 };
 
 enum role {
@@ -164,4 +165,15 @@ struct cgroup_event {
 	__u32 hierarchy;
 	__u32 reserved;
 	char name[200];
+};
+
+struct exec_event {
+	struct event_header header; /* slot: NO_SLOT */
+	__u64 started_ns;      /* the process, before it executed this */
+	__u32 pid;             /* of the process */
+	__u32 uid;
+	__u32 arguments_bytes; /* before they were cut */
+	__u32 reserved;
+	char executable[72];   /* as it was named to the kernel, perhaps not from the root; of a script its interpreter */
+	char arguments[128];   /* each ends with a zero */
 };

@@ -27,6 +27,7 @@ from engine.transport.backend import Record
 from engine.transport.nats_connection import ConnectionRefused
 from engine.transport.nats_log import NatsLog
 from engine.transport.nats_settings import settings_of
+from enrichers.node import NodeIdentity
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Agent:
         self.ledger = Ledger()
         self._source = source
         self._origin = source.origin
+        self._who = NodeIdentity(config)
         self._node = NodeActor(
             self._origin.node,
             self._origin.boot,
@@ -71,6 +73,7 @@ class Agent:
             self.ledger,
             config.nat.entries,
             announces=True,
+            who=self._who,
         )
         self._log = NatsLog(settings, connection, self._origin.node)
         self._partitions = settings.partitions or PARTITIONS
@@ -93,6 +96,8 @@ class Agent:
             stack.callback(self._outbox.close)
             stack.push_async_callback(self._disconnect)
             stack.callback(self._source.close)
+            stack.push_async_callback(self._who.close)
+            await self._who.start()
             await self._source.start()
             if ready:
                 ready.set()

@@ -1,8 +1,8 @@
 """A batch of delta rows: one node's second, or a chunk of it; columns inside, msgpack on the wire."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgpack
 import msgspec
@@ -10,7 +10,9 @@ import numpy as np
 
 from engine.addresses import address_text
 from engine.chains import Chains
-from engine.schema import DELTA_COLUMNS, VERSION, Columns
+from engine.enricher import Entity
+from engine.row_stage import RowStage
+from engine.schema import DELTA_COLUMNS, VERSION, Column, Columns
 
 #: Rows of one message: about 300 bytes each, so that a message stays well below 1 MB.
 CHUNK_ROWS = 3000
@@ -22,7 +24,22 @@ _ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
 _ROW_BYTES = sum(np.dtype(kind).itemsize for kind in DELTA_COLUMNS.values())
 
 
-_HEAD = ("node", "boot", "seq", "window", "cgroups", "chunk", "chunks", "open_sockets", "ledger", "via")
+#: A table of entities in which there is nobody.
+NOBODY: Sequence[Entity] = ({},)
+
+_HEAD = (
+    "node",
+    "boot",
+    "seq",
+    "window",
+    "cgroups",
+    "chunk",
+    "chunks",
+    "open_sockets",
+    "ledger",
+    "entities",
+    "via",
+)
 
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -48,6 +65,7 @@ class _Message(msgspec.Struct):
     open_sockets: Count
     ledger: dict[str, Any]
     chains: dict[str, memoryview] = {}
+    entities: list[dict[str, str]] = msgspec.field(default_factory=lambda: [{}])
     via: int = -1
 
     def complaint(self, columns: Columns) -> str:
@@ -59,6 +77,8 @@ class _Message(msgspec.Struct):
                 return f"column {name} has {len(column)} rows, not {self.n}"
         if self.n and int(columns["cgroup.index"].max()) >= max(1, len(self.cgroups)):
             return f"cgroup.index points beyond {len(self.cgroups)} paths"
+        if self.n and int(columns["entity.index"].max()) >= len(self.entities):
+            return f"entity.index points beyond {len(self.entities)} entities"
         return ""
 
     def tables(self, columns: Columns) -> Chains:
@@ -84,11 +104,14 @@ class DeltaBatch:
     :param window: the second since the epoch in which the rows happened, whole.
     :param chunk: this message's place among the ``chunks`` of one publication of the window.
     :param cgroups: paths that the column ``cgroup.index`` points into.
+    :param entities: what the column ``entity.index`` points into; the first is nobody.
     :param chains: what the column ``nat.index`` points into; the first is empty.
     :param open_sockets: connections open at the end of the window, also those that have no row.
     :param via: the partition whose worker found that the rows belong to another; -1 from the node itself.
     :param ledger: the node's loss ledger at the end of the window, in the last chunk of it (else empty).
     """
+
+    stage: ClassVar[RowStage] = "deltas"
 
     node: str
     boot: str
@@ -97,6 +120,7 @@ class DeltaBatch:
     columns: Columns
     cgroups: list[str] = field(default_factory=list)
     chains: Chains = field(default_factory=Chains)
+    entities: Sequence[Entity] = NOBODY
     chunk: int = 0
     chunks: int = 1
     open_sockets: int = 0
@@ -116,7 +140,8 @@ class DeltaBatch:
         columns = {name: self.columns[name].tobytes() for name in DELTA_COLUMNS}
         head = {"v": VERSION, "node": self.node, "boot": self.boot, "seq": self.seq, "window": self.window}
         part = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
-        tables = {"cgroups": self.cgroups, "chains": self.chains.encode()}
+        entities = [dict(entity) for entity in self.entities]
+        tables = {"cgroups": self.cgroups, "chains": self.chains.encode(), "entities": entities}
         whole = tables | {"open_sockets": self.open_sockets, "ledger": self.ledger, "via": self.via}
         packed: bytes = msgpack.packb(head | part | whole)
         return packed
@@ -152,6 +177,7 @@ class DeltaBatch:
             row["process.comm"] = row["process.comm"].decode(errors="replace")
             index = row.pop("cgroup.index")
             row["cgroup.path"] = self.cgroups[index] if index < len(self.cgroups) else ""
+            row["entity"] = dict(self.entities[row.pop("entity.index")])
             yield row
 
 
@@ -182,10 +208,12 @@ def fitting(batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES) -> Iterator[Delta
         used = _used(batch, begin, end)
         columns["cgroup.index"] = np.searchsorted(used, columns["cgroup.index"]).astype(np.uint32)
         columns["nat.index"], chains = batch.chains.used(columns["nat.index"])
+        columns["entity.index"], entities = used_entities(batch.entities, columns["entity.index"])
         yield replace(
             batch,
             seq=batch.seq + chunk,
             columns=columns,
+            entities=entities,
             chains=chains,
             cgroups=[batch.cgroups[number] for number in used.tolist()],
             chunk=chunk,
@@ -198,12 +226,28 @@ def _spans(batch: DeltaBatch, begin: int, end: int, max_bytes: int) -> Iterator[
     """Rows ``begin`` to ``end`` in pieces that fit, by halving."""
     paths = sum(len(batch.cgroups[number].encode()) + 5 for number in _used(batch, begin, end).tolist())
     _, chains = batch.chains.used(batch.columns["nat.index"][begin:end])
-    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * _ROW_BYTES + paths + chains.nbytes <= max_bytes:
+    _, entities = used_entities(batch.entities, batch.columns["entity.index"][begin:end])
+    tables = paths + chains.nbytes + sum(map(_entity_bytes, entities))
+    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * _ROW_BYTES + tables <= max_bytes:
         yield begin, end
         return
     middle = (begin + end) // 2
     yield from _spans(batch, begin, middle, max_bytes)
     yield from _spans(batch, middle, end, max_bytes)
+
+
+def used_entities(entities: Sequence[Entity], index: Column) -> tuple[np.ndarray, Sequence[Entity]]:
+    """``index`` renumbered, and those entities that it points to; the first stays nobody."""
+    if len(entities) == 1:
+        return np.zeros(len(index), np.uint32), entities
+    marked = np.zeros(len(entities), np.bool_)
+    marked[index] = marked[0] = True
+    numbers = (np.cumsum(marked) - 1).astype(np.uint32)
+    return numbers[index], [entities[number] for number in np.flatnonzero(marked).tolist()]
+
+
+def _entity_bytes(entity: Entity) -> int:
+    return 3 + sum(len(name.encode()) + len(text.encode()) + 6 for name, text in entity.items())
 
 
 def _used(batch: DeltaBatch, begin: int, end: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -12,6 +12,8 @@ from engine.row_stage import RowStage
 
 PREFIX = "TAILRACE_"
 
+#: Schemes of the URLs of Docker daemons.
+DOCKERS = ("unix", "tcp", "http", "https")
 #: Schemes of bus URLs.
 BUSES = ("memory", "nats")
 
@@ -46,6 +48,61 @@ class NatConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     entries: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 262144
 
 
+class ProcessConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What is said of processes.
+
+    :param redact: whether what looks like a secret is blotted out of command lines.
+    :param entries: processes known at once, also of those that ended.
+    """
+
+    redact: bool = True
+    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
+
+
+class DockerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How containers get their names.
+
+    :param enabled: ``auto`` asks the daemon whenever there is one, ``off`` never does.
+    :param url: where the daemon listens.
+    :param labels: of a container that are reported; ``*`` and ``?`` stand for any letters.
+    :param entries: containers and their addresses known at once, also of those that are gone.
+    """
+
+    enabled: Literal["auto", "off"] = "auto"
+    url: str = "unix:///var/run/docker.sock"
+    labels: tuple[str, ...] = ("org.opencontainers.image.version", "org.opencontainers.image.revision")
+    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
+
+    def __post_init__(self) -> None:
+        if self.url.partition("://")[0] not in DOCKERS:
+            raise ValueError(
+                f"docker.url must begin with one of {', '.join(f'{name}://' for name in DOCKERS)}"
+            )
+
+
+class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where this machine is.
+
+    :param source: whose metadata service is asked, at the start: ``auto`` asks all of them, ``off`` none.
+    :param provider: said of this machine whatever its cloud says; as are region and zone.
+    """
+
+    source: Literal["off", "auto", "aws", "gcp", "azure"] = "off"
+    provider: str = ""
+    region: str = ""
+    zone: str = ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is configured, under the names of the OpenTelemetry semantic conventions."""
+        said = {
+            "cloud.provider": self.provider,
+            "cloud.region": self.region,
+            "cloud.availability_zone": self.zone,
+        }
+        return {name: value for name, value in said.items() if value}
+
+
 class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How the two ends of connections are put together.
 
@@ -55,6 +112,15 @@ class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     flows: Annotated[int, msgspec.Meta(ge=16, le=1 << 24)] = 262144
     wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.5
+
+
+class WorkloadsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How flows are summed up.
+
+    :param pairs: of workloads in one second; what is beyond is one row of the kind ``other``.
+    """
+
+    pairs: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 50_000
 
 
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -87,11 +153,32 @@ class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
 
 
+class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Whether and how the API server of Kubernetes is asked who somebody is.
+
+    :param enabled: ``auto``: in a pod with a service account, or if ``kubeconfig`` is set.
+    :param kubeconfig: a file; empty for the service account, or outside of a cluster $KUBECONFIG or ~/.kube/config.
+    :param context: of the kubeconfig; empty for its current one.
+    :param objects: of all kinds kept at once, and as many identities; more are counted and not known.
+    """
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+    kubeconfig: str = ""
+    context: str = ""
+    objects: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 131072
+
+
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One sink: ``name`` as installed, ``settings`` as its own page says."""
+    """One sink.
+
+    :param name: as installed.
+    :param settings: as its own page says.
+    :param stage: which rows it gets; by default what the key ``stage`` of all says.
+    """
 
     name: str
     settings: dict[str, Any] = {}
+    stage: RowStage | None = None
 
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -107,18 +194,25 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
 
     :param node: the name of this node in all output; the host name by default.
+    :param names: of networks and addresses: ``10.20.0.0/16: payments-db``; the longest prefix wins.
     :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
         for all of the machine.
-    :param stage: what sinks get: flows, or the deltas that they are made of.
+    :param stage: what sinks get: flows, the deltas that they are made of, or the workloads they are summed up to.
     """
 
     node: str = ""
     namespaces: list[str] = []
     tcp: TcpConfig = TcpConfig()
     nat: NatConfig = NatConfig()
+    process: ProcessConfig = ProcessConfig()
+    docker: DockerConfig = DockerConfig()
+    cloud: CloudConfig = CloudConfig()
+    names: dict[str, str] = {}
     join: JoinConfig = JoinConfig()
+    workloads: WorkloadsConfig = WorkloadsConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
+    kubernetes: KubernetesConfig = KubernetesConfig()
     stage: RowStage = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
@@ -137,6 +231,7 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     """
     settings = _read(path) if path else {}
     _overlay(settings, environment)
+    _say_on_and_off(settings)
     try:
         return msgspec.convert(settings, Config, strict=True)
     except msgspec.ValidationError as error:
@@ -174,6 +269,16 @@ def _overlay(settings: dict[str, Any], environment: Mapping[str, str]) -> None:
             if not isinstance(target, dict):
                 raise UsageError(f"{name} sets a key of `{part}`, which the file gives another form")
         target[where[-1]] = text if kind is str else _value(text)
+
+
+def _say_on_and_off(settings: dict[str, Any]) -> None:
+    """YAML reads a bare ``off`` as false: where a key wants the word, it is put back."""
+    for _, where, kind in _keys(Config, ()):
+        section: Any = settings
+        for part in where[:-1]:
+            section = section.get(part) if isinstance(section, dict) else None
+        if "off" in get_args(kind) and isinstance(section, dict) and isinstance(section.get(where[-1]), bool):
+            section[where[-1]] = "on" if section[where[-1]] else "off"
 
 
 def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> list[tuple[str, tuple[str, ...], Any]]:

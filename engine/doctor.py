@@ -11,7 +11,7 @@ import msgspec
 from engine.config import Config
 from probes.capabilities import check_headers, check_hooks, check_limits, check_machine
 from probes.check import Check
-from probes.conntrack_check import check_rewrites
+from probes.conntrack_check import with_rewrites
 
 WIDTH: Final = 80
 _STATUS: Final = 10
@@ -33,7 +33,7 @@ def run_doctor(config: Config, output: Literal["table", "json"]) -> int:
 def examine(config: Config) -> dict[str, list[Check]]:
     """All checks by group; takes about two seconds, most of it the trial of the hooks."""
     machine, headers, limits = check_machine(), check_headers(), check_limits(config.tcp)
-    hooks = [*check_hooks(config.tcp, [*machine, *headers, *limits]), check_rewrites(config.nat)]
+    hooks = with_rewrites(config.nat, check_hooks(config.tcp, [*machine, *headers, *limits]))
     return {"machine": machine, "headers": headers, "hooks": hooks, "limits": limits}
 
 

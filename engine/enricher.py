@@ -22,7 +22,7 @@ class KeyKind(StrEnum):
     ADDRESS = "address"  # an address as text; of a pod, a service, a configured network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who has a key from ``begin_ns`` up to ``end_ns`` (wall clock)."""
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
 from engine.addresses import address_text
+from engine.batch import NOBODY
 from engine.chains import Chain, Chains
+from engine.enricher import Entity
 from engine.flow_schema import SIDES, empty_flows
+from engine.row_stage import RowStage
 from engine.schema import Columns
 
 #: Rows of one batch at most.
@@ -35,10 +38,13 @@ class FlowBatch:
     :param chunk: this batch's place among the ``chunks`` of one publication of the window.
     :param cgroups: paths that the columns ``client.cgroup.index`` and ``server.cgroup.index`` point into.
     :param nodes: what ``client.node.index`` and ``server.node.index`` point into; the first is ``NOWHERE``.
+    :param entities: what ``client.entity.index`` and ``server.entity.index`` point into; the first is nobody.
     :param chains: what ``nat.index`` points into; the first is empty.
     :param open_sockets: sockets open at the end of the window on this node, also those that have no row.
     :param ledger: the loss ledger at the end of the window, in the last chunk of it (else empty).
     """
+
+    stage: ClassVar[RowStage] = "flows"
 
     node: str
     boot: str
@@ -48,6 +54,7 @@ class FlowBatch:
     cgroups: list[str] = field(default_factory=lambda: [""])
     nodes: list[Node] = field(default_factory=lambda: [NOWHERE])
     chains: Sequence[Chain] = field(default_factory=Chains)
+    entities: Sequence[Entity] = NOBODY
     chunk: int = 0
     chunks: int = 1
     open_sockets: int = 0
@@ -82,6 +89,7 @@ class FlowBatch:
                 row[f"{side}.cgroup.path"] = self.cgroups[row.pop(f"{side}.cgroup.index")]
                 node = self.nodes[row.pop(f"{side}.node.index")]
                 row[f"{side}.node"], row[f"{side}.boot"] = node
+                row[f"{side}.entity"] = dict(self.entities[row.pop(f"{side}.entity.index")])
             yield row
 
 

@@ -23,6 +23,7 @@ OWNER: Final = (
     "user.id",
     "cgroup.id",
     "cgroup.index",
+    "entity.index",
     "owner.evidence",
 )
 #: How this end of the connection stands.

@@ -1,9 +1,10 @@
 """Tailrace's own figures for Prometheus: the ledger, and what the process costs."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
+from engine.enricher import EnricherStatistics
 from engine.errors import UsageError
 from engine.ledger import Ledger
 
@@ -11,10 +12,18 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 
+class Knowing(Protocol):
+    """What holds enrichers."""
+
+    def statistics(self) -> Mapping[str, EnricherStatistics]:
+        """Of each, by its name."""
+
+
 @contextlib.contextmanager
-def serve_metrics(listen: str, ledger: Ledger) -> Iterator[None]:
+def serve_metrics(listen: str, ledger: Ledger, known: Sequence[Knowing] = ()) -> Iterator[None]:
     """Serves ``/metrics`` on ``address:port`` while the block runs; does nothing for an empty ``listen``.
 
+    :param known: what holds enrichers.
     :raises UsageError: if ``listen`` is no address and port, or they are taken.
     """
     if not listen:
@@ -27,6 +36,7 @@ def serve_metrics(listen: str, ledger: Ledger) -> Iterator[None]:
 
     registry = prometheus_client.CollectorRegistry()
     registry.register(LedgerCollector(ledger))
+    registry.register(EnricherCollector(known))
     prometheus_client.ProcessCollector(registry=registry)
     try:
         server, thread = prometheus_client.start_http_server(int(port), address.strip("[]"), registry)
@@ -38,6 +48,37 @@ def serve_metrics(listen: str, ledger: Ledger) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class EnricherCollector:
+    """How enrichers do, read when asked for."""
+
+    def __init__(self, known: Sequence[Knowing]) -> None:
+        self._known = known
+
+    def collect(self) -> "Iterator[Metric]":
+        """What each holds, its look-ups by their end, and how long ago its source was heard of."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        entries = GaugeMetricFamily("tailrace_identities", "Identities in memory", labels=["enricher"])
+        age = GaugeMetricFamily(
+            "tailrace_identity_age_seconds", "Since the source was heard of", labels=["enricher"]
+        )
+        lookups = CounterMetricFamily(
+            "tailrace_identity_lookups",
+            "hit, miss; stale: hits while the source was away",
+            labels=["enricher", "end"],
+        )
+        evicted = CounterMetricFamily(
+            "tailrace_identities_evicted", "Given up at the limit", labels=["enricher"]
+        )
+        for name, one in {n: s for holder in self._known for n, s in holder.statistics().items()}.items():
+            entries.add_metric([name], one.entries)
+            age.add_metric([name], one.age_seconds)
+            evicted.add_metric([name], one.evicted)
+            for end, count in (("hit", one.hits), ("miss", one.misses), ("stale", one.stale)):
+                lookups.add_metric([name, end], count)
+        yield from (entries, age, lookups, evicted)
 
 
 class LedgerCollector:

@@ -12,6 +12,7 @@ from engine.ledger import Ledger
 from engine.recording import FRAME_BYTES, End, Frame, Lost, Record, new_header
 from engine.recording_file import RecordingWriter
 from engine.recording_layout import RecordingError
+from engine.recording_privacy import without_arguments
 
 #: Bytes of frames that wait for the disk at most: some 25 s at 5,000 connections a second.
 QUEUE_BYTES: Final = 64 << 20
@@ -54,7 +55,11 @@ class Recorder:
         self._started = self._monotonic()
 
     def offer(self, data: bytes) -> None:
-        """Queue a frame that came now; never waits. What does not fit is lost, and the file says so."""
+        """Queue a frame that came now; never waits. What does not fit is lost, and the file says so.
+
+        Arguments of programs are left out.
+        """
+        data = without_arguments(data)
         self._stage.received += 1
         if reason := self._refusal(len(data)):
             self._stage.drop(reason)

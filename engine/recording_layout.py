@@ -14,7 +14,7 @@ NUMBERS: Final = ("slots", "new_slots")
 #: What a recording must describe.
 RECORDED: Final = (*STRUCTS.values(), "cgroup_event")
 #: What it describes unless it was made before there were such events.
-LATER: Final = ("nat_event",)
+LATER: Final = ("nat_event", "exec_event")
 
 #: Space for later fields: never copied.
 _RESERVED: Final = "reserved"
@@ -23,6 +23,7 @@ _KIND: Final = enums()["event_kind"]
 _EVENTS: Final = {
     "cgroup_event": (_KIND["KIND_CGROUP"],),
     "nat_event": (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"]),
+    "exec_event": (_KIND["KIND_EXEC"],),
 }
 
 _Scalar = Annotated[str, msgspec.Meta(pattern=r"^(\(\d{1,3},\))?[<|]u[1248]$|^\|[SV]\d{1,3}$")]

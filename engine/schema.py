@@ -37,6 +37,7 @@ DELTA_COLUMNS: Final[dict[str, str]] = {
     "user.id": "<u4",
     "cgroup.id": "<u8",
     "cgroup.index": "<u4",  # into the batch's table of cgroup paths
+    "entity.index": "<u4",  # who that is: into the batch's table of entities; 0: not known
     "owner.evidence": "<u1",  # Evidence
     # life
     "connection.role": "<u1",  # Role
@@ -81,13 +82,14 @@ COUNTERS: Final = (
     "drops",
 )
 
-#: What is known of a row only when rewriting was looked up; a socket alone does not tell.
+#: What is looked up for a row; a socket alone does not tell.
 RESOLVED: Final = (
     "connection.source.address",
     "connection.source.port",
     "connection.destination.address",
     "connection.destination.port",
     "nat.index",
+    "entity.index",
 )
 
 NO_SLOT: Final = 0xFFFFFFFF

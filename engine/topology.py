@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,19 +13,23 @@ from faust.types import StreamT
 from actors.fanout import FanOut
 from actors.joiner import Joiner
 from actors.node import NodeActor
+from actors.workloads import Workloads
 from engine.batch import DeltaBatch
 from engine.config import Config
 from engine.errors import BROKEN_PIPE, SinkError, TailraceError
 from engine.feed import FrameSource, Origin, Send
+from engine.identities import cluster_identity
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
-from engine.row_stage import RowStage
+from engine.row_stage import RowStage, stages_of
 from engine.sink import Batch, Sink
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
+from enrichers.node import NodeIdentity
 from probes.conntrack import Conntrack
 from probes.limited import LimitedProbe
 from probes.namespaces import ChosenNamespaces
+from probes.nat import KPROBES
 from probes.source import Source
 from probes.tcp import TcpProbe
 
@@ -38,7 +42,7 @@ class Pipeline:
 
     :param sinks: opened and closed by the pipeline.
     :param source: where frames come from, this machine's kernel by default; started and closed by the pipeline.
-    :param stage: what sinks get: flows, or the deltas that they are made of.
+    :param stage: what all sinks get, or what each gets: flows, deltas or workloads.
     """
 
     def __init__(
@@ -47,17 +51,23 @@ class Pipeline:
         sinks: dict[str, Sink],
         ledger: Ledger | None = None,
         source: FrameSource | None = None,
-        stage: RowStage = "flows",
+        stage: RowStage | Mapping[str, RowStage] = "flows",
     ) -> None:
         self.ledger = ledger or Ledger()
         self._config = config
-        self._stage = stage
+        stages = stages_of(stage, sinks)
+        self._wanted = set(stages.values())
         self._stopping = asyncio.Event()
         self._source = source or KernelSource(config)
         origin = self._source.origin
-        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger, config.nat.entries)
-        self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows=config.join.flows)
-        self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
+        who = None if self._source.recorded else NodeIdentity(config)
+        entries, flows = config.nat.entries, config.join.flows
+        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger, entries, who=who)
+        cluster = cluster_identity(config, who) if who else None
+        self._identities = [identity for identity in (who, cluster) if identity]
+        self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows, cluster)
+        self._workloads = Workloads(self.ledger, config.workloads.pairs)
+        self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed, stages=stages)
         self._app = self._wire()
 
     def _wire(self) -> EmbeddedApp:
@@ -89,19 +99,26 @@ class Pipeline:
         return app
 
     def _batches(self, deltas: DeltaBatch) -> Iterator[Batch]:
-        """What sinks get: the deltas, or with the last of a window the flows that they make."""
-        if self._stage == "deltas":
-            yield replace(deltas, ledger=self._with_sinks(deltas.ledger))
+        """What sinks get: the deltas; with the last of a window the flows that they make, and their workloads."""
+        books = self._with_sinks(deltas.ledger)
+        if "deltas" in self._wanted:
+            yield replace(deltas, ledger=books)
+        if self._wanted == {"deltas"}:
             return
         self._joiner.add(deltas)
         if deltas.last:
-            yield from self._joiner.close(deltas.window, self._with_sinks(deltas.ledger))
+            flows = list(self._joiner.close(deltas.window, books))
+            yield from flows
+            if "workloads" in self._wanted:
+                yield from self._workloads.of(flows)
 
     def _with_sinks(self, books: dict[str, Any]) -> dict[str, Any]:
         """The node's books travel with a window's last message; those of what follows here join them."""
         if not books or self._source.recorded:
             return books
-        names = [name for name in self.ledger.stages if name == "join" or name.startswith("sink.")]
+        names = [
+            name for name in self.ledger.stages if name in ("join", "workloads") or name.startswith("sink.")
+        ]
         return books | {name: self.ledger.stages[name].as_dict() for name in names}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -113,7 +130,10 @@ class Pipeline:
         async with contextlib.AsyncExitStack() as stack:
             await self._fan_out.start()
             stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
-            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger))
+            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger, self._identities))
+            for identity in self._identities:
+                stack.push_async_callback(identity.close)
+                await identity.start()
             await self._app.start()
             stack.push_async_callback(self._app.stop)
             stack.callback(self._source.close)
@@ -167,7 +187,8 @@ class KernelSource:
 
     def __init__(self, config: Config) -> None:
         self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
-        self._probe = TcpProbe(config.tcp.slots, config.tcp.ring_bytes, config.tcp.counters)
+        tcp = config.tcp
+        self._probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters, config.nat.source)
         self._conntrack = self._see_rewrites(config)
         feeds = {"conntrack": self._conntrack} if self._conntrack else {}
         limited = LimitedProbe(self._probe, ChosenNamespaces(config.namespaces))
@@ -186,6 +207,7 @@ class KernelSource:
         """
         await asyncio.to_thread(self._probe.start)
         if self._conntrack:
+            self._conntrack.listen = KPROBES not in {taken.hook for taken in self._probe.taken}
             self._conntrack.start()
 
     async def run(self, send: Send) -> None:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from engine.errors import ProbeError
 from probes import compiler
 
-COMPILE_SECONDS = 120
+COMPILE_SECONDS = 600
 #: How long the process may take to end once it has answered.
 END_SECONDS = 5
 #: What the process holds at its peak: LLVM and all types of the kernel (measured with bcc 0.26, Linux 6.18).

@@ -49,7 +49,12 @@ def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]
 
 
 def _load(bcc: Any, module: Any, wanted: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    kinds = {"raw_tracepoint": bcc.BPF.RAW_TRACEPOINT, "iterator": bcc.BPF.TRACING}
+    kinds = {
+        "raw_tracepoint": bcc.BPF.RAW_TRACEPOINT,
+        "iterator": bcc.BPF.TRACING,
+        "kprobe": bcc.BPF.KPROBE,
+        "kretprobe": bcc.BPF.KPROBE,
+    }
     programs: dict[str, int] = {}
     refused: dict[str, str] = {}
     for name, kind in wanted.items():

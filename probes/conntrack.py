@@ -60,7 +60,7 @@ class Conntrack:
     ) -> None:
         self.account = Stage("entries")
         self._buffer_bytes = buffer_bytes
-        self._listen = listen
+        self.listen = listen
         self._required = required
         self._monotonic = monotonic
         self._chosen = ChosenNamespaces(patterns)
@@ -92,7 +92,7 @@ class Conntrack:
             return None
         try:
             self._known = KnownNamespaces(self.account)
-            if self._listen:
+            if self.listen:
                 self._heard_ns = self._monotonic()
                 self._listener = open_listener(self._buffer_bytes)
         except OSError as error:
@@ -231,7 +231,7 @@ class Conntrack:
 
     def _note_silent(self, namespace: int, ids: np.ndarray, mode: int, again: bool) -> None:
         """Entries made before anybody listened end untold in mode HEARD: dumps go on until they are gone."""
-        if not self._listen or mode == ALWAYS:
+        if not self.listen or mode == ALWAYS:
             self._silent.pop(namespace, None)
         elif mode == NEVER:
             self._silent[namespace] = None

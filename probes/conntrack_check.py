@@ -1,8 +1,12 @@
 """Whether NAT rewrites can be seen, by which way, and what is missed."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from engine.config import NatConfig
 from probes.check import Check
 from probes.conntrack_socket import COUNT, HEARD, NEVER, events_mode, open_listener
+from probes.nat import KPROBES
 from probes.privileges import read_capabilities
 
 NAME = "NAT rewrites"
@@ -29,6 +33,21 @@ def check_rewrites(config: NatConfig) -> Check:
         cost = _RIGHTS[lacking[0]]
         return Check(NAME, "degraded", f"no {' and '.join(lacking)}", cost, f"add {' and '.join(lacking)}")
     return _check_events()
+
+
+def with_rewrites(config: NatConfig, hooks: Iterable[Check]) -> list[Check]:
+    """The checks of the trial with one line of rewrites: by kprobes if taken, else of ctnetlink with the reason.
+
+    :param hooks: what the trial of all hooks said, if there was one.
+    """
+    tried = {check.name: check for check in hooks}
+    probed, listening = tried.pop(NAME, None), check_rewrites(config)
+    if probed and config.source != "off" and config.source != "netlink":
+        if probed.detail == KPROBES.name or config.source == "kprobes":
+            return [*tried.values(), probed]
+        reasons = probed.detail.partition(" (refused: ")[2].removesuffix(")")
+        listening = replace(listening, detail=f"{listening.detail} (refused: {reasons})")
+    return [*tried.values(), listening]
 
 
 def _check_events() -> Check:

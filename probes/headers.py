@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ProbeError
+from probes.helper_ids import missing_helpers
 
 BTF = Path("/sys/kernel/btf/vmlinux")
+#: What the kernel's own types lack of conntrack, where that is a module.
+CONNTRACK_BTF = BTF.with_name("nf_conntrack")
 #: Names the build of the running kernel, also where two builds share a release.
 BUILD_NOTES = Path("/sys/kernel/notes")
 
@@ -27,6 +30,10 @@ _EMPTY = (
 )
 #: cgroup v1 controllers that containers always have, best first.
 _CONTROLLERS = ("memory_cgrp_id", "pids_cgrp_id", "cpu_cgrp_id")
+#: Says in a tree, and to bpf/nat.c, that ``struct nf_conn`` is known.
+_CONNTRACK = "#define CONNTRACK_TYPES 1"
+#: Changes with what write_tree() makes of the same types.
+_FORMAT = b"2"
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def build_key() -> str:
     """Names the running kernel's build."""
     name = os.uname()
     notes = BUILD_NOTES.read_bytes() if BUILD_NOTES.exists() else b""
-    digest = hashlib.sha256("\0".join((name.release, name.version, name.machine)).encode() + notes)
+    digest = hashlib.sha256("\0".join((name.release, name.version, name.machine)).encode() + notes + _FORMAT)
     return f"{name.release}-{digest.hexdigest()[:16]}"
 
 
@@ -105,15 +112,32 @@ def is_complete(tree: Path) -> bool:
     return os.access(tree / "include/linux/kconfig.h", os.R_OK)
 
 
+def knows_conntrack(headers: Headers) -> bool:
+    """Whether the types of conntrack are among them: kernels that have it as a module may keep them there."""
+    return headers.tree is None or _CONNTRACK in (headers.tree / "include/linux/kconfig.h").read_text()
+
+
 def _btf_tree() -> Path:
     tree = tree_path()
     if not is_complete(tree):
-        _make_tree(tree)
+        _make_tree(tree, _dump_btf())
+    if not CONNTRACK_BTF.exists() or knows_conntrack(Headers("btf", tree)):
+        return tree
+    return _conntrack_tree(tree) or tree
+
+
+def _conntrack_tree(plain: Path) -> Path | None:
+    """The same with the types of the module; None if bpftool gives these alone, as some versions do."""
+    tree = plain.with_name(f"{plain.name}-conntrack")
+    if not is_complete(tree):
+        types = _dump_btf(CONNTRACK_BTF)
+        if not _conntrack(types) or "\nstruct tcp_sock {" not in types:
+            return None
+        _make_tree(tree, types)
     return tree
 
 
-def _make_tree(tree: Path) -> None:
-    types = _dump_btf()
+def _make_tree(tree: Path, types: str) -> None:
     try:
         tree.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=tree.parent, ignore_cleanup_errors=True) as folder:
@@ -136,11 +160,13 @@ def _move(scratch: Path, tree: Path) -> None:
         scratch.rename(tree)
 
 
-def _dump_btf() -> str:
+def _dump_btf(module: Path | None = None) -> str:
+    """The kernel's types as C; with those of a module behind them."""
     bpftool = find_bpftool()
     if bpftool is None:
         raise ProbeError("bpftool is missing", "apt-get install bpftool (Ubuntu: linux-tools-generic)")
-    command = [bpftool, "btf", "dump", "file", str(BTF), "format", "c"]
+    base = ["--base-btf", str(BTF)] if module else []
+    command = [bpftool, *base, "btf", "dump", "file", str(module or BTF), "format", "c"]
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except OSError as error:
@@ -195,6 +221,16 @@ def _kconfig(types: str) -> list[str]:
         "#define _UAPI__LINUX_BPF_H__",
         "#define __LINUX_BPF_H__",
         "#define CONFIG_BPF_SYSCALL 1",
+        *missing_helpers(types),
+        *_conntrack(types),
     ]
     controller = next((name for name in _CONTROLLERS if f"\t{name} =" in types), None)
     return [*lines, f"#define V1_CONTROLLER {controller}"] if controller else lines
+
+
+def _conntrack(types: str) -> list[str]:
+    """Whether ``struct nf_conn`` is known, and has zones."""
+    if "\nstruct nf_conn {" not in types:
+        return []
+    zones = "\tstruct nf_conntrack_zone zone;" in types
+    return [_CONNTRACK, *(["#define CONFIG_NF_CONNTRACK_ZONES 1"] if zones else [])]

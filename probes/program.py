@@ -8,19 +8,32 @@ from importlib import resources
 class Hook:
     """One way to get something from the kernel.
 
-    :param program: the function in the BPF source.
+    :param program: the function in the BPF source; empty for what is no BPF.
     :param tracepoint: the raw tracepoint to attach to; empty for programs that user space runs itself.
-    :param kind: ``raw_tracepoint`` or ``iterator``.
+    :param kind: ``raw_tracepoint``, ``iterator``, ``kprobe``, ``kretprobe`` or ``ctnetlink``.
+    :param function: of the kernel, for kprobes.
+    :param others: what is attached along with it: all of them or none.
     """
 
     program: str
     tracepoint: str = ""
     kind: str = "raw_tracepoint"
+    function: str = ""
+    others: tuple["Hook", ...] = ()
 
     @property
     def name(self) -> str:
         """As `doctor` prints it."""
+        if not self.program:
+            return self.kind
+        if self.function:
+            return f"{self.kind} {self.function}"
         return f"tracepoint {self.tracepoint}" if self.tracepoint else f"program {self.program}"
+
+    @property
+    def parts(self) -> tuple["Hook", ...]:
+        """Itself and what is attached along with it."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,12 @@ from probes.headers import Headers, find_headers
 from probes.layout import enums, ring_record, rows_where, structs
 from probes.loader import Loaded, load
 from probes.mapped import MappedArray
-from probes.program import Feature, Hook, Taken, read_source
+from probes.nat import NAT, Wanted, attach_rewrites
+from probes.process import EXECUTIONS
+from probes.program import Feature, Hook, Taken
 from probes.ring import Ring
+from probes.sources import absent_programs, source_text
 
-SOURCES = (
-    "numbers.h",
-    "events.h",
-    "maps.h",
-    "ring.h",
-    "counters.h",
-    "owner.h",
-    "slots.h",
-    "life.h",
-    "sweep.c",
-    "tcp.c",
-    "adopt.c",
-)
 MAPS = ("cells", "descriptions", "free_slots", "settings", "tallies", "ring")
 
 STATES = Feature(
@@ -88,7 +78,7 @@ LEFTOVERS = Feature(
     required=False,
     loss="orphans and connections waiting to be accepted at the start are not reported",
 )
-FEATURES = (STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS)
+FEATURES = (STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS, NAT, EXECUTIONS)
 
 #: As in the kernel (include/net/tcp_states.h).
 TCP_SYN_SENT = 2
@@ -120,6 +110,7 @@ class TcpProbe:
     :param ring_bytes: a power of two; how many events may wait, at 256 bytes each.
     :param counters: how counters of open sockets are read: swept once a second, at every segment, or the best
         that this kernel offers.
+    :param rewrites: how NAT is to be seen; events of ctnetlink do not come from here.
     """
 
     def __init__(
@@ -127,12 +118,14 @@ class TcpProbe:
         slots: int = 65536,
         ring_bytes: int = 8 << 20,
         counters: Literal["auto", "sweep", "segment"] = "auto",
+        rewrites: Wanted = "auto",
     ) -> None:
         self.slots = slots
         self.ring_bytes = ring_bytes
         self.taken: list[Taken] = []
         self.headers: Headers | None = None
         self._counters = counters
+        self._rewrites = rewrites
         self._stack = contextlib.ExitStack()
         self._high = 0
 
@@ -156,6 +149,8 @@ class TcpProbe:
 
     def _load(self, headers: Headers) -> Loaded:
         """With tasks read directly where the verifier takes it (Linux 5.11), else by a call for each field."""
+        if headers.source != "btf":
+            return self._load_with(headers, {})
         with contextlib.suppress(ProbeError):  # an older bcc does not know the helper
             loaded = self._load_with(headers, {"DIRECT": 1})
             if not loaded.refused.keys() & {STATES.alternatives[0].program, READS.alternatives[0].program}:
@@ -164,9 +159,9 @@ class TcpProbe:
         return self._load_with(headers, {})
 
     def _load_with(self, headers: Headers, ways: dict[str, int]) -> Loaded:
-        hooks = [hook for feature in FEATURES for hook in feature.alternatives]
+        hooks = [part for feature in FEATURES for hook in feature.alternatives for part in hook.parts]
         return load(
-            read_source(*SOURCES),
+            source_text(headers),
             headers=headers,
             defines={
                 **ways,
@@ -178,7 +173,8 @@ class TcpProbe:
                 ),
             },
             maps=MAPS,
-            programs={hook.program: hook.kind for hook in hooks},
+            programs={hook.program: hook.kind for hook in hooks if hook.program},
+            absent=absent_programs(headers),
         )
 
     def _map_memory(self) -> None:
@@ -191,6 +187,8 @@ class TcpProbe:
         self._connecting = np.zeros(self.slots, np.bool_)  # described before the handshake's end
 
     def _attach(self, feature: Feature) -> Taken:
+        if feature is NAT:
+            return attach_rewrites(self._loaded, self._rewrites)
         if feature is not COUNTERS:
             return self._loaded.attach(feature)
         wanted = {"auto": (SWEEP, PER_SEGMENT), "sweep": (SWEEP,), "segment": (PER_SEGMENT,)}[self._counters]

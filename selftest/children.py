@@ -12,11 +12,11 @@ from selftest.errors import TrafficError
 from selftest.linux import die_with, enter_network, name_process
 from selftest.network import Route
 from selftest.part import Body, Part
-from selftest.profile import Profile
+from selftest.profile import PATIENCE, Profile
 from selftest.truth import End
 
 #: A phase that takes longer kills the process that plays it.
-PHASE_SECONDS: Final = 40
+PHASE_SECONDS: Final = round(40 * PATIENCE)
 COMM_BYTES: Final = 15
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from engine.schema import CloseReason, Role
 from selftest.errors import TrafficError
 from selftest.linux import die_with, name_process, network_inode
-from selftest.profile import Profile
+from selftest.profile import PATIENCE, Profile
 from selftest.talk import Attempt, Talk
 from selftest.truth import End, address_bytes
 
-LINK_SECONDS = 25.0
+LINK_SECONDS = 25.0 * PATIENCE
 BACKLOG = 128
 
 

@@ -10,10 +10,11 @@ from typing import Final
 from engine.schema import CloseReason
 from selftest.errors import TrafficError
 from selftest.linux import kernel_counters, reset_at_close, unacknowledged
+from selftest.profile import PATIENCE
 from selftest.truth import End
 
 CHUNK_BYTES: Final = 1 << 20
-SETTLE_SECONDS: Final = 15.0
+SETTLE_SECONDS: Final = 15.0 * PATIENCE
 _PAYLOAD: Final = memoryview(bytes(CHUNK_BYTES))
 
 

@@ -35,6 +35,8 @@ def _field(name: str, kind: str) -> Field[DeltaBatch]:
         return Field("cgroup.path", lambda batch: row_values.paths(batch.columns[name], batch), "")
     if name == "nat.index":
         return Field("nat", lambda batch: row_values.chains(batch.columns[name], batch), ALWAYS)
+    if name == "entity.index":
+        return Field("entity", lambda batch: row_values.entities(batch.columns[name], batch), ALWAYS)
     always = name in _IDENTITY
     values = row_values.any_addresses if always and kind[0] == "V" else row_values.plain_values(name, kind)
     default = ALWAYS if always else "" if kind[0] in _TEXT else 0

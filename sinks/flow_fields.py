@@ -72,6 +72,8 @@ def _end(side: str, bare: str) -> Iterator[FlowField]:
         yield Field(f"{side}boot", lambda batch: _nodes(batch, name, 1), "")
     elif bare == "cgroup.index":
         yield Field(f"{side}cgroup.path", lambda batch: row_values.paths(batch.columns[name], batch), "")
+    elif bare == "entity.index":
+        yield Field(f"{side}entity", lambda batch: row_values.entities(batch.columns[name], batch), ALWAYS)
     elif bare == "seq":
         yield _where(name, lambda columns: columns[f"{side}reported"] != 0)
     elif bare == "socket.slot":

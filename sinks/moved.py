@@ -1,42 +1,32 @@
-"""What moved in the rows of a batch, whole columns at a time; of a flow, from client to server and back."""
-
-from typing import NamedTuple
+"""What moved in the rows of a batch, whole columns at a time; from client to server where rows have two ends."""
 
 import numpy as np
 
+from engine.batch import DeltaBatch
 from engine.flow_batch import FlowBatch
-from engine.flow_schema import FlowEvidence
-from engine.schema import Column, Columns
+from engine.flow_moved import Moved, moved_in_flows
+from engine.schema import Column, flags
 from engine.sink import Batch
-
-
-class Moved(NamedTuple):
-    """One value for each row; what a socket sent is what went from client to server where a row has two ends."""
-
-    tx_bytes: Column
-    rx_bytes: Column
-    retransmitted_segments: Column
-    rtt_ns: Column
+from engine.workload_batch import WorkloadBatch
 
 
 def moved(batch: Batch) -> Moved:
-    """The client's figures, or the server's mirrored where it alone reports; retransmits of both."""
+    """Of flows as ``engine.flow_moved`` counts them; of workloads the sums, and the mean round trip."""
     columns = batch.columns
-    if not isinstance(batch, FlowBatch):
+    if isinstance(batch, FlowBatch):
+        return moved_in_flows(columns)
+    if isinstance(batch, DeltaBatch):
         return Moved(*(columns[name] for name in Moved._fields))
-    mirrored = mirrors(columns)
     return Moved(
-        np.where(mirrored, columns["server.rx_bytes"], columns["client.tx_bytes"]),
-        np.where(mirrored, columns["server.tx_bytes"], columns["client.rx_bytes"]),
-        np.add(columns["client.retransmitted_segments"], columns["server.retransmitted_segments"]),
-        np.where(columns["client.rtt_ns"] == 0, columns["server.rtt_ns"], columns["client.rtt_ns"]),
+        columns["bytes"],
+        columns["reply_bytes"],
+        columns["retransmitted_segments"],
+        columns["rtt_ns.sum"] // np.maximum(1, columns["connections.active"]),
     )
 
 
-def mirrors(columns: Columns) -> np.ndarray:
-    """In which rows the server speaks for both; shape (n,), bool.
-
-    Not where both ends report but the client has nothing new: it counts what moved in its own seconds.
-    """
-    marked: np.ndarray = (columns["client.reported"] == 0) & (columns["evidence"] != FlowEvidence.BOTH)
-    return marked
+def lives(batch: Batch, life: str) -> Column:
+    """How many connections were ``opened``, ``closed``, or ``failed``, by row."""
+    if isinstance(batch, WorkloadBatch):
+        return batch.columns[f"connections.{life}"]
+    return flags(batch.columns, f"connection.{life}")

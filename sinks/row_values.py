@@ -134,6 +134,14 @@ def paths(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
     return [known[index] for index in items]
 
 
+def entities(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
+    """Attributes of who that is; nothing where nobody knows."""
+    if not column.any():
+        return repeat(UNSET, len(column))
+    known = {index: dict(batch.entities[index]) or UNSET for index in np.unique(column).tolist()}
+    return [known[index] for index in column.tolist()]
+
+
 def chains(column: Column, batch: DeltaBatch | FlowBatch) -> Values:
     """Lists of hops; nothing where nothing was rewritten."""
     if not column.any():

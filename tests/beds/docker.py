@@ -96,6 +96,11 @@ class Docker:
             with contextlib.suppress(OSError):
                 (path / self._name).rmdir()
 
+    @property
+    def url(self) -> str:
+        """Where the daemon listens."""
+        return self._socket
+
     def client(self, *arguments: str) -> list[str]:
         """A command line of the client."""
         return ["docker", "--host", self._socket, *arguments]

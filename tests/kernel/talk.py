@@ -11,8 +11,9 @@ import numpy as np
 
 from probes.layout import enums, structs
 from probes.tcp import TcpProbe
+from tests.slowness import SLOWNESS
 
-DEADLINE_SECONDS: Final = 10
+DEADLINE_SECONDS: Final = 10 * SLOWNESS
 KIND: Final = enums()["event_kind"]
 ROLE: Final = enums()["role"]
 
@@ -84,7 +85,8 @@ class Seen:
         """Ends of sockets that have this port on either side."""
         events = self.drain()
         own = (events["socket"]["local_port"] == port) | (events["socket"]["peer_port"] == port)
-        ends: np.ndarray = events[own & (events["header"]["kind"] != KIND["KIND_CGROUP"])]
+        ended = np.isin(events["header"]["kind"], (KIND["KIND_CLOSE"], KIND["KIND_FAIL"]))
+        ends: np.ndarray = events[own & ended]
         return ends
 
     def await_ends(self, port: int, count: int) -> np.ndarray:

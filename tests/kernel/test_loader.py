@@ -12,8 +12,10 @@ import pytest
 from engine.errors import ProbeError
 from probes import tcp
 from probes.headers import find_headers, version_numbers
+from probes.kprobes import PMU
 from probes.loader import Loaded, load
 from probes.memory import map_bytes
+from probes.nat import CTNETLINK, KPROBES, NAT
 from probes.program import Feature, Hook
 from probes.tcp import FEATURES, TcpProbe
 from tests.kernel.objects import KINDS, held_by, map_memory, still_there
@@ -134,7 +136,7 @@ def test_a_source_that_does_not_compile_is_quoted() -> None:
 
 
 def test_this_kernel_gives_every_feature() -> None:
-    """On a kernel that has all hooks, every feature is served by its first alternative."""
+    """On a kernel that has all hooks, every feature is served by the first alternative; NAT by kprobes if any."""
     with_all = all(
         Path(f"/sys/kernel/tracing/events/{name}").exists() for name in ("tcp/tcp_sendmsg_locked",)
     )
@@ -144,7 +146,8 @@ def test_this_kernel_gives_every_feature() -> None:
     probe.start()
     hooks = {taken.feature.name: taken.hook for taken in probe.taken}
     probe.close()
-    assert hooks == {feature.name: feature.alternatives[0] for feature in FEATURES}
+    best = {feature.name: feature.alternatives[0] for feature in FEATURES}
+    assert hooks == best | {NAT.name: KPROBES if PMU.exists() else CTNETLINK}
 
 
 def test_neither_tracefs_nor_bpffs_is_needed() -> None:

@@ -25,6 +25,7 @@ KINDS: Final = ("short", "long")
 ORIGIN: Final = Origin("golden", "00000000-0000-0000-0000-000000000001", 65536)
 
 _CGROUP: Final = enums()["event_kind"]["KIND_CGROUP"]
+_ENDS: Final = (enums()["event_kind"]["KIND_CLOSE"], enums()["event_kind"]["KIND_FAIL"])
 
 
 def record(kind: str, path: Path) -> int:
@@ -103,7 +104,7 @@ class Filter:
         names = np.where(np.isin(cgroups["id"], list(self._own)), b"traffic.service", b"machine.slice")
         cgroups["name"] = np.where(cgroups["name"] == b"", b"", names)
         kept[named] = cgroups.view(structs()["socket_event"])
-        ours = kept["socket"]["netns"] == self._netns
+        ours = (kept["socket"]["netns"] == self._netns) & np.isin(kept["header"]["kind"], _ENDS)
         ours[named] = np.isin(cgroups["id"], [*self._own, *self._above])
         left: np.ndarray = kept[ours]
         return left

@@ -1,12 +1,16 @@
 """The node's actor: frames in, numbered messages out; nothing that comes in stops it."""
 
 import msgpack
+import numpy as np
 import pytest
 
 from actors.node import NodeActor
 from engine.batch import DeltaBatch
+from engine.enricher import Entity
+from engine.frames import EventFrame
 from engine.ledger import Ledger
-from tests.kernel_model import ModelKernel
+from probes.layout import structs
+from tests.kernel_model import KIND, ModelKernel
 
 
 def test_a_snapshot_gives_one_second() -> None:
@@ -67,3 +71,48 @@ def test_a_broken_frame_is_counted_and_left_out(data: bytes) -> None:
     assert list(node.handle(data)) == []
     assert ledger.stages["frames"].dropped == {"unreadable": 1}
     assert ledger.stages["frames"].balanced
+
+
+class Everybody:
+    """Knows every process by its number."""
+
+    version = 1
+
+    def __init__(self) -> None:
+        self.learnt: list[tuple[np.ndarray, int]] = []
+
+    def learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Remembers."""
+        self.learnt.append((events, offset_ns))
+
+    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+        """Its number."""
+        return {"process.owner": f"{pid} in {cgroup_path} at {at_ns}"}
+
+
+def test_each_event_goes_to_who_learns_from_its_kind() -> None:
+    """Executions reach the learner of processes, with the clock; sockets' ends still reach the table; unknown kinds
+    are counted."""
+    kernel, ledger, who = ModelKernel(8), Ledger(), Everybody()
+    node = NodeActor("n", "b", 8, ledger, who=who)
+    kernel.connect()
+    kernel.close(0)
+    events = np.concatenate((kernel.drain(1).events, np.zeros(3, structs()["socket_event"])))
+    executions = events.view(structs()["exec_event"])
+    executions["header"]["kind"][1:] = KIND["KIND_EXEC"], 99, KIND["KIND_EXEC"]
+    executions["pid"][1:] = 41, 42, 43
+    assert list(node.handle(EventFrame(7, events).encode())) == []
+    (taken, offset), *more = who.learnt
+    assert (taken["pid"].tolist(), offset, more) == ([41, 43], 7, [])
+    (message,) = [DeltaBatch.decode(data) for data in node.handle(kernel.snapshot().encode())]
+    assert message.columns["connection.closed"].tolist() == [1]
+    stage = ledger.stages["sockets"]
+    assert (stage.received, stage.delivered, stage.dropped) == (2, 1, {"unknown_kind": 1})
+
+
+def test_executions_need_no_learner() -> None:
+    """Without one they are left aside, and are no ends of sockets."""
+    ledger, events = Ledger(), np.zeros(2, structs()["socket_event"])
+    events["header"]["kind"] = KIND["KIND_EXEC"]
+    list(NodeActor("n", "b", 8, ledger).handle(EventFrame(0, events).encode()))
+    assert (ledger.stages["sockets"].received, ledger.lost) == (0, 0)

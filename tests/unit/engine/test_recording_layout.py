@@ -21,6 +21,7 @@ LATER = (
     .replace("\t__u8 reserved[48];", "\t__u32 region;\n\t__u8 reserved[44];")
     .replace("\t__u32 netns;", "\t__u32 mark;\n\t__u32 netns;\n\t__u32 pad;", 1)
     .replace("\t__u8 reserved[144];", "\t__u64 more;\n\t__u8 reserved[144];")
+    .replace("\tchar arguments[128];", "\t__u64 inserted;\n\tchar arguments[128];")
     .replace("\tchar name[200];", "\tchar name[200];\n\t__u64 more;")
 )
 
@@ -90,10 +91,24 @@ def test_rewrites_in_an_older_recording_keep_their_fields() -> None:
     assert read["socket"]["netns"][0] == events["socket"]["netns"][0]
 
 
-def test_a_recording_of_before_rewrites_is_read_as_it_is() -> None:
+@pytest.mark.usefixtures("later")
+def test_executions_in_an_older_recording_keep_their_fields() -> None:
+    """Process, user and path are where this program has them."""
+    reader = ArrayReader(current_layouts_of(structs()))
+    events = event_frame(2).events.copy()
+    events["header"]["kind"] = [1, 6]
+    known = parse_structs(LATER)
+    read = np.frombuffer(reader.read("events", events.tobytes()), known["socket_event"])
+    execution, before = read[1:].view(known["exec_event"]), events[1:].view(structs()["exec_event"])
+    for name in ("pid", "uid", "started_ns", "executable"):
+        assert (execution[name] == before[name]).all(), name
+
+
+@pytest.mark.parametrize("struct", recording_layout.LATER)
+def test_a_recording_of_before_some_events_is_read_as_it_is(struct: str) -> None:
     """It describes no such events, and has none."""
     layouts = current_layouts_of(structs())
-    del layouts["nat_event"]
+    del layouts[struct]
     events = event_frame(9).events.tobytes()
     assert ArrayReader(layouts).read("events", events) == events
 

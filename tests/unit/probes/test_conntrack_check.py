@@ -7,7 +7,9 @@ import pytest
 
 from engine.config import NatConfig
 from probes import conntrack_check
-from probes.conntrack_check import check_rewrites
+from probes.check import Check
+from probes.conntrack_check import check_rewrites, with_rewrites
+from probes.nat import KPROBES
 
 ALL = frozenset({"CAP_NET_ADMIN", "CAP_NET_BROADCAST", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"})
 
@@ -75,3 +77,16 @@ def test_a_kernel_without_ctnetlink(machine: Machine, monkeypatch: pytest.Monkey
     check = check_rewrites(NatConfig())
     assert "Protocol not supported" in check.detail
     assert check.remedy == "modprobe nf_conntrack_netlink"
+
+
+def test_rewrites_have_one_line(machine: Machine) -> None:
+    """That of kprobes where the trial took them; else that of ctnetlink, with why not; all as it was configured."""
+    machine(ALL, 1)
+    other, taken = Check("trial", "ok", "1 s"), Check("NAT rewrites", "ok", KPROBES.name)
+    refused = Check("NAT rewrites", "ok", "ctnetlink (refused: kprobe f: the kernel has no kprobes)")
+    assert with_rewrites(NatConfig(), [taken, other]) == [other, taken]
+    told = with_rewrites(NatConfig(), [refused, other])[1]
+    assert told.detail == "events of ctnetlink (refused: kprobe f: the kernel has no kprobes)"
+    assert with_rewrites(NatConfig("netlink"), [taken, other])[1].detail == "events of ctnetlink"
+    assert with_rewrites(NatConfig("off"), [taken])[0].detail == "nat.source is off"
+    assert with_rewrites(NatConfig(), [other])[1].detail == "events of ctnetlink"

@@ -146,3 +146,31 @@ def test_users_have_a_cache_of_their_own(monkeypatch: pytest.MonkeyPatch) -> Non
     assert headers.cache_root() == Path("/home/somebody/.cache/tailrace")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert headers.cache_root() == Path("/cache/tailrace")
+
+
+def test_helpers_that_a_kernel_lacks_are_numbered(tmp_path: Path) -> None:
+    """bcc's headers name them all: those of the kernel's own enum stay, the rest has the ABI's numbers."""
+    types = "enum bpf_func_id {\n\tBPF_FUNC_user_ringbuf_drain = 209,\n};\n"
+    headers.write_tree(tmp_path, types, "6.1.76")
+    defined = (tmp_path / "include/linux/kconfig.h").read_text()
+    assert "#define BPF_FUNC_cgrp_storage_delete 211\n" in defined
+    assert "#define BPF_FUNC_task_storage_get 156\n" in defined
+    assert "BPF_FUNC_user_ringbuf_drain" not in defined
+
+
+def test_types_of_conntrack_come_from_its_module_too(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel lacks them, a second tree is made once the module is there."""
+    plain = headers.find_headers()
+    module = cache / "nf_conntrack"
+    module.touch()
+    monkeypatch.setattr(headers, "CONNTRACK_BTF", module)
+    whole = TYPES + "\nstruct tcp_sock {\n};\n\nstruct nf_conn {\n\tstruct nf_conntrack_zone zone;\n};\n"
+    monkeypatch.setattr(headers, "_dump_btf", lambda module=None: whole)
+    full = headers.find_headers()
+    assert [headers.knows_conntrack(found) for found in (plain, full)] == [False, True]
+    assert full.tree
+    assert plain.tree
+    assert full.tree.name == f"{plain.tree.name}-conntrack"
+    assert "#define CONFIG_NF_CONNTRACK_ZONES 1\n" in (full.tree / "include/linux/kconfig.h").read_text()
+    module.unlink()
+    assert headers.find_headers() == plain

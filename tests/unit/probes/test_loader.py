@@ -2,11 +2,12 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
 from engine.errors import ProbeError
-from probes import bpf
+from probes import bpf, kprobes
 from probes.loader import Loaded
 from probes.program import Feature, Hook
 
@@ -46,7 +47,7 @@ def test_the_first_that_attaches_is_taken(loaded: Loaded) -> None:
         "tracepoint absent": "the kernel has no such tracepoint",
         "tracepoint forbidden": "Operation not permitted",
     }
-    assert list(loaded.links) == ["there"]
+    assert list(loaded.links) == ["tracepoint there"]
     loaded.close()
 
 
@@ -82,3 +83,35 @@ def test_close_gives_every_descriptor_back(loaded: Loaded) -> None:
     loaded.close()
     loaded.close()
     assert not any(is_open(fd) for fd in links + rest)
+
+
+def test_parts_are_attached_all_or_none(loaded: Loaded) -> None:
+    """A part that is refused is named, and what was attached before it is let go."""
+    before = set(Path("/proc/self/fd").iterdir())
+    pair = Hook("kept", "there", others=(Hook("kept", "absent"),))
+    whole = Hook("kept", "there", others=(Hook("kept", "here"),))
+    taken = loaded.attach(Feature("trial", "tests", (pair,), required=False, loss="nothing"))
+    assert taken.refused == {"tracepoint there": "tracepoint absent: the kernel has no such tracepoint"}
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert loaded.attach(Feature("trial", "tests", (whole,))).hook == whole
+    assert list(loaded.links) == ["tracepoint there", "tracepoint here"]
+    loaded.close()
+
+
+def test_a_program_that_was_not_compiled_has_its_reason(loaded: Loaded) -> None:
+    """Its hook is refused with why the source does not have it."""
+    loaded.absent["left out"] = "no types"
+    ways = (Hook("left out", "there"), Hook("kept", "there"))
+    assert loaded.attach(Feature("trial", "tests", ways)).refused == {"tracepoint there": "no types"}
+    loaded.close()
+
+
+def test_a_kernel_without_kprobes_says_so(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The kernel's own folder for them tells."""
+    monkeypatch.setattr(kprobes, "PMU", tmp_path / "none")
+    probe = Hook("kept", kind="kprobe", function="nf_ct_delete")
+    taken = loaded.attach(Feature("trial", "tests", (probe,), required=False, loss="nothing"))
+    assert taken.refused == {"kprobe nf_ct_delete": "the kernel has no kprobes"}
+    loaded.close()

@@ -1,13 +1,18 @@
 """What a probe asks of the kernel, before any kernel is asked."""
 
+from collections.abc import Iterable
+
 from probes.compiler import MAX_DESCRIPTORS
-from probes.program import Hook, read_source
-from probes.tcp import FEATURES, MAPS, SOURCES
+from probes.headers import Headers
+from probes.program import Feature, Hook, read_source
+from probes.sources import absent_programs, source_text
+from probes.tcp import ADOPTION, FEATURES, LEFTOVERS, MAPS
 
 
 def test_hooks_have_the_name_of_what_they_attach_to() -> None:
-    """A hook is named by its tracepoint, or by its program where user space runs it."""
+    """A hook is named by its tracepoint or function, or by its program where user space runs it."""
     assert Hook("used", "tcp_sendmsg_locked").name == "tracepoint tcp_sendmsg_locked"
+    assert Hook("nat_leaving", kind="kprobe", function="nf_ct_delete").name == "kprobe nf_ct_delete"
     assert Hook("sweep").name == "program sweep"
 
 
@@ -18,10 +23,31 @@ def test_a_source_keeps_its_file_names() -> None:
     assert '\n#line 1 "events.h"\n' in text
 
 
+def programs_of(features: Iterable[Feature]) -> set[str]:
+    """All that the features' hooks run."""
+    return {
+        part.program
+        for feature in features
+        for hook in feature.alternatives
+        for part in hook.parts
+        if part.program
+    }
+
+
+def test_without_btf_the_iterators_are_left_out() -> None:
+    """What the source does not have then is named with its reason, and the kernel's headers come first."""
+    installed = Headers("installed", None)
+    text, absent = source_text(installed), absent_programs(installed)
+    assert text.startswith('#line 1 "installed.h"')
+    assert {name for name in programs_of(FEATURES) if f"int {name}(" not in text} == set(absent)
+    assert set(absent) == programs_of((ADOPTION, LEFTOVERS))
+    assert set(absent.values()) == {"iterators need the kernel's BTF, and it has none"}
+
+
 def test_every_program_and_map_is_in_the_source() -> None:
     """No hook names a program, and no list a map, that the source lacks."""
-    text = read_source(*SOURCES)
-    programs = {hook.program for feature in FEATURES for hook in feature.alternatives}
+    text = source_text(Headers("btf", None))
+    programs = programs_of(FEATURES)
     assert {name for name in programs if f"int {name}(" not in text} == set()
     assert {name for name in MAPS if f"{name}," not in text and f"({name}" not in text} == set()
     assert len(programs) + len(MAPS) < MAX_DESCRIPTORS

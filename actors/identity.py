@@ -1,0 +1,91 @@
+"""Who is at each end of a connection: what nodes say of their own, and what the cluster knows besides."""
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+import numpy as np
+
+from actors.flow_table import CLIENT_SIDE, FlowTable
+from actors.known import Numbers
+from engine.addresses import address_text
+from engine.batch import DeltaBatch
+from engine.clock import SECOND_NS
+from engine.enricher import Entity
+
+#: Windows for which a stranger's address is looked up again.
+PATIENCE: Final = 2
+#: The node that an end's own kernel runs on.
+HOST: Final = "host.name"
+#: How an entity was found, where it is not by the end's own socket.
+BY_ADDRESS: Final = {"identity.evidence": "address"}
+
+_Items = tuple[tuple[str, str], ...]
+
+
+class Cluster(Protocol):
+    """What knows pods, services and names of many nodes, from memory."""
+
+    @property
+    def version(self) -> int:
+        """Grows whenever an answer may have changed."""
+
+    def enriched(self, entity: Entity, at_ns: int) -> Entity:
+        """What a node says of an end, with what else is known of it."""
+
+    def stranger(self, address: str, at_ns: int) -> Entity:
+        """Who had an address at that time; empty if nobody knows."""
+
+
+class Identity:
+    """Numbers of entities, and what they stand for.
+
+    :param cluster: nothing is added to what nodes say without.
+    """
+
+    def __init__(self, cluster: Cluster | None) -> None:
+        self._cluster = cluster
+        self.numbers: Numbers[_Items] = Numbers(())
+        self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
+
+    def learn(self, batch: DeltaBatch) -> np.ndarray:
+        """The number of each of the batch's entities, which are at home on its node; uint32."""
+        host = {HOST: batch.node}
+        found = [self.numbers.number(_items({**host, **entity})) for entity in batch.entities]
+        return np.array(found, np.uint32)
+
+    def find_strangers(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
+        """Looks up who has the address of this end of flows, of which no socket reports."""
+        if self._cluster is None or not len(flows):
+            return
+        hops = table.called if side == CLIENT_SIDE else table.final
+        addresses = hops["source_address" if side == CLIENT_SIDE else "destination_address"][flows].tolist()
+        at_ns = (window + 1) * SECOND_NS
+        known = {address: self._stranger(self._cluster, address, at_ns) for address in set(addresses)}
+        table.ends[side].said["entity.index"][flows] = [known[address] for address in addresses]
+
+    def _stranger(self, cluster: Cluster, address: bytes, at_ns: int) -> int:
+        entity = cluster.stranger(address_text(address), at_ns)
+        return self.numbers.number(_items({**entity, **BY_ADDRESS})) if entity else 0
+
+    def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:
+        """What these numbers stand for."""
+        return [self._entity(number, (window + 1) * SECOND_NS) for number in numbers]
+
+    def _entity(self, number: int, at_ns: int) -> Entity:
+        version = self._cluster.version if self._cluster else 0
+        asked, entity = self._known.get(number, (-1, {}))
+        if asked != version:
+            entity = dict(self.numbers.values[number])
+            if self._cluster and entity and BY_ADDRESS.keys().isdisjoint(entity):
+                entity = dict(self._cluster.enriched(entity, at_ns))
+            self._known[number] = version, entity
+        return entity
+
+    def release(self, in_use: np.ndarray) -> None:
+        """Gives up all numbers but those ``in_use``."""
+        for number in self.numbers.release(in_use):
+            self._known.pop(number, None)
+
+
+def _items(entity: Entity) -> _Items:
+    return tuple(sorted(entity.items()))

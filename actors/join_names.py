@@ -1,0 +1,100 @@
+"""Numbers in place of names in the joiner: nodes, cgroup paths, entities; and back into tables of batches."""
+
+import zlib
+from typing import Final
+
+import numpy as np
+
+from actors.flow_table import FlowTable
+from actors.identity import Cluster, Identity
+from actors.join_rows import Rows
+from actors.known import Numbers, Places, used
+from engine.batch import DeltaBatch
+from engine.chains import Chains
+from engine.enricher import Entity
+from engine.flow_batch import NOWHERE as NOWHERE_NODE
+from engine.flow_batch import Node
+from engine.flow_schema import SIDES
+from engine.ledger import Stage
+from engine.schema import DELTA_COLUMNS, Columns
+
+CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
+NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
+ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
+
+
+class Names:
+    """What the joiner calls by number.
+
+    :param table: whose flows hold numbers; ``places`` does too.
+    :param stage: in which names that found no number are noted.
+    """
+
+    def __init__(self, table: FlowTable, places: Places, stage: Stage, cluster: Cluster | None) -> None:
+        self._table = table
+        self._places = places
+        self._stage = stage
+        self._paths = Numbers("")
+        self._nodes = Numbers(NOWHERE_NODE)
+        self._starts: dict[str, int] = {}  # the newest of each node
+        self.identity = Identity(cluster)
+
+    def tables(self, columns: Columns, window: int) -> tuple[Columns, list[str], list[Node], list[Entity]]:
+        """Columns that point into tables of what they need, and these."""
+        columns, paths = used(columns, CGROUPS, len(self._paths))
+        columns, nodes = used(columns, NODES, len(self._nodes))
+        columns, entities = used(columns, ENTITIES, len(self.identity.numbers))
+        names = [self._paths.values[number] for number in paths]
+        starts = [self._nodes.values[number] for number in nodes]
+        return columns, names, starts, self.identity.entities(entities, window)
+
+    def _make_room(self) -> None:
+        """Gives up numbers that no flow holds, before they run out."""
+        if self._paths.full:
+            self._paths.release(self._table.in_use("cgroup.index"))
+        if self.identity.numbers.full:
+            self.identity.release(self._table.in_use("entity.index"))
+        if self._nodes.full:
+            newest = np.fromiter(self._starts.values(), np.uint32)
+            in_use = np.concatenate((self._table.in_use("node"), newest))
+            self._places.forget(self._nodes.release(in_use))
+        for name, numbers in (
+            ("paths", self._paths),
+            ("nodes", self._nodes),
+            ("entities", self.identity.numbers),
+        ):
+            self._stage.note(f"{name}_refused", numbers.refused)
+            numbers.refused = 0
+
+    def _node(self, batch: DeltaBatch) -> int:
+        """The number of the batch's node; of an earlier start of it nothing is left."""
+        number = self._nodes.number(Node(batch.node, batch.boot))
+        before = self._starts.get(batch.node, number)
+        if before != number:
+            self._table.forget_node(before)
+            self._stage.note("restarts")
+        self._starts[batch.node] = number
+        return number
+
+    def rows(self, batches: list[DeltaBatch]) -> Rows:
+        """The rows of all batches, with the joiner's numbers."""
+        columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in DELTA_COLUMNS}
+        self._make_room()
+        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self.identity.learn)):
+            columns[name] = np.concatenate([numbers(batch)[batch.columns[name]] for batch in batches])
+        chains, shifts = Chains.joined([batch.chains for batch in batches])
+        counts = [len(batch) for batch in batches]
+        if len(chains) > 1:
+            shift = np.repeat(np.array(shifts, np.uint32), counts)
+            columns["nat.index"] = np.where(columns["nat.index"], columns["nat.index"] + shift, 0)
+        return Rows(
+            columns,
+            np.repeat(np.array([self._node(batch) for batch in batches], np.uint32), counts),
+            np.repeat(np.array([zlib.crc32(batch.node.encode()) for batch in batches], np.uint32), counts),
+            np.repeat(np.array([batch.seq for batch in batches], np.uint64), counts),
+            chains,
+        )
+
+    def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
+        """The number of each of the batch's paths; at least one."""
+        return np.array([self._paths.number(path) for path in batch.cgroups] or [0], np.uint32)

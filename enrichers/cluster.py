@@ -1,0 +1,61 @@
+"""Who is who beyond a node's own processes: Kubernetes, names given in the configuration, addresses of containers."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from engine.enricher import Enricher, EnricherStatistics, Entity, KeyKind
+
+#: Attributes by which an end that its node described is looked up further.
+_CONTAINER: Final = "container.id"
+_HOST: Final = "host.name"
+
+
+class ClusterIdentity:
+    """Puts enrichers together: what is surer goes over what is less so.
+
+    :param enrichers: the surest first; each is asked for the kinds of keys that it answers.
+    """
+
+    def __init__(self, enrichers: Sequence[Enricher]) -> None:
+        self._enrichers = enrichers
+
+    async def start(self) -> None:
+        """Begins to watch all sources; returns at once.
+
+        :raises TailraceError: for what the user has to mend.
+        """
+        for enricher in self._enrichers:
+            await enricher.start()
+
+    async def close(self) -> None:
+        """Ends all that start() began."""
+        for enricher in self._enrichers:
+            await enricher.close()
+
+    @property
+    def version(self) -> int:
+        """Grows whenever an answer may have changed."""
+        return sum(enricher.version for enricher in self._enrichers)
+
+    def enriched(self, entity: Entity, at_ns: int) -> Entity:
+        """What a node says of an end, with what is known of its container and its node.
+
+        The node's own word on the process and its container stands; Kubernetes's on the workload is added.
+        """
+        host = self._lookup(KeyKind.NODE, entity.get(_HOST, ""), at_ns)
+        container = self._lookup(KeyKind.CONTAINER, entity.get(_CONTAINER, ""), at_ns)
+        return {**host, **container, **entity}
+
+    def stranger(self, address: str, at_ns: int) -> Entity:
+        """Who had an address at that time; empty if nobody knows."""
+        return self._lookup(KeyKind.ADDRESS, address, at_ns)
+
+    def _lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity:
+        if not value:
+            return {}
+        found = (e.lookup(kind, value, at_ns) for e in reversed(self._enrichers) if kind in e.kinds)
+        return {name: text for entity in found if entity for name, text in entity.items()}
+
+    def statistics(self) -> dict[str, EnricherStatistics]:
+        """The counts of each enricher, by its name."""
+        return {enricher.name: enricher.statistics() for enricher in self._enrichers}

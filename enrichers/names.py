@@ -1,0 +1,152 @@
+"""Names that the configuration gives to networks and addresses, and those of well-known ports."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from engine.enricher import EnricherStatistics, Entity, KeyKind
+from engine.errors import UsageError
+from enrichers.intervals import IDENTITIES, Intervals
+
+#: The attribute that a configured name becomes.
+ATTRIBUTE: Final = "service.name"
+
+#: In front of an IPv4 address that is written as IPv6 (RFC 4291, 2.5.5.2).
+MAPPED_BITS: Final = 96
+
+_Network = IPv4Network | IPv6Network
+_Address = IPv4Address | IPv6Address
+
+#: Port → name as in IANA's registry, for TCP; where another program took a port over, its name.
+PORTS: Final = {
+    20: "ftp-data",
+    21: "ftp",
+    22: "ssh",
+    23: "telnet",
+    25: "smtp",
+    53: "dns",
+    80: "http",
+    88: "kerberos",
+    110: "pop3",
+    111: "rpcbind",
+    123: "ntp",
+    143: "imap",
+    179: "bgp",
+    389: "ldap",
+    443: "https",
+    445: "smb",
+    465: "smtps",
+    587: "submission",
+    636: "ldaps",
+    853: "dns-over-tls",
+    993: "imaps",
+    995: "pop3s",
+    1433: "mssql",
+    1521: "oracle",
+    1883: "mqtt",
+    2049: "nfs",
+    2181: "zookeeper",
+    2375: "docker",
+    2376: "docker-tls",
+    2379: "etcd",
+    2380: "etcd-peer",
+    3306: "mysql",
+    3389: "rdp",
+    4222: "nats",
+    4317: "otlp-grpc",
+    4318: "otlp-http",
+    5432: "postgresql",
+    5672: "amqp",
+    5671: "amqps",
+    6379: "redis",
+    6443: "kubernetes-api",
+    8080: "http-alt",
+    8443: "https-alt",
+    8883: "mqtts",
+    9042: "cassandra",
+    9090: "prometheus",
+    9092: "kafka",
+    9200: "elasticsearch",
+    10250: "kubelet",
+    11211: "memcached",
+    27017: "mongodb",
+}
+
+
+def port_name(port: int) -> str:
+    """What usually listens on a TCP port; empty if nothing in particular does."""
+    return PORTS.get(port, "")
+
+
+class ConfiguredNames:
+    """Names of networks and addresses; an enricher. The longest prefix wins; a name holds at all times.
+
+    :param names: network (``10.20.0.0/16``, ``fd00::/8``) or address → name.
+    :raises UsageError: if a key is no network, or has bits beyond its prefix.
+    """
+
+    name = "names"
+    kinds = frozenset({KeyKind.ADDRESS})
+    version = 0
+
+    def __init__(self, names: Mapping[str, str], *, entries: int = IDENTITIES) -> None:
+        self._named: dict[_Network, str] = {}
+        for text, name in names.items():
+            self._named[_network(text)] = name
+        self._prefixes = {version: _lengths(self._named, version) for version in (4, 6)}
+        self._answers = Intervals(entries)  # of addresses that were asked for
+
+    async def start(self) -> None:
+        """Nothing to watch."""
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+    def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
+        """The name of the smallest network that has the address, as ``service.name``."""
+        if kind is KeyKind.ADDRESS and self._answers.find(kind, value, at_ns) is None:
+            name = self._find(value)
+            if name:
+                self._answers.add(kind, value, {ATTRIBUTE: name}, 0)
+        return self._answers.lookup(kind, value, at_ns)
+
+    def _find(self, text: str) -> str:
+        try:
+            address = _plain(ip_address(text))
+        except ValueError:
+            return ""
+        for length in self._prefixes[address.version]:
+            network = ip_network((address, length), strict=False)
+            if network in self._named:
+                return self._named[network]
+        return ""
+
+    def statistics(self) -> EnricherStatistics:
+        """The counts so far."""
+        return self._answers.statistics(0.0)
+
+
+def _network(text: str) -> _Network:
+    """A network or an address; IPv4-mapped ones are IPv4.
+
+    :raises UsageError: with the path of the key.
+    """
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise UsageError(
+            f"configuration: `names.{text}`: {error}", "write 10.20.0.0/16, or an address"
+        ) from error
+    mapped = network.network_address
+    if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped and network.prefixlen >= MAPPED_BITS:
+        return IPv4Network((mapped.ipv4_mapped, network.prefixlen - MAPPED_BITS))
+    return network
+
+
+def _plain(address: _Address) -> _Address:
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _lengths(networks: Iterable[_Network], version: int) -> list[int]:
+    """The lengths of prefixes that there are, the longest first."""
+    return sorted({one.prefixlen for one in networks if one.version == version}, reverse=True)
