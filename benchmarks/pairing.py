@@ -67,7 +67,7 @@ class Told:
     def compared(self, truth: list[Request]) -> tuple[int, int]:
         """How many requests have their flow, and how many flows name the wrong backend.
 
-        A client's port serves again, seconds later, and may come to the other backend: the order tells which is which.
+        A client's port serves again, seconds later, and may come to the other backend: the order tells them apart.
         """
         flows = defaultdict[int, list[str]](list)
         for line in self.whole:
