@@ -69,7 +69,7 @@ def _state(row: Row) -> str:
 
 
 def bytes_to_server(row: Row) -> int:
-    """As the client's kernel counted them, or the server's where it alone reports (see ``sinks.moved``)."""
+    """As the client's kernel counted them, or the server's where it alone reports (see ``engine.flow_moved``)."""
     return int(row.get("server.rx_bytes" if _mirrored(row) else "client.tx_bytes", 0))
 
 

@@ -1,42 +1,19 @@
 """What moved in the rows of a batch, whole columns at a time; of a flow, from client to server and back."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from engine.batch import DeltaBatch
 from engine.flow_batch import FlowBatch
-from engine.flow_schema import FlowEvidence
-from engine.schema import Column, Columns
+from engine.flow_moved import Moved, moved_in_flows
 from engine.sink import Batch
 
 
-class Moved(NamedTuple):
-    """One value for each row; what a socket sent is what went from client to server where a row has two ends."""
-
-    tx_bytes: Column
-    rx_bytes: Column
-    retransmitted_segments: Column
-    rtt_ns: Column
-
-
 def moved(batch: Batch) -> Moved:
-    """The client's figures, or the server's mirrored where it alone reports; retransmits of both."""
+    """Of flows as ``engine.flow_moved`` counts them; of workloads the sums, without round trips."""
     columns = batch.columns
-    if not isinstance(batch, FlowBatch):
+    if isinstance(batch, FlowBatch):
+        return moved_in_flows(columns)
+    if isinstance(batch, DeltaBatch):
         return Moved(*(columns[name] for name in Moved._fields))
-    mirrored = mirrors(columns)
-    return Moved(
-        np.where(mirrored, columns["server.rx_bytes"], columns["client.tx_bytes"]),
-        np.where(mirrored, columns["server.tx_bytes"], columns["client.rx_bytes"]),
-        np.add(columns["client.retransmitted_segments"], columns["server.retransmitted_segments"]),
-        np.where(columns["client.rtt_ns"] == 0, columns["server.rtt_ns"], columns["client.rtt_ns"]),
-    )
-
-
-def mirrors(columns: Columns) -> np.ndarray:
-    """In which rows the server speaks for both; shape (n,), bool.
-
-    Not where both ends report but the client has nothing new: it counts what moved in its own seconds.
-    """
-    marked: np.ndarray = (columns["client.reported"] == 0) & (columns["evidence"] != FlowEvidence.BOTH)
-    return marked
+    sums = (columns[name] for name in ("bytes", "reply_bytes", "retransmitted_segments"))
+    return Moved(*sums, np.zeros(len(batch), np.uint64))

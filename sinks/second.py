@@ -11,7 +11,8 @@ from engine.flow_batch import FlowBatch
 from engine.schema import Columns
 from engine.sink import Batch
 from sinks.flow_fields import FLOW_ROWS
-from sinks.moved import Moved, moved
+from engine.flow_moved import Moved
+from sinks.moved import moved
 
 Sort = Literal["bytes", "tx", "rx", "retransmits", "rtt"]
 

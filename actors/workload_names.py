@@ -1,0 +1,78 @@
+"""Which workload is at an end: one rule, from what is surest to what is always there.
+
+1. Kubernetes: the pod's workload (``k8s.workload.name``, of kind ``k8s.workload.kind``), else the pod, else the service;
+2. ``ecs``: the family of the ECS task; 3. ``compose``: the service of a compose project;
+4. ``container``: its name; 5. ``systemd``: the unit; 6. ``name``: given in the configuration;
+7. ``process``: its executable, else what it calls itself (``process.comm``);
+8. ``node``: the machine, where that is all that is known; 9. ``address``: nothing is known.
+"""
+
+from typing import Final, NamedTuple
+
+from engine.enricher import Entity
+from engine.workload_schema import Workload
+
+#: Attribute that names a workload, its kind, and the attribute of the namespace, the surest first.
+_RULES: Final = (
+    ("k8s.workload.name", "", "k8s.namespace.name"),
+    ("k8s.pod.name", "Pod", "k8s.namespace.name"),
+    ("k8s.service.name", "Service", "k8s.namespace.name"),
+    ("aws.ecs.task.family", "ecs", "aws.ecs.cluster.arn"),
+    ("docker.compose.service", "compose", "docker.compose.project"),
+    ("container.name", "container", ""),
+    ("systemd.unit", "systemd", ""),
+    ("service.name", "name", ""),
+    ("process.executable.name", "process", ""),
+)
+_MACHINES: Final = ("k8s.node.name", "host.name")
+_REMEMBERED: Final = 65536
+
+
+class Named(NamedTuple):
+    """What an entity says of an end.
+
+    :param workload: None if it names none: then the process's own name is asked, and
+    :param machine: is who it is if there is no process either; None if that is not known.
+    :param place: zone and version.
+    """
+
+    workload: Workload | None
+    machine: Workload | None
+    place: tuple[str, str]
+
+
+class WorkloadNames:
+    """Asks the rule once for each entity: the joiner gives the same object as long as nothing changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Entity, Named]] = {}
+
+    def of(self, entity: Entity) -> Named:
+        """What it says; held with the entity, so that no other can have its ``id``."""
+        known = self._known.get(id(entity))
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[id(entity)] = entity, named(entity)
+        return known[1]
+
+
+def named(entity: Entity) -> Named:
+    """The rule."""
+    place = (
+        entity.get("cloud.availability_zone", ""),
+        entity.get("service.version") or entity.get("container.image.tags", ""),
+    )
+    machine = next((name for attribute in _MACHINES if (name := entity.get(attribute))), "")
+    return Named(
+        _workload(entity, place), Workload(machine, "node", "", place[0]) if machine else None, place
+    )
+
+
+def _workload(entity: Entity, place: tuple[str, str]) -> Workload | None:
+    for attribute, kind, within in _RULES:
+        if name := entity.get(attribute):
+            kind = kind or entity.get("k8s.workload.kind", "Workload")
+            namespace = entity.get(within, "").rpartition("/")[2]  # of a cluster's ARN the name
+            return Workload(name, kind, namespace, *place)
+    return None

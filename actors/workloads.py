@@ -1,0 +1,185 @@
+"""Flows of a window summed up by who talks to whom: client workload, server workload, server port."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from actors.workload_ends import Ends, joined
+from actors.workload_names import WorkloadNames
+from actors.workload_pairs import Pairs
+from engine.flow_batch import FlowBatch
+from engine.flow_moved import Moved, moved_in_flows
+from engine.flow_schema import SIDES
+from engine.histogram import Histograms
+from engine.ledger import Ledger
+from engine.schema import Columns, flags
+from engine.workload_batch import MEASURES, WorkloadBatch, workload_chunks
+from engine.workload_schema import EVIDENCE, OTHER, WORKLOAD_COLUMNS, Workload, empty_workloads
+
+#: Pairs of one window at most.
+PAIRS: Final = 50_000
+
+_PORTS: Final = 1 << 16
+_USED: Final = (
+    *("network.transport", "server.port", "window.late_s", "evidence", "client.reported"),
+    *("connection.opened", "connection.closed", "connection.failed", "connection.connect_latency_ns"),
+    *(f"{side}.{name}" for side in SIDES for name in ("tx_bytes", "rx_bytes", "rtt_ns")),
+    *(f"{side}.retransmitted_segments" for side in SIDES),
+)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The rows of all batches of a window.
+
+    :param kinds: which rows have the same transport and window, numbered; shape (rows,).
+    """
+
+    columns: Columns
+    client: Ends
+    server: Ends
+    kinds: np.ndarray
+
+    def pairs(self) -> Pairs:
+        """By client, server, port and kind."""
+        kinds = int(self.kinds.max(initial=0)) + 1
+        keys = self.client.numbers * (len(self.server) or 1) + self.server.numbers
+        return Pairs.of((keys * kinds + self.kinds) * _PORTS + self.columns["server.port"])
+
+
+class Workloads:
+    """Sums flows up; keeps nothing of a window. Pure: batches in, batches out.
+
+    :param pairs: of one window at most; what is beyond is one row, ``OTHER``, for each transport and second.
+    """
+
+    def __init__(self, ledger: Ledger, pairs: int = PAIRS) -> None:
+        self._stage = ledger.stage("workloads", "rows")
+        self._limit = pairs
+        self._names = WorkloadNames()
+
+    def of(self, flows: Sequence[FlowBatch]) -> list[WorkloadBatch]:
+        """The workloads of one publication of a window, and books of nodes as batches without rows.
+
+        Numbers of batches are those of the flows, which are never fewer.
+        """
+        window = [batch for batch in flows if batch.chunks]
+        rows = sum(map(len, window))
+        self._stage.received += rows
+        made = list(workload_chunks(self._summed(window))) if window else []
+        self._stage.delivered += rows
+        return made + [_batch(batch, chunks=0) for batch in flows if not batch.chunks]
+
+    def _summed(self, flows: Sequence[FlowBatch]) -> WorkloadBatch:
+        window = _window(flows, self._names)
+        pairs = window.pairs()
+        moved = moved_in_flows(window.columns)
+        rest = self._beyond(pairs, window, moved)
+        if rest.any():
+            count = len(pairs)
+            pairs = pairs.folded(rest, window.kinds)
+            others = np.arange(len(pairs)) >= count - int(np.count_nonzero(rest))
+        else:
+            others = rest
+        columns = empty_workloads(len(pairs))
+        workloads = _fill_ends(columns, window, pairs, others)
+        _fill_sums(columns, window.columns, pairs, moved)
+        histograms = _fill_measures(columns, window.columns, pairs, moved)
+        columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD_COLUMNS.items()}
+        return _batch(flows[0], flows[-1], columns, workloads, histograms)
+
+    def _beyond(self, pairs: Pairs, window: _Window, moved: Moved) -> np.ndarray:
+        """Which pairs get no row of their own: of those with strangers first, those that moved least; bool."""
+        rest = np.zeros(len(pairs), np.bool_)
+        room = max(0, self._limit - int(window.kinds.max(initial=0)) - 1)
+        if len(pairs) > self._limit:
+            first = pairs.first
+            known = window.client.known(window.client.numbers[first]).astype(np.int8)
+            known += window.server.known(window.server.numbers[first])
+            order = np.lexsort((pairs.sums(moved.tx_bytes) + pairs.sums(moved.rx_bytes), known))
+            rest[order[: len(pairs) - room]] = True
+            self._stage.note("pairs_folded", int(np.count_nonzero(rest)))
+            self._stage.note("rows_folded", int(np.count_nonzero(rest[pairs.numbers])))
+        return rest
+
+
+def _window(flows: Sequence[FlowBatch], names: WorkloadNames) -> _Window:
+    columns = {name: joined(flows, name) for name in _USED}
+    kinds = columns["window.late_s"].astype(np.int64) << 8 | columns["network.transport"]
+    if len(kinds) and (kinds == kinds[0]).all():
+        kinds = np.zeros(len(kinds), np.int64)
+    elif len(kinds):
+        kinds = np.unique(kinds, return_inverse=True)[1]
+    client, server = (Ends(flows, side, names) for side in SIDES)
+    return _Window(columns, client, server, kinds)
+
+
+def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarray) -> list[Workload]:
+    """Who, on which port; what the columns point into."""
+    table = {OTHER: 0}
+    first = pairs.first
+    for name in ("network.transport", "window.late_s"):
+        columns[name][:] = window.columns[name][first]
+    columns["server.port"][:] = np.where(others, 0, window.columns["server.port"][first])
+    for side, ends in zip(SIDES, (window.client, window.server), strict=True):
+        numbers, same = np.unique(ends.numbers[first[~others]], return_inverse=True)
+        workloads = [ends.workload(number) for number in numbers.tolist()]
+        places = [table.setdefault(workload, len(table)) for workload in workloads]
+        columns[f"{side}.workload.index"][~others] = np.array(places, np.uint32)[same]
+    return list(table)
+
+
+def _fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> None:
+    columns["bytes"] = pairs.sums(moved.tx_bytes)
+    columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
+    columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
+    lives = ("opened", "closed", "failed")
+    bits = sum((flows[f"connection.{life}"] != 0).astype(np.uint8) << bit for bit, life in enumerate(lives))
+    cells = pairs.counts(np.asarray(bits, np.uint8))
+    for bit, life in enumerate(lives):
+        columns[f"connections.{life}"] = cells[:, [code for code in range(8) if code >> bit & 1]].sum(1)
+    columns["connections.active"] = cells.sum(1) - columns["connections.failed"]
+    grades = pairs.counts(flows["evidence"])
+    for name, grade in EVIDENCE.items():
+        columns[name] = grades[:, grade]
+
+
+def _fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> Histograms:
+    """A round trip for each flow that has one, a latency for each connection that was opened or failed."""
+    began = flags(flows, "connection.opened", "connection.failed")
+    values = (moved.rtt_ns, np.where(began, flows["connection.connect_latency_ns"], 0))
+    count, numbers = len(pairs), pairs.numbers + 1
+    histograms = Histograms.of(
+        np.concatenate((numbers, numbers + count)),
+        np.concatenate([each[pairs.order] for each in values]),
+        2 * count + 1,
+    )
+    held = np.diff(histograms.begins) != 0
+    for part, (measure, each) in enumerate(zip(MEASURES, values, strict=True)):
+        places = np.arange(1, count + 1) + part * count
+        columns[f"{measure}.sum"] = pairs.sums(each)
+        columns[f"{measure}.index"] = np.where(held[places], places, 0)
+    return histograms
+
+
+def _batch(
+    first: FlowBatch,
+    last: FlowBatch | None = None,
+    columns: Columns | None = None,
+    workloads: Sequence[Workload] = (OTHER,),
+    histograms: Histograms | None = None,
+    chunks: int = 1,
+) -> WorkloadBatch:
+    """Named as the flows are; the books are those of their last batch."""
+    books = (last or first).ledger
+    return WorkloadBatch(
+        *(first.node, first.boot, first.seq, first.window),
+        empty_workloads() if columns is None else columns,
+        workloads,
+        histograms or Histograms(),
+        chunks=chunks,
+        open_sockets=first.open_sockets,
+        ledger=books,
+    )

@@ -1,0 +1,111 @@
+"""Exponential histograms as OpenTelemetry has them, sparse: whole columns of values in, merged by adding counts.
+
+Bucket i holds values above ``BASE ** i`` up to ``BASE ** (i + 1)``, the upper bound included (OpenTelemetry metrics
+data model, ExponentialHistogram).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+#: Buckets for each power of two: 2 ** SCALE.
+SCALE: Final = 3
+#: The ratio of a bucket's bounds, 1.09.
+BASE: Final = 2.0 ** 2.0**-SCALE
+
+_PARTS: Final = 1 << SCALE
+#: Buckets that whole numbers below 2 ** 64 fall into: -1 (the number 1) to 511.
+_BUCKETS: Final = 64 * _PARTS + 1
+
+
+def _bound(part: int) -> float:
+    """The largest float not above ``BASE ** part``: the root of a whole number of 53 bits, rounded down."""
+    power = 1 << (part + 52 * _PARTS)
+    for _ in range(SCALE):
+        power = math.isqrt(power)
+    return power / (1 << 52)
+
+
+_BOUNDS: Final = np.array([_bound(part) for part in range(_PARTS)])
+
+
+def bucket_of(values: np.ndarray) -> np.ndarray:
+    """The bucket of each value; exact for whole numbers up to 2 ** 53, after which floats lie further apart.
+
+    :param values: at least 1; shape (n,).
+    :return: shape (n,), int64.
+    """
+    mantissas, exponents = np.frexp(values.astype(np.float64))
+    parts = np.searchsorted(_BOUNDS, mantissas * 2) - 1  # -1 for the power of two itself: it ends the bucket below
+    buckets: np.ndarray = (exponents.astype(np.int64) - 1) * _PARTS + parts
+    return buckets
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """One of them.
+
+    :param counts: bucket → how many values it holds, of any order.
+    """
+
+    counts: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Values in all buckets."""
+        return sum(self.counts.values())
+
+    def quantile(self, share: float) -> float:
+        """What ``share`` of the values do not exceed (nearest rank), off by at most the root of ``BASE``; 0 if empty."""
+        left = max(1, math.ceil(share * self.count))
+        for bucket in sorted(self.counts):
+            left -= self.counts[bucket]
+            if left <= 0:
+                return float(BASE ** (bucket + 0.5))
+        return 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """As rows have it: the buckets that hold something, in order, and what they hold."""
+        buckets = sorted(self.counts)
+        return {"scale": SCALE, "buckets": buckets, "counts": [self.counts[bucket] for bucket in buckets]}
+
+
+def merged(histograms: Iterable[Histogram]) -> Histogram:
+    """The histogram of all their values."""
+    counts: Counter[int] = Counter()
+    for histogram in histograms:
+        counts.update(histogram.counts)
+    return Histogram(dict(counts))
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """A table of histograms in columns; the first is empty.
+
+    :param begins: where the buckets of each one begin, and the end of the last; shape (histograms + 1,), int64.
+    :param buckets: of all, one after the other, ascending in each; ``counts`` beside them; int64.
+    """
+
+    begins: np.ndarray = field(default_factory=lambda: np.zeros(2, np.int64))
+    buckets: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @classmethod
+    def of(cls, numbers: np.ndarray, values: np.ndarray, histograms: int) -> "Histograms":
+        """Each value goes into the histogram of its number, 1 to ``histograms`` - 1; those that are 0 into none."""
+        there = np.flatnonzero(values)
+        keys = numbers[there].astype(np.int64) * _BUCKETS + bucket_of(values[there]) + 1
+        held, counts = np.unique(keys, return_counts=True)
+        begins = np.searchsorted(held, np.arange(histograms + 1) * _BUCKETS)
+        return cls(begins, held % _BUCKETS - 1, counts)
+
+    def __len__(self) -> int:
+        return len(self.begins) - 1
+
+    def __getitem__(self, number: int) -> Histogram:
+        part = slice(int(self.begins[number]), int(self.begins[number + 1]))
+        return Histogram(dict(zip(self.buckets[part].tolist(), self.counts[part].tolist(), strict=True)))
