@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from actors.lane import Lane, LaneStatistics, Limits, OnError
 from engine.ledger import Ledger
+from engine.row_stage import RowStage
 from engine.sink import Batch, Sink
 
 #: Seconds that a cancelled write, and after it ``close()``, may take before the sink is left behind.
@@ -24,6 +25,7 @@ class FanOut:
     :param sinks: the sinks by the name they have in the ledger and in messages.
     :param limits: bounds of each sink's queue and of its retries.
     :param on_error: told of each failed write, after it was counted; must be quick and must not raise.
+    :param stages: which rows a sink gets; one that is not named gets all that is offered.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class FanOut:
         ledger: Ledger,
         limits: Limits | None = None,
         on_error: OnError | None = None,
+        stages: Mapping[str, RowStage] | None = None,
     ) -> None:
         bounds = limits or Limits()
         self._lanes = {
             name: Lane(name, sink, ledger.stage(f"sink.{name}", "rows"), bounds, on_error)
             for name, sink in sinks.items()
         }
+        self._stages = dict(stages or {})
         self._opened: list[Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -65,15 +69,20 @@ class FanOut:
         self._tasks = [asyncio.create_task(lane.run(), name=f"sink.{lane.name}") for lane in self._opened]
 
     def offer(self, batch: Batch) -> None:
-        """Queue ``batch`` for every sink; never waits. A full queue drops its oldest, counted."""
-        for lane in self._lanes.values():
+        """Queue ``batch`` for every sink that wants it; never waits. A full queue drops its oldest, counted."""
+        for lane in self._wanting(batch):
             lane.offer(batch)
 
     async def put(self, batch: Batch) -> None:
-        """Queue ``batch`` for every sink as soon as each has room for it, so that none is dropped for it."""
-        for lane in self._lanes.values():
+        """Queue ``batch`` for every sink that wants it as soon as each has room, so that none is dropped for it."""
+        for lane in self._wanting(batch):
             await lane.room(len(batch))
         self.offer(batch)
+
+    def _wanting(self, batch: Batch) -> list[Lane]:
+        return [
+            lane for name, lane in self._lanes.items() if self._stages.get(name, batch.stage) == batch.stage
+        ]
 
     async def drained(self) -> None:
         """Return when every sink has taken, or failed to take, all that was queued."""

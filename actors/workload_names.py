@@ -1,6 +1,6 @@
 """Which workload is at an end: one rule, from what is surest to what is always there.
 
-1. Kubernetes: the pod's workload (``k8s.workload.name``, of kind ``k8s.workload.kind``), else the pod, else the service;
+1. Kubernetes: the workload (``k8s.workload.name``, of kind ``k8s.workload.kind``), else the pod, else the service;
 2. ``ecs``: the family of the ECS task; 3. ``compose``: the service of a compose project;
 4. ``container``: its name; 5. ``systemd``: the unit; 6. ``name``: given in the configuration;
 7. ``process``: its executable, else what it calls itself (``process.comm``);
@@ -70,9 +70,9 @@ def named(entity: Entity) -> Named:
 
 
 def _workload(entity: Entity, place: tuple[str, str]) -> Workload | None:
-    for attribute, kind, within in _RULES:
+    for attribute, always, within in _RULES:
         if name := entity.get(attribute):
-            kind = kind or entity.get("k8s.workload.kind", "Workload")
+            kind = always or entity.get("k8s.workload.kind", "Workload")
             namespace = entity.get(within, "").rpartition("/")[2]  # of a cluster's ARN the name
             return Workload(name, kind, namespace, *place)
     return None

@@ -68,11 +68,12 @@ class Workloads:
         window = [batch for batch in flows if batch.chunks]
         rows = sum(map(len, window))
         self._stage.received += rows
-        made = list(workload_chunks(self._summed(window))) if window else []
+        made = list(workload_chunks(self.summed(window))) if window else []
         self._stage.delivered += rows
         return made + [_batch(batch, chunks=0) for batch in flows if not batch.chunks]
 
-    def _summed(self, flows: Sequence[FlowBatch]) -> WorkloadBatch:
+    def summed(self, flows: Sequence[FlowBatch]) -> WorkloadBatch:
+        """All in one batch; at least one of flows."""
         window = _window(flows, self._names)
         pairs = window.pairs()
         moved = moved_in_flows(window.columns)
@@ -98,7 +99,7 @@ class Workloads:
             first = pairs.first
             known = window.client.known(window.client.numbers[first]).astype(np.int8)
             known += window.server.known(window.server.numbers[first])
-            order = np.lexsort((pairs.sums(moved.tx_bytes) + pairs.sums(moved.rx_bytes), known))
+            order = np.lexsort((np.add(pairs.sums(moved.tx_bytes), pairs.sums(moved.rx_bytes)), known))
             rest[order[: len(pairs) - room]] = True
             self._stage.note("pairs_folded", int(np.count_nonzero(rest)))
             self._stage.note("rows_folded", int(np.count_nonzero(rest[pairs.numbers])))
@@ -107,7 +108,8 @@ class Workloads:
 
 def _window(flows: Sequence[FlowBatch], names: WorkloadNames) -> _Window:
     columns = {name: joined(flows, name) for name in _USED}
-    kinds = columns["window.late_s"].astype(np.int64) << 8 | columns["network.transport"]
+    kinds = columns["window.late_s"].astype(np.int64) << 8
+    kinds |= columns["network.transport"].astype(np.int64)
     if len(kinds) and (kinds == kinds[0]).all():
         kinds = np.zeros(len(kinds), np.int64)
     elif len(kinds):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgpack
 import msgspec
@@ -11,6 +11,7 @@ import numpy as np
 from engine.addresses import address_text
 from engine.chains import Chains
 from engine.enricher import Entity
+from engine.row_stage import RowStage
 from engine.schema import DELTA_COLUMNS, VERSION, Column, Columns
 
 #: Rows of one message: about 300 bytes each, so that a message stays well below 1 MB.
@@ -109,6 +110,8 @@ class DeltaBatch:
     :param via: the partition whose worker found that the rows belong to another; -1 from the node itself.
     :param ledger: the node's loss ledger at the end of the window, in the last chunk of it (else empty).
     """
+
+    stage: ClassVar[RowStage] = "deltas"
 
     node: str
     boot: str

@@ -114,6 +114,15 @@ class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.5
 
 
+class WorkloadsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How flows are summed up.
+
+    :param pairs: of workloads in one second; what is beyond is one row of the kind ``other``.
+    """
+
+    pairs: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 50_000
+
+
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What carries messages between actors.
 
@@ -160,10 +169,16 @@ class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One sink: ``name`` as installed, ``settings`` as its own page says."""
+    """One sink.
+
+    :param name: as installed.
+    :param settings: as its own page says.
+    :param stage: which rows it gets; by default what the key ``stage`` of all says.
+    """
 
     name: str
     settings: dict[str, Any] = {}
+    stage: RowStage | None = None
 
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -182,7 +197,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param names: of networks and addresses: ``10.20.0.0/16: payments-db``; the longest prefix wins.
     :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
         for all of the machine.
-    :param stage: what sinks get: flows, or the deltas that they are made of.
+    :param stage: what sinks get: flows, the deltas that they are made of, or the workloads they are summed up to.
     """
 
     node: str = ""
@@ -194,6 +209,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cloud: CloudConfig = CloudConfig()
     names: dict[str, str] = {}
     join: JoinConfig = JoinConfig()
+    workloads: WorkloadsConfig = WorkloadsConfig()
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from engine.batch import NOBODY
 from engine.chains import Chain, Chains
 from engine.enricher import Entity
 from engine.flow_schema import SIDES, empty_flows
+from engine.row_stage import RowStage
 from engine.schema import Columns
 
 #: Rows of one batch at most.
@@ -42,6 +43,8 @@ class FlowBatch:
     :param open_sockets: sockets open at the end of the window on this node, also those that have no row.
     :param ledger: the loss ledger at the end of the window, in the last chunk of it (else empty).
     """
+
+    stage: ClassVar[RowStage] = "flows"
 
     node: str
     boot: str

@@ -1,4 +1,4 @@
-"""Public flow messages: connections of one second, for whoever subscribes; ``docs/subjects.md`` is their page."""
+"""Public messages of flows and workloads, for whoever subscribes; ``docs/subjects.md`` is their page."""
 
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ class BadFlows(ValueError):
 
 
 class FlowMessage(msgspec.Struct, frozen=True):
-    """One message. ``node``, ``boot``, ``seq``, ``window`` and ``part`` name it for good.
+    """One message; ``kind`` is "flow" or "workload". ``node``, ``boot``, ``seq``, ``window`` and ``part`` name it for good.
 
     :param node: where the flows were joined; the nodes of a flow's ends stand in its row.
     :param seq: number of the batch of flows that the rows come from.
@@ -33,7 +33,7 @@ class FlowMessage(msgspec.Struct, frozen=True):
 
 
 class Flow(NamedTuple):
-    """One row with what its message says of it."""
+    """One row with what its message says of it; of workloads likewise."""
 
     node: str
     boot: str
@@ -45,15 +45,17 @@ class Flow(NamedTuple):
 _decoder: Final = msgspec.msgpack.Decoder(FlowMessage)
 
 
-def decode_flows(data: bytes) -> list[Flow]:
+def decode_flows(data: bytes, kind: str = "flow") -> list[Flow]:
     """The rows of a message. Keys that this version does not know are left aside.
 
-    :raises BadFlows: if the bytes are no flow message, or one of another version.
+    :raises BadFlows: if the bytes are no message of this kind, or one of another version.
     """
     try:
         message = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadFlows(f"not a flow message: {error}") from error
-    if message.v != FLOW_VERSION or message.kind != "flow":
-        raise BadFlows(f"{message.kind!r} of version {message.v}, this program reads flow of {FLOW_VERSION}")
+        raise BadFlows(f"not a {kind} message: {error}") from error
+    if message.v != FLOW_VERSION or message.kind != kind:
+        raise BadFlows(
+            f"{message.kind!r} of version {message.v}, this program reads {kind} of {FLOW_VERSION}"
+        )
     return [Flow(message.node, message.boot, message.seq, message.window, row) for row in message.rows]

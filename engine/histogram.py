@@ -15,7 +15,7 @@ import numpy as np
 #: Buckets for each power of two: 2 ** SCALE.
 SCALE: Final = 3
 #: The ratio of a bucket's bounds, 1.09.
-BASE: Final = 2.0 ** 2.0**-SCALE
+BASE: Final = 2.0**2.0**-SCALE
 
 _PARTS: Final = 1 << SCALE
 #: Buckets that whole numbers below 2 ** 64 fall into: -1 (the number 1) to 511.
@@ -40,7 +40,9 @@ def bucket_of(values: np.ndarray) -> np.ndarray:
     :return: shape (n,), int64.
     """
     mantissas, exponents = np.frexp(values.astype(np.float64))
-    parts = np.searchsorted(_BOUNDS, mantissas * 2) - 1  # -1 for the power of two itself: it ends the bucket below
+    parts = (
+        np.searchsorted(_BOUNDS, mantissas * 2) - 1
+    )  # -1 for the power of two itself: it ends the bucket below
     buckets: np.ndarray = (exponents.astype(np.int64) - 1) * _PARTS + parts
     return buckets
 
@@ -60,7 +62,7 @@ class Histogram:
         return sum(self.counts.values())
 
     def quantile(self, share: float) -> float:
-        """What ``share`` of the values do not exceed (nearest rank), off by at most the root of ``BASE``; 0 if empty."""
+        """What ``share`` of the values do not exceed (nearest rank), off by the root of ``BASE`` at most; 0 if empty."""
         left = max(1, math.ceil(share * self.count))
         for bucket in sorted(self.counts):
             left -= self.counts[bucket]

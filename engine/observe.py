@@ -1,4 +1,4 @@
-"""Reads public flows: the newest of the stream, then, if wanted, those that come."""
+"""Reads public flows, or workloads: the newest of the stream, then, if wanted, those that come."""
 
 import contextlib
 from collections import deque
@@ -10,11 +10,11 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from engine import subjects
 from engine.errors import TailraceError
 from engine.flows import BadFlows, Flow, decode_flows
 from engine.observe_filter import FlowFilter
 from engine.stream_reader import StreamReader, Unanswered, pause
+from engine.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS, Public
 from engine.transport.nats_connection import NatsConnection, connect
 
 #: Messages looked at in the first step back; each further step is longer by the factor.
@@ -31,13 +31,24 @@ Show = Callable[[Iterable[Flow]], None]
 Tell = Callable[[str], None]
 
 
+#: What publishes them.
+_STARTS: Final = {
+    PUBLIC_FLOWS: "tailrace engine, or tailrace run --sink nats",
+    PUBLIC_WORKLOADS: "tailrace engine --stage workloads, or tailrace run --stage workloads --sink nats",
+}
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What to show: the ``last`` newest flows that match, then those that come if ``follow``."""
+    """What to show: the ``last`` newest rows that match, then those that come if ``follow``.
+
+    :param public: flows or workloads.
+    """
 
     match: FlowFilter
     last: int = 20
     follow: bool = False
+    public: Public = PUBLIC_FLOWS
 
 
 async def observe(connection: NatsConnection, wish: Wish, show: Show, tell: Tell) -> None:
@@ -46,17 +57,17 @@ async def observe(connection: NatsConnection, wish: Wish, show: Show, tell: Tell
     :raises ConnectionRefused: if the server is not there or refuses this client.
     :raises TailraceError: if nothing was ever published, or the server does not answer.
     """
-    client = await connect(connection, name="tailrace observe", on_error=_slow(tell))
+    client = await connect(connection, name="tailrace observe", on_error=_slow(wish.public.rows, tell))
     try:
-        reader = FlowReader(client, wish.match, tell)
+        reader = FlowReader(client, wish.public, wish.match, tell)
         end = await reader.newest(wish.last, show)
         if end is None and not wish.follow:
             raise TailraceError(
-                "no flows were published on this server",
-                f"start tailrace engine, or tailrace run --sink nats (there is no stream {subjects.FLOW_STREAM})",
+                f"no {wish.public.rows} were published on this server",
+                f"start {_STARTS[wish.public]} (there is no stream {wish.public.stream})",
             )
         if wish.follow and end is None:
-            tell("nothing keeps flows on this server yet: waiting for those that come")
+            tell(f"nothing keeps {wish.public.rows} on this server yet: waiting for those that come")
             await reader.listen(show)
         elif wish.follow and end is not None:
             await reader.follow(end + 1, show)
@@ -65,22 +76,23 @@ async def observe(connection: NatsConnection, wish: Wish, show: Show, tell: Tell
             await client.close()
 
 
-def _slow(tell: Tell) -> Callable[[Exception], None]:
+def _slow(rows: str, tell: Tell) -> Callable[[Exception], None]:
     def complain(error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
-            tell("flows come faster than they are shown: some were left out")
+            tell(f"{rows} come faster than they are shown: some were left out")
 
     return complain
 
 
 class FlowReader:
-    """Flows that match, from the stream or as they are published."""
+    """Rows that match, from the stream or as they are published."""
 
-    def __init__(self, client: Client, match: FlowFilter, tell: Tell) -> None:
+    def __init__(self, client: Client, public: Public, match: FlowFilter, tell: Tell) -> None:
         self._client = client
-        self._subject = f"{subjects.FLOWS}.>"
+        self._public = public
+        self._subject = f"{public.subject}.>"
         self._wanted = match.matcher()
-        self._reader = StreamReader(client, subjects.FLOW_STREAM)
+        self._reader = StreamReader(client, public.stream)
         self._tell = tell
         self._unreadable = False
 
@@ -103,7 +115,7 @@ class FlowReader:
         if found:
             show(found)
         elif count:
-            self._tell("no flow that is kept matches")
+            self._tell(f"no {self._public.kind} that is kept matches")
         return bounds.last
 
     async def follow(self, first: int, show: Show) -> None:
@@ -148,7 +160,7 @@ class FlowReader:
 
     def _flows(self, message: Msg) -> list[Flow]:
         try:
-            return decode_flows(message.data)
+            return decode_flows(message.data, self._public.kind)
         except BadFlows as error:
             if not self._unreadable:
                 self._tell(f"a message was left out: {error}")

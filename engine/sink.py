@@ -10,11 +10,12 @@ from engine.errors import UsageError
 from engine.flow_batch import FlowBatch
 from engine.nats_address import holds_secret
 from engine.row_stage import ROW_STAGES, RowStage
+from engine.workload_batch import WorkloadBatch
 
 GROUP = "tailrace.sinks"
 
-#: What sinks take: flows, or with ``--stage deltas`` the deltas that they are made of.
-Batch = FlowBatch | DeltaBatch
+#: What sinks take: flows, the deltas that they are made of, or the workloads that they are summed up to.
+Batch = FlowBatch | DeltaBatch | WorkloadBatch
 
 
 @runtime_checkable
@@ -24,7 +25,8 @@ class Sink(Protocol):
     ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``) whose first field is what
     ``--sink NAME:ARG`` sets. The constructor takes one and does no I/O.
 
-    A sink that does not take both kinds of batch says so in ``stages: ClassVar[tuple[RowStage, ...]]``.
+    A sink that does not take every kind of batch says so in ``stages: ClassVar[tuple[RowStage, ...]]``. One that has
+    an attribute ``stage`` is told there, before it is opened, which it gets: always one and the same.
     """
 
     Config: ClassVar[type[msgspec.Struct]]
@@ -66,7 +68,14 @@ def make_sink(name: str, settings: dict[str, Any], stage: RowStage = "flows") ->
     except msgspec.ValidationError as error:
         raise UsageError(f"sink {name}: {error}") from error
     sink: Sink = factory(config)
+    tell_stage(sink, stage)
     return sink
+
+
+def tell_stage(sink: Sink, stage: RowStage) -> None:
+    """Tells a sink that wants to know it what it gets."""
+    if hasattr(sink, "stage"):
+        sink.stage = stage
 
 
 def _check_stage(name: str, taken: tuple[RowStage, ...], stage: RowStage) -> None:
@@ -75,16 +84,20 @@ def _check_stage(name: str, taken: tuple[RowStage, ...], stage: RowStage) -> Non
         raise UsageError(f"sink {name} takes {' and '.join(taken)} only", remedy)
 
 
-def make_sinks(wanted: list[tuple[str, dict[str, Any]]], stage: RowStage = "flows") -> dict[str, Sink]:
-    """Sinks by name; a second one of a name gets a number.
+def make_sinks(
+    wanted: list[tuple[str, dict[str, Any], RowStage]],
+) -> tuple[dict[str, Sink], dict[str, RowStage]]:
+    """Sinks by name, and what each gets; a second one of a name gets a number.
 
     :raises UsageError: as make_sink does.
     """
     sinks: dict[str, Sink] = {}
-    for name, settings in wanted:
+    stages: dict[str, RowStage] = {}
+    for name, settings, stage in wanted:
         number = sum(1 for other in sinks if other.partition("#")[0] == name) + 1
-        sinks[name if number == 1 else f"{name}#{number}"] = make_sink(name, settings, stage)
-    return sinks
+        title = name if number == 1 else f"{name}#{number}"
+        sinks[title], stages[title] = make_sink(name, settings, stage), stage
+    return sinks, stages
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 Node names become one token: what is not a letter, a digit or ``-`` is written ``=XX``.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.transport.nats_names import token
 
@@ -15,6 +15,10 @@ FLOWS: Final = "tailrace.flow"
 #: In the place of the node where neither end's is known; no node has this token.
 NOBODY: Final = "_"
 FLOW_STREAM: Final = "tailrace_flows"
+
+#: Public workloads: rows, for whoever subscribes.
+WORKLOADS: Final = "tailrace.workload"
+WORKLOAD_STREAM: Final = "tailrace_workloads"
 
 #: State of nodes: the last heartbeat of each is kept.
 NODES: Final = "tailrace.node"
@@ -29,9 +33,30 @@ DEAD: Final = "tailrace.dead"
 DEAD_STREAM: Final = "tailrace_dead"
 
 
+class Public(NamedTuple):
+    """Rows that anybody may read: what they are called, the beginning of their subjects, and their stream.
+
+    :param kind: as their messages say it.
+    """
+
+    rows: str
+    kind: str
+    subject: str
+    stream: str
+
+
+PUBLIC_FLOWS: Final = Public("flows", "flow", FLOWS, FLOW_STREAM)
+PUBLIC_WORKLOADS: Final = Public("workloads", "workload", WORKLOADS, WORKLOAD_STREAM)
+
+
 def flow(node: str) -> str:
     """Where the flows of a node's clients are published, and those of its servers whose client has no node."""
     return f"{FLOWS}.{token(node) or NOBODY}"
+
+
+def workload(namespace: str, name: str) -> str:
+    """Where a client workload's rows are published; without a name those of clients that have but an address."""
+    return f"{WORKLOADS}.{token(namespace) or NOBODY}.{token(name) or NOBODY}"
 
 
 def heartbeat(node: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ from faust.types import StreamT
 from actors.fanout import FanOut
 from actors.joiner import Joiner
 from actors.node import NodeActor
+from actors.workloads import Workloads
 from engine.batch import DeltaBatch
 from engine.config import Config
 from engine.errors import BROKEN_PIPE, SinkError, TailraceError
@@ -20,7 +21,7 @@ from engine.feed import FrameSource, Origin, Send
 from engine.identities import cluster_identity
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
-from engine.row_stage import RowStage
+from engine.row_stage import RowStage, stages_of
 from engine.sink import Batch, Sink
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
@@ -41,7 +42,7 @@ class Pipeline:
 
     :param sinks: opened and closed by the pipeline.
     :param source: where frames come from, this machine's kernel by default; started and closed by the pipeline.
-    :param stage: what sinks get: flows, or the deltas that they are made of.
+    :param stage: what all sinks get, or what each gets: flows, deltas or workloads.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class Pipeline:
         sinks: dict[str, Sink],
         ledger: Ledger | None = None,
         source: FrameSource | None = None,
-        stage: RowStage = "flows",
+        stage: RowStage | Mapping[str, RowStage] = "flows",
     ) -> None:
         self.ledger = ledger or Ledger()
         self._config = config
-        self._stage = stage
+        stages = stages_of(stage, sinks)
+        self._wanted = set(stages.values())
         self._stopping = asyncio.Event()
         self._source = source or KernelSource(config)
         origin = self._source.origin
@@ -64,7 +66,8 @@ class Pipeline:
         cluster = cluster_identity(config, who) if who else None
         self._identities = [identity for identity in (who, cluster) if identity]
         self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows, cluster)
-        self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed)
+        self._workloads = Workloads(self.ledger, config.workloads.pairs)
+        self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed, stages=stages)
         self._app = self._wire()
 
     def _wire(self) -> EmbeddedApp:
@@ -96,19 +99,26 @@ class Pipeline:
         return app
 
     def _batches(self, deltas: DeltaBatch) -> Iterator[Batch]:
-        """What sinks get: the deltas, or with the last of a window the flows that they make."""
-        if self._stage == "deltas":
-            yield replace(deltas, ledger=self._with_sinks(deltas.ledger))
+        """What sinks get: the deltas; with the last of a window the flows that they make, and their workloads."""
+        books = self._with_sinks(deltas.ledger)
+        if "deltas" in self._wanted:
+            yield replace(deltas, ledger=books)
+        if self._wanted == {"deltas"}:
             return
         self._joiner.add(deltas)
         if deltas.last:
-            yield from self._joiner.close(deltas.window, self._with_sinks(deltas.ledger))
+            flows = list(self._joiner.close(deltas.window, books))
+            yield from flows
+            if "workloads" in self._wanted:
+                yield from self._workloads.of(flows)
 
     def _with_sinks(self, books: dict[str, Any]) -> dict[str, Any]:
         """The node's books travel with a window's last message; those of what follows here join them."""
         if not books or self._source.recorded:
             return books
-        names = [name for name in self.ledger.stages if name == "join" or name.startswith("sink.")]
+        names = [
+            name for name in self.ledger.stages if name in ("join", "workloads") or name.startswith("sink.")
+        ]
         return books | {name: self.ledger.stages[name].as_dict() for name in names}
 
     async def run(self, ready: asyncio.Event | None = None) -> None:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from typing import cast
 
 from faust.streams import Stream
@@ -18,17 +18,18 @@ from actors.joiner import Joiner
 from actors.nat import NatTable
 from actors.partition_join import PartitionJoin
 from actors.rekey import Rekeyer
+from actors.workloads import Workloads
 from engine.batch import BadBatch, DeltaBatch
 from engine.config import Config
-from engine.errors import TailraceError
+from engine.errors import TailraceError, UsageError
 from engine.flow_batch import FlowBatch
 from engine.identities import cluster_identity
 from engine.ledger import Ledger
 from engine.metrics import serve_metrics
 from engine.nat_feed import NatFeed
 from engine.nats_address import connection_of
-from engine.row_stage import RowStage
-from engine.sink import Sink
+from engine.row_stage import RowStage, stages_of
+from engine.sink import Batch, Sink
 from engine.subjects import DEAD, DEAD_STREAM, DELTAS, dead
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from engine.transport.nats import NatsTransport
@@ -74,15 +75,28 @@ def _unacknowledged(stream: StreamT[bytes]) -> AsyncIterable[EventT[bytes]]:
 class Engine:
     """Any number of engines share the partitions; a message is acknowledged when the sinks have taken its rows.
 
-    :param stage: what sinks get: flows, or the deltas that they are made of.
+    :param stage: what all sinks get, or what each gets: flows and workloads, or deltas.
+    :raises UsageError: if some sinks want deltas, and others what they make.
     """
 
-    def __init__(self, config: Config, url: str, sinks: dict[str, Sink], stage: RowStage = "flows") -> None:
+    def __init__(
+        self,
+        config: Config,
+        url: str,
+        sinks: dict[str, Sink],
+        stage: RowStage | Mapping[str, RowStage] = "flows",
+    ) -> None:
         self.ledger = Ledger()
         self._config = config
-        self._stage = stage
+        stages = stages_of(stage, sinks)
+        self._wanted = set(stages.values())
+        if "deltas" in self._wanted and len(self._wanted) > 1:
+            raise UsageError(
+                "an engine hands on deltas, or what they make", "give all its sinks deltas, or none"
+            )
         self._books = self.ledger.stage("deltas", "messages")
-        self._fan_out = FanOut(sinks, self.ledger)
+        self._workloads = Workloads(self.ledger, config.workloads.pairs)
+        self._fan_out = FanOut(sinks, self.ledger, stages=stages)
         self._seen = Seen()
         self._rewrites = NatTable(config.nat.entries, self.ledger.stage("nat", "entries"))
         self._feed = NatFeed(connection_of(url), self._rewrites)
@@ -95,7 +109,7 @@ class Engine:
 
     def _wire(self, url: str) -> EmbeddedApp:
         """The graph: deltas, by partition; what they make of each second goes to the sinks (``_pass_on``)."""
-        flows = self._stage == "flows"
+        flows = "deltas" not in self._wanted
         app = embedded_app("tailrace-engine", url, in_flight=4096 if flows else 16)
         self._deltas = app.topic(DELTAS, value_type=bytes)
 
@@ -168,7 +182,9 @@ class Engine:
                     await self._finish(*join.close(window))
 
     async def _finish(self, flows: list[FlowBatch], events: list[EventT[bytes]]) -> None:
-        for batch in flows:
+        workloads = self._workloads.of(flows) if "workloads" in self._wanted else []
+        batches: list[Batch] = [*flows, *workloads]
+        for batch in batches:
             await self._fan_out.put(batch)
         await self._fan_out.drained()
         for event in events:
@@ -197,7 +213,7 @@ class Engine:
             await self._fan_out.start()
             stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
             stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger, [self._cluster]))
-            if self._stage == "flows":
+            if "deltas" not in self._wanted:
                 await stack.enter_async_context(self._feed.running())
                 stack.push_async_callback(self._cluster.close)
                 await self._cluster.start()

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from engine.flow_schema import SIDES
 from engine.histogram import Histograms
+from engine.row_stage import RowStage
 from engine.schema import Columns
 from engine.workload_schema import OTHER, Workload, empty_workloads
 
@@ -38,6 +39,8 @@ class WorkloadBatch:
     :param open_sockets: as of the flows.
     :param ledger: the loss ledger at the end of the window, in the last chunk of it (else empty).
     """
+
+    stage: ClassVar[RowStage] = "workloads"
 
     node: str
     boot: str

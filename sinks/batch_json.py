@@ -1,4 +1,4 @@
-"""Batches of either kind, and the loss ledgers that they carry, as JSON lines."""
+"""Batches of any kind, and the loss ledgers that they carry, as JSON lines."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,15 +7,19 @@ import msgspec
 
 from engine.flow_batch import FlowBatch
 from engine.sink import Batch
+from engine.workload_batch import WorkloadBatch
 from sinks.delta_fields import DELTA_ROWS
 from sinks.flow_fields import FLOW_ROWS
+from sinks.workload_fields import WORKLOAD_ROWS
 
 _encoder: Final = msgspec.json.Encoder()
 
 
 def json_lines(batch: Batch) -> Iterator[bytes]:
     """The rows of ``batch`` as JSON lines, some at a time; nothing for an empty batch."""
-    return FLOW_ROWS.lines(batch) if isinstance(batch, FlowBatch) else DELTA_ROWS.lines(batch)
+    if isinstance(batch, FlowBatch):
+        return FLOW_ROWS.lines(batch)
+    return WORKLOAD_ROWS.lines(batch) if isinstance(batch, WorkloadBatch) else DELTA_ROWS.lines(batch)
 
 
 def ledger_line(batch: Batch) -> bytes:

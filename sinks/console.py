@@ -23,10 +23,10 @@ _TARGET: Final = "standard output"
 
 
 class ConsoleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What is shown; ``--sink console:ROWS`` sets the number of connections.
+    """What is shown; ``--sink console:ROWS`` sets the number of lines.
 
-    :param rows: connections shown, the top ones of the second; fewer if the terminal is lower.
-    :param sort: what makes a connection a top one.
+    :param rows: connections, or pairs of workloads, shown: the top of the second; fewer if the terminal is lower.
+    :param sort: what makes one a top one.
     """
 
     rows: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20

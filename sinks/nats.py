@@ -1,26 +1,31 @@
-"""The NATS sink: publishes flows for whoever subscribes (``docs/subjects.md``)."""
+"""The NATS sink: publishes flows, or workloads, for whoever subscribes (``docs/subjects.md``)."""
 
 import asyncio
 from typing import Annotated, ClassVar
 
 import msgspec
 
+from engine.batch import DeltaBatch
 from engine.errors import SinkError, UsageError
 from engine.flow_batch import FlowBatch
 from engine.nats_address import DEFAULT_URL, connection_of
 from engine.row_stage import RowStage
 from engine.sink import Batch
+from engine.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
 from engine.transport.nats_connection import ConnectionRefused
-from sinks.flow_bus import FlowBus
+from engine.workload_batch import WorkloadBatch
 from sinks.flow_rows import flow_parts
+from sinks.public_bus import PublicBus
+from sinks.row_parts import RowPart
+from sinks.workload_rows import workload_parts
 
 
 class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where flows are published; ``--sink nats:URL`` sets the URL.
+    """Where rows are published; ``--sink nats:URL`` sets the URL.
 
     :param url: of the server, with the query keys of the bus (credentials, TLS).
-    :param max_age: seconds for which flows are kept.
-    :param max_bytes: kept at most; the oldest flows make room.
+    :param max_age: seconds for which they are kept.
+    :param max_bytes: kept at most; the oldest make room.
     """
 
     url: str = DEFAULT_URL
@@ -39,15 +44,19 @@ class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class NatsSink:
-    """Publishes each batch and waits for the server's word; a server that went away is looked for at each write."""
+    """Publishes each batch and waits for the server's word; a server that went away is looked for at each write.
+
+    :ivar stage: what it publishes, on subjects and in a stream of their own; set before it is opened.
+    """
 
     Config: ClassVar[type[msgspec.Struct]] = NatsConfig
     #: Deltas have subjects of their own.
-    stages: ClassVar[tuple[RowStage, ...]] = ("flows",)
+    stages: ClassVar[tuple[RowStage, ...]] = ("flows", "workloads")
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
-        self._bus: FlowBus | None = None
+        self.stage: RowStage = "flows"
+        self._bus: PublicBus | None = None
 
     async def open(self) -> None:
         """Connect.
@@ -61,12 +70,14 @@ class NatsSink:
 
         :raises SinkError: retryable as ``bus_away`` if the server does not answer; else with the rows lost.
         """
-        if not isinstance(batch, FlowBatch):
-            raise SinkError("sink nats takes flows", "leave out --stage deltas", reason="no_flows")
+        if isinstance(batch, DeltaBatch):
+            raise SinkError(
+                "sink nats takes flows and workloads", "leave out --stage deltas", reason="no_flows"
+            )
         if not len(batch):
             return
         bus = await self._connected()
-        parts = await asyncio.to_thread(flow_parts, batch, bus.max_payload)
+        parts = await asyncio.to_thread(_parts, batch, bus.max_payload)
         try:
             await bus.publish(parts)
         except SinkError as error:
@@ -83,12 +94,17 @@ class NatsSink:
         if bus:
             await bus.close()
 
-    async def _connected(self) -> FlowBus:
+    async def _connected(self) -> PublicBus:
         if self._bus is None:
             connection, config = connection_of(self._config.url), self._config
             try:
-                self._bus = await FlowBus.open(connection, config.max_age, config.max_bytes)
+                public = PUBLIC_WORKLOADS if self.stage == "workloads" else PUBLIC_FLOWS
+                self._bus = await PublicBus.open(connection, public, config.max_age, config.max_bytes)
             except ConnectionRefused as error:
                 reason = "bus_away" if error.absent else "bus_refused"
                 raise SinkError(error.what, error.remedy, reason=reason, retryable=error.absent) from None
         return self._bus
+
+
+def _parts(batch: FlowBatch | WorkloadBatch, limit: int) -> list[RowPart]:
+    return workload_parts(batch, limit) if isinstance(batch, WorkloadBatch) else flow_parts(batch, limit)

@@ -9,14 +9,21 @@ and of deltas
     2023-11-14T22:13:20Z node-a summary rows=3 open=2 opened=1 closed=0 failed=1 tx=6.2kB/s rx=0B/s ...
     2023-11-14T22:13:20Z node-a nginx/17 nginx.service 10.0.0.1:80 <- 10.0.0.9:4711 established tx=6.2kB/s ...
 
-Words hold no blanks: those in a process name become "_", and an unknown one is "-".
+and of workloads
+
+    2023-11-14T22:13:20Z node-a shop/cart Deployment zone=a -> shop/db:5432 StatefulSet zone=b to_server=6.2kB/s \
+        to_client=0B/s active=3 opened=1 closed=0 failed=0 retransmits=0 rtt=85us,1.2ms connect=99us,2.3ms
+
+where ``rtt`` and ``connect`` give the median and the 99th percentile.
+
+Words hold no blanks: those in a name become "_", and an unknown one is "-".
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sinks import flow_cells
+from sinks import flow_cells, workload_cells
 from sinks.delta_cells import local_text, peer_text, process_text, state_text
 from sinks.second import Second
 from sinks.units import duration_text, rate_text
@@ -29,8 +36,7 @@ def plain_lines(second: Second) -> str:
     """The summary line, then a line per connection of the top."""
     head = f"{time_text(second.window)} {_word(second.node)}"
     lines = [f"{head} summary {_summary(second)}"]
-    text = _flow if second.of_flows else _socket
-    lines += [f"{head} {text(row)}" for row in second.top()]
+    lines += [f"{head} {_ROW[second.stage](row)}" for row in second.top()]
     return "\n".join(lines) + "\n"
 
 
@@ -42,7 +48,7 @@ def time_text(window: int) -> str:
 def _summary(second: Second) -> str:
     totals = second.totals
     opened, sent, received = ("open", "tx", "rx")
-    if second.of_flows:
+    if second.stage != "deltas":
         opened, sent, received = ("open_sockets", "to_server", "to_client")
     words = [f"rows={totals.rows}", f"{opened}={totals.open}"]
     words += [f"{name}={getattr(totals, name)}" for name in ("opened", "closed", "failed")]
@@ -88,6 +94,28 @@ def _flow(row: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
+def _workloads(row: Mapping[str, Any]) -> str:
+    counts = ("active", "opened", "closed", "failed")
+    words = [
+        *(_word(workload_cells.workload_text(row, "client")), *_sort_of(row, "client"), "->"),
+        *(_word(workload_cells.called_text(row)), *_sort_of(row, "server")),
+        f"to_server={_rate(row.get('bytes', 0))}",
+        f"to_client={_rate(row.get('reply_bytes', 0))}",
+        *(f"{name}={row.get(f'connections.{name}', 0)}" for name in counts),
+        f"retransmits={row.get('retransmitted_segments', 0)}",
+        *(f"{word}={_quantiles(row, measure)}" for word, measure in _MEASURES.items()),
+    ]
+    return " ".join(words)
+
+
+def _sort_of(row: Mapping[str, Any], side: str) -> list[str]:
+    return [_word(workload_cells.kind_text(row, side)), f"zone={_word(workload_cells.place_text(row, side))}"]
+
+
+def _quantiles(row: Mapping[str, Any], measure: str) -> str:
+    return ",".join(workload_cells.quantile_text(row, measure, share) for share in (0.5, 0.99))
+
+
 def _end(row: Mapping[str, Any], side: str) -> list[str]:
     container = _word(cgroup_tail(row.get(f"{side}.cgroup.path", "")))
     return [_word(flow_cells.process_text(row, side)), container, flow_cells.address_text(row, side)]
@@ -99,3 +127,7 @@ def _rate(value: int) -> str:
 
 def _word(text: str) -> str:
     return "_".join(printable(text).split()) or "-"
+
+
+_MEASURES: Final = {"rtt": "rtt_ns", "connect": "connect_latency_ns"}
+_ROW: Final = {"deltas": _socket, "flows": _flow, "workloads": _workloads}

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.batch import DeltaBatch
 from engine.flow_batch import FlowBatch
+from engine.workload_batch import WorkloadBatch
 
 #: Rows made in one go: the interpreter is held for a few milliseconds.
 SLICE_ROWS: Final = 1000
@@ -16,7 +17,7 @@ SLICE_ROWS: Final = 1000
 #: Default of a field that is written also if it is 0 or empty; only a value that is ``UNSET`` itself is left out.
 ALWAYS: Final = msgspec.UNSET
 
-AnyBatch = TypeVar("AnyBatch", DeltaBatch, FlowBatch)
+AnyBatch = TypeVar("AnyBatch", DeltaBatch, FlowBatch, WorkloadBatch)
 
 
 class Field(NamedTuple, Generic[AnyBatch]):
@@ -35,7 +36,7 @@ class Field(NamedTuple, Generic[AnyBatch]):
 class RowFormat(Generic[AnyBatch]):
     """How the rows of one kind of batch are written.
 
-    :param kind: "delta" or "flow".
+    :param kind: "delta", "flow" or "workload".
     :param fields: in the order in which they are written.
     """
 

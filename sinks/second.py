@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.flow_batch import FlowBatch
-from engine.schema import Columns
-from engine.sink import Batch
-from sinks.flow_fields import FLOW_ROWS
 from engine.flow_moved import Moved
-from sinks.moved import moved
+from engine.sink import Batch
+from engine.workload_batch import WorkloadBatch
+from sinks.flow_fields import FLOW_ROWS
+from sinks.moved import lives, moved
+from sinks.workload_fields import WORKLOAD_ROWS
 
 Sort = Literal["bytes", "tx", "rx", "retransmits", "rtt"]
 
@@ -32,7 +33,7 @@ _LARGEST: Final = np.uint64(1 << 61)
 class Totals:
     """Sums over the rows of a second; ``open``: sockets open at its end, also without a row.
 
-    Of flows, ``tx_bytes`` went from clients to servers, ``rx_bytes`` back.
+    Of flows and workloads, ``tx_bytes`` went from clients to servers, ``rx_bytes`` back.
     """
 
     rows: int = 0
@@ -65,7 +66,7 @@ class Second:
     def __init__(self, first: Batch, limit: int, sort: Sort) -> None:
         self.node = first.node
         self.window = first.window
-        self.of_flows = isinstance(first, FlowBatch)
+        self.stage = first.stage
         self.publication = publication(first)
         self.chunks = first.chunks
         self.chunks_seen = 0
@@ -83,18 +84,18 @@ class Second:
             self.losses = losses(batch.ledger)
         if len(batch):
             figures = moved(batch)
-            self._sum(batch.columns, figures)
-            self._keep(batch, _scores(batch.columns, figures, self._sort))
+            self._sum(batch, figures)
+            self._keep(batch, _scores(batch, figures, self._sort))
 
     def top(self) -> list[dict[str, Any]]:
-        """The top connections, the first one first: rows of a delta batch, or a flow's as JSON lines have them."""
+        """The top rows, the first one first: those of a delta batch, else as JSON lines have them."""
         return [row for _, row in self._top]
 
-    def _sum(self, columns: Columns, figures: Moved) -> None:
+    def _sum(self, batch: Batch, figures: Moved) -> None:
         totals = self.totals
         totals.rows += len(figures.tx_bytes)
         for life in ("opened", "closed", "failed"):
-            count = int(np.count_nonzero(columns[f"connection.{life}"]))
+            count = int(lives(batch, life).sum())
             setattr(totals, life, getattr(totals, life) + count)
         for name in ("tx_bytes", "rx_bytes", "retransmitted_segments"):
             setattr(totals, name, getattr(totals, name) + int(getattr(figures, name).sum()))
@@ -112,6 +113,8 @@ class Second:
 def _rows(batch: Batch, where: np.ndarray) -> list[dict[str, Any]]:
     if isinstance(batch, FlowBatch):
         return FLOW_ROWS.objects(batch.take(where))
+    if isinstance(batch, WorkloadBatch):
+        return WORKLOAD_ROWS.objects(batch.take(where))
     columns = {name: column[where] for name, column in batch.columns.items()}
     return list(replace(batch, columns=columns).rows())
 
@@ -132,7 +135,7 @@ def losses(ledger: Mapping[str, Any]) -> list[Loss]:
     return sorted(found, key=lambda loss: (-loss.count, loss.stage, loss.reason))
 
 
-def _scores(columns: Columns, figures: Moved, sort: Sort) -> npt.NDArray[np.uint64]:
+def _scores(batch: Batch, figures: Moved, sort: Sort) -> npt.NDArray[np.uint64]:
     """What rows are ordered by: the sort column, and where that is equal: failed, closed, opened, others."""
     score = np.zeros(len(figures.tx_bytes), np.uint64)
     for name in _SORT_BY[sort]:
@@ -140,5 +143,5 @@ def _scores(columns: Columns, figures: Moved, sort: Sort) -> npt.NDArray[np.uint
     score <<= np.uint64(2)
     event = np.zeros(len(score), np.uint64)
     for number, life in enumerate(("opened", "closed", "failed"), 1):
-        event[columns[f"connection.{life}"] != 0] = number
+        event[lives(batch, life) != 0] = number
     return score | event

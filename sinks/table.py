@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sinks import delta_columns, flow_columns
+from sinks import delta_columns, flow_columns, workload_columns
 from sinks.columns import Column, Row
 from sinks.plain import time_text
 from sinks.second import Second
 from sinks.units import rate_text
 from sinks.words import printable
+
+_COLUMNS: Final = {"deltas": delta_columns, "flows": flow_columns, "workloads": workload_columns}
 
 
 def render(second: Second, width: int, height: int, *, color: bool) -> str:
@@ -29,7 +31,7 @@ def render(second: Second, width: int, height: int, *, color: bool) -> str:
         legacy_windows=False,
     )
     head = _header(second)
-    kind = flow_columns if second.of_flows else delta_columns
+    kind = _COLUMNS[second.stage]
     with console.capture() as capture:
         for line in head:
             console.print(line, no_wrap=True, overflow="ellipsis")
@@ -40,8 +42,9 @@ def render(second: Second, width: int, height: int, *, color: bool) -> str:
 
 def _header(second: Second) -> list[Text]:
     totals = second.totals
-    opened = "open sockets" if second.of_flows else "open"
-    sent, received = ("→", "←") if second.of_flows else ("tx", "rx")
+    of_sockets = second.stage == "deltas"
+    opened = "open" if of_sockets else "open sockets"
+    sent, received = ("tx", "rx") if of_sockets else ("→", "←")
     first = Text.assemble(
         (printable(second.node), "bold"),
         f"  {time_text(second.window)}",

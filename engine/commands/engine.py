@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.commands.nats_url import add_nats_option, nats_url
 from engine.commands.process import give_memory_back, stop_on_signals
-from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
+from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import Config, SinkConfig
 
 
@@ -25,10 +25,10 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.worker import Engine
 
     url = nats_url(config, options)
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
+    sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
 
     async def run() -> None:
-        engine = Engine(config, url, sinks, chosen_stage(config, options))
+        engine = Engine(config, url, sinks, stages)
         stop_on_signals(engine.stop)
         await engine.run()
 

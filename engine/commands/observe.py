@@ -27,7 +27,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "observe",
         parents=[common],
-        help="flows of all nodes, from NATS",
+        help="flows or workloads of all nodes, from NATS",
         description="The newest flows that match, then with -f those that come. An option given more than "
         "once wants any of its values; different options are all wanted.",
     )
@@ -53,6 +53,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--last", type=_count, default=20, metavar="N", help="how many (default: 20)")
     parser.add_argument("-f", "--follow", action="store_true", help="then show those that come")
     parser.add_argument("--nodes", action="store_true", help="the nodes themselves: clock, sockets, losses")
+    parser.add_argument(
+        "--workloads", action="store_true", help="who talks to whom, summed up for each second"
+    )
+    parser.add_argument("--workload", action="append", default=[], metavar="W", help="of either end")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(execute=execute)
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
-from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
+from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config
 from engine.errors import TailraceError, UsageError
 
@@ -35,7 +35,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from probes.capabilities import require
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    sinks = chosen_sinks(config, options, [])
+    sinks, stages = chosen_sinks(config, options, [])
     check_target(options.file, force=options.force)
     require(config.tcp)
     file, ledger = RecordingWriter(options.file, force=options.force), Ledger()
@@ -43,7 +43,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> Recorder:
         recorder = Recorder(file, ledger)
         source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
-        pipeline = Pipeline(config, sinks, ledger, source, chosen_stage(config, options))
+        pipeline = Pipeline(config, sinks, ledger, source, stages)
         stop_on_signals(pipeline.stop)
         await run_for(options.duration, pipeline)
         return recorder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.commands.process import give_memory_back, stop_on_signals
-from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
+from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
 from engine.errors import BROKEN_PIPE, TailraceError
 
@@ -51,12 +51,12 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.topology import Pipeline
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+    sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     recording, ledger = Recording(options.file), Ledger()
 
     async def run() -> ReplaySource:
         source = ReplaySource(recording, options.speed)
-        pipeline = Pipeline(config, sinks, ledger, source, chosen_stage(config, options))
+        pipeline = Pipeline(config, sinks, ledger, source, stages)
         stop_on_signals(pipeline.stop)
         await pipeline.run()
         return source

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
-from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
+from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
 
 
@@ -26,11 +26,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+    sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     require(config.tcp)
 
     async def run() -> None:
-        pipeline = Pipeline(config, sinks, stage=chosen_stage(config, options))
+        pipeline = Pipeline(config, sinks, stage=stages)
         stop_on_signals(pipeline.stop)
         await run_for(options.duration, pipeline)
 

@@ -25,7 +25,8 @@ def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--stage",
         choices=ROW_STAGES,
-        help="connections, with both ends of each, or what each socket reported (default: flows)",
+        help="connections, with both ends of each; what each socket reported; or who talks to whom, summed up "
+        "(default: flows)",
     )
 
 
@@ -37,13 +38,15 @@ def chosen_stage(config: Config, options: argparse.Namespace) -> RowStage:
 
 def chosen_sinks(
     config: Config, options: argparse.Namespace, otherwise: list[SinkConfig]
-) -> "dict[str, Sink]":
-    """Those of the command line, or ``otherwise``.
+) -> "tuple[dict[str, Sink], dict[str, RowStage]]":
+    """Those of the command line, or ``otherwise``, and which rows each gets: ``--stage`` goes before its own.
 
     :raises UsageError: if one does not exist, is set wrongly, or does not take rows of this stage.
     """
     from engine.sink import make_sinks, sink_from_argument
 
-    wanted = [sink_from_argument(argument) for argument in options.sink]
-    wanted = wanted or [(sink.name, sink.settings) for sink in otherwise]
-    return make_sinks(wanted, chosen_stage(config, options))
+    stage = chosen_stage(config, options)
+    wanted = [(*sink_from_argument(argument), stage) for argument in options.sink]
+    return make_sinks(
+        wanted or [(sink.name, sink.settings, options.stage or sink.stage or stage) for sink in otherwise]
+    )

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from engine.batch import DeltaBatch, chunked
 from engine.flow_batch import FlowBatch, flow_chunks
 from engine.row_stage import ROW_STAGES, RowStage
 from engine.sink import Batch, Sink
+from engine.workload_batch import WorkloadBatch, workload_chunks
 from sinks.console import ConsoleConfig, ConsoleSink
 from sinks.jsonl import JsonlConfig, JsonlSink
 from tests.batches import make_batch
 from tests.contract.sinks.nats_case import make_nats, read_nats
 from tests.flows import make_flows
+from tests.workloads import make_workloads
 
 #: What a reader of the output counts; keys: rows, opened, closed, failed.
 Totals = Counter[str]
@@ -45,13 +47,15 @@ class Rows:
 
     :param make: so many rows, as ``tests.batches.make_batch`` makes them.
     :param chunks: a batch as it comes, in pieces of so many rows.
-    :param comms: the columns with names of processes.
+    :param comms: the columns that it is made from with names of processes.
+    :param addresses: how often an address of each row is written as JSON; as text at least once.
     """
 
     stage: RowStage
     make: Callable[..., Batch]
     chunks: Callable[[Batch, int], list[Batch]]
     comms: tuple[str, ...]
+    addresses: int = 1
 
 
 def _delta_chunks(batch: Batch, rows: int) -> list[Batch]:
@@ -65,8 +69,25 @@ def _flow_chunks(batch: Batch, rows: int) -> list[Batch]:
     return list(flow_chunks(batch, rows))
 
 
-DELTAS: Final = Rows("deltas", make_batch, _delta_chunks, ("process.comm",))
-FLOWS: Final = Rows("flows", make_flows, _flow_chunks, ("client.process.comm", "server.process.comm"))
+def _workload_chunks(batch: Batch, rows: int) -> list[Batch]:
+    assert isinstance(batch, WorkloadBatch)
+    return list(workload_chunks(batch, rows))
+
+
+_COMMS: Final = ("client.process.comm", "server.process.comm")
+#: Of the address of a socket's peer, deltas have the resolved one beside it.
+DELTAS: Final = Rows("deltas", make_batch, _delta_chunks, ("process.comm",), 2)
+FLOWS: Final = Rows("flows", make_flows, _flow_chunks, _COMMS)
+WORKLOADS: Final = Rows("workloads", make_workloads, _workload_chunks, _COMMS, 0)
+KINDS: Final = (FLOWS, DELTAS, WORKLOADS)
+LIVES: Final = ("opened", "closed", "failed")
+
+
+def count_row(totals: Totals, row: Mapping[str, int]) -> None:
+    """Adds what a row as JSON lines have it says of connections."""
+    totals["rows"] += 1
+    for life in LIVES:
+        totals[life] += row.get(f"connection.{life}", 0) + row.get(f"connections.{life}", 0)
 
 
 def _make_jsonl(path: Path, _: ExitStack) -> Sink:
@@ -77,9 +98,7 @@ def _read_jsonl(path: Path) -> Totals:
     totals = Totals()
     for line in map(json.loads, path.read_text().splitlines()):
         if line["kind"] != "ledger":
-            totals["rows"] += 1
-            for life in ("opened", "closed", "failed"):
-                totals[life] += line.get(f"connection.{life}", False)
+            count_row(totals, line)
     return totals
 
 
@@ -98,8 +117,15 @@ def _read_console(path: Path) -> Totals:
     return totals
 
 
+def _read_nats(path: Path) -> Totals:
+    totals = Totals()
+    for row in read_nats(path):
+        count_row(totals, row)
+    return totals
+
+
 CASES: Final = (
     SinkCase("jsonl", _make_jsonl, _read_jsonl),
     SinkCase("console", _make_console, _read_console),
-    SinkCase("nats", make_nats, read_nats, ("flows",)),
+    SinkCase("nats", make_nats, _read_nats, ("flows", "workloads")),
 )

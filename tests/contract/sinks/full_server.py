@@ -8,7 +8,7 @@ from threading import Thread
 
 _INFO = {"server_id": "full", "version": "2.9.10", "max_payload": 1 << 20, "headers": True, "proto": 1}
 _STREAM = {
-    "config": {"name": "tailrace_flows"},
+    "config": {"name": "tailrace"},
     "state": {"messages": 0, "bytes": 0, "first_seq": 0, "last_seq": 0, "consumer_count": 0},
     "created": "2026-01-01T00:00:00Z",
 }

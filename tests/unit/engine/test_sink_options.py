@@ -21,7 +21,7 @@ def options_of(*arguments: str) -> argparse.Namespace:
 
 
 def sinks_of(arguments: Sequence[str], config: Config | None = None) -> list[str]:
-    return list(chosen_sinks(config or Config(), options_of(*arguments), CONSOLE))
+    return list(chosen_sinks(config or Config(), options_of(*arguments), CONSOLE)[0])
 
 
 def test_the_command_line_goes_before_the_configuration() -> None:
@@ -47,7 +47,7 @@ def test_sinks_given_replace_the_others() -> None:
 def test_a_sink_that_takes_flows_only_refuses_deltas() -> None:
     """Before anything starts, and with what to do."""
     assert sinks_of(["--sink", "nats"]) == ["nats"]
-    message = "sink nats takes flows only: choose another sink for deltas, or leave out --stage deltas"
+    message = "sink nats takes flows and workloads only: choose another sink for deltas, or leave out --stage deltas"
     with pytest.raises(UsageError, match=message):
         sinks_of(["--sink", "nats", "--stage", "deltas"])
     with pytest.raises(UsageError, match=message):
@@ -62,5 +62,5 @@ def test_the_refusal_is_one_line_and_exit_code_2(command: tuple[str, ...]) -> No
     done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "tailrace: sink nats takes flows only: choose another sink for deltas, or leave out --stage deltas\n"
+        "tailrace: sink nats takes flows and workloads only: choose another sink for deltas, or leave out --stage deltas\n"
     )

@@ -1,4 +1,4 @@
-"""The way of flow messages to NATS: kept in a stream if the server gives one, else for whoever listens now."""
+"""The way of public rows to NATS: kept in a stream if the server gives one, else for whoever listens now."""
 
 import asyncio
 import contextlib
@@ -15,10 +15,10 @@ from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NoStreamResponseError
 
-from engine import subjects
 from engine.errors import SinkError
+from engine.subjects import Public
 from engine.transport.nats_connection import NatsConnection, connect
-from sinks.flow_rows import FlowPart
+from sinks.row_parts import RowPart
 
 #: Seconds that the server has for an answer.
 PATIENCE: Final = 2
@@ -41,16 +41,20 @@ _UNAVAILABLE: Final = 503
 log = logging.getLogger(__name__)
 
 
-class FlowBus:
+class PublicBus:
     """One connection; when it is gone, make another.
 
+    :param public: what it carries.
     :param limits: of the stream.
     """
 
-    def __init__(self, client: Client, where: str, limits: StreamConfig, refusals: list[str]) -> None:
+    def __init__(
+        self, client: Client, where: str, public: Public, limits: StreamConfig, refusals: list[str]
+    ) -> None:
         self._client = client
         self._js = client.jetstream(timeout=PATIENCE)
         self._where = where
+        self._public = public
         self._limits = limits
         self._refusals = refusals
         self._kept = False
@@ -58,9 +62,10 @@ class FlowBus:
         self._taken = 0
 
     @classmethod
-    async def open(cls, connection: NatsConnection, max_age: float, max_bytes: int) -> Self:
+    async def open(cls, connection: NatsConnection, public: Public, max_age: float, max_bytes: int) -> Self:
         """Connect.
 
+        :param public: what it carries.
         :param max_age: seconds for which the stream keeps a message.
         :param max_bytes: of the stream; the oldest messages make room.
         :raises ConnectionRefused: if that fails.
@@ -73,14 +78,14 @@ class FlowBus:
             on_error=lambda error: refusals.append(str(error).lower()),
         )
         limits = StreamConfig(
-            name=subjects.FLOW_STREAM,
-            subjects=[f"{subjects.FLOWS}.>"],
+            name=public.stream,
+            subjects=[f"{public.subject}.>"],
             discard=DiscardPolicy.OLD,
             max_age=max_age,
             max_bytes=max_bytes,
             duplicate_window=min(_DUPLICATES, max_age),
         )
-        bus = cls(client, f"NATS at {', '.join(connection.servers)}", limits, refusals)
+        bus = cls(client, f"NATS at {', '.join(connection.servers)}", public, limits, refusals)
         await bus._find_stream()
         return bus
 
@@ -95,7 +100,7 @@ class FlowBus:
         """Bytes of the largest message that the server takes, headers included."""
         return self._client.max_payload
 
-    async def publish(self, parts: Sequence[FlowPart]) -> None:
+    async def publish(self, parts: Sequence[RowPart]) -> None:
         """Return when the server has taken all of ``parts``.
 
         :raises SinkError: retryable as ``bus_away`` if it did not answer; ``disk_full`` or ``bus_refused`` if it
@@ -111,7 +116,7 @@ class FlowBus:
             except (OSError, nats.errors.Error, TimeoutError) as error:
                 self._explain(error, sum(part.rows for part in parts) - self._taken)
 
-    async def _keep(self, parts: Sequence[FlowPart]) -> None:
+    async def _keep(self, parts: Sequence[RowPart]) -> None:
         """Publish to the stream and wait for every acknowledgement."""
         answers = await asyncio.gather(
             *(
@@ -127,7 +132,7 @@ class FlowBus:
         if failed:
             raise failed[0]
 
-    async def _tell(self, parts: Sequence[FlowPart]) -> None:
+    async def _tell(self, parts: Sequence[RowPart]) -> None:
         """Publish to whoever listens, and wait until the server has read it."""
         for part in parts:
             await self._client.publish(part.subject, part.data, headers={"Nats-Msg-Id": part.id})
@@ -158,22 +163,26 @@ class FlowBus:
 
     async def _is_there(self, trouble: str) -> bool:
         try:
-            await self._js.stream_info(subjects.FLOW_STREAM)
+            await self._js.stream_info(self._public.stream)
         except (OSError, nats.errors.Error, TimeoutError):
-            log.warning("%s keeps no flows (%s): only those who listen get them", self._where, trouble)
+            log.warning(
+                "%s keeps no %s (%s): only those who listen get them", self._where, self._public.rows, trouble
+            )
             return False
-        log.warning("%s: the stream %s stays as it is (%s)", self._where, subjects.FLOW_STREAM, trouble)
+        log.warning("%s: the stream %s stays as it is (%s)", self._where, self._public.stream, trouble)
         return True
 
     def _refused(self) -> bool:
-        return any("permissions violation" in text and subjects.FLOWS in text for text in self._refusals)
+        return any(
+            "permissions violation" in text and self._public.subject in text for text in self._refusals
+        )
 
     def _explain(self, error: Exception, rows: int) -> NoReturn:
         """Raise ``error`` as a sink's error; ``rows`` are lost unless they may be offered again."""
         if self._refused():
             what, remedy = (
-                f"{self._where} refuses flows (permissions)",
-                f"allow publishing to {subjects.FLOWS}.>",
+                f"{self._where} refuses {self._public.rows} (permissions)",
+                f"allow publishing to {self._public.subject}.>",
             )
             raise SinkError(what, remedy, reason="bus_refused", lost_rows=rows) from None
         if isinstance(error, APIError):
@@ -192,8 +201,14 @@ class FlowBus:
         full = os.strerror(errno.ENOSPC)
         if error.err_code == _NO_ROOM or full.lower() in text.lower():
             text = full if full.lower() in text.lower() else text
-            what, remedy = f"{self._where} cannot keep flows ({text})", "make room on the disk of the server"
+            what, remedy = (
+                f"{self._where} cannot keep {self._public.rows} ({text})",
+                "make room on the disk of the server",
+            )
             raise SinkError(what, remedy, reason="disk_full", lost_rows=rows) from None
         if error.code != _UNAVAILABLE:
-            what, remedy = f"{self._where} refuses flows ({text})", f"see the stream {subjects.FLOW_STREAM}"
+            what, remedy = (
+                f"{self._where} refuses {self._public.rows} ({text})",
+                f"see the stream {self._public.stream}",
+            )
             raise SinkError(what, remedy, reason="bus_refused", lost_rows=rows) from None

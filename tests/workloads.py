@@ -1,0 +1,20 @@
+"""Synthetic workload batches: each flow of ``tests.flows`` is a pair of its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from actors.workloads import Workloads
+from engine.ledger import Ledger
+from engine.workload_batch import WorkloadBatch
+from tests.flows import make_flows
+
+
+def make_workloads(
+    rows: int, *, columns: Mapping[str, object] | None = None, **settings: Any
+) -> WorkloadBatch:
+    """``rows`` pairs of one window, at most 65,536, in one batch."""
+    ports = {"server.port": np.arange(rows)}
+    flows = make_flows(rows, columns=ports | dict(columns or {}), **settings)
+    return Workloads(Ledger(), pairs=1 << 16).summed([flows])
