@@ -20,6 +20,7 @@ from benchmarks import (
     start_time,
     throughput,
     tick_cost,
+    workload_rate,
 )
 from benchmarks.figure import Figure
 
@@ -58,6 +59,11 @@ FIGURES: Final = (
     Figure("resident_memory", "memory of the process at 5,000 connections/s", process_cost.measure_memory),
     Figure(
         "engine_rate", "rows that an engine takes from NATS per second of processor time", engine_rate.measure
+    ),
+    Figure(
+        "workload_rate",
+        "flow rows summed up by workload per second of processor time",
+        workload_rate.measure,
     ),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),

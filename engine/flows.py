@@ -12,8 +12,9 @@ class BadFlows(ValueError):
 
 
 class FlowMessage(msgspec.Struct, frozen=True):
-    """One message; ``kind`` is "flow" or "workload". ``node``, ``boot``, ``seq``, ``window`` and ``part`` name it for good.
+    """One message. ``node``, ``boot``, ``seq``, ``window`` and ``part`` name it for good.
 
+    :param kind: "flow" or "workload".
     :param node: where the flows were joined; the nodes of a flow's ends stand in its row.
     :param seq: number of the batch of flows that the rows come from.
     :param window: the second since the epoch.

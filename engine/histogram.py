@@ -62,7 +62,7 @@ class Histogram:
         return sum(self.counts.values())
 
     def quantile(self, share: float) -> float:
-        """What ``share`` of the values do not exceed (nearest rank), off by the root of ``BASE`` at most; 0 if empty."""
+        """What ``share`` of the values do not exceed (nearest rank), within the root of ``BASE``; 0 if empty."""
         left = max(1, math.ceil(share * self.count))
         for bucket in sorted(self.counts):
             left -= self.counts[bucket]

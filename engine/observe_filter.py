@@ -1,4 +1,4 @@
-"""Which flows are wanted: of the same kind any, of each kind one."""
+"""Which flows, or workloads, are wanted: of the same kind any, of each kind one."""
 
 import ipaddress
 from collections.abc import Callable
@@ -33,6 +33,7 @@ class FlowFilter:
     :param ports: of either end, or of the service that was called.
     :param addresses: one of them holds either end, or the service that was called.
     :param evidence: grades.
+    :param workloads: patterns of names, or of ``namespace/name``; of either end. Flows have none.
     """
 
     nodes: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class FlowFilter:
     ports: tuple[int, ...] = ()
     addresses: tuple[Network, ...] = ()
     evidence: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
 
     def matcher(self) -> Callable[[Flow], bool]:
         """What tells whether a flow is wanted."""
@@ -49,6 +51,7 @@ class FlowFilter:
             row = flow.row
             return (not self.evidence or row.get("evidence") in self.evidence) and (
                 (not self.nodes or any(row.get(f"{side}.node") in self.nodes for side in SIDES))
+                and (not self.workloads or any(self._has_workload(row, side) for side in SIDES))
                 and (not self.processes or any(self._has_process(row, side) for side in SIDES))
                 and (not self.ports or any(row.get(f"{end}.port") in self.ports for end in _ENDS))
                 and (not self.addresses or any(known(row.get(f"{end}.address", "")) for end in _ENDS))
@@ -59,6 +62,11 @@ class FlowFilter:
     def _has_process(self, row: dict[str, Any], side: str) -> bool:
         name, pid = row.get(f"{side}.process.comm", ""), str(row.get(f"{side}.process.pid", ""))
         return any((name and fnmatchcase(name, pattern)) or pid == pattern for pattern in self.processes)
+
+    def _has_workload(self, row: dict[str, Any], side: str) -> bool:
+        name, namespace = (row.get(f"{side}.workload.{part}", "") for part in ("name", "namespace"))
+        names = (name, f"{namespace}/{name}")
+        return any(fnmatchcase(text, pattern) for pattern in self.workloads for text in names)
 
     def _has_address(self, text: str) -> bool:
         try:

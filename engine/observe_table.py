@@ -1,4 +1,4 @@
-"""Flows as text: one aligned line each for a width, or one JSON object each."""
+"""Flows and workloads as text: one aligned line each for a width, or one JSON object each."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from engine.flows import Flow
-from sinks import flow_columns
+from engine.subjects import PUBLIC_FLOWS, Public
+from sinks import flow_columns, workload_columns
 from sinks.columns import Column, Row, fitted
 from sinks.flow_columns import (
     ARROW,
@@ -58,10 +59,13 @@ def columns_for(width: int) -> list[Column]:
 
 
 class FlowTable:
-    """Flows as lines of a table, the titles before the first."""
+    """Flows, or workloads, as lines of a table, the titles before the first."""
 
-    def __init__(self, width: int) -> None:
-        self._columns = columns_for(width)
+    def __init__(self, width: int, public: Public = PUBLIC_FLOWS) -> None:
+        if public == PUBLIC_FLOWS:
+            self._columns = columns_for(width)
+        else:
+            self._columns = [_TIME, *workload_columns.columns_for(width - _TIME.width - 1)]
         self._titled = False
 
     def lines(self, flows: Iterable[Flow]) -> str:
@@ -81,17 +85,21 @@ class FlowTable:
 
 
 class FlowJson:
-    """Flows as JSON lines."""
+    """Flows, or workloads, as JSON lines."""
+
+    def __init__(self, public: Public = PUBLIC_FLOWS) -> None:
+        self._kind = public.kind
 
     def lines(self, flows: Iterable[Flow]) -> str:
         """The lines of ``flows``."""
-        return msgspec.json.Encoder().encode_lines([_object(flow) for flow in flows]).decode()
+        objects = [_object(flow, self._kind) for flow in flows]
+        return msgspec.json.Encoder().encode_lines(objects).decode()
 
 
 def _row(flow: Flow) -> dict[str, Any]:
     return {"window": flow.window, **flow.row}
 
 
-def _object(flow: Flow) -> dict[str, Any]:
-    head = {"kind": "flow", "node": flow.node, "boot": flow.boot, "seq": flow.seq, "window": flow.window}
+def _object(flow: Flow, kind: str) -> dict[str, Any]:
+    head = {"kind": kind, "node": flow.node, "boot": flow.boot, "seq": flow.seq, "window": flow.window}
     return head | flow.row

@@ -56,7 +56,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workloads", action="store_true", help="who talks to whom, summed up for each second"
     )
-    parser.add_argument("--workload", action="append", default=[], metavar="W", help="of either end")
+    parser.add_argument(
+        "--workload", action="append", default=[], metavar="W", help="NAME or NAMESPACE/NAME of either end"
+    )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(execute=execute)
 
@@ -73,14 +75,24 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         tuple(options.port),
         tuple(options.address),
         tuple(options.evidence),
+        tuple(options.workload),
     )
-    chosen = options.process or options.port or options.address or options.evidence
-    if options.nodes and (options.follow or chosen):
-        raise UsageError("--nodes lists the nodes once", "leave out all but --node, --nats and -o")
+    _check(options)
     output = QuietOutput()
     show = _nodes if options.nodes else _flows
     output.run(show(connection, match, options, output))
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    of_flows = options.process or options.address or options.evidence
+    chosen = options.port or options.workload or options.workloads or of_flows
+    if options.nodes and (options.follow or chosen):
+        raise UsageError("--nodes lists the nodes once", "leave out all but --node, --nats and -o")
+    if options.workload and not options.workloads:
+        raise UsageError("--workload is of workloads", "add --workloads")
+    if options.workloads and (options.node or of_flows):
+        raise UsageError("workloads have no such attribute", "choose by --workload and --port")
 
 
 async def _flows(
@@ -88,10 +100,12 @@ async def _flows(
 ) -> None:
     from engine.observe import Wish, observe
     from engine.observe_table import FlowJson, FlowTable
+    from engine.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
-    text = FlowJson() if options.output == "json" else FlowTable(width)
-    wish = Wish(match, options.last, options.follow)
+    public = PUBLIC_WORKLOADS if options.workloads else PUBLIC_FLOWS
+    text = FlowJson(public) if options.output == "json" else FlowTable(width, public)
+    wish = Wish(match, options.last, options.follow, public)
     await observe(connection, wish, lambda flows: output.print(text.lines(flows)), _tell)
 
 

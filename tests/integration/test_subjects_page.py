@@ -17,9 +17,11 @@ from engine.schema import DELTA_COLUMNS
 from engine.subjects import flow
 from sinks.flow_rows import flow_parts
 from sinks.nats import NatsConfig, NatsSink
+from sinks.workload_rows import workload_parts
 from tests.batches import WINDOW, make_batch
 from tests.flows import make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
+from tests.workloads import make_workloads
 
 __all__ = ["nats_server"]
 
@@ -57,7 +59,7 @@ async def _read(stream: asyncio.StreamReader, count: int) -> list[str]:
 
 def test_the_programs_are_short() -> None:
     """Fifteen lines at most, blank ones not counted, and nothing but nats-py and msgpack beside the library."""
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 3
     for program in PROGRAMS:
         assert len([line for line in program.splitlines() if line]) <= 15
         imported = set(re.findall(r"^import (\w+)$", program, re.MULTILINE))
@@ -74,10 +76,20 @@ async def test_the_subscriber_of_flows_prints_each_row(nats_server: NatsServer) 
     assert lines == [f"{comm} -> {called} {sent or 0}" for comm, called, sent in wanted]
 
 
+async def test_the_subscriber_of_workloads_prints_each_pair(nats_server: NatsServer) -> None:
+    """As it stands on the page, against what the sink publishes."""
+    batch = make_workloads(3, columns={"client.process.comm": b"curl", "server.process.comm": b"nginx"})
+    (part,) = workload_parts(batch, 1 << 20)
+    assert part.subject == "tailrace.workload._.curl"
+    lines = await first_lines(PROGRAMS[1], nats_server, part.subject, part.data, 3)
+    wanted = zip(range(3), batch.columns["bytes"].tolist(), strict=True)
+    assert lines == [f"curl -> nginx {port} {sent}" for port, sent in wanted]
+
+
 async def test_the_reader_of_deltas_prints_columns(nats_server: NatsServer) -> None:
     """As it stands on the page, against the message that agents publish."""
     batch = make_batch(3)
-    lines = await first_lines(PROGRAMS[1], nats_server, "tailrace.log.deltas.0.node-a", _wire(batch), 1)
+    lines = await first_lines(PROGRAMS[2], nats_server, "tailrace.log.deltas.0.node-a", _wire(batch), 1)
     ports, sent = (batch.columns[name].tolist() for name in ("network.peer.port", "tx_bytes"))
     assert lines == [f"node-a {WINDOW} {' '.join(str(pair) for pair in zip(ports, sent, strict=True))}"]
 
@@ -90,9 +102,14 @@ def _wire(batch: DeltaBatch) -> bytes:
 
 def test_the_page_has_every_subject_and_stream() -> None:
     """What the code calls them."""
-    for name in (subjects.FLOWS, subjects.NODES, subjects.DEAD):
+    for name in (subjects.FLOWS, subjects.WORKLOADS, subjects.NODES, subjects.DEAD):
         assert f"| `{name}." in PAGE
-    for stream in (subjects.FLOW_STREAM, subjects.NODE_STREAM, subjects.DEAD_STREAM):
+    for stream in (
+        subjects.FLOW_STREAM,
+        subjects.WORKLOAD_STREAM,
+        subjects.NODE_STREAM,
+        subjects.DEAD_STREAM,
+    ):
         assert f"| `{stream}` |" in PAGE
     assert subjects.flow("db.7") == "tailrace.flow.db=2E7"
     assert "(`db.7` → `db=2E7`)" in PAGE

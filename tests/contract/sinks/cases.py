@@ -78,7 +78,7 @@ _COMMS: Final = ("client.process.comm", "server.process.comm")
 #: Of the address of a socket's peer, deltas have the resolved one beside it.
 DELTAS: Final = Rows("deltas", make_batch, _delta_chunks, ("process.comm",), 2)
 FLOWS: Final = Rows("flows", make_flows, _flow_chunks, _COMMS)
-WORKLOADS: Final = Rows("workloads", make_workloads, _workload_chunks, _COMMS, 0)
+WORKLOADS: Final = Rows("workloads", make_workloads, _workload_chunks, _COMMS)
 KINDS: Final = (FLOWS, DELTAS, WORKLOADS)
 LIVES: Final = ("opened", "closed", "failed")
 

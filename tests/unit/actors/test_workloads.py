@@ -17,6 +17,7 @@ from engine.flow_moved import moved_in_flows
 from engine.flow_schema import FlowEvidence
 from engine.histogram import Histogram, bucket_of, merged
 from engine.ledger import Ledger
+from engine.schema import flags
 from engine.workload_batch import WorkloadBatch
 from engine.workload_schema import EVIDENCE, OTHER, Workload
 from tests.batches import packed
@@ -131,11 +132,12 @@ def test_the_server_speaks_for_a_silent_client() -> None:
 
 def test_an_end_without_a_workload_is_its_process_else_its_machine_else_its_address() -> None:
     """In that order; two processes of one name are one."""
+    curl = {"client.process.comm": b"curl"}
     address = np.frombuffer(packed("203.0.113.7"), "V16")[0]
     (batch,) = summed(
         enriched(
-            flow(3, 2, client_process_comm=b"curl"),
-            flow(0, 2, client_process_comm=b"curl"),
+            flow(3, 2) | curl,
+            flow(0, 2) | curl,
             flow(3, 2),
             flow(0, 2, client_address=address),
         )
@@ -222,7 +224,7 @@ def total(batches: list[WorkloadBatch], name: str) -> int:
 
 def expected(flows: FlowBatch) -> dict[str, int]:
     moved, columns = moved_in_flows(flows.columns), flows.columns
-    began = (columns["connection.opened"] | columns["connection.failed"]) != 0
+    began = flags(columns, "connection.opened", "connection.failed")
     lives = {f"connections.{life}": columns[f"connection.{life}"] for life in ("opened", "closed", "failed")}
     sums = lives | {
         "bytes": moved.tx_bytes,

@@ -10,6 +10,7 @@ from engine.config import Config, _keys
 from engine.flow_schema import END_COLUMNS, FLOW_COLUMNS, SIDES, FlowEvidence
 from engine.schema import DELTA_COLUMNS, CloseReason, Evidence, Role
 from engine.sink import sink_names
+from engine.workload_schema import KINDS, WORKLOAD_COLUMNS
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -50,6 +51,14 @@ def test_the_schema_page_lists_every_flow_column_in_order() -> None:
     ]
     for (name, kind), column in zip(listed, types, strict=True):
         assert kind == type_of(column) or (not kind and DELTA_COLUMNS[name] == column), name
+
+
+def test_the_schema_page_lists_every_workload_column_in_order() -> None:
+    """Each column is a row of the table, with its type; each kind that is not Kubernetes's has its place in the rule."""
+    listed = [(name, kind) for name, kind in columns_of("Workloads") if kind]
+    assert listed == [(name, type_of(kind)) for name, kind in WORKLOAD_COLUMNS.items()]
+    rule = re.findall(r"^\| `([a-z]+)` \|", page("docs/schema.md").split("\n## Workloads\n")[1], re.MULTILINE)
+    assert tuple(rule[: len(KINDS)]) == KINDS
 
 
 ENDS = {f"{side}.{name}" for side in SIDES for name in END_COLUMNS}

@@ -62,5 +62,16 @@ def test_the_refusal_is_one_line_and_exit_code_2(command: tuple[str, ...]) -> No
     done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "tailrace: sink nats takes flows and workloads only: choose another sink for deltas, or leave out --stage deltas\n"
+        "tailrace: sink nats takes flows and workloads only: "
+        "choose another sink for deltas, or leave out --stage deltas\n"
     )
+
+
+def test_each_sink_may_have_a_stage_of_its_own() -> None:
+    """Where it has none, all that of the configuration; the command line goes before both."""
+    config = Config(stage="deltas", sinks=[SinkConfig("jsonl"), SinkConfig("nats", stage="workloads")])
+    sinks, stages = chosen_sinks(config, options_of(), config.sinks)
+    assert stages == {"jsonl": "deltas", "nats": "workloads"}
+    assert vars(sinks["nats"])["stage"] == "workloads"
+    _, stages = chosen_sinks(config, options_of("--stage", "flows"), config.sinks)
+    assert set(stages.values()) == {"flows"}
