@@ -78,30 +78,37 @@ class Ends:
     def _name_processes(self, rows: np.ndarray, comms: Column, places: np.ndarray) -> None:
         called = comms != b""
         rows, comms, places = rows[called], comms[called], places[called]
-        first, same = distinct(comms, places)
+        some, same = distinct(comms, places)
         at = list(self._places)
         numbers = [
             self._number(Workload(comm.decode(errors="replace"), "process", "", *at[place]))
-            for comm, place in zip(comms[first].tolist(), places[first].tolist(), strict=True)
+            for comm, place in zip(comms[some].tolist(), places[some].tolist(), strict=True)
         ]
         self.numbers[rows] = np.array(numbers, np.int64)[same]
 
     def _name_strangers(self, rows: np.ndarray, addresses: Column, places: np.ndarray) -> None:
         """Their texts are made for those alone that get a row."""
-        first, same = distinct(addresses, places)
+        some, same = distinct(addresses, places)
         self.numbers[rows] = len(self._numbers) + same
-        self._strangers, self._strangers_at = addresses[first], places[first]
+        self._strangers, self._strangers_at = addresses[some], places[some]
 
 
 def distinct(values: Column, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in which a pair of 16 bytes and a place comes first, and which of these each row is like."""
+    """A row for each different pair of 16 bytes and a place, and which of these rows each row is like."""
     words = np.empty((len(values), 3), np.uint64)
     words[:, :2] = np.ascontiguousarray(values).view(np.uint64).reshape(-1, 2)
     words[:, 2] = places
-    _, first, same = np.unique(mixed(words), return_index=True, return_inverse=True)
-    if (words[first[same]] != words).any():  # two hashes met
-        _, first, same = np.unique(words, axis=0, return_index=True, return_inverse=True)
-    return first, same.reshape(-1)
+    some, same = _representatives(mixed(words))
+    if (words[some[same]] != words).any():  # two hashes met
+        some, same = _representatives(words)
+    return some, same
+
+
+def _representatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    different, same = np.unique(values, axis=0, return_inverse=True)
+    some = np.empty(len(different), np.int64)
+    some[same.reshape(-1)] = np.arange(len(values))
+    return some, same.reshape(-1)
 
 
 def joined(batches: Sequence[FlowBatch], name: str) -> Column:

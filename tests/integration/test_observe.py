@@ -17,11 +17,13 @@ import pytest
 from engine.errors import UsageError
 from engine.flow_batch import FlowBatch, Node
 from engine.subjects import NODE_STREAM, NODES, flow, heartbeat
+from engine.workload_batch import WorkloadBatch
 from sinks.flow_rows import flow_parts
 from sinks.nats import NatsConfig, NatsSink
 from tests.batches import WINDOW
 from tests.flows import make_flows
 from tests.nats_server import NatsServer, free_port, nats_server
+from tests.workloads import make_workloads
 
 __all__ = ["nats_server"]
 
@@ -75,8 +77,9 @@ async def line_of(stream: asyncio.StreamReader | None) -> str:
     return (await asyncio.wait_for(stream.readline(), PATIENCE)).decode()
 
 
-async def publish(server: NatsServer, *batches: FlowBatch) -> None:
+async def publish(server: NatsServer, *batches: FlowBatch | WorkloadBatch) -> None:
     sink = NatsSink(NatsConfig(server.url()))
+    sink.stage = batches[0].stage
     await sink.open()
     for batch in batches:
         await sink.write(batch)
@@ -227,6 +230,30 @@ async def test_following_waits_for_the_first_flow(nats_server: NatsServer, start
             continue
     assert windows([line.decode()]) == [7]
     await client.close()
+
+
+async def test_workloads_are_shown_instead(nats_server: NatsServer, start: Start) -> None:
+    """By the name of either end and the port; flows of the same server are not among them."""
+    named = {"client.process.comm": b"curl", "server.process.comm": b"nginx"}
+    await publish(nats_server, make_workloads(3, columns=named), make_workloads(3))
+    await publish(nats_server, second(0))
+    options = ("--workloads", "--workload", "cur*", "--port", "2", "-o", "json")
+    code, lines, errors = await ended(await start(*options))
+    (row,) = (row for row in map(json.loads, lines) if row["server.workload.name"] == "nginx")
+    assert (code, errors, row["kind"], row["server.port"]) == (0, "", "workload", 2)
+    code, lines, errors = await ended(await start("--workloads", "--workload", "nginx", "--last", "2"))
+    assert (code, errors, len(lines)) == (0, "", 3)
+    assert lines[0].split()[:3] == ["TIME", "CLIENT", "SERVER"]
+    assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "options", [("--workloads", "--node", "a"), ("--workload", "cart"), ("--nodes", "--workloads")]
+)
+async def test_options_that_do_not_go_together_are_refused(start: Start, options: tuple[str, ...]) -> None:
+    """With what to do."""
+    code, lines, errors = await ended(await start(*options))
+    assert (code, lines, errors.count("\n")) == (2, [], 1)
 
 
 async def test_a_message_that_is_no_flow_is_left_out(nats_server: NatsServer, start: Start) -> None:

@@ -16,8 +16,10 @@ from engine.ledger import Ledger
 from engine.recording import Frame
 from engine.recording_file import Recording
 from engine.replay import MAX, ReplaySource
+from engine.row_stage import ROW_STAGES
 from engine.schema import Role
 from engine.topology import Pipeline
+from sinks.moved import lives
 from tests.recordings import traffic
 from tests.recordings.golden import golden, replayed
 from tests.recordings.make import HERE, KINDS
@@ -77,6 +79,23 @@ async def test_the_sums_of_long_connections_are_what_was_sent(tmp_path: Path) ->
     rounds = traffic.ROUNDS
     expected = [[rounds * (traffic.UP + n), rounds * (traffic.DOWN + n)] for n in range(traffic.LONG)]
     assert sorted(sums.values()) == expected
+
+
+async def test_flows_and_their_workloads_reach_different_sinks() -> None:
+    """Each sink gets the rows of its stage alone, and the sums of both are the same."""
+    sinks = {"flows": ScriptedSink(), "workloads": ScriptedSink(), "deltas": ScriptedSink()}
+    source = ReplaySource(Recording(HERE / "short.tlr"), MAX)
+    pipeline = Pipeline(Config(), {**sinks}, source=source, stage={stage: stage for stage in ROW_STAGES})
+    await pipeline.run()
+    assert {name: {batch.stage for batch in sink.taken} for name, sink in sinks.items()} == {
+        stage: {stage} for stage in ROW_STAGES
+    }
+    opened = {
+        name: sum(int(lives(batch, "opened").sum()) for batch in sinks[name].taken)
+        for name in ("flows", "workloads")
+    }
+    assert opened == dict.fromkeys(opened, traffic.SHORT + traffic.RESET)
+    assert pipeline.ledger.stages["workloads"].received == sum(map(len, sinks["flows"].taken))
 
 
 def test_no_root_is_needed() -> None:

@@ -20,10 +20,13 @@ import pytest
 from engine.agent import Agent
 from engine.batch import DeltaBatch
 from engine.config import AgentConfig, Config
+from engine.errors import UsageError
 from engine.sink import Batch, Sink
 from engine.subjects import DEAD_STREAM, NODE_STREAM
 from engine.worker import Engine
+from sinks.moved import moved
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
+from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
 
 __all__ = ["nats_server"]
@@ -98,6 +101,40 @@ async def test_what_an_agent_sees_reaches_the_engine(nats_server: NatsServer) ->
         await sink.until(lambda: sink.bytes >= source.sent)
     assert (sink.bytes, sink.rows) == (5000, 5000)
     assert len(set(sink.messages)) == len(sink.messages)
+
+
+async def test_an_engine_gives_each_sink_its_stage(nats_server: NatsServer) -> None:
+    """Flows to one, their workloads to the other: what was sent is in both; rows of all partitions add up."""
+    url, source = nats_server.url(query=QUERY), ScriptedSource()
+    flows, workloads = ScriptedSink(), ScriptedSink()
+    sinks: dict[str, Sink] = {"flows": flows, "workloads": workloads}
+    joining = Engine(Config(), url, sinks, {"flows": "flows", "workloads": "workloads"})
+    async with running(joining), running(agent(url, source)):
+        for _ in range(3):
+            source.second(500)
+        async with asyncio.timeout(DEADLINE):
+            while active(workloads) < source.sent:  # noqa: ASYNC110 - sinks tell nobody
+                await asyncio.sleep(0.05)
+    for sink, stage in ((flows, "flows"), (workloads, "workloads")):
+        assert {batch.stage for batch in sink.taken} == {stage}
+    rows = joining.ledger.stages["workloads"].received
+    assert rows == sum(map(len, flows.taken)) == active(workloads) == source.sent
+    assert sum(map(moved_bytes, workloads.taken)) == sum(map(moved_bytes, flows.taken)) >= source.sent
+
+
+def active(sink: ScriptedSink) -> int:
+    return sum(int(batch.columns["connections.active"].sum()) for batch in sink.taken)
+
+
+def moved_bytes(batch: Batch) -> int:
+    return int(moved(batch).tx_bytes.sum()) + int(moved(batch).rx_bytes.sum())
+
+
+def test_an_engine_does_not_mix_deltas_with_what_they_make() -> None:
+    """It says so before it starts."""
+    sinks: dict[str, Sink] = {"one": ScriptedSink(), "other": ScriptedSink()}
+    with pytest.raises(UsageError, match="give all its sinks deltas, or none"):
+        Engine(Config(), "nats://127.0.0.1", sinks, {"one": "deltas", "other": "flows"})
 
 
 async def test_an_outage_within_the_bound_loses_nothing(nats_server: NatsServer) -> None:

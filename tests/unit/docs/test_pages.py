@@ -54,7 +54,7 @@ def test_the_schema_page_lists_every_flow_column_in_order() -> None:
 
 
 def test_the_schema_page_lists_every_workload_column_in_order() -> None:
-    """Each column is a row of the table, with its type; each kind that is not Kubernetes's has its place in the rule."""
+    """Each column is a row of the table, with its type; kinds stand in the order of the rule."""
     listed = [(name, kind) for name, kind in columns_of("Workloads") if kind]
     assert listed == [(name, type_of(kind)) for name, kind in WORKLOAD_COLUMNS.items()]
     rule = re.findall(r"^\| `([a-z]+)` \|", page("docs/schema.md").split("\n## Workloads\n")[1], re.MULTILINE)

@@ -1,0 +1,66 @@
+"""The console's view of workloads: a line for each pair, who talks to whom."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.workload_batch import WorkloadBatch, workload_chunks
+from sinks.plain import plain_lines
+from sinks.second import Second, Sort
+from sinks.table import render
+from tests.unit.sinks.workload_rows_shown import shown
+from tests.workloads import make_workloads
+
+
+def second_of(*batches: WorkloadBatch, limit: int = 20, sort: Sort = "bytes") -> Second:
+    second = Second(batches[0], limit, sort)
+    for batch in batches:
+        second.add(batch)
+    return second
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_table_is_readable(width: int) -> None:
+    """Ports stay whole; times of connects come at 120 columns, kinds and zones at 200."""
+    frame = render(second_of(shown()), width, 24, color=False)
+    assert all(len(line) <= width for line in frame.splitlines())
+    assert frame == (Path(__file__).parent / "golden" / f"workloads-{width}.txt").read_text()
+
+
+def test_plain_lines_are_stable() -> None:
+    """The same words at the same places, a dash where something is not known."""
+    summary, cart, curl = plain_lines(second_of(shown())).splitlines()
+    assert summary == (
+        "2023-11-14T22:13:20Z node-a summary rows=2 open_sockets=42 opened=1 closed=0 failed=1 to_server=1.2MB/s "
+        "to_client=48MB/s retransmits=12 lost=1203 lost.sink.jsonl.queue_full=1200 lost.ring.full=3"
+    )
+    assert cart == (
+        "2023-11-14T22:13:20Z node-a shop/cart Deployment zone=eu-north-1a -> "
+        "shop/orders-database-with-a-long-name:5432 StatefulSet zone=eu-north-1b to_server=1.2MB/s "
+        "to_client=48MB/s active=2 opened=1 closed=0 failed=0 retransmits=12 rtt=194us,8.8ms connect=251us,251us"
+    )
+    assert curl == (
+        "2023-11-14T22:13:20Z node-a curl process zone=- -> 203.0.113.255:65535 address zone=- to_server=0B/s "
+        "to_client=0B/s active=0 opened=0 closed=0 failed=1 retransmits=0 rtt=-,- connect=2.0ms,2.0ms"
+    )
+
+
+@pytest.mark.parametrize("sort", ["bytes", "tx", "rx", "retransmits", "rtt"])
+def test_the_top_ones_come_first(sort: Sort) -> None:
+    """Over all chunks, by what was asked for."""
+    batch = make_workloads(
+        500, columns={"connection.failed": 0, "connection.closed": 0, "connection.opened": 0}
+    )
+    second = second_of(*workload_chunks(batch, 100), limit=5, sort=sort)
+    means = batch.columns["rtt_ns.sum"] // batch.columns["connections.active"]
+    scores = {
+        "bytes": batch.columns["bytes"] + batch.columns["reply_bytes"],
+        "tx": batch.columns["bytes"],
+        "rx": batch.columns["reply_bytes"],
+        "retransmits": batch.columns["retransmitted_segments"],
+        "rtt": means,
+    }
+    best = sorted(scores[sort].tolist(), reverse=True)[:5]
+    ports = [row["server.port"] for row in second.top()]
+    by_port = dict(zip(batch.columns["server.port"].tolist(), scores[sort].tolist(), strict=True))
+    assert [by_port[port] for port in ports] == best

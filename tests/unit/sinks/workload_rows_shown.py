@@ -1,0 +1,57 @@
+"""Workloads of all sorts, for tests of what sinks write."""
+
+from dataclasses import replace
+from typing import Final
+
+from actors.workloads import Workloads
+from engine.flow_schema import FlowEvidence
+from engine.ledger import Ledger
+from engine.workload_batch import WorkloadBatch
+from tests.batches import packed
+from tests.flows import flows_of
+from tests.unit.sinks.flow_rows_shown import LEDGER
+
+_ENTITIES: Final = [
+    {},
+    {
+        "k8s.workload.name": "cart",
+        "k8s.workload.kind": "Deployment",
+        "k8s.namespace.name": "shop",
+        "cloud.availability_zone": "eu-north-1a",
+        "service.version": "1.2",
+    },
+    {
+        "k8s.workload.name": "orders-database-with-a-long-name",
+        "k8s.workload.kind": "StatefulSet",
+        "k8s.namespace.name": "shop",
+        "cloud.availability_zone": "eu-north-1b",
+    },
+]
+_CART: Final = {
+    "client.entity.index": 1,
+    "server.entity.index": 2,
+    "server.port": 5432,
+    "client.reported": 1,
+    "evidence": FlowEvidence.BOTH,
+    "network.transport": 6,
+}
+_CURL: Final = {
+    "client.process.comm": b"curl",
+    "server.address": packed("203.0.113.255"),
+    "server.port": 65535,
+    "connection.failed": 1,
+    "connection.connect_latency_ns": 2_000_000,
+    "evidence": FlowEvidence.ADDRESS,
+    "network.transport": 6,
+}
+
+
+def shown() -> WorkloadBatch:
+    """Two pairs: one of two connections of which one was opened, one of a connect that failed."""
+    opened = {"connection.opened": 1, "connection.connect_latency_ns": 250_000, "client.rtt_ns": 187_000}
+    moved = {"client.tx_bytes": 1_250_000, "client.rx_bytes": 48_300_000, "client.rtt_ns": 9_000_000}
+    flows = flows_of(
+        _CART | opened, _CART | moved | {"server.retransmitted_segments": 12}, _CURL, ledger=LEDGER
+    )
+    (batch,) = Workloads(Ledger()).of([replace(flows, entities=_ENTITIES)])
+    return batch
