@@ -52,6 +52,7 @@ _RATES: Final = (replace(TO_SERVER, width=8), replace(TO_CLIENT, width=8))
 _COUNTS: Final = (OPENED, FAILED, RETRANSMITS)
 _TIMES: Final = (RTT, RTT_99, CONNECT, CONNECT_99)
 _NARROW: Final = (CLIENT, ARROW, SERVER, TO_SERVER, TO_CLIENT, *_COUNTS, RTT, RTT_99)
+_NARROWEST: Final = _NARROW[:-1]
 _MIDDLE: Final = (CLIENT, ARROW, SERVER, *_RATES, ACTIVE, *_COUNTS, *_TIMES)
 _WIDE: Final = (
     *(CLIENT, _KINDS[0], _ZONES[0], ARROW, SERVER, _KINDS[1], _ZONES[1]),
@@ -61,7 +62,7 @@ _WIDE: Final = (
 
 def columns_for(width: int) -> list[Column]:
     """The columns that ``width`` characters hold; what is left over goes to names."""
-    return fitted((_WIDE, _MIDDLE, _NARROW), width, ("SERVER", "CLIENT", "ZONE"))
+    return fitted((_WIDE, _MIDDLE, _NARROW, _NARROWEST), width, ("SERVER", "CLIENT", "ZONE"))
 
 
 def style(row: Row) -> str:

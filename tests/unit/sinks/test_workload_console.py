@@ -1,6 +1,7 @@
 """The console's view of workloads: a line for each pair, who talks to whom."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,13 +53,13 @@ def test_the_top_ones_come_first(sort: Sort) -> None:
         500, columns={"connection.failed": 0, "connection.closed": 0, "connection.opened": 0}
     )
     second = second_of(*workload_chunks(batch, 100), limit=5, sort=sort)
-    means = batch.columns["rtt_ns.sum"] // batch.columns["connections.active"]
+    columns: dict[str, Any] = batch.columns
     scores = {
-        "bytes": batch.columns["bytes"] + batch.columns["reply_bytes"],
-        "tx": batch.columns["bytes"],
-        "rx": batch.columns["reply_bytes"],
-        "retransmits": batch.columns["retransmitted_segments"],
-        "rtt": means,
+        "bytes": columns["bytes"] + columns["reply_bytes"],
+        "tx": columns["bytes"],
+        "rx": columns["reply_bytes"],
+        "retransmits": columns["retransmitted_segments"],
+        "rtt": columns["rtt_ns.sum"] // columns["connections.active"],
     }
     best = sorted(scores[sort].tolist(), reverse=True)[:5]
     ports = [row["server.port"] for row in second.top()]
