@@ -83,7 +83,15 @@ class Service:
         settings = folder / "nginx.conf"
         names = {"folder": folder, "log": _LOG, "address": place.ipv4, "port": PORT, "body": "x" * BODY}
         settings.write_text(_CONFIGURATION.format_map(names))
-        nginx = [find("nginx", "nginx-light"), "-p", folder, "-e", folder / "errors", "-c", settings]
+        nginx: list[str | Path] = [
+            find("nginx", "nginx-light"),
+            "-p",
+            folder,
+            "-e",
+            folder / "errors",
+            "-c",
+            settings,
+        ]
         with running([*inside(place.namespace), *nginx], ready=_listens):
             yield
 
