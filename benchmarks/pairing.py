@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,8 @@ SECONDS: Final = 10
 CONNECTIONS: Final = 32
 #: From the end of the load until what was under way has ended and the last window is cut.
 LAST_SECONDS: Final = 3.0
+PATIENCE_SECONDS: Final = 60.0
+_CLOSED: Final = b'"connection.closed":true'
 
 
 class Line(msgspec.Struct):
@@ -87,13 +89,23 @@ def by_port(requests: Iterable[Request]) -> dict[int, list[str]]:
     return backends
 
 
-def full_speed(site: Service, watchers: Iterable[AbstractContextManager[object]]) -> list[Request]:
-    """What the backends logged of a load that all of ``watchers`` watch."""
+def full_speed(
+    site: Service,
+    watchers: Iterable[AbstractContextManager[object]],
+    settled: Callable[[int], bool] = lambda _: True,
+) -> list[Request]:
+    """What the backends logged of a load that all of ``watchers`` watch.
+
+    :param settled: whether so many connections have been reported; on a busy machine that takes its time.
+    """
     with site.up(), ExitStack() as stack:
         for watcher in watchers:
             stack.enter_context(watcher)
         site.ask(SECONDS, CONNECTIONS)
         time.sleep(LAST_SECONDS)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not settled(len(site.requests())) and time.monotonic() < deadline:
+            time.sleep(1)
     return site.requests()
 
 
@@ -101,7 +113,11 @@ def told() -> tuple[list[Request], Told]:
     """The load with Tailrace."""
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder, service() as site:
         output = Path(folder, "flows.jsonl")
-        truth = full_speed(site, [tailrace(output, stage="flows")])
+
+        def settled(count: int) -> bool:
+            return sum(line.count(_CLOSED) for line in lines_of(output)) >= count
+
+        truth = full_speed(site, [tailrace(output, stage="flows")], settled)
         return truth, Told(lines_of(output), site.address)
 
 
