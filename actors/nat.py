@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from actors.nat_places import NatPlaces
-from actors.tuple_index import KEY, NOWHERE, TupleIndex, make_keys
+from actors.tuple_index import KEY, NOWHERE, TupleIndex, hashed, make_keys
 from engine.chains import HOP
 from engine.clock import SECOND_NS
 from engine.ledger import Stage
@@ -93,14 +93,22 @@ class NatTable:
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
-        news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
-        for begin, end in _runs(news):
-            take = self._begin_entries if news[begin] else self._end_entries
-            take(events[begin:end], offset_ns)
+        for part in _parts(events):
+            if part["protocol"][0]:
+                self._learn(part, offset_ns)
+            else:
+                self._sweep_all(part, offset_ns)
 
-    def _begin_entries(self, events: np.ndarray, offset_ns: int) -> None:
-        at = events["header"]["at_ns"].astype(np.int64)
-        self._begin_at(*_keys(events), events["netns"], np.where(at != 0, at + offset_ns, 0))
+    def _learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Entries that begin and end, the events of each tuple in their order."""
+        called, seen = _keys(events)
+        news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
+        at_ns = events["header"]["at_ns"].astype(np.int64)
+        at_ns[~news | (at_ns != 0)] += offset_ns
+        for rows in turns(called):
+            for take, some in ((self._end_at, rows[~news[rows]]), (self._begin_at, rows[news[rows]])):
+                if len(some):
+                    take(called.take(some), seen.take(some), events["netns"][some], at_ns[some])
 
     def _begin_at(self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, at_ns: np.ndarray) -> None:
         self._stage.received += len(called)
@@ -123,16 +131,18 @@ class NatTable:
         self._called.add(places, called.take(fresh))
         self._seen.add(places, seen.take(fresh))
 
-    def _end_entries(self, events: np.ndarray, offset_ns: int) -> None:
-        self._stage.received += len(events)
-        self._stage.delivered += len(events)
-        for event in events[events["protocol"] == 0]:
-            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
-        events = events[events["protocol"] != 0]
-        called, seen = _keys(events)
+    def _end_at(self, called: np.ndarray, seen: np.ndarray, _: np.ndarray, at_ns: np.ndarray) -> None:
+        self._stage.received += len(called)
+        self._stage.delivered += len(called)
         places = self._holding(called, seen)
         held = places != NOWHERE
-        self._finish(places[held], events["header"]["at_ns"][held].astype(np.int64) + offset_ns)
+        self._finish(places[held], at_ns[held])
+
+    def _sweep_all(self, events: np.ndarray, offset_ns: int) -> None:
+        self._stage.received += len(events)
+        self._stage.delivered += len(events)
+        for event in events:
+            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
 
     def _sweep(self, netns: int, at_ns: int) -> None:
         """All entries of the namespace end unless they are said again."""
@@ -272,13 +282,25 @@ class NatTable:
         return hops_of(self._seen.keys(places))
 
 
-def _runs(kinds: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Stretches of rows of one kind, at most ``RUN`` long."""
-    if not len(kinds):
+def _parts(events: np.ndarray) -> Iterator[np.ndarray]:
+    """Stretches of events of entries, or of ends of namespaces, at most ``RUN`` long."""
+    if not len(events):
         return
-    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]):
+    whole = events["protocol"] == 0
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), len(events)]):
         for first in range(begin, end, RUN):
-            yield first, min(first + RUN, end)
+            yield events[first : min(first + RUN, end)]
+
+
+def turns(keys: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows in turns of which none has a key twice, each row after those before it with the same key."""
+    hashes = hashed(keys)
+    order = np.argsort(hashes, kind="stable")
+    again = np.diff(hashes[order], prepend=~hashes[order[:1]]) == 0
+    number = np.zeros(len(keys), np.int64)
+    number[order] = np.arange(len(keys)) - np.maximum.accumulate(np.where(again, 0, np.arange(len(keys))))
+    for turn in range(int(number.max()) + 1):
+        yield np.flatnonzero(number == turn)
 
 
 def hops_of(keys: np.ndarray) -> np.ndarray:
