@@ -66,13 +66,14 @@ class Resolver:
         age = np.subtract(generations, self._generation[index])
         new = np.flatnonzero(slotted & (age != 0) & (age < 1 << 31))
         new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
+        known = slotted & (age == 0)  # also of sockets whose slot has another in this very window
+        rewrites = np.where(known, self._rewrites[index], 0).astype(np.uint8)
+        far = self._far.take(index)
+        between = self._between_of(slots, rewrites)
         self._forget(slots[new], generations[new], window)
         held = slotted & (self._generation[index] == generations)
-        rewrites = np.where(held, self._rewrites[index], 0).astype(np.uint8)
-        far = self._far.view("V36")[index].view(HOP)
         unsettled = ~held | (self._first_window[index] + PATIENCE > window)
         rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
-        between = self._between_of(slots, rewrites)
         if len(rows):
             times = Times.of(columns, rows, window, self._slack_ns)
             found = _Search(self._table, columns, calls, own, rows, times)

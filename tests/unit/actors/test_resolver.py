@@ -89,6 +89,17 @@ def test_connections_of_one_tuple_have_its_entries_in_order() -> None:
     assert backends(resolver, 2, connection(3, 2 * SECOND + 700_000)) == [3]
 
 
+def test_a_socket_whose_slot_is_used_again_keeps_its_entry() -> None:
+    """Its end comes in the second in which its slot, and its tuple, have another socket."""
+    table = NatTable(16, Stage("entries"))
+    table.learn(uses(2, heard_ns=SECOND, until_ns=3 * SECOND), 0)
+    resolver = Resolver(4, table)
+    first, second = connection(1, SECOND + 1000), connection(1, SECOND + 500_000)
+    second["socket.generation"][:] = 2
+    assert backends(resolver, 1, first) == [1]
+    assert backends(resolver, 2, first, second) == [1, 2]
+
+
 def test_an_entry_of_a_connection_that_nobody_saw_is_left_out() -> None:
     """The tuple was used before anybody looked; its next use has the next entry, whatever is left over."""
     table = NatTable(16, Stage("entries"))
