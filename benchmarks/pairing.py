@@ -23,9 +23,12 @@ LAST_SECONDS: Final = 3.0
 PATIENCE_SECONDS: Final = 60.0
 _CLOSED: Final = b'"connection.closed":true'
 
+#: Side, slot, generation.
+Socket = tuple[str, int, int]
+
 
 class Line(msgspec.Struct):
-    """What is read of a line; the last row of a connection says ``closed``."""
+    """What is read of a line."""
 
     kind: str
     called: str = msgspec.field(name="service.address", default="")
@@ -34,27 +37,46 @@ class Line(msgspec.Struct):
     server: str = msgspec.field(name="server.address", default="")
     evidence: str = ""
     opened_at: int = msgspec.field(name="connection.opened_at_ns", default=0)
-    closed: bool = msgspec.field(name="connection.closed", default=False)
+    client_slot: int | None = msgspec.field(name="client.socket.slot", default=None)
+    client_generation: int | None = msgspec.field(name="client.socket.generation", default=None)
+    server_slot: int | None = msgspec.field(name="server.socket.slot", default=None)
+    server_generation: int | None = msgspec.field(name="server.socket.generation", default=None)
     stages: dict[str, Any] = {}
+
+    @property
+    def client(self) -> Socket | None:
+        """The socket of the end that called."""
+        return _socket("client", self.client_slot, self.client_generation, self.opened_at)
+
+    @property
+    def server_socket(self) -> Socket | None:
+        """The socket of the end that answered."""
+        return _socket("server", self.server_slot, self.server_generation, self.opened_at)
+
+
+def _socket(side: str, slot: int | None, generation: int | None, opened_at: int) -> Socket | None:
+    """One that found no slot is told by its time."""
+    return None if generation is None else (side, opened_at if slot is None else slot, generation)
 
 
 class Told:
     """Connections to a service, as ``tailrace run`` wrote them.
 
-    :param whole: those with both ends, in the order in which they were opened.
-    :param others: rows of the end of connections that lack one.
+    :param whole: those with both ends in any second, in the order in which they were opened.
+    :param others: sockets that never met their other end.
     """
 
     def __init__(self, lines: Iterable[bytes], address: str) -> None:
-        decoder, ended, self.ledger = msgspec.json.Decoder(Line), list[Line](), dict[str, Any]()
+        decoder, flows, self.ledger = msgspec.json.Decoder(Line), list[Line](), dict[str, Any]()
         for line in map(decoder.decode, lines):
             if line.kind == "ledger":
                 self.ledger = line.stages
-            elif line.closed and (line.called, line.called_port) == (address, SERVICE_PORT):
-                ended.append(line)
-        ended.sort(key=lambda line: line.opened_at)
-        self.whole = [line for line in ended if line.evidence == "both"]
-        self.others = len(ended) - len(self.whole)
+            elif (line.called, line.called_port) == (address, SERVICE_PORT):
+                flows.append(line)
+        whole = {(line.client, line.server_socket): line for line in flows if line.evidence == "both"}
+        self.whole = sorted(whole.values(), key=lambda line: line.opened_at)
+        sockets = {socket for line in flows for socket in (line.client, line.server_socket) if socket}
+        self.others = len(sockets - {socket for pair in whole for socket in pair})
 
     @property
     def lost(self) -> dict[str, int]:
