@@ -25,7 +25,7 @@ _RULES: Final = (
     ("process.executable.name", "process", ""),
 )
 _MACHINES: Final = ("k8s.node.name", "host.name")
-_REMEMBERED: Final = 65536
+_REMEMBERED: Final = 16384
 
 
 class Named(NamedTuple):

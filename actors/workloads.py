@@ -9,14 +9,15 @@ import numpy as np
 from actors.workload_ends import Ends, joined
 from actors.workload_names import WorkloadNames
 from actors.workload_pairs import Pairs
+from actors.workload_sums import fill_measures, fill_sums
 from engine.flow_batch import FlowBatch
 from engine.flow_moved import Moved, moved_in_flows
 from engine.flow_schema import SIDES
 from engine.histogram import Histograms
 from engine.ledger import Ledger
-from engine.schema import Columns, flags
-from engine.workload_batch import MEASURES, WorkloadBatch, workload_chunks
-from engine.workload_schema import EVIDENCE, OTHER, WORKLOAD_COLUMNS, Workload, empty_workloads
+from engine.schema import Columns
+from engine.workload_batch import WorkloadBatch, workload_chunks
+from engine.workload_schema import OTHER, WORKLOAD_COLUMNS, Workload, empty_workloads
 
 #: Pairs of one window at most.
 PAIRS: Final = 50_000
@@ -86,8 +87,8 @@ class Workloads:
             others = rest
         columns = empty_workloads(len(pairs))
         workloads = _fill_ends(columns, window, pairs, others)
-        _fill_sums(columns, window.columns, pairs, moved)
-        histograms = _fill_measures(columns, window.columns, pairs, moved)
+        fill_sums(columns, window.columns, pairs, moved)
+        histograms = fill_measures(columns, window.columns, pairs, moved)
         columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD_COLUMNS.items()}
         return _batch(flows[0], flows[-1], columns, workloads, histograms)
 
@@ -131,39 +132,6 @@ def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarr
         places = [table.setdefault(workload, len(table)) for workload in workloads]
         columns[f"{side}.workload.index"][~others] = np.array(places, np.uint32)[same]
     return list(table)
-
-
-def _fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> None:
-    columns["bytes"] = pairs.sums(moved.tx_bytes)
-    columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
-    columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
-    lives = ("opened", "closed", "failed")
-    bits = sum((flows[f"connection.{life}"] != 0).astype(np.uint8) << bit for bit, life in enumerate(lives))
-    cells = pairs.counts(np.asarray(bits, np.uint8))
-    for bit, life in enumerate(lives):
-        columns[f"connections.{life}"] = cells[:, [code for code in range(8) if code >> bit & 1]].sum(1)
-    columns["connections.active"] = cells.sum(1) - columns["connections.failed"]
-    grades = pairs.counts(flows["evidence"])
-    for name, grade in EVIDENCE.items():
-        columns[name] = grades[:, grade]
-
-
-def _fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> Histograms:
-    """A round trip for each flow that has one, a latency for each connection that was opened or failed."""
-    began = flags(flows, "connection.opened", "connection.failed")
-    values = (moved.rtt_ns, np.where(began, flows["connection.connect_latency_ns"], 0))
-    count, numbers = len(pairs), pairs.numbers + 1
-    histograms = Histograms.of(
-        np.concatenate((numbers, numbers + count)),
-        np.concatenate([each[pairs.order] for each in values]),
-        2 * count + 1,
-    )
-    held = np.diff(histograms.begins) != 0
-    for part, (measure, each) in enumerate(zip(MEASURES, values, strict=True)):
-        places = np.arange(1, count + 1) + part * count
-        columns[f"{measure}.sum"] = pairs.sums(each)
-        columns[f"{measure}.index"] = np.where(held[places], places, 0)
-    return histograms
 
 
 def _batch(

@@ -21,6 +21,12 @@ struct cgroup_key {
 	u64 hierarchy;
 };
 
+/* What enters conntrack's table at this moment: addresses of the entry and, unless netlink brings it, the packet. */
+struct entering {
+	u64 entry;
+	u64 packet;
+};
+
 /* Room for whole copies of parts of a tcp_sock; one per program, because a softirq may run one program on the
  * same processor in the middle of another. */
 enum scratch_user { SCRATCH_STATE, SCRATCH_DESTROY, SCRATCH_SWEEP, SCRATCH_PROBE, SCRATCH_ADOPT, SCRATCH_USERS };
@@ -45,6 +51,9 @@ BPF_TABLE("lru_hash", struct cgroup_key, u8, seen_cgroups, 16384);
 BPF_PERCPU_ARRAY(last_cgroup, u64, 1);
 /* How many unsettled sockets fall on each cell of a hash of their address: 0 lets the hot path leave at once. */
 BPF_ARRAY(pending, u32, PENDING_CELLS);
+/* Inserted when a function that enters an entry begins, deleted when it returns. By the stack that it runs on: none is
+ * on one stack twice, because it lets no softirq in while it works. */
+BPF_HASH(entering, u64, struct entering, 256);
 BPF_PERCPU_ARRAY(tallies, u64, TALLY_COUNT);
 BPF_ARRAY(settings, u32, SETTING_COUNT);
 /* The last generation given to a socket without a slot, by processor. */

@@ -9,16 +9,6 @@
 #define CT_POINTER (~7UL) /* the low bits of skb->_nfct tell the packet's place in the connection */
 #define VERDICT_ACCEPT 1
 
-/* What enters the table at this moment. `packet` is 0 if netlink brings the entry. */
-struct entering {
-	struct nf_conn *entry;
-	struct sk_buff *packet;
-};
-
-/* Inserted when such a function begins, deleted when it returns. By the stack that it runs on: none is on one stack
- * twice, because it lets no softirq in while it works. */
-BPF_TABLE("lru_hash", u64, struct entering, entering, 1024);
-
 static __always_inline u64 stack_key(struct pt_regs *ctx)
 {
 	return (u64)PT_REGS_SP(ctx) >> 14; /* 16 KB */
@@ -74,18 +64,19 @@ static __always_inline void send_rewrite(struct nf_conn *entry, u8 kind)
 	ring.ringbuf_submit(event, wakeup());
 }
 
-/* One that is already there stayed because the function's return was missed: its event is lost. */
+/* One that is already there stayed because the function's return was missed: its event is lost, as is one for which
+ * there is no room. */
 static __always_inline void enters(struct pt_regs *ctx, struct nf_conn *entry, struct sk_buff *packet)
 {
-	struct entering now = {.entry = entry, .packet = packet};
+	struct entering now = {.entry = (u64)entry, .packet = (u64)packet};
 	u64 key = stack_key(ctx);
 	if (!(entry_status(entry) & CT_NAT))
 		return;
-	if (entering.lookup(&key)) {
+	int stale = entering.lookup(&key) != 0;
+	if (entering.update(&key, &now) || stale) {
 		tally(TALLY_GENERATED, 1);
 		tally(TALLY_LOST, 1);
 	}
-	entering.update(&key, &now);
 }
 
 /* kprobe/__nf_conntrack_confirm: the first packet of a connection leaves; its entry has its final tuples. */
@@ -106,9 +97,11 @@ int nat_inserting(struct pt_regs *ctx)
 /* Whether the entry is in the table: one that was there already may have taken its place, or the packet be dropped. */
 static __always_inline int has_entered(struct entering *it, int result)
 {
-	if (!(entry_status(it->entry) & CT_CONFIRMED))
+	if (!(entry_status((struct nf_conn *)it->entry) & CT_CONFIRMED))
 		return 0;
-	return it->packet ? result == VERDICT_ACCEPT && entry_of(it->packet) == it->entry : result == 0;
+	if (!it->packet)
+		return result == 0;
+	return result == VERDICT_ACCEPT && (u64)entry_of((struct sk_buff *)it->packet) == it->entry;
 }
 
 /* kretprobe of both. */
@@ -121,7 +114,7 @@ int nat_entered(struct pt_regs *ctx)
 	struct entering it = *found;
 	entering.delete(&key);
 	if (has_entered(&it, PT_REGS_RC(ctx)))
-		send_rewrite(it.entry, KIND_NAT_NEW);
+		send_rewrite((struct nf_conn *)it.entry, KIND_NAT_NEW);
 	return 0;
 }
 

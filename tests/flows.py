@@ -31,6 +31,7 @@ CHAIN: Final[Chain] = (
     ),
 )
 CHAINS: Final[list[Chain]] = [(), CHAIN]
+ENTITIES: Final = [{}, {"host.name": "node-a", "container.name": "web"}, {"k8s.pod.name": "db-0"}]
 
 _BOTH: Final = FlowEvidence.BOTH
 _GRADES: Final = (_BOTH, _BOTH, _BOTH, *FlowEvidence)
@@ -65,7 +66,12 @@ def make_flows(
     _ends(made, deltas, seq)
     for name, value in (columns or {}).items():
         made[name][:] = np.asarray(value, made[name].dtype)
-    tables: dict[str, Any] = {"cgroups": list(PATHS), "nodes": [NOWHERE, *ends], "chains": CHAINS}
+    tables: dict[str, Any] = {
+        "cgroups": list(PATHS),
+        "nodes": [NOWHERE, *ends],
+        "chains": CHAINS,
+        "entities": ENTITIES,
+    }
     return FlowBatch(node, boot, seq, window, made, **tables, open_sockets=rows, ledger=ledger or {})
 
 
@@ -75,7 +81,12 @@ def flows_of(*rows: Mapping[str, object], ledger: dict[str, Any] | None = None) 
     for place, row in enumerate(rows):
         for name, value in row.items():
             columns[name][place] = np.asarray(value, columns[name].dtype)
-    tables: dict[str, Any] = {"cgroups": list(PATHS), "nodes": list(NODES), "chains": CHAINS}
+    tables: dict[str, Any] = {
+        "cgroups": list(PATHS),
+        "nodes": list(NODES),
+        "chains": CHAINS,
+        "entities": ENTITIES,
+    }
     books = ledger or {}
     return FlowBatch("node-a", "boot-1", 0, WINDOW, columns, **tables, open_sockets=42, ledger=books)
 

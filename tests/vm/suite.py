@@ -14,6 +14,4 @@ GUEST_TESTS: Final = (
     f"{_TCP}test_the_sweep_reads_what_tcp_info_says",
     f"{_TCP}test_slots_are_used_again",
     "tests/kernel/test_nat_kprobes.py",
-    "tests/kernel/test_selftest.py",
-    "tests/kernel/test_installed_headers.py",
 )

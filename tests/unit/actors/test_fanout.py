@@ -13,9 +13,11 @@ from actors.lane import Limits
 from engine.batch import DeltaBatch
 from engine.errors import SinkError
 from engine.ledger import Ledger, Stage
+from engine.row_stage import RowStage
 from engine.sink import Batch
 from tests.batches import make_batch
 from tests.scripted_sink import ScriptedSink
+from tests.workloads import make_workloads
 
 QUICK: Final = Limits(first_pause=0.001, longest_pause=0.002)
 
@@ -46,6 +48,18 @@ async def test_every_sink_gets_every_batch_in_order() -> None:
     assert one.seqs == two.seqs == list(range(10))
     assert [stage(ledger, name).delivered for name in "ab"] == [100, 100]
     assert (one.opened, one.closed, two.opened, two.closed) == (1, 1, 1, 1)
+
+
+async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
+    """One that has none gets all that is offered; books are kept of what a sink was offered."""
+    deltas, workloads, both, ledger = ScriptedSink(), ScriptedSink(), ScriptedSink(), Ledger()
+    sinks = {"deltas": deltas, "workloads": workloads, "both": both}
+    stages: dict[str, RowStage] = {"deltas": "deltas", "workloads": "workloads"}
+    async with FanOut(sinks, ledger, stages=stages) as fanout:
+        fanout.offer(make_batch(10, seq=1))
+        await fanout.put(make_workloads(7, seq=2))
+    assert (deltas.seqs, workloads.seqs, both.seqs) == ([1], [2], [1, 2])
+    assert [stage(ledger, name).received for name in sinks] == [10, 7, 17]
 
 
 async def test_full_queue_drops_the_oldest_batches() -> None:

@@ -51,8 +51,8 @@ def enriched(*rows: dict[str, object]) -> FlowBatch:
 def flow(client: int, server: int, **said: object) -> dict[str, object]:
     """A flow that the client reports: ``client_tx_bytes`` is its column ``client.tx_bytes``."""
     ends = {"client.entity.index": client, "server.entity.index": server, "client.reported": 1}
-    named_ = {name.replace("_", ".", 1): value for name, value in said.items()}
-    return {"evidence": FlowEvidence.CLIENT, "server.port": 5432, **ends, **named_}
+    columns = {name.replace("_", ".", 1): value for name, value in said.items()}
+    return {"evidence": FlowEvidence.CLIENT, "server.port": 5432, **ends, **columns}
 
 
 def rows_of(*batches: WorkloadBatch) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from engine.schema import NO_SLOT, CloseReason, Evidence, State
 from sinks import words
 from sinks.batch_json import json_lines, ledger_line
 from tests.batches import CGROUPS, WINDOW, packed
-from tests.flows import CHAINS, NODES, PATHS, flows_of, make_flows
+from tests.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
 
 HEAD = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
 
@@ -73,6 +73,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
         "client.process.pid": 7,
         "client.process.comm": b"caf\xc3\xa9\xff",
         "client.cgroup.index": 2,
+        "client.entity.index": 1,
         "client.owner.evidence": Evidence.OPENED,
         "client.connection.state": State.CLOSE,
         "client.connection.closed": 1,
@@ -99,6 +100,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
         "client.process.comm": "café\ufffd",
         "client.user.id": 0,
         "client.cgroup.path": CGROUPS[1],
+        "client.entity": {"host.name": "node-a", "container.name": "web"},
         "client.owner.evidence": "opened",
         "client.connection.state": "close",
         "client.connection.closed": True,
@@ -151,7 +153,12 @@ def batches(draw: st.DrawFn) -> FlowBatch:
 
 
 def _limits(name: str) -> int:
-    tables: dict[str, Sized] = {"nat.index": CHAINS, "node.index": NODES, "cgroup.index": PATHS}
+    tables: dict[str, Sized] = {
+        "nat.index": CHAINS,
+        "node.index": NODES,
+        "cgroup.index": PATHS,
+        "entity.index": ENTITIES,
+    }
     return next((len(table) for end, table in tables.items() if name.endswith(end)), 0)
 
 
