@@ -31,7 +31,7 @@ REPORTED: Final = (
     "rx_bytes_total",
 )
 
-#: Rows of the result that an end reports, its delta columns, and the numbers of its messages.
+#: Rows of the result that an end reports, ascending, its delta columns, and the numbers of its messages.
 Report = tuple[np.ndarray, Columns, np.ndarray]
 
 
@@ -44,7 +44,7 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
     columns: Columns = {"flow": flows}
     _fill_head(columns, table, flows)
     for side, (rows, said, seq) in enumerate(reports):
-        _fill_end(columns, table, flows, side)
+        _fill_end(columns, table, flows, side, said if len(rows) == count else None)
         _fill_report(columns, SIDES[side], count, rows, said, seq)
     _fill_life(columns, table, flows, reports)
     _fill_unaccounted(columns, table, flows)
@@ -67,12 +67,15 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     columns["window.late_s"] = np.zeros(len(flows), np.uint16)
 
 
-def _fill_end(columns: Columns, table: FlowTable, flows: np.ndarray, side: int) -> None:
-    """Who is at an end, also where it does not report now."""
+def _fill_end(columns: Columns, table: FlowTable, flows: np.ndarray, side: int, said: Columns | None) -> None:
+    """Who is at an end, also where it does not report now.
+
+    :param said: what it says, where it does in all flows.
+    """
     end = table.ends[side]
     columns[f"{SIDES[side]}.node.index"] = end.node[flows]
     for name in _LASTING:
-        columns[f"{SIDES[side]}.{name}"] = end.said[name][flows]
+        columns[f"{SIDES[side]}.{name}"] = said[name] if said else end.said[name].take(flows)
 
 
 def _fill_report(
@@ -81,9 +84,13 @@ def _fill_report(
     """What an end says of the window; zero where it does not report."""
     whole = {name: said[name] for name in _MOMENTARY} | {"seq": seq, "reported": np.ones(len(rows), np.uint8)}
     for name, column in whole.items():
-        spread = np.zeros(count, column.dtype)
-        spread[rows] = column
-        columns[f"{side}.{name}"] = spread
+        columns[f"{side}.{name}"] = column if len(rows) == count else _spread(column, rows, count)
+
+
+def _spread(column: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    spread = np.zeros(count, column.dtype)
+    spread[rows] = column
+    return spread
 
 
 def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: tuple[Report, Report]) -> None:

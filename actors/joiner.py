@@ -207,20 +207,18 @@ class Joiner:
         """Takes rows in, no two of one end, and makes flow columns of them."""
         table, flows, sides = self._table, ends // 2, ends % 2
         client, server = (np.flatnonzero(sides == side) for side in (CLIENT_SIDE, SERVER_SIDE))
+        chosen, server, places = self._ordered(flows, client, server)
         said = rows.take(client, REPORTED), rows.take(server, REPORTED)
         self._learn_later(flows, rows, server)
         table.say(CLIENT_SIDE, flows[client], said[CLIENT_SIDE].columns)
         table.say(SERVER_SIDE, flows[server], said[SERVER_SIDE].columns)
-        place = np.arange(len(flows), dtype=np.int32)
-        self._scratch[flows] = place
-        chosen = flows[self._scratch[flows] == place]
-        self._scratch[chosen] = place[: len(chosen)]
-        reports = tuple(
-            (self._scratch[flows[mine]], part.columns, part.seq)
-            for mine, part in zip((client, server), said, strict=True)
+        clients, servers = said
+        reports = (
+            (np.arange(len(client)), clients.columns, clients.seq),
+            (places, servers.columns, servers.seq),
         )
         self._find_late(chosen, window)
-        columns = flow_columns(table, chosen, (reports[0], reports[1]))
+        columns = flow_columns(table, chosen, reports)
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
         ended = flags(columns, "connection.closed", "connection.failed")
@@ -228,6 +226,22 @@ class Joiner:
         self._stage.note("one_end_only", int(np.count_nonzero(ended & lonely)))
         table.retire(chosen[ended | self._whole(chosen)], window)
         return columns
+
+    def _ordered(
+        self, flows: np.ndarray, client: np.ndarray, server: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The flows, those that a client reports first; the rows of servers in their order, and places among them.
+
+        So nearly all columns of an end are columns of the flows already.
+        """
+        called, answered = flows[client], flows[server]
+        self._scratch[answered] = NOWHERE
+        self._scratch[called] = np.arange(len(client), dtype=np.int32)
+        places = self._scratch[answered]
+        alone = np.flatnonzero(places == NOWHERE)
+        places[alone] = np.arange(len(client), len(client) + len(alone), dtype=np.int32)
+        order = np.argsort(places)
+        return np.concatenate((called, answered[alone])), server[order], places[order]
 
     def _find_late(self, flows: np.ndarray, window: int) -> None:
         """Asks again who the other end of a young connection is, that nobody knew."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from actors.nat_places import NatPlaces
-from actors.tuple_index import KEY, NOWHERE, TupleIndex, make_keys
+from actors.tuple_index import KEY, NOWHERE, TupleIndex, hashed, make_keys
 from engine.chains import HOP
 from engine.clock import SECOND_NS
 from engine.ledger import Stage
@@ -51,11 +51,13 @@ class Spans:
     :param since_ns: an entry that ended before is none of theirs.
     :param until_ns: one that began after is none of theirs either.
     :param later: how many later connections of the same tuple there were in that time: so many entries are theirs.
+    :param free: whether entries that were given out before are none of theirs.
     """
 
     since_ns: np.ndarray
     until_ns: np.ndarray
     later: np.ndarray
+    free: bool = False
 
 
 class NatTable:
@@ -79,6 +81,7 @@ class NatTable:
         self._netns = np.zeros(entries, np.uint32)
         self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
         self._claimed = np.zeros(entries, np.bool_)  # rewrites a connection of this node's own sockets
+        self._given_out = {ahead: np.zeros(entries, np.bool_) for ahead in (True, False)}
         self._said = np.zeros(entries, np.bool_)  # announced
         self._heard = np.zeros(entries, np.int64)  # when it was said last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
@@ -90,14 +93,22 @@ class NatTable:
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
-        news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
-        for begin, end in _runs(news):
-            take = self._begin_entries if news[begin] else self._end_entries
-            take(events[begin:end], offset_ns)
+        for part in _parts(events):
+            if part["protocol"][0]:
+                self._learn(part, offset_ns)
+            else:
+                self._sweep_all(part, offset_ns)
 
-    def _begin_entries(self, events: np.ndarray, offset_ns: int) -> None:
-        at = events["header"]["at_ns"].astype(np.int64)
-        self._begin_at(*_keys(events), events["netns"], np.where(at != 0, at + offset_ns, 0))
+    def _learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Entries that begin and end, the events of each tuple in their order."""
+        called, seen = _keys(events)
+        news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
+        at_ns = events["header"]["at_ns"].astype(np.int64)
+        at_ns[~news | (at_ns != 0)] += offset_ns
+        for rows in turns(called):
+            for take, some in ((self._end_at, rows[~news[rows]]), (self._begin_at, rows[news[rows]])):
+                if len(some):
+                    take(called.take(some), seen.take(some), events["netns"][some], at_ns[some])
 
     def _begin_at(self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, at_ns: np.ndarray) -> None:
         self._stage.received += len(called)
@@ -113,21 +124,25 @@ class NatTable:
         self._begin[places] = at_ns[fresh]
         self._end[places] = OPEN
         self._swept[places] = self._claimed[places] = self._said[places] = False
+        for given_out in self._given_out.values():
+            given_out[places] = False
         self._netns[places] = netns[fresh]
         self._note(places)
         self._called.add(places, called.take(fresh))
         self._seen.add(places, seen.take(fresh))
 
-    def _end_entries(self, events: np.ndarray, offset_ns: int) -> None:
-        self._stage.received += len(events)
-        self._stage.delivered += len(events)
-        for event in events[events["protocol"] == 0]:
-            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
-        events = events[events["protocol"] != 0]
-        called, seen = _keys(events)
+    def _end_at(self, called: np.ndarray, seen: np.ndarray, _: np.ndarray, at_ns: np.ndarray) -> None:
+        self._stage.received += len(called)
+        self._stage.delivered += len(called)
         places = self._holding(called, seen)
         held = places != NOWHERE
-        self._finish(places[held], events["header"]["at_ns"][held].astype(np.int64) + offset_ns)
+        self._finish(places[held], at_ns[held])
+
+    def _sweep_all(self, events: np.ndarray, offset_ns: int) -> None:
+        self._stage.received += len(events)
+        self._stage.delivered += len(events)
+        for event in events:
+            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
 
     def _sweep(self, netns: int, at_ns: int) -> None:
         """All entries of the namespace end unless they are said again."""
@@ -175,23 +190,44 @@ class NatTable:
 
     def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""
-        return self._find(self._called, keys, spans)
+        return self._find(self._called, keys, spans, self._given_out[True])
 
     def behind(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The same by T: the entry that made each tuple what it is."""
-        return self._find(self._seen, keys, spans)
+        return self._find(self._seen, keys, spans, self._given_out[False])
 
-    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans", given_out: np.ndarray) -> np.ndarray:
         places, left = index.newest(keys), spans.later.copy()
         while True:
             rows = np.flatnonzero(places != NOWHERE)
             here = places[rows]
             holds = (self._begin[here] <= spans.until_ns[rows]) & (self._end[here] >= spans.since_ns[rows])
+            if spans.free:
+                holds &= ~given_out[here]
             skip = ~holds | (left[rows] > 0)
             if not skip.any():
                 return places
             left[rows[skip]] -= holds[skip]
             places[rows[skip]] = index.older(here[skip])
+
+    def before(self, places: np.ndarray, since_ns: np.ndarray, *, ahead: bool) -> np.ndarray:
+        """How many older entries each one has that came with the same word and were not given out; shape (n,)."""
+        index, given_out = (self._called if ahead else self._seen), self._given_out[ahead]
+        count = np.zeros(len(places), np.int64)
+        rows = np.flatnonzero(places != NOWHERE)
+        here = places[rows]
+        while len(rows):
+            here = index.older(here)
+            rows, here = rows[here != NOWHERE], here[here != NOWHERE]
+            fits = (self._begin[here] == self._begin[places[rows]]) & (self._end[here] >= since_ns[rows])
+            fits &= ~given_out[here]
+            rows, here = rows[fits], here[fits]
+            count[rows] += 1
+        return count
+
+    def give_out(self, places: np.ndarray, *, ahead: bool) -> None:
+        """These are of connections whose callers (``ahead``), or whose other ends, are known now."""
+        self._given_out[ahead][places] = True
 
     def claim(self, places: np.ndarray) -> None:
         """A socket of this node called by way of these entries: nobody else needs them."""
@@ -246,13 +282,25 @@ class NatTable:
         return hops_of(self._seen.keys(places))
 
 
-def _runs(kinds: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Stretches of rows of one kind, at most ``RUN`` long."""
-    if not len(kinds):
+def _parts(events: np.ndarray) -> Iterator[np.ndarray]:
+    """Stretches of events of entries, or of ends of namespaces, at most ``RUN`` long."""
+    if not len(events):
         return
-    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]):
+    whole = events["protocol"] == 0
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), len(events)]):
         for first in range(begin, end, RUN):
-            yield first, min(first + RUN, end)
+            yield events[first : min(first + RUN, end)]
+
+
+def turns(keys: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows in turns of which none has a key twice, each row after those before it with the same key."""
+    hashes = hashed(keys)
+    order = np.argsort(hashes, kind="stable")
+    again = np.diff(hashes[order], prepend=~hashes[order[:1]]) == 0
+    number = np.zeros(len(keys), np.int64)
+    number[order] = np.arange(len(keys)) - np.maximum.accumulate(np.where(again, 0, np.arange(len(keys))))
+    for turn in range(int(number.max()) + 1):
+        yield np.flatnonzero(number == turn)
 
 
 def hops_of(keys: np.ndarray) -> np.ndarray:

@@ -4,14 +4,12 @@ from typing import Final
 
 import numpy as np
 
-from actors.nat import NatTable, Spans
+from actors.nat import NatTable
+from actors.nat_match import SLACK_NS, Times, entries_of
 from actors.tuple_index import NOWHERE, make_keys
 from engine.chains import HOP, REWRITES, Chains
-from engine.clock import SECOND_NS
 from engine.schema import NO_SLOT, Columns, Role
 
-#: Time that conntrack's word may take to reach us: it is read ten times a second.
-WORD_NS: Final = 150_000_000
 #: Windows for which a connection without an entry is looked up again.
 PATIENCE: Final = 3
 _TCP: Final = 6
@@ -24,10 +22,12 @@ class Resolver:
     was called is followed backward.
 
     :param slots: sockets at once; more are made room for.
+    :param slack_ns: by which clocks of sockets and entries may differ.
     """
 
-    def __init__(self, slots: int, table: NatTable) -> None:
+    def __init__(self, slots: int, table: NatTable, slack_ns: int = SLACK_NS) -> None:
         self._table = table
+        self._slack_ns = slack_ns
         self._generation = np.zeros(slots, np.uint32)
         self._first_window = np.zeros(slots, np.int64)
         self._rewrites = np.zeros(slots, np.uint8)
@@ -66,15 +66,17 @@ class Resolver:
         age = np.subtract(generations, self._generation[index])
         new = np.flatnonzero(slotted & (age != 0) & (age < 1 << 31))
         new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
+        known = slotted & (age == 0)  # also of sockets whose slot has another in this very window
+        rewrites = np.where(known, self._rewrites[index], 0).astype(np.uint8)
+        far = self._far.take(index)
+        between = self._between_of(slots, rewrites)
         self._forget(slots[new], generations[new], window)
         held = slotted & (self._generation[index] == generations)
-        rewrites = np.where(held, self._rewrites[index], 0).astype(np.uint8)
-        far = self._far.view("V36")[index].view(HOP)
         unsettled = ~held | (self._first_window[index] + PATIENCE > window)
         rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
-        between = self._between_of(slots, rewrites)
         if len(rows):
-            found = _Search(self._table, columns, calls, own, rows, window)
+            times = Times.of(columns, rows, window, self._slack_ns)
+            found = _Search(self._table, columns, calls, own, rows, times)
             rewrites[rows], between = found.rewrites, between | found.between
             far.view("V36")[rows] = found.far.view("V36")
             self._keep(slots, rows[held[rows] & (rewrites[rows] > 0)], rewrites, far, between)
@@ -128,14 +130,13 @@ class _Search:
         calls: np.ndarray,
         own: np.ndarray,
         rows: np.ndarray,
-        window: int,
+        times: Times,
     ) -> None:
         self._table = table
         self._netns = columns["netns.id"][rows]
         self._calls = calls[rows]
         self._numbers = rows
-        self._opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
-        self._since, self._until = _spans(columns, rows, window)
+        self._times = times
         self.far = own.view("V36")[rows].view(HOP)
         self.rewrites = np.zeros(len(rows), np.uint8)
         self.between: dict[int, np.ndarray] = {}
@@ -146,7 +147,7 @@ class _Search:
         passed: dict[int, list[np.ndarray]] = {}
         for step in range(REWRITES):
             keys = make_keys(self.far.take(here), _TCP, self._netns[here])
-            places = self._entries(keys, here, ahead=ahead)
+            places = entries_of(self._table, keys, self._times.take(here), ahead=ahead)
             found = places != NOWHERE
             here, places = here[found], places[found]
             if not len(here):
@@ -162,39 +163,6 @@ class _Search:
         for row, hops_passed in passed.items():
             chain = hops_passed if ahead else hops_passed[::-1]
             self.between[int(self._numbers[row])] = np.concatenate(chain)
-
-    def _entries(self, keys: np.ndarray, here: np.ndarray, *, ahead: bool) -> np.ndarray:
-        look = self._table.rewritten if ahead else self._table.behind
-        spans = Spans(self._since[here], self._until[here], np.zeros(len(here), np.int64))
-        places = look(keys, spans)
-        later = _later(places, self._opened[here])
-        if later.any():
-            places = look(keys, Spans(spans.since_ns, spans.until_ns, later))
-        return places
-
-
-def _later(places: np.ndarray, opened: np.ndarray) -> np.ndarray:
-    """How many of the rows that found the same entry were opened later than each."""
-    later = np.zeros(len(places), np.int64)
-    found = np.flatnonzero(places != NOWHERE)
-    order = found[np.lexsort((-opened[found], places[found]))]
-    same = np.diff(places[order], prepend=NOWHERE) == 0
-    if same.any():
-        begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
-        later[order] = np.arange(len(order)) - begins
-    return later
-
-
-def _spans(columns: Columns, rows: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """From when to when entries may be theirs."""
-    opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
-    closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
-    waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
-    late = columns["window.late_s"][rows].astype(np.int64)
-    begin = (window - late) * SECOND_NS
-    since = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin)) - WORD_NS
-    until = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS
-    return since, until
 
 
 def callers(columns: Columns) -> np.ndarray:

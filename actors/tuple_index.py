@@ -86,8 +86,7 @@ class TupleIndex:
 
         :return: hashes of the keys; shape (n,), uint64.
         """
-        words = _words(keys)
-        hashes = mixed(words)
+        words, hashes = _words(keys), hashed(keys)
         if len(places):
             self._keys.view("V48")[places, 0] = words.view("V48")[:, 0]
             self._link(places, (hashes & self._mask).astype(np.int32))
@@ -158,6 +157,11 @@ class TupleIndex:
 
     def _words_of(self, places: np.ndarray) -> np.ndarray:
         return self._keys.take(places, axis=0)
+
+
+def hashed(keys: np.ndarray) -> np.ndarray:
+    """A hash of each key; shape (n,), uint64."""
+    return mixed(_words(keys))
 
 
 def _differ(some: np.ndarray, words: np.ndarray, rows: np.ndarray) -> np.ndarray:

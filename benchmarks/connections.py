@@ -84,6 +84,7 @@ def _live(columns: Columns, generation: int, window: int, *, short: bool) -> Non
     """What is the same for all: they move some bytes, and are all open or all over."""
     columns["socket.slot"][:] = np.arange(len(columns["socket.slot"]))
     columns["socket.generation"][:] = 1 + generation
+    columns["entity.index"] = np.zeros(len(columns["socket.slot"]), np.uint32)
     columns["network.type"][:], columns["netns.id"][:] = 4, 1
     columns["connection.state"][:] = State.CLOSE if short else State.ESTABLISHED
     columns["connection.opened_at_ns"][:] = window * SECOND_NS + 1000

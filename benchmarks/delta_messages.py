@@ -67,6 +67,7 @@ class RowMaps:
 def window() -> DeltaBatch:
     """A second of all sockets, as an agent cuts it; nothing rewrites their connections."""
     columns, cgroups = SocketTable(SOCKETS, Stage("events")).tick(snapshots(SOCKETS)())
+    columns["entity.index"] = np.zeros(SOCKETS, np.uint32)
     chains = Resolver(SOCKETS, NatTable(1, Stage("entries"))).resolve(columns, 1)
     return DeltaBatch("node-1", "boot-1", 0, 1, columns, cgroups, chains)
 

@@ -83,16 +83,9 @@ class Service:
         settings = folder / "nginx.conf"
         names = {"folder": folder, "log": _LOG, "address": place.ipv4, "port": PORT, "body": "x" * BODY}
         settings.write_text(_CONFIGURATION.format_map(names))
-        nginx: list[str | Path] = [
-            find("nginx", "nginx-light"),
-            "-p",
-            folder,
-            "-e",
-            folder / "errors",
-            "-c",
-            settings,
-        ]
-        with running([*inside(place.namespace), *nginx], ready=_listens):
+        command: list[str | Path] = [*inside(place.namespace), find("nginx", "nginx-light")]
+        command += ["-p", folder, "-e", folder / "errors", "-c", settings]
+        with running(command, ready=_listens):
             yield
 
     def ask(self, seconds: int, connections: int) -> Asked:

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +20,15 @@ SECONDS: Final = 10
 CONNECTIONS: Final = 32
 #: From the end of the load until what was under way has ended and the last window is cut.
 LAST_SECONDS: Final = 3.0
+PATIENCE_SECONDS: Final = 60.0
+_CLOSED: Final = b'"connection.closed":true'
+
+#: Side, slot, generation.
+Socket = tuple[str, int, int]
 
 
 class Line(msgspec.Struct):
-    """What is read of a line; the last row of a connection says ``closed``."""
+    """What is read of a line."""
 
     kind: str
     called: str = msgspec.field(name="service.address", default="")
@@ -32,27 +37,46 @@ class Line(msgspec.Struct):
     server: str = msgspec.field(name="server.address", default="")
     evidence: str = ""
     opened_at: int = msgspec.field(name="connection.opened_at_ns", default=0)
-    closed: bool = msgspec.field(name="connection.closed", default=False)
+    client_slot: int | None = msgspec.field(name="client.socket.slot", default=None)
+    client_generation: int | None = msgspec.field(name="client.socket.generation", default=None)
+    server_slot: int | None = msgspec.field(name="server.socket.slot", default=None)
+    server_generation: int | None = msgspec.field(name="server.socket.generation", default=None)
     stages: dict[str, Any] = {}
+
+    @property
+    def client(self) -> Socket | None:
+        """The socket of the end that called."""
+        return _socket("client", self.client_slot, self.client_generation, self.opened_at)
+
+    @property
+    def server_socket(self) -> Socket | None:
+        """The socket of the end that answered."""
+        return _socket("server", self.server_slot, self.server_generation, self.opened_at)
+
+
+def _socket(side: str, slot: int | None, generation: int | None, opened_at: int) -> Socket | None:
+    """One that found no slot is told by its time."""
+    return None if generation is None else (side, opened_at if slot is None else slot, generation)
 
 
 class Told:
     """Connections to a service, as ``tailrace run`` wrote them.
 
-    :param whole: those with both ends, in the order in which they were opened.
-    :param others: rows of the end of connections that lack one.
+    :param whole: those with both ends in any second, in the order in which they were opened.
+    :param others: sockets that never met their other end.
     """
 
     def __init__(self, lines: Iterable[bytes], address: str) -> None:
-        decoder, ended, self.ledger = msgspec.json.Decoder(Line), list[Line](), dict[str, Any]()
+        decoder, flows, self.ledger = msgspec.json.Decoder(Line), list[Line](), dict[str, Any]()
         for line in map(decoder.decode, lines):
             if line.kind == "ledger":
                 self.ledger = line.stages
-            elif line.closed and (line.called, line.called_port) == (address, SERVICE_PORT):
-                ended.append(line)
-        ended.sort(key=lambda line: line.opened_at)
-        self.whole = [line for line in ended if line.evidence == "both"]
-        self.others = len(ended) - len(self.whole)
+            elif (line.called, line.called_port) == (address, SERVICE_PORT):
+                flows.append(line)
+        whole = {(line.client, line.server_socket): line for line in flows if line.evidence == "both"}
+        self.whole = sorted(whole.values(), key=lambda line: line.opened_at)
+        sockets = {socket for line in flows for socket in (line.client, line.server_socket) if socket}
+        self.others = len(sockets - {socket for pair in whole for socket in pair})
 
     @property
     def lost(self) -> dict[str, int]:
@@ -87,13 +111,23 @@ def by_port(requests: Iterable[Request]) -> dict[int, list[str]]:
     return backends
 
 
-def full_speed(site: Service, watchers: Iterable[AbstractContextManager[object]]) -> list[Request]:
-    """What the backends logged of a load that all of ``watchers`` watch."""
+def full_speed(
+    site: Service,
+    watchers: Iterable[AbstractContextManager[object]],
+    settled: Callable[[int], bool] = lambda _: True,
+) -> list[Request]:
+    """What the backends logged of a load that all of ``watchers`` watch.
+
+    :param settled: whether so many connections have been reported; on a busy machine that takes its time.
+    """
     with site.up(), ExitStack() as stack:
         for watcher in watchers:
             stack.enter_context(watcher)
         site.ask(SECONDS, CONNECTIONS)
         time.sleep(LAST_SECONDS)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not settled(len(site.requests())) and time.monotonic() < deadline:
+            time.sleep(1)
     return site.requests()
 
 
@@ -101,7 +135,11 @@ def told() -> tuple[list[Request], Told]:
     """The load with Tailrace."""
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder, service() as site:
         output = Path(folder, "flows.jsonl")
-        truth = full_speed(site, [tailrace(output, stage="flows")])
+
+        def settled(count: int) -> bool:
+            return sum(line.count(_CLOSED) for line in lines_of(output)) >= count
+
+        truth = full_speed(site, [tailrace(output, stage="flows")], settled)
         return truth, Told(lines_of(output), site.address)
 
 

@@ -32,7 +32,8 @@ def key(source: End, destination: End) -> np.ndarray:
 
 
 def spans(since_ns: int, until_ns: int, later: int = 0) -> Spans:
-    return Spans(*(np.array([value], np.int64) for value in (since_ns, until_ns, later)))
+    since, until, skipped = (np.array([value], np.int64) for value in (since_ns, until_ns, later))
+    return Spans(since, until, skipped)
 
 
 def backend(
