@@ -30,8 +30,8 @@ CALL = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[
 
 @pytest.fixture(scope="module")
 def probe() -> Iterator[TcpProbe]:
-    """A probe for all tests here."""
-    probe = TcpProbe(slots=256, ring_bytes=1 << 20)
+    """A probe for all tests here, with room for what others do meanwhile."""
+    probe = TcpProbe(slots=4096, ring_bytes=32 << 20)
     probe.start()
     yield probe
     probe.close()
