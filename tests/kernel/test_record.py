@@ -49,8 +49,13 @@ def wait_until_it_records(path: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def delta_lines(path: Path) -> list[str]:
-    """The rows of a jsonl file as they stand in it."""
-    return [line for line in path.read_text().splitlines() if json.loads(line)["kind"] == "delta"]
+    """The rows of a jsonl file as they stand in it, but for who was there: that is asked of the living."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        json.dumps({key: value for key, value in row.items() if key != "entity"})
+        for row in rows
+        if row["kind"] == "delta"
+    ]
 
 
 def talk(count: int) -> int:
