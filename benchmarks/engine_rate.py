@@ -9,6 +9,7 @@ from typing import Final
 import msgpack
 from faust.types import StreamT
 
+from benchmarks import engine_flows
 from benchmarks.bus import fill, nats
 from benchmarks.children import alone
 from benchmarks.delta_messages import Columns, RowMaps, Summing, batches, row_maps
@@ -95,7 +96,7 @@ def drained(
 
 
 def measure() -> Iterator[Reading]:
-    """Rows per second of processor time, beside two ways of sending rows as maps."""
+    """Rows per second of processor time, beside two ways of sending rows as maps; then as far as flows."""
     with nats() as server:
         mine = drained(server, Columns, "columns", batches(500))
         rows = row_maps(100_000)
@@ -108,3 +109,4 @@ def measure() -> Iterator[Reading]:
     for peer, name in ((single, "a map as a message"), (many, f"{PEER_BATCH:,} maps as a message")):
         note = f"{own}; peer: {peer.rows:,} rows, {peer.rows / peer.wall:,.0f} rows/s by the clock"
         yield Reading(mine.rate, "rows/s", Bar(at_least=2e6), name, peer.rate, "more", note)
+    yield from engine_flows.measure()

@@ -171,3 +171,24 @@ def test_the_newest_that_holds_is_that_of_a_plain_list(script: list[tuple[bool, 
             hits = [to for who, to, begin, end in model if who == number and begin <= at <= end]
             wanted = BACKENDS[hits[-1]] if hits else None
             assert backend(subject, at, at, client=("10.0.0.5", number)) == wanted
+
+
+@settings(deadline=None)
+@given(events)
+def test_events_heard_at_once_are_learnt_in_their_order(script: list[tuple[bool, int, int]]) -> None:
+    """Entries of the same tuples begin and end in any order: all in one call is as good as one after the other."""
+    said = [
+        nat_event(
+            (("10.0.0.5", number), SERVICE), (("10.0.0.5", number), BACKENDS[to]), at_ns=at, deleted=deleted
+        )
+        for at, (deleted, number, to) in enumerate(script, 1)
+    ]
+    together, apart = table(64), table(64)
+    together.learn(np.concatenate([end_of_namespace(9), *said]), 0)
+    for event in said:
+        apart.learn(event, 0)
+    assert len(together) == len(apart)
+    for number in range(4):
+        for at in range(len(script) + 2):
+            found = [backend(each, at, at, client=("10.0.0.5", number)) for each in (together, apart)]
+            assert found[0] == found[1]

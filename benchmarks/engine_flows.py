@@ -1,0 +1,88 @@
+"""Rows per second of processor time that an engine makes into flows: decoded, held, followed, joined."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from actors.joiner import Joiner
+from actors.nat import NatTable
+from actors.partition_join import PartitionJoin
+from actors.rekey import Rekeyer
+from actors.resolver import Resolver
+from benchmarks.children import alone
+from benchmarks.connections import FIRST_WINDOW, Connections
+from benchmarks.figure import Reading
+from benchmarks.join_rate import SOCKETS, check, medians, timed
+from benchmarks.peers.row_join import RowJoin, rows_of
+from engine.batch import DeltaBatch, fitting
+from engine.commands.process import give_memory_back
+from engine.flow_batch import FlowBatch
+from engine.ledger import Ledger, Stage
+from engine.schema import Columns, Role
+
+WAIT_SECONDS: Final = 2.0
+PEER_BATCH: Final = 1000
+
+
+def sent(columns: Columns, window: int) -> list[bytes]:
+    """The messages of a second, of two nodes: one has the callers, the other those who were called."""
+    messages = []
+    for role in (Role.CLIENT, Role.SERVER):
+        mine = columns["connection.role"] == role
+        part = {name: column[mine] for name, column in columns.items()}
+        batch = DeltaBatch(role.name, "boot", 0, window, part, [""])
+        messages += [chunk.encode() for chunk in fitting(replace(batch, seq=window * 100))]
+    return messages
+
+
+def joined(count: int) -> float:
+    """Seconds of processor time for a second's messages of so many sockets, none of them new."""
+    give_memory_back()
+    ledger, entries = Ledger(), NatTable(16, Stage("entries"))
+    columns = Connections(count // 2, rewritten=False).ends()
+    Resolver(count, entries).resolve(columns, FIRST_WINDOW)
+    stage = ledger.stage("join", "rows")
+    joiner = Joiner("partition-0", "boot", ledger)
+    join = PartitionJoin(0, 1, joiner, Rekeyer(entries), stage, WAIT_SECONDS)
+
+    def second(window: int) -> float:
+        messages, flows, now = sent(columns, window), list[FlowBatch](), time.monotonic()
+
+        def work() -> None:
+            for message in messages:
+                join.add(DeltaBatch.decode(message), message, now)
+            assert not list(join.moving(now + WAIT_SECONDS))
+            for number in join.due(now + WAIT_SECONDS):
+                flows.extend(join.close(number)[0])
+
+        seconds = timed(work)
+        check([batch for batch in flows if len(batch)], count // 2)
+        return seconds
+
+    return medians(second, 15)
+
+
+def joined_rows(count: int) -> float:
+    """The same of the peer: maps in msgpack, some at a time, joined in a dictionary."""
+    rows = rows_of(Connections(count // 2, rewritten=False).ends())
+    messages = [
+        msgspec.msgpack.encode(rows[first : first + PEER_BATCH]) for first in range(0, count, PEER_BATCH)
+    ]
+    peer = RowJoin()
+
+    def work() -> None:
+        peer.join([row for message in messages for row in msgspec.msgpack.decode(message)])
+
+    return medians(lambda _: timed(work), 3)
+
+
+def measure() -> Iterator[Reading]:
+    """Rows per second of processor time, from the bytes of messages to flows."""
+    mine, peer = (SOCKETS / alone(work, SOCKETS) for work in (joined, joined_rows))
+    note = f"to flows of both ends: {SOCKETS:,} rows a second, of two nodes; NATS is not in it"
+    yield Reading(
+        mine, "rows/s", peer=f"{PEER_BATCH:,} maps, dict join", peer_value=peer, better="more", note=note
+    )
