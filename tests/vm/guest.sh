@@ -10,6 +10,8 @@ shift 4
 tag=$(findmnt -no SOURCE "$root")
 umount "$root"
 mount -t 9p -o ro,version=9p2000.L,trans=virtio,access=any,msize=524288,cache=loose "$tag" "$root"
+mkdir -p /run/project
+mount --bind "$root$project" /run/project # it may lie below a folder that is covered now
 for folder in proc sys dev run; do
     mount --rbind "/$folder" "$root/$folder"
 done
@@ -19,6 +21,11 @@ done
 # Thousands of small files are read faster from one archive.
 mount -t tmpfs tmpfs "$root/usr/src"
 tar -C "$root/usr/src" -xf "$results/headers.tar"
+case $project in /tmp/* | /var/tmp/* | /var/cache/* | /usr/src/*)
+    mkdir -p "$root$project"
+    mount --bind /run/project "$root$project"
+    ;;
+esac
 mkdir "$root/tmp/results"
 mount --bind "$results" "$root/tmp/results"
 
