@@ -51,13 +51,11 @@ class Spans:
     :param since_ns: an entry that ended before is none of theirs.
     :param until_ns: one that began after is none of theirs either.
     :param later: how many later connections of the same tuple there were in that time: so many entries are theirs.
-    :param free: whether entries that were given out before are none of theirs.
     """
 
     since_ns: np.ndarray
     until_ns: np.ndarray
     later: np.ndarray
-    free: bool = False
 
 
 class NatTable:
@@ -81,7 +79,6 @@ class NatTable:
         self._netns = np.zeros(entries, np.uint32)
         self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
         self._claimed = np.zeros(entries, np.bool_)  # rewrites a connection of this node's own sockets
-        self._given_out = {ahead: np.zeros(entries, np.bool_) for ahead in (True, False)}
         self._said = np.zeros(entries, np.bool_)  # announced
         self._heard = np.zeros(entries, np.int64)  # when it was said last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
@@ -124,8 +121,6 @@ class NatTable:
         self._begin[places] = at_ns[fresh]
         self._end[places] = OPEN
         self._swept[places] = self._claimed[places] = self._said[places] = False
-        for given_out in self._given_out.values():
-            given_out[places] = False
         self._netns[places] = netns[fresh]
         self._note(places)
         self._called.add(places, called.take(fresh))
@@ -190,44 +185,23 @@ class NatTable:
 
     def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""
-        return self._find(self._called, keys, spans, self._given_out[True])
+        return self._find(self._called, keys, spans)
 
     def behind(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The same by T: the entry that made each tuple what it is."""
-        return self._find(self._seen, keys, spans, self._given_out[False])
+        return self._find(self._seen, keys, spans)
 
-    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans", given_out: np.ndarray) -> np.ndarray:
+    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         places, left = index.newest(keys), spans.later.copy()
         while True:
             rows = np.flatnonzero(places != NOWHERE)
             here = places[rows]
             holds = (self._begin[here] <= spans.until_ns[rows]) & (self._end[here] >= spans.since_ns[rows])
-            if spans.free:
-                holds &= ~given_out[here]
             skip = ~holds | (left[rows] > 0)
             if not skip.any():
                 return places
             left[rows[skip]] -= holds[skip]
             places[rows[skip]] = index.older(here[skip])
-
-    def before(self, places: np.ndarray, since_ns: np.ndarray, *, ahead: bool) -> np.ndarray:
-        """How many older entries each one has that came with the same word and were not given out; shape (n,)."""
-        index, given_out = (self._called if ahead else self._seen), self._given_out[ahead]
-        count = np.zeros(len(places), np.int64)
-        rows = np.flatnonzero(places != NOWHERE)
-        here = places[rows]
-        while len(rows):
-            here = index.older(here)
-            rows, here = rows[here != NOWHERE], here[here != NOWHERE]
-            fits = (self._begin[here] == self._begin[places[rows]]) & (self._end[here] >= since_ns[rows])
-            fits &= ~given_out[here]
-            rows, here = rows[fits], here[fits]
-            count[rows] += 1
-        return count
-
-    def give_out(self, places: np.ndarray, *, ahead: bool) -> None:
-        """These are of connections whose callers (``ahead``), or whose other ends, are known now."""
-        self._given_out[ahead][places] = True
 
     def claim(self, places: np.ndarray) -> None:
         """A socket of this node called by way of these entries: nobody else needs them."""

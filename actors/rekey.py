@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from actors.nat import NatTable
-from actors.nat_match import WORD_NS
 from actors.resolver import Resolver, callers, chains_of, name_resolved
 from engine.batch import DeltaBatch
 from engine.chains import HOP, Chains
@@ -46,7 +45,7 @@ class Rekeyer:
 
     def _resolver(self, batch: DeltaBatch) -> Resolver:
         origin = (batch.node, batch.boot)
-        resolver = self._resolvers.get(origin) or Resolver(1024, self._table, WORD_NS)
+        resolver = self._resolvers.get(origin) or Resolver(1024, self._table)
         self._resolvers[origin] = resolver
         self._resolvers.move_to_end(origin)
         if len(self._resolvers) > NODES:

@@ -4,12 +4,14 @@ from typing import Final
 
 import numpy as np
 
-from actors.nat import NatTable
-from actors.nat_match import SLACK_NS, Times, entries_of
+from actors.nat import NatTable, Spans
 from actors.tuple_index import NOWHERE, make_keys
 from engine.chains import HOP, REWRITES, Chains
+from engine.clock import SECOND_NS
 from engine.schema import NO_SLOT, Columns, Role
 
+#: Time that conntrack's word may take to reach us: it is read ten times a second.
+WORD_NS: Final = 150_000_000
 #: Windows for which a connection without an entry is looked up again.
 PATIENCE: Final = 3
 _TCP: Final = 6
@@ -22,12 +24,10 @@ class Resolver:
     was called is followed backward.
 
     :param slots: sockets at once; more are made room for.
-    :param slack_ns: by which clocks of sockets and entries may differ.
     """
 
-    def __init__(self, slots: int, table: NatTable, slack_ns: int = SLACK_NS) -> None:
+    def __init__(self, slots: int, table: NatTable) -> None:
         self._table = table
-        self._slack_ns = slack_ns
         self._generation = np.zeros(slots, np.uint32)
         self._first_window = np.zeros(slots, np.int64)
         self._rewrites = np.zeros(slots, np.uint8)
@@ -75,8 +75,7 @@ class Resolver:
         unsettled = ~held | (self._first_window[index] + PATIENCE > window)
         rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
         if len(rows):
-            times = Times.of(columns, rows, window, self._slack_ns)
-            found = _Search(self._table, columns, calls, own, rows, times)
+            found = _Search(self._table, columns, calls, own, rows, window)
             rewrites[rows], between = found.rewrites, between | found.between
             far.view("V36")[rows] = found.far.view("V36")
             self._keep(slots, rows[held[rows] & (rewrites[rows] > 0)], rewrites, far, between)
@@ -130,13 +129,14 @@ class _Search:
         calls: np.ndarray,
         own: np.ndarray,
         rows: np.ndarray,
-        times: Times,
+        window: int,
     ) -> None:
         self._table = table
         self._netns = columns["netns.id"][rows]
         self._calls = calls[rows]
         self._numbers = rows
-        self._times = times
+        self._opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
+        self._since, self._until = _spans(columns, rows, window)
         self.far = own.view("V36")[rows].view(HOP)
         self.rewrites = np.zeros(len(rows), np.uint8)
         self.between: dict[int, np.ndarray] = {}
@@ -147,7 +147,7 @@ class _Search:
         passed: dict[int, list[np.ndarray]] = {}
         for step in range(REWRITES):
             keys = make_keys(self.far.take(here), _TCP, self._netns[here])
-            places = entries_of(self._table, keys, self._times.take(here), ahead=ahead)
+            places = self._entries(keys, here, ahead=ahead)
             found = places != NOWHERE
             here, places = here[found], places[found]
             if not len(here):
@@ -163,6 +163,39 @@ class _Search:
         for row, hops_passed in passed.items():
             chain = hops_passed if ahead else hops_passed[::-1]
             self.between[int(self._numbers[row])] = np.concatenate(chain)
+
+    def _entries(self, keys: np.ndarray, here: np.ndarray, *, ahead: bool) -> np.ndarray:
+        look = self._table.rewritten if ahead else self._table.behind
+        spans = Spans(self._since[here], self._until[here], np.zeros(len(here), np.int64))
+        places = look(keys, spans)
+        later = _later(places, self._opened[here])
+        if later.any():
+            places = look(keys, Spans(spans.since_ns, spans.until_ns, later))
+        return places
+
+
+def _later(places: np.ndarray, opened: np.ndarray) -> np.ndarray:
+    """How many of the rows that found the same entry were opened later than each."""
+    later = np.zeros(len(places), np.int64)
+    found = np.flatnonzero(places != NOWHERE)
+    order = found[np.lexsort((-opened[found], places[found]))]
+    same = np.diff(places[order], prepend=NOWHERE) == 0
+    if same.any():
+        begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+        later[order] = np.arange(len(order)) - begins
+    return later
+
+
+def _spans(columns: Columns, rows: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """From when to when entries may be theirs."""
+    opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
+    closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
+    waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
+    late = columns["window.late_s"][rows].astype(np.int64)
+    begin = (window - late) * SECOND_NS
+    since = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin)) - WORD_NS
+    until = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS
+    return since, until
 
 
 def callers(columns: Columns) -> np.ndarray:

@@ -68,51 +68,15 @@ def backends(resolver: Resolver, window: int, *sockets: Columns) -> list[int]:
     return [address.tobytes()[-1] for address in columns["connection.destination.address"]]
 
 
-def uses(count: int, heard_ns: int, until_ns: int, first: int = 1) -> np.ndarray:
-    """Conntrack's word of ``count`` connections of the tuple, one after the other, heard at once."""
-    said = []
-    for number in range(first, first + count):
-        seen = CLIENT, (f"10.1.0.{number}", 8080)
-        said.append(nat_event((CLIENT, SERVICE), seen, at_ns=heard_ns))
-        if number < first + count - 1:
-            said.append(nat_event((CLIENT, SERVICE), seen, at_ns=until_ns, deleted=True))
-    return np.concatenate(said)
-
-
-def test_connections_of_one_tuple_have_its_entries_in_order() -> None:
-    """Three entries, heard of at once and late: the connections of the first second have the first two of them."""
-    table = NatTable(16, Stage("entries"))
-    table.learn(uses(3, heard_ns=SECOND, until_ns=4 * SECOND), 0)
-    resolver = Resolver(4, table)
-    first, second = connection(1, SECOND + 1000), connection(2, SECOND + 500_000)
-    assert backends(resolver, 1, second, first) == [2, 1]
-    assert backends(resolver, 2, connection(3, 2 * SECOND + 700_000)) == [3]
-
-
 def test_a_socket_whose_slot_is_used_again_keeps_its_entry() -> None:
-    """Its end comes in the second in which its slot, and its tuple, have another socket."""
-    table = NatTable(16, Stage("entries"))
-    table.learn(uses(2, heard_ns=SECOND, until_ns=3 * SECOND), 0)
+    """Its end comes in the second in which its slot has another socket, and its entry is known no more."""
+    table = NatTable(1, Stage("entries"))
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
     resolver = Resolver(4, table)
     first, second = connection(1, SECOND + 1000), connection(1, SECOND + 500_000)
     second["socket.generation"][:] = 2
     assert backends(resolver, 1, first) == [1]
+    other = CLIENT, ("10.1.0.2", 8080)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND, deleted=True), 0)
+    table.learn(nat_event((CLIENT, SERVICE), other, at_ns=SECOND), 0)
     assert backends(resolver, 2, first, second) == [1, 2]
-
-
-def test_an_entry_of_a_connection_that_nobody_saw_is_left_out() -> None:
-    """The tuple was used before anybody looked; its next use has the next entry, whatever is left over."""
-    table = NatTable(16, Stage("entries"))
-    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, ("10.1.0.9", 8080))), 0)
-    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, ("10.1.0.9", 8080)), at_ns=2 * SECOND, deleted=True), 0)
-    table.learn(uses(1, heard_ns=SECOND, until_ns=0), 0)
-    assert backends(Resolver(4, table), 1, connection(1, SECOND + 1000)) == [1]
-
-
-def test_a_first_packet_that_was_lost_does_not_hide_the_entry() -> None:
-    """The entry began a second after the caller's first packet: it is found all the same."""
-    table = NatTable(16, Stage("entries"))
-    table.learn(uses(1, heard_ns=2 * SECOND, until_ns=0), 0)
-    row = connection(1, 2 * SECOND + 1000)
-    row["connection.connect_latency_ns"][:] = SECOND
-    assert backends(Resolver(4, table), 2, row) == [1]
