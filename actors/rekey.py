@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.flow_table import SKEW_NS
 from actors.nat import NatTable
 from actors.resolver import Resolver, callers, chains_of, name_resolved
 from engine.batch import DeltaBatch
@@ -45,7 +46,7 @@ class Rekeyer:
 
     def _resolver(self, batch: DeltaBatch) -> Resolver:
         origin = (batch.node, batch.boot)
-        resolver = self._resolvers.get(origin) or Resolver(1024, self._table)
+        resolver = self._resolvers.get(origin) or Resolver(1024, self._table, SKEW_NS)
         self._resolvers[origin] = resolver
         self._resolvers.move_to_end(origin)
         if len(self._resolvers) > NODES:

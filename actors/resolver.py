@@ -10,6 +10,8 @@ from engine.chains import HOP, REWRITES, Chains
 from engine.clock import SECOND_NS
 from engine.schema import NO_SLOT, Columns, Role
 
+#: By how much times of sockets and of entries of one node may differ: the clock is mapped anew for each frame.
+SLACK_NS: Final = 5_000_000
 #: Time that conntrack's word may take to reach us: it is read ten times a second.
 WORD_NS: Final = 150_000_000
 #: Windows for which a connection without an entry is looked up again.
@@ -24,10 +26,12 @@ class Resolver:
     was called is followed backward.
 
     :param slots: sockets at once; more are made room for.
+    :param skew_ns: by how much the clock of the sockets and that of the entries may differ.
     """
 
-    def __init__(self, slots: int, table: NatTable) -> None:
+    def __init__(self, slots: int, table: NatTable, skew_ns: int = SLACK_NS) -> None:
         self._table = table
+        self._skew_ns = skew_ns
         self._generation = np.zeros(slots, np.uint32)
         self._first_window = np.zeros(slots, np.int64)
         self._rewrites = np.zeros(slots, np.uint8)
@@ -75,7 +79,9 @@ class Resolver:
         unsettled = ~held | (self._first_window[index] + PATIENCE > window)
         rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
         if len(rows):
-            found = _Search(self._table, columns, calls, own, rows, window)
+            found = _Search(
+                self._table, columns, calls, own, rows, _spans(columns, rows, window, self._skew_ns)
+            )
             rewrites[rows], between = found.rewrites, between | found.between
             far.view("V36")[rows] = found.far.view("V36")
             self._keep(slots, rows[held[rows] & (rewrites[rows] > 0)], rewrites, far, between)
@@ -129,14 +135,14 @@ class _Search:
         calls: np.ndarray,
         own: np.ndarray,
         rows: np.ndarray,
-        window: int,
+        spans: tuple[np.ndarray, np.ndarray],
     ) -> None:
         self._table = table
         self._netns = columns["netns.id"][rows]
         self._calls = calls[rows]
         self._numbers = rows
         self._opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
-        self._since, self._until = _spans(columns, rows, window)
+        self._since, self._until = spans
         self.far = own.view("V36")[rows].view(HOP)
         self.rewrites = np.zeros(len(rows), np.uint8)
         self.between: dict[int, np.ndarray] = {}
@@ -186,16 +192,21 @@ def _later(places: np.ndarray, opened: np.ndarray) -> np.ndarray:
     return later
 
 
-def _spans(columns: Columns, rows: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """From when to when entries may be theirs."""
+def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> tuple[np.ndarray, np.ndarray]:
+    """From when to when entries may be theirs.
+
+    The kernel makes an entry as the first packet leaves, before the handshake ends, and the time that it is known by
+    is never later than that (``probes/conntrack.py``): one that began after belongs to a later connection.
+    """
     opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
     closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
     waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
     late = columns["window.late_s"][rows].astype(np.int64)
     begin = (window - late) * SECOND_NS
     since = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin)) - WORD_NS
-    until = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS
-    return since, until
+    unseen = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS  # whose handshake was not seen
+    until = np.where(opened > 0, opened, unseen) + skew_ns
+    return since - skew_ns, until
 
 
 def callers(columns: Columns) -> np.ndarray:

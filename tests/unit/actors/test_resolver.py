@@ -80,3 +80,15 @@ def test_a_socket_whose_slot_is_used_again_keeps_its_entry() -> None:
     table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND, deleted=True), 0)
     table.learn(nat_event((CLIENT, SERVICE), other, at_ns=SECOND), 0)
     assert backends(resolver, 2, first, second) == [1, 2]
+
+
+def test_an_entry_of_a_later_connection_is_not_an_earlier_ones() -> None:
+    """A port is used again, and the new entry is heard before the end of the first connection is looked up."""
+    table, other = NatTable(4, Stage("entries")), ("10.1.0.2", 8080)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND + 90_000_000, deleted=True), 0)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, other), at_ns=SECOND + 40_000_000), 0)
+    resolver = Resolver(4, table)
+    first, second = connection(1, SECOND + 1000), connection(2, SECOND + 60_000_000)
+    assert backends(resolver, 1, first) == [1]
+    assert backends(resolver, 2, second) == [2]
