@@ -50,6 +50,7 @@ class Played:
 
     def check(self, roles: Sequence[Role] = ROLES) -> None:
         """Asserts that nothing is wrong, with a summary if something is."""
+        assert self.cases(roles), "nothing was played that these roles see"
         failures = self.failures(roles)
         assert not failures, report(failures)
 

@@ -108,17 +108,23 @@ async def test_a_program_that_gives_tokens_is_run_again(
     token, plugin = tmp_path / "token", tmp_path / "plugin"
     token.write_text("first")
     head = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
-    plugin.write_text(f"""#!/bin/sh\necho '{head}"status": {{"token": "'$(cat {token})'"}}}}'\n""")
+    runs = tmp_path / "runs"
+    plugin.write_text(
+        f"""#!/bin/sh\ncat {token} >>{runs}; echo '{head}"status": {{"token": "'$(cat {token})'"}}}}'\n"""
+    )
     plugin.chmod(0o700)
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin)}}
     cluster = {"certificate-authority": str(certificate / "ca.crt")}
     path = kubeconfig(tmp_path, tls_api.url, user, cluster)
     async with following(tls_api, tmp_path, config=KubernetesConfig(kubeconfig=str(path))) as enricher:
+        assert runs.read_text() == "first"
         token.write_text("second")
         tls_api.tokens = {"second"}
         tls_api.cut()
         tls_api.put(LATER.json())
         await until(lambda: pod_at(enricher, LATER.ip) == "later")
+        assert pod_at(enricher, POD.ip) == "pod"
+    assert set(runs.read_text().replace("first", "1").replace("second", "2")) == {"1", "2"}
 
 
 async def test_a_server_with_another_certificate_is_not_talked_to(tls_api: KubeApi, tmp_path: Path) -> None:

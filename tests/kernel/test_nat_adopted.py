@@ -44,7 +44,8 @@ def test_networks_made_after_the_start_are_joined(tmp_path: Path) -> None:
         playing.play_all(scaled(10))
         outcome = played(playing)
         outcome.rows = watch.rows()
-    outcome.check()
+    assert len(outcome.cases()) == scaled(10) * len(SCENES) * len(FAMILIES)
+    assert outcome.wrong == [], report(outcome.wrong)
 
 
 def test_long_connections_are_joined_while_they_last(tmp_path: Path) -> None:
@@ -59,4 +60,5 @@ def test_long_connections_are_joined_while_they_last(tmp_path: Path) -> None:
         playing.release()
         outcome = played(playing)
         outcome.rows = watch.rows()
-    outcome.check()
+    assert len(outcome.cases()) == ALL
+    assert outcome.wrong == [], report(outcome.wrong)

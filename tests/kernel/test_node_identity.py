@@ -13,6 +13,7 @@ import pytest
 
 from engine.clock import Clock
 from engine.config import Config, DockerConfig
+from engine.enricher import Entity
 from enrichers.node import NodeIdentity
 from probes.layout import structs
 from probes.tcp import TcpProbe
@@ -86,12 +87,15 @@ async def test_a_container_of_a_moment_is_known_by_its_connection(seen: Seen) ->
         name = ground.namespace("identity")
         try:
             with Docker.started(name, f"{ground.ipv4(129)}/25", userland_proxy=False) as docker:
-                await _moment(docker, name, seen)
+                entity = await _moment(docker, name, seen)
         except DockerMissing as missing:
             pytest.skip(str(missing))
+    assert (entity["container.name"], entity["container.image.name"]) == ("moment", IMAGE)
+    assert entity["process.executable.name"].startswith("python3")
 
 
-async def _moment(docker: Docker, name: str, seen: Seen) -> None:
+async def _moment(docker: Docker, name: str, seen: Seen) -> Entity:
+    """Who is at the client's end of a connection in a container that is gone."""
     node = NodeIdentity(Config(docker=DockerConfig(url=docker.url)))
     await node.start()
     await eventually(lambda: node.containers.statistics().age_seconds == 0)
@@ -106,9 +110,8 @@ async def _moment(docker: Docker, name: str, seen: Seen) -> None:
     ]
     owner, opened_ns = client["socket"]["owner"], int(client["socket"]["started_ns"]) + offset_ns
     entity = node.attributes(int(owner["tgid"]), _cgroup(seen, client), opened_ns)
-    assert (entity["container.name"], entity["container.image.name"]) == ("moment", IMAGE)
-    assert entity["process.executable.name"].startswith("python3")
     await node.close()
+    return entity
 
 
 #: Talks to itself.

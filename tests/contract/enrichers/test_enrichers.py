@@ -63,8 +63,14 @@ async def test_it_starts_and_closes_while_the_source_is_away(case: EnricherCase,
 
 
 async def test_it_closes_although_it_never_started(case: EnricherCase, tmp_path: Path) -> None:
-    """As after the start of another one failed."""
-    await case.make(tmp_path).close()
+    """As after the start of another one failed; no task is left, and look-ups still answer without raising."""
+    before, enricher = asyncio.all_tasks(), case.make(tmp_path)
+    await enricher.close()
+    assert asyncio.all_tasks() == before
+    answered = enricher.statistics()
+    enricher.lookup(*case.key(0), NOW)
+    asked = enricher.statistics()
+    assert asked.hits + asked.misses == answered.hits + answered.misses + 1
 
 
 async def test_a_lookup_waits_for_nothing(case: EnricherCase, enricher: Enricher) -> None:

@@ -215,6 +215,7 @@ def test_any_sequence_gives_what_a_naive_model_gives(steps: list[Any], data: st.
     for step in steps:
         step(site, data)
         site.check()
+    assert len(site.naive.moments) == len(steps)
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.data())
