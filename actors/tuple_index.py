@@ -70,9 +70,10 @@ class TupleIndex:
     def __init__(self, capacity: int) -> None:
         buckets = 1 << max(4, int(capacity * 1.5).bit_length())
         self._mask = np.uint64(buckets - 1)
-        self._head = np.full(buckets, NOWHERE, np.int32)
-        self._next = np.full(capacity, NOWHERE, np.int32)
-        self._previous = np.full(capacity, NOWHERE, np.int32)
+        # Links hold the place plus 1, and 0 for none: what was never used is never touched, and takes no memory.
+        self._head = np.zeros(buckets, np.int32)
+        self._next = np.zeros(capacity, np.int32)
+        self._previous = np.zeros(capacity, np.int32)
         self._bucket = np.zeros(capacity, np.int32)
         self._keys = np.zeros((capacity, _WORDS), np.uint64)  # touched, and so there, only where used
         self._going = np.zeros(capacity, np.bool_)  # during ``remove``
@@ -100,34 +101,35 @@ class TupleIndex:
         places, buckets = places[order].astype(np.int32), buckets[order]
         begins = np.flatnonzero(np.diff(buckets, prepend=-1))
         ends = np.append(begins[1:], len(buckets)) - 1
+        links = places + 1
         older = np.empty(len(places), np.int32)
-        older[1:] = places[:-1]
+        older[1:] = links[:-1]
         older[begins] = self._head[buckets[begins]]
         self._next[places] = older
-        below = older >= 0
-        self._previous[older[below]] = places[below]
-        self._previous[places[ends]] = NOWHERE
-        self._head[buckets[ends]] = places[ends]
+        below = older > 0
+        self._previous[older[below] - 1] = links[below]
+        self._previous[places[ends]] = 0
+        self._head[buckets[ends]] = links[ends]
 
     def remove(self, places: np.ndarray) -> None:
         """Takes places out."""
         self._going[places] = True
-        before = self._previous[places]
+        before = self._previous[places] - 1
         first = (before < 0) | ~self._going[before]  # of neighbours in a chain that go together
         begins, before = places[first], before[first]
-        after = self._staying(self._next[begins])
+        after = self._staying(self._next[begins] - 1)
         heads = before < 0
-        self._head[self._bucket[begins[heads]]] = after[heads]
-        self._next[before[~heads]] = after[~heads]
+        self._head[self._bucket[begins[heads]]] = after[heads] + 1
+        self._next[before[~heads]] = after[~heads] + 1
         follows = after >= 0
-        self._previous[after[follows]] = before[follows]
+        self._previous[after[follows]] = before[follows] + 1
         self._going[places] = False
 
     def _staying(self, places: np.ndarray) -> np.ndarray:
         """From ``places`` on along their chains to the first that does not go."""
         rows = np.flatnonzero((places >= 0) & self._going[places])
         while len(rows):
-            places[rows] = self._next[places[rows]]
+            places[rows] = self._next[places[rows]] - 1
             rows = rows[places[rows] >= 0]
             rows = rows[self._going[places[rows]]]
         return places
@@ -135,11 +137,11 @@ class TupleIndex:
     def newest(self, keys: np.ndarray) -> np.ndarray:
         """The place added last under each key, or NOWHERE; shape (n,), int32."""
         words = _words(keys)
-        return self._walk(self._head[(mixed(words) & self._mask).astype(np.int64)], words)
+        return self._walk(self._head[(mixed(words) & self._mask).astype(np.int64)] - 1, words)
 
     def older(self, places: np.ndarray) -> np.ndarray:
         """The place added before each of these under the same key, or NOWHERE; shape (n,), int32."""
-        return self._walk(self._next[places], self._words_of(places))
+        return self._walk(self._next[places] - 1, self._words_of(places))
 
     def _walk(self, places: np.ndarray, words: np.ndarray) -> np.ndarray:
         """From ``places`` on along their chains to the first with these words."""
@@ -151,7 +153,7 @@ class TupleIndex:
             if not len(others):
                 break
             rows, here = rows[others], here[others]
-            found[rows] = self._next[here]
+            found[rows] = self._next[here] - 1
             rows = rows[found[rows] >= 0]
         return found
 

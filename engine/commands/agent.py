@@ -30,9 +30,9 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     async def run() -> None:
         agent = Agent(config, url, KernelSource(config))
+        give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(agent.stop)
         await run_for(options.duration, agent)
 
-    give_memory_back()
     asyncio.run(run())
     return 0

@@ -29,9 +29,9 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     async def run() -> None:
         engine = Engine(config, url, sinks, stages)
+        give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(engine.stop)
         await engine.run()
 
-    give_memory_back()
     asyncio.run(run())
     return 0

@@ -44,11 +44,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         recorder = Recorder(file, ledger)
         source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
         pipeline = Pipeline(config, sinks, ledger, source, stages)
+        give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(pipeline.stop)
         await run_for(options.duration, pipeline)
         return recorder
 
-    give_memory_back()
     recorder = asyncio.run(run())
     stage = ledger.stages["recording"]
     print(summary(options.file, stage.delivered, recorder.seconds, file.bytes), file=sys.stderr)

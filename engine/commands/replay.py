@@ -57,11 +57,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> ReplaySource:
         source = ReplaySource(recording, options.speed)
         pipeline = Pipeline(config, sinks, ledger, source, stages)
+        give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(pipeline.stop)
         await pipeline.run()
         return source
 
-    give_memory_back()
     source = asyncio.run(run())
     print(summary(options.file, source.frames, source.at_ns / 1e9, recording), file=sys.stderr)
     complain(ledger)

@@ -31,9 +31,9 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     async def run() -> None:
         pipeline = Pipeline(config, sinks, stage=stages)
+        give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(pipeline.stop)
         await run_for(options.duration, pipeline)
 
-    give_memory_back()
     asyncio.run(run())
     return 0
