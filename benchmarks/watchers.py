@@ -54,9 +54,16 @@ def tailrace(output: Path, stage: RowStage = "deltas") -> AbstractContextManager
     return _tailrace(f"jsonl:{output}", stage)
 
 
+#: bcc's tools look there for tracepoints; mounted where it is not, for the tool alone. The process stays the same.
+_WITH_TRACEFS: Final = (
+    *("unshare", "--mount", "sh", "-c"),
+    """[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing; exec "$0" "$@" """,
+)
+
+
 @contextlib.contextmanager
 def _bcc_tool(name: str, output: Path, *options: str) -> Iterator[Child]:
-    command = [find(name, "bpfcc-tools"), *options]
+    command = [*_WITH_TRACEFS, find(name, "bpfcc-tools"), *options]
     with bcc_environment() as environment, output.open("wb") as file:
         ready = holds("[perf_event]")
         with running(command, ready=ready, output=file, environment=environment, end=signal.SIGINT) as child:
