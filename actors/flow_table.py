@@ -140,9 +140,10 @@ class FlowTable:
         rank = self._touched[flows] - (self.over[flows].astype(np.int64) << 40)
         oldest = flows[np.argpartition(rank, count - 1)[:count]] if count < len(flows) else flows
         self._stage.note("flows_evicted", len(oldest))
-        self._release(oldest.astype(np.int32))
+        self.give_up(oldest.astype(np.int32))
 
-    def _release(self, flows: np.ndarray) -> None:
+    def give_up(self, flows: np.ndarray) -> None:
+        """Nothing is known of these flows any more, each named once."""
         self._index.remove(flows)
         self.used[flows] = False
         if self.between:
@@ -169,7 +170,7 @@ class FlowTable:
         while self._due and self._due[0][0] <= window:
             _, flows, life = self._due.popleft()
             going = flows[self.used[flows] & (self._life[flows] == life)]
-            self._release(np.unique(going))
+            self.give_up(np.unique(going))
 
     def in_use(self, name: str) -> np.ndarray:
         """The numbers that any end says under ``name``, or, for ``node``, of their nodes."""
@@ -182,7 +183,7 @@ class FlowTable:
         for end, other in (self.ends, self.ends[::-1]):
             flows = np.flatnonzero(self.used & (end.node == node)).astype(np.int32)
             end.clear(flows)
-            self._release(flows[other.node[flows] == 0])
+            self.give_up(flows[other.node[flows] == 0])
 
     def learn_chain(self, flows: np.ndarray, first: np.ndarray, rewrites: np.ndarray) -> None:
         """What the tuple of each flow was at first, and how often it was rewritten."""

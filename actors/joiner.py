@@ -113,7 +113,7 @@ class Joiner:
             new = new[~again]
             before = ends[new]
             ends[new] = self._pair(rows.take(new), window)
-            self._leave(before, ends[new], window)
+            self._leave(before, ends[new])
         place = np.arange(len(rows), dtype=np.int32)
         valid = np.flatnonzero(~later)
         self._scratch[ends[valid][::-1]] = place[valid][::-1]
@@ -140,7 +140,7 @@ class Joiner:
             other |= (now[:, 0] != then[:, 0]) | (now[:, 1] != then[:, 1])
         return other
 
-    def _leave(self, before: np.ndarray, after: np.ndarray, window: int) -> None:
+    def _leave(self, before: np.ndarray, after: np.ndarray) -> None:
         """Ends that moved to another flow leave the one they were in, which ends if nobody else is there."""
         had = np.flatnonzero(before != NOWHERE)
         flows = before[had] // 2
@@ -148,7 +148,7 @@ class Joiner:
         table.opened[after[had] // 2] |= table.opened[flows]
         table.ends[CLIENT_SIDE].clear(flows)
         alone = flows[table.ends[SERVER_SIDE].node[flows] == 0]
-        table.retire(alone, window - 10**6)
+        table.give_up(np.unique(alone))
         self._stage.note("moved", len(had))
 
     def _pair(self, rows: Rows, window: int) -> np.ndarray:
