@@ -41,8 +41,8 @@ FLUSH_SECONDS = 1.0
 
 #: Seconds between looks at what waits for no more.
 PASS_SECONDS = 0.05
-#: Messages held at most; past it windows are closed before their time.
-HELD_MESSAGES = 4000
+#: Messages held at most; past it no more are read until some have been joined.
+HELD_MESSAGES = 4096
 
 Origin = tuple[str, str, int, int]
 
@@ -110,7 +110,7 @@ class Engine:
     def _wire(self, url: str) -> EmbeddedApp:
         """The graph: deltas, by partition; what they make of each second goes to the sinks (``_pass_on``)."""
         flows = "deltas" not in self._wanted
-        app = embedded_app("tailrace-engine", url, in_flight=4096 if flows else 16)
+        app = embedded_app("tailrace-engine", url, in_flight=HELD_MESSAGES if flows else 16)
         self._deltas = app.topic(DELTAS, value_type=bytes)
 
         @app.agent(self._deltas, name="join" if flows else "deliver")
@@ -151,8 +151,6 @@ class Engine:
             return
         self._books.queued += 1
         self._join(partition).add(batch, event, time.monotonic())
-        while self._books.queued >= HELD_MESSAGES:
-            await self._pass_on()
 
     def _join(self, partition: int) -> PartitionJoin:
         join = self._joins.get(partition)
