@@ -11,7 +11,7 @@ import numpy as np
 from engine.clock import SECOND_NS, Clock
 from engine.frames import EventFrame, SnapshotFrame
 from engine.ledger import Stage
-from probes.layout import copied, joined, rows_where
+from probes.layout import copied, enums, joined, rows_where
 from probes.tcp import Snapshot
 
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
@@ -19,6 +19,11 @@ DRAIN_SECONDS = 0.1
 
 #: Counts of the kernel side that the reader should know: they are totals, and lost nothing.
 NOTED = ("slotless", "untracked", "ignored", "healed", "stale", "missed_runs", "adopted")
+
+#: Events that say something of sockets, and are none of their ends.
+_AT_ONCE = tuple(
+    enums()["event_kind"][name] for name in ("KIND_CGROUP", "KIND_NAT_NEW", "KIND_NAT_DELETED", "KIND_EXEC")
+)
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -123,13 +128,17 @@ class Source:
         self._ready.clear()
 
     async def _drain(self, boundary: int | None) -> None:
-        """Sends what the ring holds; events from ``boundary`` on wait for the next window."""
+        """Sends what the ring holds; sockets that ended from ``boundary`` on wait for the next window.
+
+        Rewrites, names and programs do not wait: the snapshot may have sockets that were opened since.
+        """
         events = self._probe.peek()
         await self._drain_feeds()
         if self._later is not None:
             events, self._later = joined(self._later, events), None
         if boundary is not None:
             late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
+            late &= ~np.isin(events["header"]["kind"], _AT_ONCE)
             self._later = copied(rows_where(events, late)) if late.any() else None
             events = rows_where(events, ~late)
         self.account.delivered += len(events)

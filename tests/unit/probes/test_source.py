@@ -23,6 +23,7 @@ class ScriptedProbe:
     def __init__(self) -> None:
         self.ring_fd, self.waker = os.pipe()
         self.ring: list[int] = []
+        self.kinds: dict[int, int] = {}  # of events at these times; others are ends of sockets
         self.made = self.lost = 0
         self.detached = False
         self.shots = 0
@@ -35,6 +36,7 @@ class ScriptedProbe:
     def peek(self) -> np.ndarray:
         self.rows = np.zeros(len(self.ring), structs()["socket_event"])
         self.rows["header"]["at_ns"] = self.ring
+        self.rows["header"]["kind"] = [self.kinds.get(at, 0) for at in self.ring]
         return self.rows
 
     def release(self) -> None:
@@ -163,6 +165,25 @@ async def test_a_window_ends_at_the_whole_second(probe: ScriptedProbe) -> None:
     assert isinstance(third, EventFrame)
     assert first.events["header"]["at_ns"].tolist() == [boundary - 1]
     assert second.window == START // SECOND_NS
+    assert third.events["header"]["at_ns"].tolist() == [boundary + 1]
+    await run.stop()
+
+
+@pytest.mark.parametrize("kind", ["KIND_NAT_NEW", "KIND_NAT_DELETED", "KIND_CGROUP", "KIND_EXEC"])
+async def test_what_the_ring_says_of_sockets_does_not_wait(probe: ScriptedProbe, kind: str) -> None:
+    """A rewrite or a name from after the boundary comes ahead of the snapshot with its socket; an end waits."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    boundary = START + SECOND_NS
+    probe.kinds[boundary + 2] = enums()["event_kind"][kind]
+    probe.emit(boundary + 1, boundary + 2)
+    run.now = boundary + 5
+    run.wake()
+    first, second, third = [await asyncio.wait_for(run.frames.get(), 5) for _ in range(3)]
+    assert isinstance(first, EventFrame)
+    assert first.events["header"]["at_ns"].tolist() == [boundary + 2]
+    assert isinstance(second, SnapshotFrame)
+    assert isinstance(third, EventFrame)
     assert third.events["header"]["at_ns"].tolist() == [boundary + 1]
     await run.stop()
 
