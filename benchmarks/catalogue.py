@@ -8,6 +8,7 @@ from benchmarks import (
     bpf_time,
     coverage,
     engine_rate,
+    enrich_rate,
     join_rate,
     kills,
     kube_follow,
@@ -65,6 +66,10 @@ FIGURES: Final = (
         "flow rows summed up by workload per second of processor time",
         workload_rate.measure,
     ),
+    Figure(
+        "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
+    ),
+    Figure("chain_rate", "rows on the whole way through an engine", enrich_rate.measure_way),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),
     Figure("latency_memory", "from a window's end to the sink, in one process", latency.measure_memory),
