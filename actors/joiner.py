@@ -89,10 +89,10 @@ class Joiner:
         self._stage.delivered += rows
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
-        """Flow columns; rows of a socket that has several in this window, each of its own second, come apart."""
+        """Flow columns, those of earlier seconds first; several rows of a socket in one second come apart."""
         late = rows.columns["window.late_s"]
         self._stage.note("late", int(np.count_nonzero(late)))
-        for seconds in np.flatnonzero(np.bincount(late)):
+        for seconds in np.flatnonzero(np.bincount(late))[::-1]:
             left = rows.take(np.flatnonzero(late == seconds))
             while len(left):
                 ends, later = self._ends(left, window)

@@ -28,8 +28,6 @@ from probes.netlink import split
 log = logging.getLogger(__name__)
 
 _NEW: Final = enums()["event_kind"]["KIND_NAT_NEW"]
-#: Between two looks for new namespaces.
-LOOK_NS: Final = SECOND_NS
 #: Between two dumps of a namespace with entries whose end the kernel does not tell.
 AGAIN_NS: Final = 60 * SECOND_NS
 #: Calls that one events() makes at most; what still waits comes with the next.
@@ -72,7 +70,8 @@ class Conntrack:
         self._silent: dict[
             int, np.ndarray | None
         ] = {}  # entries that end untold, by namespace; None: all, always
-        self._look_at: float = 0
+        self._look_due = True
+        self._refused = False  # for good
         self._again_at = 0
         self._overrun = False
         self._heard_ns = 0  # monotonic; what is heard next began after it
@@ -97,7 +96,7 @@ class Conntrack:
                 self._listener = open_listener(self._buffer_bytes)
         except OSError as error:
             self.close()
-            self._look_at = float("inf")
+            self._refused = True
             log.warning("NAT rewrites are not seen: %s; see `tailrace doctor`", error)
             return error
         return None
@@ -106,20 +105,21 @@ class Conntrack:
     def behind(self) -> bool:
         """Whether catch_up() has something to do."""
         now = self._monotonic()
-        return bool(self._wanted) or now >= self._look_at or (bool(self._silent) and now >= self._again_at)
+        return bool(self._wanted) or self._look_due or (bool(self._silent) and now >= self._again_at)
 
     def notice(self, netns: np.ndarray) -> None:
-        """Namespaces (inodes) that sockets live in: one that is not known is looked for at once."""
-        if self._known and self._known.seek(set(np.unique(netns).tolist()) - {0}):
-            self._look_at = 0
+        """A window is over, and new sockets live in these namespaces (inodes): it is time to look for new ones, so
+        that what was rewritten in them is known before the window is told."""
+        self._look_due = not self._refused
+        if self._known:
+            self._known.seek(set(np.unique(netns).tolist()) - {0})
 
     def events(self) -> np.ndarray:
         """What came since the last call, in order: an array of ``struct socket_event`` that holds NAT events."""
         if not self._known:
             return no_events()
         gone, new = self._known.changes()
-        if new:
-            self._look_at = 0
+        self._look_due |= new
         parts = [*self._received(self._known)]
         self._known.forget(gone)
         return joined((*parts, self._end(gone)))
@@ -190,7 +190,7 @@ class Conntrack:
         Events of the same form as those of events(), which go before what that gives next.
         """
         now = self._monotonic()
-        parts = [self._look(now)] if now >= self._look_at else []
+        parts = [self._look(now)] if self._look_due else []
         if now >= self._again_at:
             self._again_at = now + AGAIN_NS
             self._wanted |= dict.fromkeys(self._silent, True)
@@ -199,7 +199,7 @@ class Conntrack:
         return joined(parts)
 
     def _look(self, now: int) -> np.ndarray:
-        self._look_at = now + LOOK_NS
+        self._look_due = False
         if not self._known:
             self._open()
         if not self._known:

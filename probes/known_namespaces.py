@@ -40,12 +40,11 @@ class KnownNamespaces:
         """Inodes of namespaces whose messages can be told."""
         return set(self._inodes.values())
 
-    def seek(self, inodes: set[int]) -> bool:
-        """Whether a look may find some of these: if they are not known and were not sought before."""
+    def seek(self, inodes: set[int]) -> None:
+        """The next look is a full one if it may find some of these: not known, and not sought before."""
         strange = inodes - self._paths.keys() - self._sought - self.reachable
         self._sought = strange if len(self._sought) > SOUGHT else self._sought | strange
         self._fully |= bool(strange)
-        return bool(strange)
 
     def look(self, now_ns: int) -> None:
         """Finds new namespaces and gives them numbers."""
@@ -61,7 +60,8 @@ class KnownNamespaces:
     def _give_number(self, inode: int, path: Path) -> None:
         try:
             number = self._numbers.number(path, inode)
-        except FileNotFoundError:
+        except FileNotFoundError:  # the process by which it was found is gone; there may be others
+            self._fully = True
             return
         except OSError:
             self._refused.add(inode)

@@ -29,7 +29,7 @@ class NamespaceFinder:
             self._processes.clear()
             self._changed_ns.clear()
         found: dict[int, Path] = {}
-        for path in (*self._new_processes(), *self._changed_names()):
+        for path in (*self._changed_names(), *self._new_processes()):  # a name lasts longer than a process
             inode = inode_of(path)
             if inode and inode not in found:
                 found[inode] = Path(path)

@@ -1,16 +1,19 @@
 """NAT rewrites by ctnetlink, on the real kernel: known rules, known ports, and what `conntrack -L` lists."""
 
+import contextlib
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 
 from probes.bulk_receiver import BulkReceiver
-from probes.conntrack import AGAIN_NS, LOOK_NS, Conntrack
+from probes.conntrack import AGAIN_NS, Conntrack
 from probes.conntrack_socket import EVENTS, open_listener
 from probes.layout import enums, structs
 from tests.kernel.nat_network import (
@@ -30,6 +33,16 @@ pytestmark = pytest.mark.kernel
 KIND = enums()["event_kind"]
 PROTOCOLS = {6: "tcp", 17: "udp", 0: "all"}
 HERE, GATE, FAR_GATE, THERE = range(4)
+NOWHERE = np.empty(0, np.uint32)
+#: Leaves its network namespace for a new one when it is told to, and tells which.
+TO_ITSELF = """
+import ctypes, os
+print(flush=True)
+input()
+ctypes.CDLL(None).unshare(0x40000000)
+print(os.stat("/proc/self/ns/net").st_ino, flush=True)
+input()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -290,13 +303,15 @@ def test_what_was_lost_is_made_up_for(router: NatNetwork) -> None:
         source.close()
 
 
-def test_a_namespace_that_comes_later_is_found(router: NatNetwork, told: Told, hand: Hand) -> None:
-    """By a look a second later, with what is in it; and what happens in it then is told."""
+def test_a_namespace_that_comes_later_is_found(router: NatNetwork, told: Told) -> None:
+    """When the window is over, with what is in it; and what happens in it then is told."""
     router.add("late")
     rule = "-p udp -d 127.0.0.1 --dport 53 -j REDIRECT --to-ports 5353"
     router.run("late", f"iptables-legacy -t nat -A OUTPUT {rule}")
     first = router.call("late", "udp", "127.0.0.1", 53)
-    hand.ahead_ns += LOOK_NS
+    told.drain()
+    assert not len(told.events)
+    told.source.notice(NOWHERE)
     told.drain()
     second = router.call("late", "udp", "127.0.0.1", 53)
     assert told.until(lambda: len(told.events) >= 2)
@@ -310,20 +325,29 @@ def test_a_namespace_that_comes_later_is_found(router: NatNetwork, told: Told, h
     assert told.events[2]["netns"] == inode
 
 
-def test_a_socket_of_a_strange_namespace_makes_us_look(router: NatNetwork, told: Told) -> None:
-    """Without waiting for the second to be over; in vain only once."""
-    router.add("strange")
-    assert not told.source.behind
-    told.source.notice(np.array([router.inode("strange")], np.uint32))
-    assert told.source.behind
-    told.drain()
-    assert told.source.account.noted["namespaces"] == 4
-    told.source.notice(np.array([router.inode("strange"), 12345], np.uint32))
-    assert told.source.behind
-    told.drain()
-    told.source.notice(np.array([12345], np.uint32))
-    assert not told.source.behind
-    router.run(CLIENT, f"ip netns del {router.name('strange')}")
+def test_a_socket_in_a_namespace_without_a_name_is_followed() -> None:
+    """An old process made itself a namespace: only a full look finds that, which is taken for a socket in it."""
+    everywhere = Conntrack()
+    with (
+        contextlib.closing(everywhere),
+        subprocess.Popen(["python3", "-c", TO_ITSELF], stdin=PIPE, stdout=PIPE, text=True) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        try:
+            everywhere.start()
+            process.stdout.readline()
+            Told(everywhere).drain()
+            before = everywhere.account.noted["namespaces"]
+            process.stdin.write("\n")
+            process.stdin.flush()
+            inode = int(process.stdout.readline())
+            for netns, found in ((NOWHERE, 0), (np.array([inode], np.uint32), 1)):
+                everywhere.notice(netns)
+                Told(everywhere).drain()
+                assert everywhere.account.noted["namespaces"] == before + found
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("later", [0, 2])

@@ -174,14 +174,21 @@ def test_a_failed_connect_is_a_flow() -> None:
 
 
 def test_late_rows_keep_their_second() -> None:
-    """Rows of the second before come as rows of their own, and bytes are counted once."""
+    """Rows of the second before come first, as rows of their own, and bytes are counted once."""
     rows = [client(tx_bytes=1), client(tx_bytes=2, window__late_s=1), server(rx_bytes=2, window__late_s=1)]
     flows = Site().join(5, batch_of(rows, 5))
-    assert sorted(
-        (flow["window.late_s"], flow["client.tx_bytes"], flow["server.rx_bytes"]) for flow in flows
-    ) == [
-        (0, 1, 0),
+    assert [(flow["window.late_s"], flow["client.tx_bytes"], flow["server.rx_bytes"]) for flow in flows] == [
         (1, 2, 2),
+        (0, 1, 0),
+    ]
+
+
+def test_an_end_of_this_second_joins_a_late_one() -> None:
+    """A connection over the change of seconds, of which one end's last row is late: the last row rests on both."""
+    flows = Site().join(5, batch_of([server(rx_bytes=2), client(tx_bytes=2, window__late_s=1)], 5))
+    assert [(flow["window.late_s"], flow["evidence"]) for flow in flows] == [
+        (1, FlowEvidence.ADDRESS),
+        (0, FlowEvidence.BOTH),
     ]
 
 
