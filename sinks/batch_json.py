@@ -15,8 +15,8 @@ from sinks.workload_fields import WORKLOAD_ROWS
 _encoder: Final = msgspec.json.Encoder()
 
 
-def json_lines(batch: Batch) -> Iterator[bytes]:
-    """The rows of ``batch`` as JSON lines, some at a time; nothing for an empty batch."""
+def json_lines(batch: Batch) -> Iterator[tuple[int, bytes]]:
+    """The rows of ``batch`` as JSON lines, some at a time: how many, and their text; nothing for an empty batch."""
     if isinstance(batch, FlowBatch):
         return FLOW_ROWS.lines(batch)
     return WORKLOAD_ROWS.lines(batch) if isinstance(batch, WorkloadBatch) else DELTA_ROWS.lines(batch)

@@ -86,19 +86,19 @@ class JsonlSink:
         except OSError as error:
             raise write_error(error, self._target, rows) from error
         self._rotate_by_time(batch.window)
-        for lines in json_lines(batch):
-            rows -= self._append_lines(lines, rows)
+        for count, lines in json_lines(batch):
+            self._append_lines(lines, count, rows)
+            rows -= count
         self._append_ledger(batch)
 
-    def _append_lines(self, lines: bytes, rows: int) -> int:
-        """Lines written.
+    def _append_lines(self, lines: bytes, count: int, rows: int) -> None:
+        """So many lines.
 
         :param rows: what is lost with what fails here: the rows of the batch not written yet.
         """
-        appended = self._file.append(lines)
+        appended = self._file.append(lines, count)
         if appended.error:
             raise write_error(appended.error, self._target, max(0, rows - appended.lines)) from appended.error
-        return appended.lines
 
     def _append_ledger(self, batch: Batch) -> None:
         """The ledger counts no rows; one that could not be written comes with the next batch."""
@@ -106,7 +106,7 @@ class JsonlSink:
             return
         stages = msgspec.json.encode(batch.ledger)
         if self._ledgers.get(batch.node) != stages:
-            self._append_lines(ledger_line(batch), 0)
+            self._append_lines(ledger_line(batch), 1, 0)
             self._ledgers.pop(batch.node, None)
             self._ledgers[batch.node] = stages
             if len(self._ledgers) > _NODES:

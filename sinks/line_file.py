@@ -71,8 +71,8 @@ class LineFile:
                 if not status.st_nlink:
                     raise
 
-    def append(self, lines: bytes) -> Appended:
-        """Write ``lines``, whole lines, rotating on the way; after an error the file ends in a line end."""
+    def append(self, lines: bytes, count: int) -> Appended:
+        """Write ``lines``, so many whole lines, rotating on the way; after an error the file ends in a line end."""
         if self._torn:
             _, error = write_all(self._descriptor, b"\n")
             if error:
@@ -88,7 +88,7 @@ class LineFile:
                 return Appended(lines.count(b"\n", 0, whole), error)
             self._size += written
             done = end
-        return Appended(lines.count(b"\n"))
+        return Appended(count)
 
     def rotate(self) -> None:
         """Rename the file to ``path.1`` (and ``.1`` to ``.2`` ...) and begin a new one.

@@ -51,11 +51,12 @@ class RowFormat(Generic[AnyBatch]):
             f"{kind.title()}Line", [*head, *body], tag_field="kind", tag=kind, **options
         )
 
-    def lines(self, batch: AnyBatch) -> Iterator[bytes]:
-        """The rows as JSON lines, each naming its batch; ``SLICE_ROWS`` at a time, nothing for an empty batch."""
+    def lines(self, batch: AnyBatch) -> Iterator[tuple[int, bytes]]:
+        """The rows as JSON lines, each naming its batch: how many, and their text. ``SLICE_ROWS`` at a time, nothing
+        for an empty batch."""
         head = [repeat(value) for value in (batch.node, batch.boot, batch.seq, batch.window)]
         for part in _slices(batch):
-            yield _json.encode_lines(list(map(self._line, *head, *self._columns(part))))
+            yield len(part), _json.encode_lines(list(map(self._line, *head, *self._columns(part))))
 
     def packed(self, batch: AnyBatch) -> Iterator[bytes]:
         """The rows as maps of msgpack, without what is the same for all rows of a batch."""

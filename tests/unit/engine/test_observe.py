@@ -131,7 +131,7 @@ def test_json_is_one_object_a_line() -> None:
 def test_flow_rows_say_what_json_lines_say() -> None:
     """The same names, words and omissions; what is the same for all rows is said once."""
     batch = make_flows(200)
-    lines = [json.loads(line) for text in json_lines(batch) for line in text.splitlines()]
+    lines = [json.loads(line) for _, text in json_lines(batch) for line in text.splitlines()]
     flows = [one for part in flow_parts(batch, 1 << 20) for one in decode_flows(part.data)]
     assert not {"kind", "node", "boot", "seq", "window"} & flows[0].row.keys()
     head = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}

@@ -22,7 +22,7 @@ HEAD = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": 
 
 
 def lines_of(batch: FlowBatch) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in b"".join(json_lines(batch)).splitlines()]
+    return [json.loads(line) for line in b"".join(text for _, text in json_lines(batch)).splitlines()]
 
 
 def line_of(row: dict[str, object]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def rotated_files(path: Path) -> list[Path]:
 
 
 def one_row(columns: dict[str, object]) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads(b"".join(json_lines(make_batch(1, ipv6=0, columns=columns))))
+    row: dict[str, Any] = json.loads(
+        b"".join(text for _, text in json_lines(make_batch(1, ipv6=0, columns=columns)))
+    )
     return row
 
 
@@ -77,7 +79,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
     }
     for name, value in row.items():
         batch.columns[name][:] = np.asarray(value, batch.columns[name].dtype)
-    assert json.loads(b"".join(json_lines(batch))) == {
+    assert json.loads(b"".join(text for _, text in json_lines(batch))) == {
         "seq": 0,
         "kind": "delta",
         "node": "node-a",
@@ -133,7 +135,7 @@ def test_row_has_its_resolved_tuple_totals_and_chain() -> None:
         "tx_bytes_total": 5000,
     }
     batch = replace(make_batch(1, columns=columns), chains=Chains(np.ones(1, np.uint8), hops))
-    row = json.loads(b"".join(json_lines(batch)))
+    row = json.loads(b"".join(text for _, text in json_lines(batch)))
     assert (row["connection.source.address"], row["connection.source.port"]) == ("10.0.0.5", 4711)
     assert row["tx_bytes_total"] == 5000
     assert row["nat"] == [

@@ -17,7 +17,7 @@ from tests.workloads import make_workloads
 
 def test_a_line_says_who_talks_to_whom() -> None:
     """Under the names of the schema; what is zero or empty is left out."""
-    lines = [json.loads(line) for part in json_lines(shown()) for line in part.splitlines()]
+    lines = [json.loads(line) for _, part in json_lines(shown()) for line in part.splitlines()]
     head = {"kind": "workload", "node": "node-a", "boot": "boot-1", "seq": 0, "window": 1700000000}
     (cart,) = (line for line in lines if line["server.port"] == 5432)
     assert cart == head | {
@@ -51,7 +51,7 @@ def test_every_column_is_written() -> None:
     for name, kind in WORKLOAD_COLUMNS.items():
         if not name.endswith((".index", ".sum")):
             batch.columns[name][:] = np.ones(1, kind)
-    (line,) = (json.loads(line) for part in json_lines(batch) for line in part.splitlines())
+    (line,) = (json.loads(line) for _, part in json_lines(batch) for line in part.splitlines())
     for name in WORKLOAD_COLUMNS:
         measure, _, part = name.rpartition(".")
         assert measure in line or f"{measure}.name" in line if part in ("index", "sum") else name in line
