@@ -59,12 +59,17 @@ class Identity:
             return
         hops = table.called if side == CLIENT_SIDE else table.final
         addresses = hops["source_address" if side == CLIENT_SIDE else "destination_address"][flows].tolist()
-        at_ns = (window + 1) * SECOND_NS
-        known = {address: self._stranger(self._cluster, address, at_ns) for address in set(addresses)}
-        table.ends[side].said["entity.index"][flows] = [known[address] for address in addresses]
+        pairs = list(zip(addresses, table.opened_at[flows].tolist(), strict=True))
+        known = {pair: self._stranger(self._cluster, *pair, window) for pair in set(pairs)}
+        table.ends[side].said["entity.index"][flows] = [known[pair] for pair in pairs]
 
-    def _stranger(self, cluster: Cluster, address: bytes, at_ns: int) -> int:
-        entity = cluster.stranger(address_text(address), at_ns)
+    def _stranger(self, cluster: Cluster, address: bytes, opened_at: int, window: int) -> int:
+        """Who had it when the connection was opened; if nobody as far as is known, who has it now.
+
+        :param opened_at: 0 if that was not seen.
+        """
+        text, now = address_text(address), (window + 1) * SECOND_NS
+        entity = cluster.stranger(text, opened_at or now) or cluster.stranger(text, now)
         return self.numbers.number(_items({**entity, **BY_ADDRESS})) if entity else 0
 
     def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:

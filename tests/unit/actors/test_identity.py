@@ -81,6 +81,20 @@ def test_a_stranger_is_who_had_the_address_then() -> None:
     assert after["server.entity"]["identity.evidence"] == "address"
 
 
+def test_an_address_changes_hands_within_a_window() -> None:
+    """Two connections of one second, one before and one after: each has who had the address when it was opened."""
+    cluster = Cluster()
+    cluster.addresses[SERVER[0]] = [(0, "old"), (6, "new")]
+    rows = [
+        socket_row((CLIENT[0], port), SERVER, Role.CLIENT, socket__slot=port, socket__generation=1)
+        | {"connection.opened_at_ns": at_ns, "connection.closed": 1}
+        for port, at_ns in ((1, 5_999_999_999), (2, 6_000_000_001))
+    ]
+    found = flows(Joiner("site", "boot", Ledger(), 64, cluster), batch_of(rows, 6))
+    names = {flow["client.port"]: flow["server.entity"]["k8s.pod.name"] for flow in found}
+    assert names == {1: "old", 2: "new"}
+
+
 def test_a_strangers_name_is_waited_for() -> None:
     """An address that nobody knew at first is looked up again in the next second."""
     cluster = Cluster()
