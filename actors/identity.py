@@ -32,6 +32,9 @@ class Cluster(Protocol):
     def enriched(self, entity: Entity, at_ns: int) -> Entity:
         """What a node says of an end, with what else is known of it."""
 
+    def awaits(self, entity: Entity, at_ns: int) -> bool:
+        """Whether a source may tell in a moment of the container of such an end."""
+
     def stranger(self, address: str, at_ns: int) -> Entity:
         """Who had an address at that time; empty if nobody knows."""
 

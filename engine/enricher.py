@@ -66,6 +66,10 @@ class Enricher(Protocol):
     def version(self) -> int:
         """Grows whenever an answer may have changed: what was looked up before may be asked again."""
 
+    @property
+    def live(self) -> bool:
+        """Whether a source is there that tells of newcomers in a moment: who is not known now may be known then."""
+
     async def start(self) -> None:
         """Begin to watch the source; returns at once, also if the source is away.
 

@@ -12,6 +12,7 @@ from faust.types import StreamT
 
 from actors.fanout import FanOut
 from actors.joiner import Joiner
+from actors.newcomers import Newcomers
 from actors.node import NodeActor
 from actors.workloads import Workloads
 from engine.batch import DeltaBatch
@@ -66,6 +67,9 @@ class Pipeline:
         cluster = cluster_identity(config, who) if who else None
         self._identities = [identity for identity in (who, cluster) if identity]
         self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows, cluster)
+        self._newcomers = Newcomers(cluster)
+        self._wait = False  # there are some in the window under way
+        self._waiting: dict[int, dict[str, Any]] = {}  # the books of windows with rows of newcomers
         self._workloads = Workloads(self.ledger, config.workloads.pairs)
         self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed, stages=stages)
         self._app = self._wire()
@@ -99,18 +103,32 @@ class Pipeline:
         return app
 
     def _batches(self, deltas: DeltaBatch) -> Iterator[Batch]:
-        """What sinks get: the deltas; with the last of a window the flows that they make, and their workloads."""
+        """What sinks get: the deltas; with the last of a window the flows that they make, and their workloads.
+
+        A window with a container that is seen for the first time, and not known yet, waits for the next one's.
+        """
         books = self._with_sinks(deltas.ledger)
         if "deltas" in self._wanted:
             yield replace(deltas, ledger=books)
         if self._wanted == {"deltas"}:
             return
         self._joiner.add(deltas)
+        self._wait |= self._newcomers.among(deltas.entities, deltas.window)
         if deltas.last:
-            flows = list(self._joiner.close(deltas.window, books))
+            yield from self._flows()
+            self._waiting[deltas.window] = books
+            if not self._wait:
+                yield from self._flows()
+            self._wait = False
+
+    def _flows(self) -> Iterator[Batch]:
+        """The flows, and workloads, of the windows that wait."""
+        for window, books in self._waiting.items():
+            flows = list(self._joiner.close(window, books))
             yield from flows
             if "workloads" in self._wanted:
                 yield from self._workloads.of(flows)
+        self._waiting.clear()
 
     def _with_sinks(self, books: dict[str, Any]) -> dict[str, Any]:
         """The node's books travel with a window's last message; those of what follows here join them."""
@@ -167,6 +185,8 @@ class Pipeline:
         """Returns when the actors have passed on all that the source sent, and sinks have taken what was recorded."""
         await asyncio.wait({source})
         await cast(Transport, self._app.transport).drain("tailrace.frames", "tailrace.deltas")
+        for batch in self._flows():
+            await self._fan_out.put(batch)
         if self._source.recorded:
             await self._fan_out.drained()
 

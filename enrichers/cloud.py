@@ -44,6 +44,7 @@ class CloudPlace:
         self._heard: float | None = None
         self._hits = self._misses = 0
         self.version = 0
+        self.live = False  # what it learns is told of the whole node
 
     async def start(self) -> None:
         """Begin to ask, if anybody is to be asked."""

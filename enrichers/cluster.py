@@ -46,6 +46,12 @@ class ClusterIdentity:
         container = self._lookup(KeyKind.CONTAINER, entity.get(_CONTAINER, ""), at_ns)
         return {**host, **container, **entity}
 
+    def awaits(self, entity: Entity, at_ns: int) -> bool:
+        """Whether a source that is heard has not told of the container of such an end, and may in a moment."""
+        container = entity.get(_CONTAINER, "")
+        asked = (e for e in self._enrichers if KeyKind.CONTAINER in e.kinds and e.live)
+        return bool(container) and any(not e.lookup(KeyKind.CONTAINER, container, at_ns) for e in asked)
+
     def stranger(self, address: str, at_ns: int) -> Entity:
         """Who had an address at that time; empty if nobody knows."""
         return self._lookup(KeyKind.ADDRESS, address, at_ns)

@@ -47,6 +47,11 @@ class Containers:
         """Grows with what is learnt of containers."""
         return self._intervals.version
 
+    @property
+    def live(self) -> bool:
+        """Whether Docker is heard."""
+        return self._watch is not None and self._watch.connected
+
     async def start(self) -> None:
         """Begin to watch Docker, if it is to be watched."""
         if self._watch:

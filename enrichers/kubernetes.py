@@ -49,6 +49,11 @@ class Kubernetes:
         """Grows whenever an answer may have changed."""
         return self._model.identities.version
 
+    @property
+    def live(self) -> bool:
+        """Whether the API server is heard."""
+        return self._following is not None and not self._model.identities.away
+
     async def start(self) -> None:
         """Begins to follow the API server, if that is wanted.
 

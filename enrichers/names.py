@@ -88,6 +88,7 @@ class ConfiguredNames:
     name = "names"
     kinds = frozenset({KeyKind.ADDRESS})
     version = 0
+    live = False
 
     def __init__(self, names: Mapping[str, str], *, entries: int = IDENTITIES) -> None:
         self._named: dict[_Network, str] = {}

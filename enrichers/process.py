@@ -67,6 +67,11 @@ class Processes:
         """Grows when somebody who was asked for in vain is found, or a known process runs another program."""
         return self._version
 
+    @property
+    def live(self) -> bool:
+        """Never: executions come with the sockets' events."""
+        return False
+
     async def start(self) -> None:
         """Begin to watch /proc."""
         await asyncio.to_thread(self._users.refresh)  # what is asked for soon has names of users already

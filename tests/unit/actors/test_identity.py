@@ -29,6 +29,10 @@ class Cluster:
         pod = self.pods.get(entity.get("container.id", ""))
         return {**entity, "k8s.pod.name": pod} if pod else entity
 
+    def awaits(self, entity: Entity, at_ns: int) -> bool:
+        """Nobody."""
+        return False
+
     def stranger(self, address: str, at_ns: int) -> Entity:
         """The pod that had the address last."""
         held = [pod for since, pod in self.addresses.get(address, []) if since * 10**9 <= at_ns]
