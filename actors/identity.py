@@ -14,6 +14,8 @@ from engine.enricher import Entity
 
 #: Windows for which a stranger's address is looked up again.
 PATIENCE: Final = 2
+#: Entities of nodes of which the number is remembered.
+LEARNT: Final = 65_536
 #: The node that an end's own kernel runs on.
 HOST: Final = "host.name"
 #: How an entity was found, where it is not by the end's own socket.
@@ -48,13 +50,22 @@ class Identity:
     def __init__(self, cluster: Cluster | None) -> None:
         self._cluster = cluster
         self.numbers: Numbers[_Items] = Numbers(())
+        #: By node and ``id`` of an entity: its number, and itself, so that no other can have that ``id``.
+        self._learnt: dict[tuple[str, int], tuple[int, Entity]] = {}
         self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
 
     def learn(self, batch: DeltaBatch) -> np.ndarray:
         """The number of each of the batch's entities, which are at home on its node; uint32."""
-        host = {HOST: batch.node}
-        found = [self.numbers.number(_items({**host, **entity})) for entity in batch.entities]
-        return np.array(found, np.uint32)
+        if len(self._learnt) > LEARNT:
+            self._learnt.clear()
+        return np.array([self._number(batch.node, entity) for entity in batch.entities], np.uint32)
+
+    def _number(self, node: str, entity: Entity) -> int:
+        learnt = self._learnt.get((node, id(entity)))
+        if learnt is None:
+            learnt = self.numbers.number(_items({HOST: node, **entity})), entity
+            self._learnt[node, id(entity)] = learnt
+        return learnt[0]
 
     def find_strangers(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
         """Looks up who has the address of this end of flows, of which no socket reports."""
@@ -77,10 +88,10 @@ class Identity:
 
     def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:
         """What these numbers stand for."""
-        return [self._entity(number, (window + 1) * SECOND_NS) for number in numbers]
-
-    def _entity(self, number: int, at_ns: int) -> Entity:
         version = self._cluster.version if self._cluster else 0
+        return [self._entity(number, version, (window + 1) * SECOND_NS) for number in numbers]
+
+    def _entity(self, number: int, version: int, at_ns: int) -> Entity:
         asked, entity = self._known.get(number, (-1, {}))
         if asked != version:
             entity = dict(self.numbers.values[number])
@@ -91,6 +102,7 @@ class Identity:
 
     def release(self, in_use: np.ndarray) -> None:
         """Gives up all numbers but those ``in_use``."""
+        self._learnt.clear()
         for number in self.numbers.release(in_use):
             self._known.pop(number, None)
 

@@ -1,6 +1,8 @@
 """Numbers in place of names in the joiner: nodes, cgroup paths, entities; and back into tables of batches."""
 
 import zlib
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,7 +18,16 @@ from engine.flow_batch import NOWHERE as NOWHERE_NODE
 from engine.flow_batch import Node
 from engine.flow_schema import SIDES
 from engine.ledger import Stage
+from engine.partition import block_of
 from engine.schema import DELTA_COLUMNS, Columns
+
+#: Rows joined at once, about: columns of them stay in the processor's cache.
+BLOCK_ROWS: Final = 131_072
+#: Blocks of one window at most.
+BLOCKS: Final = 64
+
+#: What rows have beside the columns of deltas; see ``Rows``.
+_HEAD: Final = {"node": "<u4", "crc": "<u4", "seq": "<u8"}
 
 CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
 NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
@@ -76,25 +87,49 @@ class Names:
         self._starts[batch.node] = number
         return number
 
-    def rows(self, batches: list[DeltaBatch]) -> Rows:
-        """The rows of all batches, with the joiner's numbers."""
-        columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in DELTA_COLUMNS}
+    def rows(self, batches: list[DeltaBatch], block_rows: int = BLOCK_ROWS) -> Iterator[Rows]:
+        """The rows of all batches, with the joiner's numbers; both ends of a connection come at once.
+
+        :param block_rows: that come at once, about.
+        """
         self._make_room()
-        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self.identity.learn)):
-            columns[name] = np.concatenate([numbers(batch)[batch.columns[name]] for batch in batches])
         chains, shifts = Chains.joined([batch.chains for batch in batches])
-        counts = [len(batch) for batch in batches]
-        if len(chains) > 1:
-            shift = np.repeat(np.array(shifts, np.uint32), counts)
-            columns["nat.index"] = np.where(columns["nat.index"], columns["nat.index"] + shift, 0)
-        return Rows(
-            columns,
-            np.repeat(np.array([self._node(batch) for batch in batches], np.uint32), counts),
-            np.repeat(np.array([zlib.crc32(batch.node.encode()) for batch in batches], np.uint32), counts),
-            np.repeat(np.array([batch.seq for batch in batches], np.uint64), counts),
-            chains,
-        )
+        parts = [self._numbered(batch, shift) for batch, shift in zip(batches, shifts, strict=True)]
+        blocks = min(BLOCKS, -(-sum(map(len, batches)) // block_rows))
+        groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
+        for group in groups:
+            columns = {name: np.concatenate([part[name] for part in group]) for name in group[0]}
+            node, crc, seq = (columns.pop(name) for name in _HEAD)
+            yield Rows(columns, node, crc, seq, chains)
+
+    def _numbered(self, batch: DeltaBatch, shift: int) -> Columns:
+        """The batch's columns with the joiner's numbers, and ``_HEAD``.
+
+        :param shift: by how much numbers of chains grow.
+        """
+        head = (self._node(batch), zlib.crc32(batch.node.encode()), batch.seq)
+        columns = {name: batch.columns[name] for name in DELTA_COLUMNS}
+        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self.identity.learn)):
+            columns[name] = numbers(batch)[columns[name]]
+        if shift:
+            chains = columns["nat.index"]
+            columns["nat.index"] = np.where(chains, np.add(chains, np.uint32(shift)), np.uint32(0))
+        kinds = _HEAD.items()
+        return columns | {
+            name: np.full(len(batch), value, kind) for value, (name, kind) in zip(head, kinds, strict=True)
+        }
 
     def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
         """The number of each of the batch's paths; at least one."""
         return np.array([self._paths.number(path) for path in batch.cgroups] or [0], np.uint32)
+
+
+def _divided(columns: Columns, blocks: int) -> list[Columns]:
+    """The rows of each block."""
+    places = block_of(columns, blocks)
+    order = np.argsort(places, kind="stable")
+    ends = np.cumsum(np.bincount(places, minlength=blocks)).tolist()
+    ordered = {name: column.take(order) for name, column in columns.items()}
+    return [
+        {name: column[begin:end] for name, column in ordered.items()} for begin, end in pairwise([0, *ends])
+    ]

@@ -1,6 +1,7 @@
 """The joiner: delta rows of both ends of connections in, one flow row per connection and second out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from actors.resolver import callers
 from actors.tuple_index import NOWHERE, make_keys
 from engine.batch import DeltaBatch
 from engine.chains import Chains
-from engine.flow_batch import FlowBatch, Node, flow_chunks
+from engine.flow_batch import FlowBatch, Node, published
 from engine.flow_schema import empty_flows
 from engine.ledger import Ledger
 from engine.schema import Columns, flags
@@ -63,30 +64,29 @@ class Joiner:
     def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[FlowBatch]:
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
-        parts = list(self._join(self._names.rows(batches), window)) if batches else []
-        columns = _concatenated(parts)
-        # before flows that have ended, and their hops, are forgotten
-        chains = _chain_table(self._table, columns)
-        self._table.expire(window)
-        columns, paths, nodes, entities = self._names.tables(columns, window)
-        whole = FlowBatch(
+        head = FlowBatch(
             *self._name,
             self._seq,
             window,
-            columns,
-            paths,
-            nodes,
-            chains,
-            entities,
+            empty_flows(),
             open_sockets=max((batch.open_sockets for batch in batches), default=0),
             ledger=ledger or {},
         )
-        for batch in flow_chunks(whole):
+        blocks = [self._block(head, rows) for rows in self._names.rows(batches)] if batches else [head]
+        self._table.expire(window)
+        for batch in published(blocks):
             self._seq = batch.seq + 1
             yield batch
         rows = sum(map(len, batches))
         self._stage.queued -= rows
         self._stage.delivered += rows
+
+    def _block(self, head: FlowBatch, rows: Rows) -> FlowBatch:
+        """The flows of some rows, with the tables of what they point into, in a batch like ``head``."""
+        columns = _concatenated(list(self._join(rows, head.window)))
+        chains = _chain_table(self._table, columns)
+        columns, paths, nodes, entities = self._names.tables(columns, head.window)
+        return replace(head, columns=columns, cgroups=paths, nodes=nodes, chains=chains, entities=entities)
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns, those of earlier seconds first; several rows of a socket in one second come apart."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 import msgpack
@@ -24,6 +25,8 @@ _ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
 _ROW_BYTES = sum(np.dtype(kind).itemsize for kind in DELTA_COLUMNS.values())
 
 
+#: Entities of messages that are remembered.
+ENTITIES = 16_384
 #: A table of entities in which there is nobody.
 NOBODY: Sequence[Entity] = ({},)
 
@@ -37,7 +40,6 @@ _HEAD = (
     "chunks",
     "open_sockets",
     "ledger",
-    "entities",
     "via",
 )
 
@@ -65,7 +67,7 @@ class _Message(msgspec.Struct):
     open_sockets: Count
     ledger: dict[str, Any]
     chains: dict[str, memoryview] = {}
-    entities: list[dict[str, str]] = msgspec.field(default_factory=lambda: [{}])
+    entities: list[msgspec.Raw] = msgspec.field(default_factory=lambda: [msgspec.Raw(b"\x80")])
     via: int = -1
 
     def complaint(self, columns: Columns) -> str:
@@ -95,6 +97,13 @@ class _Message(msgspec.Struct):
 
 
 _DECODER = msgspec.msgpack.Decoder(_Message)
+_ENTITY_DECODER = msgspec.msgpack.Decoder(dict[str, str])
+
+
+@lru_cache(ENTITIES)
+def _entity(data: bytes) -> Entity:
+    """Each message names the same few, and names them alike: one object for each, which nobody changes."""
+    return _ENTITY_DECODER.decode(data)
 
 
 @dataclass(frozen=True)
@@ -158,13 +167,15 @@ class DeltaBatch:
                 name: np.frombuffer(message.columns[name], kind) for name, kind in DELTA_COLUMNS.items()
             }
             chains = message.tables(columns)
+            entities = [_entity(bytes(raw)) for raw in message.entities]
         except KeyError as error:
             raise BadBatch(f"column {error} is missing") from error
         except BadBatch:
             raise
         except (ValueError, RecursionError) as error:  # msgspec's errors and numpy's are ValueErrors
             raise BadBatch(f"no delta batch: {error}") from error
-        return cls(**{name: getattr(message, name) for name in _HEAD}, columns=columns, chains=chains)
+        head = {name: getattr(message, name) for name in _HEAD}
+        return cls(**head, columns=columns, chains=chains, entities=entities)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows as plain types, for those who want them: addresses and names as text, flags as numbers."""

@@ -95,8 +95,19 @@ class FlowBatch:
 
 def flow_chunks(batch: FlowBatch, rows: int = CHUNK_ROWS) -> Iterator[FlowBatch]:
     """``batch`` in pieces of at most ``rows`` rows, at least one, numbered; the ledger in the last."""
-    chunks = max(1, -(-len(batch) // rows))
-    for chunk in range(chunks):
-        part = batch.take(slice(chunk * rows, (chunk + 1) * rows))
-        ledger = batch.ledger if chunk == chunks - 1 else {}
-        yield replace(part, seq=batch.seq + chunk, chunk=chunk, chunks=chunks, ledger=ledger)
+    return published([batch], rows)
+
+
+def published(batches: Sequence[FlowBatch], rows: int = CHUNK_ROWS) -> Iterator[FlowBatch]:
+    """Batches with the flows of one window as one publication: in pieces as ``flow_chunks`` gives them.
+
+    :param batches: at least one; number and ledger are those of the first.
+    """
+    first = batches[0]
+    places = [
+        (batch, slice(begin, begin + rows)) for batch in batches for begin in range(0, len(batch), rows)
+    ] or [(first, slice(0))]
+    for chunk, (batch, some) in enumerate(places):
+        ledger = first.ledger if chunk == len(places) - 1 else {}
+        number = first.seq + chunk
+        yield replace(batch.take(some), seq=number, chunk=chunk, chunks=len(places), ledger=ledger)

@@ -18,9 +18,18 @@ def partition_of(columns: Columns, partitions: int) -> np.ndarray:
 
     The mixing is the finalizer of MurmurHash3 (64 bit). Other programs may compute it; it never changes.
     """
+    return (_hashed(columns) % np.uint64(partitions)).astype(np.uint32)
+
+
+def block_of(columns: Columns, blocks: int) -> np.ndarray:
+    """One of so many parts of a partition for each row, both ends of a connection in the same; shape (n,), uint8."""
+    return ((_hashed(columns) >> np.uint64(32)) * np.uint64(blocks) >> np.uint64(32)).astype(np.uint8)
+
+
+def _hashed(columns: Columns) -> np.ndarray:
     ends = _endpoint(columns["connection.source.address"], columns["connection.source.port"])
     ends += _endpoint(columns["connection.destination.address"], columns["connection.destination.port"])
-    return (_mix(ends) % np.uint64(partitions)).astype(np.uint32)
+    return _mix(ends)
 
 
 def _endpoint(addresses: Column, ports: Column) -> np.ndarray:
