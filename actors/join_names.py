@@ -47,7 +47,7 @@ class Names:
         self._stage = stage
         self._paths = Numbers("")
         self._nodes = Numbers(NOWHERE_NODE)
-        self._starts: dict[str, int] = {}  # the newest of each node
+        self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
         self.identity = Identity(cluster)
 
     def tables(self, columns: Columns, window: int) -> tuple[Columns, list[str], list[Node], list[Entity]]:
@@ -66,7 +66,7 @@ class Names:
         if self.identity.numbers.full:
             self.identity.release(self._table.in_use("entity.index"))
         if self._nodes.full:
-            newest = np.fromiter(self._starts.values(), np.uint32)
+            newest = np.array([number for number, _ in self._starts.values()], np.uint32)
             in_use = np.concatenate((self._table.in_use("node"), newest))
             self._places.forget(self._nodes.release(in_use))
         for name, numbers in (
@@ -78,13 +78,14 @@ class Names:
             numbers.refused = 0
 
     def _node(self, batch: DeltaBatch) -> int:
-        """The number of the batch's node; of an earlier start of it nothing is left."""
+        """The number of the batch's node; of an earlier start of it nothing is left, but what comes of it late."""
         number = self._nodes.number(Node(batch.node, batch.boot))
-        before = self._starts.get(batch.node, number)
-        if before != number:
-            self._table.forget_node(before)
-            self._stage.note("restarts")
-        self._starts[batch.node] = number
+        newest, window = self._starts.get(batch.node, (number, batch.window))
+        if newest == number or batch.window >= window:
+            if newest != number:
+                self._table.forget_node(newest)
+                self._stage.note("restarts")
+            self._starts[batch.node] = number, batch.window
         return number
 
     def rows(self, batches: list[DeltaBatch], block_rows: int = BLOCK_ROWS) -> Iterator[Rows]:

@@ -9,9 +9,9 @@ import msgspec
 
 from actors.joiner import Joiner
 from actors.nat import NatTable
-from actors.partition_join import PartitionJoin
 from actors.rekey import Rekeyer
 from actors.resolver import Resolver
+from actors.window_join import WindowJoin
 from benchmarks.children import alone
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.figure import Reading
@@ -45,15 +45,15 @@ def joined(count: int) -> float:
     columns = Connections(count // 2, rewritten=False).ends()
     Resolver(count, entries).resolve(columns, FIRST_WINDOW)
     stage = ledger.stage("join", "rows")
-    joiner = Joiner("partition-0", "boot", ledger)
-    join = PartitionJoin(0, 1, joiner, Rekeyer(entries), stage, WAIT_SECONDS)
+    joiner = Joiner("engine", "boot", ledger)
+    join = WindowJoin(1, joiner, Rekeyer(entries), stage, WAIT_SECONDS)
 
     def second(window: int) -> float:
         messages, flows, now = sent(columns, window), list[FlowBatch](), time.monotonic()
 
         def work() -> None:
             for message in messages:
-                join.add(DeltaBatch.decode(message), message, now)
+                join.add(DeltaBatch.decode(message), 0, message, now)
             assert not list(join.moving(now + WAIT_SECONDS))
             for number in join.due(now + WAIT_SECONDS):
                 flows.extend(join.close(number)[0])

@@ -10,9 +10,9 @@ import numpy as np
 from actors.joiner import Joiner
 from actors.nat import NatTable
 from actors.owners import Owners
-from actors.partition_join import PartitionJoin
 from actors.rekey import Rekeyer
 from actors.resolver import Resolver
+from actors.window_join import WindowJoin
 from actors.workloads import Workloads
 from benchmarks.children import alone
 from benchmarks.connections import FIRST_WINDOW, Connections
@@ -113,8 +113,8 @@ def whole_way(count: int) -> float:
     columns["entity.index"] = np.add(columns["cgroup.index"], np.uint32(1))
     entities = [{}, *map(entity_of, range(PROCESSES))]
     cluster = ClusterIdentity([ConfiguredNames({"10.0.0.0/8": "inside"})])
-    joiner = Joiner("partition-0", "boot", ledger, max(262_144, count), cluster)
-    join = PartitionJoin(0, 1, joiner, Rekeyer(entries), ledger.stage("join", "rows"), WAIT_SECONDS)
+    joiner = Joiner("engine", "boot", ledger, max(262_144, count), cluster)
+    join = WindowJoin(1, joiner, Rekeyer(entries), ledger.stage("join", "rows"), WAIT_SECONDS)
     workloads = Workloads(ledger, 50_000)
 
     def second(window: int) -> float:
@@ -122,7 +122,7 @@ def whole_way(count: int) -> float:
 
         def work() -> None:
             for message in messages:
-                join.add(DeltaBatch.decode(message), message, now)
+                join.add(DeltaBatch.decode(message), 0, message, now)
             assert not list(join.moving(now + WAIT_SECONDS))
             for number in join.due(now + WAIT_SECONDS):
                 flows.extend(join.close(number)[0])

@@ -54,7 +54,7 @@ def flows(*, processes: bool) -> FlowBatch:
     columns["connection.closed"][:] = random.random(ROWS) < 0.1
     columns["connection.connect_latency_ns"][:] = random.integers(1, 10**8, ROWS)
     entities = [{}, *(_entity(number, processes=processes) for number in range(WORKLOADS))]
-    return FlowBatch("partition-0", "boot", 0, 1, columns, entities=entities)
+    return FlowBatch("engine", "boot", 0, 1, columns, entities=entities)
 
 
 def _entity(number: int, *, processes: bool) -> Entity:

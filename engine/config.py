@@ -106,7 +106,8 @@ class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How the two ends of connections are put together.
 
-    :param flows: connections known at once; past it those that ended make room, then those longest silent.
+    :param flows: connections known at once, by an engine so many for each partition there is; past it those that
+        ended make room, then those longest silent.
     :param wait_seconds: for which an engine waits, from a second's first report on, for those of other nodes.
     """
 

@@ -32,7 +32,7 @@ NOWHERE: Final = Node("", "")
 class FlowBatch:
     """Flows of one window, joined in one place.
 
-    :param node: where they were joined: the node's name, or that of the engine's partition.
+    :param node: where they were joined: the node's name, or ``engine``.
     :param boot: the start of Tailrace there; with ``node`` and ``seq`` it names the batch.
     :param window: the second since the epoch in which the rows happened, whole.
     :param chunk: this batch's place among the ``chunks`` of one publication of the window.

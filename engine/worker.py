@@ -16,8 +16,8 @@ from faust.types import EventT, StreamT
 from actors.fanout import FanOut
 from actors.joiner import Joiner
 from actors.nat import NatTable
-from actors.partition_join import PartitionJoin
 from actors.rekey import Rekeyer
+from actors.window_join import WindowJoin
 from actors.workloads import Workloads
 from engine.batch import BadBatch, DeltaBatch
 from engine.config import Config
@@ -43,6 +43,8 @@ FLUSH_SECONDS = 1.0
 PASS_SECONDS = 0.05
 #: Messages held at most; past it no more are read until some have been joined.
 HELD_MESSAGES = 4096
+#: Connections that an engine can know at once.
+MOST_FLOWS = 1 << 24
 
 Origin = tuple[str, str, int, int]
 
@@ -101,7 +103,7 @@ class Engine:
         self._rewrites = NatTable(config.nat.entries, self.ledger.stage("nat", "entries"))
         self._feed = NatFeed(connection_of(url), self._rewrites)
         self._cluster = cluster_identity(config)
-        self._joins: dict[int, PartitionJoin] = {}
+        self._join: WindowJoin | None = None
         self._passing = asyncio.Lock()
         self._boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
         self._stopping = asyncio.Event()
@@ -150,19 +152,15 @@ class Engine:
             event.ack()
             return
         self._books.queued += 1
-        self._join(partition).add(batch, event, time.monotonic())
+        self._join = self._join or self._joined()
+        self._join.add(batch, partition, event, time.monotonic())
 
-    def _join(self, partition: int) -> PartitionJoin:
-        join = self._joins.get(partition)
-        if join is None:
-            name, settings = f"partition-{partition}", self._config.join
-            joiner = Joiner(name, self._boot, self.ledger, settings.flows, self._cluster)
-            partitions = self._transport.backend.partitions(DELTAS) or 1
-            stage = self.ledger.stage("join", "rows")
-            rekeyer = Rekeyer(self._rewrites)
-            join = PartitionJoin(partition, partitions, joiner, rekeyer, stage, settings.wait_seconds)
-            self._joins[partition] = join
-        return join
+    def _joined(self) -> WindowJoin:
+        settings, stage = self._config.join, self.ledger.stage("join", "rows")
+        partitions = self._transport.backend.partitions(DELTAS) or 1
+        flows = min(settings.flows * partitions, MOST_FLOWS)
+        joiner = Joiner("engine", self._boot, self.ledger, flows, self._cluster)
+        return WindowJoin(partitions, joiner, Rekeyer(self._rewrites), stage, settings.wait_seconds)
 
     async def _keep_passing_on(self) -> None:
         while True:
@@ -172,12 +170,13 @@ class Engine:
     async def _pass_on(self) -> None:
         """Sends rows to where they belong, and joins what waits for no more; at the end nothing waits."""
         async with self._passing:
+            if self._join is None:
+                return
             hurry = math.inf if self._stopping.is_set() else 0
-            for join in list(self._joins.values()):
-                for place, batch in list(join.moving(time.monotonic() + hurry)):
-                    await self._deltas.send(value=batch.encode(), partition=place)
-                for window in join.due(time.monotonic() + hurry):
-                    await self._finish(*join.close(window))
+            for place, batch in list(self._join.moving(time.monotonic() + hurry)):
+                await self._deltas.send(value=batch.encode(), partition=place)
+            for window in self._join.due(time.monotonic() + hurry):
+                await self._finish(*self._join.close(window))
 
     async def _finish(self, flows: list[FlowBatch], events: list[EventT[bytes]]) -> None:
         workloads = self._workloads.of(flows) if "workloads" in self._wanted else []

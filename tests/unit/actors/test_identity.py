@@ -132,6 +132,18 @@ def test_a_node_that_starts_again_leaves_nothing_behind() -> None:
     assert ledger.stages["join"].noted["restarts"] == 1
 
 
+def test_what_comes_late_of_an_earlier_start_forgets_nothing() -> None:
+    """Partitions are not read equally far: a second of before the new start may come after one of it."""
+    ledger = Ledger()
+    joiner = Joiner("site", "boot", ledger, 64)
+    flows(joiner, replace(batch(9, client()), boot="a2"))
+    late = client() | {"network.local.port": 50000, "socket.generation": 7}
+    flows(joiner, replace(batch(8, late), boot="a1"))
+    (flow,) = flows(joiner, replace(batch(10, client()), boot="a2"))
+    assert (flow["connection.opened"], flow["client.boot"], len(joiner)) == (0, "a2", 2)
+    assert ledger.stages["join"].noted["restarts"] == 0
+
+
 def test_numbers_are_bounded_and_used_again() -> None:
     """At the limit a new value has no number, counted; what is released makes room."""
     numbers = Numbers("", limit=16)

@@ -1,11 +1,11 @@
-"""A partition's seconds: held until all reports may be there, moved where they belong, joined."""
+"""An engine's seconds: held until all reports may be there, moved where they belong, joined."""
 
 from typing import Any
 
 from actors.joiner import Joiner
 from actors.nat import NatTable
-from actors.partition_join import PartitionJoin
 from actors.rekey import Rekeyer
+from actors.window_join import WindowJoin
 from engine.batch import DeltaBatch
 from engine.flow_schema import FlowEvidence
 from engine.ledger import Ledger, Stage
@@ -19,19 +19,13 @@ GATEWAY = ("192.0.2.1", 61000)
 
 
 class Site:
-    """All partitions of one engine, and what nodes announced."""
+    """One engine with all partitions, and what nodes announced."""
 
     def __init__(self, wait: float = 2.0) -> None:
         self.ledger = Ledger()
         self.table = NatTable(64, Stage("entries"))
-        stage = self.ledger.stage("join", "rows")
-        rekeyer = Rekeyer(self.table)
-        self.joins = {
-            number: PartitionJoin(
-                number, PARTITIONS, Joiner(f"p{number}", "boot", self.ledger, 16), rekeyer, stage, wait
-            )
-            for number in range(PARTITIONS)
-        }
+        joiner, stage = Joiner("engine", "boot", self.ledger, 64), self.ledger.stage("join", "rows")
+        self.join = WindowJoin(PARTITIONS, joiner, Rekeyer(self.table), stage, wait)
 
     def announce(self, called: tuple[End, End], seen: tuple[End, End]) -> None:
         """A node's entry, by way of a table of its own."""
@@ -42,23 +36,22 @@ class Site:
     def take(self, batch: DeltaBatch, now: float) -> None:
         """Where its rows belong as far as its own node knows."""
         place = int(partition_of(batch.columns, PARTITIONS)[0])
-        self.joins[place].add(batch, (batch.node, batch.seq), now)
+        self.join.add(batch, place, (batch.node, batch.seq), now)
 
     def move(self, now: float) -> int:
         """Rows that went to other partitions."""
-        moved = [part for join in self.joins.values() for part in join.moving(now)]
+        moved = list(self.join.moving(now))
         for place, batch in moved:
-            self.joins[place].add(batch, None, now)
+            self.join.add(batch, place, None, now)
         return sum(len(batch) for _, batch in moved)
 
     def close(self, now: float) -> tuple[list[dict[str, Any]], list[Any]]:
         """Flows and tokens of what waits for no more."""
         flows, tokens = list[dict[str, Any]](), list[Any]()
-        for join in self.joins.values():
-            for number in join.due(now):
-                batches, more = join.close(number)
-                flows += [row for batch in batches for row in batch.rows()]
-                tokens += [token for token in more if token]
+        for number in self.join.due(now):
+            batches, more = self.join.close(number)
+            flows += [row for batch in batches for row in batch.rows()]
+            tokens += [token for token in more if token]
         return flows, tokens
 
 
@@ -126,12 +119,27 @@ def test_what_is_behind_is_caught_up_with() -> None:
     assert len(flows) == 5
 
 
+def test_a_partition_that_lags_hurries_nobody() -> None:
+    """While an engine catches up, one partition may be read far ahead: seconds wait for the others they came from."""
+    site, other = Site(wait=2.0), ("10.1.0.7", 8080)
+    places = {int(partition_of(batch_of([client(to)], 1).columns, PARTITIONS)[0]) for to in (SERVER, other)}
+    assert len(places) == 2
+    for window in range(100, 110):
+        site.take(batch_of([client(SERVER)], window, node="a", seq=window), 0.0)
+    site.take(batch_of([client(other)], 100, node="b", seq=1), 0.0)
+    _, tokens = site.close(0.1)
+    assert [token[1] for token in tokens] == [101, 102, 103, 104]
+    for window in range(101, 110):
+        site.take(batch_of([client(other)], window, node="b", seq=window), 0.1)
+    _, tokens = site.close(0.2)
+    assert sorted(token[1] for token in tokens) == [1, 100, 101, 102, 103, 104]
+
+
 def test_the_books_of_nodes_go_on() -> None:
     """A node's ledger that came with its deltas reaches the sinks under its name, with no rows."""
     site = Site()
     site.take(batch_of([client(SERVER)], 5, node="a", ledger={"kernel": {"received": 1}}), 0.0)
-    (join,) = [join for join in site.joins.values() if join.due(9.0)]
-    batches, _ = join.close(5)
+    batches, _ = site.join.close(5)
     assert [(batch.node, len(batch), batch.ledger) for batch in batches if batch.ledger] == [
         ("a", 0, {"kernel": {"received": 1}})
     ]
