@@ -50,22 +50,29 @@ class Identity:
     def __init__(self, cluster: Cluster | None) -> None:
         self._cluster = cluster
         self.numbers: Numbers[_Items] = Numbers(())
-        #: By node and ``id`` of an entity: its number, and itself, so that no other can have that ``id``.
-        self._learnt: dict[tuple[str, int], tuple[int, Entity]] = {}
+        self._learnt: dict[str, dict[int, int]] = {}  # by node and ``id`` of an entity
+        self._held: list[Entity] = []  # those entities: no other can have their ``id``
         self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
 
     def learn(self, batch: DeltaBatch) -> np.ndarray:
         """The number of each of the batch's entities, which are at home on its node; uint32."""
-        if len(self._learnt) > LEARNT:
-            self._learnt.clear()
-        return np.array([self._number(batch.node, entity) for entity in batch.entities], np.uint32)
+        learnt = self._learnt.setdefault(batch.node, {})
+        found = list(map(learnt.get, map(id, batch.entities)))
+        if None in found:
+            found = [self._learn(batch.node, entity) for entity in batch.entities]
+        return np.array(found, np.uint32)
 
-    def _number(self, node: str, entity: Entity) -> int:
-        learnt = self._learnt.get((node, id(entity)))
-        if learnt is None:
-            learnt = self.numbers.number(_items({HOST: node, **entity})), entity
-            self._learnt[node, id(entity)] = learnt
-        return learnt[0]
+    def _learn(self, node: str, entity: Entity) -> int:
+        if len(self._held) >= LEARNT:
+            self._forget_learnt()
+        number = self.numbers.number(_items({HOST: node, **entity}))
+        self._learnt.setdefault(node, {})[id(entity)] = number
+        self._held.append(entity)
+        return number
+
+    def _forget_learnt(self) -> None:
+        self._learnt.clear()
+        self._held.clear()
 
     def find_strangers(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
         """Looks up who has the address of this end of flows, of which no socket reports."""
@@ -102,7 +109,7 @@ class Identity:
 
     def release(self, in_use: np.ndarray) -> None:
         """Gives up all numbers but those ``in_use``."""
-        self._learnt.clear()
+        self._forget_learnt()
         for number in self.numbers.release(in_use):
             self._known.pop(number, None)
 

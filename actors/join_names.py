@@ -122,7 +122,7 @@ class Names:
 
     def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
         """The number of each of the batch's paths; at least one."""
-        return np.array([self._paths.number(path) for path in batch.cgroups] or [0], np.uint32)
+        return self._paths.all(batch.cgroups or [""])
 
 
 def _divided(columns: Columns, blocks: int) -> list[Columns]:

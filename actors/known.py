@@ -42,6 +42,13 @@ class Numbers(Generic[Value]):
             number = self._new(value)
         return number
 
+    def all(self, values: Iterable[Value]) -> np.ndarray:
+        """The numbers of these values, nearly all of which are known; uint32."""
+        found = list(map(self._numbers.get, values := list(values)))
+        if None in found:
+            found = list(map(self.number, values))
+        return np.array(found, np.uint32)
+
     def _new(self, value: Value) -> int:
         if self._free:
             number = self._free.pop()

@@ -22,7 +22,7 @@ SETTLE_SHARE: Final = 0.5
 #: what is behind is caught up with.
 AHEAD: Final = 2
 #: Rows held at most, about 300 bytes each; past it the oldest window is closed at once.
-HELD_ROWS: Final = 2_000_000
+HELD_ROWS: Final = 4_000_000
 
 
 @dataclass

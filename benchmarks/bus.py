@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from faust.types import TP
@@ -35,17 +35,24 @@ def nats() -> Iterator[str]:
 
 def fill(url: str, messages: Sequence[bytes]) -> None:
     """Stores messages in the partitions of the deltas, as many as the URL says, each in turn."""
+    count = settings_of([URL(url)])[0].partitions or 1
+    fill_partitions(url, ((number % count, message) for number, message in enumerate(messages)))
+
+
+def fill_partitions(url: str, messages: Iterable[tuple[int, bytes]]) -> None:
+    """Stores messages of the deltas, each in its partition."""
     asyncio.run(_fill(url, messages))
 
 
-async def _fill(url: str, messages: Sequence[bytes]) -> None:
+async def _fill(url: str, messages: Iterable[tuple[int, bytes]]) -> None:
     log = NatsLog(*settings_of([URL(url)]))
     await log.start()
     try:
-        count = await log.create_topic(DELTAS, log.settings.partitions or 1)
-        await asyncio.gather(
-            *(_append(log, TP(DELTAS, number), messages[number::count]) for number in range(count))
-        )
+        await log.create_topic(DELTAS, log.settings.partitions or 1)
+        by_partition: dict[int, list[bytes]] = {}
+        for partition, message in messages:
+            by_partition.setdefault(partition, []).append(message)
+        await asyncio.gather(*(_append(log, TP(DELTAS, each), of) for each, of in by_partition.items()))
     finally:
         await log.stop()
 

@@ -21,8 +21,11 @@ CHUNK_ROWS = 3000
 MESSAGE_BYTES = 950_000
 #: Bytes of a message without rows and paths: names of columns, ledger.
 _FRAME_BYTES = 8192
+#: Rows that a reader takes at most.
+MOST_ROWS = 1 << 16
+#: Columns of zeros are views of it, and empty in a message.
+_ZEROS = bytes(16 * MOST_ROWS)
 _ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
-_ROW_BYTES = sum(np.dtype(kind).itemsize for kind in DELTA_COLUMNS.values())
 
 
 #: Entities of messages that are remembered.
@@ -61,7 +64,7 @@ class _Message(msgspec.Struct):
     window: Count
     chunk: Count
     chunks: Count
-    n: Count
+    n: Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)]
     columns: dict[str, memoryview]
     cgroups: list[str]
     open_sockets: Count
@@ -98,6 +101,19 @@ class _Message(msgspec.Struct):
 
 _DECODER = msgspec.msgpack.Decoder(_Message)
 _ENTITY_DECODER = msgspec.msgpack.Decoder(dict[str, str])
+
+
+def _written(column: Column) -> bytes:
+    return column.tobytes() if _holds(column) else b""
+
+
+def _holds(column: Column) -> bool:
+    """Whether anything in it is not 0."""
+    return bool(np.ascontiguousarray(column).view(np.uint8).any())
+
+
+def _read(data: memoryview, kind: str, rows: int) -> Column:
+    return np.frombuffer(data, kind) if len(data) else np.frombuffer(_ZEROS, kind, rows)
 
 
 @lru_cache(ENTITIES)
@@ -146,7 +162,7 @@ class DeltaBatch:
 
     def encode(self) -> bytes:
         """The message as `docs/schema.md` describes it."""
-        columns = {name: self.columns[name].tobytes() for name in DELTA_COLUMNS}
+        columns = {name: _written(self.columns[name]) for name in DELTA_COLUMNS}
         head = {"v": VERSION, "node": self.node, "boot": self.boot, "seq": self.seq, "window": self.window}
         part = {"chunk": self.chunk, "chunks": self.chunks, "n": len(self), "columns": columns}
         entities = [dict(entity) for entity in self.entities]
@@ -164,10 +180,10 @@ class DeltaBatch:
         try:
             message = _DECODER.decode(data)
             columns = {
-                name: np.frombuffer(message.columns[name], kind) for name, kind in DELTA_COLUMNS.items()
+                name: _read(message.columns[name], kind, message.n) for name, kind in DELTA_COLUMNS.items()
             }
             chains = message.tables(columns)
-            entities = [_entity(bytes(raw)) for raw in message.entities]
+            entities = list(map(_entity, map(bytes, message.entities)))
         except KeyError as error:
             raise BadBatch(f"column {error} is missing") from error
         except BadBatch:
@@ -209,10 +225,11 @@ def fitting(batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES) -> Iterator[Delta
 
     A single row is never divided, however long its path.
     """
+    row_bytes = sum(column.dtype.itemsize for column in batch.columns.values() if _holds(column))
     spans = [
         span
         for begin in range(0, max(1, len(batch)), CHUNK_ROWS)
-        for span in _spans(batch, begin, min(begin + CHUNK_ROWS, len(batch)), max_bytes)
+        for span in _spans(batch, begin, min(begin + CHUNK_ROWS, len(batch)), row_bytes, max_bytes)
     ]
     for chunk, (begin, end) in enumerate(spans):
         columns = {name: column[begin:end] for name, column in batch.columns.items()}
@@ -233,18 +250,20 @@ def fitting(batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES) -> Iterator[Delta
         )
 
 
-def _spans(batch: DeltaBatch, begin: int, end: int, max_bytes: int) -> Iterator[tuple[int, int]]:
+def _spans(
+    batch: DeltaBatch, begin: int, end: int, row_bytes: int, max_bytes: int
+) -> Iterator[tuple[int, int]]:
     """Rows ``begin`` to ``end`` in pieces that fit, by halving."""
     paths = sum(len(batch.cgroups[number].encode()) + 5 for number in _used(batch, begin, end).tolist())
     _, chains = batch.chains.used(batch.columns["nat.index"][begin:end])
     _, entities = used_entities(batch.entities, batch.columns["entity.index"][begin:end])
     tables = paths + chains.nbytes + sum(map(_entity_bytes, entities))
-    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * _ROW_BYTES + tables <= max_bytes:
+    if end - begin <= 1 or _FRAME_BYTES + (end - begin) * row_bytes + tables <= max_bytes:
         yield begin, end
         return
     middle = (begin + end) // 2
-    yield from _spans(batch, begin, middle, max_bytes)
-    yield from _spans(batch, middle, end, max_bytes)
+    yield from _spans(batch, begin, middle, row_bytes, max_bytes)
+    yield from _spans(batch, middle, end, row_bytes, max_bytes)
 
 
 def used_entities(entities: Sequence[Entity], index: Column) -> tuple[np.ndarray, Sequence[Entity]]:

@@ -23,6 +23,23 @@ def test_round_trip() -> None:
         assert back.columns[name].tobytes() == batch.columns[name].tobytes(), name
 
 
+def test_columns_of_zeros_take_no_room() -> None:
+    """They come back as they were; a message cannot ask for more rows than fit a reader's memory."""
+    batch = make_batch(100, seed=1)
+    names = ["tx_bytes", "network.peer.address", "process.comm"]
+    empty = replace(
+        batch, columns=batch.columns | {name: np.zeros_like(batch.columns[name]) for name in names}
+    )
+    message = msgpack.unpackb(empty.encode())
+    assert [message["columns"][name] for name in names] == [b"", b"", b""]
+    back = DeltaBatch.decode(empty.encode())
+    for name in DELTA_COLUMNS:
+        assert back.columns[name].tobytes() == empty.columns[name].tobytes(), name
+    columns = dict.fromkeys(DELTA_COLUMNS, b"")
+    with pytest.raises(BadBatch, match="65536"):
+        DeltaBatch.decode(msgpack.packb(message | {"n": 1 << 40, "columns": columns}))
+
+
 @pytest.mark.parametrize("rows", [0, 1, CHUNK_ROWS, CHUNK_ROWS + 1, 3 * CHUNK_ROWS])
 def test_chunks_add_up(rows: int) -> None:
     """Chunks are numbered, none is larger than the limit, and together they are the batch."""

@@ -1,0 +1,148 @@
+"""Rows per second of processor time on the whole way through an engine: from NATS to a sink that counts."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+import msgspec
+import numpy as np
+
+from actors.nat import NatTable
+from actors.resolver import Resolver
+from benchmarks.bus import fill_partitions, nats
+from benchmarks.children import alone
+from benchmarks.connections import FIRST_WINDOW, Connections
+from benchmarks.enrich_rate import PATHS, PROCESSES, entity_of, owned
+from benchmarks.figure import Bar, Reading
+from engine.batch import DeltaBatch, fitting
+from engine.commands.process import give_memory_back
+from engine.config import load_config
+from engine.ledger import Stage
+from engine.partition import by_partition
+from engine.schema import Columns, Role
+from engine.sink import Batch
+from engine.worker import PASS_SECONDS, Engine
+
+#: As a bus has them by default.
+PARTITIONS: Final = 8
+#: Rows offered in a second, and seconds.
+OFFERED: Final = {10_000: 200, 100_000: 20, 1_000_000: 4}
+_SETTINGS: Final = {
+    "TAILRACE_KUBERNETES_ENABLED": "off",
+    "TAILRACE_NAMES": "{10.0.0.0/8: inside}",
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """What an engine has to take.
+
+    :param bytes: that all connections moved.
+    """
+
+    url: str
+    rows: int
+    bytes: int
+
+
+class Nothing(msgspec.Struct):
+    """No settings."""
+
+
+class Counting:
+    """A sink that adds up what workloads moved.
+
+    :param wanted: bytes after which ``done`` is set.
+    """
+
+    Config: ClassVar[type[msgspec.Struct]] = Nothing
+
+    def __init__(self, wanted: int) -> None:
+        self.bytes = self.rows = 0
+        self.done = asyncio.Event()
+        self._wanted = wanted
+
+    async def open(self) -> None:
+        """Nothing."""
+
+    async def write(self, batch: Batch) -> None:
+        """Adds up."""
+        self.rows += len(batch)
+        self.bytes += int(batch.columns["bytes"].sum()) if len(batch) else 0
+        if self.bytes >= self._wanted:
+            self.done.set()
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+def resolved(count: int) -> Columns:
+    """Delta rows of a second, of both ends, as agents have them; the owners are the nodes' 400 processes."""
+    columns = owned(Connections(count // 2, rewritten=False).ends())
+    Resolver(count, NatTable(16, Stage("entries"))).resolve(columns, FIRST_WINDOW)
+    columns["entity.index"] = np.add(columns["cgroup.index"], np.uint32(1))
+    return columns
+
+
+def sent(columns: Columns, window: int) -> Iterator[tuple[int, bytes]]:
+    """The messages of a second of two nodes, with their partitions: one has the callers, the other the called."""
+    entities = [{}, *map(entity_of, range(PROCESSES))]
+    for role in (Role.CLIENT, Role.SERVER):
+        mine = columns["connection.role"] == role
+        part = {name: column[mine] for name, column in columns.items()}
+        seq = window * 1000
+        batch = DeltaBatch(role.name, "boot", seq, window, part, PATHS, entities=entities)
+        for partition, rows in by_partition(batch, PARTITIONS):
+            for chunk in fitting(replace(rows, seq=seq)):
+                seq = chunk.seq + 1
+                yield partition, chunk.encode()
+
+
+def whole_way(way: Way) -> float:
+    """Seconds of processor time from the first message read to the last row counted."""
+    give_memory_back()
+    return asyncio.run(_whole_way(way))
+
+
+async def _whole_way(way: Way) -> float:
+    sink = Counting(way.bytes)
+    engine = Engine(load_config(None, _SETTINGS), way.url, {"count": sink}, stage="workloads")
+    joined = engine.ledger.stage("join", "rows")
+    before = time.process_time()
+    running = asyncio.create_task(engine.run())
+    counted = asyncio.create_task(sink.done.wait())
+    await asyncio.wait({running, counted}, return_when=asyncio.FIRST_COMPLETED)
+    while not running.done() and joined.delivered < way.rows:  # noqa: ASYNC110 - a count sets no event
+        await asyncio.sleep(PASS_SECONDS)
+    taken = time.process_time() - before
+    engine.stop()
+    await running
+    counted.cancel()
+    assert sink.bytes == way.bytes, (sink.bytes, way.bytes)
+    assert joined.delivered == way.rows
+    return taken
+
+
+def rate(server: str, offered: int, seconds: int) -> float:
+    """Rows per second of processor time at so many rows a second."""
+    columns, url = resolved(offered), f"{server}/rate{offered}?partitions={PARTITIONS}"
+    windows = range(FIRST_WINDOW, FIRST_WINDOW + seconds)
+    fill_partitions(url, (message for window in windows for message in sent(columns, window)))
+    moved = int(columns["tx_bytes"][columns["connection.role"] == Role.CLIENT].sum()) * seconds
+    way = Way(url, offered * seconds, moved)
+    return way.rows / alone(whole_way, way)
+
+
+def measure() -> Iterator[Reading]:
+    """The rate, and how much dearer a row is at one number of rows a second than at another."""
+    rates = {}
+    for offered, seconds in OFFERED.items():
+        with nats() as server:
+            rates[offered] = rate(server, offered, seconds)
+    shown = "; ".join(f"{offered:,} a second: {found / 1e6:.2f} M rows/s" for offered, found in rates.items())
+    note = f"NATS, decode, NAT, pair, enrich, workloads, a counting sink. {shown}"
+    yield Reading(min(rates.values()), "rows/s", Bar(at_least=5e5), note=note)
+    dearest = max(rates.values()) / min(rates.values())
+    yield Reading(dearest, "x", Bar(at_most=1.1), note="dearest row over cheapest")
