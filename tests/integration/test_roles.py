@@ -244,7 +244,7 @@ async def test_messages_fit_a_server_that_takes_little(tmp_path: Path) -> None:
             source.second(5000)
             await sink.until(lambda: sink.bytes >= 5001)
         assert subject.ledger.stages["outbox"].dropped.total() == 0
-        assert len(sink.messages) > 10
+        assert len(sink.messages) > 6
     finally:
         server.remove()
 
