@@ -26,7 +26,7 @@ class Ends:
         self._numbers: dict[Workload, int] = {}
         self._places: dict[tuple[str, str], int] = {}
         entities, rows = _entities(batches, f"{side}.entity.index")
-        found = [names.of(entity) for entity in entities]
+        found = names.all(entities)
         workloads = np.array([self._number(each.workload) for each in found], np.int64)
         self.numbers: np.ndarray = workloads[rows]
         self._strangers = np.zeros(0, "V16")

@@ -7,7 +7,8 @@
 8. ``node``: the machine, where that is all that is known; 9. ``address``: nothing is known.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, cast
 
 from engine.enricher import Entity
 from engine.workload_schema import Workload
@@ -45,16 +46,23 @@ class WorkloadNames:
     """Asks the rule once for each entity: the joiner gives the same object as long as nothing changed."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Entity, Named]] = {}
+        self._known: dict[int, Named] = {}  # by ``id`` of an entity
+        self._held: list[Entity] = []  # those entities: no other can have their ``id``
 
-    def of(self, entity: Entity) -> Named:
-        """What it says; held with the entity, so that no other can have its ``id``."""
+    def all(self, entities: Sequence[Entity]) -> list[Named]:
+        """What each of them says."""
+        found = list(map(self._known.get, map(id, entities)))
+        return [self._learn(entity) for entity in entities] if None in found else cast(list[Named], found)
+
+    def _learn(self, entity: Entity) -> Named:
         known = self._known.get(id(entity))
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[id(entity)] = entity, named(entity)
-        return known[1]
+                self._held.clear()
+            known = self._known[id(entity)] = named(entity)
+            self._held.append(entity)
+        return known
 
 
 def named(entity: Entity) -> Named:
