@@ -36,23 +36,27 @@ def nats() -> Iterator[str]:
 def fill(url: str, messages: Sequence[bytes]) -> None:
     """Stores messages in the partitions of the deltas, as many as the URL says, each in turn."""
     count = settings_of([URL(url)])[0].partitions or 1
-    fill_partitions(url, ((number % count, message) for number, message in enumerate(messages)))
+    asyncio.run(_feed(url, [[(number % count, message) for number, message in enumerate(messages)]], 0))
 
 
-def fill_partitions(url: str, messages: Iterable[tuple[int, bytes]]) -> None:
-    """Stores messages of the deltas, each in its partition."""
-    asyncio.run(_fill(url, messages))
+def feed(url: str, seconds: Iterable[Sequence[tuple[int, bytes]]], gap: float) -> None:
+    """Stores messages of the deltas, each in its partition: those of one second after those of the other.
+
+    :param gap: from the beginning of one to that of the next, if that is long enough.
+    """
+    asyncio.run(_feed(url, seconds, gap))
 
 
-async def _fill(url: str, messages: Iterable[tuple[int, bytes]]) -> None:
+async def _feed(url: str, seconds: Iterable[Sequence[tuple[int, bytes]]], gap: float) -> None:
     log = NatsLog(*settings_of([URL(url)]))
     await log.start()
     try:
-        await log.create_topic(DELTAS, log.settings.partitions or 1)
-        by_partition: dict[int, list[bytes]] = {}
-        for partition, message in messages:
-            by_partition.setdefault(partition, []).append(message)
-        await asyncio.gather(*(_append(log, TP(DELTAS, each), of) for each, of in by_partition.items()))
+        count = await log.create_topic(DELTAS, log.settings.partitions or 1)
+        for messages in seconds:
+            pause = asyncio.create_task(asyncio.sleep(gap))
+            parts = [[message for place, message in messages if place == each] for each in range(count)]
+            await asyncio.gather(*(_append(log, TP(DELTAS, each), part) for each, part in enumerate(parts)))
+            await pause
     finally:
         await log.stop()
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from actors.nat import NatTable
 from actors.resolver import Resolver
-from benchmarks.bus import fill_partitions, nats
-from benchmarks.children import alone
+from benchmarks.bus import feed, nats
+from benchmarks.children import alone_beside
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.enrich_rate import PATHS, PROCESSES, entity_of, owned
 from benchmarks.figure import Bar, Reading
@@ -27,8 +27,10 @@ from engine.worker import PASS_SECONDS, Engine
 
 #: As a bus has them by default.
 PARTITIONS: Final = 8
-#: Rows offered in a second, and seconds.
-OFFERED: Final = {10_000: 200, 100_000: 20, 1_000_000: 4}
+#: Rows offered in a second; how many seconds of that are told, and by how much time of the clock they are apart.
+OFFERED: Final = {10_000: (100, 0.1), 100_000: (20, 0.5), 1_000_000: (4, 3.0)}
+#: From the start of an engine's process until it surely reads.
+_START_SECONDS: Final = 4.0
 _SETTINGS: Final = {
     "TAILRACE_KUBERNETES_ENABLED": "off",
     "TAILRACE_NAMES": "{10.0.0.0/8: inside}",
@@ -125,22 +127,26 @@ async def _whole_way(way: Way) -> float:
     return taken
 
 
-def rate(server: str, offered: int, seconds: int) -> float:
+def rate(server: str, offered: int, seconds: int, gap: float) -> float:
     """Rows per second of processor time at so many rows a second."""
     columns, url = resolved(offered), f"{server}/rate{offered}?partitions={PARTITIONS}"
-    windows = range(FIRST_WINDOW, FIRST_WINDOW + seconds)
-    fill_partitions(url, (message for window in windows for message in sent(columns, window)))
+    told = [list(sent(columns, window)) for window in range(FIRST_WINDOW, FIRST_WINDOW + seconds)]
     moved = int(columns["tx_bytes"][columns["connection.role"] == Role.CLIENT].sum()) * seconds
     way = Way(url, offered * seconds, moved)
-    return way.rows / alone(whole_way, way)
+
+    def tell() -> None:
+        time.sleep(_START_SECONDS)
+        feed(url, told, gap)
+
+    return way.rows / alone_beside(whole_way, way, tell)
 
 
 def measure() -> Iterator[Reading]:
     """The rate, and how much dearer a row is at one number of rows a second than at another."""
     rates = {}
-    for offered, seconds in OFFERED.items():
+    for offered, (seconds, gap) in OFFERED.items():
         with nats() as server:
-            rates[offered] = rate(server, offered, seconds)
+            rates[offered] = rate(server, offered, seconds, gap)
     shown = "; ".join(f"{offered:,} a second: {found / 1e6:.2f} M rows/s" for offered, found in rates.items())
     note = f"NATS, decode, NAT, pair, enrich, workloads, a counting sink. {shown}"
     yield Reading(min(rates.values()), "rows/s", Bar(at_least=5e5), note=note)

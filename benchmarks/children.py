@@ -106,6 +106,16 @@ def alone(function: Callable[[_Argument], _Result], argument: _Argument) -> _Res
         return process.submit(function, argument).result()
 
 
+def alone_beside(
+    function: Callable[[_Argument], _Result], argument: _Argument, meanwhile: Callable[[], None]
+) -> _Result:
+    """As ``alone``; ``meanwhile`` is done here while it runs."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        result = process.submit(function, argument)
+        meanwhile()
+        return result.result()
+
+
 def finish(
     command: Sequence[str | Path], seconds: float, environment: Mapping[str, str] | None = None
 ) -> str:
