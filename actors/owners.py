@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.clock import SECOND_NS
 from engine.enricher import Entity
-from engine.schema import NO_SLOT, Columns
+from engine.schema import NO_SLOT, Columns, began_at
 
 #: Processes known at once; at the limit those without a row in this second are forgotten.
 OWNERS: Final = 65536
@@ -15,6 +15,7 @@ OWNERS: Final = 65536
 _BIRTH: Final = "process.creation.time"
 
 _Key = tuple[int, str, str]
+_Times = tuple[int, int]  # of a connection's beginning, and of its end or the window's
 
 
 class WhoIs(Protocol):
@@ -47,7 +48,8 @@ class Owners:
         self._numbers: dict[_Key, int] = {(0, "", ""): 0}
         self._keys: list[_Key] = [(0, "", "")]
         self._entities: list[Entity] = [{}]
-        self._asked: list[tuple[int, int]] = [(0, 0)]  # the version at which it was asked, and for when
+        #: The version at which it was asked, and for when.
+        self._asked: list[tuple[int, _Times]] = [(0, (0, 0))]
         self._slot_socket[:] = 0
 
     def identify(self, columns: Columns, paths: Sequence[str], window: int) -> list[Entity]:
@@ -61,36 +63,46 @@ class Owners:
         numbers = self._slot_owner[index]
         rows = np.flatnonzero(new)
         if len(rows):
-            numbers[rows] = self._number_all(pids[rows], columns["cgroup.index"][rows], paths, window)
+            numbers[rows] = self._number_all(columns, rows, paths, (window + 1) * SECOND_NS)
             rows = rows[slots[rows] != NO_SLOT]
             self._slot_owner[slots[rows]], self._slot_socket[slots[rows]] = numbers[rows], sockets[rows]
         return self._table(columns, numbers)
 
     def _number_all(
-        self, pids: np.ndarray, groups: np.ndarray, paths: Sequence[str], window: int
+        self, columns: Columns, rows: np.ndarray, paths: Sequence[str], now_ns: int
     ) -> np.ndarray:
-        """The numbers of new sockets' owners; one question for each process."""
+        """The numbers of new sockets' owners; one question for each process, about its newest connection."""
+        pids, groups = columns["process.pid"][rows], columns["cgroup.index"][rows]
+        began, closed = (times[rows] for times in (began_at(columns), columns["connection.closed_at_ns"]))
         pairs = pids.astype(np.uint64) << np.uint64(32) | groups.astype(np.uint64)
         different, inverse = np.unique(pairs, return_inverse=True)
-        at_ns = (window + 1) * SECOND_NS
+        order = np.argsort(began)
+        newest = np.empty(len(different), np.int64)
+        newest[inverse[order]] = order  # of several the last stays
         numbers = [
-            self._number(pair >> 32, paths[group] if group < len(paths) else "", at_ns)
-            for pair in different.tolist()
-            for group in (pair & 0xFFFFFFFF,)
+            self._number(pid, paths[group] if group < len(paths) else "", (begin or now_ns, end or now_ns))
+            for pid, group, begin, end in zip(
+                *(column[newest].tolist() for column in (pids, groups, began, closed)), strict=True
+            )
         ]
         return np.array(numbers, np.uint32)[inverse]
 
-    def _number(self, pid: int, path: str, at_ns: int) -> int:
+    def _number(self, pid: int, path: str, times: _Times) -> int:
         if not pid and not path:
             return 0
-        entity = self._who.attributes(pid, path, at_ns)
+        entity = self._ask(pid, path, times)
         key = (pid, path, entity.get(_BIRTH, ""))
         number = self._numbers.setdefault(key, len(self._keys))
         if number == len(self._keys):
             self._keys.append(key)
             self._entities.append(entity)
-            self._asked.append((self._who.version, at_ns))
+            self._asked.append((self._who.version, times))
         return number
+
+    def _ask(self, pid: int, path: str, times: _Times) -> Entity:
+        """At the connection's beginning; a process that was not known then is one that began in its course."""
+        entity = self._who.attributes(pid, path, times[0])
+        return entity if _BIRTH in entity else self._who.attributes(pid, path, times[1])
 
     def _table(self, columns: Columns, numbers: np.ndarray) -> list[Entity]:
         marked = np.zeros(len(self._keys), np.bool_)
@@ -100,9 +112,9 @@ class Owners:
 
     def _entity(self, number: int) -> Entity:
         """Asked again when an answer may have changed."""
-        version, at_ns = self._asked[number]
+        version, times = self._asked[number]
         if number and version != self._who.version:
             pid, path, _ = self._keys[number]
-            self._entities[number] = self._who.attributes(pid, path, at_ns)
-            self._asked[number] = (self._who.version, at_ns)
+            self._entities[number] = self._ask(pid, path, times)
+            self._asked[number] = (self._who.version, times)
         return self._entities[number]

@@ -103,6 +103,13 @@ def flags(columns: Columns, *names: str) -> npt.NDArray[np.bool_]:
     return found
 
 
+def began_at(columns: Columns) -> npt.NDArray[np.int64]:
+    """When each connection was opened, or tried, or, if neither was seen, ended; wall clock, 0 while that is open."""
+    opened, closed = (columns[f"connection.{end}_at_ns"].astype(np.int64) for end in ("opened", "closed"))
+    tried = closed - columns["connection.connect_latency_ns"].astype(np.int64)
+    return np.where(opened != 0, opened, tried * (closed != 0))
+
+
 class Role(IntEnum):
     """Which end of the connection the socket is."""
 

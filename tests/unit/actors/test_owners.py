@@ -93,3 +93,27 @@ def test_nobody_and_sockets_without_a_slot() -> None:
         "web.service",
         "db.service",
     ]
+
+
+class Brief(Scripted):
+    """Knows processes for as long as they are there, in seconds."""
+
+    def __init__(self, lives: dict[int, tuple[float, float]]) -> None:
+        super().__init__()
+        self.lives = lives
+
+    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+        """Of a process that is there then."""
+        begin, end = self.lives[pid]
+        return super().attributes(pid, cgroup_path, at_ns) if begin <= at_ns / 1e9 < end else {}
+
+
+def test_a_process_of_a_moment_is_asked_for_at_its_time() -> None:
+    """One that is gone before the second ends is known by when its connection began, or else ended."""
+    who = Brief({5: (3.1, 3.4), 6: (3.2, 3.4), 7: (3.1, 3.4), 8: (3.5, 9.0)})
+    who.births = {pid: str(pid) for pid in who.lives}
+    columns = rows(*((pid, 1, pid, 1) for pid in who.lives))
+    columns["connection.opened_at_ns"][:2] = 3_150_000_000  # the second one took over what another had opened
+    columns["connection.closed_at_ns"][:3] = 3_300_000_000
+    columns["connection.connect_latency_ns"][2] = 100_000_000  # refused
+    assert named(Owners(64, who), columns, 3) == [f"web.service{pid}" for pid in who.lives]
