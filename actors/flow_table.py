@@ -64,6 +64,7 @@ class FlowTable:
         self.opened = np.zeros(flows, np.bool_)  # reported as opened
         self.over = np.zeros(flows, np.bool_)  # reported as closed
         self.met = np.zeros(flows, np.int64)  # window in which the first end was seen
+        self.since = np.zeros(flows, np.int64)  # when it was opened, or tried, or met if that was not seen
         self.near = np.zeros(
             flows, np.bool_
         )  # the address of an end that does not report belongs to a known node

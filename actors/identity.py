@@ -12,8 +12,10 @@ from engine.batch import DeltaBatch
 from engine.clock import SECOND_NS
 from engine.enricher import Entity
 
-#: Windows for which a stranger's address is looked up again.
-PATIENCE: Final = 2
+#: Windows after a connection's first in which a stranger's address is looked up again: more may be known by then.
+AGAIN: Final = (1, 2, 4, 8, 16)
+#: For so long who has an address now is taken for who had it before: clocks differ, and timestamps are coarse.
+PATIENCE_NS: Final = 3 * SECOND_NS
 #: Entities of nodes of which the number is remembered.
 LEARNT: Final = 65_536
 #: The node that an end's own kernel runs on.
@@ -52,6 +54,7 @@ class Identity:
         self.numbers: Numbers[_Items] = Numbers(())
         self._learnt: dict[str, dict[int, int]] = {}  # by node and ``id`` of an entity
         self._held: list[Entity] = []  # those entities: no other can have their ``id``
+        self._version, self._changed = -1, 0  # of the cluster's knowledge, and the window in which it was new
         self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
 
     def learn(self, batch: DeltaBatch) -> np.ndarray:
@@ -74,23 +77,35 @@ class Identity:
         self._learnt.clear()
         self._held.clear()
 
+    def due(self, met: np.ndarray, window: int) -> np.ndarray:
+        """Which strangers, met in these windows, are to be looked up again: more is known since, and it is time."""
+        version = self._cluster.version if self._cluster else 0
+        if version != self._version:
+            self._version, self._changed = version, window
+        again: np.ndarray = np.isin(window - met, AGAIN) & (met < self._changed)
+        return again
+
     def find_strangers(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
-        """Looks up who has the address of this end of flows, of which no socket reports."""
+        """Looks up who had the address of this end of flows, of which no socket reports, when they began.
+
+        Who was found before stays if nobody is found.
+        """
         if self._cluster is None or not len(flows):
             return
         hops = table.called if side == CLIENT_SIDE else table.final
         addresses = hops["source_address" if side == CLIENT_SIDE else "destination_address"][flows].tolist()
-        pairs = list(zip(addresses, table.opened_at[flows].tolist(), strict=True))
+        pairs = list(zip(addresses, table.since[flows].tolist(), strict=True))
         known = {pair: self._stranger(self._cluster, *pair, window) for pair in set(pairs)}
-        table.ends[side].said["entity.index"][flows] = [known[pair] for pair in pairs]
+        numbers = np.array([known[pair] for pair in pairs], np.uint32)
+        found = np.flatnonzero(numbers)
+        table.ends[side].said["entity.index"][flows[found]] = numbers[found]
 
-    def _stranger(self, cluster: Cluster, address: bytes, opened_at: int, window: int) -> int:
-        """Who had it when the connection was opened; if nobody as far as is known, who has it now.
-
-        :param opened_at: 0 if that was not seen.
-        """
+    def _stranger(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
+        """The number of who had it then; if nobody as far as is known, of who has it soon after."""
         text, now = address_text(address), (window + 1) * SECOND_NS
-        entity = cluster.stranger(text, opened_at or now) or cluster.stranger(text, now)
+        entity = cluster.stranger(text, at_ns)
+        if not entity and at_ns < now <= at_ns + PATIENCE_NS:
+            entity = cluster.stranger(text, now)
         return self.numbers.number(_items({**entity, **BY_ADDRESS})) if entity else 0
 
     def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:

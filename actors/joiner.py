@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from actors.flow_rows import REPORTED, flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
-from actors.identity import PATIENCE, Cluster
+from actors.identity import Cluster
 from actors.join_names import Names
 from actors.join_rows import Rows
 from actors.known import Places
@@ -17,10 +17,11 @@ from actors.resolver import callers
 from actors.tuple_index import NOWHERE, make_keys
 from engine.batch import DeltaBatch
 from engine.chains import Chains
+from engine.clock import SECOND_NS
 from engine.flow_batch import FlowBatch, Node, published
 from engine.flow_schema import empty_flows
 from engine.ledger import Ledger
-from engine.schema import Columns, flags
+from engine.schema import Columns, began_at, flags
 
 _TCP: Final = 6
 
@@ -173,6 +174,8 @@ class Joiner:
         other = table.ends[1 - side].node[flows] != 0
         self._stage.note("met_later", int(np.count_nonzero(other & (table.met[flows] < window))))
         table.met[flows[~other]] = window
+        began = began_at(rows.columns)[~other]
+        table.since[flows[~other]] = np.where(began != 0, began, (window + 1) * SECOND_NS)
         table.final.view("V36")[flows] = hops.view("V36")
         table.ends[side].node[flows] = rows.node
         table.type[flows] = rows.columns["network.type"]
@@ -244,11 +247,11 @@ class Joiner:
         return np.concatenate((called, answered[alone])), server[order], places[order]
 
     def _find_late(self, flows: np.ndarray, window: int) -> None:
-        """Asks again who the other end of a young connection is, that nobody knew."""
-        young = flows[self._table.met[flows] > window - PATIENCE]
+        """Asks again who the other end is, where no socket reports it."""
+        identity = self._names.identity
+        again = flows[identity.due(self._table.met[flows], window)]
         for side, end in enumerate(self._table.ends):
-            absent = young[(end.node[young] == 0) & (end.said["entity.index"][young] == 0)]
-            self._names.identity.find_strangers(self._table, side, absent, window)
+            identity.find_strangers(self._table, side, again[end.node[again] == 0], window)
 
     def _whole(self, flows: np.ndarray) -> np.ndarray:
         """Which have two ends that have both ended."""

@@ -104,9 +104,64 @@ def test_a_strangers_name_is_waited_for() -> None:
     cluster = Cluster()
     joiner = Joiner("site", "boot", Ledger(), 64, cluster)
     (first,) = flows(joiner, batch(1, client()))
-    cluster.addresses[SERVER[0]] = [(0, "db")]
+    cluster.addresses[SERVER[0]], cluster.version = [(0, "db")], 1
     (second,) = flows(joiner, batch(2, client()))
     assert (first["server.entity"], second["server.entity"]["k8s.pod.name"]) == ({}, "db")
+
+
+def test_the_right_name_takes_the_place_of_a_wrong_one() -> None:
+    """Who was named is no longer known to have had the address then, once the other's beginning is told."""
+    cluster = Cluster()
+    cluster.addresses[SERVER[0]] = [(0, "old")]
+    joiner = Joiner("site", "boot", Ledger(), 64, cluster)
+    row = client(connection__opened_at_ns=1_500_000_000)
+    names = []
+    for window in range(1, 5):
+        (flow,) = flows(joiner, batch(window, row))
+        names.append(flow["server.entity"]["k8s.pod.name"])
+        if window == 2:
+            cluster.addresses[SERVER[0]], cluster.version = [(0, "old"), (1, "new")], 1
+    assert names == ["old", "old", "new", "new"]
+
+
+def test_an_open_connection_keeps_the_name_of_its_time() -> None:
+    """Neither a successor nor silence takes it away; of an adopted connection its first second counts."""
+    cluster = Cluster()
+    cluster.addresses[SERVER[0]] = [(0, "first"), (4, "second")]
+    joiner = Joiner("site", "boot", Ledger(), 64, cluster)
+    names = []
+    for window in range(1, 6):
+        (flow,) = flows(joiner, batch(window, client(connection__adopted=1)))
+        names.append(flow["server.entity"]["k8s.pod.name"])
+        cluster.version += 1
+        if window == 4:
+            cluster.addresses.clear()
+    assert names == ["first"] * 5
+
+
+def test_a_successor_is_no_name_for_what_was_never_known() -> None:
+    """Nobody had the address when the connection was opened; who gets it long after that is another."""
+    cluster = Cluster()
+    cluster.addresses[SERVER[0]] = [(8, "later")]
+    joiner = Joiner("site", "boot", Ledger(), 64, cluster)
+    row = client(connection__opened_at_ns=1_500_000_000)
+    for window in range(1, 11):
+        cluster.version += 1
+        (flow,) = flows(joiner, batch(window, row))
+        assert flow["server.entity"] == {}
+
+
+def test_a_refused_connection_is_named_by_when_it_was_tried() -> None:
+    """It was never open: the time of its failure, less what it took, tells who had the address."""
+    cluster = Cluster()
+    cluster.addresses[SERVER[0]] = [(0, "old"), (6, "new")]
+    row = client(
+        connection__failed=1,
+        connection__closed_at_ns=6_000_000_001,
+        connection__connect_latency_ns=2,
+    )
+    (flow,) = flows(Joiner("site", "boot", Ledger(), 64, cluster), batch(6, row))
+    assert flow["server.entity"]["k8s.pod.name"] == "old"
 
 
 def test_the_end_itself_goes_before_its_address() -> None:
