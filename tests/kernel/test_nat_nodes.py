@@ -1,22 +1,17 @@
 """Several nodes and one engine over NATS: ends are joined across nodes, by whoever knows the NAT between them."""
 
-import asyncio
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from engine.errors import TailraceError
-from engine.heartbeats import last_heartbeats
-from engine.nats_address import connection_of
 from tests.beds.flows import flows_of
-from tests.beds.network import Bed, bed
+from tests.beds.installation import Installation
+from tests.beds.network import bed
 from tests.beds.played import Played, played
-from tests.beds.processes import read_log
 from tests.beds.scenes import ROLES, Role, place, stage
-from tests.beds.watch import Program, await_that, limited_to, scaled
+from tests.beds.watch import scaled
 from tests.nats_server import NatsServer, nats_server
 
 __all__ = ["nats_server"]
@@ -31,68 +26,25 @@ NO_GATEWAY: Nodes = {"left": ("client",), "right": ("server1", "server2")}
 _PATIENT: Final = {"TAILRACE_JOIN_WAIT_SECONDS": "6"}
 
 
-class Installation:
-    """An engine, and an agent for each node, which sees the namespaces of its roles only."""
+def finish(installation: Installation, outcome: Played, roles: Sequence[Role]) -> None:
+    """Ends the installation once it has told of the end of everything that these roles saw."""
+    cases = outcome.cases(roles)
 
-    def __init__(self, engine: Program, agents: Sequence[Program], path: Path) -> None:
-        self._engine = engine
-        self._agents = agents
-        self._path = path
+    def told() -> bool:
+        rows = (row for row in installation.told() if row["kind"] == "flow" and outcome.territory(row))
+        return sum(bool(row.get("connection.closed")) for row in rows) >= len(cases)
 
-    @classmethod
-    @contextlib.contextmanager
-    def started(cls, url: str, made: Bed, nodes: Nodes, path: Path) -> Iterator["Installation"]:
-        """Every agent has said that it lives."""
-        with contextlib.ExitStack() as stack:
-            command = ("engine", "--nats", url, "--sink", f"jsonl:{path}")
-            engine = stack.enter_context(Program.started(*command, environment=_PATIENT))
-            agents = [stack.enter_context(_agent(url, name, made, roles)) for name, roles in nodes.items()]
-            await_that(lambda: _alive(url) >= set(nodes), engine, *agents)
-            yield cls(engine, agents, path)
-
-    def finish(self, outcome: Played, roles: Sequence[Role]) -> None:
-        """Ends the agents, then the engine once it has told of the end of everything."""
-        for agent in self._agents:
-            agent.stop()
-        cases = outcome.cases(roles)
-
-        def told() -> bool:
-            rows = (row for row in read_log(self._path) if row["kind"] == "flow" and outcome.territory(row))
-            return sum(bool(row.get("connection.closed")) for row in rows) >= len(cases)
-
-        await_that(told, self._engine)
-        self._engine.stop()
-        outcome.rows = read_log(self._path)
-
-
-@contextlib.contextmanager
-def _agent(url: str, name: str, made: Bed, roles: Sequence[Role]) -> Iterator[Program]:
-    environment = limited_to([place(made, role).namespace for role in roles])
-    command = ("agent", "--nats", url)
-    with Program.started(*command, environment=environment | {"TAILRACE_NODE": name}) as agent:
-        yield agent
-
-
-def _alive(url: str) -> set[str]:
-    """Names of the nodes that have a heartbeat."""
-    try:
-        heartbeats = asyncio.run(last_heartbeats(connection_of(url), ()))
-    except TailraceError:  # none of them yet
-        return set()
-    return {seen.heartbeat.node for seen in heartbeats}
+    outcome.rows = installation.rows(told)
 
 
 def play(url: str, nodes: Nodes, folder: Path) -> Played:
     """All scenes, told by the nodes."""
-    path = folder / "flows.jsonl"
-    with (
-        bed() as made,
-        stage(made, "nftables", folder) as playing,
-        Installation.started(url, made, nodes, path) as installation,
-    ):
-        playing.play_all(scaled(10))
-        outcome = played(playing)
-        installation.finish(outcome, [role for roles in nodes.values() for role in roles])
+    with bed() as made, stage(made, "nftables", folder) as playing:
+        seen = {name: [place(made, role).namespace for role in roles] for name, roles in nodes.items()}
+        with Installation.started(url, seen, folder / "flows.jsonl", _PATIENT) as installation:
+            playing.play_all(scaled(10))
+            outcome = played(playing)
+            finish(installation, outcome, [role for roles in nodes.values() for role in roles])
     return outcome
 
 
