@@ -4,7 +4,7 @@
 
 It reads orders from its standard input, one JSON object on a line, answers each with "done", and ends with it:
 ``{"scene", "address", "port", "count", "hold"}`` makes connections; those to hold stay open after their first round
-until ``{"release": true}``, when they have a second round and end.
+until ``{"release": true}``, when they have a last round and end; ``{"again": true}`` is a round in between.
 """
 
 import json
@@ -85,7 +85,10 @@ def main(path: str) -> None:
     held: list[Call] = []
     for line in sys.stdin:
         order = json.loads(line)
-        if order.get("release"):
+        if order.get("again"):
+            for made in held:
+                made.round()
+        elif order.get("release"):
             while held:
                 held[0].round()
                 held.pop(0).end(log)

@@ -1,6 +1,7 @@
 """A Docker daemon of one's own: in a network namespace, with its own folders, socket and cgroup."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -101,6 +102,10 @@ class Docker:
         """Where the daemon listens."""
         return self._socket
 
+    def environment(self, *labels: str) -> dict[str, str]:
+        """Settings of a Tailrace that asks it, and reports labels with these patterns."""
+        return {"TAILRACE_DOCKER_URL": self.url, "TAILRACE_DOCKER_LABELS": json.dumps(labels)}
+
     def client(self, *arguments: str) -> list[str]:
         """A command line of the client."""
         return ["docker", "--host", self._socket, *arguments]
@@ -115,12 +120,21 @@ class Docker:
         execute("tar", "-C", str(root), "-cf", str(archive), ".")
         execute(*self.client("import", str(archive), IMAGE))
 
-    @contextlib.contextmanager
-    def server(self, name: str, logs: Path, port: int, published: int) -> Iterator["Container"]:
-        """A container with a server, whose port is published on the host."""
+    def container(self, name: str, logs: Path, *options: str, image: str = IMAGE) -> list[str]:
+        """The beginning of a command line that runs in a container of its own, which is removed at its end."""
         mounts = [f"--volume={path}:{path}{mode}" for path, mode in _mounts(logs)]
         run = ["run", "--rm", "--interactive", f"--name={name}", f"--cgroup-parent=/{self._name}"]
-        prefix = self.client(*run, f"--publish={published}:{port}", *mounts, f"--workdir={ROOT}", IMAGE)
+        return self.client(*run, *options, *mounts, f"--workdir={ROOT}", image)
+
+    @contextlib.contextmanager
+    def server(
+        self, name: str, logs: Path, port: int, *options: str, image: str = IMAGE
+    ) -> Iterator["Container"]:
+        """A container with a server.
+
+        :param options: of ``docker run``.
+        """
+        prefix = self.container(name, logs, *options, image=image)
         with Server.started(prefix, logs / f"{name}.log", [port]) as server:
             yield Container(self, name, server)
 

@@ -67,7 +67,8 @@ def harbour(userland_proxy: bool, logs: Path) -> Iterator[Harbour]:
         bridge = f"{ground.ipv4(_BRIDGE)}/25"
         docker = stack.enter_context(Docker.started(host, bridge, userland_proxy))
         web, job = (
-            stack.enter_context(docker.server(name, logs, PORT, PUBLISHED[name])) for name in PUBLISHED
+            stack.enter_context(docker.server(name, logs, PORT, f"--publish={published}:{PORT}"))
+            for name, published in PUBLISHED.items()
         )
         server = stack.enter_context(Server.started(inside(outside), logs / "outside.log", [PORT]))
         prefixes = {"host": inside(host), "outside": inside(outside), "web": web.prefix, "job": job.prefix}

@@ -94,9 +94,19 @@ class Client:
         """Make connections; returns when they are over, or held open after their first round."""
         self._order(scene=scene, address=address, port=port, count=count, hold=hold)
 
+    def again(self) -> None:
+        """Another round on each of those that are held."""
+        self._order(again=True)
+
     def release(self) -> None:
-        """End those that are held, after a second round."""
+        """End those that are held, after a last round."""
         self._order(release=True)
+
+    def end(self) -> None:
+        """The process is gone, and so are those that it held."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(END_SECONDS)
 
     def _order(self, **order: Any) -> None:
         assert self._process.stdin is not None

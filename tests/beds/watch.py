@@ -71,15 +71,27 @@ class Watch:
 
     @classmethod
     @contextlib.contextmanager
-    def started(cls, path: Path, namespaces: Sequence[str] = ()) -> Iterator["Watch"]:
+    def started(
+        cls, path: Path, namespaces: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> Iterator["Watch"]:
         """Every hook is attached: the first window was written.
 
         :param namespaces: patterns of the network namespaces that it is to see; none: all.
+        :param environment: further settings.
         """
         arguments = ["run", "--sink", f"jsonl:{path}"]
-        with Program.started(*arguments, environment=limited_to(namespaces)) as program:
+        settings = limited_to(namespaces) | dict(environment or {})
+        with Program.started(*arguments, environment=settings) as program:
             await_that(lambda: bool(read_log(path)), program)
             yield cls(program, path)
+
+    def told(self) -> list[dict[str, Any]]:
+        """What it wrote so far."""
+        return read_log(self._path)
+
+    def await_that(self, condition: Callable[[], bool]) -> None:
+        """Returns when it holds, while Tailrace runs."""
+        await_that(condition, self._program)
 
     def rows(self) -> list[dict[str, Any]]:
         """All that it wrote, after it ended."""
@@ -90,10 +102,10 @@ class Watch:
         """Returns when so many connections of ours have been told of."""
 
         def told() -> bool:
-            flows = (row for row in read_log(self._path) if row["kind"] == "flow" and ours(row))
+            flows = (row for row in self.told() if row["kind"] == "flow" and ours(row))
             return sum(bool(row.get("connection.opened")) for row in flows) >= count
 
-        await_that(told, self._program)
+        self.await_that(told)
 
 
 def limited_to(namespaces: Sequence[str]) -> dict[str, str]:
