@@ -2,11 +2,16 @@
 
 import functools
 
+import hypothesis
 import pytest
 
 from engine.config import TcpConfig
 from engine.errors import ProbeError
 from probes.capabilities import require
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("tailrace", deadline=None)
+hypothesis.settings.load_profile("tailrace")
 
 _skipped = pytest.StashKey[int]()
 

@@ -92,7 +92,7 @@ async def test_odd_keys_are_nobody(enricher: Enricher, kind: KeyKind) -> None:
             assert entity is None or all(isinstance(text, str) for text in entity.values())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(KeyKind), value=st.text(), at_ns=st.integers(-(1 << 63), 1 << 64))
 def test_any_key_is_taken(case: EnricherCase, tmp_path: Path, kind: KeyKind, value: str, at_ns: int) -> None:
     """No key raises, before it was started either."""

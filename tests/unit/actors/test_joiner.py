@@ -282,7 +282,7 @@ def reports(script: list[Connection]) -> dict[int, dict[str, list[dict[str, Any]
     return rows
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(connections, max_size=12).map(apart))
 def test_every_report_comes_out_once_beside_its_other_end(script: list[Connection]) -> None:
     """Ends that report in other seconds, from other nodes, once or not at all: each report is in one flow, with the

@@ -1,7 +1,7 @@
 """The NAT table knows what rewrites a tuple at a time, within its bound."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.nat import OPEN, NatTable, Spans
@@ -153,7 +153,6 @@ def test_what_is_not_repeated_has_ended() -> None:
 events = st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 2)), max_size=60)
 
 
-@settings(deadline=None)
 @given(events)
 def test_the_newest_that_holds_is_that_of_a_plain_list(script: list[tuple[bool, int, int]]) -> None:
     """Entries begin and end in any order: the answer is the one of a search through all of them."""
@@ -173,7 +172,6 @@ def test_the_newest_that_holds_is_that_of_a_plain_list(script: list[tuple[bool, 
             assert backend(subject, at, at, client=("10.0.0.5", number)) == wanted
 
 
-@settings(deadline=None)
 @given(events)
 def test_events_heard_at_once_are_learnt_in_their_order(script: list[tuple[bool, int, int]]) -> None:
     """Entries of the same tuples begin and end in any order: all in one call is as good as one after the other."""

@@ -1,13 +1,12 @@
 """Places of entries: each is somebody's, free, or of what ended and may be taken."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.nat_places import NatPlaces
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["take", "end", "make_room"]), st.integers(1, 9)), max_size=40))
 def test_nobody_shares_a_place_and_the_first_that_ended_goes_first(script: list[tuple[str, int]]) -> None:
     """Beside a model of lists: places are handed out once, and come back in the order in which they ended."""

@@ -98,4 +98,4 @@ class Sums(RuleBasedStateMachine):
 
 
 TestSums = Sums.TestCase
-TestSums.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestSums.settings = settings(max_examples=300, stateful_step_count=40)

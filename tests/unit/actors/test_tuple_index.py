@@ -1,7 +1,7 @@
 """The index answers as a dictionary of lists does."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.tuple_index import NOWHERE, TupleIndex, make_keys
@@ -25,7 +25,6 @@ operations = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(operations)
 def test_it_answers_like_a_dictionary_of_lists(steps: list[tuple[str, list[int]]]) -> None:
     """Whatever is added and removed, in whatever batches: the newest place of each key, then the older ones."""

@@ -194,7 +194,7 @@ def test_chunks_are_numbered_as_the_flows_are() -> None:
     assert sum(map(len, batches)) == 9000
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(0, 400),
     seed=st.integers(0, 2**32 - 1),

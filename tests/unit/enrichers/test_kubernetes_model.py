@@ -207,7 +207,7 @@ STEPS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.data())
 def test_any_sequence_gives_what_a_naive_model_gives(steps: list[Any], data: st.DataObject) -> None:
     """Pods, nodes, ReplicaSets, slices and services come, change, go and are listed again: same answers, always."""
@@ -219,7 +219,7 @@ def test_any_sequence_gives_what_a_naive_model_gives(steps: list[Any], data: st.
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nothing_is_left_of_what_is_gone(steps: list[Any], data: st.DataObject) -> None:
     """When everything is deleted, nothing holds memory but identities that ended."""
     site = Site()

@@ -6,7 +6,7 @@ from ipaddress import IPv6Address
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.ctnetlink import LAYOUTS, Entries, Reader
@@ -168,7 +168,6 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(message)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(damaged(), st.binary(max_size=64)), max_size=8))
 def test_no_message_makes_the_reader_fail(messages: list[bytes]) -> None:
     """Whole ones between damaged ones are read; each is an entry, plain, or unreadable."""
@@ -180,7 +179,6 @@ def test_no_message_makes_the_reader_fail(messages: list[bytes]) -> None:
     assert len(found.events) + found.unreadable <= len(mixed)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 2**32 - 1), st.booleans()),

@@ -162,7 +162,7 @@ def _limits(name: str) -> int:
     return next((len(table) for end, table in tables.items() if name.endswith(end)), 0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(batch=batches())
 def test_lines_say_what_the_rows_of_the_batch_say(batch: FlowBatch) -> None:
     """Line by line, every key that is written has the row's value, and what is left out is nothing."""
