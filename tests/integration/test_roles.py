@@ -333,8 +333,7 @@ def rows_of(*files: Path) -> dict[tuple[Any, ...], int]:
 def start_engine(url: str, out: Path, stage: str) -> "subprocess.Popen[bytes]":
     program = str(Path(sys.executable).parent / "tailrace")
     command = [program, "engine", "--nats", url, "--stage", stage, "--sink", f"jsonl:{out}"]
-    environment = {name: value for name, value in os.environ.items() if name != "TAILRACE_SOAK"}
-    return subprocess.Popen(command, env=environment | {"TAILRACE_LOG_LEVEL": "error"})
+    return subprocess.Popen(command, env=os.environ | {"TAILRACE_LOG_LEVEL": "error"})
 
 
 @pytest.mark.parametrize("stage", ["flows", "deltas"])

@@ -16,6 +16,7 @@ _ALWAYS: Final = (
     f"{_TCP}test_slots_are_used_again",
     "tests/kernel/test_nat_kprobes.py",
     "tests/kernel/test_nat_rules.py",
+    "tests/kernel/test_selftest.py",
 )
 #: Eight minutes: all of the kernel's headers are read, and there are many.
 _LONG: Final = ("tests/kernel/test_installed_headers.py",)
