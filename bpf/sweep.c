@@ -1,6 +1,18 @@
 /* Bringing the counters of live sockets up to date, slot by slot, when user space asks. The loader chooses
  * SWEEP_SLOTS: the verifier walks every turn of the loop. */
 
+/* The kernel chooses the port of a socket that connects after it says so, and the peer may take long to answer. Whoever
+ * holds the lock may write the description meanwhile: two more leave its mark in `version`, odd or even. */
+static __always_inline void learn_port(struct sock *sk, u32 generation, struct cell *cell, struct description *as)
+{
+	u16 port = 0;
+	READ(port, sk->__sk_common.skc_num);
+	if (!port || as->generation != generation)
+		return;
+	as->local_port = port;
+	__sync_fetch_and_add(&cell->version, 2);
+}
+
 /* Reads one socket into its cell. The socket may end and its memory serve another meanwhile: `read_generation`
  * says whose counters these are, and user space takes only those of the socket that holds the slot. */
 static __always_inline void refresh(struct sock *sk, u32 slot, u32 generation, u32 old, u32 user, u32 still)
@@ -11,6 +23,8 @@ static __always_inline void refresh(struct sock *sk, u32 slot, u32 generation, u
 	u64 key = (u64)sk;
 	if (!cell || !as)
 		return;
+	if (!as->local_port)
+		learn_port(sk, generation, cell, as);
 	u32 state = read_counters(sk, &now, as->role, old, user, still);
 	if (as->flags & FLAG_ADOPTED) {
 		struct tcp_counters *base = baselines.lookup(&key);

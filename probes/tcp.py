@@ -62,7 +62,7 @@ HEALING = Feature(
     "finds by its state a socket whose handshake's end was missed",
     (Hook("heal"),),
     required=False,
-    loss="such a socket has no local port and no connect latency until it is closed",
+    loss="such a socket has no connect latency until it is closed",
 )
 ADOPTION = Feature(
     "adoption",
@@ -290,14 +290,15 @@ class TcpProbe:
         return self.slots
 
     def _new_descriptions(self, slots: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Descriptions written since they were last given out, but for those being written at this moment."""
+        """Descriptions written since they were last given out, but for those being written at this moment, and those
+        of sockets that connect and have no port yet: it would come as another connection."""
         stamps = np.stack((cells["generation"], cells["version"]), axis=1)
         new = (stamps != self._known[slots]).any(axis=1) & (cells["version"] % 2 == 0)
         new_slots = slots[new]
         high = int(slots[-1]) + 1 if len(slots) else 0
         descriptions = self._descriptions.view(high)[new_slots]
         still = self._cells.view(high)["version"][new_slots] == cells["version"][new]
-        still &= descriptions["generation"] == cells["generation"][new]
+        still &= (descriptions["generation"] == cells["generation"][new]) & (descriptions["local_port"] != 0)
         self._known[new_slots[still]] = stamps[new][still]
         return new_slots[still], descriptions[still]
 

@@ -1,6 +1,7 @@
 """Loopback connections with known ends, and the events that tell of them."""
 
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,19 @@ def listening(address: str = "127.0.0.1") -> Iterator[socket.socket]:
     with socket.create_server((address, 0), backlog=128) as listener:
         listener.settimeout(DEADLINE_SECONDS)
         yield listener
+
+
+@contextlib.contextmanager
+def unanswered() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A listener whose queue is full, and a client that tries again a second later, when there may be room."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = listener.getsockname()
+        stack.enter_context(socket.create_connection(address, timeout=DEADLINE_SECONDS))
+        client = stack.enter_context(socket.socket())
+        client.setblocking(False)
+        assert client.connect_ex(address) == errno.EINPROGRESS
+        yield listener, client
 
 
 def connect(listener: socket.socket) -> Connection:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.talk import unanswered, until
 from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
@@ -87,6 +88,30 @@ def test_sigterm_flushes_the_last_second(start: Start, tmp_path: Path) -> None:
     assert (ours[server]["tx_bytes"], ours[server]["rx_bytes"]) == (4321, 1234)
     assert {row["process.pid"] for row in ours.values()} == {os.getpid()}
     assert {row["connection.role"] for row in ours.values()} == {"client", "server"}
+
+
+def test_a_connection_that_is_long_in_opening_is_one(start: Start, tmp_path: Path) -> None:
+    """Told of while its peer does not answer yet, it is the same connection afterwards, and both ends are in it."""
+    out = tmp_path / "out.jsonl"
+    process = start("run", "--sink", f"jsonl:{out}")
+    wait_for_first_second(out, process)
+    with unanswered() as (listener, client):
+        port, service = client.getsockname()[1], listener.getsockname()[1]
+        assert until(lambda: bool(flows_from(out, port)))
+        listener.accept()[0].close()
+        with listener.accept()[0]:
+            assert until(lambda: any(row.get("connection.opened") for row in flows_from(out, port)))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DEADLINE) == 0
+    rows = flows_from(out, port)
+    assert len({row["connection.id"] for row in rows}) == 1
+    assert rows[-1]["evidence"] == "both"
+    assert [row for row in flows_from(out, 0) if row["service.port"] == service] == []
+
+
+def flows_from(path: Path, port: int) -> list[dict[str, Any]]:
+    """Rows of flows whose client has this port."""
+    return [row for row in lines(path) if row["kind"] == "flow" and row["client.port"] == port]
 
 
 def test_the_last_ledger_balances_and_shows_no_loss(start: Start, tmp_path: Path) -> None:

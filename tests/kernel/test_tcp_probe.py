@@ -15,7 +15,7 @@ from engine.schema import NO_SLOT, Evidence, Role
 from probes.layout import enums
 from probes.tcp import Snapshot, TcpProbe
 from selftest.linux import TCP_INFO
-from tests.kernel.talk import DEADLINE_SECONDS, KIND, Seen, connect, listening, until
+from tests.kernel.talk import DEADLINE_SECONDS, KIND, Seen, connect, listening, unanswered, until
 
 pytestmark = pytest.mark.kernel
 
@@ -101,6 +101,16 @@ def test_a_refused_connect_is_reported(seen: Seen, listener: socket.socket) -> N
     assert end["socket"]["local_port"] != 0
     assert end["socket"]["owner"]["tgid"] == os.getpid()
     assert (end["counters"]["tx_bytes"], end["counters"]["rx_bytes"]) == (0, 0)
+
+
+def test_a_connecting_socket_has_its_port(probe: TcpProbe) -> None:
+    """Which connection it is going to be is known before the peer answers."""
+    with unanswered() as (listener, client):
+        shot = probe.snapshot()
+        mine = shot.descriptions["peer_port"] == listener.getsockname()[1]
+        mine &= shot.descriptions["role"] == Role.CLIENT
+        connecting = mine & (shot.descriptions["established_ns"] == 0)
+        assert shot.descriptions["local_port"][connecting].tolist() == [client.getsockname()[1]]
 
 
 def test_the_sweep_reads_what_tcp_info_says(probe: TcpProbe, seen: Seen, listener: socket.socket) -> None:
