@@ -16,12 +16,13 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-#: A probe that sees a connection.
+#: A probe that sees a connection and an execution.
 SCRIPT = """
 import json
 from probes import compilation
 from probes.tcp import TcpProbe
 from tests.kernel.talk import Seen, connect, listening
+from tests.kernel.test_process import run
 from tests.slowness import SLOWNESS
 
 compilation.COMPILE_SECONDS *= SLOWNESS  # three times the work of types from BTF
@@ -35,19 +36,21 @@ with listening() as listener:
     probe.snapshot()
     connection.close()
     ends = seen.await_ends(listener.getsockname()[1], 2)
+(execution,) = run(seen, "/bin/true", "argument")
 taken = {entry.feature.name: [entry.hook and entry.hook.name, entry.refused] for entry in probe.taken}
 owners = {comm.decode() for comm in ends["socket"]["owner"]["comm"].tolist()}
 cgroups = {int(number) for number in ends["socket"]["owner"]["cgroup_id"]}
 print(json.dumps({
     "source": probe.headers.source, "taken": taken, "owners": sorted(owners), "cgroups": len(cgroups - {0}),
     "bytes": sorted(ends["counters"][["tx_bytes", "rx_bytes"]].tolist()),
+    "execution": [execution["executable"].decode(), execution["arguments"].decode()],
 }))
 probe.close()
 """
 
 
 def test_installed_headers_do_what_btf_does_but_for_adoption() -> None:
-    """Bytes, owners and hooks of a connection are right; the iterators are refused with the reason."""
+    """Bytes, owners, hooks and executions are right; the iterators are refused with the reason."""
     hide = 'mount -t tmpfs tmpfs /sys/kernel/btf && exec "$0" -c "$1"'
     command = ["unshare", "--mount", "sh", "-c", hide, sys.executable, SCRIPT]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -57,6 +60,7 @@ def test_installed_headers_do_what_btf_does_but_for_adoption() -> None:
     assert report["bytes"] == [[1234, 56789], [56789, 1234]]
     assert report["owners"] == [Path("/proc/self/comm").read_text().strip()]
     assert report["cgroups"] == 1
+    assert report["execution"] == ["/bin/true", "/bin/true\0argument"]
     lost = {
         name: refused
         for name, (hook, refused) in report["taken"].items()
