@@ -105,6 +105,17 @@ class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return {name: value for name, value in said.items() if value}
 
 
+class DnsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Names of hosts that nothing else knows.
+
+    :param reverse: whether the system's resolver is asked for names of addresses.
+    :param entries: addresses remembered.
+    """
+
+    reverse: bool = False
+    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
+
+
 class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How the two ends of connections are put together.
 
@@ -211,6 +222,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()
     names: dict[str, str] = {}
+    dns: DnsConfig = DnsConfig()
     join: JoinConfig = JoinConfig()
     workloads: WorkloadsConfig = WorkloadsConfig()
     bus: BusConfig = BusConfig()

@@ -5,6 +5,7 @@ from engine.enricher import Enricher
 from enrichers.cluster import ClusterIdentity
 from enrichers.names import ConfiguredNames
 from enrichers.node import NodeIdentity
+from enrichers.reverse_dns import ReverseDns
 
 
 def cluster_identity(config: Config, node: NodeIdentity | None = None) -> ClusterIdentity:
@@ -23,4 +24,5 @@ def cluster_identity(config: Config, node: NodeIdentity | None = None) -> Cluste
     if node:
         enrichers.append(node.containers)
     enrichers.append(ConfiguredNames(config.names))
+    enrichers.append(ReverseDns(enabled=config.dns.reverse, entries=config.dns.entries))
     return ClusterIdentity(enrichers)

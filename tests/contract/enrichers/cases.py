@@ -12,6 +12,7 @@ from enrichers.cloud import CloudPlace
 from enrichers.container import Containers
 from enrichers.names import ConfiguredNames
 from enrichers.process import Processes
+from enrichers.reverse_dns import ReverseDns
 from probes.layout import structs
 from tests.contract.enrichers.kubernetes_case import kubernetes_key, make_kubernetes, teach_kubernetes
 
@@ -76,6 +77,11 @@ CASES: Final = (
         lambda _: ConfiguredNames({"10.0.0.0/8": "inside"}, entries=ENTRIES),
         lambda n: (KeyKind.ADDRESS, f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"),
         timeless=True,
+    ),
+    EnricherCase(
+        "reverse_dns",
+        lambda _: ReverseDns(enabled=True, entries=ENTRIES, resolve=lambda _: ""),
+        lambda n: (KeyKind.ADDRESS, f"192.0.2.{n & 255}"),
     ),
     EnricherCase(
         "kubernetes", lambda folder: make_kubernetes(folder, ENTRIES), kubernetes_key, teach_kubernetes
