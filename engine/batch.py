@@ -25,6 +25,7 @@ _FRAME_BYTES = 8192
 MOST_ROWS = 1 << 16
 #: Columns of zeros are views of it, and empty in a message.
 _ZEROS = bytes(16 * MOST_ROWS)
+_KINDS = {name: np.dtype(kind) for name, kind in DELTA_COLUMNS.items()}
 _ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
 
 
@@ -112,8 +113,13 @@ def _holds(column: Column) -> bool:
     return bool(np.ascontiguousarray(column).view(np.uint8).any())
 
 
-def _read(data: memoryview, kind: str, rows: int) -> Column:
-    return np.frombuffer(data, kind) if len(data) else np.frombuffer(_ZEROS, kind, rows)
+def _read(columns: dict[str, memoryview], rows: int) -> Columns:
+    """:raises KeyError: if one is missing."""
+    zeros = {kind: np.frombuffer(_ZEROS, kind, rows) for kind in _KINDS.values()}
+    return {
+        name: np.frombuffer(data, kind) if len(data := columns[name]) else zeros[kind]
+        for name, kind in _KINDS.items()
+    }
 
 
 @lru_cache(ENTITIES)
@@ -179,9 +185,7 @@ class DeltaBatch:
         """
         try:
             message = _DECODER.decode(data)
-            columns = {
-                name: _read(message.columns[name], kind, message.n) for name, kind in DELTA_COLUMNS.items()
-            }
+            columns = _read(message.columns, message.n)
             chains = message.tables(columns)
             entities = list(map(_entity, map(bytes, message.entities)))
         except KeyError as error:
