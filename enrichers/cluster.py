@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.enricher import Enricher, EnricherStatistics, Entity, KeyKind
+from enrichers.asking import ask
 
 #: Attributes by which an end that its node described is looked up further.
 _CONTAINER: Final = "container.id"
@@ -50,7 +51,7 @@ class ClusterIdentity:
         """Whether a source that is heard has not told of the container of such an end, and may in a moment."""
         container = entity.get(_CONTAINER, "")
         asked = (e for e in self._enrichers if KeyKind.CONTAINER in e.kinds and e.live)
-        return bool(container) and any(not e.lookup(KeyKind.CONTAINER, container, at_ns) for e in asked)
+        return bool(container) and any(not ask(e, KeyKind.CONTAINER, container, at_ns) for e in asked)
 
     def stranger(self, address: str, at_ns: int) -> Entity:
         """Who had an address at that time; empty if nobody knows."""
@@ -59,7 +60,7 @@ class ClusterIdentity:
     def _lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity:
         if not value:
             return {}
-        found = (e.lookup(kind, value, at_ns) for e in reversed(self._enrichers) if kind in e.kinds)
+        found = (ask(e, kind, value, at_ns) for e in reversed(self._enrichers) if kind in e.kinds)
         return {name: text for entity in found if entity for name, text in entity.items()}
 
     def statistics(self) -> dict[str, EnricherStatistics]:

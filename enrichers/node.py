@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.config import Config
 from engine.enricher import Enricher, EnricherStatistics, Entity, KeyKind
+from enrichers.asking import ask
 from enrichers.cloud import CloudPlace
 from enrichers.container import Containers
 from enrichers.process import Processes
@@ -53,13 +54,13 @@ class NodeIdentity:
         :param cgroup_path: as in ``cgroup.path``; empty if unknown.
         :param at_ns: wall clock.
         """
-        process = self.processes.lookup(KeyKind.PROCESS, str(pid), at_ns) if pid else None
-        container = self.containers.lookup(KeyKind.CGROUP, cgroup_path, at_ns) if cgroup_path else None
+        process = ask(self.processes, KeyKind.PROCESS, str(pid), at_ns) if pid else None
+        container = ask(self.containers, KeyKind.CGROUP, cgroup_path, at_ns) if cgroup_path else None
         return {**self.place.attributes, **(container or _NOBODY), **(process or _NOBODY)}
 
     def container_at(self, address: str, at_ns: int) -> Entity | None:
         """The container of this node that had an address at that time."""
-        return self.containers.lookup(KeyKind.ADDRESS, address, at_ns)
+        return ask(self.containers, KeyKind.ADDRESS, address, at_ns)
 
     @property
     def version(self) -> int:

@@ -3,7 +3,7 @@
 ``node``, ``boot``, ``seq`` and ``window`` are those of the batch; a late row's own second is ``window`` -
 ``window.late_s``. What is written differently from the column:
 
-- ``connection.id`` is text, 16 hexadecimal digits;
+- ``connection.id`` is text, 16 hexadecimal digits; ``service.port.name`` is said of well-known ports;
 - ``nat.index`` becomes ``nat``, a list of tuples, if anything was rewritten;
 - ``client.node.index`` becomes ``client.node`` and ``client.boot``; ``client.seq`` stands beside
   ``client.reported``, which is true or not there; ``server`` likewise.
@@ -115,6 +115,7 @@ def _nodes(batch: FlowBatch, name: str, part: int) -> Values:
 def _fields() -> Iterator[FlowField]:
     """All columns, so that one added to the schema is written without further ado."""
     yield from map(_identity, _IDENTITY)
+    yield Field("service.port.name", lambda batch: row_values.port_names(batch.columns["service.port"]), "")
     for name in FLOW_COLUMNS:
         side, _, bare = name.partition(".")
         if side in SIDES and bare in END_COLUMNS:

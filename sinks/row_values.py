@@ -20,6 +20,7 @@ from engine.chains import Hop
 from engine.flow_batch import FlowBatch
 from engine.schema import NO_SLOT, Column, Columns, Evidence
 from sinks import words
+from sinks.port_names import port_name
 
 #: One value for each row.
 Values = Iterable[Any]
@@ -90,6 +91,10 @@ texts: Final = each(lambda text: text.decode(errors="replace"))
 any_addresses: Final = each(address_text)
 #: Left out if it is optional and not known: all zeros, which is no end of any connection.
 addresses: Final = each(lambda raw: address_text(raw) if raw != _UNSPECIFIED else "")
+
+
+#: What usually listens there; nothing for most.
+port_names: Final = each(port_name)
 
 
 def error_types(column: Column) -> Values:

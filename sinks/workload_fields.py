@@ -51,6 +51,7 @@ def _fields() -> Iterator[WorkloadField]:
         for part, key in PARTS.items():
             yield _part(side, part, key)
     yield Field("server.port", lambda batch: batch.columns["server.port"].tolist(), ALWAYS)
+    yield Field("server.port.name", lambda batch: row_values.port_names(batch.columns["server.port"]), "")
     for name, kind in WORKLOAD_COLUMNS.items():
         if name.rpartition(".")[2] not in ("index", "sum", "port"):
             yield _number(name, kind)

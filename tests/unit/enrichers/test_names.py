@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.enricher import KeyKind
 from engine.errors import UsageError
-from enrichers.names import ConfiguredNames, port_name
+from enrichers.names import ConfiguredNames
 
 
 def name_in(names: dict[str, str], address: str) -> str | None:
@@ -63,8 +63,3 @@ def test_a_bad_network_is_refused_with_its_path(network: str) -> None:
     with pytest.raises(UsageError) as error:
         ConfiguredNames({"10.0.0.0/8": "good", network: "bad"})
     assert f"`names.{network}`" in str(error.value)
-
-
-def test_well_known_ports_have_names() -> None:
-    """Others have none."""
-    assert (port_name(443), port_name(5432), port_name(51234)) == ("https", "postgresql", "")

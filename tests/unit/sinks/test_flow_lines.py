@@ -15,6 +15,7 @@ from engine.flow_schema import FLOW_COLUMNS, SIDES, FlowEvidence
 from engine.schema import NO_SLOT, CloseReason, Evidence, State
 from sinks import words
 from sinks.batch_json import json_lines, ledger_line
+from sinks.port_names import port_name
 from tests.batches import CGROUPS, WINDOW, packed
 from tests.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
 
@@ -50,6 +51,7 @@ ADDRESSES = {
     "client.port": 51234,
     "service.address": "10.96.0.10",
     "service.port": 443,
+    "service.port.name": "https",
     "server.address": "10.244.1.7",
     "server.port": 6443,
     "evidence": "nat",
@@ -171,6 +173,7 @@ def test_lines_say_what_the_rows_of_the_batch_say(batch: FlowBatch) -> None:
     for line, row in zip(lines, rows, strict=True):
         assert {key: line.pop(key) for key in HEAD} == HEAD
         expected = {name: _word(name, value) for name, value in row.items()}
+        assert line.pop("service.port.name", "") == port_name(row["service.port"])
         for side in SIDES:
             line.pop(f"{side}.error.type", None)
             known = row[f"{side}.reported"] or row[f"{side}.netns.id"]

@@ -26,6 +26,7 @@ def test_a_line_says_who_talks_to_whom() -> None:
         "client.workload.namespace": "shop",
         "client.cloud.availability_zone": "eu-north-1a",
         "client.service.version": "1.2",
+        "server.port.name": "postgresql",
         "server.workload.name": "orders-database-with-a-long-name",
         "server.workload.kind": "StatefulSet",
         "server.workload.namespace": "shop",
