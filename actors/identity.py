@@ -62,7 +62,8 @@ class Identity:
         learnt = self._learnt.setdefault(batch.node, {})
         found = list(map(learnt.get, map(id, batch.entities)))
         if None in found:
-            found = [self._learn(batch.node, entity) for entity in batch.entities]
+            pairs = zip(found, batch.entities, strict=True)
+            found = [self._learn(batch.node, one) if number is None else number for number, one in pairs]
         return np.array(found, np.uint32)
 
     def _learn(self, node: str, entity: Entity) -> int:

@@ -39,9 +39,18 @@ class Names:
 
     :param table: whose flows hold numbers; ``places`` does too.
     :param stage: in which names that found no number are noted.
+    :param block_rows: that come at once, about.
     """
 
-    def __init__(self, table: FlowTable, places: Places, stage: Stage, cluster: Cluster | None) -> None:
+    def __init__(
+        self,
+        table: FlowTable,
+        places: Places,
+        stage: Stage,
+        cluster: Cluster | None,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        self._block_rows = block_rows
         self._table = table
         self._places = places
         self._stage = stage
@@ -81,22 +90,20 @@ class Names:
         """The number of the batch's node; of an earlier start of it nothing is left, but what comes of it late."""
         number = self._nodes.number(Node(batch.node, batch.boot))
         newest, window = self._starts.get(batch.node, (number, batch.window))
-        if newest == number or batch.window >= window:
-            if newest != number:
-                self._table.forget_node(newest)
-                self._stage.note("restarts")
+        if newest == number:
+            self._starts[batch.node] = number, max(window, batch.window)
+        elif batch.window > window:
+            self._table.forget_node(newest)
+            self._stage.note("restarts")
             self._starts[batch.node] = number, batch.window
         return number
 
-    def rows(self, batches: list[DeltaBatch], block_rows: int = BLOCK_ROWS) -> Iterator[Rows]:
-        """The rows of all batches, with the joiner's numbers; both ends of a connection come at once.
-
-        :param block_rows: that come at once, about.
-        """
+    def rows(self, batches: list[DeltaBatch]) -> Iterator[Rows]:
+        """The rows of all batches, with the joiner's numbers; both ends of a connection come at once."""
         self._make_room()
         chains, shifts = Chains.joined([batch.chains for batch in batches])
         parts = [self._numbered(batch, shift) for batch, shift in zip(batches, shifts, strict=True)]
-        blocks = min(BLOCKS, -(-sum(map(len, batches)) // block_rows))
+        blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
         groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
         for group in groups:
             columns = {name: np.concatenate([part[name] for part in group]) for name in group[0]}

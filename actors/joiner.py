@@ -10,7 +10,7 @@ import numpy.typing as npt
 from actors.flow_rows import REPORTED, flow_columns
 from actors.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.identity import Cluster
-from actors.join_names import Names
+from actors.join_names import BLOCK_ROWS, Names
 from actors.join_rows import Rows
 from actors.known import Places
 from actors.resolver import callers
@@ -32,16 +32,23 @@ class Joiner:
     :param node: who joins, and ``boot``, since when: they name the batches.
     :param flows: connections at once.
     :param cluster: knows more than the nodes do of who is at an end.
+    :param block_rows: of a window, about, that are joined at once.
     """
 
     def __init__(
-        self, node: str, boot: str, ledger: Ledger, flows: int = FLOWS, cluster: Cluster | None = None
+        self,
+        node: str,
+        boot: str,
+        ledger: Ledger,
+        flows: int = FLOWS,
+        cluster: Cluster | None = None,
+        block_rows: int = BLOCK_ROWS,
     ) -> None:
         self._name = Node(node, boot)
         self._stage = ledger.stage("join", "rows")
         self._table = FlowTable(flows, self._stage)
         self._places = Places()
-        self._names = Names(self._table, self._places, self._stage, cluster)
+        self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[DeltaBatch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)

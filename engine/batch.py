@@ -29,8 +29,9 @@ _KINDS = {name: np.dtype(kind) for name, kind in DELTA_COLUMNS.items()}
 _ADDRESSES = tuple(name for name in DELTA_COLUMNS if name.endswith(".address"))
 
 
-#: Entities of messages that are remembered.
+#: Entities of messages that are remembered, and bytes that one of them may have: larger ones are read anew.
 ENTITIES = 16_384
+LARGEST_ENTITY = 8192
 #: A table of entities in which there is nobody.
 NOBODY: Sequence[Entity] = ({},)
 
@@ -187,7 +188,9 @@ class DeltaBatch:
             message = _DECODER.decode(data)
             columns = _read(message.columns, message.n)
             chains = message.tables(columns)
-            entities = list(map(_entity, map(bytes, message.entities)))
+            raw = list(map(bytes, message.entities))
+            large = max(map(len, raw), default=0) > LARGEST_ENTITY
+            entities = list(map(_entity.__wrapped__ if large else _entity, raw))
         except KeyError as error:
             raise BadBatch(f"column {error} is missing") from error
         except BadBatch:

@@ -30,7 +30,7 @@ def name_of(address: str) -> str:
     """What the system's resolver (hosts file, DNS) has for it; empty for nothing. Blocks."""
     try:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
-    except OSError:
+    except (OSError, UnicodeError):  # what is no name in any script
         return ""
 
 

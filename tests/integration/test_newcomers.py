@@ -7,6 +7,7 @@ import pytest
 
 from engine.config import Config, load_config
 from engine.enricher import Entity
+from engine.row_stage import RowStage
 from engine.topology import Pipeline
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
@@ -30,16 +31,19 @@ def config() -> Config:
 
 
 @pytest.mark.parametrize("stage", ["flows", "workloads"])
-async def test_its_rows_come_with_the_next_windows(config: Config, stage: str) -> None:
-    """In order, none twice; at the end what still waits is passed on."""
-    source, sink = ScriptedSource(), ScriptedSink()
-    pipeline = Pipeline(config, {"kept": sink}, source=source, stage=stage)  # type: ignore[arg-type]  # one of them
+async def test_its_rows_come_with_the_next_windows(config: Config, stage: RowStage) -> None:
+    """In order, none twice; at the end what still waits is passed on. Deltas wait for nothing."""
+    source, sink, deltas = ScriptedSource(), ScriptedSink(), ScriptedSink()
+    stages: dict[str, RowStage] = {"kept": stage, "deltas": "deltas"}
+    pipeline = Pipeline(config, {"kept": sink, "deltas": deltas}, source=source, stage=stages)
     pipeline._newcomers = Waits(1_002, 1_003, 1_005)  # type: ignore[assignment]  # what it asks of it
     running = asyncio.create_task(pipeline.run())
-    for expected in ([1_001], [1_001], [1_001, 1_002], [1_001, 1_002, 1_003, 1_004]):
+    expected = ([1_001], [1_001], [1_001, 1_002], [1_001, 1_002, 1_003, 1_004])
+    for windows, shown in enumerate(expected, 1):
         source.second(3)
-        await sink.wait_for(len(expected))
-        assert [batch.window for batch in sink.taken] == expected
+        await deltas.wait_for(windows)  # what the window gives the other sink was queued with it
+        await pipeline._fan_out.drained()
+        assert [batch.window for batch in sink.taken] == shown
     source.second(3)
     pipeline.stop()
     await running

@@ -1,21 +1,15 @@
 """NAT rewrites by ctnetlink, on the real kernel: known rules, known ports, and what `conntrack -L` lists."""
 
-import contextlib
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from ipaddress import IPv6Address
+from collections.abc import Iterator
 from pathlib import Path
-from subprocess import PIPE
 
-import numpy as np
 import pytest
 
 from probes.bulk_receiver import BulkReceiver
 from probes.conntrack import AGAIN_NS, Conntrack
 from probes.conntrack_socket import EVENTS, open_listener
-from probes.layout import enums, structs
 from tests.kernel.nat_network import (
     ADDRESSES,
     CLIENT,
@@ -23,26 +17,13 @@ from tests.kernel.nat_network import (
     SERVER,
     NatNetwork,
     Rewrite,
-    Way,
     nat_network,
 )
-from tests.kernel.talk import until
+from tests.kernel.told import KIND, NOWHERE, Told, rewrite_in
 
 pytestmark = pytest.mark.kernel
 
-KIND = enums()["event_kind"]
-PROTOCOLS = {6: "tcp", 17: "udp", 0: "all"}
 HERE, GATE, FAR_GATE, THERE = range(4)
-NOWHERE = np.empty(0, np.uint32)
-#: Leaves its network namespace for a new one when it is told to, and tells which.
-TO_ITSELF = """
-import ctypes, os
-print(flush=True)
-input()
-ctypes.CDLL(None).unshare(0x40000000)
-print(os.stat("/proc/self/ns/net").st_ino, flush=True)
-input()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -65,60 +46,6 @@ def clear(network: NatNetwork) -> None:
             network.run(role, f"{tool} -t nat -F")
         network.run(role, "nft flush ruleset")
         network.run(role, "conntrack -F", check=False)
-
-
-class Told:
-    """What a source said so far, and the entries that are there by it."""
-
-    def __init__(self, source: Conntrack) -> None:
-        self.source = source
-        self.events = np.empty(0, structs()["nat_event"])
-        self._there: set[tuple[int, Rewrite]] = set()  # with the namespace
-
-    def drain(self) -> np.ndarray:
-        """What came now."""
-        records = self.source.events()
-        if self.source.behind:
-            records = np.concatenate((records, self.source.catch_up()))
-        events = records.view(structs()["nat_event"])
-        for event in events:
-            self._apply(event)
-        self.events = np.concatenate((self.events, events))
-        return events
-
-    def _apply(self, event: np.void) -> None:
-        entry = int(event["netns"]), rewrite_in(event)
-        if event["header"]["kind"] == KIND["KIND_NAT_NEW"]:
-            self._there.add(entry)
-        elif event["protocol"]:
-            self._there.discard(entry)
-        else:
-            self._there -= {other for other in self._there if other[0] == entry[0]}
-
-    @property
-    def rewrites(self) -> set[Rewrite]:
-        """Entries that are there now."""
-        return {rewrite for _, rewrite in self._there}
-
-    def until(self, condition: Callable[[], bool]) -> bool:
-        """Drains until it holds; False if it does not in time."""
-
-        def drained() -> bool:
-            self.drain()
-            return condition()
-
-        return until(drained)
-
-
-def rewrite_in(event: np.void) -> Rewrite:
-    def way(part: np.void) -> Way:
-        source, destination = (
-            IPv6Address(part[name].tobytes()) for name in ("source_address", "destination_address")
-        )
-        ends = [str(address.ipv4_mapped or address) for address in (source, destination)]
-        return ends[0], ends[1], int(part["source_port"]), int(part["destination_port"])
-
-    return PROTOCOLS[int(event["protocol"])], way(event["original"]), way(event["reply"])
 
 
 class Hand:
@@ -323,31 +250,6 @@ def test_a_namespace_that_comes_later_is_found(router: NatNetwork, told: Told) -
     assert told.until(lambda: len(told.events) == 3)
     assert rewrite_in(told.events[2])[0] == "all"
     assert told.events[2]["netns"] == inode
-
-
-def test_a_socket_in_a_namespace_without_a_name_is_followed() -> None:
-    """An old process made itself a namespace: only a full look finds that, which is taken for a socket in it."""
-    everywhere = Conntrack()
-    with (
-        contextlib.closing(everywhere),
-        subprocess.Popen(["python3", "-c", TO_ITSELF], stdin=PIPE, stdout=PIPE, text=True) as process,
-    ):
-        assert process.stdin
-        assert process.stdout
-        try:
-            everywhere.start()
-            process.stdout.readline()
-            Told(everywhere).drain()
-            before = everywhere.account.noted["namespaces"]
-            process.stdin.write("\n")
-            process.stdin.flush()
-            inode = int(process.stdout.readline())
-            for netns, found in ((NOWHERE, 0), (np.array([inode], np.uint32), 1)):
-                everywhere.notice(netns)
-                Told(everywhere).drain()
-                assert everywhere.account.noted["namespaces"] == before + found
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("later", [0, 2])

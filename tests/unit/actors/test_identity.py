@@ -193,6 +193,7 @@ def test_what_comes_late_of_an_earlier_start_forgets_nothing() -> None:
     joiner = Joiner("site", "boot", ledger, 64)
     flows(joiner, replace(batch(9, client()), boot="a2"))
     late = client() | {"network.local.port": 50000, "socket.generation": 7}
+    flows(joiner, replace(batch(7, client()), boot="a2"))
     flows(joiner, replace(batch(8, late), boot="a1"))
     (flow,) = flows(joiner, replace(batch(10, client()), boot="a2"))
     assert (flow["connection.opened"], flow["client.boot"], len(joiner)) == (0, "a2", 2)

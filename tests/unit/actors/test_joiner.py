@@ -322,3 +322,41 @@ def test_all_hops_of_a_connection_that_is_over_are_told() -> None:
     chains = Chains(np.array([3], np.uint8), np.concatenate((hops[:1], middle, hops[1:])))
     (flow,) = Site().join(1, replace(batch, chains=chains))
     assert [hop["destination.port"] for hop in flow["nat"]] == [80, 81, 8080]
+
+
+def test_blocks_of_a_window_give_what_the_whole_gives() -> None:
+    """The same rows of two nodes joined at once, and three at a time: chains, names and numbers are the same."""
+    ports = range(40_000, 40_040)
+
+    def told(window: int) -> list[DeltaBatch]:
+        parts = []
+        for number, port in enumerate(ports):
+            to, end = ("10.96.0.1", 80 + number % 3), ("10.0.0.5", port)
+            slots = {"socket__slot": number, "socket__generation": 1}
+            call = socket_row(end, SERVER, Role.CLIENT, tx_bytes=port, entity__index=1, **slots)
+            answer = socket_row(SERVER, end, Role.SERVER, rx_bytes=port, cgroup__index=1, **slots)
+            there = replace(
+                batch_of([answer], window, node="b", seq=number), cgroups=["", f"/pod-{number % 4}"]
+            )
+            here = rewritten(batch_of([call], window, node="a", seq=number), to, end)
+            parts += [there, replace(here, entities=[{}, {"container.id": f"c{number % 5}"}])]
+        return parts
+
+    def joined(block_rows: int) -> tuple[list[Flow], list[int]]:
+        joiner = Joiner("site", "boot", Ledger(), flows=64, block_rows=block_rows)
+        rows, chunks = list[Flow](), list[int]()
+        for window in (1, 2):
+            for batch in told(window):
+                joiner.add(batch)
+            made = list(joiner.close(window))
+            assert [batch.chunk for batch in made] == list(range(made[0].chunks))
+            chunks.append(len(made))
+            rows += [row | {"window": window} for batch in made for row in batch.rows()]
+        return sorted(rows, key=lambda row: (row["window"], row["client.port"])), chunks
+
+    (whole, one), (parts, many) = joined(1000), joined(3)
+    assert one == [1, 1]
+    assert min(many) > 10
+    assert len(whole) == 2 * len(ports)
+    assert {row["evidence"] for row in whole} == {FlowEvidence.BOTH}
+    assert parts == whole
