@@ -21,6 +21,7 @@ from engine.feed import FrameSource
 from engine.ledger import Ledger
 from engine.nat_feed import STREAM, announcements
 from engine.outbox import Outbox
+from engine.patience import end
 from engine.spool import Outgoing, Spool
 from engine.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, heartbeat, rewrites
 from engine.transport.backend import Record
@@ -118,9 +119,7 @@ class Agent:
                     await self._outbox.drained()
                     await self._beat()
         finally:
-            for task in (source, publishing, stopping):
-                task.cancel()
-            await asyncio.wait({source, publishing, stopping})
+            await end(source, publishing, stopping)
 
     def stop(self) -> None:
         """Makes run() end in good order."""

@@ -16,6 +16,7 @@ import numpy as np
 from actors.nat import ANNOUNCED, REPEAT, NatTable
 from engine import subjects
 from engine.errors import TailraceError
+from engine.patience import end
 from engine.stream_reader import StreamReader, Unanswered, pause
 from engine.transport.nats_connection import ConnectionRefused, NatsConnection, connect
 
@@ -75,9 +76,7 @@ class NatFeed:
                 reading.result()
             yield
         finally:
-            for task in (reading, waiting):
-                task.cancel()
-            await asyncio.wait({reading, waiting})
+            await end(reading, waiting)
             with contextlib.suppress(OSError, TimeoutError, ConnectionRefused):
                 await client.close()
 

@@ -1,12 +1,12 @@
 """Where this machine is: zone, region and type, from the cloud's metadata service or from the configuration."""
 
 import asyncio
-import contextlib
 import time
 from typing import Final
 
 from engine.enricher import EnricherStatistics, Entity, KeyKind
 from engine.errors import UsageError
+from engine.patience import end
 from enrichers.cloud_metadata import CLOUDS, ask
 
 #: Pauses between attempts: an instance that has just begun may not reach the service yet.
@@ -54,9 +54,7 @@ class CloudPlace:
     async def close(self) -> None:
         """Ask no more."""
         if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _learn(self) -> None:
         pause = FIRST_PAUSE

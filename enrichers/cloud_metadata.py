@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from engine.patience import end
+
 SERVICE: Final = "http://169.254.169.254"
 #: An answer longer than this is none of theirs.
 ANSWER_BYTES: Final = 256 << 10
@@ -34,9 +36,7 @@ async def ask(clouds: Sequence[str], seconds: float, url: str = "") -> Attribute
                 if found := await answer:
                     return found
         finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+            await end(*asked)
     return {}
 
 

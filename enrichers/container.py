@@ -1,7 +1,6 @@
 """Whose container a process is in, and which container has an address: from cgroups, and from Docker."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from engine.enricher import EnricherStatistics, Entity, KeyKind
+from engine.patience import end
 from enrichers.cgroup_path import CgroupOwner, owner_of
 from enrichers.docker import DockerWatch
 from enrichers.docker_memory import DockerMemory
@@ -60,9 +60,7 @@ class Containers:
     async def close(self) -> None:
         """End the watch."""
         if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
         """Whose cgroup, container or address that was."""

@@ -1,7 +1,6 @@
 """The Kubernetes enricher: which pod, workload, service and node a container, an address or a name belongs to."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
@@ -10,6 +9,7 @@ from typing import Final
 from engine.config import KubernetesConfig
 from engine.enricher import EnricherStatistics, Entity, KeyKind
 from engine.errors import UsageError
+from engine.patience import end
 from enrichers.kubernetes_access import check, is_wanted
 from enrichers.kubernetes_connection import Connection
 from enrichers.kubernetes_model import Model
@@ -85,9 +85,7 @@ class Kubernetes:
     async def close(self) -> None:
         """Ends all tasks and connections."""
         if self._following is not None:
-            self._following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._following
+            await end(self._following)
         await self._connection.close()
 
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:

@@ -5,7 +5,6 @@ is read from /proc, where all pids are listed once a second; who is missing ther
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from engine.enricher import OPEN, EnricherStatistics, Entity, KeyKind
+from engine.patience import end
 from enrichers.intervals import Intervals
 from enrichers.procfs import COMMAND_BYTES, PROC, Census, ProcessFacts, take_census
 from enrichers.redact import redacted
@@ -80,9 +80,7 @@ class Processes:
     async def close(self) -> None:
         """End the watch."""
         if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Takes executions in.

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from engine.errors import TailraceError
+from engine.patience import end
 from sinks.descriptor import write_all
 
 
@@ -43,23 +44,25 @@ class QuietOutput:
             raise TailraceError(what, "make room, or write elsewhere")
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+        loop, ending = asyncio.get_running_loop(), asyncio.Event()
 
         def ask(_: int, __: FrameType | None) -> None:
             """In the middle of a write, or asked twice, there is no good order to wait for."""
             if self._writing or self._ending:
                 os._exit(0)
             self._ending = True
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(ending.set)
 
         def left() -> None:
             loop.remove_reader(self._descriptor)
-            task.cancel()
+            ending.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, ask)  # not the loop's: it would wait for a write that is stuck
         if stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
-            loop.add_reader(
-                self._descriptor, left
-            )  # the writing end of a pipe is "readable" once nobody reads
-        await task
+            # the writing end of a pipe is "readable" once nobody reads
+            loop.add_reader(self._descriptor, left)
+        working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(ending.wait())
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await end(working, waiting)
+        await working

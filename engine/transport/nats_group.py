@@ -18,6 +18,7 @@ from mode import get_logger
 from nats.aio.msg import Msg
 
 from engine.errors import TailraceError
+from engine.patience import end, happens
 from engine.transport.backend import Assignment, MembershipLost, Wake
 from engine.transport.nats_lease import Lease, Tenure
 from engine.transport.nats_link import NO_STREAM, Link, Refused, Unanswered
@@ -25,7 +26,6 @@ from engine.transport.nats_names import LEADER, MEMBER, Names
 from engine.transport.nats_offsets import Offsets
 from engine.transport.nats_roster import Membership, Roster
 from engine.transport.nats_table import Conflict, Table
-from engine.transport.patience import end, happens
 
 logger = get_logger(__name__)
 

@@ -15,11 +15,11 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from engine.errors import TailraceError
+from engine.patience import end, happens
 from engine.transport import nats_connection
 from engine.transport.backend import Wake
 from engine.transport.nats_connection import NatsConnection
 from engine.transport.nats_names import API
-from engine.transport.patience import end, happens
 
 logger = get_logger(__name__)
 

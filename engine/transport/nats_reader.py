@@ -11,12 +11,12 @@ from typing import Any
 from mode import get_logger
 from nats.aio.msg import Msg
 
+from engine.patience import end, happens
 from engine.transport.backend import FIRST_OFFSET, Record, Wake
 from engine.transport.nats_budget import Budget
 from engine.transport.nats_link import Link, Listening, Refused
 from engine.transport.nats_names import API
 from engine.transport.nats_record import from_message
-from engine.transport.patience import end, happens
 
 logger = get_logger(__name__)
 

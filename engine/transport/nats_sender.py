@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from nats.nuid import NUID
 
 from engine.errors import TailraceError
+from engine.patience import happens
 from engine.transport.backend import Record, RecordTooLarge
 from engine.transport.nats_link import FULL, TOO_LARGE, Link, Refused, Unanswered
 from engine.transport.nats_record import size_of, to_message
-from engine.transport.patience import happens
 
 #: Seconds between looks for room, in case that nobody tells of it.
 ROOM_PAUSE = 0.25

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from faust.types import TP
 
 from engine.errors import TailraceError
+from engine.patience import end, happens
 from engine.transport.nats_link import Link
 from engine.transport.nats_names import Names
 from engine.transport.nats_offsets import slowest
 from engine.transport.nats_table import Table
-from engine.transport.patience import end, happens
 
 #: Seconds between two trims while nobody waits.
 TRIM_PAUSE = 0.5

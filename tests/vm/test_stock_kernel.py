@@ -36,7 +36,8 @@ def test_in_the_guest(guest: Run, argument: str) -> None:
     bad = [
         f"{result.node} {result.outcome}: {result.detail}" for result in results if result.outcome != "passed"
     ]
-    assert not bad, "\n".join(bad)
+    if bad:
+        pytest.fail("\n".join(bad), pytrace=False)
 
 
 def test_the_suite_names_what_is_there() -> None:

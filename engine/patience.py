@@ -4,7 +4,10 @@
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Final
+
+#: Seconds that a cancelled task has to put its things in order before it is cancelled again.
+_AGAIN: Final = 0.2
 
 
 async def happens(event: asyncio.Event, seconds: float) -> bool:
@@ -18,9 +21,9 @@ async def happens(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel the tasks and wait until they are over, whatever they raise."""
+    """Cancel the tasks, again while one takes no notice, and wait until they are over, whatever they raise."""
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.1)
+        _, pending = await asyncio.wait(pending, timeout=_AGAIN)
