@@ -35,9 +35,8 @@ class Intervals:
         self._limit = limit
         self._per_key = per_key
         self._by_key: dict[_Key, list[Identity]] = {}  # by beginning
-        self._oldest: list[
-            tuple[int, int, KeyKind, str]
-        ] = []  # heap: end, beginning, key; some no longer true
+        # Heap of end, beginning, key: of all, some no longer true; empty until there is need of room.
+        self._oldest: list[tuple[int, int, KeyKind, str]] = []
         self._count = 0
         self._hits = 0
         self._misses = 0
@@ -131,19 +130,24 @@ class Intervals:
 
     def _age(self, identity: Identity) -> None:
         """Puts the identity where eviction finds it; what it said before of the same is no longer true."""
+        if not self._oldest:
+            return
         heapq.heappush(self._oldest, (identity.end_ns, identity.begin_ns, identity.kind, identity.value))
         if len(self._oldest) > 2 * self._count + self._per_key:
-            self._oldest = [
-                (one.end_ns, one.begin_ns, one.kind, one.value)
-                for held in self._by_key.values()
-                for one in held
-            ]
-            heapq.heapify(self._oldest)
+            self._order()
+
+    def _order(self) -> None:
+        self._oldest = [
+            (one.end_ns, one.begin_ns, one.kind, one.value) for held in self._by_key.values() for one in held
+        ]
+        heapq.heapify(self._oldest)
 
     def _make_room(self, held: list[Identity]) -> None:
         if len(held) > self._per_key:
             self._drop(min(held, key=lambda one: (one.end_ns, one.begin_ns)))
         while self._count > self._limit:
+            if not self._oldest:
+                self._order()
             end_ns, begin_ns, kind, value = heapq.heappop(self._oldest)
             of_key = self._by_key.get((kind, value), [])
             place = bisect_left(of_key, begin_ns, key=_begin)

@@ -23,7 +23,7 @@ class Pace:
     silence: float = 90.0
     first_pause: float = 0.5
     longest_pause: float = 30.0
-    page: int = 500
+    page: int = 250
 
 
 DEFAULT: Final = Pace()
