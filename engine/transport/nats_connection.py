@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+import nats.aio.client
 import nats.errors
 import nkeys  # type: ignore[import-untyped]  # ships no types
 from nats.aio.client import Client
@@ -22,6 +23,10 @@ CONNECT_TIMEOUT = 2
 
 #: Seconds between the pings that find a dead connection; it is given up after two without an answer.
 PING_INTERVAL = 5
+
+#: Bytes that the client reads at once, for which it has no setting. With its own 32 kB a message of a second takes
+#: five turns of the loop: a tenth of what an engine does with 10,000 rows in 16 messages.
+nats.aio.client.DEFAULT_BUFFER_SIZE = 256 << 10
 
 #: Why a connection that has to be encrypted fails at a server that does not encrypt.
 NO_TLS = "the server offers no TLS"
