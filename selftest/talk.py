@@ -86,9 +86,22 @@ class Talk:
         end.tx_bytes = end.rx_bytes = 0
 
     def read_counters(self) -> None:
-        """Record what the kernel counted; call it when the connection is at rest, just before `close`."""
+        """Record what the kernel counted; call it when the connection is at rest, and then `close_counted`."""
         self.settle()
         self.end.kernel = kernel_counters(self.sock)
+
+    def close_counted(self, reason: CloseReason) -> None:
+        """Close once the peer acknowledged the FIN: a slow machine may have sent that again, too.
+
+        :raises TrafficError: if that takes too long.
+        """
+        assert self.end.kernel, "read_counters comes before"
+        self.sock.shutdown(socket.SHUT_WR)
+        self.settle()
+        last = kernel_counters(self.sock)
+        self.end.kernel.retransmitted_segments = last.retransmitted_segments
+        self.end.kernel.retransmitted_bytes = last.retransmitted_bytes
+        self.close(reason)
 
     def close(self, reason: CloseReason) -> None:
         """Close the socket; ``reason`` is what ended the connection as this end sees it."""

@@ -38,7 +38,7 @@ def long_client(part: Part) -> Iterator[None]:
     part.hear()
     for talk in talks:
         talk.read_counters()
-        talk.close(CloseReason.FIN_SENT)
+        talk.close_counted(CloseReason.FIN_SENT)
     part.tell()
     yield
 
@@ -59,7 +59,7 @@ def long_server(part: Part) -> Iterator[None]:
     part.hear()
     for talk in talks:
         talk.receive_end()
-        talk.close(CloseReason.FIN_RECEIVED)
+        talk.close_counted(CloseReason.FIN_RECEIVED)
     yield
 
 
@@ -72,7 +72,7 @@ def bulk_client(count: int) -> Body:
         talk.send(count)
         part.hear()
         talk.read_counters()
-        talk.close(CloseReason.FIN_SENT)
+        talk.close_counted(CloseReason.FIN_SENT)
         yield
 
     return body
@@ -92,7 +92,7 @@ def bulk_server(count: int, dropped_share: float = 0.0) -> Body:
         talk.read_counters()
         part.tell()
         talk.receive_end()
-        talk.close(CloseReason.FIN_RECEIVED)
+        talk.close_counted(CloseReason.FIN_RECEIVED)
         yield
 
     return body

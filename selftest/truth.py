@@ -21,7 +21,7 @@ def address_bytes(text: str) -> bytes:
 
 @dataclass
 class KernelCounters:
-    """What TCP_INFO said just before the end was closed, with nothing in flight.
+    """What TCP_INFO said with nothing in flight: of bytes before the end was closed, of what was sent again after it.
 
     ``acked_bytes`` counts the SYN of an active open as one byte (``tcp_snd_una_update``).
     """

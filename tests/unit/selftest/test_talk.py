@@ -1,0 +1,39 @@
+"""A connection's own truth is true also when the kernel has to try again."""
+
+import socket
+import threading
+import time
+
+from engine.schema import CloseReason, Role
+from selftest.linux import drop_received, keep_received
+from selftest.talk import Talk
+from selftest.truth import End, address_bytes
+
+HERE = address_bytes("127.0.0.1")
+
+
+def talk_of(sock: socket.socket) -> Talk:
+    """Of a client, by its socket."""
+    return Talk(sock, End("test", 1, HERE, 1, HERE, 2, 3, "test", 0, Role.CLIENT, 0))
+
+
+def test_an_end_that_is_sent_again_is_counted() -> None:
+    """The FIN is lost at first: it is repeated, and that is among the counters when the connection is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talk = talk_of(socket.create_connection(listener.getsockname()))
+        peer, _ = listener.accept()
+        with peer:
+            talk.send(100)
+            talk.read_counters()
+            assert talk.end.kernel
+            assert talk.end.kernel.retransmitted_segments == 0
+            drop_received(peer, 1)
+            closing = threading.Thread(target=talk.close_counted, args=(CloseReason.FIN_SENT,))
+            closing.start()
+            time.sleep(1)  # the first repetition comes after some 200 ms
+            keep_received(peer)
+            closing.join(20)
+            assert not closing.is_alive()
+            assert talk.end.kernel.retransmitted_segments > 0
+            assert talk.end.kernel.acked_bytes == 101  # the SYN is counted as one, the FIN is not
+            assert talk.sock.fileno() == -1
