@@ -46,7 +46,8 @@ enum tally {
 	TALLY_HEALED = 8,     /* ends whose state change was missed */
 	TALLY_STALE = 9,     /* table entries found at the address of a new socket */
 	TALLY_SETTLED = 10,   /* accepted sockets whose owner was learnt */
-	TALLY_COUNT = 11,
+	TALLY_WITHIN = 11,    /* state changes in the middle of another one */
+	TALLY_COUNT = 12,
 };
 
 /* Indices of the map `settings`. */

@@ -29,7 +29,15 @@ struct entering {
 
 /* Room for whole copies of parts of a tcp_sock; one per program, because a softirq may run one program on the
  * same processor in the middle of another. */
-enum scratch_user { SCRATCH_STATE, SCRATCH_DESTROY, SCRATCH_SWEEP, SCRATCH_PROBE, SCRATCH_ADOPT, SCRATCH_USERS };
+enum scratch_user {
+	SCRATCH_STATE,
+	SCRATCH_WITHIN,
+	SCRATCH_DESTROY,
+	SCRATCH_SWEEP,
+	SCRATCH_PROBE,
+	SCRATCH_ADOPT,
+	SCRATCH_USERS
+};
 
 /* Inserted when a socket is first seen, deleted at its end: at most two entries a slot. */
 BPF_HASH(sockets, u64, struct entry, 2 * SLOTS);
@@ -60,11 +68,12 @@ BPF_ARRAY(settings, u32, SETTING_COUNT);
 BPF_PERCPU_ARRAY(generations, u32, 1);
 BPF_RINGBUF_OUTPUT(ring, RING_PAGES);
 
+/* Atomic, because a softirq may count in the middle of it. */
 static __always_inline void tally(u32 what, u64 count)
 {
 	u64 *cell = tallies.lookup(&what);
 	if (cell)
-		*cell += count;
+		__sync_fetch_and_add(cell, count);
 }
 
 static __always_inline u32 setting(u32 which)

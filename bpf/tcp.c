@@ -54,8 +54,34 @@ int state_changed(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* raw_tracepoint tcp_destroy_sock(sk): heals an end whose state change was missed, because the kernel skips a
- * program that interrupts itself on the same processor. */
+/* The same tracepoint, after state_changed: sees what happens within another state change. The kernel skips a program
+ * that interrupts itself on the same processor, as it would where packets come in the middle of an application's
+ * connect or close. Other changes are not made by packets. What the first program has done is found done. */
+int state_changed_within(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u32 old = ctx->args[1], new = ctx->args[2];
+	if ((new != TCP_ESTABLISHED && new != TCP_CLOSE) || old == TCP_LISTEN || old == TCP_CLOSE)
+		return 0;
+	u64 key = (u64)sk;
+	struct entry *entry = sockets.lookup(&key);
+	if (new == TCP_CLOSE) {
+		if (!entry)
+			return 0;
+		ended(sk, old, 0, SCRATCH_WITHIN);
+	} else if (entry) {
+		if (!established(sk, key, entry))
+			return 0;
+	} else {
+		if (old != TCP_SYN_RECV || !is_tcp(sk))
+			return 0;
+		opened_passive(sk);
+	}
+	tally(TALLY_WITHIN, 1);
+	return 0;
+}
+
+/* raw_tracepoint tcp_destroy_sock(sk): heals an end whose state change was missed. */
 int destroyed(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (struct sock *)ctx->args[0];

@@ -39,7 +39,7 @@ class Loaded:
     programs: dict[str, int]
     refused: dict[str, str]
     absent: dict[str, str] = field(default_factory=dict)
-    links: dict[str, int] = field(default_factory=dict)
+    links: dict[Hook, int] = field(default_factory=dict)
     compile_seconds: float = 0.0
 
     def attach(self, feature: Feature) -> Taken:
@@ -60,7 +60,7 @@ class Loaded:
 
     def _try(self, hook: Hook) -> str | None:
         """Attaches all parts of a hook; the reason if one is refused, and then none stays attached."""
-        links: dict[str, int] = {}
+        links: dict[Hook, int] = {}
         for part in hook.parts:
             try:
                 self._attach_part(part, links)
@@ -71,7 +71,7 @@ class Loaded:
         self.links |= links
         return None
 
-    def _attach_part(self, hook: Hook, links: dict[str, int]) -> None:
+    def _attach_part(self, hook: Hook, links: dict[Hook, int]) -> None:
         if not hook.program:
             return
         if hook.program in self.absent:
@@ -81,10 +81,10 @@ class Loaded:
         program = self.programs[hook.program]
         try:
             if hook.tracepoint:
-                links[hook.name] = bpf.attach_raw_tracepoint(program, hook.tracepoint)
+                links[hook] = bpf.attach_raw_tracepoint(program, hook.tracepoint)
             elif hook.function:
                 at_return = hook.kind == "kretprobe"
-                links[hook.name] = attach_kprobe(program, hook.function, at_return=at_return)
+                links[hook] = attach_kprobe(program, hook.function, at_return=at_return)
         except OSError as error:
             raise _RefusedError(_reason(hook, error)) from error
 

@@ -18,7 +18,7 @@ from probes.tcp import Snapshot
 DRAIN_SECONDS = 0.1
 
 #: Counts of the kernel side that the reader should know: they are totals, and lost nothing.
-NOTED = ("slotless", "untracked", "ignored", "healed", "stale", "missed_runs", "adopted")
+NOTED = ("slotless", "untracked", "ignored", "healed", "stale", "within", "adopted")
 
 #: Events that say something of sockets, and are none of their ends.
 _AT_ONCE = tuple(

@@ -24,7 +24,13 @@ MAPS = ("cells", "descriptions", "free_slots", "settings", "tallies", "ring")
 STATES = Feature(
     "socket states",
     "opens, closes, failed connects and their owners",
-    (Hook("state_changed", "inet_sock_set_state"),),
+    (
+        Hook(
+            "state_changed",
+            "inet_sock_set_state",
+            others=(Hook("state_changed_within", "inet_sock_set_state"),),
+        ),
+    ),
 )
 DESTROYED = Feature(
     "socket destruction",
@@ -153,7 +159,10 @@ class TcpProbe:
             return self._load_with(headers, {})
         with contextlib.suppress(ProbeError):  # an older bcc does not know the helper
             loaded = self._load_with(headers, {"DIRECT": 1})
-            if not loaded.refused.keys() & {STATES.alternatives[0].program, READS.alternatives[0].program}:
+            wanted = {
+                part.program for hook in (*STATES.alternatives, *READS.alternatives) for part in hook.parts
+            }
+            if not loaded.refused.keys() & wanted:
                 return loaded
             loaded.close()
         return self._load_with(headers, {})
@@ -256,13 +265,10 @@ class TcpProbe:
         return self.ring.waiting()
 
     def tallies(self) -> dict[str, int]:
-        """The kernel side's own counts since the start, by the names of ``enum tally``, and the runs of programs
-        that the kernel skipped (``recursion_misses``)."""
+        """The kernel side's own counts since the start, by the names of ``enum tally``."""
         names = {name: index for name, index in enums()["tally"].items() if name != "TALLY_COUNT"}
         values = bpf.percpu_lookup(self._loaded.maps["tallies"], len(names))
-        counts = {name.removeprefix("TALLY_").lower(): int(values[index]) for name, index in names.items()}
-        states = bpf.program_info(self._loaded.programs[STATES.alternatives[0].program])
-        return counts | {"missed_runs": states.recursion_misses}
+        return {name.removeprefix("TALLY_").lower(): int(values[index]) for name, index in names.items()}
 
     def snapshot(self) -> Snapshot:
         """Brings all counters up to date and copies those of live sockets."""

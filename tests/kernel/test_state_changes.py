@@ -1,0 +1,68 @@
+"""State changes that come in the middle of another one, where the kernel skips the program that sees all others."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from engine.schema import Evidence, Role
+from probes.layout import enums
+from probes.tcp import STATES, TcpProbe
+from tests.kernel.talk import KIND, Seen, connect, listening
+from tests.kernel.test_tcp_probe import bytes_by_role, started
+
+pytestmark = pytest.mark.kernel
+
+FLAGS = enums()["event_flag"]
+
+
+@pytest.fixture
+def probe() -> Iterator[TcpProbe]:
+    """A probe with room for all."""
+    with started() as probe:
+        yield probe
+
+
+def skip_the_first(probe: TcpProbe) -> None:
+    """From now on every state change is as one that came in the middle of another."""
+    (hook,) = STATES.alternatives
+    os.close(probe._loaded.links.pop(hook))
+
+
+def test_they_are_seen_by_the_second_program(probe: TcpProbe) -> None:
+    """Ends with bytes and reason, accepted sockets with their owner: nothing is healed later, or unknown."""
+    with listening() as listener:
+        seen, port = Seen(probe), listener.getsockname()[1]
+        before = connect(listener)
+        before.exchange(1000, 2000)
+        skip_the_first(probe)
+        before.close()
+        both = seen.await_ends(port, 2)
+        accepted = connect(listener)
+        accepted.exchange(300, 400)
+        accepted.close()
+        ends = seen.await_ends(port, 3)
+    assert bytes_by_role(both) == {(Role.CLIENT, 1000, 2000), (Role.SERVER, 2000, 1000)}
+    assert bytes_by_role(ends[2:]) == {(Role.SERVER, 400, 300)}
+    assert set(ends["header"]["kind"].tolist()) == {KIND["KIND_CLOSE"]}
+    assert set(ends["socket"]["owner"]["tgid"].tolist()) == {os.getpid()}
+    assert sorted(ends["socket"]["evidence"].tolist()) == [Evidence.OPENED, *2 * [Evidence.ACCEPTED]]
+    assert not (ends["socket"]["flags"] & (FLAGS["FLAG_UNTRACKED"] | FLAGS["FLAG_HEALED"])).any()
+    assert all(ends["socket"]["established_ns"])
+    tallies = probe.tallies()
+    assert tallies["within"] >= 4  # three ends, and one that was accepted
+    assert (tallies["healed"], tallies["untracked"]) == (0, 0)
+
+
+def test_the_second_program_does_nothing_twice(probe: TcpProbe) -> None:
+    """Without such changes each end is reported once, by the first program alone."""
+    with listening() as listener:
+        seen, port = Seen(probe), listener.getsockname()[1]
+        for _ in range(50):
+            connection = connect(listener)
+            connection.exchange(10, 20)
+            connection.close()
+        ends = seen.await_ends(port, 100)
+        assert len(ends) == 100
+    assert bytes_by_role(ends) == {(Role.CLIENT, 10, 20), (Role.SERVER, 20, 10)}
+    assert probe.tallies()["stale"] == 0
