@@ -4,11 +4,10 @@ static __always_inline void became_established(struct sock *sk, u32 old)
 {
 	u64 key = (u64)sk;
 	struct entry *entry = sockets.lookup(&key);
-	if (entry && old != TCP_SYN_RECV)
-		established(sk, key, entry);
-	else if (old == TCP_SYN_RECV && entry)
-		established(sk, key, entry);
-	else if (old == TCP_SYN_RECV && is_tcp(sk))
+	if (entry && established(sk, key, entry))
+		return;
+	/* An entry that was established before is of another socket at this address, whose end was missed. */
+	if (old == TCP_SYN_RECV && is_tcp(sk))
 		opened_passive(sk);
 }
 
