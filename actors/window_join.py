@@ -79,7 +79,11 @@ class WindowJoin:
             if self._settled(number, window, now):
                 batches, window.unsettled = window.unsettled, []
                 for partition, batch in batches:
-                    mine, away = self._divided(self._rekeyer.follow(batch), partition)
+                    followed = self._rekeyer.follow(batch)
+                    if followed is batch:  # where its node sent it, it belongs
+                        window.settled.append(batch)
+                        continue
+                    mine, away = self._divided(followed, partition)
                     window.settled.append(mine)
                     yield from away
 
