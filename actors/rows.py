@@ -123,6 +123,7 @@ def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
     reasons = np.full(len(old_states), CloseReason.RST_SENT, np.uint8)
     reasons[(old_states == FIN_WAIT2) | (old_states == CLOSING)] = CloseReason.FIN_SENT
     reasons[old_states == LAST_ACK] = CloseReason.FIN_RECEIVED
+    reasons[old_states == CLOSE] = CloseReason.UNSEEN
     if not errors.any():
         return reasons
     reasons[errors != 0] = CloseReason.ERROR

@@ -10,13 +10,14 @@
 	(LOW(LOW(LOW(AT(mss_cache), AT(snd_cwnd)), LOW(AT(lost), AT(rtt_min))),                                \
 	     LOW(LOW(LOW(AT(segs_out), AT(write_seq)), LOW(AT(snd_una), AT(srtt_us))),                         \
 		 LOW(LOW(AT(bytes_received), AT(segs_in)),                                                     \
-		     LOW(AT(bytes_acked), LOW(AT(rate_delivered), AT(rate_interval_us)))))) &                  \
+		     LOW(LOW(AT(bytes_sent), AT(bytes_acked)), LOW(AT(rate_delivered), AT(rate_interval_us)))))) & \
 	 ~7)
 #define HOT_END                                                                                                \
 	((HIGH(HIGH(HIGH(AT(mss_cache), AT(snd_cwnd)), HIGH(AT(lost), AT(rtt_min))),                           \
 	       HIGH(HIGH(HIGH(AT(segs_out), AT(write_seq)), HIGH(AT(snd_una), AT(srtt_us))),                   \
 		    HIGH(HIGH(AT(bytes_received), AT(segs_in)),                                                \
-			 HIGH(AT(bytes_acked), HIGH(AT(rate_delivered), AT(rate_interval_us)))))) +            \
+			 HIGH(HIGH(AT(bytes_sent), AT(bytes_acked)),                                           \
+			      HIGH(AT(rate_delivered), AT(rate_interval_us)))))) +                             \
 	  sizeof(struct minmax) + 7) &                                                                         \
 	 ~7)
 #define FIELD(type, name) (*(type *)(scratch->hot + AT(name) - HOT_BEGIN))
@@ -56,7 +57,8 @@ enum stillness {
 };
 
 /* Payload from bytes_acked, which also counts our SYN (active opens) and our FIN. `state` is the one that the
- * socket is in, or, at its end, came from. A FIN is acknowledged when all that was written is. */
+ * socket is in, or, at its end, came from. A FIN is acknowledged when all that was written is. Of a socket that is
+ * closed nobody saw whether it sent one: then more was acknowledged than the payload sent for the first time. */
 static __always_inline u64 payload_sent(struct scratch *scratch, u32 state, u32 role, u32 still)
 {
 	u64 sent = FIELD(u64, bytes_acked);
@@ -65,6 +67,8 @@ static __always_inline u64 payload_sent(struct scratch *scratch, u32 state, u32 
 		flags++;
 	else if (state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING)
 		flags += still == STILL_NO || FIELD(u32, write_seq) == FIELD(u32, snd_una);
+	else if (state == TCP_CLOSE)
+		flags += sent - flags > FIELD(u64, bytes_sent) - RETRANS(u64, bytes_retrans);
 	return sent > flags ? sent - flags : 0;
 }
 

@@ -88,8 +88,11 @@ int destroyed(struct bpf_raw_tracepoint_args *ctx)
 	struct entry *entry = sockets.lookup(&key);
 	if (!entry)
 		return 0;
-	struct cell *cell = entry->slot == NO_SLOT ? 0 : cells.lookup(&entry->slot);
-	ended(sk, cell ? cell->state : TCP_ESTABLISHED, FLAG_HEALED, SCRATCH_DESTROY);
+	struct description *as = describe(key, entry->slot);
+	u64 acked = 0;
+	READ(acked, ((struct tcp_sock *)sk)->bytes_acked);
+	ended(sk, as && as->role == ROLE_CLIENT && !acked ? TCP_SYN_SENT : TCP_CLOSE, FLAG_HEALED,
+	      SCRATCH_DESTROY);
 	tally(TALLY_HEALED, 1);
 	return 0;
 }

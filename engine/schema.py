@@ -155,7 +155,7 @@ class CloseReason(IntEnum):
     RST_RECEIVED = 4
     TIMED_OUT = 5
     ERROR = 6  # error.errno says which
-    UNSEEN = 7  # the report of its end was lost; the ledger counts it
+    UNSEEN = 7  # its end was missed, or the report of it lost; the ledger counts it
 
 
 def empty_columns(rows: int = 0) -> Columns:

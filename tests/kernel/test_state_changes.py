@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.schema import Evidence, Role
+from actors.rows import close_reasons
+from engine.schema import CloseReason, Evidence, Role
 from probes.layout import enums
 from probes.tcp import STATES, TcpProbe
 from tests.kernel.talk import KIND, Seen, connect, listening
@@ -23,10 +24,11 @@ def probe() -> Iterator[TcpProbe]:
         yield probe
 
 
-def skip_the_first(probe: TcpProbe) -> None:
-    """From now on every state change is as one that came in the middle of another."""
+def skip(probe: TcpProbe, programs: int) -> None:
+    """From now on the kernel skips so many of the programs that see state changes."""
     (hook,) = STATES.alternatives
-    os.close(probe._loaded.links.pop(hook))
+    for part in hook.parts[:programs]:
+        os.close(probe._loaded.links.pop(part))
 
 
 def test_they_are_seen_by_the_second_program(probe: TcpProbe) -> None:
@@ -35,7 +37,7 @@ def test_they_are_seen_by_the_second_program(probe: TcpProbe) -> None:
         seen, port = Seen(probe), listener.getsockname()[1]
         before = connect(listener)
         before.exchange(1000, 2000)
-        skip_the_first(probe)
+        skip(probe, 1)
         before.close()
         both = seen.await_ends(port, 2)
         accepted = connect(listener)
@@ -66,3 +68,23 @@ def test_the_second_program_does_nothing_twice(probe: TcpProbe) -> None:
         assert len(ends) == 100
     assert bytes_by_role(ends) == {(Role.CLIENT, 10, 20), (Role.SERVER, 20, 10)}
     assert probe.tallies()["stale"] == 0
+
+
+def test_an_end_that_nobody_saw_is_healed(probe: TcpProbe) -> None:
+    """When the socket is destroyed: with its exact bytes, but nobody knows who ended it."""
+    with listening() as listener:
+        seen, port = Seen(probe), listener.getsockname()[1]
+        connections = [connect(listener) for _ in range(3)]
+        skip(probe, 2)
+        for number, connection in enumerate(connections):
+            connection.exchange(1000 + number, 2000)
+            connection.close()
+        ends = seen.await_ends(port, 6)
+    sent = {(Role.CLIENT, 1000 + number, 2000) for number in range(3)}
+    assert bytes_by_role(ends) == sent | {(Role.SERVER, 2000, 1000 + number) for number in range(3)}
+    assert set(ends["header"]["kind"].tolist()) == {KIND["KIND_CLOSE"]}
+    assert (ends["socket"]["flags"] & FLAGS["FLAG_HEALED"]).all()
+    assert set(close_reasons(ends["header"]["old_state"], ends["header"]["error"]).tolist()) == {
+        CloseReason.UNSEEN
+    }
+    assert probe.tallies()["healed"] >= 6

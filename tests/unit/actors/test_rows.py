@@ -59,6 +59,8 @@ def test_no_sample_is_zero() -> None:
         (8, errno.EPIPE, CloseReason.RST_RECEIVED),
         (4, errno.ETIMEDOUT, CloseReason.TIMED_OUT),
         (1, errno.EHOSTUNREACH, CloseReason.ERROR),
+        (7, 0, CloseReason.UNSEEN),
+        (7, errno.ETIMEDOUT, CloseReason.TIMED_OUT),
     ],
 )
 def test_who_ended_it(state: int, error: int, reason: CloseReason) -> None:
