@@ -46,7 +46,8 @@ class _Window:
 class WindowJoin:
     """Holds each window for ``wait_seconds`` from its first message, until all nodes' reports of it are there.
 
-    :param partitions: of the deltas; a row whose connection belongs to another one than it came in goes there.
+    :param partitions: of the deltas; a row goes to another one than it came in where an entry that its node did not
+        know of says that its connection belongs there.
     :param stage: in rows; what goes to another partition is noted there.
     """
 

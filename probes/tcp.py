@@ -87,7 +87,7 @@ LEFTOVERS = Feature(
 FEATURES = (STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS, NAT, EXECUTIONS)
 
 #: As in the kernel (include/net/tcp_states.h).
-TCP_SYN_SENT = 2
+TCP_SYN_SENT, TCP_SYN_RECV = 2, 3
 
 #: Slots that one run of the sweep reads: the verifier walks them all when the program is loaded.
 SWEEP_SLOTS = 128
@@ -313,7 +313,8 @@ class TcpProbe:
     ) -> None:
         """Established sockets whose description still waits for the handshake: the next snapshot has them right."""
         self._connecting[new_slots] = descriptions["established_ns"] == 0
-        missed = slots[self._connecting[slots] & (cells["state"] != TCP_SYN_SENT)]
+        opening = (cells["state"] == TCP_SYN_SENT) | (cells["state"] == TCP_SYN_RECV)
+        missed = slots[self._connecting[slots] & ~opening]
         if len(missed) and "heal" in self._loaded.programs:
             heal = bpf.TestRun(self._loaded.programs["heal"], 1)
             for slot in missed.tolist():

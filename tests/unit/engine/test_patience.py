@@ -26,11 +26,17 @@ async def test_a_task_that_swallows_cancellations_is_ended() -> None:
 
 
 async def test_nothing_to_end() -> None:
-    """No task, and one that is over."""
-    over = asyncio.create_task(_deaf(0))
+    """No task, and one that is over: it keeps its result, and nobody waits."""
+
+    async def answers() -> int:
+        return 7
+
+    over = asyncio.create_task(answers())
     await over
-    await end()
-    await end(over)
+    async with asyncio.timeout(10):
+        await end()
+        await end(over)
+    assert over.result() == 7
 
 
 async def test_an_event_happens_or_not() -> None:

@@ -2,12 +2,12 @@
 
 import socket
 import threading
-import time
 
 from engine.schema import CloseReason, Role
-from selftest.linux import drop_received, keep_received
+from selftest.linux import drop_received, keep_received, kernel_counters
 from selftest.talk import Talk
 from selftest.truth import End, address_bytes
+from tests.kernel.talk import until
 
 HERE = address_bytes("127.0.0.1")
 
@@ -30,7 +30,7 @@ def test_an_end_that_is_sent_again_is_counted() -> None:
             drop_received(peer, 1)
             closing = threading.Thread(target=talk.close_counted, args=(CloseReason.FIN_SENT,))
             closing.start()
-            time.sleep(1)  # the first repetition comes after some 200 ms
+            assert until(lambda: kernel_counters(talk.sock).retransmitted_segments > 0)
             keep_received(peer)
             closing.join(20)
             assert not closing.is_alive()
