@@ -1,1 +1,1 @@
-"""Actors: what the agents of the Faust app call; they know nothing of Faust."""
+"""Pure state machines: no I/O, no Faust, no clock of their own."""

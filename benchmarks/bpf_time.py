@@ -16,8 +16,8 @@ from benchmarks.figure import NO_BAR, Bar, Reading
 from benchmarks.kernel_stats import NONE, Runs, counted, runs
 from benchmarks.peers.headers import script_environment
 from benchmarks.web import Web, web
-from engine.errors import TailraceError
-from probes.tcp import STATES, TcpProbe
+from model.errors import TailraceError
+from probes.tcp.probe import STATES, TcpProbe
 
 TURNS: Final = 2
 SECONDS: Final = 3

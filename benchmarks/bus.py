@@ -12,10 +12,10 @@ from yarl import URL
 
 from benchmarks.children import find, running
 from benchmarks.web import free_port
-from engine.subjects import DELTAS
+from engine.nats.settings import settings_of
 from engine.transport.backend import Record
-from engine.transport.nats_log import NatsLog
-from engine.transport.nats_settings import settings_of
+from engine.transport.nats.log import NatsLog
+from model.subjects import DELTAS
 
 
 @contextlib.contextmanager

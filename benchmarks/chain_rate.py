@@ -9,21 +9,21 @@ from typing import ClassVar, Final
 import msgspec
 import numpy as np
 
-from actors.nat import NatTable
-from actors.resolver import Resolver
+from actors.nat.resolver import Resolver
+from actors.nat.table import NatTable
 from benchmarks.bus import feed, nats
 from benchmarks.children import alone_beside
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.enrich_rate import PATHS, PROCESSES, entity_of, owned
 from benchmarks.figure import Bar, Reading
-from engine.batch import DeltaBatch, fitting
 from engine.commands.process import give_memory_back
 from engine.config import load_config
-from engine.ledger import Stage
-from engine.partition import by_partition
-from engine.schema import Columns, Role
-from engine.sink import Batch
 from engine.worker import PASS_SECONDS, Engine
+from model.kinds.delta import Columns, Role
+from model.kinds.delta_batch import DeltaBatch, fitting
+from model.ledger import Stage
+from model.partition import by_partition
+from model.sink import Batch
 
 #: As a bus has them by default.
 PARTITIONS: Final = 8

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 READY_SECONDS: Final = 60.0
 END_SECONDS: Final = 10.0

@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from engine.clock import SECOND_NS
-from engine.schema import RESOLVED, Columns, Role, State, empty_columns
-from probes.layout import enums, structs
+from model.clock import SECOND_NS
+from model.kinds.delta import RESOLVED, Columns, Role, State, empty_columns
+from probes.kernel.layout import enums, structs
 
 FIRST_WINDOW: Final = 1_700_000_000
 #: Rows of both ends stand in no order, as sockets do in slots.

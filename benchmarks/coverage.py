@@ -20,7 +20,7 @@ from benchmarks.peers.seen import SS_LIVE, SS_WAITING, Seen, ss_seen, tcplife_se
 from benchmarks.rows_file import CLOSED, LOCAL, OPENED, PEER, RX, TX, Numbers, Rows, read_rows
 from benchmarks.watchers import TCPLIFE, polling_ss, tailrace
 from benchmarks.web import Asked, Served, Web, web
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 SECONDS: Final = 10
 CONNECTIONS: Final = 32

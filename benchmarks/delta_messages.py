@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from actors.nat import NatTable
-from actors.resolver import Resolver
-from actors.sockets import SocketTable
+from actors.nat.resolver import Resolver
+from actors.nat.table import NatTable
+from actors.node.sockets import SocketTable
 from benchmarks.tick_cost import snapshots
-from engine.batch import DeltaBatch, chunked
-from engine.ledger import Stage
+from model.kinds.delta_batch import DeltaBatch, chunked
+from model.ledger import Stage
 
 SOCKETS: Final = 64_000
 

@@ -7,21 +7,21 @@ from typing import Final
 
 import msgspec
 
-from actors.joiner import Joiner
-from actors.nat import NatTable
-from actors.rekey import Rekeyer
-from actors.resolver import Resolver
-from actors.window_join import WindowJoin
+from actors.join.cross_node import Rekeyer
+from actors.join.joiner import Joiner
+from actors.join.window_join import WindowJoin
+from actors.nat.resolver import Resolver
+from actors.nat.table import NatTable
 from benchmarks.children import alone
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.figure import Reading
 from benchmarks.join_rate import SOCKETS, check, medians, timed
 from benchmarks.peers.row_join import RowJoin, rows_of
-from engine.batch import DeltaBatch, fitting
 from engine.commands.process import give_memory_back
-from engine.flow_batch import FlowBatch
-from engine.ledger import Ledger, Stage
-from engine.schema import Columns, Role
+from model.kinds.delta import Columns, Role
+from model.kinds.delta_batch import DeltaBatch, fitting
+from model.kinds.flow_batch import FlowBatch
+from model.ledger import Ledger, Stage
 
 WAIT_SECONDS: Final = 2.0
 PEER_BATCH: Final = 1000

@@ -14,10 +14,10 @@ from benchmarks.bus import fill, nats
 from benchmarks.children import alone
 from benchmarks.delta_messages import Columns, RowMaps, Summing, batches, row_maps
 from benchmarks.figure import Bar, Reading
-from engine.batch import CHUNK_ROWS
 from engine.commands.process import give_memory_back
-from engine.subjects import DELTAS
 from engine.transport.embedded import embedded_app
+from model.kinds.delta_batch import CHUNK_ROWS
+from model.subjects import DELTAS
 
 PARTITIONS: Final = 4
 #: As ``tailrace engine`` has it.

@@ -5,13 +5,13 @@ from typing import Final
 
 import numpy as np
 
-from actors.owners import Owners
+from actors.node.owners import Owners
 from benchmarks.children import alone
 from benchmarks.connections import Connections
 from benchmarks.figure import Bar, Reading
 from benchmarks.join_rate import SOCKETS, medians, timed
-from engine.enricher import Entity
-from engine.schema import Columns
+from model.enricher import Entity
+from model.kinds.delta import Columns
 
 #: Processes of a node, as many pods; connections are spread over them.
 PROCESSES: Final = 400

@@ -7,20 +7,20 @@ from typing import Final
 
 import numpy as np
 
-from actors.joiner import Joiner
-from actors.nat import NatTable
-from actors.resolver import Resolver
+from actors.join.joiner import Joiner
+from actors.nat.resolver import Resolver
+from actors.nat.table import NatTable
 from benchmarks.children import alone
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.figure import Bar, Reading
 from benchmarks.peers.row_join import RowJoin, pairs_of, rows_of
-from engine.batch import DeltaBatch
 from engine.commands.process import give_memory_back
-from engine.errors import TailraceError
-from engine.flow_batch import FlowBatch
-from engine.flow_schema import FlowEvidence
-from engine.ledger import Ledger
-from engine.schema import Columns
+from model.errors import TailraceError
+from model.kinds.delta import Columns
+from model.kinds.delta_batch import DeltaBatch
+from model.kinds.flow import FlowEvidence
+from model.kinds.flow_batch import FlowBatch
+from model.ledger import Ledger
 
 SOCKETS: Final = 100_000
 #: Connections of a second, for the figure of new ones.

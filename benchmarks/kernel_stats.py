@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from probes import bpf
+from probes.kernel import bpf
 
 SWITCH: Final = Path("/proc/sys/kernel/bpf_stats_enabled")
 

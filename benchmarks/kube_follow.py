@@ -22,9 +22,9 @@ from benchmarks.peers.kube_models import Models
 from benchmarks.procfs import memory
 from benchmarks.web import free_port
 from engine.commands.process import give_memory_back
-from engine.config import KubernetesConfig
-from engine.enricher import KeyKind
-from enrichers.kubernetes import Kubernetes
+from enrichers.kubernetes.config import KubernetesConfig
+from enrichers.kubernetes.enricher import Kubernetes
+from model.enricher import KeyKind
 from tests.integration.kube_api import kubeconfig
 
 PEER: Final = "kubernetes_asyncio models"

@@ -15,13 +15,13 @@ from benchmarks.figure import Bar, Reading
 from benchmarks.roles import Role, up
 from benchmarks.watchers import SETTLE_SECONDS, program
 from benchmarks.web import Web, web
-from engine.clock import SECOND_NS
 from engine.commands.process import give_memory_back
 from engine.config import Config
-from engine.errors import TailraceError
-from engine.sink import Batch
-from engine.topology import Pipeline
+from engine.graphs import Pipeline
 from engine.worker import Engine
+from model.clock import SECOND_NS
+from model.errors import TailraceError
+from model.sink import Batch
 
 WINDOWS: Final = 60
 #: Connections a second, one request each.

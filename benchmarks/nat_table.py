@@ -9,15 +9,15 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from actors.nat import NatTable
-from actors.resolver import Resolver
+from actors.nat.resolver import Resolver
+from actors.nat.table import NatTable
 from benchmarks.children import alone
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.figure import Bar, Reading
 from benchmarks.peers.row_join import RowJoin, pairs_of, rows_of
 from benchmarks.procfs import memory
 from engine.commands.process import give_memory_back
-from engine.ledger import Stage
+from model.ledger import Stage
 
 LIVE: Final = 1_000_000
 #: Room for those and some that ended: once it is full, each new entry takes the place of one of them.

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from benchmarks.tick_cost import snapshots
-from engine.feed import Origin, Send
-from engine.ledger import Stage
+from model.frame_source import Origin, Send
+from model.ledger import Stage
 
 #: Of the first second.
 FIRST_WINDOW: Final = 1000

@@ -13,7 +13,7 @@ from benchmarks.procfs import CpuTime, Memory, cpu_time, memory
 from benchmarks.rows_file import CLOSED, read_rows
 from benchmarks.watchers import TAILRACE, TCPLIFE, Watcher
 from benchmarks.web import Paced, web
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 RATE: Final = 5000
 SECONDS: Final = 15

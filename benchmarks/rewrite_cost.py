@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.figure import Bar, Reading
 from benchmarks.peers.walked_entries import entry
-from engine.errors import TailraceError
-from probes.ctnetlink import Reader
+from model.errors import TailraceError
+from probes.conntrack.ctnetlink import Reader
 
 BAR: Final = Bar(at_most=2, times=5)
 #: Messages of one call, and calls of one round.

@@ -15,13 +15,13 @@ from benchmarks.native import built
 from benchmarks.peers.headers import script_environment
 from benchmarks.ring_source import EVENTS, QUIET_SECONDS, RING_BYTES, Cost, defines, source
 from engine.commands.process import give_memory_back
-from engine.errors import TailraceError
-from probes import bpf
-from probes.headers import find_headers
-from probes.layout import structs
-from probes.loader import load
-from probes.program import Feature, Hook
-from probes.ring import Ring
+from model.errors import TailraceError
+from probes.kernel import bpf
+from probes.kernel.headers import find_headers
+from probes.kernel.layout import structs
+from probes.kernel.loader import load
+from probes.kernel.program import Feature, Hook
+from probes.kernel.ring import Ring
 from probes.source import DRAIN_SECONDS
 
 BAR: Final = Bar(at_most=0.05, times=20)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from probes import bpf
-from probes.layout import ring_record
-from probes.program import read_source
+from probes.kernel import bpf
+from probes.kernel.layout import ring_record
+from probes.kernel.program import read_source
 
 #: As the product's default.
 RING_BYTES: Final = 8 << 20

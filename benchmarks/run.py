@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from benchmarks.figure import Figure, Reading
 from benchmarks.report import PRINTERS
-from engine.errors import TailraceError, UsageError
+from model.errors import TailraceError, UsageError
 
 EXIT_GOOD, EXIT_MISSED, EXIT_USAGE = 0, 1, 2
 

@@ -14,16 +14,16 @@ from benchmarks.figure import Reading
 from benchmarks.watchers import program
 from benchmarks.web import free_port
 from engine.config import Config
-from engine.errors import TailraceError
-from probes.capabilities import require
-from probes.tcp import TcpProbe
+from model.errors import TailraceError
+from probes.checks.capabilities import require
+from probes.tcp.probe import TcpProbe
 
 STARTS: Final = 5
 SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.002
 
 #: What ``tailrace agent`` imports before it attaches anything.
-MODULES: Final = "engine.cli, engine.agent, engine.topology, probes.capabilities"
+MODULES: Final = "engine.cli, engine.agent, engine.graphs, probes.checks.capabilities"
 OWN: Final = ("engine", "probes", "actors", "enrichers", "sinks", "bpf", "selftest")
 #: Packages that are named; the others are summed up.
 PACKAGES: Final = 8

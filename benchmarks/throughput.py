@@ -17,7 +17,7 @@ from benchmarks import stream
 from benchmarks.figure import Bar, Reading
 from benchmarks.watchers import PEERS, TAILRACE, Watcher
 from benchmarks.web import web
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 ROUNDS: Final = 7
 SECONDS: Final = 2

@@ -7,15 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from actors.sockets import SocketTable
+from actors.node.sockets import SocketTable
 from benchmarks.children import alone
 from benchmarks.figure import Bar, Reading
 from benchmarks.peers.rows import RowTable
 from engine.commands.process import give_memory_back
-from engine.frames import SnapshotFrame
-from engine.ledger import Stage
-from engine.schema import COUNTERS
-from probes.layout import structs
+from model.kinds.delta import COUNTERS
+from model.ledger import Stage
+from probes.kernel.frames import SnapshotFrame
+from probes.kernel.layout import structs
 
 SIZES: Final = (1_000, 10_000, 100_000)
 TICKS: Final = 15

@@ -12,7 +12,7 @@ from typing import Final
 
 from benchmarks.children import Child, find, holds, running
 from benchmarks.peers.headers import bcc_environment
-from engine.row_stage import RowStage
+from model.row_stage import RowStage
 
 #: From its first hook until a watcher has done with starting: adoption, the first window.
 SETTLE_SECONDS: Final = 1.2

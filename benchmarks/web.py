@@ -12,7 +12,7 @@ from typing import Final
 
 from benchmarks.children import find, finish, running
 from benchmarks.native import built
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 #: Bytes of the body of every answer.
 BODY: Final = 100

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from actors.workloads import Workloads
+from actors.workloads.workloads import Workloads
 from benchmarks.children import alone
 from benchmarks.figure import NO_BAR, Bar, Reading
 from benchmarks.peers.pair_loop import pair_sums
 from engine.commands.process import give_memory_back
-from engine.enricher import Entity
-from engine.flow_batch import FlowBatch, flow_chunks
-from engine.flow_schema import FlowEvidence, empty_flows
-from engine.ledger import Ledger
+from model.enricher import Entity
+from model.kinds.flow import FlowEvidence, empty_flows
+from model.kinds.flow_batch import FlowBatch, flow_chunks
+from model.ledger import Ledger
 
 BAR: Final = Bar(at_least=3e6)
 ROWS: Final = 100_000

@@ -1,4 +1,4 @@
-/* Shared by the BPF programs and Python (probes/layout.py reads this file): structs in natural alignment, no
+/* Shared by the BPF programs and Python (probes/kernel/layout.py reads this file): structs in natural alignment, no
  * implicit padding, and enums. Times are CLOCK_MONOTONIC nanoseconds; ports are in host order; addresses are
  * IPv6 in network order, IPv4 ones IPv4-mapped. */
 

@@ -47,7 +47,7 @@ struct bpf_refcount {
 
 #define CONNTRACK_TYPES 1
 
-/* As probes/headers.py chooses it. */
+/* As probes/kernel/headers.py chooses it. */
 #if defined(CONFIG_MEMCG)
 #define V1_CONTROLLER memory_cgrp_id
 #elif defined(CONFIG_CGROUP_PIDS)

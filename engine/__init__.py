@@ -1,3 +1,1 @@
-"""What carries the rest of Tailrace: topology, transport, schemas, configuration, ledger, command line."""
-
-__version__ = "0.1.0"
+"""What runs the rest: graphs, roles, configuration, transport, NATS, recordings, command line."""

@@ -12,23 +12,24 @@ import msgpack
 from faust.types import TP
 from yarl import URL
 
-from actors.node import NodeActor
-from engine import __version__
-from engine.batch import MESSAGE_BYTES
+from actors.node.actor import NodeActor
 from engine.config import AgentConfig, Config
-from engine.errors import TailraceError
-from engine.feed import FrameSource
-from engine.ledger import Ledger
-from engine.nat_feed import STREAM, announcements
-from engine.outbox import Outbox
-from engine.patience import end
-from engine.spool import Outgoing, Spool
-from engine.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, heartbeat, rewrites
+from engine.nats.connection import ConnectionRefused
+from engine.nats.nat_entries import STREAM, announcements
+from engine.nats.outbox import Outbox
+from engine.nats.settings import settings_of
+from engine.nats.spool import Spool
 from engine.transport.backend import Record
-from engine.transport.nats_connection import ConnectionRefused
-from engine.transport.nats_log import NatsLog
-from engine.transport.nats_settings import settings_of
+from engine.transport.nats.log import NatsLog
 from enrichers.node import NodeIdentity
+from model.errors import TailraceError
+from model.frame_source import FrameSource
+from model.kinds.delta_batch import MESSAGE_BYTES
+from model.ledger import Ledger
+from model.outgoing import Outgoing
+from model.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, heartbeat, rewrites
+from model.tasks import end
+from tailrace import __version__
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine import __version__
 from engine.commands import agent, doctor, engine, observe, record, replay, run, selftest
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
-from engine.errors import TailraceError
+from model.errors import TailraceError
+from tailrace import __version__
 
 COMMANDS = (run, agent, engine, observe, record, replay, doctor, selftest)
 

@@ -7,113 +7,22 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from engine.errors import UsageError
-from engine.row_stage import RowStage
+from enrichers.cloud.config import CloudConfig
+from enrichers.dns_config import DnsConfig
+from enrichers.docker.config import DockerConfig
+from enrichers.kubernetes.config import KubernetesConfig
+from enrichers.process.config import ProcessConfig
+from model.errors import UsageError
+from model.row_stage import RowStage
+from probes.conntrack.config import NatConfig
+from probes.tcp.config import TcpConfig
 
 PREFIX = "TAILRACE_"
 #: Switches of the tests, which the programs that these start inherit.
 TEST_SWITCHES = ("TAILRACE_TEST_", "TAILRACE_SOAK", "TAILRACE_VM_")
 
-#: Schemes of the URLs of Docker daemons.
-DOCKERS = ("unix", "tcp", "http", "https")
 #: Schemes of bus URLs.
 BUSES = ("memory", "nats")
-
-
-class TcpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The TCP probe.
-
-    :param slots: sockets open at once that are reported each second; more are reported at their end.
-    :param ring_bytes: memory for events that wait, 256 bytes each; a power of two.
-    :param counters: ``sweep`` reads open sockets once a second, ``segment`` at every segment received.
-    """
-
-    slots: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 65536
-    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 8 << 20
-    counters: Literal["auto", "sweep", "segment"] = "auto"
-
-    def __post_init__(self) -> None:
-        if self.ring_bytes & (self.ring_bytes - 1):
-            raise ValueError("ring_bytes must be a power of two, such as 8388608")
-
-
-class NatConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How NAT rewrites are seen.
-
-    :param source: ``kprobes`` on conntrack, its ``netlink`` events, the best that this kernel offers, or ``off``.
-    :param buffer_bytes: memory of the kernel for netlink events that wait to be read.
-    :param entries: rewrites that are kept at once.
-    """
-
-    source: Literal["auto", "kprobes", "netlink", "off"] = "auto"
-    buffer_bytes: Annotated[int, msgspec.Meta(ge=1 << 12, le=1 << 30)] = 8 << 20
-    entries: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 262144
-
-
-class ProcessConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What is said of processes.
-
-    :param redact: whether what looks like a secret is blotted out of command lines.
-    :param entries: processes known at once, also of those that ended.
-    """
-
-    redact: bool = True
-    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
-
-
-class DockerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How containers get their names.
-
-    :param enabled: ``auto`` asks the daemon whenever there is one, ``off`` never does.
-    :param url: where the daemon listens.
-    :param labels: of a container that are reported; ``*`` and ``?`` stand for any letters.
-    :param entries: containers and their addresses known at once, also of those that are gone.
-    """
-
-    enabled: Literal["auto", "off"] = "auto"
-    url: str = "unix:///var/run/docker.sock"
-    labels: tuple[str, ...] = ("org.opencontainers.image.version", "org.opencontainers.image.revision")
-    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
-
-    def __post_init__(self) -> None:
-        if self.url.partition("://")[0] not in DOCKERS:
-            raise ValueError(
-                f"docker.url must begin with one of {', '.join(f'{name}://' for name in DOCKERS)}"
-            )
-
-
-class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where this machine is.
-
-    :param source: whose metadata service is asked, at the start: ``auto`` asks all of them, ``off`` none.
-    :param provider: said of this machine whatever its cloud says; as are region and zone.
-    """
-
-    source: Literal["off", "auto", "aws", "gcp", "azure"] = "off"
-    provider: str = ""
-    region: str = ""
-    zone: str = ""
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """What is configured, under the names of the OpenTelemetry semantic conventions."""
-        said = {
-            "cloud.provider": self.provider,
-            "cloud.region": self.region,
-            "cloud.availability_zone": self.zone,
-        }
-        return {name: value for name, value in said.items() if value}
-
-
-class DnsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Names of hosts that nothing else knows.
-
-    :param reverse: whether the system's resolver is asked for names of addresses.
-    :param entries: addresses remembered.
-    """
-
-    reverse: bool = False
-    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
 
 
 class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -165,21 +74,6 @@ class AgentConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     buffer_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 64 << 20
     spool_path: str = ""
     spool_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
-
-
-class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Whether and how the API server of Kubernetes is asked who somebody is.
-
-    :param enabled: ``auto``: in a pod with a service account, or if ``kubeconfig`` is set.
-    :param kubeconfig: a file; empty for the service account, or outside of a cluster $KUBECONFIG or ~/.kube/config.
-    :param context: of the kubeconfig; empty for its current one.
-    :param objects: of all kinds kept at once, and as many identities; more are counted and not known.
-    """
-
-    enabled: Literal["auto", "on", "off"] = "auto"
-    kubeconfig: str = ""
-    context: str = ""
-    objects: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 131072
 
 
 class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -9,9 +9,9 @@ from typing import Final, Literal
 import msgspec
 
 from engine.config import Config
-from probes.capabilities import check_headers, check_hooks, check_limits, check_machine
-from probes.check import Check
-from probes.conntrack_check import with_rewrites
+from probes.checks.capabilities import check_headers, check_hooks, check_limits, check_machine
+from probes.checks.check import Check
+from probes.checks.rewrites import with_rewrites
 
 WIDTH: Final = 80
 _STATUS: Final = 10

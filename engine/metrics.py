@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from engine.enricher import EnricherStatistics
-from engine.errors import UsageError
-from engine.ledger import Ledger
+from model.enricher import EnricherStatistics
+from model.errors import UsageError
+from model.ledger import Ledger
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -1,50 +1,16 @@
-"""The sink contract: what a class behind the entry point group ``tailrace.sinks`` provides."""
+"""Sinks by name: those installed under the entry point group ``tailrace.sinks``, made from their settings."""
 
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any
 
 import msgspec
 
-from engine.batch import DeltaBatch
-from engine.errors import UsageError
-from engine.flow_batch import FlowBatch
-from engine.nats_address import holds_secret
-from engine.row_stage import ROW_STAGES, RowStage
-from engine.workload_batch import WorkloadBatch
+from engine.nats.address import holds_secret
+from model.errors import UsageError
+from model.row_stage import ROW_STAGES, RowStage
+from model.sink import Sink
 
 GROUP = "tailrace.sinks"
-
-#: What sinks take: flows, the deltas that they are made of, or the workloads that they are summed up to.
-Batch = FlowBatch | DeltaBatch | WorkloadBatch
-
-
-@runtime_checkable
-class Sink(Protocol):
-    """Takes batches, one at a time, in order; the fan-out in front of it holds the bounded queue.
-
-    ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``) whose first field is what
-    ``--sink NAME:ARG`` sets. The constructor takes one and does no I/O.
-
-    A sink that does not take every kind of batch says so in ``stages: ClassVar[tuple[RowStage, ...]]``. One that has
-    an attribute ``stage`` is told there, before it is opened, which it gets: always one and the same.
-    """
-
-    Config: ClassVar[type[msgspec.Struct]]
-
-    async def open(self) -> None:
-        """Get ready.
-
-        :raises SinkError: if it cannot be written to, with what to do; the program does not start then.
-        """
-
-    async def write(self, batch: Batch) -> None:
-        """Take one batch; when it returns, the rows are delivered. Must not block the event loop for long.
-
-        :raises SinkError: if rows are lost or the batch should be offered again.
-        """
-
-    async def close(self) -> None:
-        """Flush and let go; called once, also after a failure."""
 
 
 def sink_names() -> list[str]:

@@ -13,26 +13,26 @@ from typing import cast
 from faust.streams import Stream
 from faust.types import EventT, StreamT
 
-from actors.fanout import FanOut
-from actors.joiner import Joiner
-from actors.nat import NatTable
-from actors.rekey import Rekeyer
-from actors.window_join import WindowJoin
-from actors.workloads import Workloads
-from engine.batch import BadBatch, DeltaBatch
+from actors.join.cross_node import Rekeyer
+from actors.join.joiner import Joiner
+from actors.join.window_join import WindowJoin
+from actors.nat.table import NatTable
+from actors.workloads.workloads import Workloads
 from engine.config import Config
-from engine.errors import TailraceError, UsageError
-from engine.flow_batch import FlowBatch
-from engine.identities import cluster_identity
-from engine.ledger import Ledger
+from engine.enrichers import cluster_identity
 from engine.metrics import serve_metrics
-from engine.nat_feed import NatFeed
-from engine.nats_address import connection_of
-from engine.row_stage import RowStage, stages_of
-from engine.sink import Batch, Sink
-from engine.subjects import DEAD, DEAD_STREAM, DELTAS, dead
+from engine.nats.address import connection_of
+from engine.nats.nat_entries import NatFeed
 from engine.transport.embedded import EmbeddedApp, embedded_app
-from engine.transport.nats import NatsTransport
+from engine.transport.nats.transport import NatsTransport
+from model.errors import TailraceError, UsageError
+from model.kinds.delta_batch import BadBatch, DeltaBatch
+from model.kinds.flow_batch import FlowBatch
+from model.ledger import Ledger
+from model.row_stage import RowStage, stages_of
+from model.sink import Batch, Sink
+from model.subjects import DEAD, DEAD_STREAM, DELTAS, dead
+from sinks.fan_out import FanOut
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from engine.enricher import Enricher, EnricherStatistics, Entity, KeyKind
-from enrichers.asking import ask
+from enrichers.lookup import ask
+from model.enricher import Enricher, EnricherStatistics, Entity, KeyKind
 
 #: Attributes by which an end that its node described is looked up further.
 _CONTAINER: Final = "container.id"

@@ -4,7 +4,7 @@ import heapq
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from engine.enricher import OPEN, EnricherStatistics, Entity, Identity, KeyKind
+from model.enricher import OPEN, EnricherStatistics, Entity, Identity, KeyKind
 
 #: Identities kept, by default: some hundred bytes each.
 IDENTITIES: Final = 65_536

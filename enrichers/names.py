@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from engine.enricher import EnricherStatistics, Entity, KeyKind
-from engine.errors import UsageError
 from enrichers.intervals import IDENTITIES, Intervals
+from model.enricher import EnricherStatistics, Entity, KeyKind
+from model.errors import UsageError
 
 #: The attribute that a configured name becomes.
 ATTRIBUTE: Final = "service.name"

@@ -1,23 +1,41 @@
 """Who is behind a process of this node: process, container and place of the machine, put together."""
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from engine.config import Config
-from engine.enricher import Enricher, EnricherStatistics, Entity, KeyKind
-from enrichers.asking import ask
-from enrichers.cloud import CloudPlace
-from enrichers.container import Containers
-from enrichers.process import Processes
+from enrichers.cloud.config import CloudConfig
+from enrichers.cloud.place import CloudPlace
+from enrichers.docker.config import DockerConfig
+from enrichers.docker.containers import Containers
+from enrichers.lookup import ask
+from enrichers.process.config import ProcessConfig
+from enrichers.process.processes import Processes
+from model.enricher import Enricher, EnricherStatistics, Entity, KeyKind
 
 _NOBODY: Final[Entity] = {}
+
+
+class NodeSettings(Protocol):
+    """The parts of the configuration that say how a node's own processes are named."""
+
+    @property
+    def node_name(self) -> str: ...
+
+    @property
+    def process(self) -> ProcessConfig: ...
+
+    @property
+    def docker(self) -> DockerConfig: ...
+
+    @property
+    def cloud(self) -> CloudConfig: ...
 
 
 class NodeIdentity:
     """All that a node knows of its processes by itself; made from the configuration, watched from start to close."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: NodeSettings) -> None:
         docker = config.docker
         url = docker.url if docker.enabled != "off" else ""
         self.processes = Processes(redact=config.process.redact, entries=config.process.entries)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from engine.enricher import EnricherStatistics, Entity, KeyKind
+from model.enricher import EnricherStatistics, Entity, KeyKind
 
 #: Addresses remembered, by default, those without a name too; at the limit the longest unseen are forgotten.
 ADDRESSES: Final = 16_384

@@ -1,1 +1,1 @@
-"""Probes: load and attach BPF programs, drain the ring, read the maps, check what the kernel offers."""
+"""What sees the kernel: one folder for each probe, and in kernel/ what all of them use."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from probes.layout import enums, rows_where
-from probes.namespaces import ChosenNamespaces
-from probes.tcp import Snapshot, TcpProbe
+from probes.kernel.layout import enums, rows_where
+from probes.kernel.namespaces import ChosenNamespaces
+from probes.tcp.probe import Snapshot, TcpProbe
 
 _KIND = enums()["event_kind"]
 _ENDS = (_KIND["KIND_CLOSE"], _KIND["KIND_FAIL"])

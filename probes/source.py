@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.clock import SECOND_NS, Clock
-from engine.frames import EventFrame, SnapshotFrame
-from engine.ledger import Stage
-from probes.layout import copied, enums, joined, rows_where
-from probes.tcp import Snapshot
+from model.clock import SECOND_NS, Clock
+from model.ledger import Stage
+from probes.kernel.frames import EventFrame, SnapshotFrame
+from probes.kernel.layout import copied, enums, joined, rows_where
+from probes.tcp.probe import Snapshot
 
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
 DRAIN_SECONDS = 0.1

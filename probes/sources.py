@@ -1,8 +1,8 @@
 """Which BPF sources are compiled, by where the kernel's types come from, and what cannot be had then."""
 
-from probes.headers import Headers, knows_conntrack
-from probes.nat import KPROBES
-from probes.program import read_source
+from probes.conntrack.hooks import KPROBES
+from probes.kernel.headers import Headers, knows_conntrack
+from probes.kernel.program import read_source
 
 _SOURCES = (
     "numbers.h",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.schema import CloseReason, Evidence, Role
+from model.kinds.delta import CloseReason, Evidence, Role
 from selftest.seen import Seen, name
 from selftest.truth import End
 

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.batch import DeltaBatch
-from engine.schema import COUNTERS, DELTA_COLUMNS, Columns
+from model.kinds.delta import COUNTERS, DELTA_COLUMNS, Columns
+from model.kinds.delta_batch import DeltaBatch
 
 #: Columns that are counted over the rows of a socket: the counters, and the marks of the window of an event.
 SUMMED: Final = frozenset((*COUNTERS, "connection.opened", "connection.closed", "connection.failed"))

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.addresses import address_text
-from engine.schema import Columns
+from model.addresses import address_text
+from model.kinds.delta import Columns
 from selftest.aspects import ASPECTS, evidence
 from selftest.report import SHOWN_FAILURES, ByteCount, Failure, Report, Tally
 from selftest.seen import Seen, seen_on_own_ground
@@ -18,7 +18,7 @@ def compare(truth: Truth, reported: Columns, ledger: Mapping[str, Any]) -> Repor
     """Compare the truth with what was reported.
 
     :param reported: one row for each socket, as `selftest.collect.collect` makes them.
-    :param ledger: the node's loss ledger, as ``engine.ledger.Ledger.as_dict`` gives it.
+    :param ledger: the node's loss ledger, as ``model.ledger.Ledger.as_dict`` gives it.
     """
     report = Report(aspects={aspect.name: Tally() for aspect in ASPECTS}, lost=lost_units(ledger))
     failures: list[Failure] = []

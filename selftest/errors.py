@@ -1,6 +1,6 @@
 """The one error of the self-test's own traffic."""
 
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 
 class TrafficError(TailraceError):

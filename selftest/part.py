@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from engine.schema import CloseReason, Role
+from model.kinds.delta import CloseReason, Role
 from selftest.errors import TrafficError
 from selftest.linux import die_with, name_process, network_inode
 from selftest.profile import PATIENCE, Profile

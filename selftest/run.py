@@ -6,15 +6,15 @@ from typing import ClassVar
 
 import msgspec
 
-from engine.batch import DeltaBatch
 from engine.config import Config
-from engine.sink import Batch
-from engine.topology import Pipeline
+from engine.graphs import Pipeline
+from model.kinds.delta_batch import DeltaBatch
+from model.sink import Batch
 from selftest.collect import collect
 from selftest.comparison import compare
 from selftest.profile import PROFILES
 from selftest.report import Report
-from selftest.traffic import Traffic
+from selftest.traffic.run import Traffic
 from selftest.truth import Truth
 
 

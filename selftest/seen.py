@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.schema import CloseReason, Columns, Evidence, Role
+from model.kinds.delta import CloseReason, Columns, Evidence, Role
 from selftest.truth import IPV4_MAPPED, Key, Truth
 
 LOOPBACK_IPV4: Final = IPV4_MAPPED + b"\x7f"

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Final
 
-from engine.schema import CloseReason
+from model.kinds.delta import CloseReason
 from selftest.errors import TrafficError
 from selftest.linux import kernel_counters, reset_at_close, unacknowledged
 from selftest.profile import PATIENCE

@@ -4,7 +4,7 @@ import socket
 from collections import Counter
 from dataclasses import dataclass, field
 
-from engine.schema import CloseReason, Role
+from model.kinds.delta import CloseReason, Role
 
 #: netns inode, local address, local port, peer address, peer port; addresses as 16 bytes.
 Key = tuple[int, bytes, int, bytes, int]

@@ -1,1 +1,1 @@
-"""Sinks: where flows, or deltas, go; one class each, behind the contract of ``engine.sink``."""
+"""Where rows go: a file or folder for each sink, and the bounded queue in front of it."""

@@ -5,7 +5,7 @@ import os
 import select
 from typing import Final
 
-from engine.errors import BROKEN_PIPE, SinkError
+from model.errors import BROKEN_PIPE, SinkError
 
 #: errno -> ledger reason and what the user does next; other errors are ``write_failed``.
 _REASONS: Final = {

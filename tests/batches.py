@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.batch import DeltaBatch
-from engine.schema import COUNTERS, CloseReason, Column, Columns, Evidence, Role, State, empty_columns
+from model.kinds.delta import COUNTERS, CloseReason, Column, Columns, Evidence, Role, State, empty_columns
+from model.kinds.delta_batch import DeltaBatch
 from tests.nat_events import resolved
 
 WINDOW = 1_700_000_000

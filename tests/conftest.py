@@ -5,9 +5,9 @@ import functools
 import hypothesis
 import pytest
 
-from engine.config import TcpConfig
-from engine.errors import ProbeError
-from probes.capabilities import require
+from model.errors import ProbeError
+from probes.checks.capabilities import require
+from probes.tcp.config import TcpConfig
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tailrace", deadline=None)

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.chains import Chain, Hop
-from engine.flow_batch import NOWHERE, FlowBatch, Node
-from engine.flow_schema import END_COLUMNS, FlowEvidence, empty_flows
-from engine.schema import CloseReason, Columns
+from model.chains import Chain, Hop
+from model.kinds.delta import CloseReason, Columns
+from model.kinds.flow import END_COLUMNS, FlowEvidence, empty_flows
+from model.kinds.flow_batch import NOWHERE, FlowBatch, Node
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
 
 #: As the sinks get them; the first of each table stands for nothing.

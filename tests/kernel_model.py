@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.frames import EventFrame, SnapshotFrame
-from engine.ledger import Stage
-from engine.schema import COUNTERS, NO_SLOT
-from probes.layout import enums, structs
+from model.kinds.delta import COUNTERS, NO_SLOT
+from model.ledger import Stage
+from probes.kernel.frames import EventFrame, SnapshotFrame
+from probes.kernel.layout import enums, structs
 
 KIND = enums()["event_kind"]
 ESTABLISHED = 1

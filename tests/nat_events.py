@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.addresses import address_bytes
-from engine.batch import DeltaBatch
-from engine.schema import Columns, Role, empty_columns
-from probes.layout import enums, structs
+from model.addresses import address_bytes
+from model.kinds.delta import Columns, Role, empty_columns
+from model.kinds.delta_batch import DeltaBatch
+from probes.kernel.layout import enums, structs
 
 #: Address and port.
 End = tuple[str, int]

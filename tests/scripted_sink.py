@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from engine.sink import Batch
+from model.sink import Batch
 
 
 class ScriptedConfig(msgspec.Struct, forbid_unknown_fields=True):

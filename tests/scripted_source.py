@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from engine.feed import Origin, Send
+from model.frame_source import Origin, Send
 from tests.kernel_model import ModelKernel
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from actors.workloads import Workloads
-from engine.ledger import Ledger
-from engine.workload_batch import WorkloadBatch
+from actors.workloads.workloads import Workloads
+from model.kinds.workload_batch import WorkloadBatch
+from model.ledger import Ledger
 from tests.flows import make_flows
 
 

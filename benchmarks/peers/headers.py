@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from probes.headers import Headers, find_headers, write_tree
+from probes.kernel.headers import Headers, find_headers, write_tree
 
 _EMPTY: Final = (
     "bcc/proto.h",

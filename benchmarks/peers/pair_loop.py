@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from typing import Any, Final
 
-from engine.flow_batch import FlowBatch
-from engine.flow_schema import FlowEvidence
-from engine.histogram import SCALE
+from model.histogram import SCALE
+from model.kinds.flow import FlowEvidence
+from model.kinds.flow_batch import FlowBatch
 
 _USED: Final = (
     *("client.entity.index", "server.entity.index", "server.port", "evidence", "client.reported"),

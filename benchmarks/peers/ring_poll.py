@@ -15,7 +15,7 @@ from bcc import BPF
 
 from benchmarks.ring_cost import call_number
 from benchmarks.ring_source import EVENTS, QUIET_SECONDS, RING_BYTES, Cost, defines, source
-from probes import bpf
+from probes.kernel import bpf
 
 _PAGE = 4096
 _POLL_MS = 100

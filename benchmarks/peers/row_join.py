@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.schema import COUNTERS, Columns, Role
+from model.kinds.delta import COUNTERS, Columns, Role
 
 #: Source and destination address, source and destination port.
 Tuple = tuple[bytes, bytes, int, int]

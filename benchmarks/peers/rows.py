@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from engine.frames import SnapshotFrame
-from engine.schema import COUNTERS
+from model.kinds.delta import COUNTERS
+from probes.kernel.frames import SnapshotFrame
 
 
 class RowTable:

@@ -3,8 +3,8 @@
 import argparse
 
 from engine.config import Config
-from engine.errors import UsageError
-from engine.nats_address import DEFAULT_URL, holds_secret
+from engine.nats.address import DEFAULT_URL, holds_secret
+from model.errors import UsageError
 
 
 def add_nats_option(parser: argparse.ArgumentParser) -> None:

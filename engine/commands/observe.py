@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.nats_url import add_nats_option, nats_url
-from engine.commands.quiet_output import QuietOutput
+from engine.commands.output import QuietOutput
 from engine.config import Config
-from engine.errors import UsageError
+from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.observe_filter import FlowFilter, Network
-    from engine.transport.nats_connection import NatsConnection
+    from engine.commands.observe_filter import FlowFilter, Network
+    from engine.nats.connection import NatsConnection
 
-#: The names of ``engine.flow_schema.FlowEvidence``, which would load numpy for the command line alone.
+#: The names of ``model.kinds.flow.FlowEvidence``, which would load numpy for the command line alone.
 EVIDENCE = ("address", "nat", "server", "client", "both")
 
 #: Characters of a line where the output is no terminal.
@@ -65,8 +65,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """0, also when a signal or a reader that left ends it."""
-    from engine.nats_address import connection_of
-    from engine.observe_filter import FlowFilter
+    from engine.commands.observe_filter import FlowFilter
+    from engine.nats.address import connection_of
 
     connection = connection_of(nats_url(config, options))
     match = FlowFilter(
@@ -98,9 +98,9 @@ def _check(options: argparse.Namespace) -> None:
 async def _flows(
     connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
 ) -> None:
-    from engine.observe import Wish, observe
-    from engine.observe_table import FlowJson, FlowTable
-    from engine.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
+    from engine.commands.observe_table import FlowJson, FlowTable
+    from engine.nats.observe import Wish, observe
+    from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
     public = PUBLIC_WORKLOADS if options.workloads else PUBLIC_FLOWS
@@ -112,8 +112,8 @@ async def _flows(
 async def _nodes(
     connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
 ) -> None:
-    from engine.heartbeats import last_heartbeats
-    from engine.node_table import nodes_json, nodes_table
+    from engine.commands.node_table import nodes_json, nodes_table
+    from engine.nats.heartbeats import last_heartbeats
 
     nodes = await last_heartbeats(connection, match.nodes)
     text = nodes_json if options.output == "json" else nodes_table
@@ -137,7 +137,7 @@ def _count(text: str) -> int:
 
 
 def _network(text: str) -> "Network":
-    from engine.observe_filter import network
+    from engine.commands.observe_filter import network
 
     try:
         return network(text)

@@ -11,7 +11,7 @@ import msgspec
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config
-from engine.errors import TailraceError, UsageError
+from model.errors import TailraceError, UsageError
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -28,11 +28,11 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Records until a signal, the duration, or a file that cannot be written; says what is in the file."""
-    from engine.ledger import Ledger
-    from engine.recorder import RecordedSource, Recorder
-    from engine.recording_file import RecordingWriter
-    from engine.topology import KernelSource, Pipeline
-    from probes.capabilities import require
+    from engine.graphs import KernelSource, Pipeline
+    from engine.recording.file import RecordingWriter
+    from engine.recording.recorder import RecordedSource, Recorder
+    from model.ledger import Ledger
+    from probes.checks.capabilities import require
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
     sinks, stages = chosen_sinks(config, options, [])

@@ -11,11 +11,11 @@ import msgspec
 from engine.commands.process import give_memory_back, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
-from engine.errors import BROKEN_PIPE, TailraceError
+from model.errors import BROKEN_PIPE, TailraceError
 
 if TYPE_CHECKING:
-    from engine.ledger import Ledger
-    from engine.recording_file import Recording
+    from engine.recording.file import Recording
+    from model.ledger import Ledger
 
 #: Reasons of loss when the replay was ended before the recording.
 UNWANTED = ("shutdown", BROKEN_PIPE)
@@ -45,10 +45,10 @@ def speed(text: str) -> float:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Replays until the file's end, a signal, or a reader that left; 1 if rows were lost or the file is damaged."""
-    from engine.ledger import Ledger
-    from engine.recording_file import Recording
-    from engine.replay import ReplaySource
-    from engine.topology import Pipeline
+    from engine.graphs import Pipeline
+    from engine.recording.file import Recording
+    from engine.recording.replay import ReplaySource
+    from model.ledger import Ledger
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
     sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])

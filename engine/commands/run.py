@@ -21,8 +21,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left."""
-    from engine.topology import Pipeline
-    from probes.capabilities import require
+    from engine.graphs import Pipeline
+    from probes.checks.capabilities import require
 
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines

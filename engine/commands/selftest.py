@@ -18,7 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """0 if everything is exact, else 1."""
-    from probes.capabilities import require
+    from probes.checks.capabilities import require
     from selftest.run import run_selftest
 
     require(config.tcp)

@@ -4,10 +4,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from engine.config import Config, SinkConfig
-from engine.row_stage import ROW_STAGES, RowStage
+from model.row_stage import ROW_STAGES, RowStage
 
 if TYPE_CHECKING:
-    from engine.sink import Sink
+    from model.sink import Sink
 
 
 def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:

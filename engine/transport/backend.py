@@ -10,7 +10,7 @@ from typing import Protocol
 
 from faust.types import TP
 
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 #: Offset of the first record of a partition. Faust takes an offset of 0 for "none" in places.
 FIRST_OFFSET = 1

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from faust.types import TP
 
+from engine.transport.ack_floor import AckFloor
 from engine.transport.backend import FIRST_OFFSET, Backend, Reader, Record, Wake
-from engine.transport.floor import AckFloor
 
 #: Records with their offsets, by partition.
 Records = dict[TP, list[tuple[int, Record]]]

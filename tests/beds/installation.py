@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import TailraceError
-from engine.heartbeats import last_heartbeats
-from engine.nats_address import connection_of
+from engine.nats.address import connection_of
+from engine.nats.heartbeats import last_heartbeats
+from model.errors import TailraceError
 from tests.beds.processes import read_log
 from tests.beds.watch import Program, await_that, limited_to
 

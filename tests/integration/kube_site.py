@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
-from engine.config import KubernetesConfig
-from engine.enricher import Entity, KeyKind
-from enrichers.kubernetes import Kubernetes
-from enrichers.kubernetes_pace import Pace
+from enrichers.kubernetes.config import KubernetesConfig
+from enrichers.kubernetes.enricher import Kubernetes
+from enrichers.kubernetes.pace import Pace
+from model.enricher import Entity, KeyKind
 from tests.integration.kube_api import KubeApi, kubeconfig
 
 #: Impatient: what takes minutes against a real server takes moments here.

@@ -14,9 +14,9 @@ from typing import Any, Self
 from faust.types import TP
 from yarl import URL
 
+from engine.nats.settings import settings_of
 from engine.transport.backend import FIRST_OFFSET, Record
-from engine.transport.nats_log import NatsLog
-from engine.transport.nats_settings import settings_of
+from engine.transport.nats.log import NatsLog
 from tests.integration.nats_worker import PARTITIONS
 
 #: Whether the long form of the fault tests runs.

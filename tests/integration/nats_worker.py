@@ -15,7 +15,7 @@ from typing import cast
 from faust.types import StreamT
 
 from engine.transport.embedded import embedded_app
-from engine.transport.nats import NatsTransport
+from engine.transport.nats.transport import NatsTransport
 
 #: Partitions of both topics.
 PARTITIONS = 4

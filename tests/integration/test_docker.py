@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.enricher import Entity, KeyKind
-from enrichers.container import Containers
+from enrichers.docker.containers import Containers
+from model.enricher import Entity, KeyKind
 from tests.beds.docker import IMAGE, Docker, DockerMissing
 from tests.beds.network import Ground, execute, sweep
 from tests.eventually import eventually

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import KubernetesConfig, load_config
-from engine.errors import UsageError
-from enrichers import kubernetes_access
-from enrichers.kubernetes import Kubernetes
-from enrichers.kubernetes_access import is_wanted
+from engine.config import load_config
+from enrichers.kubernetes import access as kubernetes_access
+from enrichers.kubernetes.access import is_wanted
+from enrichers.kubernetes.config import KubernetesConfig
+from enrichers.kubernetes.enricher import Kubernetes
+from model.errors import UsageError
 from tests.integration.kube_api import KubeApi, kube_api, kubeconfig
 from tests.integration.kube_objects import PodSketch
 from tests.integration.kube_site import following, pod_at, until
@@ -225,7 +226,7 @@ async def test_switched_off_it_asks_nobody(api: KubeApi, tmp_path: Path) -> None
 
 def test_the_client_is_not_imported_before_it_is_needed() -> None:
     """kubernetes_asyncio stays off the way of commands that start without a cluster."""
-    program = "import sys, engine.cli, enrichers.kubernetes; print('kubernetes_asyncio' in sys.modules)"
+    program = "import sys, engine.cli, enrichers.kubernetes.enricher; print('kubernetes_asyncio' in sys.modules)"
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.enricher import Enricher, KeyKind
+from model.enricher import Enricher, KeyKind
 from tests.integration.kube_api import KubeApi, kube_api
 from tests.integration.kube_objects import (
     Json,

@@ -5,8 +5,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from engine.enricher import KeyKind
-from enrichers.kubernetes_pace import DEFAULT
+from enrichers.kubernetes.pace import DEFAULT
+from model.enricher import KeyKind
 from tests.integration.kube_api import kube_api
 from tests.integration.kube_cluster import Cluster
 from tests.integration.kube_site import at_address, following, in_container, pod_at, until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import KubernetesConfig
+from enrichers.kubernetes.config import KubernetesConfig
 from tests.integration.kube_api import KubeApi, kube_api, kubeconfig
 from tests.integration.kube_objects import PodSketch, service
 from tests.integration.kube_site import FAST, at_address, following, pod_at, until

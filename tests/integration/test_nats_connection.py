@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import TailraceError, UsageError
-from engine.transport.nats_connection import ConnectionRefused, NatsConnection, connect
-from engine.transport.nats_link import Link, Unanswered
+from engine.nats.connection import ConnectionRefused, NatsConnection, connect
+from engine.nats.link import Link, Unanswered
+from model.errors import TailraceError, UsageError
 from tests.nats_server import NatsServer, free_port, nats_server
 
 __all__ = ["nats_server"]

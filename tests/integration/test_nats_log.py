@@ -7,14 +7,14 @@ import pytest
 from faust.types import TP
 from yarl import URL
 
-from engine.errors import UsageError
+from engine.nats.settings import settings_of
 from engine.transport.backend import Record
-from engine.transport.nats_lease import Lease
-from engine.transport.nats_log import NatsLog
-from engine.transport.nats_offsets import Offsets
-from engine.transport.nats_reader import NatsReader
-from engine.transport.nats_settings import settings_of
-from engine.transport.nats_table import Conflict
+from engine.transport.nats.lease import Lease
+from engine.transport.nats.log import NatsLog
+from engine.transport.nats.offsets import Offsets
+from engine.transport.nats.reader import NatsReader
+from engine.transport.nats.table import Conflict
+from model.errors import UsageError
 from tests.nats_server import NatsServer, nats_server
 
 __all__ = ["nats_server"]

@@ -10,14 +10,14 @@ import nats
 import numpy as np
 import pytest
 
-from actors.fanout import FanOut
-from actors.lane import Limits
-from engine.errors import SinkError
-from engine.flow_batch import FlowBatch
-from engine.flow_schema import SIDES
-from engine.ledger import Ledger
-from engine.subjects import FLOW_STREAM, flow
-from sinks.nats import NatsConfig, NatsSink
+from engine.nats.sink import NatsConfig, NatsSink
+from model.errors import SinkError
+from model.kinds.flow import SIDES
+from model.kinds.flow_batch import FlowBatch
+from model.ledger import Ledger
+from model.subjects import FLOW_STREAM, flow
+from sinks.fan_out import FanOut
+from sinks.sink_queue import Limits
 from tests.batches import WINDOW
 from tests.flows import NODE, flows_of, make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import pytest
 from faust.types import EventT, StreamT
 
-from engine.errors import TailraceError
 from engine.transport.embedded import EmbeddedApp, embedded_app
-from engine.transport.nats import NatsTransport
+from engine.transport.nats.transport import NatsTransport
+from model.errors import TailraceError
 from tests.integration.nats_site import SOAK, Site, running
 from tests.integration.nats_worker import PARTITIONS
 from tests.nats_server import NatsServer, nats_server

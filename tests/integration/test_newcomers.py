@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from engine.config import Config, load_config
-from engine.enricher import Entity
-from engine.row_stage import RowStage
-from engine.topology import Pipeline
+from engine.graphs import Pipeline
+from model.enricher import Entity
+from model.row_stage import RowStage
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
 

@@ -14,12 +14,12 @@ import msgpack
 import nats
 import pytest
 
-from engine.errors import UsageError
-from engine.flow_batch import FlowBatch, Node
-from engine.subjects import NODE_STREAM, NODES, flow, heartbeat
-from engine.workload_batch import WorkloadBatch
-from sinks.flow_rows import flow_parts
-from sinks.nats import NatsConfig, NatsSink
+from engine.nats.flow_rows import flow_parts
+from engine.nats.sink import NatsConfig, NatsSink
+from model.errors import UsageError
+from model.kinds.flow_batch import FlowBatch, Node
+from model.kinds.workload_batch import WorkloadBatch
+from model.subjects import NODE_STREAM, NODES, flow, heartbeat
 from tests.batches import WINDOW
 from tests.flows import make_flows
 from tests.nats_server import NatsServer, free_port, nats_server

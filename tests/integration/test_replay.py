@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config
-from engine.ledger import Ledger
-from engine.recording import Frame
-from engine.recording_file import Recording
-from engine.replay import MAX, ReplaySource
-from engine.row_stage import ROW_STAGES
-from engine.schema import Role
-from engine.topology import Pipeline
-from sinks.moved import lives
+from engine.graphs import Pipeline
+from engine.recording.file import Recording
+from engine.recording.format import Frame
+from engine.recording.replay import MAX, ReplaySource
+from model.kinds.delta import Role
+from model.ledger import Ledger
+from model.row_stage import ROW_STAGES
+from sinks.console.traffic import lives
 from tests.recordings import traffic
 from tests.recordings.golden import golden, replayed
 from tests.recordings.make import HERE, KINDS
 from tests.scripted_sink import ScriptedSink
-from tests.unit.engine.recorded_frames import snapshot_frame, write_whole
+from tests.unit.engine.recording.recorded_frames import snapshot_frame, write_whole
 from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")

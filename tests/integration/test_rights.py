@@ -13,9 +13,9 @@ import pytest
 from yarl import URL
 
 from engine.config import Config
-from engine.transport.nats_connection import NatsConnection, connect
+from engine.nats.connection import NatsConnection, connect
+from engine.nats.sink import NatsConfig, NatsSink
 from engine.worker import Engine
-from sinks.nats import NatsConfig, NatsSink
 from tests.flows import make_flows
 from tests.integration.test_roles import Adding, agent, running
 from tests.nats_server import REASON_TO_SKIP, NatsServer

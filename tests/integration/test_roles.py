@@ -18,13 +18,13 @@ import nats
 import pytest
 
 from engine.agent import Agent
-from engine.batch import DeltaBatch
 from engine.config import AgentConfig, Config
-from engine.errors import UsageError
-from engine.sink import Batch, Sink
-from engine.subjects import DEAD_STREAM, NODE_STREAM
 from engine.worker import Engine
-from sinks.moved import moved
+from model.errors import UsageError
+from model.kinds.delta_batch import DeltaBatch
+from model.sink import Batch, Sink
+from model.subjects import DEAD_STREAM, NODE_STREAM
+from sinks.console.traffic import moved
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource

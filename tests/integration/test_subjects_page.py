@@ -10,14 +10,14 @@ from pathlib import Path
 import nats
 import pytest
 
-from engine import subjects
-from engine.batch import DeltaBatch
-from engine.flow_schema import FlowEvidence
-from engine.schema import DELTA_COLUMNS
-from engine.subjects import flow
-from sinks.flow_rows import flow_parts
-from sinks.nats import NatsConfig, NatsSink
-from sinks.workload_rows import workload_parts
+from engine.nats.flow_rows import flow_parts
+from engine.nats.sink import NatsConfig, NatsSink
+from engine.nats.workload_rows import workload_parts
+from model import subjects
+from model.kinds.delta import DELTA_COLUMNS
+from model.kinds.delta_batch import DeltaBatch
+from model.kinds.flow import FlowEvidence
+from model.subjects import flow
 from tests.batches import WINDOW, make_batch
 from tests.flows import make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-from probes.namespaces import NAMED, inside
+from probes.kernel.namespaces import NAMED, inside
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from probes.layout import enums, structs
-from probes.tcp import TcpProbe
+from probes.kernel.layout import enums, structs
+from probes.tcp.probe import TcpProbe
 from tests.slowness import SLOWNESS
 
 DEADLINE_SECONDS: Final = 10 * SLOWNESS

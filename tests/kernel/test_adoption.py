@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.schema import Evidence, Role
-from probes.layout import enums
-from probes.tcp import TcpProbe
+from model.kinds.delta import Evidence, Role
+from probes.kernel.layout import enums
+from probes.tcp.probe import TcpProbe
 from tests.kernel.talk import Seen, connect, listening
 
 pytestmark = pytest.mark.kernel

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.bulk_receiver import BulkReceiver
-from probes.conntrack import AGAIN_NS, Conntrack
-from probes.conntrack_socket import EVENTS, open_listener
+from probes.conntrack.feed import AGAIN_NS, Conntrack
+from probes.conntrack.socket import EVENTS, open_listener
+from probes.kernel.bulk_receiver import BulkReceiver
 from tests.kernel.nat_network import (
     ADDRESSES,
     CLIENT,

@@ -7,7 +7,7 @@ from subprocess import PIPE
 import numpy as np
 import pytest
 
-from probes.conntrack import Conntrack
+from probes.conntrack.feed import Conntrack
 from tests.kernel.told import NOWHERE, Told
 
 pytestmark = pytest.mark.kernel

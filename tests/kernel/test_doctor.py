@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from probes.kprobes import PMU
-from probes.nat import NAT
-from probes.tcp import FEATURES
+from probes.conntrack.hooks import NAT
+from probes.kernel.kprobes import PMU
+from probes.tcp.probe import FEATURES
 from tests.unprivileged import unprivileged
 
 pytestmark = pytest.mark.kernel

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.headers import installed_headers
-from probes.tcp import ADOPTION, FEATURES, LEFTOVERS
+from probes.kernel.headers import installed_headers
+from probes.tcp.probe import ADOPTION, FEATURES, LEFTOVERS
 
 pytestmark = [
     pytest.mark.kernel,
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 #: A probe that sees a connection and an execution.
 SCRIPT = """
 import json
-from probes import compilation
-from probes.tcp import TcpProbe
+from probes.kernel import compilation
+from probes.tcp.probe import TcpProbe
 from tests.kernel.talk import Seen, connect, listening
 from tests.kernel.test_process import run
 from tests.slowness import SLOWNESS

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ProbeError
-from probes import tcp
-from probes.headers import find_headers, version_numbers
-from probes.kprobes import PMU
-from probes.loader import Loaded, load
-from probes.memory import map_bytes
-from probes.nat import CTNETLINK, KPROBES, NAT
-from probes.program import Feature, Hook
-from probes.tcp import FEATURES, TcpProbe
+from model.errors import ProbeError
+from probes.conntrack.hooks import CTNETLINK, KPROBES, NAT
+from probes.kernel.headers import find_headers, version_numbers
+from probes.kernel.kprobes import PMU
+from probes.kernel.loader import Loaded, load
+from probes.kernel.memory import map_bytes
+from probes.kernel.program import Feature, Hook
+from probes.tcp import probe as tcp
+from probes.tcp.probe import FEATURES, TcpProbe
 from tests.kernel.objects import KINDS, held_by, map_memory, still_there
 from tests.kernel.talk import connect, listening, until
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kernel
 ROOT = Path(__file__).parents[2]
 NOTHING: dict[str, set[int]] = {kind: set() for kind in KINDS}
 HOLDER = """
-from probes.tcp import TcpProbe
+from probes.tcp.probe import TcpProbe
 probe = TcpProbe(slots=256, ring_bytes=65536)
 probe.start()
 print("started", flush=True)
@@ -155,7 +155,7 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
     script = (
         "import pathlib, sys\n"
         "assert not {'tracefs', 'bpf', 'debugfs'} & {l.split()[2] for l in open('/proc/self/mounts')}\n"
-        "from probes.tcp import TcpProbe\n"
+        "from probes.tcp.probe import TcpProbe\n"
         "probe = TcpProbe(slots=256, ring_bytes=65536); probe.start()\n"
         "print(*(taken.hook is not None for taken in probe.taken)); probe.close()\n"
     )

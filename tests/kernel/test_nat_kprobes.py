@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probes.kprobes import PMU
-from probes.layout import enums, structs
-from probes.nat import KPROBES, NAT
-from probes.tcp import TcpProbe
+from probes.conntrack.hooks import KPROBES, NAT
+from probes.kernel.kprobes import PMU
+from probes.kernel.layout import enums, structs
+from probes.tcp.probe import TcpProbe
 from tests.kernel.nat_bed import ADDRESSES, ASKED, PROTOCOLS, SERVING, NatBed, Rewrite, nat_bed, rewrites
 from tests.kernel.talk import until
 
@@ -25,9 +25,9 @@ FUNCTIONS = {part.function for part in KPROBES.parts}
 #: Holds the same kprobes, with a program that does nothing, until its input ends.
 HOLDER = """
 from dataclasses import replace
-from probes.headers import find_headers
-from probes.loader import load
-from probes.nat import KPROBES, NAT
+from probes.kernel.headers import find_headers
+from probes.kernel.loader import load
+from probes.conntrack.hooks import KPROBES, NAT
 source = "int idle(struct pt_regs *ctx) { return 0; }"
 loaded = load(source, headers=find_headers(), defines={}, maps=[], programs={"idle": "kprobe"})
 idle = [replace(part, program="idle", others=()) for part in KPROBES.parts]

@@ -11,12 +11,13 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from engine.clock import Clock
-from engine.config import Config, DockerConfig
-from engine.enricher import Entity
+from engine.config import Config
+from enrichers.docker.config import DockerConfig
 from enrichers.node import NodeIdentity
-from probes.layout import structs
-from probes.tcp import TcpProbe
+from model.clock import Clock
+from model.enricher import Entity
+from probes.kernel.layout import structs
+from probes.tcp.probe import TcpProbe
 from tests.beds.docker import IMAGE, Docker, DockerMissing
 from tests.beds.network import Ground, execute, sweep
 from tests.eventually import eventually

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probes.layout import structs
-from probes.tcp import TcpProbe
+from probes.kernel.layout import structs
+from probes.tcp.probe import TcpProbe
 from tests.kernel.talk import KIND, Seen, until
 
 pytestmark = pytest.mark.kernel

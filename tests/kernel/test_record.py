@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.recording_file import CUT, Recording
+from engine.recording.file import CUT, Recording
 from tests.kernel.talk import connect, listening, until
 from tests.unprivileged import unprivileged
 

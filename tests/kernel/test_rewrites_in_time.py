@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.frames import EventFrame, SnapshotFrame, decode
-from engine.ledger import Ledger
-from probes.conntrack import Conntrack
-from probes.layout import enums, structs
+from model.ledger import Ledger
+from probes.conntrack.feed import Conntrack
+from probes.kernel.frames import EventFrame, SnapshotFrame, decode
+from probes.kernel.layout import enums, structs
 from probes.source import Source
-from probes.tcp import TcpProbe
+from probes.tcp.probe import TcpProbe
 from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork, nat_network
 
 pytestmark = pytest.mark.kernel

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.schema import CloseReason, Role
+from model.kinds.delta import CloseReason, Role
 from selftest.collect import collect
 from selftest.comparison import compare
 from selftest.errors import TrafficError
 from selftest.profile import QUICK
-from selftest.traffic import Traffic
+from selftest.traffic.run import Traffic
 from selftest.truth import Truth
 from tests.unit.selftest.synthetic import batch, row
 
@@ -30,7 +30,7 @@ pytestmark = [
 END_SECONDS = 5
 PARENT = """
 from selftest.profile import QUICK
-from selftest.traffic import Traffic
+from selftest.traffic.run import Traffic
 traffic = Traffic(QUICK)
 traffic.prepare()
 print(*traffic.processes, flush=True)

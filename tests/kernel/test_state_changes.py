@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.rows import close_reasons
-from engine.schema import CloseReason, Evidence, Role
-from probes.layout import enums
-from probes.tcp import STATES, TcpProbe
+from actors.node.rows import close_reasons
+from model.kinds.delta import CloseReason, Evidence, Role
+from probes.kernel.layout import enums
+from probes.tcp.probe import STATES, TcpProbe
 from tests.kernel.talk import KIND, Seen, connect, listening
 from tests.kernel.test_tcp_probe import bytes_by_role, started
 

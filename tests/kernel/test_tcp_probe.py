@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from engine.schema import NO_SLOT, Evidence, Role
-from probes.layout import enums
-from probes.tcp import Snapshot, TcpProbe
+from model.kinds.delta import NO_SLOT, Evidence, Role
+from probes.kernel.layout import enums
+from probes.tcp.probe import Snapshot, TcpProbe
 from selftest.linux import TCP_INFO
 from tests.kernel.talk import DEADLINE_SECONDS, KIND, Seen, connect, listening, unanswered, until
 

@@ -5,8 +5,8 @@ from ipaddress import IPv6Address
 
 import numpy as np
 
-from probes.conntrack import Conntrack
-from probes.layout import enums, structs
+from probes.conntrack.feed import Conntrack
+from probes.kernel.layout import enums, structs
 from tests.kernel.nat_network import Rewrite, Way
 from tests.kernel.talk import until
 

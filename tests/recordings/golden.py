@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from engine.batch import DeltaBatch
 from engine.config import Config
-from engine.recording_file import Recording
-from engine.replay import MAX, ReplaySource
-from engine.schema import CloseReason, Role
-from engine.sink import Batch, Sink
-from engine.topology import Pipeline
-from sinks.jsonl import JsonlConfig, JsonlSink
+from engine.graphs import Pipeline
+from engine.recording.file import Recording
+from engine.recording.replay import MAX, ReplaySource
+from model.kinds.delta import CloseReason, Role
+from model.kinds.delta_batch import DeltaBatch
+from model.sink import Batch, Sink
+from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.recordings.make import HERE, KINDS
 
 #: Columns added up for each socket.

@@ -14,11 +14,11 @@ from typing import IO, Final
 import msgspec
 import numpy as np
 
-from engine.feed import Origin
-from engine.frames import EventFrame, SnapshotFrame, decode
-from engine.recording import End, Frame
-from engine.recording_file import Recording, RecordingWriter
-from probes.layout import enums, structs
+from engine.recording.file import Recording, RecordingWriter
+from engine.recording.format import End, Frame
+from model.frame_source import Origin
+from probes.kernel.frames import EventFrame, SnapshotFrame, decode
+from probes.kernel.layout import enums, structs
 
 HERE: Final = Path(__file__).parent
 KINDS: Final = ("short", "long")

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from engine.enricher import Enricher, KeyKind
-from enrichers.cloud import CloudPlace
-from enrichers.container import Containers
+from enrichers.cloud.place import CloudPlace
+from enrichers.docker.containers import Containers
 from enrichers.names import ConfiguredNames
-from enrichers.process import Processes
+from enrichers.process.processes import Processes
 from enrichers.reverse_dns import ReverseDns
-from probes.layout import structs
+from model.enricher import Enricher, KeyKind
+from probes.kernel.layout import structs
 from tests.contract.enrichers.kubernetes_case import kubernetes_key, make_kubernetes, teach_kubernetes
 
 #: Identities that an enricher of the suite may keep.

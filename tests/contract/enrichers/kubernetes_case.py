@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from engine.config import KubernetesConfig
-from engine.enricher import Enricher, KeyKind
-from enrichers.kubernetes import Kubernetes
-from enrichers.kubernetes_objects import Metadata, Pod, PodStatus
-from enrichers.kubernetes_resources import PODS, resources
+from enrichers.kubernetes.config import KubernetesConfig
+from enrichers.kubernetes.enricher import Kubernetes
+from enrichers.kubernetes.objects import Metadata, Pod, PodStatus
+from enrichers.kubernetes.resources import PODS, resources
+from model.enricher import Enricher, KeyKind
 from tests.integration.kube_api import kubeconfig
 
 _PODS = next(one for one in resources(None) if one.plural == PODS)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.enricher import Enricher, KeyKind
+from model.enricher import Enricher, KeyKind
 from tests.contract.enrichers.cases import CASES, ENTRIES, EnricherCase
 
 #: Wall clock, ns.

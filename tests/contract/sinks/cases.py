@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.batch import DeltaBatch, chunked
-from engine.flow_batch import FlowBatch, flow_chunks
-from engine.row_stage import ROW_STAGES, RowStage
-from engine.sink import Batch, Sink
-from engine.workload_batch import WorkloadBatch, workload_chunks
-from sinks.console import ConsoleConfig, ConsoleSink
-from sinks.jsonl import JsonlConfig, JsonlSink
+from model.kinds.delta_batch import DeltaBatch, chunked
+from model.kinds.flow_batch import FlowBatch, flow_chunks
+from model.kinds.workload_batch import WorkloadBatch, workload_chunks
+from model.row_stage import ROW_STAGES, RowStage
+from model.sink import Batch, Sink
+from sinks.console.sink import ConsoleConfig, ConsoleSink
+from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import make_batch
 from tests.contract.sinks.nats_case import make_nats, read_nats
 from tests.flows import make_flows

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from engine import subjects
-from engine.flows import Flow
-from engine.nats_address import connection_of
-from engine.observe import Wish, observe
-from engine.observe_filter import FlowFilter
-from engine.sink import Sink
-from engine.stream_reader import StreamReader
-from engine.transport.nats_connection import connect
-from sinks.nats import NatsConfig, NatsSink
+from engine.commands.observe_filter import FlowFilter
+from engine.nats.address import connection_of
+from engine.nats.connection import connect
+from engine.nats.observe import Wish, observe
+from engine.nats.sink import NatsConfig, NatsSink
+from engine.nats.stream_reader import StreamReader
+from model import subjects
+from model.messages import Flow
+from model.sink import Sink
 from tests.contract.sinks.full_server import full_server
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 

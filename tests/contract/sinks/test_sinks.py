@@ -9,12 +9,13 @@ from typing import ClassVar, Final
 import msgspec
 import pytest
 
-from actors.fanout import FanOut
-from actors.lane import Limits
-from engine.errors import SinkError, UsageError
-from engine.ledger import Ledger
-from engine.sink import Batch, Sink, make_sink, sink_names, tell_stage
-from sinks.moved import lives
+from engine.sink import make_sink, sink_names, tell_stage
+from model.errors import SinkError, UsageError
+from model.ledger import Ledger
+from model.sink import Batch, Sink
+from sinks.console.traffic import lives
+from sinks.fan_out import FanOut
+from sinks.sink_queue import Limits
 from tests.batches import WINDOW
 from tests.contract.sinks.cases import CASES, KINDS, LIVES, Rows, SinkCase, Totals
 from tests.scripted_sink import ScriptedSink

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.transport.memory import MemoryTransport
+from engine.transport.memory.transport import MemoryTransport
 from tests.nats_server import REASON_TO_SKIP, shared_server
 
 

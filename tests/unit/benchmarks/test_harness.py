@@ -8,7 +8,7 @@ import pytest
 from benchmarks.catalogue import FIGURES
 from benchmarks.figure import KEYS, Bar, Figure, Reading
 from benchmarks.run import main
-from engine.errors import TailraceError
+from model.errors import TailraceError
 
 FAST = Reading(0.04, "µs", Bar(at_most=0.05, times=20), "bcc", 1.0)
 SLOW = Reading(0.04, "µs", Bar(at_most=0.05, times=20), "bcc", 0.4)

@@ -7,10 +7,10 @@ import pytest
 
 from engine.cli import build_parser
 from engine.config import Config, _keys
-from engine.flow_schema import END_COLUMNS, FLOW_COLUMNS, SIDES, FlowEvidence
-from engine.schema import DELTA_COLUMNS, CloseReason, Evidence, Role
 from engine.sink import sink_names
-from engine.workload_schema import KINDS, WORKLOAD_COLUMNS
+from model.kinds.delta import DELTA_COLUMNS, CloseReason, Evidence, Role
+from model.kinds.flow import END_COLUMNS, FLOW_COLUMNS, SIDES, FlowEvidence
+from model.kinds.workload import KINDS, WORKLOAD_COLUMNS
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

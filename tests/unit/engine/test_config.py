@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import load_config
-from engine.errors import UsageError
+from model.errors import UsageError
 
 
 def write(folder: Path, text: str) -> Path:

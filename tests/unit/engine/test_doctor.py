@@ -8,7 +8,7 @@ import pytest
 
 from engine import doctor
 from engine.config import Config
-from probes.check import Check
+from probes.checks.check import Check
 
 GOOD = Check("kernel", "ok", "Linux 6.18.1 (5.10 or newer is needed)", required=True)
 LESSER = Check(

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from engine.enricher import OPEN, Entity, Identity, KeyKind
 from enrichers.intervals import Intervals
+from model.enricher import OPEN, Entity, Identity, KeyKind
 
 LIMIT, PER_KEY = 8, 4
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.enricher import KeyKind
-from engine.errors import UsageError
 from enrichers.names import ConfiguredNames
+from model.enricher import KeyKind
+from model.errors import UsageError
 
 
 def name_in(names: dict[str, str], address: str) -> str | None:

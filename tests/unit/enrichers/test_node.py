@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from engine.config import CloudConfig, Config, DockerConfig
+from engine.config import Config
+from enrichers.cloud.config import CloudConfig
+from enrichers.docker.config import DockerConfig
 from enrichers.node import NodeIdentity
-from probes.layout import structs
+from probes.kernel.layout import structs
 
 ID = "3f8a" * 16
 CONFIG = Config(node="n1", docker=DockerConfig(enabled="off"), cloud=CloudConfig(zone="rack-7"))

@@ -3,8 +3,8 @@
 import threading
 import time
 
-from engine.enricher import KeyKind
 from enrichers.reverse_dns import NAMED_SECONDS, QUESTIONS, ReverseDns, name_of
+from model.enricher import KeyKind
 from tests.eventually import eventually
 
 HOST = "192.0.2.1"

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from engine.clock import SECOND_NS, Clock
-from engine.frames import EventFrame, SnapshotFrame, decode
-from engine.ledger import Stage
-from probes.layout import enums, structs
+from model.clock import SECOND_NS, Clock
+from model.ledger import Stage
+from probes.kernel.frames import EventFrame, SnapshotFrame, decode
+from probes.kernel.layout import enums, structs
 from probes.source import Source
-from probes.tcp import Snapshot
+from probes.tcp.probe import Snapshot
 
 START = 1_000 * SECOND_NS
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.batch import DeltaBatch
-from engine.schema import CloseReason, Columns, Evidence, Role, empty_columns
+from model.kinds.delta import CloseReason, Columns, Evidence, Role, empty_columns
+from model.kinds.delta_batch import DeltaBatch
 from selftest.truth import End, KernelCounters, Truth, address_bytes
 
 HOST, OWN = 4026531833, 4026532001

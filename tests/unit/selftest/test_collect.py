@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.schema import NO_SLOT
+from model.kinds.delta import NO_SLOT
 from selftest.collect import collect
 from tests.unit.selftest.synthetic import CLIENT, SERVER, START_SECOND, batch, batches_of, row
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.schema import Evidence
+from model.kinds.delta import Evidence
 from selftest.collect import collect
 from selftest.comparison import compare, match
 from selftest.report import Report, Tally

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from engine.schema import CloseReason, Role
+from model.kinds.delta import CloseReason, Role
 from selftest.linux import drop_received, keep_received, kernel_counters
 from selftest.talk import Talk
 from selftest.truth import End, address_bytes

@@ -3,8 +3,8 @@
 import errno
 from typing import Any, Final
 
-from engine.flow_schema import FlowEvidence
-from engine.schema import CloseReason, State
+from model.kinds.delta import CloseReason, State
+from model.kinds.flow import FlowEvidence
 from tests.batches import packed
 
 LEDGER: Final[dict[str, Any]] = {

@@ -17,14 +17,14 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from engine.batch import DeltaBatch, chunked
-from engine.errors import SinkError, UsageError
-from engine.schema import CloseReason, Role, State, empty_columns
 from engine.sink import make_sink, sink_from_argument
-from sinks.console import ConsoleConfig, ConsoleSink
-from sinks.plain import plain_lines
-from sinks.second import Second, Sort
-from sinks.table import render
+from model.errors import SinkError, UsageError
+from model.kinds.delta import CloseReason, Role, State, empty_columns
+from model.kinds.delta_batch import DeltaBatch, chunked
+from sinks.console.plain import plain_lines
+from sinks.console.sink import ConsoleConfig, ConsoleSink
+from sinks.console.summary import Second, Sort
+from sinks.console.table import render
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
 
 LEDGER: Final[dict[str, Any]] = {
@@ -294,7 +294,7 @@ def test_argument_sets_the_rows() -> None:
 def test_rich_is_loaded_for_terminals_only() -> None:
     """Plain output costs neither the time nor the memory of rich."""
     code = (
-        "import asyncio, sys; from sinks.console import ConsoleConfig, ConsoleSink;"
+        "import asyncio, sys; from sinks.console.sink import ConsoleConfig, ConsoleSink;"
         "sink = ConsoleSink(ConsoleConfig());"
         "asyncio.run(sink.open()); print('rich' in sys.modules)"
     )

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import pytest
 
-from engine.flow_batch import FlowBatch, flow_chunks
-from engine.flow_schema import FlowEvidence
-from sinks.plain import plain_lines
-from sinks.second import Second, Sort
-from sinks.table import render
+from model.kinds.flow import FlowEvidence
+from model.kinds.flow_batch import FlowBatch, flow_chunks
+from sinks.console.plain import plain_lines
+from sinks.console.summary import Second, Sort
+from sinks.console.table import render
 from tests.flows import flows_of, make_flows
 from tests.unit.sinks.flow_rows_shown import FAILED, HALF, LEDGER, REWRITTEN, SHOWN
 

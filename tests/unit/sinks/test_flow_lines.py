@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.flow_batch import FlowBatch
-from engine.flow_schema import FLOW_COLUMNS, SIDES, FlowEvidence
-from engine.schema import NO_SLOT, CloseReason, Evidence, State
-from sinks import words
-from sinks.batch_json import json_lines, ledger_line
-from sinks.port_names import port_name
+from model.kinds.delta import NO_SLOT, CloseReason, Evidence, State
+from model.kinds.flow import FLOW_COLUMNS, SIDES, FlowEvidence
+from model.kinds.flow_batch import FlowBatch
+from model.rows import words
+from model.rows.json import json_lines, ledger_line
+from model.rows.port_names import port_name
 from tests.batches import CGROUPS, WINDOW, packed
 from tests.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
 

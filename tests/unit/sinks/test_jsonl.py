@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.batch import DeltaBatch
-from engine.chains import HOP, Chains
-from engine.errors import SinkError
-from engine.schema import NO_SLOT, CloseReason, Evidence, empty_columns
 from engine.sink import sink_from_argument
-from sinks.batch_json import json_lines
-from sinks.jsonl import JsonlConfig, JsonlSink
+from model.chains import HOP, Chains
+from model.errors import SinkError
+from model.kinds.delta import NO_SLOT, CloseReason, Evidence, empty_columns
+from model.kinds.delta_batch import DeltaBatch
+from model.rows.json import json_lines
+from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from engine.workload_batch import WorkloadBatch, workload_chunks
-from sinks.plain import plain_lines
-from sinks.second import Second, Sort
-from sinks.table import render
+from model.kinds.workload_batch import WorkloadBatch, workload_chunks
+from sinks.console.plain import plain_lines
+from sinks.console.summary import Second, Sort
+from sinks.console.table import render
 from tests.unit.sinks.workload_rows_shown import shown
 from tests.workloads import make_workloads
 

@@ -6,11 +6,11 @@ import msgpack
 import numpy as np
 import pytest
 
-from engine.flows import BadFlows, decode_flows
-from engine.workload_schema import WORKLOAD_COLUMNS
-from sinks.batch_json import json_lines
-from sinks.row_parts import LARGEST
-from sinks.workload_rows import workload_parts
+from engine.nats.workload_rows import workload_parts
+from model.kinds.workload import WORKLOAD_COLUMNS
+from model.messages import BadFlows, decode_flows
+from model.rows.json import json_lines
+from model.rows.messages import LARGEST
 from tests.unit.sinks.workload_rows_shown import shown
 from tests.workloads import make_workloads
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
-from actors.workloads import Workloads
-from engine.flow_schema import FlowEvidence
-from engine.ledger import Ledger
-from engine.workload_batch import WorkloadBatch
+from actors.workloads.workloads import Workloads
+from model.kinds.flow import FlowEvidence
+from model.kinds.workload_batch import WorkloadBatch
+from model.ledger import Ledger
 from tests.batches import packed
 from tests.flows import flows_of
 from tests.unit.sinks.flow_rows_shown import LEDGER

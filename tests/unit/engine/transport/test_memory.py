@@ -8,11 +8,11 @@ import pytest
 from faust.types import TP
 from yarl import URL
 
-from engine.errors import UsageError
 from engine.transport.backend import Record
 from engine.transport.embedded import embedded_app
-from engine.transport.memory import MemoryTransport, limits_of
-from engine.transport.memory_log import Limits, MemoryLog
+from engine.transport.memory.log import Limits, MemoryLog
+from engine.transport.memory.transport import MemoryTransport, limits_of
+from model.errors import UsageError
 
 DELTAS = TP("deltas", 0)
 

@@ -1,0 +1,145 @@
+"""Flow columns from the flow table and what its ends report in a window."""
+
+from typing import Final
+
+import numpy as np
+
+from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
+from model.kinds.delta import COUNTERS, Columns, flags
+from model.kinds.flow import FLOW_COLUMNS, GAUGES, OWNER, SIDES, FlowEvidence
+
+_TCP: Final = 6
+#: What an end says of a window and not of itself: zero where it does not report.
+_MOMENTARY: Final = (
+    "connection.opened",
+    "connection.closed",
+    "connection.close_reason",
+    "error.errno",
+    *COUNTERS,
+    *GAUGES,
+)
+_LASTING: Final = (*OWNER, "connection.state", "connection.adopted")
+#: Delta columns of which flows are made, once it is known whose they are.
+REPORTED: Final = (
+    *_LASTING,
+    *_MOMENTARY,
+    "connection.failed",
+    "connection.opened_at_ns",
+    "connection.closed_at_ns",
+    "connection.connect_latency_ns",
+    "tx_bytes_total",
+    "rx_bytes_total",
+)
+
+#: Rows of the result that an end reports, ascending, its delta columns, and the numbers of its messages.
+Report = tuple[np.ndarray, Columns, np.ndarray]
+
+
+def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Report]) -> Columns:
+    """Flow columns of ``flows``, and ``flow``: their places in the table. Marks what they report as reported.
+
+    :param reports: of the clients, of the servers.
+    """
+    count = len(flows)
+    columns: Columns = {"flow": flows}
+    _fill_head(columns, table, flows)
+    for side, (rows, said, seq) in enumerate(reports):
+        _fill_end(columns, table, flows, side, said if len(rows) == count else None)
+        _fill_report(columns, SIDES[side], count, rows, said, seq)
+    _fill_life(columns, table, flows, reports)
+    _fill_unaccounted(columns, table, flows)
+    columns["evidence"] = _evidence(table, flows)
+    return {"flow": flows} | {
+        name: columns[name].astype(kind, copy=False) for name, kind in FLOW_COLUMNS.items()
+    }
+
+
+def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
+    called, final = table.called.take(flows), table.final.take(flows)
+    columns["connection.id"] = table.id[flows]
+    columns["network.transport"] = np.full(len(flows), _TCP, np.uint8)
+    columns["network.type"] = table.type[flows]
+    for part in ("address", "port"):
+        columns[f"client.{part}"] = np.ascontiguousarray(called[f"source_{part}"])
+        columns[f"service.{part}"] = np.ascontiguousarray(called[f"destination_{part}"])
+        columns[f"server.{part}"] = np.ascontiguousarray(final[f"destination_{part}"])
+    columns["nat.index"] = np.zeros(len(flows), np.uint32)
+    columns["window.late_s"] = np.zeros(len(flows), np.uint16)
+
+
+def _fill_end(columns: Columns, table: FlowTable, flows: np.ndarray, side: int, said: Columns | None) -> None:
+    """Who is at an end, also where it does not report now.
+
+    :param said: what it says, where it does in all flows.
+    """
+    end = table.ends[side]
+    columns[f"{SIDES[side]}.node.index"] = end.node[flows]
+    for name in _LASTING:
+        columns[f"{SIDES[side]}.{name}"] = said[name] if said else end.said[name].take(flows)
+
+
+def _fill_report(
+    columns: Columns, side: str, count: int, rows: np.ndarray, said: Columns, seq: np.ndarray
+) -> None:
+    """What an end says of the window; zero where it does not report."""
+    whole = {name: said[name] for name in _MOMENTARY} | {"seq": seq, "reported": np.ones(len(rows), np.uint8)}
+    for name, column in whole.items():
+        columns[f"{side}.{name}"] = column if len(rows) == count else _spread(column, rows, count)
+
+
+def _spread(column: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    spread = np.zeros(count, column.dtype)
+    spread[rows] = column
+    return spread
+
+
+def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: tuple[Report, Report]) -> None:
+    client, server = table.ends
+    opened = flags(columns, "client.connection.opened", "server.connection.opened")
+    columns["connection.opened"] = opened & ~table.opened[flows]
+    table.opened[flows] |= opened
+    failed = np.zeros(len(flows), np.bool_)
+    for side in (SERVER_SIDE, CLIENT_SIDE):  # the client's word is the last
+        rows, said, _ = reports[side]
+        failed[rows] |= said["connection.failed"] != 0
+        _remember_times(table, flows[rows], said, over=side == CLIENT_SIDE)
+    ended = (client.closed[flows] | (client.node[flows] == 0)) & (
+        server.closed[flows] | (server.node[flows] == 0)
+    )
+    columns["connection.failed"] = failed & ~table.over[flows]
+    columns["connection.closed"] = ended & ~failed & ~table.over[flows]
+    table.over[flows] |= ended | failed
+    columns["connection.opened_at_ns"] = table.opened_at[flows]
+    columns["connection.connect_latency_ns"] = table.latency[flows]
+    columns["connection.closed_at_ns"] = np.where(ended | failed, table.closed_at[flows], 0)
+
+
+def _remember_times(table: FlowTable, flows: np.ndarray, said: Columns, *, over: bool) -> None:
+    """When it was opened and how long that took: the client knows best (``over``)."""
+    opened_at = said["connection.opened_at_ns"].astype(np.int64)
+    takes = (opened_at != 0) & (over | (table.opened_at[flows] == 0))
+    table.opened_at[flows[takes]] = opened_at[takes]
+    latency = said["connection.connect_latency_ns"]
+    takes = (latency != 0) & (over | (table.latency[flows] == 0))
+    table.latency[flows[takes]] = latency[takes]
+    table.closed_at[flows] = np.maximum(table.closed_at[flows], said["connection.closed_at_ns"])
+
+
+def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
+    client, server = table.ends
+    both = (client.node[flows] != 0) & (server.node[flows] != 0)
+    both &= ~flags(columns, "client.connection.adopted", "server.connection.adopted")
+    ways = {"bytes_unaccounted": (client, server), "reply_bytes_unaccounted": (server, client)}
+    for name, (sender, receiver) in ways.items():
+        missing = sender.sent[flows].astype(np.int64) - receiver.received[flows].astype(np.int64)
+        columns[name] = np.where(both, missing, 0)
+
+
+def _evidence(table: FlowTable, flows: np.ndarray) -> np.ndarray:
+    client, server = (end.node[flows] != 0 for end in table.ends)
+    one = np.where(client, FlowEvidence.CLIENT, FlowEvidence.SERVER)
+    less = np.where(table.rewrites[flows] != 0, FlowEvidence.NAT, FlowEvidence.ADDRESS)
+    evidence: np.ndarray = np.where(
+        client & server, FlowEvidence.BOTH, np.where(table.near[flows], one, less)
+    )
+    return evidence.astype(np.uint8)

@@ -1,0 +1,134 @@
+"""Who is at each end of a connection: what nodes say of their own, and what the cluster knows besides."""
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+import numpy as np
+
+from actors.join.dictionary import Numbers
+from actors.join.flow_table import CLIENT_SIDE, FlowTable
+from model.addresses import address_text
+from model.clock import SECOND_NS
+from model.enricher import Entity
+from model.kinds.delta_batch import DeltaBatch
+
+#: Windows after a connection's first in which a stranger's address is looked up again: more may be known by then.
+AGAIN: Final = (1, 2, 4, 8, 16)
+#: For so long who has an address now is taken for who had it before: clocks differ, and timestamps are coarse.
+PATIENCE_NS: Final = 3 * SECOND_NS
+#: Entities of nodes of which the number is remembered.
+LEARNT: Final = 65_536
+#: The node that an end's own kernel runs on.
+HOST: Final = "host.name"
+#: How an entity was found, where it is not by the end's own socket.
+BY_ADDRESS: Final = {"identity.evidence": "address"}
+
+_Items = tuple[tuple[str, str], ...]
+
+
+class Cluster(Protocol):
+    """What knows pods, services and names of many nodes, from memory."""
+
+    @property
+    def version(self) -> int:
+        """Grows whenever an answer may have changed."""
+
+    def enriched(self, entity: Entity, at_ns: int) -> Entity:
+        """What a node says of an end, with what else is known of it."""
+
+    def awaits(self, entity: Entity, at_ns: int) -> bool:
+        """Whether a source may tell in a moment of the container of such an end."""
+
+    def stranger(self, address: str, at_ns: int) -> Entity:
+        """Who had an address at that time; empty if nobody knows."""
+
+
+class Identity:
+    """Numbers of entities, and what they stand for.
+
+    :param cluster: nothing is added to what nodes say without.
+    """
+
+    def __init__(self, cluster: Cluster | None) -> None:
+        self._cluster = cluster
+        self.numbers: Numbers[_Items] = Numbers(())
+        self._learnt: dict[str, dict[int, int]] = {}  # by node and ``id`` of an entity
+        self._held: list[Entity] = []  # those entities: no other can have their ``id``
+        self._version, self._changed = -1, 0  # of the cluster's knowledge, and the window in which it was new
+        self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
+
+    def learn(self, batch: DeltaBatch) -> np.ndarray:
+        """The number of each of the batch's entities, which are at home on its node; uint32."""
+        learnt = self._learnt.setdefault(batch.node, {})
+        found = list(map(learnt.get, map(id, batch.entities)))
+        if None in found:
+            pairs = zip(found, batch.entities, strict=True)
+            found = [self._learn(batch.node, one) if number is None else number for number, one in pairs]
+        return np.array(found, np.uint32)
+
+    def _learn(self, node: str, entity: Entity) -> int:
+        if len(self._held) >= LEARNT:
+            self._forget_learnt()
+        number = self.numbers.number(_items({HOST: node, **entity}))
+        self._learnt.setdefault(node, {})[id(entity)] = number
+        self._held.append(entity)
+        return number
+
+    def _forget_learnt(self) -> None:
+        self._learnt.clear()
+        self._held.clear()
+
+    def due(self, met: np.ndarray, window: int) -> np.ndarray:
+        """Which strangers, met in these windows, are to be looked up again: more is known since, and it is time."""
+        version = self._cluster.version if self._cluster else 0
+        if version != self._version:
+            self._version, self._changed = version, window
+        again: np.ndarray = np.isin(window - met, AGAIN) & (met < self._changed)
+        return again
+
+    def find_strangers(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
+        """Looks up who had the address of this end of flows, of which no socket reports, when they began.
+
+        Who was found before stays if nobody is found.
+        """
+        if self._cluster is None or not len(flows):
+            return
+        hops = table.called if side == CLIENT_SIDE else table.final
+        addresses = hops["source_address" if side == CLIENT_SIDE else "destination_address"][flows].tolist()
+        pairs = list(zip(addresses, table.since[flows].tolist(), strict=True))
+        known = {pair: self._stranger(self._cluster, *pair, window) for pair in set(pairs)}
+        numbers = np.array([known[pair] for pair in pairs], np.uint32)
+        found = np.flatnonzero(numbers)
+        table.ends[side].said["entity.index"][flows[found]] = numbers[found]
+
+    def _stranger(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
+        """The number of who had it then; if nobody as far as is known, of who has it soon after."""
+        text, now = address_text(address), (window + 1) * SECOND_NS
+        entity = cluster.stranger(text, at_ns)
+        if not entity and at_ns < now <= at_ns + PATIENCE_NS:
+            entity = cluster.stranger(text, now)
+        return self.numbers.number(_items({**entity, **BY_ADDRESS})) if entity else 0
+
+    def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:
+        """What these numbers stand for."""
+        version = self._cluster.version if self._cluster else 0
+        return [self._entity(number, version, (window + 1) * SECOND_NS) for number in numbers]
+
+    def _entity(self, number: int, version: int, at_ns: int) -> Entity:
+        asked, entity = self._known.get(number, (-1, {}))
+        if asked != version:
+            entity = dict(self.numbers.values[number])
+            if self._cluster and entity and BY_ADDRESS.keys().isdisjoint(entity):
+                entity = dict(self._cluster.enriched(entity, at_ns))
+            self._known[number] = version, entity
+        return entity
+
+    def release(self, in_use: np.ndarray) -> None:
+        """Gives up all numbers but those ``in_use``."""
+        self._forget_learnt()
+        for number in self.numbers.release(in_use):
+            self._known.pop(number, None)
+
+
+def _items(entity: Entity) -> _Items:
+    return tuple(sorted(entity.items()))

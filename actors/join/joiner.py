@@ -1,0 +1,301 @@
+"""The joiner: delta rows of both ends of connections in, one flow row per connection and second out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.join.dictionary import Places
+from actors.join.flow_rows import REPORTED, flow_columns
+from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
+from actors.join.identity import Cluster
+from actors.join.names import BLOCK_ROWS, Names
+from actors.join.rows import Rows
+from actors.nat.resolver import callers
+from actors.nat.tuple_index import NOWHERE, make_keys
+from model.chains import Chains
+from model.clock import SECOND_NS
+from model.kinds.delta import Columns, began_at, flags
+from model.kinds.delta_batch import DeltaBatch
+from model.kinds.flow import empty_flows
+from model.kinds.flow_batch import FlowBatch, Node, published
+from model.ledger import Ledger
+
+_TCP: Final = 6
+
+
+class Joiner:
+    """Pairs the two ends of each connection by its resolved tuple. Pure: batches in, batches out.
+
+    :param node: who joins, and ``boot``, since when: they name the batches.
+    :param flows: connections at once.
+    :param cluster: knows more than the nodes do of who is at an end.
+    :param block_rows: of a window, about, that are joined at once.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        boot: str,
+        ledger: Ledger,
+        flows: int = FLOWS,
+        cluster: Cluster | None = None,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        self._name = Node(node, boot)
+        self._stage = ledger.stage("join", "rows")
+        self._table = FlowTable(flows, self._stage)
+        self._places = Places()
+        self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
+        self._near: dict[bytes, None] = {}
+        self._waiting: dict[int, list[DeltaBatch]] = {}
+        self._scratch = np.zeros(2 * flows, np.int32)
+        self._seq = 0
+
+    def __len__(self) -> int:
+        """Connections known."""
+        return len(self._table)
+
+    @property
+    def windows(self) -> list[int]:
+        """Windows of which rows wait, the oldest first."""
+        return sorted(self._waiting)
+
+    def add(self, batch: DeltaBatch) -> None:
+        """Takes rows in; they wait until their window is closed."""
+        self._stage.received += len(batch)
+        self._stage.queued += len(batch)
+        self._waiting.setdefault(batch.window, []).append(batch)
+
+    def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[FlowBatch]:
+        """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
+        batches = self._waiting.pop(window, [])
+        head = FlowBatch(
+            *self._name,
+            self._seq,
+            window,
+            empty_flows(),
+            open_sockets=max((batch.open_sockets for batch in batches), default=0),
+            ledger=ledger or {},
+        )
+        blocks = [self._block(head, rows) for rows in self._names.rows(batches)] if batches else [head]
+        self._table.expire(window)
+        for batch in published(blocks):
+            self._seq = batch.seq + 1
+            yield batch
+        rows = sum(map(len, batches))
+        self._stage.queued -= rows
+        self._stage.delivered += rows
+
+    def _block(self, head: FlowBatch, rows: Rows) -> FlowBatch:
+        """The flows of some rows, with the tables of what they point into, in a batch like ``head``."""
+        columns = _concatenated(list(self._join(rows, head.window)))
+        chains = _chain_table(self._table, columns)
+        columns, paths, nodes, entities = self._names.tables(columns, head.window)
+        return replace(head, columns=columns, cgroups=paths, nodes=nodes, chains=chains, entities=entities)
+
+    def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
+        """Flow columns, those of earlier seconds first; several rows of a socket in one second come apart."""
+        late = rows.columns["window.late_s"]
+        self._stage.note("late", int(np.count_nonzero(late)))
+        for seconds in np.flatnonzero(np.bincount(late))[::-1]:
+            left = rows.take(np.flatnonzero(late == seconds))
+            while len(left):
+                ends, later = self._ends(left, window)
+                now = left.take(np.flatnonzero(~later))
+                if len(now):
+                    yield self._flows(now, ends[~later], window)
+                left = left.take(np.flatnonzero(later))
+
+    def _ends(self, rows: Rows, window: int) -> tuple[np.ndarray, np.ndarray]:
+        """The end of a flow (flow × 2 + side) that each row is about, and which rows must wait for a later turn."""
+        ends = self._places.find(rows, self._table)
+        later = np.zeros(len(rows), np.bool_)
+        moved = self._moved(rows, ends)
+        new = np.flatnonzero((ends == NOWHERE) | moved)
+        if len(new):
+            again = self._places.repeated(rows, new)
+            later[new[again]] = True
+            new = new[~again]
+            before = ends[new]
+            ends[new] = self._pair(rows.take(new), window)
+            self._leave(before, ends[new])
+        place = np.arange(len(rows), dtype=np.int32)
+        valid = np.flatnonzero(~later)
+        self._scratch[ends[valid][::-1]] = place[valid][::-1]
+        later[valid] = self._scratch[ends[valid]] != place[valid]
+        return ends, later
+
+    def _moved(self, rows: Rows, ends: np.ndarray) -> np.ndarray:
+        """Which known clients turn out to have been rewritten after all."""
+        index = np.maximum(ends, 0)
+        moved: np.ndarray = (ends >= 0) & (index % 2 == CLIENT_SIDE) & (rows.columns["nat.index"] != 0)
+        known = np.flatnonzero(moved)
+        if len(known):
+            moved[known] = self._other_than(rows, known, index[known] // 2)
+        return moved
+
+    def _other_than(self, rows: Rows, known: np.ndarray, flows: np.ndarray) -> np.ndarray:
+        """Which of these rows have another resolved tuple than their flows."""
+        finals = self._table.final.take(flows)
+        other = np.zeros(len(known), np.bool_)
+        for end in ("source", "destination"):
+            other |= finals[f"{end}_port"] != rows.columns[f"connection.{end}.port"][known]
+            now = rows.columns[f"connection.{end}.address"].take(known).view("<u8").reshape(-1, 2)
+            then = np.ascontiguousarray(finals[f"{end}_address"]).view("<u8").reshape(-1, 2)
+            other |= (now[:, 0] != then[:, 0]) | (now[:, 1] != then[:, 1])
+        return other
+
+    def _leave(self, before: np.ndarray, after: np.ndarray) -> None:
+        """Ends that moved to another flow leave the one they were in, which ends if nobody else is there."""
+        had = np.flatnonzero(before != NOWHERE)
+        flows = before[had] // 2
+        table = self._table
+        table.opened[after[had] // 2] |= table.opened[flows]
+        table.ends[CLIENT_SIDE].clear(flows)
+        alone = flows[table.ends[SERVER_SIDE].node[flows] == 0]
+        table.give_up(np.unique(alone))
+        self._stage.note("moved", len(had))
+
+    def _pair(self, rows: Rows, window: int) -> np.ndarray:
+        """Ends for sockets that are new: clients first, so that servers of the same second find them."""
+        columns, hops = rows.columns, rows.hops()
+        keys = make_keys(hops, _TCP, columns["netns.id"], rows.crc)
+        opened_at = columns["connection.opened_at_ns"].astype(np.int64)
+        calls = callers(columns)
+        self._meet(columns["network.local.address"])
+        ends = np.empty(len(rows), np.int64)
+        for side in (CLIENT_SIDE, SERVER_SIDE):
+            mine = np.flatnonzero(calls == (side == CLIENT_SIDE))
+            flows = self._table.pair(side, keys.take(mine), opened_at[mine], window)
+            self._introduce(side, flows, rows.take(mine), hops.take(mine), window)
+            ends[mine] = flows.astype(np.int64) * 2 + side
+        self._places.learn(rows, ends)
+        return ends
+
+    def _introduce(self, side: int, flows: np.ndarray, rows: Rows, hops: np.ndarray, window: int) -> None:
+        """What a socket that is new says of its flow for good."""
+        table = self._table
+        other = table.ends[1 - side].node[flows] != 0
+        self._stage.note("met_later", int(np.count_nonzero(other & (table.met[flows] < window))))
+        table.met[flows[~other]] = window
+        began = began_at(rows.columns)[~other]
+        table.since[flows[~other]] = np.where(began != 0, began, (window + 1) * SECOND_NS)
+        table.final.view("V36")[flows] = hops.view("V36")
+        table.ends[side].node[flows] = rows.node
+        table.type[flows] = rows.columns["network.type"]
+        self._learn_chains(side, flows, rows, hops)
+        alone = flows[~other]
+        self._names.identity.find_strangers(table, 1 - side, alone, window)
+        absent = table.final["destination_address"] if side == CLIENT_SIDE else table.called["source_address"]
+        table.near[alone] = [address in self._near for address in absent[alone].tolist()]
+
+    def _learn_chains(self, side: int, flows: np.ndarray, rows: Rows, hops: np.ndarray) -> None:
+        """How the tuple was rewritten; the client's word goes before the server's."""
+        table, index = self._table, rows.columns["nat.index"]
+        unknown = table.rewrites[flows] == 0
+        plain = flows[unknown & (index == 0)]
+        table.called.view("V36")[plain] = hops.view("V36")[unknown & (index == 0)]
+        told = np.flatnonzero((index != 0) & (unknown | (side == CLIENT_SIDE)))
+        if not len(told):
+            return
+        chains, numbers = rows.chains, index[told]
+        lengths = chains.lengths(numbers)
+        table.learn_chain(flows[told], chains.first(numbers), lengths - np.uint8(1))
+        for place in np.flatnonzero(lengths > 2).tolist():
+            table.between[int(flows[told[place]])] = chains.hops(int(numbers[place]))[1:-1]
+
+    def _meet(self, addresses: np.ndarray) -> None:
+        """Remembers addresses of sockets that report: at the limit the oldest are forgotten."""
+        self._near |= dict.fromkeys(addresses.tolist())
+        while len(self._near) > 65536:
+            del self._near[next(iter(self._near))]
+
+    def _flows(self, rows: Rows, ends: np.ndarray, window: int) -> Columns:
+        """Takes rows in, no two of one end, and makes flow columns of them."""
+        table, flows, sides = self._table, ends // 2, ends % 2
+        client, server = (np.flatnonzero(sides == side) for side in (CLIENT_SIDE, SERVER_SIDE))
+        chosen, server, places = self._ordered(flows, client, server)
+        said = rows.take(client, REPORTED), rows.take(server, REPORTED)
+        self._learn_later(flows, rows, server)
+        table.say(CLIENT_SIDE, flows[client], said[CLIENT_SIDE].columns)
+        table.say(SERVER_SIDE, flows[server], said[SERVER_SIDE].columns)
+        clients, servers = said
+        reports = (
+            (np.arange(len(client)), clients.columns, clients.seq),
+            (places, servers.columns, servers.seq),
+        )
+        self._find_late(chosen, window)
+        columns = flow_columns(table, chosen, reports)
+        columns["window.late_s"][:] = rows.columns["window.late_s"][0]
+        table.touch(chosen, window)
+        ended = flags(columns, "connection.closed", "connection.failed")
+        lonely = (table.ends[0].node[chosen] == 0) | (table.ends[1].node[chosen] == 0)
+        self._stage.note("one_end_only", int(np.count_nonzero(ended & lonely)))
+        table.retire(chosen[ended | self._whole(chosen)], window)
+        return columns
+
+    def _ordered(
+        self, flows: np.ndarray, client: np.ndarray, server: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The flows, those that a client reports first; the rows of servers in their order, and places among them.
+
+        So nearly all columns of an end are columns of the flows already.
+        """
+        called, answered = flows[client], flows[server]
+        self._scratch[answered] = NOWHERE
+        self._scratch[called] = np.arange(len(client), dtype=np.int32)
+        places = self._scratch[answered]
+        alone = np.flatnonzero(places == NOWHERE)
+        places[alone] = np.arange(len(client), len(client) + len(alone), dtype=np.int32)
+        order = np.argsort(places)
+        return np.concatenate((called, answered[alone])), server[order], places[order]
+
+    def _find_late(self, flows: np.ndarray, window: int) -> None:
+        """Asks again who the other end is, where no socket reports it."""
+        identity = self._names.identity
+        again = flows[identity.due(self._table.met[flows], window)]
+        for side, end in enumerate(self._table.ends):
+            identity.find_strangers(self._table, side, again[end.node[again] == 0], window)
+
+    def _whole(self, flows: np.ndarray) -> np.ndarray:
+        """Which have two ends that have both ended."""
+        one, other = self._table.ends
+        whole: np.ndarray = (
+            (one.node[flows] != 0) & (other.node[flows] != 0) & one.closed[flows] & other.closed[flows]
+        )
+        return whole
+
+    def _learn_later(self, flows: np.ndarray, rows: Rows, server: np.ndarray) -> None:
+        """A server's node learnt of the rewriting after its first row."""
+        told = rows.columns["nat.index"][server] != 0
+        late = server[told & (self._table.rewrites[flows[server]] == 0)]
+        if len(late):
+            said = rows.take(late)
+            self._learn_chains(SERVER_SIDE, flows[late], said, said.hops())
+
+
+def _concatenated(parts: list[Columns]) -> Columns:
+    if not parts:
+        return empty_flows() | {"flow": np.zeros(0, np.int32)}
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _chain_table(table: FlowTable, columns: Columns) -> Chains:
+    """The chains of the flows in the column ``flow``, which is taken out; sets ``nat.index``."""
+    flows = cast(npt.NDArray[np.int64], columns.pop("flow"))
+    rewrites = table.rewrites[flows]
+    rows = np.flatnonzero(rewrites)
+    columns["nat.index"][rows] = np.arange(1, len(rows) + 1)
+    flows, rewrites = flows[rows], rewrites[rows]
+    longer = np.flatnonzero(rewrites > 1)
+    between = {
+        place: table.between[flow]
+        for place, flow in zip(longer.tolist(), flows[longer].tolist(), strict=True)
+        if flow in table.between
+    }
+    return Chains.of(table.called.take(flows), table.final.take(flows), rewrites, between)

@@ -1,0 +1,143 @@
+"""Numbers in place of names in the joiner: nodes, cgroup paths, entities; and back into tables of batches."""
+
+import zlib
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from actors.join.dictionary import Numbers, Places, used
+from actors.join.flow_table import FlowTable
+from actors.join.identity import Cluster, Identity
+from actors.join.rows import Rows
+from model.chains import Chains
+from model.enricher import Entity
+from model.kinds.delta import DELTA_COLUMNS, Columns
+from model.kinds.delta_batch import DeltaBatch
+from model.kinds.flow import SIDES
+from model.kinds.flow_batch import NOWHERE as NOWHERE_NODE
+from model.kinds.flow_batch import Node
+from model.ledger import Stage
+from model.partition import block_of
+
+#: Rows joined at once, about: columns of them stay in the processor's cache.
+BLOCK_ROWS: Final = 131_072
+#: Blocks of one window at most.
+BLOCKS: Final = 64
+
+#: What rows have beside the columns of deltas; see ``Rows``.
+_HEAD: Final = {"node": "<u4", "crc": "<u4", "seq": "<u8"}
+
+CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
+NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
+ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
+
+
+class Names:
+    """What the joiner calls by number.
+
+    :param table: whose flows hold numbers; ``places`` does too.
+    :param stage: in which names that found no number are noted.
+    :param block_rows: that come at once, about.
+    """
+
+    def __init__(
+        self,
+        table: FlowTable,
+        places: Places,
+        stage: Stage,
+        cluster: Cluster | None,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        self._block_rows = block_rows
+        self._table = table
+        self._places = places
+        self._stage = stage
+        self._paths = Numbers("")
+        self._nodes = Numbers(NOWHERE_NODE)
+        self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
+        self.identity = Identity(cluster)
+
+    def tables(self, columns: Columns, window: int) -> tuple[Columns, list[str], list[Node], list[Entity]]:
+        """Columns that point into tables of what they need, and these."""
+        columns, paths = used(columns, CGROUPS, len(self._paths))
+        columns, nodes = used(columns, NODES, len(self._nodes))
+        columns, entities = used(columns, ENTITIES, len(self.identity.numbers))
+        names = [self._paths.values[number] for number in paths]
+        starts = [self._nodes.values[number] for number in nodes]
+        return columns, names, starts, self.identity.entities(entities, window)
+
+    def _make_room(self) -> None:
+        """Gives up numbers that no flow holds, before they run out."""
+        if self._paths.full:
+            self._paths.release(self._table.in_use("cgroup.index"))
+        if self.identity.numbers.full:
+            self.identity.release(self._table.in_use("entity.index"))
+        if self._nodes.full:
+            newest = np.array([number for number, _ in self._starts.values()], np.uint32)
+            in_use = np.concatenate((self._table.in_use("node"), newest))
+            self._places.forget(self._nodes.release(in_use))
+        for name, numbers in (
+            ("paths", self._paths),
+            ("nodes", self._nodes),
+            ("entities", self.identity.numbers),
+        ):
+            self._stage.note(f"{name}_refused", numbers.refused)
+            numbers.refused = 0
+
+    def _node(self, batch: DeltaBatch) -> int:
+        """The number of the batch's node; of an earlier start of it nothing is left, but what comes of it late."""
+        number = self._nodes.number(Node(batch.node, batch.boot))
+        newest, window = self._starts.get(batch.node, (number, batch.window))
+        if newest == number:
+            self._starts[batch.node] = number, max(window, batch.window)
+        elif batch.window > window:
+            self._table.forget_node(newest)
+            self._stage.note("restarts")
+            self._starts[batch.node] = number, batch.window
+        return number
+
+    def rows(self, batches: list[DeltaBatch]) -> Iterator[Rows]:
+        """The rows of all batches, with the joiner's numbers; both ends of a connection come at once."""
+        self._make_room()
+        chains, shifts = Chains.joined([batch.chains for batch in batches])
+        parts = [self._numbered(batch, shift) for batch, shift in zip(batches, shifts, strict=True)]
+        blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
+        groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
+        for group in groups:
+            columns = {name: np.concatenate([part[name] for part in group]) for name in group[0]}
+            node, crc, seq = (columns.pop(name) for name in _HEAD)
+            yield Rows(columns, node, crc, seq, chains)
+
+    def _numbered(self, batch: DeltaBatch, shift: int) -> Columns:
+        """The batch's columns with the joiner's numbers, and ``_HEAD``.
+
+        :param shift: by how much numbers of chains grow.
+        """
+        head = (self._node(batch), zlib.crc32(batch.node.encode()), batch.seq)
+        columns = {name: batch.columns[name] for name in DELTA_COLUMNS}
+        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self.identity.learn)):
+            columns[name] = numbers(batch)[columns[name]]
+        if shift:
+            chains = columns["nat.index"]
+            columns["nat.index"] = np.where(chains, np.add(chains, np.uint32(shift)), np.uint32(0))
+        kinds = _HEAD.items()
+        return columns | {
+            name: np.full(len(batch), value, kind) for value, (name, kind) in zip(head, kinds, strict=True)
+        }
+
+    def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
+        """The number of each of the batch's paths; at least one."""
+        return self._paths.all(batch.cgroups or [""])
+
+
+def _divided(columns: Columns, blocks: int) -> list[Columns]:
+    """The rows of each block."""
+    places = block_of(columns, blocks)
+    order = np.argsort(places, kind="stable")
+    ends = np.cumsum(np.bincount(places, minlength=blocks)).tolist()
+    ordered = {name: column.take(order) for name, column in columns.items()}
+    return [
+        {name: column[begin:end] for name, column in ordered.items()} for begin, end in pairwise([0, *ends])
+    ]

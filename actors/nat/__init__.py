@@ -1,0 +1,1 @@
+"""The NAT table, and how tuples are followed through it."""

@@ -1,0 +1,249 @@
+"""What rewriting by this node did to its sockets' tuples: looked up once a connection, kept by slot."""
+
+from typing import Final
+
+import numpy as np
+
+from actors.nat.table import NatTable, Spans
+from actors.nat.tuple_index import NOWHERE, make_keys
+from model.chains import HOP, REWRITES, Chains
+from model.clock import SECOND_NS
+from model.kinds.delta import NO_SLOT, Columns, Role
+
+#: By how much times of sockets and of entries of one node may differ: the clock is mapped anew for each frame.
+SLACK_NS: Final = 5_000_000
+#: Time that conntrack's word may take to reach us: it is read ten times a second.
+WORD_NS: Final = 150_000_000
+#: Windows for which a connection without an entry is looked up again.
+PATIENCE: Final = 3
+_TCP: Final = 6
+
+
+class Resolver:
+    """Finds for each socket the tuple that the other end of its connection has.
+
+    A caller's tuple is followed from entry to entry until none rewrites it, at most ``REWRITES`` times; that of who
+    was called is followed backward.
+
+    :param slots: sockets at once; more are made room for.
+    :param skew_ns: by how much the clock of the sockets and that of the entries may differ.
+    """
+
+    def __init__(self, slots: int, table: NatTable, skew_ns: int = SLACK_NS) -> None:
+        self._table = table
+        self._skew_ns = skew_ns
+        self._generation = np.zeros(slots, np.uint32)
+        self._first_window = np.zeros(slots, np.int64)
+        self._rewrites = np.zeros(slots, np.uint8)
+        self._far = np.zeros(slots, HOP)  # the far end of the chain, where there is one
+        self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
+
+    def resolve(self, columns: Columns, window: int) -> Chains:
+        """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows."""
+        calls = callers(columns)
+        own = own_hops(columns, calls)
+        rewrites, far, between = self.follow(columns, own, calls, window)
+        final, first = own.view("V36").copy(), own.view("V36").copy()
+        changed = rewrites > 0
+        ahead, back = changed & calls, changed & ~calls
+        final[ahead], first[back] = far.view("V36")[ahead], far.view("V36")[back]
+        name_resolved(columns, final.view(HOP))
+        columns["nat.index"], chains = chains_of(first.view(HOP), final.view(HOP), rewrites, between)
+        return chains
+
+    def follow(
+        self, columns: Columns, own: np.ndarray, calls: np.ndarray, window: int
+    ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+        """Rewrites and far end of each row, and hops between, by row.
+
+        :param own: the tuples to begin with, ``HOP``.
+        :param calls: whose are followed ahead; the others backward.
+        """
+        slots, generations = (
+            columns["socket.slot"],
+            columns["socket.generation"].astype(np.uint32, copy=False),
+        )
+        slotted = slots != NO_SLOT
+        index = np.where(slotted, slots, 0)
+        self._grow(int(index.max()) + 1 if len(index) else 0)
+        # sockets of a slot come in order, and their numbers wrap
+        age = np.subtract(generations, self._generation[index])
+        new = np.flatnonzero(slotted & (age != 0) & (age < 1 << 31))
+        new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
+        known = slotted & (age == 0)  # also of sockets whose slot has another in this very window
+        rewrites = np.where(known, self._rewrites[index], 0).astype(np.uint8)
+        far = self._far.take(index)
+        between = self._between_of(slots, rewrites)
+        self._forget(slots[new], generations[new], window)
+        held = slotted & (self._generation[index] == generations)
+        unsettled = ~held | (self._first_window[index] + PATIENCE > window)
+        rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
+        if len(rows):
+            found = _Search(
+                self._table, columns, calls, own, rows, _spans(columns, rows, window, self._skew_ns)
+            )
+            rewrites[rows], between = found.rewrites, between | found.between
+            far.view("V36")[rows] = found.far.view("V36")
+            self._keep(slots, rows[held[rows] & (rewrites[rows] > 0)], rewrites, far, between)
+        return rewrites, far, between
+
+    def _grow(self, slots: int) -> None:
+        if slots > len(self._generation):
+            for name in ("_generation", "_first_window", "_rewrites", "_far"):
+                column = getattr(self, name)
+                grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
+                grown[: len(column)] = column
+                setattr(self, name, grown)
+
+    def _forget(self, slots: np.ndarray, generations: np.ndarray, window: int) -> None:
+        """These slots have new sockets."""
+        self._generation[slots] = generations
+        self._first_window[slots] = window
+        self._rewrites[slots] = 0
+        if self._between:
+            for slot in slots.tolist():
+                self._between.pop(slot, None)
+
+    def _keep(
+        self,
+        slots: np.ndarray,
+        rows: np.ndarray,
+        rewrites: np.ndarray,
+        far: np.ndarray,
+        between: dict[int, np.ndarray],
+    ) -> None:
+        self._rewrites[slots[rows]] = rewrites[rows]
+        self._far.view("V36")[slots[rows]] = far.view("V36")[rows]
+        for row in rows[rewrites[rows] > 1].tolist():
+            if row in between:
+                self._between[int(slots[row])] = between[row]
+
+    def _between_of(self, slots: np.ndarray, rewrites: np.ndarray) -> dict[int, np.ndarray]:
+        if not self._between:
+            return {}
+        held = ((row, self._between.get(slots[row])) for row in np.flatnonzero(rewrites > 1).tolist())
+        return {row: hops for row, hops in held if hops is not None}
+
+
+class _Search:
+    """Follows entries from the tuples of some rows; columns of the result are by place in ``rows``."""
+
+    def __init__(
+        self,
+        table: NatTable,
+        columns: Columns,
+        calls: np.ndarray,
+        own: np.ndarray,
+        rows: np.ndarray,
+        spans: tuple[np.ndarray, np.ndarray],
+    ) -> None:
+        self._table = table
+        self._netns = columns["netns.id"][rows]
+        self._calls = calls[rows]
+        self._numbers = rows
+        self._opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
+        self._since, self._until = spans
+        self.far = own.view("V36")[rows].view(HOP)
+        self.rewrites = np.zeros(len(rows), np.uint8)
+        self.between: dict[int, np.ndarray] = {}
+        for ahead in (True, False):
+            self._follow(np.flatnonzero(self._calls == ahead), ahead=ahead)
+
+    def _follow(self, here: np.ndarray, *, ahead: bool) -> None:
+        passed: dict[int, list[np.ndarray]] = {}
+        for step in range(REWRITES):
+            keys = make_keys(self.far.take(here), _TCP, self._netns[here])
+            places = self._entries(keys, here, ahead=ahead)
+            found = places != NOWHERE
+            here, places = here[found], places[found]
+            if not len(here):
+                break
+            if step:
+                for row in here.tolist():
+                    passed.setdefault(row, []).append(self.far[row : row + 1].copy())
+            if ahead:
+                self._table.claim(places)
+            hops = self._table.seen(places) if ahead else self._table.called(places)
+            self.far.view("V36")[here] = hops.view("V36")
+            self.rewrites[here] += 1
+        for row, hops_passed in passed.items():
+            chain = hops_passed if ahead else hops_passed[::-1]
+            self.between[int(self._numbers[row])] = np.concatenate(chain)
+
+    def _entries(self, keys: np.ndarray, here: np.ndarray, *, ahead: bool) -> np.ndarray:
+        look = self._table.rewritten if ahead else self._table.behind
+        spans = Spans(self._since[here], self._until[here], np.zeros(len(here), np.int64))
+        places = look(keys, spans)
+        later = _later(places, self._opened[here])
+        if later.any():
+            places = look(keys, Spans(spans.since_ns, spans.until_ns, later))
+        return places
+
+
+def _later(places: np.ndarray, opened: np.ndarray) -> np.ndarray:
+    """How many of the rows that found the same entry were opened later than each."""
+    later = np.zeros(len(places), np.int64)
+    found = np.flatnonzero(places != NOWHERE)
+    order = found[np.lexsort((-opened[found], places[found]))]
+    same = np.diff(places[order], prepend=NOWHERE) == 0
+    if same.any():
+        begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+        later[order] = np.arange(len(order)) - begins
+    return later
+
+
+def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> tuple[np.ndarray, np.ndarray]:
+    """From when to when entries may be theirs.
+
+    The kernel makes an entry as the first packet leaves, before the handshake ends, and the time that it is known by
+    is never later than that (``probes/conntrack/feed.py``): one that began after belongs to a later connection.
+    """
+    opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
+    closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
+    waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
+    late = columns["window.late_s"][rows].astype(np.int64)
+    begin = (window - late) * SECOND_NS
+    since = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin)) - WORD_NS
+    unseen = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS  # whose handshake was not seen
+    until = np.where(opened > 0, opened, unseen) + skew_ns
+    return since - skew_ns, until
+
+
+def callers(columns: Columns) -> np.ndarray:
+    """Which sockets called: clients, and where that is not known, those with the higher port; shape (n,), bool."""
+    roles = columns["connection.role"]
+    higher: np.ndarray = np.greater(columns["network.local.port"], columns["network.peer.port"])
+    calls: np.ndarray = (roles == Role.CLIENT) | ((roles == Role.UNKNOWN) & higher)
+    return calls
+
+
+def own_hops(columns: Columns, calls: np.ndarray) -> np.ndarray:
+    """The tuples that sockets see, from the caller to the called; ``HOP``."""
+    hops = np.empty(len(calls), HOP)
+    for part in ("address", "port"):
+        local, peer = columns[f"network.local.{part}"], columns[f"network.peer.{part}"]
+        hops[f"source_{part}"] = np.where(calls, local, peer)
+        hops[f"destination_{part}"] = np.where(calls, peer, local)
+    return hops
+
+
+def name_resolved(columns: Columns, hops: np.ndarray) -> None:
+    """Puts the tuples into the columns ``connection.source.*`` and ``connection.destination.*``."""
+    for end in ("source", "destination"):
+        columns[f"connection.{end}.address"] = np.ascontiguousarray(hops[f"{end}_address"])
+        columns[f"connection.{end}.port"] = np.ascontiguousarray(hops[f"{end}_port"])
+
+
+def chains_of(
+    first: np.ndarray, final: np.ndarray, rewrites: np.ndarray, between: dict[int, np.ndarray]
+) -> tuple[np.ndarray, Chains]:
+    """The column ``nat.index``, and the table of chains that it points into.
+
+    :param rewrites: of each row; 0 for no chain.
+    :param between: by row, the hops of chains of more than two that are neither first nor last.
+    """
+    rows = np.flatnonzero(rewrites)
+    index = np.zeros(len(rewrites), np.uint32)
+    index[rows] = np.arange(1, len(rows) + 1)
+    places = {int(index[row]) - 1: hops for row, hops in between.items()}
+    return index, Chains.of(first.take(rows), final.take(rows), rewrites[rows], places)

@@ -1,0 +1,293 @@
+"""The NAT table: which tuples conntrack rewrites into which, and when."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from actors.nat.places import NatPlaces
+from actors.nat.tuple_index import KEY, NOWHERE, TupleIndex, hashed, make_keys
+from model.chains import HOP
+from model.clock import SECOND_NS
+from model.ledger import Stage
+from probes.kernel.layout import enums
+
+_KIND = enums()["event_kind"]
+
+#: Windows in which each entry that holds is announced once.
+REPEAT: Final = 60
+#: Changes said in one window at most; more, as after a start among many entries, are said in those that follow.
+SAID_AT_ONCE: Final = 50_000
+#: An entry as one node tells it to others.
+ANNOUNCED: Final = np.dtype(
+    [
+        ("called", KEY),
+        ("seen", KEY),
+        ("begin_ns", "<i8"),
+        ("end_ns", "<i8"),
+        ("netns", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+
+#: Bounds of ``nat.entries``, by default.
+ENTRIES: Final = 262_144
+#: Events taken at once: some milliseconds.
+RUN: Final = 4096
+#: The end of an entry that holds.
+OPEN: Final = np.iinfo(np.int64).max
+
+#: struct nat_event → HOP: a reply comes from where the connection went to.
+_FORWARD = ("source_address", "destination_address", "source_port", "destination_port")
+_REVERSED = ("destination_address", "source_address", "destination_port", "source_port")
+
+
+@dataclass(frozen=True)
+class Spans:
+    """When connections were there, wall clock; each of shape (n,), int64.
+
+    :param since_ns: an entry that ended before is none of theirs.
+    :param until_ns: one that began after is none of theirs either.
+    :param later: how many later connections of the same tuple there were in that time: so many entries are theirs.
+    """
+
+    since_ns: np.ndarray
+    until_ns: np.ndarray
+    later: np.ndarray
+
+
+class NatTable:
+    """Entries of one node's conntrack; each holds for an interval, and a later one of the same tuple comes first.
+
+    An entry rewrites the tuple O of a connection into T, as its other end sees it: T is the reply, reversed.
+    At the limit the entry that ended first makes room; while all hold, new ones are dropped.
+
+    :param entries: at most; an entry takes about 170 bytes.
+    :param stage: in entries: received, delivered (known), dropped for ``table_full``.
+    :param announces: whether ``announce`` will be called, once a window.
+    """
+
+    def __init__(self, entries: int, stage: Stage, *, announces: bool = False) -> None:
+        self._stage = stage
+        self._announces = announces
+        self._called = TupleIndex(entries)  # by O
+        self._seen = TupleIndex(entries)  # by T
+        self._begin = np.zeros(entries, np.int64)
+        self._end = np.zeros(entries, np.int64)
+        self._netns = np.zeros(entries, np.uint32)
+        self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
+        self._claimed = np.zeros(entries, np.bool_)  # rewrites a connection of this node's own sockets
+        self._said = np.zeros(entries, np.bool_)  # announced
+        self._heard = np.zeros(entries, np.int64)  # when it was said last
+        self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
+        self._places = NatPlaces(entries)
+
+    def __len__(self) -> int:
+        """Entries known, also those that ended."""
+        return len(self._places)
+
+    def learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
+        for part in _parts(events):
+            if part["protocol"][0]:
+                self._learn(part, offset_ns)
+            else:
+                self._sweep_all(part, offset_ns)
+
+    def _learn(self, events: np.ndarray, offset_ns: int) -> None:
+        """Entries that begin and end, the events of each tuple in their order."""
+        called, seen = _keys(events)
+        news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
+        at_ns = events["header"]["at_ns"].astype(np.int64)
+        at_ns[~news | (at_ns != 0)] += offset_ns
+        for rows in turns(called):
+            for take, some in ((self._end_at, rows[~news[rows]]), (self._begin_at, rows[news[rows]])):
+                if len(some):
+                    take(called.take(some), seen.take(some), events["netns"][some], at_ns[some])
+
+    def _begin_at(self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, at_ns: np.ndarray) -> None:
+        self._stage.received += len(called)
+        known = self._holding(called, seen)
+        again = known != NOWHERE
+        self._swept[known[again]] = False
+        self._end[known[again]] = OPEN
+        fresh = np.flatnonzero(~again)
+        places = self._take(len(fresh))
+        self._stage.drop("table_full", len(fresh) - len(places))
+        self._stage.delivered += len(called) - (len(fresh) - len(places))
+        fresh = fresh[: len(places)]
+        self._begin[places] = at_ns[fresh]
+        self._end[places] = OPEN
+        self._swept[places] = self._claimed[places] = self._said[places] = False
+        self._netns[places] = netns[fresh]
+        self._note(places)
+        self._called.add(places, called.take(fresh))
+        self._seen.add(places, seen.take(fresh))
+
+    def _end_at(self, called: np.ndarray, seen: np.ndarray, _: np.ndarray, at_ns: np.ndarray) -> None:
+        self._stage.received += len(called)
+        self._stage.delivered += len(called)
+        places = self._holding(called, seen)
+        held = places != NOWHERE
+        self._finish(places[held], at_ns[held])
+
+    def _sweep_all(self, events: np.ndarray, offset_ns: int) -> None:
+        self._stage.received += len(events)
+        self._stage.delivered += len(events)
+        for event in events:
+            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
+
+    def _sweep(self, netns: int, at_ns: int) -> None:
+        """All entries of the namespace end unless they are said again."""
+        holding = np.flatnonzero((self._netns == netns) & (self._end == OPEN))
+        self._swept[holding] = True
+        self._finish(holding, at_ns)
+
+    def _finish(self, places: np.ndarray, at_ns: np.ndarray | int) -> None:
+        self._end[places] = at_ns
+        self._note(places)
+        self._places.end(places)
+
+    def _note(self, places: np.ndarray) -> None:
+        if self._announces:
+            self._changed.append(places)
+
+    def _holding(self, called: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """The place of the entry O → T that holds, or of one that ends unless it is said again; else NOWHERE."""
+        places = self._called.newest(called)
+        wanted = seen.view("V48")
+        while True:
+            rows = np.flatnonzero(places != NOWHERE)
+            here = places[rows]
+            holds = (self._end[here] == OPEN) | self._swept[here]
+            other = ~holds | (self._seen.keys(here).view("V48") != wanted[rows])
+            if not other.any():
+                return places
+            places[rows[other]] = self._called.older(here[other])
+
+    def _take(self, count: int) -> np.ndarray:
+        """Free places, as many as wanted if there are; entries that ended longest ago make room."""
+        while (short := count - self._places.free) > 0:
+            if not len(ended := self._places.first_ended(short)):
+                break
+            self._evict(ended[self._end[ended] != OPEN])
+        return self._places.take(count)
+
+    def _evict(self, places: np.ndarray) -> None:
+        """Gives up entries that ended."""
+        self._called.remove(places)
+        self._seen.remove(places)
+        self._swept[places] = False
+        self._places.give_back(places)
+        self._stage.note("evicted", len(places))
+
+    def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""
+        return self._find(self._called, keys, spans)
+
+    def behind(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        """The same by T: the entry that made each tuple what it is."""
+        return self._find(self._seen, keys, spans)
+
+    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        places, left = index.newest(keys), spans.later.copy()
+        while True:
+            rows = np.flatnonzero(places != NOWHERE)
+            here = places[rows]
+            holds = (self._begin[here] <= spans.until_ns[rows]) & (self._end[here] >= spans.since_ns[rows])
+            skip = ~holds | (left[rows] > 0)
+            if not skip.any():
+                return places
+            left[rows[skip]] -= holds[skip]
+            places[rows[skip]] = index.older(here[skip])
+
+    def claim(self, places: np.ndarray) -> None:
+        """A socket of this node called by way of these entries: nobody else needs them."""
+        self._claimed[places] = True
+
+    def announce(self, window: int) -> np.ndarray:
+        """What other places should know: entries that began or ended and rewrite nobody's call of this node, and a
+        part of those that hold, so that each is said once in ``REPEAT`` windows; ``ANNOUNCED``."""
+        changed = self._marked(*self._changed)
+        changed = changed[~self._claimed[changed] & ((self._end[changed] == OPEN) | self._said[changed])]
+        changed, self._changed = changed[:SAID_AT_ONCE], [changed[SAID_AT_ONCE:]]
+        repeated = np.arange(window % REPEAT, len(self._end), REPEAT)
+        repeated = repeated[self._said[repeated] & (self._end[repeated] == OPEN)]
+        places = self._marked(changed, repeated)
+        self._said[places] = True
+        said = np.zeros(len(places), ANNOUNCED)
+        for name, index in (("called", self._called), ("seen", self._seen)):
+            said[name].view("V48")[...] = index.keys(places).view("V48")
+        said["begin_ns"], said["end_ns"] = self._begin[places], self._end[places]
+        said["netns"] = self._netns[places]
+        return said
+
+    def _marked(self, *parts: np.ndarray) -> np.ndarray:
+        """Each of these places once; a set of hashes or a sort would take ten times as long."""
+        marks = np.zeros(len(self._end), np.bool_)
+        for places in parts:
+            marks[places] = True
+        return np.flatnonzero(marks)
+
+    def hear(self, said: np.ndarray, now_ns: int) -> None:
+        """Takes in what another node announced; ``ANNOUNCED``. What nobody repeats has ended."""
+        called, seen = (np.ascontiguousarray(said[name]) for name in ("called", "seen"))
+        self._begin_at(called, seen, said["netns"], said["begin_ns"])
+        places = self._holding(called, seen)
+        held = places != NOWHERE
+        self._heard[places[held]] = now_ns
+        over = held & (said["end_ns"] != OPEN)
+        self._finish(places[over], said["end_ns"][over])
+
+    def forget_unheard(self, now_ns: int) -> None:
+        """Ends the entries that nobody has repeated for two rounds."""
+        silent = (self._end == OPEN) & (self._heard < now_ns - 2 * REPEAT * SECOND_NS)
+        places = np.flatnonzero(silent).astype(np.int32)
+        self._finish(places, np.full(len(places), now_ns))
+
+    def called(self, places: np.ndarray) -> np.ndarray:
+        """The tuples O of entries; ``HOP``."""
+        return hops_of(self._called.keys(places))
+
+    def seen(self, places: np.ndarray) -> np.ndarray:
+        """The tuples T of entries; ``HOP``."""
+        return hops_of(self._seen.keys(places))
+
+
+def _parts(events: np.ndarray) -> Iterator[np.ndarray]:
+    """Stretches of events of entries, or of ends of namespaces, at most ``RUN`` long."""
+    if not len(events):
+        return
+    whole = events["protocol"] == 0
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(whole)) + 1).tolist(), len(events)]):
+        for first in range(begin, end, RUN):
+            yield events[first : min(first + RUN, end)]
+
+
+def turns(keys: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows in turns of which none has a key twice, each row after those before it with the same key."""
+    hashes = hashed(keys)
+    order = np.argsort(hashes, kind="stable")
+    again = np.diff(hashes[order], prepend=~hashes[order[:1]]) == 0
+    number = np.zeros(len(keys), np.int64)
+    number[order] = np.arange(len(keys)) - np.maximum.accumulate(np.where(again, 0, np.arange(len(keys))))
+    for turn in range(int(number.max()) + 1):
+        yield np.flatnonzero(number == turn)
+
+
+def hops_of(keys: np.ndarray) -> np.ndarray:
+    """The tuples in keys; ``HOP``."""
+    hops: np.ndarray = keys.view(np.uint8).reshape(len(keys), keys.dtype.itemsize)[:, : HOP.itemsize]
+    return np.ascontiguousarray(hops).view(HOP).reshape(-1)
+
+
+def _keys(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """O and T of ``struct nat_event`` rows, as keys."""
+    netns, protocol = events["netns"], events["protocol"]
+    called, seen = np.empty(len(events), HOP), np.empty(len(events), HOP)
+    for name, mirrored in zip(_FORWARD, _REVERSED, strict=True):
+        called[name] = events["original"][name]
+        seen[name] = events["reply"][mirrored]
+    return make_keys(called, protocol, netns), make_keys(seen, protocol, netns)

@@ -1,0 +1,1 @@
+"""A node: its sockets, their owners, its delta rows."""

@@ -1,0 +1,305 @@
+"""The socket table: what is known of each socket, and what it did since it was last reported.
+
+For every socket the deltas add up to its final counters, whatever the order in which events and snapshots come,
+because each row is the difference to what was reported before, and an end carries the final counters.
+"""
+
+import errno
+from typing import Any
+
+import numpy as np
+
+from actors.node.cgroups import Cgroups
+from actors.node.rows import (
+    CLOSE,
+    DESCRIBED,
+    SYN_SENT,
+    close_reasons,
+    concatenate,
+    describe,
+    gauge,
+    growth,
+    spread,
+)
+from model.clock import SECOND_NS
+from model.kinds.delta import COUNTERS, DELTA_COLUMNS, NO_SLOT, RESOLVED, CloseReason, Columns
+from model.ledger import Stage
+from probes.kernel.frames import EventFrame, SnapshotFrame
+from probes.kernel.layout import enums, rows_where, structs, void_rows
+
+#: Fields of a cell and of its counters, and as what they are kept.
+_CELL = {"generation": "<u4", "state": "<u1"}
+_COUNTERS = {
+    name: kind for name, (kind, *_) in (structs()["tcp_counters"].fields or {}).items() if name != "reserved"
+}
+
+#: Columns of the table's rows that no description fills.
+_UNDESCRIBED = {name: kind for name, kind in DELTA_COLUMNS.items() if name not in (*DESCRIBED, *RESOLVED)}
+
+_KIND = enums()["event_kind"]
+_ENDS = (_KIND["KIND_CLOSE"], _KIND["KIND_FAIL"])
+_FLAGS = enums()["event_flag"]
+
+
+class SocketTable:
+    """State of all sockets of one node, by slot. Pure: frames in, rows out.
+
+    :param slots: the size of the kernel side's table.
+    :param stage: where events are accounted for.
+    """
+
+    def __init__(self, slots: int, stage: Stage, cgroups: Cgroups | None = None) -> None:
+        self._stage = stage
+        self._cgroups = cgroups or Cgroups()
+        self._generation = np.zeros(slots, np.uint32)  # of the open socket that was reported last; 0 none
+        self._closed = np.zeros(slots, np.uint32)  # of the socket that ended last
+        counters = structs()["tcp_counters"]
+        self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
+        self._arrived = np.zeros(slots, structs()["description"])  # the newest
+        self._told = np.zeros(slots, np.uint32)  # of which socket that is
+        self._described = {name: np.zeros(slots, DELTA_COLUMNS[name]) for name in DESCRIBED}  # as reported
+        self._state = np.zeros(slots, np.uint8)  # as reported
+        self._fresh = np.zeros(slots, np.bool_)  # description changed since it was reported
+        self._opened = np.zeros(slots, np.bool_)  # reported as opened
+        self._absent = np.zeros(slots, np.bool_)  # open as far as known, but not in the last snapshot
+        self._ended: list[Columns] = []
+        # Written anew by each tick; memory that is given back and taken again costs more than what is done in it.
+        self._cells = {name: np.empty(slots, kind) for name, kind in (_CELL | _COUNTERS).items()}
+        self._deltas = {name: np.empty(slots, np.uint64) for name in COUNTERS}
+        self._zeros = np.zeros(slots, np.uint64)
+        self._zeros.flags.writeable = False
+
+    @property
+    def open_sockets(self) -> int:
+        """Sockets that are open as far as is known."""
+        return int(np.count_nonzero(self._generation))
+
+    def apply(self, frame: EventFrame, window: int) -> None:
+        """Takes events in; rows of ended sockets wait for the tick of ``window``."""
+        events = frame.events
+        kinds = events["header"]["kind"]
+        naming = kinds == _KIND["KIND_CGROUP"]
+        named = rows_where(events, naming)
+        self._cgroups.learn(np.ascontiguousarray(named).view(structs()["cgroup_event"]))
+        ending = np.isin(kinds, _ENDS)
+        ended = rows_where(events, ending)
+        again = self._ended_before(ended)
+        ended = rows_where(ended, ~again)
+        self._stage.received += len(events)
+        twice, unknown = int(np.count_nonzero(again)), int(np.count_nonzero(~(naming | ending)))
+        self._stage.drop("ended_twice", twice)
+        self._stage.drop("unknown_kind", unknown)
+        self._stage.delivered += len(events) - twice - unknown
+        if len(ended):
+            self._ended.append(self._end(ended, frame.offset_ns, window))
+
+    def _ended_before(self, events: np.ndarray) -> np.ndarray:
+        """Ends of sockets that were given up as unseen: what they report cannot be told from what was reported."""
+        slots = events["header"]["slot"]
+        slotted = slots != NO_SLOT
+        age = self._closed[np.where(slotted, slots, 0)] - events["header"]["generation"]
+        again: np.ndarray = slotted & (age < 1 << 31)
+        return again
+
+    def _end(self, events: np.ndarray, offset_ns: int, window: int) -> Columns:
+        """Rows of sockets that ended: final counters less what was reported."""
+        slots, generations = events["header"]["slot"], events["header"]["generation"]
+        slotted = slots != NO_SLOT
+        index = np.where(slotted, slots, 0)
+        known = slotted & (self._generation[index] == generations)
+        last: Columns = {}
+        if known.any():
+            last = {name: np.where(known, column[index], 0) for name, column in self._last.items()}
+        opened_before = known & self._opened[index]
+        self._generation[slots[known]] = 0
+        self._close(slots[slotted], generations[slotted])
+        columns = self._end_columns(events, last, opened_before, offset_ns)
+        late = window - columns["connection.closed_at_ns"].astype(np.int64) // SECOND_NS
+        columns["window.late_s"] = np.maximum(late, 0).astype(np.uint16)
+        self._note(events, int(np.count_nonzero(late > 0)))
+        return columns
+
+    def _close(self, slots: np.ndarray, generations: np.ndarray) -> None:
+        """Remembers the newest socket of each slot that ended; generations of a slot come in order, and wrap."""
+        newer = generations - self._closed[slots] < 1 << 31
+        self._closed[slots[newer]] = generations[newer]
+
+    def _end_columns(
+        self, events: np.ndarray, last: Columns, opened_before: np.ndarray, offset_ns: int
+    ) -> Columns:
+        columns: Columns = {}
+        header, sockets, counters = (_fields(events[part]) for part in ("header", "socket", "counters"))
+        sockets["owner"] = _fields(events["socket"]["owner"])
+        describe(columns, sockets, offset_ns)
+        for name in COUNTERS:
+            columns[name] = growth(counters[name], last[name]) if last else counters[name]
+        gauge(columns, counters)
+        columns["socket.slot"], columns["socket.generation"] = header["slot"], header["generation"]
+        columns["connection.state"] = np.full(len(events), CLOSE, np.uint8)
+        failed = header["kind"] == _KIND["KIND_FAIL"]
+        columns["connection.failed"] = failed.astype(np.uint8)
+        columns["connection.closed"] = (~failed).astype(np.uint8)
+        opened = ~failed & ~opened_before & (columns["connection.adopted"] == 0)
+        columns["connection.opened"] = opened.astype(np.uint8)
+        columns["connection.closed_at_ns"] = header["at_ns"] + np.uint64(offset_ns)
+        columns["error.errno"] = header["error"]
+        reasons = close_reasons(header["old_state"], header["error"])
+        if failed.any():
+            reasons = np.where(failed, failure_reasons(header["error"]), reasons)
+            waited = failed & (sockets["started_ns"] != 0)
+            waiting = header["at_ns"] - sockets["started_ns"]
+            columns["connection.connect_latency_ns"][waited] = waiting[waited]
+        columns["connection.close_reason"] = reasons
+        columns["cgroup.index"] = self._cgroups.numbers(sockets["owner"])
+        return columns
+
+    def _note(self, events: np.ndarray, late: int) -> None:
+        flags = events["socket"]["flags"]
+        self._stage.note("late", late)
+        self._stage.note("without_slot", int(np.count_nonzero(events["header"]["slot"] == NO_SLOT)))
+        for flag, name in (("FLAG_UNTRACKED", "untracked"), ("FLAG_HEALED", "healed")):
+            self._stage.note(name, int(np.count_nonzero(flags & _FLAGS[flag])))
+
+    def tick(self, frame: SnapshotFrame) -> tuple[Columns, list[str]]:
+        """The rows of the window that ends with ``frame``, and the cgroup paths that they point to.
+
+        Columns may be views of the table, valid until its next call.
+        """
+        slots, cells = frame.slots, self._spread(frame.cells)
+        unseen = self._unseen(slots, cells["generation"])
+        self._learn(frame)
+        generations = cells["generation"]
+        # Left for a later tick, whose difference has it all: its end came first; its description has not come yet;
+        # the end of the slot's last socket has not come yet.
+        usable = generations != self._closed[slots]
+        usable &= self._told[slots] == generations
+        usable &= (self._generation[slots] == generations) | (self._generation[slots] == 0)
+        if not usable.all():
+            slots, cells = _where(usable, slots, cells)
+        parts = [*self._ended, unseen, self._live(slots, cells, frame)]
+        self._ended = []
+        columns = concatenate([part for part in parts if len(part["socket.slot"])])
+        columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
+        self._stage.note("cgroup_table_full", self._cgroups.refused)
+        self._cgroups.refused = 0
+        return columns, paths
+
+    def _learn(self, frame: SnapshotFrame) -> None:
+        """Takes new descriptions in."""
+        if self._cgroups.full:
+            self._cgroups.release(self._described["cgroup.index"][self._generation != 0])
+        slots = frame.new_slots
+        void_rows(self._arrived)[slots] = void_rows(frame.descriptions)
+        self._told[slots] = frame.descriptions["generation"]
+        self._fresh[slots] = True
+
+    def _unseen(self, slots: np.ndarray, generations: np.ndarray) -> Columns:
+        """Rows for sockets whose end was lost: they are missing from the second snapshot in a row."""
+        present = np.zeros(len(self._generation), np.bool_)
+        present[slots[self._generation[slots] == generations]] = True
+        absent = (self._generation != 0) & ~present
+        gone = np.flatnonzero(absent & self._absent).astype(np.uint32)
+        self._absent = absent
+        if not len(gone):
+            return {"socket.slot": gone}
+        columns = self._columns(gone, gone)
+        columns["connection.closed"] = np.ones(len(gone), np.uint8)
+        columns["connection.close_reason"] = np.full(len(gone), CloseReason.UNSEEN, np.uint8)
+        self._close(gone, self._generation[gone])
+        self._generation[gone] = 0
+        self._absent[gone] = False
+        self._stage.note("end_unseen", len(gone))
+        return columns
+
+    def _spread(self, cells: np.ndarray) -> Columns:
+        """Fields of cells and of their counters as columns, valid until the next call."""
+        n = len(cells)
+        heads = spread(cells, {name: self._cells[name][:n] for name in _CELL})
+        return heads | spread(cells["counters"], {name: self._cells[name][:n] for name in _COUNTERS})
+
+    def _live(self, slots: np.ndarray, cells: Columns, frame: SnapshotFrame) -> Columns:
+        """Rows for open sockets that moved something or changed."""
+        index = _span(slots)
+        self._begin(slots[self._generation[index] != cells["generation"]])
+        states = cells["state"]
+        changed = self._fresh[index] | (states != self._state[index])
+        self._describe(slots[self._fresh[index]], frame.offset_ns)
+        for name, last in self._last.items():
+            into = self._deltas[name][: len(slots)]
+            before = last[index]
+            narrow = before.dtype != into.dtype
+            grown = growth(cells[name], before, cells[name] if narrow else into)
+            before += grown
+            if before.base is not last:
+                last[index] = before
+            changed |= grown != 0
+            if narrow:
+                into[:] = grown
+        self._generation[index] = cells["generation"]
+        self._state[index] = states
+        deltas: Columns = {name: delta[: len(slots)] for name, delta in self._deltas.items()}
+        if not changed.all():
+            slots, cells, deltas = *_where(changed, slots, cells), _where(changed, slots, deltas)[1]
+        return self._live_columns(slots, cells, deltas)
+
+    def _live_columns(self, slots: np.ndarray, cells: Columns, deltas: Columns) -> Columns:
+        index = _span(slots)
+        columns = self._columns(slots, index) | deltas
+        gauge(columns, cells)
+        columns["connection.state"] = states = cells["state"]
+        opened = (states != SYN_SENT) & (columns["connection.adopted"] == 0) & ~self._opened[index]
+        columns["connection.opened"] = opened.astype(np.uint8)
+        self._opened[index] |= states != SYN_SENT
+        return columns
+
+    def _begin(self, slots: np.ndarray) -> None:
+        """The sockets in ``slots`` were never reported."""
+        for last in self._last.values():
+            last[slots] = 0
+        self._opened[slots] = False
+        self._fresh[slots] = True
+
+    def _describe(self, slots: np.ndarray, offset_ns: int) -> None:
+        """Puts descriptions that arrived into the columns from which rows are taken."""
+        if len(slots) == 0:
+            return
+        arrived = void_rows(self._arrived)[slots].view(self._arrived.dtype)
+        columns = {"socket.slot": slots, "socket.generation": arrived["generation"]}
+        columns["cgroup.index"] = self._cgroups.numbers(arrived["owner"])
+        describe(columns, arrived, offset_ns)
+        for name, column in self._described.items():
+            column[slots] = columns[name]
+        self._fresh[slots] = False
+
+    def _columns(self, slots: np.ndarray, index: slice | np.ndarray) -> Columns:
+        """Columns of described sockets, with zeros where nothing is known yet; views if ``index`` is a slice."""
+        columns = {name: column[index] for name, column in self._described.items()}
+        return columns | {name: self._zeros.view(kind)[: len(slots)] for name, kind in _UNDESCRIBED.items()}
+
+
+def _where(mask: np.ndarray, slots: np.ndarray, columns: Columns) -> tuple[np.ndarray, Columns]:
+    """The rows where ``mask`` is set."""
+    return slots[mask], {name: column[mask] for name, column in columns.items()}
+
+
+def _span(slots: np.ndarray) -> slice | np.ndarray:
+    """An index for ``slots``, ascending: a slice if there are no gaps, which numpy takes without a copy."""
+    if len(slots) and int(slots[-1]) - int(slots[0]) + 1 == len(slots):
+        return slice(int(slots[0]), int(slots[-1]) + 1)
+    return slots
+
+
+def _fields(rows: np.ndarray) -> dict[str, Any]:
+    """The fields of structs as columns, but for structs in them."""
+    kinds = {name: kind for name, (kind, *_) in (rows.dtype.fields or {}).items() if kind.names is None}
+    return spread(
+        rows, {name: np.empty(len(rows), kind) for name, kind in kinds.items() if name != "reserved"}
+    )
+
+
+def failure_reasons(errors: np.ndarray) -> np.ndarray:
+    """What ended a connect: a reset (refused), a time-out, or the error in ``error.errno``."""
+    reasons = np.full(len(errors), CloseReason.ERROR, np.uint8)
+    reasons[np.isin(errors, (errno.ECONNREFUSED, errno.ECONNRESET))] = CloseReason.RST_RECEIVED
+    reasons[errors == errno.ETIMEDOUT] = CloseReason.TIMED_OUT
+    return reasons

@@ -1,0 +1,1 @@
+"""Flows summed up by who talks to whom."""

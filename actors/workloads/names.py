@@ -1,0 +1,86 @@
+"""Which workload is at an end: one rule, from what is surest to what is always there.
+
+1. Kubernetes: the workload (``k8s.workload.name``, of kind ``k8s.workload.kind``), else the pod, else the service;
+2. ``ecs``: the family of the ECS task; 3. ``compose``: the service of a compose project;
+4. ``container``: its name; 5. ``systemd``: the unit; 6. ``name``: given in the configuration;
+7. ``process``: its executable, else what it calls itself (``process.comm``);
+8. ``node``: the machine, where that is all that is known; 9. ``address``: nothing is known.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, cast
+
+from model.enricher import Entity
+from model.kinds.workload import Workload
+
+#: Attribute that names a workload, its kind, and the attribute of the namespace, the surest first.
+_RULES: Final = (
+    ("k8s.workload.name", "", "k8s.namespace.name"),
+    ("k8s.pod.name", "Pod", "k8s.namespace.name"),
+    ("k8s.service.name", "Service", "k8s.namespace.name"),
+    ("aws.ecs.task.family", "ecs", "aws.ecs.cluster.arn"),
+    ("docker.compose.service", "compose", "docker.compose.project"),
+    ("container.name", "container", ""),
+    ("systemd.unit", "systemd", ""),
+    ("service.name", "name", ""),
+    ("process.executable.name", "process", ""),
+)
+_MACHINES: Final = ("k8s.node.name", "host.name")
+_REMEMBERED: Final = 16384
+
+
+class Named(NamedTuple):
+    """What an entity says of an end.
+
+    :param workload: None if it names none: then the process's own name is asked, and
+    :param machine: is who it is if there is no process either; None if that is not known.
+    :param place: zone and version.
+    """
+
+    workload: Workload | None
+    machine: Workload | None
+    place: tuple[str, str]
+
+
+class WorkloadNames:
+    """Asks the rule once for each entity: the joiner gives the same object as long as nothing changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Named] = {}  # by ``id`` of an entity
+        self._held: list[Entity] = []  # those entities: no other can have their ``id``
+
+    def all(self, entities: Sequence[Entity]) -> list[Named]:
+        """What each of them says."""
+        found = list(map(self._known.get, map(id, entities)))
+        return [self._learn(entity) for entity in entities] if None in found else cast(list[Named], found)
+
+    def _learn(self, entity: Entity) -> Named:
+        known = self._known.get(id(entity))
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+                self._held.clear()
+            known = self._known[id(entity)] = named(entity)
+            self._held.append(entity)
+        return known
+
+
+def named(entity: Entity) -> Named:
+    """The rule."""
+    place = (
+        entity.get("cloud.availability_zone", ""),
+        entity.get("service.version") or entity.get("container.image.tags", ""),
+    )
+    machine = next((name for attribute in _MACHINES if (name := entity.get(attribute))), "")
+    return Named(
+        _workload(entity, place), Workload(machine, "node", "", place[0]) if machine else None, place
+    )
+
+
+def _workload(entity: Entity, place: tuple[str, str]) -> Workload | None:
+    for attribute, always, within in _RULES:
+        if name := entity.get(attribute):
+            kind = always or entity.get("k8s.workload.kind", "Workload")
+            namespace = entity.get(within, "").rpartition("/")[2]  # of a cluster's ARN the name
+            return Workload(name, kind, namespace, *place)
+    return None

@@ -1,0 +1,62 @@
+"""Rows that belong to the same pair, and their sums; whole columns at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.kinds.delta import Column
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows in groups.
+
+    :param order: rows, those of one pair beside each other; shape (rows,).
+    :param begins: where in ``order`` each pair begins; shape (pairs,).
+    """
+
+    order: np.ndarray
+    begins: np.ndarray
+
+    @classmethod
+    def of(cls, keys: np.ndarray) -> "Pairs":
+        """Rows with the same key are of one pair."""
+        order = np.argsort(keys)
+        ordered = keys[order]
+        changes = np.ones(len(keys), np.bool_)
+        changes[1:] = ordered[1:] != ordered[:-1]
+        return cls(order, np.flatnonzero(changes))
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+    @property
+    def first(self) -> np.ndarray:
+        """A row of each pair."""
+        rows: np.ndarray = self.order[self.begins]
+        return rows
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of the pair of each row, in the order of ``order``."""
+        return np.repeat(np.arange(len(self)), np.diff(self.begins, append=len(self.order)))
+
+    def sums(self, column: Column) -> Column:
+        """Of each pair, exact; uint64."""
+        if not len(self):
+            return np.zeros(0, np.uint64)
+        return np.add.reduceat(column[self.order], self.begins, dtype=np.uint64)
+
+    def counts(self, codes: Column) -> np.ndarray:
+        """How many rows of each pair have each code, 0 to 7; shape (pairs, 8)."""
+        cells = np.bincount(self.numbers * 8 + codes[self.order], minlength=len(self) * 8)
+        return cells.reshape(len(self), 8)
+
+    def folded(self, rest: np.ndarray, kinds: np.ndarray) -> "Pairs":
+        """The same with the pairs that ``rest`` marks as one for each kind, behind the others.
+
+        :param kinds: of each row.
+        """
+        mine = np.empty(len(self.order), np.int64)
+        mine[self.order] = self.numbers
+        return Pairs.of(np.where(rest[mine], len(self) + kinds, mine))

@@ -1,0 +1,47 @@
+"""The sums of each pair of workloads, and its histograms, from columns of flows."""
+
+import numpy as np
+
+from actors.workloads.pairs import Pairs
+from model.histogram import Histograms
+from model.kinds.delta import Columns, flags
+from model.kinds.flow_traffic import Moved
+from model.kinds.workload import EVIDENCE
+from model.kinds.workload_batch import MEASURES
+
+
+def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> None:
+    """Bytes, connections and evidence of each pair, into ``columns``."""
+    columns["bytes"] = pairs.sums(moved.tx_bytes)
+    columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
+    columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
+    lives = ("opened", "closed", "failed")
+    bits = sum((flows[f"connection.{life}"] != 0).astype(np.uint8) << bit for bit, life in enumerate(lives))
+    cells = pairs.counts(np.asarray(bits, np.uint8))
+    for bit, life in enumerate(lives):
+        columns[f"connections.{life}"] = cells[:, [code for code in range(8) if code >> bit & 1]].sum(1)
+    columns["connections.active"] = cells.sum(1) - columns["connections.failed"]
+    grades = pairs.counts(flows["evidence"])
+    for name, grade in EVIDENCE.items():
+        columns[name] = grades[:, grade]
+
+
+def fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> Histograms:
+    """A round trip for each flow that has one, a latency for each connection that was opened or failed.
+
+    :return: what the columns of ``columns`` that are filled here point into.
+    """
+    began = flags(flows, "connection.opened", "connection.failed")
+    values = (moved.rtt_ns, np.where(began, flows["connection.connect_latency_ns"], 0))
+    count, numbers = len(pairs), pairs.numbers + 1
+    histograms = Histograms.of(
+        np.concatenate((numbers, numbers + count)),
+        np.concatenate([each[pairs.order] for each in values]),
+        2 * count + 1,
+    )
+    held = np.diff(histograms.begins) != 0
+    for part, (measure, each) in enumerate(zip(MEASURES, values, strict=True)):
+        places = np.arange(1, count + 1) + part * count
+        columns[f"{measure}.sum"] = pairs.sums(each)
+        columns[f"{measure}.index"] = np.where(held[places], places, 0)
+    return histograms

@@ -1,0 +1,155 @@
+"""Flows of a window summed up by who talks to whom: client workload, server workload, server port."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from actors.workloads.ends import Ends, joined
+from actors.workloads.names import WorkloadNames
+from actors.workloads.pairs import Pairs
+from actors.workloads.sums import fill_measures, fill_sums
+from model.histogram import Histograms
+from model.kinds.delta import Columns
+from model.kinds.flow import SIDES
+from model.kinds.flow_batch import FlowBatch
+from model.kinds.flow_traffic import Moved, moved_in_flows
+from model.kinds.workload import OTHER, WORKLOAD_COLUMNS, Workload, empty_workloads
+from model.kinds.workload_batch import WorkloadBatch, workload_chunks
+from model.ledger import Ledger
+
+#: Pairs of one window at most.
+PAIRS: Final = 50_000
+
+_PORTS: Final = 1 << 16
+_USED: Final = (
+    *("network.transport", "server.port", "window.late_s", "evidence", "client.reported"),
+    *("connection.opened", "connection.closed", "connection.failed", "connection.connect_latency_ns"),
+    *(f"{side}.{name}" for side in SIDES for name in ("tx_bytes", "rx_bytes", "rtt_ns")),
+    *(f"{side}.retransmitted_segments" for side in SIDES),
+)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The rows of all batches of a window.
+
+    :param kinds: which rows have the same transport and window, numbered; shape (rows,).
+    """
+
+    columns: Columns
+    client: Ends
+    server: Ends
+    kinds: np.ndarray
+
+    def pairs(self) -> Pairs:
+        """By client, server, port and kind."""
+        kinds = int(self.kinds.max(initial=0)) + 1
+        keys = self.client.numbers * (len(self.server) or 1) + self.server.numbers
+        return Pairs.of((keys * kinds + self.kinds) * _PORTS + self.columns["server.port"])
+
+
+class Workloads:
+    """Sums flows up; keeps nothing of a window. Pure: batches in, batches out.
+
+    :param pairs: of one window at most; what is beyond is one row, ``OTHER``, for each transport and second.
+    """
+
+    def __init__(self, ledger: Ledger, pairs: int = PAIRS) -> None:
+        self._stage = ledger.stage("workloads", "rows")
+        self._limit = pairs
+        self._names = WorkloadNames()
+
+    def of(self, flows: Sequence[FlowBatch]) -> list[WorkloadBatch]:
+        """The workloads of one publication of a window, and books of nodes as batches without rows.
+
+        Numbers of batches are those of the flows, which are never fewer.
+        """
+        window = [batch for batch in flows if batch.chunks]
+        rows = sum(map(len, window))
+        self._stage.received += rows
+        made = list(workload_chunks(self.summed(window))) if window else []
+        self._stage.delivered += rows
+        return made + [_batch(batch, chunks=0) for batch in flows if not batch.chunks]
+
+    def summed(self, flows: Sequence[FlowBatch]) -> WorkloadBatch:
+        """All in one batch; at least one of flows."""
+        window = _window(flows, self._names)
+        pairs = window.pairs()
+        moved = moved_in_flows(window.columns)
+        rest = self._beyond(pairs, window, moved)
+        if rest.any():
+            count = len(pairs)
+            pairs = pairs.folded(rest, window.kinds)
+            others = np.arange(len(pairs)) >= count - int(np.count_nonzero(rest))
+        else:
+            others = rest
+        columns = empty_workloads(len(pairs))
+        workloads = _fill_ends(columns, window, pairs, others)
+        fill_sums(columns, window.columns, pairs, moved)
+        histograms = fill_measures(columns, window.columns, pairs, moved)
+        columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD_COLUMNS.items()}
+        return _batch(flows[0], flows[-1], columns, workloads, histograms)
+
+    def _beyond(self, pairs: Pairs, window: _Window, moved: Moved) -> np.ndarray:
+        """Which pairs get no row of their own: of those with strangers first, those that moved least; bool."""
+        rest = np.zeros(len(pairs), np.bool_)
+        room = max(0, self._limit - int(window.kinds.max(initial=0)) - 1)
+        if len(pairs) > self._limit:
+            first = pairs.first
+            known = window.client.known(window.client.numbers[first]).astype(np.int8)
+            known += window.server.known(window.server.numbers[first])
+            order = np.lexsort((np.add(pairs.sums(moved.tx_bytes), pairs.sums(moved.rx_bytes)), known))
+            rest[order[: len(pairs) - room]] = True
+            self._stage.note("pairs_folded", int(np.count_nonzero(rest)))
+            self._stage.note("rows_folded", int(np.count_nonzero(rest[pairs.numbers])))
+        return rest
+
+
+def _window(flows: Sequence[FlowBatch], names: WorkloadNames) -> _Window:
+    columns = {name: joined(flows, name) for name in _USED}
+    kinds = columns["window.late_s"].astype(np.int64) << 8
+    kinds |= columns["network.transport"].astype(np.int64)
+    if len(kinds) and (kinds == kinds[0]).all():
+        kinds = np.zeros(len(kinds), np.int64)
+    elif len(kinds):
+        kinds = np.unique(kinds, return_inverse=True)[1]
+    client, server = (Ends(flows, side, names) for side in SIDES)
+    return _Window(columns, client, server, kinds)
+
+
+def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarray) -> list[Workload]:
+    """Who, on which port; what the columns point into."""
+    table = {OTHER: 0}
+    first = pairs.first
+    for name in ("network.transport", "window.late_s"):
+        columns[name][:] = window.columns[name][first]
+    columns["server.port"][:] = np.where(others, 0, window.columns["server.port"][first])
+    for side, ends in zip(SIDES, (window.client, window.server), strict=True):
+        numbers, same = np.unique(ends.numbers[first[~others]], return_inverse=True)
+        workloads = [ends.workload(number) for number in numbers.tolist()]
+        places = [table.setdefault(workload, len(table)) for workload in workloads]
+        columns[f"{side}.workload.index"][~others] = np.array(places, np.uint32)[same]
+    return list(table)
+
+
+def _batch(
+    first: FlowBatch,
+    last: FlowBatch | None = None,
+    columns: Columns | None = None,
+    workloads: Sequence[Workload] = (OTHER,),
+    histograms: Histograms | None = None,
+    chunks: int = 1,
+) -> WorkloadBatch:
+    """Named as the flows are; the books are those of their last batch."""
+    books = (last or first).ledger
+    return WorkloadBatch(
+        *(first.node, first.boot, first.seq, first.window),
+        empty_workloads() if columns is None else columns,
+        workloads,
+        histograms or Histograms(),
+        chunks=chunks,
+        open_sockets=first.open_sockets,
+        ledger=books,
+    )

@@ -1,0 +1,168 @@
+"""Reads public flows, or workloads: the newest of the stream, then, if wanted, those that come."""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from engine.commands.observe_filter import FlowFilter
+from engine.nats.connection import NatsConnection, connect
+from engine.nats.stream_reader import StreamReader, Unanswered, pause
+from model.errors import TailraceError
+from model.messages import BadFlows, Flow, decode_flows
+from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS, Public
+
+#: Messages looked at in the first step back; each further step is longer by the factor.
+FIRST_STEP: Final = 32
+LONGER: Final = 4
+
+#: Bytes of messages that wait while nothing keeps them.
+_WAITING_BYTES: Final = 64 << 20
+
+#: Called with the flows of one message, at least one.
+Show = Callable[[Iterable[Flow]], None]
+
+#: Called with one line for whoever watches.
+Tell = Callable[[str], None]
+
+
+#: What publishes them.
+_STARTS: Final = {
+    PUBLIC_FLOWS: "tailrace engine, or tailrace run --sink nats",
+    PUBLIC_WORKLOADS: "tailrace engine --stage workloads, or tailrace run --stage workloads --sink nats",
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to show: the ``last`` newest rows that match, then those that come if ``follow``.
+
+    :param public: flows or workloads.
+    """
+
+    match: FlowFilter
+    last: int = 20
+    follow: bool = False
+    public: Public = PUBLIC_FLOWS
+
+
+async def observe(connection: NatsConnection, wish: Wish, show: Show, tell: Tell) -> None:
+    """Shows flows; with ``follow`` without end.
+
+    :raises ConnectionRefused: if the server is not there or refuses this client.
+    :raises TailraceError: if nothing was ever published, or the server does not answer.
+    """
+    client = await connect(connection, name="tailrace observe", on_error=_slow(wish.public.rows, tell))
+    try:
+        reader = FlowReader(client, wish.public, wish.match, tell)
+        end = await reader.newest(wish.last, show)
+        if end is None and not wish.follow:
+            raise TailraceError(
+                f"no {wish.public.rows} were published on this server",
+                f"start {_STARTS[wish.public]} (there is no stream {wish.public.stream})",
+            )
+        if wish.follow and end is None:
+            tell(f"nothing keeps {wish.public.rows} on this server yet: waiting for those that come")
+            await reader.listen(show)
+        elif wish.follow and end is not None:
+            await reader.follow(end + 1, show)
+    finally:
+        with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
+            await client.close()
+
+
+def _slow(rows: str, tell: Tell) -> Callable[[Exception], None]:
+    def complain(error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            tell(f"{rows} come faster than they are shown: some were left out")
+
+    return complain
+
+
+class FlowReader:
+    """Rows that match, from the stream or as they are published."""
+
+    def __init__(self, client: Client, public: Public, match: FlowFilter, tell: Tell) -> None:
+        self._client = client
+        self._public = public
+        self._subject = f"{public.subject}.>"
+        self._wanted = match.matcher()
+        self._reader = StreamReader(client, public.stream)
+        self._tell = tell
+        self._unreadable = False
+
+    async def newest(self, count: int, show: Show) -> int | None:
+        """Shows the ``count`` newest, oldest first: the stream's end then, or None without a stream.
+
+        It goes back in growing steps and keeps ``count`` flows at most.
+
+        :raises Unanswered: if the server does not answer.
+        """
+        bounds = await self._reader.bounds()
+        if bounds is None:
+            return None
+        found: list[Flow] = []
+        high, step = bounds.last, FIRST_STEP
+        while high >= bounds.first and len(found) < count:
+            low = max(bounds.first, high - step + 1)
+            found = [*await self._between(low, high, count - len(found)), *found]
+            high, step = low - 1, step * LONGER
+        if found:
+            show(found)
+        elif count:
+            self._tell(f"no {self._public.kind} that is kept matches")
+        return bounds.last
+
+    async def follow(self, first: int, show: Show) -> None:
+        """Shows what is in the stream from sequence ``first`` on, and all that comes; outlives the server."""
+        told = False
+        while True:
+            try:
+                if told and (bounds := await self._reader.bounds()):
+                    first = min(first, bounds.last + 1)  # the stream may have been made anew
+                async with self._reader.cursor(self._subject, first) as cursor:
+                    told = False
+                    while True:
+                        message = await cursor.next()
+                        first = message.metadata.sequence.stream + 1
+                        self._show(message, show)
+            except Unanswered as error:
+                if not told:
+                    self._tell(f"{error.what}: waiting")
+                told = True
+                await pause()
+
+    async def listen(self, show: Show) -> None:
+        """Shows what is published from now on, whether something keeps it or not."""
+        subscription = await self._client.subscribe(self._subject, pending_bytes_limit=_WAITING_BYTES)
+        async for message in subscription.messages:
+            self._show(message, show)
+
+    async def _between(self, low: int, high: int, count: int) -> Iterable[Flow]:
+        """The newest ``count`` that match of the messages with these sequences."""
+        found: deque[Flow] = deque(maxlen=count)
+        async with self._reader.cursor(self._subject, low) as cursor:
+            while cursor.pending:
+                message = await cursor.next()
+                if message.metadata.sequence.stream > high:
+                    break
+                found.extend(filter(self._wanted, self._flows(message)))
+        return found
+
+    def _show(self, message: Msg, show: Show) -> None:
+        if flows := [*filter(self._wanted, self._flows(message))]:
+            show(flows)
+
+    def _flows(self, message: Msg) -> list[Flow]:
+        try:
+            return decode_flows(message.data, self._public.kind)
+        except BadFlows as error:
+            if not self._unreadable:
+                self._tell(f"a message was left out: {error}")
+            self._unreadable = True
+            return []

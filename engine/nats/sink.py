@@ -1,0 +1,110 @@
+"""The NATS sink: publishes flows, or workloads, for whoever subscribes (``docs/subjects.md``)."""
+
+import asyncio
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from engine.nats.address import DEFAULT_URL, connection_of
+from engine.nats.connection import ConnectionRefused
+from engine.nats.flow_rows import flow_parts
+from engine.nats.public_bus import PublicBus
+from engine.nats.workload_rows import workload_parts
+from model.errors import SinkError, UsageError
+from model.kinds.delta_batch import DeltaBatch
+from model.kinds.flow_batch import FlowBatch
+from model.kinds.workload_batch import WorkloadBatch
+from model.row_stage import RowStage
+from model.rows.messages import RowPart
+from model.sink import Batch
+from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
+
+
+class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where rows are published; ``--sink nats:URL`` sets the URL.
+
+    :param url: of the server, with the query keys of the bus (credentials, TLS).
+    :param max_age: seconds for which they are kept.
+    :param max_bytes: kept at most; the oldest make room.
+    """
+
+    url: str = DEFAULT_URL
+    max_age: Annotated[float, msgspec.Meta(ge=1, le=1e9)] = 600
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 256 << 20
+
+    def __post_init__(self) -> None:
+        try:
+            connection_of(self.url)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    def __repr__(self) -> str:
+        """Without the URL, which may hold a password."""
+        return f"NatsConfig(max_age={self.max_age}, max_bytes={self.max_bytes})"
+
+
+class NatsSink:
+    """Publishes each batch and waits for the server's word; a server that went away is looked for at each write.
+
+    :ivar stage: what it publishes, on subjects and in a stream of their own; set before it is opened.
+    """
+
+    Config: ClassVar[type[msgspec.Struct]] = NatsConfig
+    #: Deltas have subjects of their own.
+    stages: ClassVar[tuple[RowStage, ...]] = ("flows", "workloads")
+
+    def __init__(self, config: NatsConfig) -> None:
+        self._config = config
+        self.stage: RowStage = "flows"
+        self._bus: PublicBus | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        :raises SinkError: if the server is not there or refuses this client.
+        """
+        await self._connected()
+
+    async def write(self, batch: Batch) -> None:
+        """Publish the rows of ``batch``; those that were published before the server went away count once.
+
+        :raises SinkError: retryable as ``bus_away`` if the server does not answer; else with the rows lost.
+        """
+        if isinstance(batch, DeltaBatch):
+            raise SinkError(
+                "sink nats takes flows and workloads", "leave out --stage deltas", reason="no_flows"
+            )
+        if not len(batch):
+            return
+        bus = await self._connected()
+        parts = await asyncio.to_thread(_parts, batch, bus.max_payload)
+        try:
+            await bus.publish(parts)
+        except SinkError as error:
+            if error.retryable:
+                await self.close()
+            raise
+        if large := len(batch) - sum(part.rows for part in parts):
+            what = f"{large} rows are larger than a message of NATS"
+            raise SinkError(what, "raise max_payload", reason="larger_than_message", lost_rows=large)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        bus, self._bus = self._bus, None
+        if bus:
+            await bus.close()
+
+    async def _connected(self) -> PublicBus:
+        if self._bus is None:
+            connection, config = connection_of(self._config.url), self._config
+            try:
+                public = PUBLIC_WORKLOADS if self.stage == "workloads" else PUBLIC_FLOWS
+                self._bus = await PublicBus.open(connection, public, config.max_age, config.max_bytes)
+            except ConnectionRefused as error:
+                reason = "bus_away" if error.absent else "bus_refused"
+                raise SinkError(error.what, error.remedy, reason=reason, retryable=error.absent) from None
+        return self._bus
+
+
+def _parts(batch: FlowBatch | WorkloadBatch, limit: int) -> list[RowPart]:
+    return workload_parts(batch, limit) if isinstance(batch, WorkloadBatch) else flow_parts(batch, limit)

@@ -1,0 +1,153 @@
+"""Reading a JetStream stream from any place on, with a bounded number of messages on their way."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError, ServiceUnavailableError
+
+from model.errors import TailraceError
+
+#: Messages asked for at once, and seconds that the server may take to have them.
+BATCH: Final = 32
+WAIT: Final = 10.0
+
+#: Seconds that the server has for an answer.
+PATIENCE: Final = 3.0
+
+#: Seconds after which the server forgets a reader that does not come back.
+_FORGET: Final = 30.0
+
+#: Seconds between the server's signs of life while it has no message, and without one until it counts as away.
+_SIGN_OF_LIFE: Final = 1.0
+_SILENCE: Final = 3.0
+
+#: Statuses: a sign of life; a request that is over, though nothing is wrong (no messages, time is up).
+_ALIVE: Final = "100"
+_OVER: Final = ("404", "408")
+
+
+class Unanswered(TailraceError):
+    """The server is away, or it forgot the reader: a new one may go on."""
+
+
+class Bounds(NamedTuple):
+    """Sequences of the oldest and the newest message; ``last < first`` if there is none."""
+
+    first: int
+    last: int
+
+
+class StreamReader:
+    """Reads one stream.
+
+    :param client: connected; it stays open.
+    """
+
+    def __init__(self, client: Client, stream: str) -> None:
+        self._client = client
+        self._js = client.jetstream(timeout=PATIENCE)
+        self._stream = stream
+
+    async def bounds(self) -> Bounds | None:
+        """Where the stream begins and ends; None if there is no such stream, or no JetStream.
+
+        :raises Unanswered: if the server does not answer.
+        """
+        try:
+            state = (await self._js.stream_info(self._stream)).state
+        except (NotFoundError, ServiceUnavailableError):
+            return None
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            raise _unanswered(error) from None
+        return Bounds(state.first_seq, state.last_seq)
+
+    @contextlib.asynccontextmanager
+    async def cursor(self, subject: str, first: int | None) -> AsyncIterator["Cursor"]:
+        """Messages of ``subject`` from sequence ``first`` on; None: the last one of each subject.
+
+        :raises Unanswered: if the server does not answer.
+        """
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT
+            if first is None
+            else DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=None if first is None else max(1, first),
+            ack_policy=AckPolicy.NONE,
+            filter_subject=subject,
+            inactive_threshold=_FORGET,
+            mem_storage=True,
+        )
+        try:
+            consumer = await self._js.add_consumer(self._stream, config)
+            inbox = self._client.new_inbox()
+            subscription = await self._client.subscribe(inbox)
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            raise _unanswered(error) from None
+        next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer.name}"
+        try:
+            yield Cursor(self._client, subscription, next_subject, consumer.num_pending or 0)
+        finally:
+            with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
+                await subscription.unsubscribe()
+                await self._js.delete_consumer(self._stream, consumer.name)
+
+
+class Cursor:
+    """A place in a stream.
+
+    :param pending: messages that were there, and not read yet, when last heard of.
+    """
+
+    def __init__(self, client: Client, subscription: Subscription, next_subject: str, pending: int) -> None:
+        self.pending = pending
+        self._client = client
+        self._subscription = subscription
+        self._next_subject = next_subject
+        self._asked = 0
+
+    async def next(self) -> Msg:
+        """The next message, as soon as there is one.
+
+        :raises Unanswered: if the server is away or forgot the reader.
+        """
+        while True:
+            try:
+                if not self._asked:
+                    await self._ask()
+                message = await self._subscription.next_msg(_SILENCE)
+            except (OSError, nats.errors.Error, TimeoutError) as error:
+                raise _unanswered(error) from None
+            status = JetStreamContext.is_status_msg(message)
+            if status is None:
+                self._asked -= 1
+                self.pending = message.metadata.num_pending
+                return message
+            if status in _OVER:
+                self._asked = 0
+            elif status != _ALIVE:
+                raise Unanswered(f"NATS ended the reading ({status})", "try again")
+
+    async def _ask(self) -> None:
+        """Ask for what is there, or for whatever comes within the time."""
+        self._asked = BATCH
+        wish = {"batch": BATCH, "expires": int(WAIT * 1e9), "idle_heartbeat": int(_SIGN_OF_LIFE * 1e9)}
+        await self._client.publish(self._next_subject, json.dumps(wish).encode(), self._subscription.subject)
+
+
+def _unanswered(error: Exception) -> Unanswered:
+    text = getattr(error, "description", None) or type(error).__name__
+    return Unanswered(f"NATS does not answer ({text})", "check the server, and what this user may read")
+
+
+async def pause() -> None:
+    """Before another attempt."""
+    await asyncio.sleep(0.5)

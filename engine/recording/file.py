@@ -1,0 +1,139 @@
+"""A recording on disk: written whole record by whole record, and read up to the last whole one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from engine.recording.format import (
+    HEADER_BYTES,
+    LENGTH,
+    MAGIC,
+    Codec,
+    End,
+    Frame,
+    Header,
+    Lost,
+    Record,
+    decode_header,
+    encode_header,
+)
+from engine.recording.layout import RecordingError
+
+#: How a recording is called that a crash or a full disk cut short.
+CUT: Final = "cut short"
+
+
+class RecordingWriter:
+    """A new file. All calls may block.
+
+    :param force: whether a file of that name is overwritten.
+    """
+
+    def __init__(self, path: Path, *, force: bool = False) -> None:
+        self._path = path
+        self._mode = "wb" if force else "xb"
+        self.bytes = 0
+
+    def open(self, header: Header) -> None:
+        """Begin the file.
+
+        :raises RecordingError: if it cannot be written.
+        """
+        self._codec = Codec(header)
+        try:
+            self._file = self._path.open(self._mode, buffering=0)
+            self._write(encode_header(header))
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def append(self, record: Record) -> None:
+        """Write one record; it is the system's when this returns.
+
+        :raises RecordingError: if it could not be written; nothing of it stays.
+        """
+        encoded = self._codec.encode(record)
+        try:
+            self._write(encoded)
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), self.bytes)
+            raise self._refused(error) from error
+
+    def close(self) -> None:
+        """Let go of the file, if it was opened."""
+        if "_file" in vars(self):
+            self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) or 0 :]
+        self.bytes += len(data)
+
+    def _refused(self, error: OSError) -> RecordingError:
+        return RecordingError(
+            f"cannot write {self._path} ({error.strerror})", "record to a place that can be written to"
+        )
+
+
+class Recording:
+    """A file to read, one record in memory at a time.
+
+    :param path: opened at once.
+    :raises RecordingError: if it cannot be read, or is no recording that this program reads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise RecordingError(f"cannot read {path} ({error.strerror})", "name a recording") from error
+        try:
+            self.header = self._read_header()
+            self._codec = Codec(self.header)
+        except BaseException:
+            self._file.close()
+            raise
+        #: What is wrong with its end, once it was read to there; empty if nothing is.
+        self.complaint = ""
+        #: Frames that the recorder lost, as far as was read.
+        self.lost = 0
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames, in order. A file that ends without an end mark gives what is whole, and a ``complaint``.
+
+        :raises RecordingError: if it is damaged, or cannot be read; frames before that were given.
+        """
+        while (packed := self._next()) is not None:
+            record = self._codec.decode(packed)
+            if isinstance(record, Frame):
+                yield record
+            elif isinstance(record, Lost):
+                self.lost += record.frames
+            elif isinstance(record, End):
+                return
+        self.complaint = CUT
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _read_header(self) -> Header:
+        try:
+            magic = self._file.read(len(MAGIC))
+            packed = self._next(HEADER_BYTES) if magic == MAGIC else None
+        except OSError as error:
+            raise RecordingError(f"cannot read {self.path} ({error.strerror})", "name a recording") from error
+        if packed is None:
+            raise RecordingError(f"{self.path} is no recording", "make one with `tailrace record`")
+        return decode_header(packed)
+
+    def _next(self, limit: int = 1 << 32) -> bytes | None:
+        """The next record without its length; None if the rest of the file is not as long as it says."""
+        prefix = self._file.read(LENGTH.size)
+        if len(prefix) < LENGTH.size:
+            return None
+        (size,) = LENGTH.unpack(prefix)
+        left = os.fstat(self._file.fileno()).st_size - self._file.tell()
+        return self._file.read(size) if size <= min(left, limit) else None

@@ -1,0 +1,128 @@
+"""What a group committed, fenced: only the member that acquired a partition last may commit it."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
+from faust.types import TP
+
+from engine.nats.link import PAUSE, Link, Unanswered
+from engine.nats.names import Names
+from engine.transport.nats.table import Conflict, Entry, Table
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """The value of a key: the offset to be read next, if one was committed, and who may commit."""
+
+    offset: int | None
+    owner: str
+    generation: int
+
+
+def _read(entry: Entry) -> Commit:
+    return msgspec.json.decode(entry.value, type=Commit)
+
+
+async def slowest(table: Table, names: Names, tp: TP) -> int | None:
+    """The least offset that any group committed of the partition; None if a group committed nothing yet."""
+    entries = await table.entries(names.offsets_of_all(tp))
+    offsets = [_read(entry).offset for entry in entries.values()]
+    known = [offset for offset in offsets if offset is not None]
+    return min(known) if known and len(known) == len(offsets) else None
+
+
+class Offsets:
+    """The committed offsets of one group, as one member sees them."""
+
+    def __init__(self, link: Link, table: Table, names: Names, group: str) -> None:
+        self._link = link
+        self._table = table
+        self._names = names
+        self._group = group
+        self._mine: dict[TP, tuple[Commit, int]] = {}
+        self.fenced = 0
+
+    async def committed(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """The offsets stored; waits for the server."""
+        offsets: dict[TP, int] = {}
+        for tp in partitions:
+            entry = await self._get(tp)
+            if entry and (offset := _read(entry).offset) is not None:
+                offsets[tp] = offset
+        return offsets
+
+    async def _get(self, tp: TP) -> Entry | None:
+        while True:
+            try:
+                return await self._table.get(self._names.offset(tp, self._group))
+            except Unanswered:
+                await self._link.pause()
+
+    async def acquire(self, partitions: Collection[TP], owner: str, generation: int) -> bool:
+        """Become the one who may commit these: from now on, commits of all others are refused.
+
+        :returns: whether that is so: not if a later generation has begun.
+        """
+        self._mine.clear()
+        acquired = await asyncio.gather(*(self._acquire(tp, owner, generation) for tp in partitions))
+        return all(acquired)
+
+    async def _acquire(self, tp: TP, owner: str, generation: int) -> bool:
+        while True:
+            entry = await self._get(tp)
+            found = _read(entry) if entry else None
+            if found and found.generation > generation:
+                return False
+            commit = Commit(found.offset if found else None, owner, generation)
+            try:
+                self._mine[tp] = commit, await self._write(tp, commit, entry.revision if entry else 0)
+            except Unanswered:
+                await self._link.pause()
+            except Conflict:
+                continue
+            else:
+                return True
+
+    async def _write(self, tp: TP, commit: Commit, revision: int) -> int:
+        return await self._table.update(
+            self._names.offset(tp, self._group), msgspec.json.encode(commit), revision
+        )
+
+    async def commit(self, offsets: Mapping[TP, int], may: Callable[[], bool]) -> bool:
+        """Store offsets, which never go back; tries as long as ``may`` says so.
+
+        :returns: whether all are stored.
+        """
+        if not may() or not self._mine.keys() >= offsets.keys():
+            self.fenced += len(offsets)
+            return False
+        stored = await asyncio.gather(*(self._commit(tp, offset, may) for tp, offset in offsets.items()))
+        self.fenced += stored.count(False)
+        return all(stored)
+
+    async def _commit(self, tp: TP, offset: int, may: Callable[[], bool]) -> bool:
+        while may() and tp in self._mine:
+            last, revision = self._mine[tp]
+            commit = Commit(max(offset, last.offset or 0), last.owner, last.generation)
+            try:
+                self._mine[tp] = commit, await self._write(tp, commit, revision)
+            except Unanswered:
+                await asyncio.sleep(PAUSE)
+            except Conflict:
+                if not await self._still_mine(tp, last):
+                    return False
+            else:
+                return True
+        return False
+
+    async def _still_mine(self, tp: TP, last: Commit) -> bool:
+        """After a conflict: whether it was with an own commit, whose acknowledgement got lost."""
+        try:
+            entry = await self._table.get(self._names.offset(tp, self._group))
+        except Unanswered:
+            return True
+        found = _read(entry) if entry else None
+        if entry is None or found is None or (found.owner, found.generation) != (last.owner, last.generation):
+            return False
+        self._mine[tp] = found, entry.revision
+        return True

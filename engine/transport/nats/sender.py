@@ -1,0 +1,123 @@
+"""Appends to one partition: in order, one at a time, again and again until it is stored once."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nats.nuid import NUID
+
+from engine.nats.link import FULL, TOO_LARGE, Link, Refused, Unanswered
+from engine.transport.backend import Record, RecordTooLarge
+from engine.transport.nats.record import size_of, to_message
+from model.errors import TailraceError
+from model.tasks import happens
+
+#: Seconds between looks for room, in case that nobody tells of it.
+ROOM_PAUSE = 0.25
+
+
+def _ids() -> Iterator[str]:
+    prefix = NUID().next().decode()
+    return (f"{prefix}.{number}" for number in itertools.count())
+
+
+@dataclass(slots=True)
+class SendCounts:
+    """What all senders of a log did.
+
+    ``waits`` counts appends that found their partition full, ``waiting`` those that wait for room now,
+    ``resends`` messages sent again because nobody acknowledged them, ``in_flight`` those sent and not yet
+    acknowledged.
+    """
+
+    waits: int = 0
+    waiting: int = 0
+    resends: int = 0
+    in_flight: int = 0
+    ids: Iterator[str] = field(default_factory=_ids)
+
+
+class Sender:
+    """Sends to one stream.
+
+    One message is under way at a time. With more, a message could be refused for want of room, or get lost
+    with a leader, while the next one is stored: their order would change.
+
+    :param full: the subject to tell that this sender waits for room.
+    """
+
+    def __init__(self, link: Link, subject: str, full: str, max_bytes: int, counts: SendCounts) -> None:
+        self._link = link
+        self._subject = subject
+        self._full = full
+        self._max_bytes = max_bytes
+        self._counts = counts
+        self._turn = asyncio.Lock()
+        self.room = asyncio.Event()
+
+    async def append(self, record: Record) -> int:
+        """Store the record when its turn comes and there is room; returns its offset.
+
+        The server knows the message by its id, so a repetition is stored once.
+
+        :raises RecordTooLarge: if it can never be stored.
+        :raises TailraceError: if the server refuses it for another reason.
+        """
+        payload, headers = to_message(record, next(self._counts.ids))
+        self._check(record, size_of(self._subject, payload, headers))
+        async with self._turn:
+            with contextlib.suppress(_Full):
+                return await self._store(payload, headers)
+            return await self._store_when_there_is_room(payload, headers)
+
+    def _check(self, record: Record, size: int) -> None:
+        if size > self._max_bytes:
+            raise RecordTooLarge(
+                f"a message of {record.size} bytes does not fit into a partition of {self._max_bytes}",
+                "send smaller messages, or raise max_bytes in the broker URL",
+            )
+        if size > self._link.max_payload > 0:
+            raise RecordTooLarge(
+                f"a message of {record.size} bytes is more than the server takes, {self._link.max_payload}",
+                "send smaller messages, or raise max_payload of nats-server",
+            )
+
+    async def _store_when_there_is_room(self, payload: bytes, headers: dict[str, str]) -> int:
+        self._counts.waits += 1
+        self._counts.waiting += 1
+        try:
+            while True:
+                self.room.clear()
+                await self._link.publish(self._full)
+                await happens(self.room, ROOM_PAUSE)
+                with contextlib.suppress(_Full):
+                    return await self._store(payload, headers)
+        finally:
+            self._counts.waiting -= 1
+
+    async def _store(self, payload: bytes, headers: dict[str, str]) -> int:
+        self._counts.in_flight += 1
+        try:
+            while True:
+                try:
+                    return int((await self._link.ask(self._subject, payload, headers))["seq"])
+                except Unanswered:
+                    await self._link.pause()
+                    self._counts.resends += 1
+                except Refused as error:
+                    raise self._final(error) from None
+        finally:
+            self._counts.in_flight -= 1
+
+    def _final(self, error: Refused) -> Exception:
+        if error.code == FULL:
+            return _Full()
+        if error.code == TOO_LARGE:
+            return RecordTooLarge(error.what, "send smaller messages")
+        return TailraceError(error.what, "look into the log of nats-server")
+
+
+class _Full(Exception):
+    """The stream has no room for the message."""

@@ -1,0 +1,28 @@
+"""Configuration of where this machine is."""
+
+from typing import Literal
+
+import msgspec
+
+
+class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where this machine is.
+
+    :param source: whose metadata service is asked, at the start: ``auto`` asks all of them, ``off`` none.
+    :param provider: said of this machine whatever its cloud says; as are region and zone.
+    """
+
+    source: Literal["off", "auto", "aws", "gcp", "azure"] = "off"
+    provider: str = ""
+    region: str = ""
+    zone: str = ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is configured, under the names of the OpenTelemetry semantic conventions."""
+        said = {
+            "cloud.provider": self.provider,
+            "cloud.region": self.region,
+            "cloud.availability_zone": self.zone,
+        }
+        return {name: value for name, value in said.items() if value}

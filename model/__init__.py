@@ -1,0 +1,1 @@
+"""The ground: columns, row kinds, batches, tables, histograms, ledger, clock, errors; it imports nothing of ours."""

@@ -1,0 +1,37 @@
+"""What moved in flows, whole columns at a time, each connection once though both of its ends count."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from model.kinds.delta import Column, Columns
+from model.kinds.flow import FlowEvidence
+
+
+class Moved(NamedTuple):
+    """One value for each row; what a socket sent is what went from client to server where a row has two ends."""
+
+    tx_bytes: Column
+    rx_bytes: Column
+    retransmitted_segments: Column
+    rtt_ns: Column
+
+
+def moved_in_flows(columns: Columns) -> Moved:
+    """The client's figures, or the server's mirrored where it alone reports; retransmits of both."""
+    mirrored = mirrors(columns)
+    return Moved(
+        np.where(mirrored, columns["server.rx_bytes"], columns["client.tx_bytes"]),
+        np.where(mirrored, columns["server.tx_bytes"], columns["client.rx_bytes"]),
+        np.add(columns["client.retransmitted_segments"], columns["server.retransmitted_segments"]),
+        np.where(columns["client.rtt_ns"] == 0, columns["server.rtt_ns"], columns["client.rtt_ns"]),
+    )
+
+
+def mirrors(columns: Columns) -> np.ndarray:
+    """In which rows the server speaks for both; shape (n,), bool.
+
+    Not where both ends report but the client has nothing new: it counts what moved in its own seconds.
+    """
+    marked: np.ndarray = (columns["client.reported"] == 0) & (columns["evidence"] != FlowEvidence.BOTH)
+    return marked

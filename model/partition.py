@@ -1,0 +1,59 @@
+"""Which partition a row belongs to: both ends of a connection meet at the same one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from model.kinds.delta import Column, Columns
+from model.kinds.delta_batch import DeltaBatch
+
+_ADDRESS_HIGH = np.uint64(0x9E3779B97F4A7C15)
+_ADDRESS_LOW = np.uint64(0xC2B2AE3D27D4EB4F)
+_PORT = np.uint64(0x165667B19E3779F9)
+
+
+def partition_of(columns: Columns, partitions: int) -> np.ndarray:
+    """The partition of each row, from the resolved tuple without regard to who called; shape (n,), uint32.
+
+    The mixing is the finalizer of MurmurHash3 (64 bit). Other programs may compute it; it never changes.
+    """
+    return (_hashed(columns) % np.uint64(partitions)).astype(np.uint32)
+
+
+def block_of(columns: Columns, blocks: int) -> np.ndarray:
+    """One of so many parts of a partition for each row, both ends of a connection in the same; shape (n,), uint8."""
+    return ((_hashed(columns) >> np.uint64(32)) * np.uint64(blocks) >> np.uint64(32)).astype(np.uint8)
+
+
+def _hashed(columns: Columns) -> np.ndarray:
+    ends = _endpoint(columns["connection.source.address"], columns["connection.source.port"])
+    ends += _endpoint(columns["connection.destination.address"], columns["connection.destination.port"])
+    return _mix(ends)
+
+
+def _endpoint(addresses: Column, ports: Column) -> np.ndarray:
+    halves = np.ascontiguousarray(addresses).view("<u8").reshape(-1, 2)
+    mixed = halves[:, 0] * _ADDRESS_HIGH ^ halves[:, 1] * _ADDRESS_LOW ^ ports.astype(np.uint64) * _PORT
+    return _mix(mixed)
+
+
+def _mix(values: np.ndarray) -> np.ndarray:
+    values = (values ^ values >> np.uint64(33)) * np.uint64(0xFF51AFD7ED558CCD)
+    values = (values ^ values >> np.uint64(33)) * np.uint64(0xC4CEB9FE1A85EC53)
+    mixed: np.ndarray = values ^ values >> np.uint64(33)
+    return mixed
+
+
+def by_partition(batch: DeltaBatch, partitions: int) -> Iterator[tuple[int, DeltaBatch]]:
+    """The rows of ``batch`` apart by partition; partitions without rows are left out."""
+    places = partition_of(batch.columns, partitions)
+    order = np.argsort(places, kind="stable")
+    ends = np.searchsorted(places[order], np.arange(partitions), side="right")
+    begin = 0
+    for partition, end in enumerate(ends.tolist()):
+        if end > begin:
+            rows = order[begin:end]
+            columns = {name: column[rows] for name, column in batch.columns.items()}
+            yield partition, replace(batch, columns=columns)
+        begin = end

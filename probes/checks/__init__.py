@@ -1,0 +1,1 @@
+"""What this machine offers, for doctor and before a start."""

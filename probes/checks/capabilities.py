@@ -1,0 +1,81 @@
+"""What the TCP probe needs of this machine: all checks by group, and the cheap ones before a start."""
+
+from collections.abc import Iterable
+
+from model.errors import ProbeError
+from probes.checks import limits, machine, privileges, toolchain
+from probes.checks.check import Check
+from probes.checks.trial import try_hooks
+from probes.kernel.program import Feature
+from probes.tcp.config import TcpConfig
+from probes.tcp.probe import FEATURES
+
+
+def check_machine() -> list[Check]:
+    """Rights, kernel, namespaces, and file systems that may be missing."""
+    return [
+        privileges.check_privileges(),
+        machine.check_kernel(),
+        machine.check_bpf(),
+        machine.check_lockdown(),
+        privileges.check_reach(),
+        privileges.check_pid_namespace(),
+        machine.check_cgroups(),
+        *machine.check_filesystems(),
+    ]
+
+
+def check_headers() -> list[Check]:
+    """What compiling needs."""
+    return [
+        toolchain.check_types(),
+        toolchain.check_tree(),
+        toolchain.check_bpftool(),
+        toolchain.import_bcc(),
+    ]
+
+
+def check_limits(config: TcpConfig) -> list[Check]:
+    """Memory, slots, open files, for the configuration given."""
+    return [
+        limits.check_memory(config),
+        limits.check_compiler_memory(),
+        limits.check_ring(config),
+        limits.check_slots(config),
+        limits.check_locked_memory(config),
+        limits.check_open_files(),
+    ]
+
+
+def check_hooks(config: TcpConfig, before: Iterable[Check]) -> list[Check]:
+    """A real trial of every hook, unless a check ``before`` says that it cannot succeed."""
+    lacking = [check.name for check in before if check.fatal]
+    return _untried(FEATURES, lacking) if lacking else try_hooks(config)
+
+
+def _untried(features: Iterable[Feature], lacking: list[str]) -> list[Check]:
+    names = ", ".join(feature.name for feature in features)
+    return [Check("trial", "missing", f"not tried: {names}", remedy=f"{' and '.join(lacking)} first")]
+
+
+def require(config: TcpConfig) -> None:
+    """Refuses a start that cannot succeed: cheap checks only, a few milliseconds in all.
+
+    :raises ProbeError: at the first thing that is missing, with what to do about it.
+    """
+    for check in _cheap(config):
+        if check.fatal:
+            raise ProbeError(f"{check.name}: {check.detail}", check.remedy)
+
+
+def _cheap(config: TcpConfig) -> Iterable[Check]:
+    yield machine.check_kernel()
+    yield machine.check_bpf()
+    yield privileges.check_privileges()
+    yield machine.check_lockdown()
+    yield toolchain.check_types()
+    yield toolchain.check_tree()
+    yield toolchain.check_bpftool()
+    yield toolchain.find_bcc()
+    yield limits.check_memory(config)
+    yield limits.check_locked_memory(config)

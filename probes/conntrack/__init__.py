@@ -1,0 +1,1 @@
+"""NAT rewrites: kprobes on conntrack, or its netlink events."""

@@ -1,0 +1,1 @@
+"""Compile, load and attach BPF; rings, maps, netlink."""

@@ -1,0 +1,177 @@
+"""The bpf(2) system call, as far as a running probe needs it; ``probes.kernel.compiler`` leaves loading to bcc."""
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+#: By the machine's name (kernel: arch/*/include/**/syscall*.tbl and asm-generic/unistd.h).
+_SYSCALLS = {
+    "x86_64": 321,
+    "aarch64": 280,
+    "riscv64": 280,
+    "loongarch64": 280,
+    "s390x": 351,
+    "ppc64le": 361,
+}
+_ATTR_BYTES = 144
+
+
+class Command(IntEnum):
+    """Commands of bpf(2) (kernel: ``enum bpf_cmd``)."""
+
+    MAP_LOOKUP_ELEM = 1
+    MAP_UPDATE_ELEM = 2
+    PROG_TEST_RUN = 10
+    OBJ_GET_INFO_BY_FD = 15
+    RAW_TRACEPOINT_OPEN = 17
+    LINK_CREATE = 28
+    ITER_CREATE = 33
+
+
+TRACE_ITER = 28
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_number = _SYSCALLS.get(os.uname().machine) if sys.maxsize > 1 << 32 else None
+
+
+def is_known() -> bool:
+    """Whether this module knows the number of bpf(2) on this machine."""
+    return _number is not None
+
+
+def _bpf(command: Command, attr: ctypes.Array[ctypes.c_char]) -> int:
+    if _number is None:
+        raise OSError(errno.ENOSYS, f"bpf(2) has no known number on {os.uname().machine}", command.name)
+    result: int = _libc.syscall(_number, int(command), attr, _ATTR_BYTES)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), f"bpf {command.name}")
+    return result
+
+
+def _attr(fmt: str, *values: int) -> ctypes.Array[ctypes.c_char]:
+    return ctypes.create_string_buffer(struct.pack(fmt, *values), _ATTR_BYTES)
+
+
+def map_update(fd: int, key: bytes | None, value: bytes) -> None:
+    """Sets one element; ``key`` is None for stacks and queues, which push.
+
+    :raises OSError: as bpf(2) says.
+    """
+    held_key = ctypes.create_string_buffer(key, len(key)) if key is not None else None
+    held = ctypes.create_string_buffer(value, len(value))
+    key_address = ctypes.addressof(held_key) if held_key is not None else 0
+    _bpf(Command.MAP_UPDATE_ELEM, _attr("IIQQQ", fd, 0, key_address, ctypes.addressof(held), 0))
+
+
+def push_all(fd: int, values: Sequence[int]) -> None:
+    """Pushes 32-bit values on a stack or queue, the first one first."""
+    value = ctypes.c_uint32()
+    attr = _attr("IIQQQ", fd, 0, 0, ctypes.addressof(value), 0)
+    for value.value in values:
+        _bpf(Command.MAP_UPDATE_ELEM, attr)
+
+
+def percpu_lookup(fd: int, keys: int) -> npt.NDArray[np.uint64]:
+    """64-bit elements 0..keys of a per-processor array, summed over processors; shape (keys,)."""
+    cells = np.zeros(possible_cpus(), np.uint64)
+    sums = np.zeros(keys, np.uint64)
+    key = ctypes.c_uint32()
+    attr = _attr("IIQQQ", fd, 0, ctypes.addressof(key), cells.ctypes.data, 0)
+    for index in range(keys):
+        key.value = index
+        _bpf(Command.MAP_LOOKUP_ELEM, attr)
+        sums[index] = cells.sum()
+    return sums
+
+
+def possible_cpus() -> int:
+    """Processors the kernel may ever have: per-processor values come in this many."""
+    ranges = Path("/sys/devices/system/cpu/possible").read_text().strip().split(",")
+    return max(int(part.split("-")[-1]) for part in ranges) + 1
+
+
+class TestRun:
+    """A program run on request, with 64-bit arguments in its context (bpf(2): PROG_TEST_RUN)."""
+
+    __test__ = False  # no test of pytest's
+
+    def __init__(self, fd: int, arguments: int) -> None:
+        self._args = (ctypes.c_uint64 * arguments)()
+        # prog_fd, retval, data_size_in/out, data_in/out, repeat, duration, ctx_size_in/out, ctx_in/out
+        size = ctypes.sizeof(self._args)
+        self._attr = _attr("IIIIQQIIIIQQ", fd, 0, 0, 0, 0, 0, 0, 0, size, 0, ctypes.addressof(self._args), 0)
+
+    def __call__(self, *arguments: int) -> None:
+        """Runs the program once.
+
+        :raises OSError: EINVAL where the kernel (before 5.10) cannot run such a program on request.
+        """
+        self._args[:] = list(arguments)
+        _bpf(Command.PROG_TEST_RUN, self._attr)
+
+
+def attach_raw_tracepoint(program: int, name: str) -> int:
+    """Attaches a program; the descriptor returned holds it there until closed, also by a sudden end.
+
+    :raises OSError: ENOENT if the kernel has no such tracepoint.
+    """
+    held = ctypes.create_string_buffer(name.encode())
+    return _bpf(Command.RAW_TRACEPOINT_OPEN, _attr("QII", ctypes.addressof(held), program, 0))
+
+
+def iterate(program: int) -> None:
+    """Runs an iterator program over all its objects.
+
+    :raises OSError: if the kernel has no such iterator.
+    """
+    link = _bpf(Command.LINK_CREATE, _attr("IIII", program, 0, TRACE_ITER, 0))
+    try:
+        iterator = _bpf(Command.ITER_CREATE, _attr("II", link, 0))
+        try:
+            _read_to_end(iterator)
+        finally:
+            os.close(iterator)
+    finally:
+        os.close(link)
+
+
+def _read_to_end(fd: int) -> None:
+    while True:
+        try:
+            if not os.read(fd, 65536):
+                return
+        except InterruptedError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+
+
+class ProgramInfo(ctypes.Structure):
+    """The head of ``struct bpf_prog_info`` (kernel: include/uapi/linux/bpf.h), up to what is read here."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("tag", ctypes.c_uint8 * 8),
+        ("head", ctypes.c_uint8 * 176),
+        ("run_time_ns", ctypes.c_uint64),
+        ("run_cnt", ctypes.c_uint64),
+        ("recursion_misses", ctypes.c_uint64),
+    )
+
+
+def program_info(fd: int) -> ProgramInfo:
+    """What the kernel knows of a program; run time and count move while ``kernel.bpf_stats_enabled`` is 1."""
+    info = ProgramInfo()
+    _bpf(Command.OBJ_GET_INFO_BY_FD, _attr("IIQ", fd, ctypes.sizeof(info), ctypes.addressof(info)))
+    return info

@@ -1,0 +1,111 @@
+"""What the probe sends to the socket actor, as bytes: events as they came, and one snapshot a second."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from probes.kernel.layout import packed_bytes, structs
+
+VERSION = 1
+#: What the books of a stage have at least (``model.ledger.Stage.as_dict``).
+ACCOUNT = ("unit", "received", "delivered", "queued", "dropped", "noted")
+
+#: Stages of what brings events another way than by the ring.
+FEEDS = ("conntrack",)
+
+
+@dataclass(frozen=True)
+class EventFrame:
+    """Events of the ring, in order.
+
+    :param events: ``struct socket_event``; shape (n,).
+    :param offset_ns: wall clock minus monotonic clock.
+    """
+
+    offset_ns: int
+    events: np.ndarray
+
+    def encode(self) -> bytes:
+        """As bytes for a topic."""
+        return _pack("events", offset_ns=self.offset_ns, events=packed_bytes(self.events))
+
+
+@dataclass(frozen=True)
+class SnapshotFrame:
+    """The end of a window: counters of all live sockets, and the kernel side's books.
+
+    :param slots: slots in use, ascending; shape (n,), uint32.
+    :param cells: ``struct cell``; shape (n,).
+    :param new_slots: slots whose description changed; shape (m,), uint32.
+    :param descriptions: ``struct description``; shape (m,).
+    :param account: books of the kernel side (``model.ledger.Stage.as_dict``).
+    :param feeds: the same of what brings events another way, by the name of its stage; recordings of earlier
+        versions have none.
+    """
+
+    offset_ns: int
+    window: int
+    slots: np.ndarray
+    cells: np.ndarray
+    new_slots: np.ndarray
+    descriptions: np.ndarray
+    account: dict[str, Any]
+    feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """As bytes for a topic."""
+        arrays = {name: packed_bytes(getattr(self, name)) for name in _ARRAYS}
+        books = {"account": self.account, "feeds": self.feeds}
+        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, **books, **arrays)
+
+
+_ARRAYS = {
+    "slots": np.dtype("<u4"),
+    "cells": structs()["cell"],
+    "new_slots": np.dtype("<u4"),
+    "descriptions": structs()["description"],
+}
+
+
+def _pack(kind: str, **fields: object) -> bytes:
+    packed: bytes = msgpack.packb({"v": VERSION, "kind": kind, **fields})
+    return packed
+
+
+def decode(data: bytes) -> EventFrame | SnapshotFrame:
+    """The frame in ``data``; arrays are views into it.
+
+    :raises ValueError: if the bytes are no frame of this version.
+    """
+    try:
+        message = msgpack.unpackb(data)
+        if message["v"] == VERSION:
+            return _event_frame(message) if message["kind"] == "events" else _snapshot_frame(message)
+    except (KeyError, TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"no frame: {error!r}") from error
+    raise ValueError(f"a frame of version {message['v']}, this program reads {VERSION}")
+
+
+def _event_frame(message: dict[str, Any]) -> EventFrame:
+    return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs()["socket_event"]))
+
+
+def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
+    arrays = {name: np.frombuffer(message[name], dtype) for name, dtype in _ARRAYS.items()}
+    feeds = message.get("feeds", {})
+    return SnapshotFrame(
+        message["offset_ns"],
+        message["window"],
+        arrays["slots"],
+        arrays["cells"],
+        arrays["new_slots"],
+        arrays["descriptions"],
+        _account(message["account"]),
+        {name: _account(feeds[name]) for name in FEEDS if name in feeds},
+    )
+
+
+def _account(books: dict[str, Any]) -> dict[str, Any]:
+    return {name: books[name] for name in ACCOUNT}

@@ -1,0 +1,14 @@
+"""Executions of programs: what the probe asks of the kernel to know processes that are soon gone."""
+
+from typing import Final
+
+from probes.kernel.program import Feature, Hook
+
+#: Cost: one event of the ring for each program executed. Exits have none: a process is missed when /proc is read.
+EXECUTIONS: Final = Feature(
+    "process executions",
+    "executable and command line of processes, however short they live",
+    (Hook("executed", "sched_process_exec"),),
+    required=False,
+    loss="processes that live less than a second have no executable and no command line",
+)

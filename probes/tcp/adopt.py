@@ -1,0 +1,40 @@
+"""Sockets that were open before the probe, in all network namespaces: BPF iterators take them in."""
+
+import contextlib
+from functools import partial
+
+from probes.kernel import bpf
+from probes.kernel.layout import enums
+from probes.kernel.loader import Loaded
+from probes.kernel.namespaces import inside, network_namespaces
+
+
+def adopt_held(loaded: Loaded) -> None:
+    """Takes in the sockets of all tasks, with their owners.
+
+    Listeners come first, so that accepted sockets are told from connecting ones.
+
+    :raises OSError: if the kernel has no such iterator.
+    """
+    passes = enums()["adoption_pass"]
+    for name in ("PASS_LISTENERS", "PASS_SOCKETS"):
+        change_setting(loaded, "SETTING_PASS", passes[name])
+        bpf.iterate(loaded.programs["bpf_iter__task_file"])
+
+
+def adopt_leftovers(loaded: Loaded) -> None:
+    """Takes in, in each network namespace, the sockets that no task holds.
+
+    :raises PermissionError: without CAP_SYS_ADMIN: setns(2) asks for it.
+    :raises OSError: if the kernel has no such iterator.
+    """
+    iterate = partial(bpf.iterate, loaded.programs["bpf_iter__tcp"])
+    for namespace in network_namespaces():
+        with contextlib.suppress(FileNotFoundError):  # it went with its last process
+            inside(namespace, iterate)
+
+
+def change_setting(loaded: Loaded, name: str, value: int) -> None:
+    """Sets one cell of the map ``settings``."""
+    index = enums()["setting"][name]
+    bpf.map_update(loaded.maps["settings"], index.to_bytes(4, "little"), value.to_bytes(4, "little"))

@@ -1,0 +1,137 @@
+"""The console sink: a live table on a terminal, plain lines elsewhere; one frame for each second."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from model.errors import SinkError
+from model.sink import Batch
+from sinks.console.plain import plain_lines
+from sinks.console.summary import Second, Sort, publication
+from sinks.descriptor import write_all, write_error
+from sinks.writer_thread import WriterThread
+
+#: Nodes whose second may be incomplete at the same time.
+_NODES: Final = 256
+
+_CLEAR: Final = "\x1b[H\x1b[2J"
+_TARGET: Final = "standard output"
+
+
+class ConsoleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What is shown; ``--sink console:ROWS`` sets the number of lines.
+
+    :param rows: connections, or pairs of workloads, shown: the top of the second; fewer if the terminal is lower.
+    :param sort: what makes one a top one.
+    """
+
+    rows: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    sort: Sort = "bytes"
+
+
+class ConsoleSink:
+    """Shows the top connections of each second.
+
+    :param output: the file descriptor written to, by default standard output; it is not closed.
+    :param patience: seconds that a write waits for a slow terminal; while that draws, frames are skipped.
+    """
+
+    Config: ClassVar[type[msgspec.Struct]] = ConsoleConfig
+
+    def __init__(self, config: ConsoleConfig, output: int = 1, patience: float = 0.5) -> None:
+        self.skipped_frames = 0
+        self._config = config
+        self._output = output
+        self._patience = patience
+        self._writer = WriterThread("sink.console")
+        self._seconds: dict[str, Second] = {}
+        self._live = False
+        self._drawing: asyncio.Future[None] | None = None
+        self._size = os.terminal_size((0, 0))
+        self._height = 0
+
+    async def open(self) -> None:
+        """Find out whether the output is a terminal.
+
+        :raises SinkError: if there is no standard output.
+        """
+        try:
+            os.fstat(self._output)
+        except OSError as error:
+            raise SinkError("standard output is closed", "choose another sink", reason="not_open") from error
+        self._live = os.isatty(self._output)
+        if self._live:
+            await self._writer.submit(_load)
+
+    async def write(self, batch: Batch) -> None:
+        """Sum ``batch`` up; with the last chunk of a second, show it.
+
+        :raises SinkError: if the output is gone or full.
+        """
+        if not batch.chunks:  # books of a node on their way through an engine
+            return
+        for second in self._collect(batch):
+            await self._show(second)
+
+    async def close(self) -> None:
+        """Let a frame under way finish; leaves the cursor below the table."""
+        await self._writer.close(lambda: None)
+
+    def _collect(self, batch: Batch) -> list[Second]:
+        """The seconds that ``batch`` completes: its own, and an earlier one of which chunks were lost."""
+        ready = []
+        second = self._seconds.pop(batch.node, None)
+        if second and second.publication != publication(batch):
+            ready.append(second)
+            second = None
+        second = second or Second(batch, self._config.rows, self._config.sort)
+        second.add(batch)
+        if batch.last:
+            ready.append(second)
+        else:
+            self._seconds[batch.node] = second
+            if len(self._seconds) > _NODES:
+                ready.append(self._seconds.pop(next(iter(self._seconds))))
+        return ready
+
+    async def _show(self, second: Second) -> None:
+        """On a terminal waits for a while at most; a pipe may hold up the sink's queue."""
+        if not self._live:
+            await self._writer.submit(partial(self._put, lambda: plain_lines(second)))
+            return
+        if self._drawing and not self._drawing.done():
+            self.skipped_frames += 1
+            return
+        before, self._drawing = self._drawing, None
+        if before:
+            before.result()
+        self._drawing = self._writer.submit(partial(self._put, partial(self._frame, second)))
+        await asyncio.wait({self._drawing}, timeout=self._patience)
+        if self._drawing.done():
+            drawn, self._drawing = self._drawing, None
+            drawn.result()
+
+    def _put(self, text: Callable[[], str]) -> None:
+        """Make the text and write it; in the thread."""
+        _, error = write_all(self._output, text().encode(errors="replace"))
+        if error:
+            raise write_error(error, _TARGET) from error
+
+    def _frame(self, second: Second) -> str:
+        """The frame, with what puts it in the place of the one before."""
+        from sinks.console.table import render  # rich is loaded only where there is a terminal
+
+        size = os.get_terminal_size(self._output)
+        lines = render(second, max(size.columns, 20), max(size.lines, 4) - 1, color=True)
+        above = _CLEAR if size != self._size else f"\x1b[{self._height}A\r"
+        self._size, self._height = size, lines.count("\n")
+        return above + lines.replace("\n", "\x1b[K\n") + "\x1b[J"
+
+
+def _load() -> None:
+    """Load rich ahead of the first frame."""
+    import sinks.console.table  # noqa: F401 - loading it is all that is wanted

@@ -1,0 +1,147 @@
+"""One node's second, summed up as its chunks arrive: totals, losses, and the top connections."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from model.kinds.flow_batch import FlowBatch
+from model.kinds.flow_fields import FLOW_ROWS
+from model.kinds.flow_traffic import Moved
+from model.kinds.workload_batch import WorkloadBatch
+from model.kinds.workload_fields import WORKLOAD_ROWS
+from model.sink import Batch
+from sinks.console.traffic import lives, moved
+
+Sort = Literal["bytes", "tx", "rx", "retransmits", "rtt"]
+
+_SORT_BY: Final[dict[Sort, tuple[str, ...]]] = {
+    "bytes": ("tx_bytes", "rx_bytes"),
+    "tx": ("tx_bytes",),
+    "rx": ("rx_bytes",),
+    "retransmits": ("retransmitted_segments",),
+    "rtt": ("rtt_ns",),
+}
+
+#: Far above any sum of one second, and small enough that a score of four times it fits into 64 bits.
+_LARGEST: Final = np.uint64(1 << 61)
+
+
+@dataclass
+class Totals:
+    """Sums over the rows of a second; ``open``: sockets open at its end, also without a row.
+
+    Of flows and workloads, ``tx_bytes`` went from clients to servers, ``rx_bytes`` back.
+    """
+
+    rows: int = 0
+    open: int = 0
+    opened: int = 0
+    closed: int = 0
+    failed: int = 0
+    tx_bytes: int = 0
+    rx_bytes: int = 0
+    retransmitted_segments: int = 0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Units that one stage dropped for one reason since the node started."""
+
+    stage: str
+    unit: str
+    reason: str
+    count: int
+
+
+class Second:
+    """What the console shows of one window of one node.
+
+    :param first: any chunk of it; add it, too.
+    :param limit: how many connections are kept.
+    """
+
+    def __init__(self, first: Batch, limit: int, sort: Sort) -> None:
+        self.node = first.node
+        self.window = first.window
+        self.stage = first.stage
+        self.publication = publication(first)
+        self.chunks = first.chunks
+        self.chunks_seen = 0
+        self.totals = Totals()
+        self.losses: list[Loss] = []
+        self._limit = limit
+        self._sort = sort
+        self._top: list[tuple[int, dict[str, Any]]] = []
+
+    def add(self, batch: Batch) -> None:
+        """Sum up another chunk of the same window."""
+        self.chunks_seen += 1
+        self.totals.open = batch.open_sockets
+        if batch.ledger:
+            self.losses = losses(batch.ledger)
+        if len(batch):
+            figures = moved(batch)
+            self._sum(batch, figures)
+            self._keep(batch, _scores(batch, figures, self._sort))
+
+    def top(self) -> list[dict[str, Any]]:
+        """The top rows, the first one first: those of a delta batch, else as JSON lines have them."""
+        return [row for _, row in self._top]
+
+    def _sum(self, batch: Batch, figures: Moved) -> None:
+        totals = self.totals
+        totals.rows += len(figures.tx_bytes)
+        for life in ("opened", "closed", "failed"):
+            count = int(lives(batch, life).sum())
+            setattr(totals, life, getattr(totals, life) + count)
+        for name in ("tx_bytes", "rx_bytes", "retransmitted_segments"):
+            setattr(totals, name, getattr(totals, name) + int(getattr(figures, name).sum()))
+
+    def _keep(self, batch: Batch, score: npt.NDArray[np.uint64]) -> None:
+        """The best of ``batch`` join those of the chunks before, which come first among equals."""
+        where = np.arange(len(score))
+        if len(score) > self._limit:
+            where = np.argpartition(score, len(score) - self._limit)[-self._limit :]
+        where = where[np.lexsort((where, ~score[where]))]
+        found = zip(score[where].tolist(), _rows(batch, where), strict=True)
+        self._top = sorted([*self._top, *found], key=lambda each: -each[0])[: self._limit]
+
+
+def _rows(batch: Batch, where: np.ndarray) -> list[dict[str, Any]]:
+    if isinstance(batch, FlowBatch):
+        return FLOW_ROWS.objects(batch.take(where))
+    if isinstance(batch, WorkloadBatch):
+        return WORKLOAD_ROWS.objects(batch.take(where))
+    columns = {name: column[where] for name, column in batch.columns.items()}
+    return list(replace(batch, columns=columns).rows())
+
+
+def publication(batch: Batch) -> tuple[str, int, int]:
+    """What the chunks of one publication of a node have in common; ``seq`` numbers messages, not seconds."""
+    return batch.boot, batch.window, batch.seq - batch.chunk
+
+
+def losses(ledger: Mapping[str, Any]) -> list[Loss]:
+    """What the stages of ``ledger`` (as ``Ledger.as_dict`` gives it) dropped, the most first."""
+    found = [
+        Loss(name, str(stage.get("unit", "")), str(reason), int(count))
+        for name, stage in ledger.items()
+        for reason, count in stage.get("dropped", {}).items()
+        if count
+    ]
+    return sorted(found, key=lambda loss: (-loss.count, loss.stage, loss.reason))
+
+
+def _scores(batch: Batch, figures: Moved, sort: Sort) -> npt.NDArray[np.uint64]:
+    """What rows are ordered by: the sort column, and where that is equal: failed, closed, opened, others."""
+    score = np.zeros(len(figures.tx_bytes), np.uint64)
+    for name in _SORT_BY[sort]:
+        score += np.minimum(getattr(figures, name).astype(np.uint64), _LARGEST >> np.uint64(1))
+    score <<= np.uint64(2)
+    event = np.zeros(len(score), np.uint64)
+    for number, life in enumerate(("opened", "closed", "failed"), 1):
+        event[lives(batch, life) != 0] = number
+    return score | event

@@ -1,0 +1,120 @@
+"""The JSON lines sink: one object per row, and the loss ledger when it changed."""
+
+import errno
+from functools import partial
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from model.errors import SinkError
+from model.rows.json import json_lines, ledger_line
+from model.sink import Batch
+from sinks.descriptor import write_error
+from sinks.jsonl.line_file import STDOUT, LineFile
+from sinks.writer_thread import WriterThread
+
+#: Nodes whose last ledger is remembered, to see whether it changed.
+_NODES: Final = 4096
+
+_REMEDIES: Final = {
+    errno.ENOENT: "make its folder first",
+    errno.EACCES: "choose a path that this user may write to, or change its permissions",
+    errno.EPERM: "choose a path that this user may write to, or change its attributes",
+    errno.EROFS: "choose a path on a file system that is writable",
+    errno.EISDIR: "name a file in it",
+    errno.ENXIO: "start the reader of the named pipe first",
+    errno.ENOSPC: "make room on its file system",
+}
+
+
+class JsonlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where the lines go; ``--sink jsonl:PATH`` sets the path.
+
+    :param path: a file, appended to; "-" is standard output.
+    :param rotate_bytes: the file becomes ``PATH.1`` before it grows beyond this; 0: never.
+    :param keep: rotated files kept, ``PATH.1`` the newest.
+    :param rotate_seconds: the file also rotates when it spans this many seconds of windows; 0: never.
+    """
+
+    path: Annotated[str, msgspec.Meta(min_length=1)] = STDOUT
+    rotate_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 << 20
+    keep: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
+    rotate_seconds: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class JsonlSink:
+    """Appends JSON lines (see ``model.rows.json``); a full disk costs rows, never leaves half a line."""
+
+    Config: ClassVar[type[msgspec.Struct]] = JsonlConfig
+
+    def __init__(self, config: JsonlConfig) -> None:
+        self._config = config
+        self._target = "standard output" if config.path == STDOUT else config.path
+        self._file = LineFile(config.path, config.rotate_bytes, config.keep)
+        self._writer = WriterThread("sink.jsonl")
+        self._since: int | None = None
+        self._ledgers: dict[str, bytes] = {}
+
+    async def open(self) -> None:
+        """Open the file.
+
+        :raises SinkError: if it cannot be written to.
+        """
+        try:
+            await self._writer.submit(self._file.open)
+        except OSError as error:
+            remedy = _REMEDIES.get(error.errno or 0, "choose another path")
+            what = f"cannot open {self._target} ({error.strerror})"
+            raise SinkError(what, remedy, reason="not_open") from error
+
+    async def write(self, batch: Batch) -> None:
+        """Append the rows of ``batch``, and its ledger if that changed.
+
+        :raises SinkError: if rows could not be written, with their exact number; those written stay.
+        """
+        await self._writer.submit(partial(self._append, batch))
+
+    async def close(self) -> None:
+        """Write out what is under way and close the file."""
+        await self._writer.close(self._file.close)
+
+    def _append(self, batch: Batch) -> None:
+        """``write()``, in the thread."""
+        rows = len(batch)
+        try:
+            self._file.follow()
+        except OSError as error:
+            raise write_error(error, self._target, rows) from error
+        self._rotate_by_time(batch.window)
+        for count, lines in json_lines(batch):
+            self._append_lines(lines, count, rows)
+            rows -= count
+        self._append_ledger(batch)
+
+    def _append_lines(self, lines: bytes, count: int, rows: int) -> None:
+        """So many lines.
+
+        :param rows: what is lost with what fails here: the rows of the batch not written yet.
+        """
+        appended = self._file.append(lines, count)
+        if appended.error:
+            raise write_error(appended.error, self._target, max(0, rows - appended.lines)) from appended.error
+
+    def _append_ledger(self, batch: Batch) -> None:
+        """The ledger counts no rows; one that could not be written comes with the next batch."""
+        if not batch.ledger:
+            return
+        stages = msgspec.json.encode(batch.ledger)
+        if self._ledgers.get(batch.node) != stages:
+            self._append_lines(ledger_line(batch), 1, 0)
+            self._ledgers.pop(batch.node, None)
+            self._ledgers[batch.node] = stages
+            if len(self._ledgers) > _NODES:
+                del self._ledgers[next(iter(self._ledgers))]
+
+    def _rotate_by_time(self, window: int) -> None:
+        if self._since is None:
+            self._since = window
+        elif self._config.rotate_seconds and window - self._since >= self._config.rotate_seconds:
+            self._file.rotate()
+            self._since = window

@@ -1,0 +1,145 @@
+"""An engine's seconds: held until all reports may be there, moved where they belong, joined."""
+
+from typing import Any
+
+from actors.join.cross_node import Rekeyer
+from actors.join.joiner import Joiner
+from actors.join.window_join import WindowJoin
+from actors.nat.table import NatTable
+from model.kinds.delta import Role
+from model.kinds.delta_batch import DeltaBatch
+from model.kinds.flow import FlowEvidence
+from model.ledger import Ledger, Stage
+from model.partition import partition_of
+from tests.nat_events import End, batch_of, nat_event, socket_row
+
+PARTITIONS = 64
+CLIENT, SERVICE, SERVER = ("10.0.0.5", 40000), ("10.96.0.1", 80), ("10.1.0.1", 8080)
+GATEWAY = ("192.0.2.1", 61000)
+
+
+class Site:
+    """One engine with all partitions, and what nodes announced."""
+
+    def __init__(self, wait: float = 2.0) -> None:
+        self.ledger = Ledger()
+        self.table = NatTable(64, Stage("entries"))
+        joiner, stage = Joiner("engine", "boot", self.ledger, 64), self.ledger.stage("join", "rows")
+        self.join = WindowJoin(PARTITIONS, joiner, Rekeyer(self.table), stage, wait)
+
+    def announce(self, called: tuple[End, End], seen: tuple[End, End]) -> None:
+        """A node's entry, by way of a table of its own."""
+        node = NatTable(64, Stage("entries"), announces=True)
+        node.learn(nat_event(called, seen), 0)
+        self.table.hear(node.announce(1), now_ns=1)
+
+    def take(self, batch: DeltaBatch, now: float) -> None:
+        """Where its rows belong as far as its own node knows."""
+        place = int(partition_of(batch.columns, PARTITIONS)[0])
+        self.join.add(batch, place, (batch.node, batch.seq), now)
+
+    def move(self, now: float) -> int:
+        """Rows that went to other partitions."""
+        moved = list(self.join.moving(now))
+        for place, batch in moved:
+            self.join.add(batch, place, None, now)
+        return sum(len(batch) for _, batch in moved)
+
+    def close(self, now: float) -> tuple[list[dict[str, Any]], list[Any]]:
+        """Flows and tokens of what waits for no more."""
+        flows, tokens = list[dict[str, Any]](), list[Any]()
+        for number in self.join.due(now):
+            batches, more = self.join.close(number)
+            flows += [row for batch in batches for row in batch.rows()]
+            tokens += [token for token in more if token]
+        return flows, tokens
+
+
+def client(to: End = SERVICE) -> dict[str, Any]:
+    return socket_row(CLIENT, to, Role.CLIENT, socket__slot=1, socket__generation=1, tx_bytes=7)
+
+
+def server(peer: End = GATEWAY) -> dict[str, Any]:
+    return socket_row(SERVER, peer, Role.SERVER, socket__slot=2, socket__generation=1, rx_bytes=7)
+
+
+def test_what_only_a_gateway_knows_brings_both_ends_together() -> None:
+    """The client's row moves to the partition where the server's is, with the chain, and is one flow with it."""
+    site = Site()
+    site.announce((CLIENT, SERVICE), (GATEWAY, SERVER))
+    site.take(batch_of([client()], 5, node="a", seq=3), 0.0)
+    site.take(batch_of([server()], 5, node="b", seq=9), 0.1)
+    assert site.move(0.2) == 0
+    assert site.move(1.1) == 1
+    flows, tokens = site.close(3.2)
+    (flow,) = flows
+    assert (flow["evidence"], flow["client.tx_bytes"], flow["server.rx_bytes"]) == (FlowEvidence.BOTH, 7, 7)
+    assert (flow["client.address"], flow["service.address"], flow["server.address"]) == (
+        "10.0.0.5",
+        "10.96.0.1",
+        "10.1.0.1",
+    )
+    assert [hop["source.address"] for hop in flow["nat"]] == ["10.0.0.5", "192.0.2.1"]
+    assert (flow["client.seq"], flow["server.seq"]) == (3, 9)
+    assert sorted(tokens) == [("a", 3), ("b", 9)]
+    assert site.ledger.stages["join"].noted["rekeyed"] == 1
+
+
+def test_a_second_hop_is_followed_too() -> None:
+    """Two gateways in a row, each of which announces its own rewriting."""
+    site, between = Site(), ("10.50.0.1", 443)
+    site.announce((CLIENT, SERVICE), (CLIENT, between))
+    site.announce((CLIENT, between), (GATEWAY, SERVER))
+    site.take(batch_of([client()], 5, node="a"), 0.0)
+    site.take(batch_of([server()], 5, node="b"), 0.0)
+    site.move(1.1)
+    (flow,), _ = site.close(3.2)
+    assert [hop["destination.address"] for hop in flow["nat"]] == ["10.96.0.1", "10.50.0.1", "10.1.0.1"]
+    assert flow["evidence"] == FlowEvidence.BOTH
+
+
+def test_reports_of_a_second_are_waited_for() -> None:
+    """From the first message on, and no longer; the message is given back for its acknowledgement then."""
+    site = Site()
+    site.take(batch_of([client(SERVER)], 5, node="a"), 10.0)
+    assert site.close(11.9) == ([], [])
+    site.take(batch_of([server(CLIENT)], 5, node="b"), 11.9)
+    flows, tokens = site.close(12.0)
+    assert [flow["evidence"] for flow in flows] == [FlowEvidence.BOTH]
+    assert len(tokens) == 2
+
+
+def test_what_is_behind_is_caught_up_with() -> None:
+    """After an outage seconds do not wait each for its time: those far behind the newest go at once."""
+    site = Site(wait=2.0)
+    for window in range(100, 110):
+        site.take(batch_of([client(SERVER)], window, node="a", seq=window), 0.0)
+    flows, tokens = site.close(0.1)
+    assert [token[1] for token in tokens] == [100, 101, 102, 103, 104]
+    assert len(flows) == 5
+
+
+def test_a_partition_that_lags_hurries_nobody() -> None:
+    """While an engine catches up, one partition may be read far ahead: seconds wait for the others they came from."""
+    site, other = Site(wait=2.0), ("10.1.0.7", 8080)
+    places = {int(partition_of(batch_of([client(to)], 1).columns, PARTITIONS)[0]) for to in (SERVER, other)}
+    assert len(places) == 2
+    for window in range(100, 110):
+        site.take(batch_of([client(SERVER)], window, node="a", seq=window), 0.0)
+    site.take(batch_of([client(other)], 100, node="b", seq=1), 0.0)
+    _, tokens = site.close(0.1)
+    assert [token[1] for token in tokens] == [101, 102, 103, 104]
+    for window in range(101, 110):
+        site.take(batch_of([client(other)], window, node="b", seq=window), 0.1)
+    _, tokens = site.close(0.2)
+    assert sorted(token[1] for token in tokens) == [1, 100, 101, 102, 103, 104]
+
+
+def test_the_books_of_nodes_go_on() -> None:
+    """A node's ledger that came with its deltas reaches the sinks under its name, with no rows."""
+    site = Site()
+    site.take(batch_of([client(SERVER)], 5, node="a", ledger={"kernel": {"received": 1}}), 0.0)
+    batches, _ = site.join.close(5)
+    assert [(batch.node, len(batch), batch.ledger) for batch in batches if batch.ledger] == [
+        ("a", 0, {"kernel": {"received": 1}})
+    ]

@@ -1,0 +1,94 @@
+"""The resolver: each socket has the rewrites of its own connection, for as long as it lives."""
+
+import numpy as np
+import pytest
+
+from actors.nat.resolver import Resolver
+from actors.nat.table import NatTable
+from model.kinds.delta import Columns, Role
+from model.ledger import Stage
+from tests.nat_events import columns_of, nat_event, socket_row
+
+SECOND = 10**9
+CLIENT, OTHER = ("10.0.0.5", 40000), ("10.0.0.5", 40001)
+SERVICE, BACKEND = ("10.96.0.1", 80), ("10.1.0.1", 8080)
+
+
+def known() -> Resolver:
+    """One that knows what became of CLIENT's call in the first second."""
+    table = NatTable(16, Stage("entries"))
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND + 1, deleted=True), 0)
+    return Resolver(4, table)
+
+
+def socket(generation: int, *, rewritten: bool) -> Columns:
+    """The row of a socket of slot 1: the one that was rewritten, or one that called the backend itself."""
+    local, peer = (CLIENT, SERVICE) if rewritten else (OTHER, BACKEND)
+    values = {"socket__slot": 1, "socket__generation": generation, "connection__opened_at_ns": SECOND}
+    return columns_of([socket_row(local, peer, Role.CLIENT, **values)])
+
+
+def rewrites(resolver: Resolver, window: int, *sockets: Columns) -> list[bool]:
+    """Which of the sockets of one window are said to have been rewritten."""
+    columns = {name: np.concatenate([each[name] for each in sockets]) for name in sockets[0]}
+    resolver.resolve(columns, window)
+    return [bool(index) for index in columns["nat.index"].tolist()]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in_order", "newest_first"])
+def test_a_slot_used_again_within_a_second_inherits_nothing(order: tuple[int, int]) -> None:
+    """The socket that stays was never rewritten, though the one before it in its slot was, in the same second."""
+    resolver = known()
+    both = socket(7, rewritten=True), socket(8, rewritten=False)
+    expected = [True, False]
+    assert rewrites(resolver, 1, *(both[place] for place in order)) == [expected[place] for place in order]
+    assert rewrites(resolver, 2, both[1]) == [False]
+
+
+def test_the_end_of_an_earlier_socket_changes_nothing() -> None:
+    """A late row of the slot's last socket does not take what is known of its present one."""
+    resolver = known()
+    assert rewrites(resolver, 1, socket(8, rewritten=True)) == [True]
+    assert rewrites(resolver, 2, socket(7, rewritten=False)) == [False]
+    assert rewrites(resolver, 90, socket(8, rewritten=True)) == [True]
+
+
+def connection(number: int, began_ns: int) -> Columns:
+    """The row of a short connection from CLIENT to the service."""
+    values = {"socket__slot": number, "socket__generation": 1, "connection__opened_at_ns": began_ns + 200}
+    life = {"connection__connect_latency_ns": 200, "connection__closed_at_ns": began_ns + 1000}
+    return columns_of([socket_row(CLIENT, SERVICE, Role.CLIENT, **values, **life)])
+
+
+def backends(resolver: Resolver, window: int, *sockets: Columns) -> list[int]:
+    """The last bytes of the backends that the callers of one window came to."""
+    columns = {name: np.concatenate([each[name] for each in sockets]) for name in sockets[0]}
+    resolver.resolve(columns, window)
+    return [address.tobytes()[-1] for address in columns["connection.destination.address"]]
+
+
+def test_a_socket_whose_slot_is_used_again_keeps_its_entry() -> None:
+    """Its end comes in the second in which its slot has another socket, and its entry is known no more."""
+    table = NatTable(1, Stage("entries"))
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
+    resolver = Resolver(4, table)
+    first, second = connection(1, SECOND + 1000), connection(1, SECOND + 500_000)
+    second["socket.generation"][:] = 2
+    assert backends(resolver, 1, first) == [1]
+    other = CLIENT, ("10.1.0.2", 8080)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND, deleted=True), 0)
+    table.learn(nat_event((CLIENT, SERVICE), other, at_ns=SECOND), 0)
+    assert backends(resolver, 2, first, second) == [1, 2]
+
+
+def test_an_entry_of_a_later_connection_is_not_an_earlier_ones() -> None:
+    """A port is used again, and the new entry is heard before the end of the first connection is looked up."""
+    table, other = NatTable(4, Stage("entries")), ("10.1.0.2", 8080)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND + 90_000_000, deleted=True), 0)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, other), at_ns=SECOND + 40_000_000), 0)
+    resolver = Resolver(4, table)
+    first, second = connection(1, SECOND + 1000), connection(2, SECOND + 60_000_000)
+    assert backends(resolver, 1, first) == [1]
+    assert backends(resolver, 2, second) == [2]

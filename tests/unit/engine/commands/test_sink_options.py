@@ -1,0 +1,77 @@
+"""``--sink`` and ``--stage``, and their keys in the configuration."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
+from engine.config import Config, SinkConfig, load_config
+from model.errors import UsageError
+
+CONSOLE = [SinkConfig("console")]
+
+
+def options_of(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_sink_options(parser, "console")
+    return parser.parse_args(arguments)
+
+
+def sinks_of(arguments: Sequence[str], config: Config | None = None) -> list[str]:
+    return list(chosen_sinks(config or Config(), options_of(*arguments), CONSOLE)[0])
+
+
+def test_the_command_line_goes_before_the_configuration() -> None:
+    """Which goes before the default, which is flows."""
+    deltas = load_config(None, {"TAILRACE_STAGE": "deltas"})
+    assert chosen_stage(deltas, options_of()) == "deltas"
+    assert chosen_stage(deltas, options_of("--stage", "flows")) == "flows"
+    assert chosen_stage(Config(), options_of()) == "flows"
+
+
+def test_an_unknown_stage_is_named() -> None:
+    """In the configuration as on the command line."""
+    with pytest.raises(UsageError, match=r"Invalid enum value 'rows' - at `\$.stage`"):
+        load_config(None, {"TAILRACE_STAGE": "rows"})
+
+
+def test_sinks_given_replace_the_others() -> None:
+    """A second one of a name gets a number."""
+    assert sinks_of([]) == ["console"]
+    assert sinks_of(["--sink", "jsonl:/a", "--sink", "jsonl:/b"]) == ["jsonl", "jsonl#2"]
+
+
+def test_a_sink_that_takes_flows_only_refuses_deltas() -> None:
+    """Before anything starts, and with what to do."""
+    assert sinks_of(["--sink", "nats"]) == ["nats"]
+    message = "sink nats takes flows and workloads only: choose another sink for deltas, or leave out --stage deltas"
+    with pytest.raises(UsageError, match=message):
+        sinks_of(["--sink", "nats", "--stage", "deltas"])
+    with pytest.raises(UsageError, match=message):
+        sinks_of(["--sink", "nats"], Config(stage="deltas"))
+
+
+@pytest.mark.parametrize("command", [("run",), ("engine",), ("replay", "/dev/null")])
+def test_the_refusal_is_one_line_and_exit_code_2(command: tuple[str, ...]) -> None:
+    """Of every command that has the option."""
+    arguments = [*command, "--stage", "deltas", "--sink", "nats"]
+    program = (sys.executable, "-c", "from engine.cli import main; main()")
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "tailrace: sink nats takes flows and workloads only: "
+        "choose another sink for deltas, or leave out --stage deltas\n"
+    )
+
+
+def test_each_sink_may_have_a_stage_of_its_own() -> None:
+    """Where it has none, all that of the configuration; the command line goes before both."""
+    config = Config(stage="deltas", sinks=[SinkConfig("jsonl"), SinkConfig("nats", stage="workloads")])
+    sinks, stages = chosen_sinks(config, options_of(), config.sinks)
+    assert stages == {"jsonl": "deltas", "nats": "workloads"}
+    assert vars(sinks["nats"])["stage"] == "workloads"
+    _, stages = chosen_sinks(config, options_of("--stage", "flows"), config.sinks)
+    assert set(stages.values()) == {"flows"}

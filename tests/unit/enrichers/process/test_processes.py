@@ -1,0 +1,226 @@
+"""Who a process is: from executions, and from /proc."""
+
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from enrichers.process.processes import ProcessEntity, Processes, command_line
+from enrichers.process.procfs import COMMAND_BYTES, ProcessFacts, read_process, take_census
+from enrichers.process.users import Users
+from model.enricher import Entity, KeyKind
+from probes.kernel.layout import structs
+from tests.eventually import eventually
+
+#: Wall clock minus CLOCK_MONOTONIC.
+OFFSET = time.time_ns() - time.monotonic_ns()
+SECOND = 1_000_000_000
+SLEEP = str(Path("/usr/bin/sleep").resolve())
+ME = str(Path("/proc/self/exe").readlink())
+
+
+def execution(pid: int, at_ns: int, *arguments: bytes, executable: bytes = b"", uid: int = 0) -> np.ndarray:
+    """A ``struct exec_event``, as the kernel side makes it."""
+    event = np.zeros(1, structs()["exec_event"])
+    joined = b"".join(argument + b"\0" for argument in arguments)
+    event["header"]["at_ns"], event["started_ns"] = at_ns, at_ns - 5
+    event["pid"], event["uid"], event["executable"] = pid, uid, executable or arguments[0]
+    event["arguments"], event["arguments_bytes"] = joined[:128], len(joined)
+    return event
+
+
+def command(entity: Entity | None) -> str | None:
+    return entity.get("process.command_line") if entity is not None else None
+
+
+@contextmanager
+def sleeping(*more: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that does nothing; gone at the end."""
+    with subprocess.Popen(["/usr/bin/sleep", "60", *more]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
+    """An enricher that watches the real /proc closely."""
+    passwd = tmp_path / "passwd"
+    passwd.write_text("root:x:0:0::/:/bin/sh\nweb:x:4321:4321::/:/bin/sh\nsecond:x:4321:1::/:/bin/sh\n")
+    made = Processes(passwd=passwd, census_seconds=0.02)
+    await made.start()
+    yield made
+    await made.close()
+
+
+def test_an_execution_tells_who_it_is() -> None:
+    """Path, name, command line, beginning and user have their OpenTelemetry names."""
+    processes = Processes()
+    processes.learn(execution(77, 10 * SECOND, b"/usr/bin/env", b"-i", b"a b", uid=54321), 0)
+    entity = processes.lookup(KeyKind.PROCESS, "77", 10 * SECOND)
+    assert dict(entity or {}) == {
+        "process.executable.path": "/usr/bin/env",
+        "process.executable.name": "env",
+        "process.command_line": "/usr/bin/env -i a b",
+        "process.creation.time": "1970-01-01T00:00:10.000Z",
+        "process.owner": "54321",
+    }
+
+
+def test_a_pid_that_is_used_again_is_somebody_else() -> None:
+    """Each second is answered with who had the pid then; before the first, with nobody."""
+    processes = Processes()
+    for at, name in ((10, b"/bin/first"), (20, b"/bin/second"), (30, b"/bin/third")):
+        processes.learn(execution(7, at, name), 100)
+    asked = {at: command(processes.lookup(KeyKind.PROCESS, "7", 100 + at)) for at in (9, 10, 19, 20, 99)}
+    assert asked == {9: None, 10: "/bin/first", 19: "/bin/first", 20: "/bin/second", 99: "/bin/third"}
+
+
+def test_secrets_are_blotted_out_unless_they_are_wanted() -> None:
+    """By default no password leaves with a command line."""
+    event = execution(8, 5, b"/bin/app", b"--password=hunter2")
+    shown = []
+    for redact in (True, False):
+        processes = Processes(redact=redact)
+        processes.learn(event, 0)
+        shown.append(command(processes.lookup(KeyKind.PROCESS, "8", 5)))
+    assert shown == ["/bin/app --password=***", "/bin/app --password=hunter2"]
+
+
+def test_the_version_tells_when_to_ask_again() -> None:
+    """A new process changes no answer given; one that was asked for in vain, or runs another program, does."""
+    processes = Processes()
+    processes.learn(execution(1, 10, b"/bin/a"), 0)
+    assert processes.version == 0
+    processes.learn(execution(1, 20, b"/bin/b"), 0)
+    assert processes.version == 1
+    processes.lookup(KeyKind.PROCESS, "2", 30)
+    processes.learn(execution(2, 30, b"/bin/c"), 0)
+    assert processes.version == 2
+
+
+def test_what_was_cut_says_so() -> None:
+    """A cut command line ends in an ellipsis; a cut path is not taken for the path."""
+    processes = Processes()
+    long_path = b"/" + b"d" * 60 + b"/" + b"e" * 60
+    processes.learn(execution(3, 10, b"/bin/a", b"x" * 500), 0)
+    processes.learn(execution(4, 10, b"app", executable=long_path[:71]), 0)
+    processes.learn(execution(5, 10, b"./app", executable=b"./app"), 0)
+    third, fourth, fifth = (processes.lookup(KeyKind.PROCESS, pid, 10) or {} for pid in "345")
+    assert third["process.command_line"] == "/bin/a " + "x" * 121 + "…"
+    assert {name for name in fourth if "executable" in name} == set()
+    assert fifth["process.executable.name"] == "./app".removeprefix("./")
+    assert "process.executable.path" not in fifth
+
+
+async def test_what_was_cut_is_completed_while_the_process_lives(processes: Processes) -> None:
+    """A long command line is read from /proc, and keeps the beginning that the kernel told."""
+    with sleeping(*["0"] * 100) as sleeper:
+        began = time.monotonic_ns()
+        processes.learn(
+            execution(sleeper.pid, began, b"sleep", b"60", b"x" * 200, executable=b"sleep"), OFFSET
+        )
+        at, pid = began + OFFSET, str(sleeper.pid)
+        await eventually(lambda: (command(processes.lookup(KeyKind.PROCESS, pid, at)) or "…")[-1] != "…")
+        entity = processes.lookup(KeyKind.PROCESS, pid, at) or {}
+    assert entity["process.command_line"] == "/usr/bin/sleep 60" + " 0" * 100
+    assert entity["process.executable.path"] == SLEEP
+    assert processes.lookup(KeyKind.PROCESS, pid, at - 1) is None
+
+
+async def test_who_was_there_before_is_read_from_proc(processes: Processes) -> None:
+    """This very process is known, from its beginning on."""
+    me = str(os.getpid())
+    await eventually(lambda: processes.lookup(KeyKind.PROCESS, me, time.time_ns()) is not None)
+    entity = processes.lookup(KeyKind.PROCESS, me, time.time_ns()) or {}
+    assert entity["process.executable.path"] == ME
+    assert entity["process.owner"] == "root" if os.getuid() == 0 else entity["process.owner"]
+    assert "pytest" in entity["process.command_line"]
+    assert processes.lookup(KeyKind.PROCESS, me, 1) is None
+
+
+async def test_who_ended_is_no_longer_there(processes: Processes) -> None:
+    """A process that is gone still answers for its time, and for no later one."""
+    with sleeping() as sleeper:
+        pid = str(sleeper.pid)
+        await eventually(
+            lambda: (command(processes.lookup(KeyKind.PROCESS, pid, time.time_ns())) or "")[:1] == "/"
+        )
+        alive_at = time.time_ns()
+    await eventually(lambda: processes.lookup(KeyKind.PROCESS, pid, time.time_ns() + SECOND) is None)
+    assert command(processes.lookup(KeyKind.PROCESS, pid, alive_at)) == "/usr/bin/sleep 60"
+
+
+def test_users_have_the_names_of_passwd(tmp_path: Path) -> None:
+    """The first name of a uid counts, unknown ones are digits, and a changed file is read again."""
+    passwd = tmp_path / "passwd"
+    passwd.write_text("web:x:7:7::/:\nother:x:7:7::/:\nbroken\n#x:x:y:\n")
+    users = Users(passwd)
+    assert users.name(7) == "7"
+    users.refresh()
+    assert (users.name(7), users.name(8)) == ("web", "8")
+    passwd.unlink()
+    users.refresh()
+    assert users.name(7) == "web"
+    passwd.write_text("renamed:x:7:7::/:\n")
+    users.refresh()
+    assert users.name(7) == "renamed"
+
+
+def test_a_process_is_read_as_it_is() -> None:
+    """Beginning, user and arguments agree with what the kernel says elsewhere; who is gone is None."""
+    before = time.monotonic_ns()
+    with sleeping() as sleeper:
+        until_executed = time.monotonic() + 10
+        while (
+            read_process(sleeper.pid) is None
+            or b"sleep" not in (read_process(sleeper.pid) or FACTS).arguments
+        ):
+            assert time.monotonic() < until_executed
+        facts = read_process(sleeper.pid)
+    assert facts is not None
+    assert (facts.uid, facts.arguments) == (os.geteuid(), b"/usr/bin/sleep\x0060\0")
+    assert before - SECOND // 50 <= facts.started_ns <= time.monotonic_ns()
+    assert read_process(sleeper.pid) is None
+
+
+FACTS = ProcessFacts(1, 0, "/bin/app", b"", 0)
+
+
+def test_a_census_reads_who_is_new_and_no_more_than_it_may() -> None:
+    """Known processes are not read again, unless they are unsure."""
+    everybody = take_census(frozenset(), (), 10_000)
+    assert os.getpid() in {facts.pid for facts in everybody.read}
+    again = take_census(everybody.live, (os.getpid(), 1 << 30), 10_000)
+    assert os.getpid() in {facts.pid for facts in again.read}
+    assert len(take_census(frozenset(), (), 1).read) <= 1
+
+
+def test_a_long_command_line_is_cut() -> None:
+    """However long it is, so much is kept."""
+    text = command_line(b"x" * 5000, redact=False)
+    assert len(text) == COMMAND_BYTES + 1
+    assert text.endswith("x…")
+
+
+def test_attributes_are_made_once() -> None:
+    """They do not change when a user gets another name later."""
+    users = Users(Path("/nonexistent"))
+    entity = ProcessEntity(FACTS, 0, users, redact=True)
+    assert dict(entity) == dict(entity)
+    assert len(entity) == 4
+
+
+async def test_a_look_that_began_before_an_execution_does_not_undo_it() -> None:
+    """What /proc showed of a process a moment before it ran another program is not taken for that program."""
+    processes, pid = Processes(), os.getpid()
+    before = take_census(frozenset(), (), 10_000)
+    processes.learn(execution(pid, time.monotonic_ns(), b"/bin/after"), OFFSET)
+    processes._take(before)
+    assert command(processes.lookup(KeyKind.PROCESS, str(pid), time.time_ns() + SECOND)) == "/bin/after"

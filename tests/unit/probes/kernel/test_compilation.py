@@ -1,0 +1,197 @@
+"""The compiler process: its failures are told clearly, and neither process nor descriptor is left of it."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model.errors import ProbeError
+from probes.kernel import compilation, compiler
+from selftest.linux import unacknowledged
+
+READ = (
+    "import json, os, signal, socket, sys, time\nc = socket.socket(fileno=int(sys.argv[1]))\nc.recv(65536)\n"
+)
+Use = Callable[[str], None]
+
+
+def open_descriptors() -> set[str]:
+    """Numbers of what this process holds open; that of the listing itself comes and goes."""
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def child_processes() -> set[str]:
+    """Processes of this one's, also those that ended and were not waited for; other tests may have some."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {child for task in tasks for child in task.read_text().split()}
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
+    """Puts a script in the place of the compiler; afterwards no child and no descriptor may be left."""
+    before, children = open_descriptors(), child_processes()
+
+    def use(text: str) -> None:
+        (tmp_path / "script.py").write_text(READ + text)
+        monkeypatch.setattr(compiler, "__file__", str(tmp_path / "script.py"))
+
+    yield use
+    assert child_processes() == children
+    assert open_descriptors() == before
+
+
+def ask() -> tuple[dict[str, object], list[int]]:
+    """Any request: the scripts do not look at it."""
+    return compilation.ask_compiler({"source": ""})
+
+
+def test_descriptors_come_with_the_answer(script: Use) -> None:
+    """Descriptors arrive in the order of their names, closed to programs started later."""
+    script(
+        "answer = json.dumps({'maps': ['a'], 'programs': ['b'], 'refused': {'c': 'x' * 100000}}).encode()\n"
+        "socket.send_fds(c, [answer[:1]], [os.open('/proc/self/comm', 0), os.open('/dev/null', 0)])\n"
+        "c.sendall(answer[1:] + b'\\n')\n"
+    )
+    answer, descriptors = ask()
+    paths = [Path(f"/proc/self/fd/{fd}").readlink() for fd in descriptors]
+    inherited = [os.get_inheritable(fd) for fd in descriptors]
+    for fd in descriptors:
+        os.close(fd)
+    assert paths[1] == Path("/dev/null")
+    assert inherited == [False, False]
+    assert answer["refused"] == {"c": "x" * 100000}
+
+
+def test_descriptors_that_got_lost_are_an_error(script: Use) -> None:
+    """Where fewer arrive than are named, those that did are closed and the limit of open files is named."""
+    script(
+        'socket.send_fds(c, [b\'{"maps": ["a", "b"], "programs": []}\\n\'], [os.open(\'/dev/null\', 0)])\n'
+    )
+    with pytest.raises(ProbeError, match=r"only 1 of 2 descriptors .*: raise the limit of open files"):
+        ask()
+
+
+def test_an_end_without_answer_quotes_the_last_line(script: Use) -> None:
+    """A Python error in the process is told by its last line; the whole of it is a note."""
+    script("raise RuntimeError('odd')\n")
+    with pytest.raises(ProbeError, match="ended early with exit code 1: RuntimeError: odd") as raised:
+        ask()
+    assert "Traceback" in raised.value.__notes__[0]
+
+
+def test_a_killed_process_is_told_as_lack_of_memory(script: Use) -> None:
+    """SIGKILL comes from the kernel's out-of-memory killer; other signals are named."""
+    script("os.kill(os.getpid(), signal.SIGKILL)\n")
+    with pytest.raises(
+        ProbeError, match=r"was killed, as the kernel does when memory runs out: it needs 190 MB"
+    ):
+        ask()
+    script("os.kill(os.getpid(), signal.SIGSEGV)\n")
+    with pytest.raises(ProbeError, match="ended early by SIGSEGV: run `tailrace doctor`"):
+        ask()
+
+
+def test_a_process_that_hangs_is_killed(script: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer in time is an error of its own."""
+    monkeypatch.setattr(compilation, "COMPILE_SECONDS", 0.3)
+    script("time.sleep(60)\n")
+    with pytest.raises(ProbeError, match=r"took longer than 0.3 s"):
+        ask()
+
+
+def test_a_process_that_answers_and_stays_is_killed(script: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer counts all the same."""
+    monkeypatch.setattr(compilation, "END_SECONDS", 0.1)
+    script('c.sendall(b\'{"maps": [], "programs": []}\\n\')\ntime.sleep(60)\n')
+    assert ask() == ({"maps": [], "programs": []}, [])
+
+
+def test_an_interrupt_ends_the_process(script: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the compiler works leaves no process behind."""
+    script("time.sleep(60)\n")
+
+    def interrupt(_: socket.socket) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compilation, "_receive", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("complaint", "message"),
+    [
+        (
+            "could not open bpf map: cells, error: Operation not permitted",
+            r"refuses the BPF map cells \(Operation not permitted\): run as root, or with CAP_BPF",
+        ),
+        (
+            "could not open bpf map: cells, error: Cannot allocate memory",
+            r"refuses the BPF map cells \(Cannot allocate memory\): lower tcp.slots",
+        ),
+        (
+            "tcp.c:3:5: error: use of undeclared identifier 'x'\n1 error generated.",
+            r"does not compile \(tcp.c:3:5: error: use of undeclared identifier 'x'\): run `tailrace doctor`",
+        ),
+    ],
+)
+def test_refusals_say_what_to_do(script: Use, complaint: str, message: str) -> None:
+    """Rights, memory and the source are told apart by what bcc prints."""
+    script(
+        f"print({complaint!r}, file=sys.stderr, flush=True)\n"
+        'c.sendall(b\'{"error": "compile", "detail": ""}\\n\')\n'
+    )
+    with pytest.raises(ProbeError, match=message):
+        ask()
+
+
+def test_missing_bcc_is_named(script: Use) -> None:
+    """The error names the package and why a plain virtual environment does not see it."""
+    script('c.sendall(b\'{"error": "bcc_missing", "detail": "No module named bcc"}\\n\')\n')
+    with pytest.raises(ProbeError, match=r"No module named bcc.*apt-get install python3-bpfcc"):
+        ask()
+
+
+def test_no_folder_around_holds_modules(script: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file json.py where Tailrace is started, or beside the compiler, is not imported."""
+    folder = tmp_path / "started here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for place in (folder, tmp_path):
+        (place / "json.py").write_text("raise SystemExit(9)\n")
+    script("c.sendall(json.dumps({'maps': [], 'programs': []}).encode() + b'\\n')\n")
+    assert ask() == ({"maps": [], "programs": []}, [])
+
+
+def test_the_compiler_dies_with_its_parent() -> None:
+    """SIGKILL of the process that waits for the compiler ends the compiler, though its channel stays open."""
+    ours, theirs = socket.socketpair()
+    parent = (
+        "import os, subprocess, sys\n"
+        f"command = [sys.executable, '-P', {compiler.__file__!r}, '{theirs.fileno()}', str(os.getpid())]\n"
+        f"child = subprocess.Popen(command, pass_fds=[{theirs.fileno()}])\n"
+        "print(child.pid, flush=True)\nchild.wait()\n"
+    )
+    command = [sys.executable, "-c", parent]
+    with (
+        ours,
+        theirs,
+        subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[theirs.fileno()]) as process,
+    ):
+        assert process.stdout
+        child = os.pidfd_open(int(process.stdout.readline()))
+        ours.send(b"{")
+        deadline = time.monotonic() + 10
+        while unacknowledged(ours) and time.monotonic() < deadline:
+            time.sleep(0.002)  # until the compiler reads its request: it is past its own start then
+        process.send_signal(signal.SIGKILL)
+        ended, _, _ = select.select([child], [], [], 10)
+        os.close(child)
+    assert ended == [child]

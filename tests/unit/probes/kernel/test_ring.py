@@ -1,0 +1,100 @@
+"""The mapped ring: what is complete is shown in order, wherever it lies; its room is given back when asked for."""
+
+import mmap
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from probes.kernel.layout import ring_record
+from probes.kernel.ring import Ring
+
+RECORDS = 16
+SIZE = RECORDS * ring_record().itemsize
+BUSY = 1 << 31
+
+
+class ModelRing:
+    """A file that looks like the kernel's ring: two pages of positions, then the data, twice."""
+
+    def __init__(self) -> None:
+        self.fd = os.memfd_create("ring")
+        os.ftruncate(self.fd, 2 * mmap.PAGESIZE + 2 * SIZE)
+        memory = mmap.mmap(self.fd, 0)
+        self.consumer = np.frombuffer(memory, np.uint64, 1)
+        self.producer = np.frombuffer(memory, np.uint64, 1, mmap.PAGESIZE)
+        self.records = np.frombuffer(memory, ring_record(), 2 * RECORDS, 2 * mmap.PAGESIZE)
+        self.made = 0
+
+    def emit(self, count: int, *, busy: bool = False) -> None:
+        """Records numbered on, in both copies of the data."""
+        for number in range(self.made, self.made + count):
+            for place in (number % RECORDS, number % RECORDS + RECORDS):
+                self.records["event"]["header"]["at_ns"][place] = number
+                self.records["length"][place] = BUSY if busy else 248
+        self.made += count
+        self.producer[0] += np.uint64(count * ring_record().itemsize)
+
+    def commit(self, number: int) -> None:
+        self.records["length"][[number % RECORDS, number % RECORDS + RECORDS]] = 248
+
+    @property
+    def room(self) -> int:
+        """Records that the kernel may write."""
+        return RECORDS - int(self.producer[0] - self.consumer[0]) // ring_record().itemsize
+
+
+@pytest.fixture
+def model() -> Iterator[ModelRing]:
+    made = ModelRing()
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def ring(model: ModelRing) -> Ring:
+    return Ring(model.fd, SIZE)
+
+
+def numbers(events: np.ndarray) -> list[int]:
+    listed: list[int] = events["header"]["at_ns"].tolist()
+    return listed
+
+
+def test_an_empty_ring_shows_nothing(ring: Ring) -> None:
+    """Neither at the start nor after all was read."""
+    assert numbers(ring.peek()) == []
+
+
+def test_order_is_kept_across_the_end(model: ModelRing, ring: Ring) -> None:
+    """Records on both sides of the end of the data are one array."""
+    model.emit(12)
+    assert numbers(ring.read()) == list(range(12))
+    model.emit(10)
+    assert numbers(ring.peek()) == list(range(12, 22))
+
+
+def test_a_record_being_written_holds_back_those_after_it(model: ModelRing, ring: Ring) -> None:
+    """They are shown once it is complete."""
+    model.emit(2)
+    model.emit(1, busy=True)
+    model.emit(3)
+    assert numbers(ring.read()) == [0, 1]
+    assert numbers(ring.read()) == []
+    model.commit(2)
+    assert numbers(ring.read()) == [2, 3, 4, 5]
+
+
+def test_only_what_was_shown_makes_room(model: ModelRing, ring: Ring) -> None:
+    """What came between a look and its release stays; a second release gives back nothing."""
+    model.emit(5)
+    shown = ring.peek()
+    model.emit(4)
+    assert model.room == RECORDS - 9
+    ring.release()
+    ring.release()
+    assert numbers(shown) == list(range(5))
+    assert model.room == RECORDS - 4
+    assert numbers(ring.read()) == [5, 6, 7, 8]
+    assert model.room == RECORDS
