@@ -43,7 +43,7 @@ test: lint
 	$(BIN)/pytest $(ARGS)
 
 soak: setup
-	TAILRACE_SOAK=1 $(BIN)/pytest tests/integration $(ARGS)
+	SOAK=1 $(BIN)/pytest tests/integration $(ARGS)
 
 bench: setup-bench
 	$(BIN)/python -m benchmarks $(ARGS)

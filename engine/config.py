@@ -18,8 +18,6 @@ from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
 
 PREFIX = "TAILRACE_"
-#: Switches of the tests, which the programs that these start inherit.
-TEST_SWITCHES = ("TAILRACE_TEST_", "TAILRACE_SOAK", "TAILRACE_VM_")
 
 #: Schemes of bus URLs.
 BUSES = ("memory", "nats")
@@ -167,7 +165,7 @@ def _overlay(settings: dict[str, Any], environment: Mapping[str, str]) -> None:
     """Puts TAILRACE_… over what the file says; values are YAML, so that lists and numbers can be written."""
     keys = {name: (where, kind) for name, where, kind in _keys(Config, ())}
     for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name.startswith(TEST_SWITCHES):
+        if not name.startswith(PREFIX):
             continue
         if name not in keys:
             raise UsageError(f"unknown variable {name}", f"known: {', '.join(sorted(keys))}")

@@ -1,4 +1,4 @@
-"""``tailrace doctor``: what this machine offers, what is missing, what that costs and how to mend it."""
+"""``tailrace doctor``: what this machine offers, what is missing, what that costs and how to fix it."""
 
 import sys
 import textwrap
@@ -65,7 +65,7 @@ def _lines(check: Check) -> Iterator[str]:
     if check.cost:
         yield from _wrapped(f"cost: {check.cost}", _INDENT)
     if check.remedy:
-        yield from _wrapped(f"mend: {check.remedy}", _INDENT)
+        yield from _wrapped(f"fix: {check.remedy}", _INDENT)
 
 
 def _wrapped(text: str, begin: str) -> list[str]:
@@ -84,7 +84,7 @@ def _verdict(groups: Groups) -> str:
     checks = [check for group in groups.values() for check in group]
     lacking = [check.name for check in checks if check.fatal]
     if lacking:
-        return f"`tailrace run` cannot work here. Mend first: {', '.join(lacking)}."
+        return f"`tailrace run` cannot work here. Fix first: {', '.join(lacking)}."
     lesser = sum(check.status in {"missing", "degraded"} for check in checks)
     if not lesser:
         return "`tailrace run` works here."

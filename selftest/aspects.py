@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.kinds.delta import CloseReason, Evidence, Role
-from selftest.seen import Seen, name
+from selftest.reported import ReportedSocket, name
 from selftest.truth import End
 
 
@@ -15,13 +15,13 @@ class Aspect:
 
     :param applies: whether the truth of an end says anything about it.
     :param expected: what should have been reported.
-    :param came: what was, of the same form.
+    :param reported: what was, of the same form.
     """
 
     name: str
     applies: Callable[[End], bool]
     expected: Callable[[End], str]
-    came: Callable[[Seen], str]
+    reported: Callable[[ReportedSocket], str]
 
 
 def _life(opened: int, closed: int, failed: int, adopted: int) -> str:
@@ -39,49 +39,49 @@ def _always(end: End) -> bool:
 
 
 ASPECTS: Final = (
-    Aspect("tx bytes", _always, lambda end: str(end.tx_bytes), lambda seen: str(seen.tx_bytes)),
-    Aspect("rx bytes", _always, lambda end: str(end.rx_bytes), lambda seen: str(seen.rx_bytes)),
+    Aspect("tx bytes", _always, lambda end: str(end.tx_bytes), lambda reported: str(reported.tx_bytes)),
+    Aspect("rx bytes", _always, lambda end: str(end.rx_bytes), lambda reported: str(reported.rx_bytes)),
     Aspect(
         "owners",
         _always,
         lambda end: _owner(end.pid, end.comm, end.uid),
-        lambda seen: _owner(seen.pid, seen.comm, seen.uid),
+        lambda reported: _owner(reported.pid, reported.comm, reported.uid),
     ),
     Aspect(
         "failed connects",
         lambda end: end.failed,
         lambda end: f"failed 1, errno {end.errno}",
-        lambda seen: f"failed {seen.failed}, errno {seen.errno}",
+        lambda reported: f"failed {reported.failed}, errno {reported.errno}",
     ),
     Aspect(
         "errors",
         lambda end: not end.failed,
         lambda end: f"errno {end.errno}",
-        lambda seen: f"errno {seen.errno}",
+        lambda reported: f"errno {reported.errno}",
     ),
     Aspect(
         "close reasons",
         _always,
         lambda end: name(CloseReason, end.close_reason),
-        lambda seen: name(CloseReason, seen.close_reason),
+        lambda reported: name(CloseReason, reported.close_reason),
     ),
     Aspect(
         "adopted",
         lambda end: end.adopted,
         lambda end: "adopted",
-        lambda seen: "adopted" if seen.adopted else "not adopted",
+        lambda reported: "adopted" if reported.adopted else "not adopted",
     ),
     Aspect(
         "life",
         _always,
         lambda end: _life(int(not end.adopted and not end.failed), 1, int(end.failed), int(end.adopted)),
-        lambda seen: _life(seen.opened, seen.closed, seen.failed, seen.adopted),
+        lambda reported: _life(reported.opened, reported.closed, reported.failed, reported.adopted),
     ),
     Aspect(
         "roles",
         lambda end: not end.adopted,
         lambda end: name(Role, end.role),
-        lambda seen: name(Role, seen.role),
+        lambda reported: name(Role, reported.role),
     ),
     Aspect(
         "retransmits",
@@ -91,7 +91,7 @@ ASPECTS: Final = (
             if end.kernel
             else ""
         ),
-        lambda seen: _retransmits(seen.retransmitted_segments, seen.retransmitted_bytes),
+        lambda reported: _retransmits(reported.retransmitted_segments, reported.retransmitted_bytes),
     ),
 )
 
@@ -100,6 +100,6 @@ def _retransmits(segments: int, count: int) -> str:
     return f"{segments} segments of {count} bytes"
 
 
-def evidence(seen: Seen) -> str:
+def evidence(reported: ReportedSocket) -> str:
     """How the reported owner was learnt."""
-    return name(Evidence, seen.evidence)
+    return name(Evidence, reported.evidence)

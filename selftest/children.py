@@ -12,11 +12,11 @@ from selftest.errors import TrafficError
 from selftest.linux import die_with, enter_network, name_process
 from selftest.network import Route
 from selftest.part import Body, Part
-from selftest.profile import PATIENCE, Profile
+from selftest.profile import SLOWNESS, Profile
 from selftest.truth import End
 
 #: A phase that takes longer kills the process that plays it.
-PHASE_SECONDS: Final = round(40 * PATIENCE)
+PHASE_SECONDS: Final = round(40 * SLOWNESS)
 COMM_BYTES: Final = 15
 
 
@@ -89,7 +89,7 @@ class Child:
         except OSError as error:
             raise TrafficError(f"the process {self.comm} is gone") from error
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """Take the end of the phase.
 
         :raises TrafficError: if the process failed or is gone.
@@ -148,4 +148,4 @@ def await_all(children: list[Child], abandoned: int) -> None:
             raise TrafficError("the traffic was abandoned within a phase")
         for channel in ready:
             assert isinstance(channel, Connection)
-            waiting.pop(channel).hear()
+            waiting.pop(channel).receive()

@@ -13,9 +13,9 @@ from typing import Final
 
 from selftest.errors import TrafficError
 from selftest.linux import enter_network, network_inode, new_network
-from selftest.profile import PATIENCE
+from selftest.profile import SLOWNESS
 
-READY_SECONDS: Final = 5.0 * PATIENCE
+READY_SECONDS: Final = 5.0 * SLOWNESS
 #: Without them IPv6 waits two seconds for others who might have our addresses.
 NO_ADDRESS_TESTS: Final = ("ipv6/conf/default/dad_transmits", "ipv6/conf/default/accept_dad")
 FORWARDING: Final = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")

@@ -12,11 +12,11 @@ from typing import Any
 from model.kinds.delta import CloseReason, Role
 from selftest.errors import TrafficError
 from selftest.linux import die_with, name_process, network_inode
-from selftest.profile import PATIENCE, Profile
-from selftest.talk import Attempt, Talk
+from selftest.profile import SLOWNESS, Profile
+from selftest.traffic_socket import ConnectAttempt, TrafficSocket
 from selftest.truth import End, address_bytes
 
-LINK_SECONDS = 25.0 * PATIENCE
+LINK_SECONDS = 25.0 * SLOWNESS
 BACKLOG = 128
 
 
@@ -40,11 +40,11 @@ class Part:
     def __post_init__(self) -> None:
         self.netns = network_inode()
 
-    def tell(self, value: object = None) -> None:
+    def send_to_peer(self, value: object = None) -> None:
         """Send a value to the other end's process."""
         self.link.send(value)
 
-    def hear(self) -> Any:
+    def receive_from_peer(self) -> Any:
         """The next value from the other end's process.
 
         :raises TrafficError: if none comes in time.
@@ -69,22 +69,22 @@ class Part:
         sock = self.new_socket(address)
         sock.bind((address or self.address, 0))
         sock.listen(BACKLOG)
-        self.tell(self.own(sock))
+        self.send_to_peer(self.own(sock))
         return sock
 
-    def connect(self, port: int, bound: socket.socket | None = None) -> Talk:
+    def connect(self, port: int, bound: socket.socket | None = None) -> TrafficSocket:
         """A connection to the server, from ``bound`` if given."""
         sock = bound or self.new_socket()
         at = time.time_ns()
         sock.connect((self.address, port))
-        return Talk(sock, self.record(sock, sock.getpeername(), Role.CLIENT, at))
+        return TrafficSocket(sock, self.record(sock, sock.getpeername(), Role.CLIENT, at))
 
-    def accept(self, listener: socket.socket) -> Talk:
+    def accept(self, listener: socket.socket) -> TrafficSocket:
         """The next connection; this process is the first to move bytes on it."""
         sock, peer = listener.accept()
-        return Talk(sock, self.record(sock, peer, Role.SERVER, time.time_ns()))
+        return TrafficSocket(sock, self.record(sock, peer, Role.SERVER, time.time_ns()))
 
-    def attempt(self, port: int) -> Attempt:
+    def attempt(self, port: int) -> ConnectAttempt:
         """A connect in the background, with one SYN sent again, that is expected to fail."""
         sock = self.new_socket()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
@@ -92,7 +92,7 @@ class Part:
         at = time.time_ns()
         if sock.connect_ex((self.address, port)) != errno.EINPROGRESS:
             raise TrafficError(f"{self.kind}: a connect ended before its answer could come")
-        return Attempt(sock, self.record(sock, (self.address, port), Role.CLIENT, at))
+        return ConnectAttempt(sock, self.record(sock, (self.address, port), Role.CLIENT, at))
 
     def blocking_refusal(self, port: int) -> None:
         """A blocking connect to a closed port of this host, from a bound socket.
@@ -118,10 +118,10 @@ class Part:
         self.ends.append(end)
         return end
 
-    def fork(self, comm: str, act: Callable[["Part"], None]) -> "Offspring":
+    def fork(self, comm: str, act: Callable[["Part"], None]) -> "ForkedChild":
         """A child process called ``comm`` that acts and exits at once, leaving its sockets to the kernel.
 
-        Its part begins without ends; `Offspring.join` brings those it made.
+        Its part begins without ends; `ForkedChild.join` brings those it made.
         """
         mine, theirs = Pipe()
         parent = os.getpid()
@@ -131,7 +131,7 @@ class Part:
             name_process(comm)
             _act_and_exit(Part(self.kind, comm, self.address, self.link, self.profile), act, theirs)
         theirs.close()
-        return Offspring(self, pid, mine)
+        return ForkedChild(self, pid, mine)
 
 
 def _act_and_exit(part: Part, act: Callable[[Part], None], channel: "Connection[Any, Any]") -> None:
@@ -145,7 +145,7 @@ def _act_and_exit(part: Part, act: Callable[[Part], None], channel: "Connection[
 
 
 @dataclass
-class Offspring:
+class ForkedChild:
     """A process that a part forked."""
 
     parent: Part

@@ -38,5 +38,5 @@ class Profile:
 FULL: Final = Profile("full", 2000, 1 << 30, 4 << 20, 8.0, 0.25, 4, 9, 20, 4, 5)
 QUICK: Final = Profile("quick", 200, 16 << 20, 4 << 20, 1.5, 0.1, 2, 3, 4, 1, 2)
 #: Deadlines are multiplied by it: for machines that are emulated.
-PATIENCE: Final = float(os.environ.get("TAILRACE_TEST_SLOWNESS", "1"))
+SLOWNESS: Final = float(os.environ.get("SELFTEST_SLOWNESS", "1"))
 PROFILES: Final = {profile.name: profile for profile in (FULL, QUICK)}

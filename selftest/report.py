@@ -38,10 +38,10 @@ class Failure:
     connection: str
     aspect: str
     expected: str
-    came: str
+    reported: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.connection}: {self.aspect}: expected {self.expected}, came {self.came}"
+        return f"{self.kind} {self.connection}: {self.aspect}: expected {self.expected}, reported {self.reported}"
 
 
 @dataclass

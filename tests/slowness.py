@@ -4,4 +4,4 @@ import os
 from typing import Final
 
 #: Deadlines are multiplied by it.
-SLOWNESS: Final = float(os.environ.get("TAILRACE_TEST_SLOWNESS", "1"))
+SLOWNESS: Final = float(os.environ.get("SELFTEST_SLOWNESS", "1"))

@@ -1,4 +1,4 @@
-"""One line of `tailrace doctor`: what was looked for and found, what its lack costs and how to mend it."""
+"""One line of `tailrace doctor`: what was looked for and found, what its lack costs and how to fix it."""
 
 from dataclasses import dataclass
 from typing import Literal

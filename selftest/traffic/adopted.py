@@ -23,50 +23,50 @@ def ends_within(index: int) -> bool:
 
 def adopted_client(part: Part) -> Iterator[None]:
     """A third idle, a third goes on, a third goes on and is closed; one more is over before the start."""
-    port = part.hear()
-    talks = [part.connect(port) for _ in range(part.profile.adopted)]
-    for talk in talks:
-        talk.send(BEFORE_BYTES[0])
-        talk.receive(BEFORE_BYTES[1])
-        talk.adopt()
+    port = part.receive_from_peer()
+    connections = [part.connect(port) for _ in range(part.profile.adopted)]
+    for connection in connections:
+        connection.send(BEFORE_BYTES[0])
+        connection.receive(BEFORE_BYTES[1])
+        connection.adopt()
     with part.new_socket() as over:
         over.connect((part.address, port))
         over.recv(1)
     yield
-    for index, talk in enumerate(talks):
+    for index, connection in enumerate(connections):
         if not idle(index):
-            talk.send(DURING_BYTES[0])
-            talk.receive(DURING_BYTES[1])
+            connection.send(DURING_BYTES[0])
+            connection.receive(DURING_BYTES[1])
         if ends_within(index):
-            talk.close(CloseReason.FIN_SENT)
+            connection.close(CloseReason.FIN_SENT)
     yield
-    for index, talk in enumerate(talks):
+    for index, connection in enumerate(connections):
         if not ends_within(index):
-            talk.close(CloseReason.FIN_SENT)
+            connection.close(CloseReason.FIN_SENT)
 
 
 def adopted_server(part: Part) -> Iterator[None]:
     """The other end."""
     listener = part.listen()
-    talks = [part.accept(listener) for _ in range(part.profile.adopted)]
-    for talk in talks:
-        talk.receive(BEFORE_BYTES[0])
-        talk.send(BEFORE_BYTES[1])
-        talk.adopt()
+    connections = [part.accept(listener) for _ in range(part.profile.adopted)]
+    for connection in connections:
+        connection.receive(BEFORE_BYTES[0])
+        connection.send(BEFORE_BYTES[1])
+        connection.adopt()
     listener.accept()[0].close()
     yield
-    for index, talk in enumerate(talks):
+    for index, connection in enumerate(connections):
         if not idle(index):
-            talk.receive(DURING_BYTES[0])
-            talk.send(DURING_BYTES[1])
+            connection.receive(DURING_BYTES[0])
+            connection.send(DURING_BYTES[1])
         if ends_within(index):
-            talk.receive_end()
-            talk.close(CloseReason.FIN_RECEIVED)
+            connection.receive_end()
+            connection.close(CloseReason.FIN_RECEIVED)
     yield
-    for index, talk in enumerate(talks):
+    for index, connection in enumerate(connections):
         if not ends_within(index):
-            talk.receive_end()
-            talk.close(CloseReason.FIN_RECEIVED)
+            connection.receive_end()
+            connection.close(CloseReason.FIN_RECEIVED)
 
 
 def scenes(profile: Profile, network: Network) -> Iterator[Scene]:

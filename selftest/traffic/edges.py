@@ -19,29 +19,29 @@ def self_connected(part: Part) -> Iterator[None]:
     for _ in range(part.profile.few):
         sock = part.new_socket()
         sock.bind((part.address, 0))
-        talk = part.connect(part.own(sock), sock)
-        talk.send(QUESTION_BYTES)
-        talk.receive(QUESTION_BYTES)
-        talk.close(CloseReason.FIN_SENT)
+        connection = part.connect(part.own(sock), sock)
+        connection.send(QUESTION_BYTES)
+        connection.receive(QUESTION_BYTES)
+        connection.close(CloseReason.FIN_SENT)
     yield
 
 
 def reusing_client(part: Part) -> Iterator[None]:
     """The same addresses and ports again and again; resets leave no TIME_WAIT between them."""
     yield
-    port, local = part.hear(), 0
+    port, local = part.receive_from_peer(), 0
     for _ in range(part.profile.few):
         sock = part.new_socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("", local))
         local = sock.getsockname()[1]
-        talk = part.connect(port, sock)
-        talk.send(QUESTION_BYTES)
-        talk.receive(ANSWER_BYTES)
-        talk.settle()
-        part.hear()
-        talk.reset()
-        part.hear()
+        connection = part.connect(port, sock)
+        connection.send(QUESTION_BYTES)
+        connection.receive(ANSWER_BYTES)
+        connection.settle()
+        part.receive_from_peer()
+        connection.reset()
+        part.receive_from_peer()
     yield
 
 
@@ -50,50 +50,50 @@ def reused_server(part: Part) -> Iterator[None]:
     listener = part.listen()
     yield
     for _ in range(part.profile.few):
-        talk = part.accept(listener)
-        talk.receive(QUESTION_BYTES)
-        talk.send(ANSWER_BYTES)
-        talk.settle()
-        part.tell()
-        talk.receive_reset()
-        part.tell()
+        connection = part.accept(listener)
+        connection.receive(QUESTION_BYTES)
+        connection.send(ANSWER_BYTES)
+        connection.settle()
+        part.send_to_peer()
+        connection.receive_reset()
+        part.send_to_peer()
     yield
 
 
 def mapped_client(part: Part) -> Iterator[None]:
     """IPv4 to a server that listens on IPv6."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     for _ in range(part.profile.few):
-        talk = part.connect(port)
-        talk.send(QUESTION_BYTES)
-        talk.receive(ANSWER_BYTES)
-        talk.receive_end()
-        talk.close(CloseReason.FIN_RECEIVED)
+        connection = part.connect(port)
+        connection.send(QUESTION_BYTES)
+        connection.receive(ANSWER_BYTES)
+        connection.receive_end()
+        connection.close(CloseReason.FIN_RECEIVED)
     yield
 
 
 def dual_stack_server(part: Part) -> Iterator[None]:
     """Sees the addresses of its IPv4 clients as IPv4-mapped ones."""
     listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-    part.tell(part.own(listener))
+    part.send_to_peer(part.own(listener))
     yield
     for _ in range(part.profile.few):
-        talk = part.accept(listener)
-        talk.receive(QUESTION_BYTES)
-        talk.send(ANSWER_BYTES)
-        talk.close(CloseReason.FIN_SENT)
+        connection = part.accept(listener)
+        connection.receive(QUESTION_BYTES)
+        connection.send(ANSWER_BYTES)
+        connection.close(CloseReason.FIN_SENT)
     yield
 
 
 def unheard_client(part: Part) -> Iterator[None]:
     """Its bytes are acknowledged although no process ever accepts the connection."""
     yield
-    talk = part.connect(part.hear())
-    talk.send(QUESTION_BYTES)
-    talk.settle()
-    part.tell(talk.sock.getsockname()[:2])
-    talk.receive_reset()
+    connection = part.connect(part.receive_from_peer())
+    connection.send(QUESTION_BYTES)
+    connection.settle()
+    part.send_to_peer(connection.sock.getsockname()[:2])
+    connection.receive_reset()
     yield
 
 
@@ -101,7 +101,7 @@ def deaf_listener(part: Part) -> Iterator[None]:
     """Listens, accepts nothing and goes: the kernel resets what waits. It owned those sockets to the end."""
     yield
     listener = part.listen()
-    client = part.hear()
+    client = part.receive_from_peer()
     end = part.record(listener, client, Role.SERVER, time.time_ns())
     end.rx_bytes, end.close_reason = QUESTION_BYTES, CloseReason.RST_SENT
     listener.close()

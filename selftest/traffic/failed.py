@@ -19,7 +19,7 @@ UNREACHABLE = 2
 def refused_client(part: Part) -> Iterator[None]:
     """Connects to a port where nobody listens, by turns blocking and not."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     for index in range(part.profile.failed):
         if index % 2:
             part.blocking_refusal(port)
@@ -32,7 +32,7 @@ def closed_port(part: Part) -> Iterator[None]:
     """Keeps a port bound without listening, so that nobody else takes it."""
     with part.new_socket() as sock:
         sock.bind((part.address, 0))
-        part.tell(part.own(sock))
+        part.send_to_peer(part.own(sock))
         yield
         yield
 
@@ -40,7 +40,7 @@ def closed_port(part: Part) -> Iterator[None]:
 def refused_across(part: Part) -> Iterator[None]:
     """Connects to a closed port of another host, which answers with a RST."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     for _ in range(part.profile.failed):
         part.attempt(port).fail(errno.ECONNREFUSED, CloseReason.RST_RECEIVED)
     yield

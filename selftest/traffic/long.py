@@ -27,19 +27,19 @@ def turns(profile: Profile) -> int:
 def long_client(part: Part) -> Iterator[None]:
     """Several connections at once, a question and an answer on each at every turn; closes first."""
     yield
-    port = part.hear()
-    talks = [part.connect(port) for _ in range(part.profile.long)]
+    port = part.receive_from_peer()
+    connections = [part.connect(port) for _ in range(part.profile.long)]
     for turn in range(turns(part.profile)):
-        for index, talk in enumerate(talks):
+        for index, connection in enumerate(connections):
             question, answer = message(index, turn)
-            talk.send(question)
-            talk.receive(answer)
+            connection.send(question)
+            connection.receive(answer)
         time.sleep(part.profile.message_interval_seconds)
-    part.hear()
-    for talk in talks:
-        talk.read_counters()
-        talk.close_counted(CloseReason.FIN_SENT)
-    part.tell()
+    part.receive_from_peer()
+    for connection in connections:
+        connection.read_counters()
+        connection.close_counted(CloseReason.FIN_SENT)
+    part.send_to_peer()
     yield
 
 
@@ -47,19 +47,19 @@ def long_server(part: Part) -> Iterator[None]:
     """The other end."""
     listener = part.listen()
     yield
-    talks = [part.accept(listener) for _ in range(part.profile.long)]
+    connections = [part.accept(listener) for _ in range(part.profile.long)]
     for turn in range(turns(part.profile)):
-        for index, talk in enumerate(talks):
+        for index, connection in enumerate(connections):
             question, answer = message(index, turn)
-            talk.receive(question)
-            talk.send(answer)
-    for talk in talks:
-        talk.read_counters()
-    part.tell()
-    part.hear()
-    for talk in talks:
-        talk.receive_end()
-        talk.close_counted(CloseReason.FIN_RECEIVED)
+            connection.receive(question)
+            connection.send(answer)
+    for connection in connections:
+        connection.read_counters()
+    part.send_to_peer()
+    part.receive_from_peer()
+    for connection in connections:
+        connection.receive_end()
+        connection.close_counted(CloseReason.FIN_RECEIVED)
     yield
 
 
@@ -68,11 +68,11 @@ def bulk_client(count: int) -> Body:
 
     def body(part: Part) -> Iterator[None]:
         yield
-        talk = part.connect(part.hear())
-        talk.send(count)
-        part.hear()
-        talk.read_counters()
-        talk.close_counted(CloseReason.FIN_SENT)
+        connection = part.connect(part.receive_from_peer())
+        connection.send(count)
+        part.receive_from_peer()
+        connection.read_counters()
+        connection.close_counted(CloseReason.FIN_SENT)
         yield
 
     return body
@@ -84,15 +84,15 @@ def bulk_server(count: int, dropped_share: float = 0.0) -> Body:
     def body(part: Part) -> Iterator[None]:
         listener = part.listen()
         yield
-        talk = part.accept(listener)
+        connection = part.accept(listener)
         if dropped_share:
-            drop_received(talk.sock, dropped_share)
-        talk.receive(count)
-        keep_received(talk.sock)
-        talk.read_counters()
-        part.tell()
-        talk.receive_end()
-        talk.close_counted(CloseReason.FIN_RECEIVED)
+            drop_received(connection.sock, dropped_share)
+        connection.receive(count)
+        keep_received(connection.sock)
+        connection.read_counters()
+        part.send_to_peer()
+        connection.receive_end()
+        connection.close_counted(CloseReason.FIN_RECEIVED)
         yield
 
     return body
@@ -101,16 +101,16 @@ def bulk_server(count: int, dropped_share: float = 0.0) -> Body:
 def half_closed_client(part: Part) -> Iterator[None]:
     """Sends, shuts its direction down, and goes on receiving to the end."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     question, answer = HALF_CLOSED_BYTES
     for _ in range(part.profile.few):
-        talk = part.connect(port)
-        talk.send(question)
-        talk.sock.shutdown(1)
-        part.tell()
-        talk.receive(answer)
-        talk.receive_end()
-        talk.close(CloseReason.FIN_SENT)
+        connection = part.connect(port)
+        connection.send(question)
+        connection.sock.shutdown(1)
+        part.send_to_peer()
+        connection.receive(answer)
+        connection.receive_end()
+        connection.close(CloseReason.FIN_SENT)
     yield
 
 
@@ -120,14 +120,14 @@ def half_closed_server(part: Part) -> Iterator[None]:
     yield
     question, answer = HALF_CLOSED_BYTES
     for _ in range(part.profile.few):
-        talk = part.accept(listener)
-        talk.receive(question)
-        talk.receive_end()
-        part.hear()
+        connection = part.accept(listener)
+        connection.receive(question)
+        connection.receive_end()
+        part.receive_from_peer()
         for _ in range(4):
-            talk.send(answer // 4)
+            connection.send(answer // 4)
             time.sleep(0.01)
-        talk.close(CloseReason.FIN_RECEIVED)
+        connection.close(CloseReason.FIN_RECEIVED)
     yield
 
 

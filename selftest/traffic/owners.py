@@ -12,10 +12,10 @@ from typing import Any
 from model.kinds.delta import CloseReason, Role
 from selftest.children import Scene
 from selftest.network import Network
-from selftest.part import Offspring, Part
+from selftest.part import ForkedChild, Part
 from selftest.profile import Profile
-from selftest.talk import Talk
 from selftest.traffic import short as traffic_short
+from selftest.traffic_socket import TrafficSocket
 
 HASTY_BYTES = 700
 QUESTION_BYTES, ANSWER_BYTES = 321, 1_234
@@ -26,13 +26,13 @@ NOBODY = 65534
 def hasty_parent(part: Part) -> Iterator[None]:
     """Forks children that connect, send and exit without a close."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
 
     def act(child: Part) -> None:
-        talk = child.connect(port)
-        talk.send(HASTY_BYTES)
-        talk.end.close_reason, talk.end.closed_at_ns = CloseReason.FIN_SENT, time.time_ns()
-        talk.sock.detach()  # Python must not close it: the kernel does, at the exit
+        connection = child.connect(port)
+        connection.send(HASTY_BYTES)
+        connection.end.close_reason, connection.end.closed_at_ns = CloseReason.FIN_SENT, time.time_ns()
+        connection.sock.detach()  # Python must not close it: the kernel does, at the exit
 
     for index in range(2 * part.profile.few):
         part.fork(f"hasty-{index}", act).join()
@@ -44,31 +44,31 @@ def patient_server(part: Part) -> Iterator[None]:
     listener = part.listen()
     yield
     for _ in range(2 * part.profile.few):
-        talk = part.accept(listener)
-        talk.receive(HASTY_BYTES)
-        talk.receive_end()
-        talk.close(CloseReason.FIN_RECEIVED)
+        connection = part.accept(listener)
+        connection.receive(HASTY_BYTES)
+        connection.receive_end()
+        connection.close(CloseReason.FIN_RECEIVED)
     yield
 
 
 def asking_client(part: Part) -> Iterator[None]:
     """Asks, takes the answer, and closes first."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     for _ in range(WORKERS * part.profile.few):
-        talk = part.connect(port)
-        talk.send(QUESTION_BYTES)
-        talk.receive(ANSWER_BYTES)
-        talk.close(CloseReason.FIN_SENT)
+        connection = part.connect(port)
+        connection.send(QUESTION_BYTES)
+        connection.receive(ANSWER_BYTES)
+        connection.close(CloseReason.FIN_SENT)
     yield
 
 
-def serve(talk: Talk) -> None:
+def serve(connection: TrafficSocket) -> None:
     """Answer one question to the end."""
-    talk.receive(QUESTION_BYTES)
-    talk.send(ANSWER_BYTES)
-    talk.receive_end()
-    talk.close(CloseReason.FIN_RECEIVED)
+    connection.receive(QUESTION_BYTES)
+    connection.send(ANSWER_BYTES)
+    connection.receive_end()
+    connection.close(CloseReason.FIN_RECEIVED)
 
 
 def preforked_server(part: Part) -> Iterator[None]:
@@ -96,11 +96,13 @@ def forking_server(part: Part) -> Iterator[None]:
     yield
 
 
-def take_over(part: Part, comm: str, sock: socket.socket, peer: tuple[Any, ...]) -> Offspring:
+def take_over(part: Part, comm: str, sock: socket.socket, peer: tuple[Any, ...]) -> ForkedChild:
     """A child that serves the accepted ``sock``, which this process closes without having touched it."""
     at = time.time_ns()
     with sock:
-        return part.fork(comm, lambda child: serve(Talk(sock, child.record(sock, peer, Role.SERVER, at))))
+        return part.fork(
+            comm, lambda child: serve(TrafficSocket(sock, child.record(sock, peer, Role.SERVER, at)))
+        )
 
 
 def scenes(profile: Profile, network: Network) -> Iterator[Scene]:

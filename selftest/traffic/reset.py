@@ -11,41 +11,41 @@ from selftest.linux import drop_received
 from selftest.network import Network
 from selftest.part import Part
 from selftest.profile import Profile
-from selftest.talk import Talk
+from selftest.traffic_socket import TrafficSocket
 
 QUESTION_BYTES, ANSWER_BYTES, LOST_BYTES = 1234, 5678, 500
 USER_TIMEOUT_MS = 1000
 
 
-def ask(part: Part, port: int) -> Talk:
+def ask(part: Part, port: int) -> TrafficSocket:
     """A new connection on which both directions moved bytes and are at rest at both ends."""
-    talk = part.connect(port)
-    talk.send(QUESTION_BYTES)
-    talk.receive(ANSWER_BYTES)
-    talk.settle()
-    part.tell()
-    part.hear()
-    return talk
+    connection = part.connect(port)
+    connection.send(QUESTION_BYTES)
+    connection.receive(ANSWER_BYTES)
+    connection.settle()
+    part.send_to_peer()
+    part.receive_from_peer()
+    return connection
 
 
-def answer(part: Part, listener: socket.socket) -> Talk:
+def answer(part: Part, listener: socket.socket) -> TrafficSocket:
     """The other end of `ask`."""
-    talk = part.accept(listener)
-    talk.receive(QUESTION_BYTES)
-    talk.send(ANSWER_BYTES)
-    talk.settle()
-    part.tell()
-    part.hear()
-    return talk
+    connection = part.accept(listener)
+    connection.receive(QUESTION_BYTES)
+    connection.send(ANSWER_BYTES)
+    connection.settle()
+    part.send_to_peer()
+    part.receive_from_peer()
+    return connection
 
 
 def resetting_client(part: Part) -> Iterator[None]:
     """By turns the client resets and is reset."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     for index in range(2 * part.profile.few):
-        talk = ask(part, port)
-        talk.receive_reset() if index % 2 else talk.reset()
+        connection = ask(part, port)
+        connection.receive_reset() if index % 2 else connection.reset()
     yield
 
 
@@ -54,19 +54,19 @@ def resetting_server(part: Part) -> Iterator[None]:
     listener = part.listen()
     yield
     for index in range(2 * part.profile.few):
-        talk = answer(part, listener)
-        talk.reset() if index % 2 else talk.receive_reset()
+        connection = answer(part, listener)
+        connection.reset() if index % 2 else connection.receive_reset()
     yield
 
 
 def careless_client(part: Part) -> Iterator[None]:
     """Closes without reading what came, which makes the kernel send a RST."""
     yield
-    port = part.hear()
+    port = part.receive_from_peer()
     for _ in range(part.profile.few):
-        talk = ask(part, port)
-        talk.end.rx_bytes += part.hear()
-        talk.close(CloseReason.RST_SENT)
+        connection = ask(part, port)
+        connection.end.rx_bytes += part.receive_from_peer()
+        connection.close(CloseReason.RST_SENT)
     yield
 
 
@@ -75,30 +75,30 @@ def unread_server(part: Part) -> Iterator[None]:
     listener = part.listen()
     yield
     for _ in range(part.profile.few):
-        talk = answer(part, listener)
-        talk.send(LOST_BYTES)
-        talk.settle()
-        part.tell(LOST_BYTES)
-        talk.receive_reset()
+        connection = answer(part, listener)
+        connection.send(LOST_BYTES)
+        connection.settle()
+        part.send_to_peer(LOST_BYTES)
+        connection.receive_reset()
     yield
 
 
 def deserted_client(part: Part) -> Iterator[None]:
     """Sends to a peer that fell silent, until TCP_USER_TIMEOUT; those bytes were never acknowledged."""
     yield
-    port = part.hear()
-    talk = ask(part, port)
-    part.hear()
-    talk.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    talk.sock.sendall(bytes(LOST_BYTES))
+    port = part.receive_from_peer()
+    connection = ask(part, port)
+    part.receive_from_peer()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    connection.sock.sendall(bytes(LOST_BYTES))
     try:
-        talk.sock.recv(1)
+        connection.sock.recv(1)
     except TimeoutError:
-        talk.end.errno = errno.ETIMEDOUT
-        talk.close(CloseReason.TIMED_OUT)
+        connection.end.errno = errno.ETIMEDOUT
+        connection.close(CloseReason.TIMED_OUT)
     else:
         raise TrafficError("a connection to a silent peer did not time out")
-    part.tell()
+    part.send_to_peer()
     yield
 
 
@@ -106,11 +106,11 @@ def silent_server(part: Part) -> Iterator[None]:
     """Drops whatever comes, as if the machine were gone, and resets when the client gave up."""
     listener = part.listen()
     yield
-    talk = answer(part, listener)
-    drop_received(talk.sock, 1)
-    part.tell()
-    part.hear()
-    talk.reset()
+    connection = answer(part, listener)
+    drop_received(connection.sock, 1)
+    part.send_to_peer()
+    part.receive_from_peer()
+    connection.reset()
     yield
 
 

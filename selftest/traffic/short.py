@@ -21,17 +21,17 @@ def client(count: int) -> Body:
 
     def body(part: Part) -> Iterator[None]:
         yield
-        port = part.hear()
+        port = part.receive_from_peer()
         for index in range(count):
             sent, answered = sizes(index)
-            talk = part.connect(port)
-            talk.send(sent)
-            talk.receive(answered)
+            connection = part.connect(port)
+            connection.send(sent)
+            connection.receive(answered)
             if index % 2:
-                talk.close(CloseReason.FIN_SENT)
+                connection.close(CloseReason.FIN_SENT)
             else:
-                talk.receive_end()
-                talk.close(CloseReason.FIN_RECEIVED)
+                connection.receive_end()
+                connection.close(CloseReason.FIN_RECEIVED)
         yield
 
     return body
@@ -46,14 +46,14 @@ def server(count: int, *, early: bool) -> Body:
         listener = listener or part.listen()
         for index in range(count):
             sent, answered = sizes(index)
-            talk = part.accept(listener)
-            talk.receive(sent)
-            talk.send(answered)
+            connection = part.accept(listener)
+            connection.receive(sent)
+            connection.send(answered)
             if index % 2:
-                talk.receive_end()
-                talk.close(CloseReason.FIN_RECEIVED)
+                connection.receive_end()
+                connection.close(CloseReason.FIN_RECEIVED)
             else:
-                talk.close(CloseReason.FIN_SENT)
+                connection.close(CloseReason.FIN_SENT)
         yield
 
     return body

@@ -17,7 +17,7 @@ TAILRACE: Final = str(Path(sys.executable).parent / "tailrace")
 #: Under emulation a start takes minutes.
 DEADLINE_SECONDS: Final = 240.0
 #: The share of the usual number of connections, for machines that are slow.
-SCALE: Final = float(os.environ.get("TAILRACE_TEST_SCALE", "1"))
+SCALE: Final = float(os.environ.get("TEST_SCALE", "1"))
 
 
 def scaled(count: int) -> int:

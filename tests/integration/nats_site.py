@@ -20,7 +20,7 @@ from engine.transport.nats.log import NatsLog
 from tests.integration.nats_worker import PARTITIONS
 
 #: Whether the long form of the fault tests runs.
-SOAK = os.environ.get("TAILRACE_SOAK") == "1"
+SOAK = os.environ.get("SOAK") == "1"
 
 
 class Worker:

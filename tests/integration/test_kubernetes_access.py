@@ -226,7 +226,9 @@ async def test_switched_off_it_asks_nobody(api: KubeApi, tmp_path: Path) -> None
 
 def test_the_client_is_not_imported_before_it_is_needed() -> None:
     """kubernetes_asyncio stays off the way of commands that start without a cluster."""
-    program = "import sys, engine.cli, enrichers.kubernetes.enricher; print('kubernetes_asyncio' in sys.modules)"
+    program = (
+        "import sys, engine.cli, enrichers.kubernetes.enricher; print('kubernetes_asyncio' in sys.modules)"
+    )
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment

@@ -339,7 +339,7 @@ def start_engine(url: str, out: Path, stage: str) -> "subprocess.Popen[bytes]":
 @pytest.mark.parametrize("stage", ["flows", "deltas"])
 async def test_engines_may_be_killed(nats_server: NatsServer, tmp_path: Path, stage: str) -> None:
     """Two engines share the partitions; one is killed and replaced, again and again: no row is missing."""
-    kills = 20 if os.environ.get("TAILRACE_SOAK") else 2
+    kills = 20 if os.environ.get("SOAK") else 2
     url, source = nats_server.url(query=QUERY), ScriptedSource()
     files = [tmp_path / f"{number}.jsonl" for number in range(2 + kills)]
     engines = [start_engine(url, file, stage) for file in files[:2]]

@@ -32,6 +32,6 @@ mount --bind "$results" "$root/tmp/results"
 ip link set lo up
 uname -r >"$results/kernel"
 exec timeout -k 10 "$seconds" chroot "$root" env -C "$project" HOME=/tmp PYTHONDONTWRITEBYTECODE=1 \
-    PATH="$project/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" TAILRACE_TEST_SLOWNESS=20 TAILRACE_TEST_SCALE=0.1 \
+    PATH="$project/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" SELFTEST_SLOWNESS=20 TEST_SCALE=0.1 \
     python -m pytest -v -p no:cacheprovider -p no:hypothesispytest --timeout=900 --durations=0 --junitxml=/tmp/results/junit.xml "$@" \
     >"$results/output" 2>&1

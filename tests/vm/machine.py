@@ -19,7 +19,7 @@ GUEST: Final = Path(__file__).with_name("guest.sh")
 GUEST_SECONDS: Final = 1500
 MACHINE_SECONDS: Final = GUEST_SECONDS + 200
 #: Names another kernel image than that of the distribution.
-KERNEL: Final = "TAILRACE_VM_KERNEL"
+KERNEL: Final = "VM_KERNEL"
 
 
 @dataclass(frozen=True)

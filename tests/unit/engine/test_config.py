@@ -67,12 +67,6 @@ def test_an_unknown_variable_is_refused() -> None:
         load_config(None, {"TAILRACE_TCP_SLOTZ": "1"})
 
 
-@pytest.mark.parametrize("switch", ["TAILRACE_TEST_SLOWNESS", "TAILRACE_SOAK", "TAILRACE_VM_KERNEL"])
-def test_switches_of_tests_are_left_alone(switch: str) -> None:
-    """A program that a test starts inherits the test's switches and starts all the same."""
-    assert load_config(None, {switch: "20"}) == load_config(None, {})
-
-
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The error says which file cannot be read, and why."""
     with pytest.raises(UsageError, match="No such file"):

@@ -32,13 +32,13 @@ def run(
 def test_the_table_fits_80_columns_and_uses_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each check says what was found, what it costs and how to mend it; no line is longer than a terminal."""
+    """Each check says what was found, what it costs and how to fix it; no line is longer than a terminal."""
     code, text = run(SOUND, "table", monkeypatch, capsys)
     assert max(map(len, text.splitlines())) <= 80
     assert "  ✓ ok          kernel: Linux 6.18.1 (5.10 or newer is needed)\n" in text
     assert "  ! degraded    pid namespace: one of a container\n" in text
     assert "                cost: owners are not found owners" in text
-    assert "                mend: docker run --pid=host\n" in text
+    assert "                fix: docker run --pid=host\n" in text
     assert "  - not needed  tracefs: " in text
     assert text.endswith("`tailrace run` works here, with less in 1 point.\n")
     assert code == 0
@@ -47,9 +47,9 @@ def test_the_table_fits_80_columns_and_uses_words(
 def test_a_required_check_that_failed_is_the_verdict(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The last line names what to mend, and the exit code is 1."""
+    """The last line names what to fix, and the exit code is 1."""
     code, text = run(BROKEN, "table", monkeypatch, capsys)
-    assert text.endswith("\n`tailrace run` cannot work here. Mend first: bcc.\n")
+    assert text.endswith("\n`tailrace run` cannot work here. Fix first: bcc.\n")
     assert code == 1
 
 

@@ -11,7 +11,7 @@ from model.kinds.delta import Evidence
 from selftest.collect import collect
 from selftest.comparison import compare, match
 from selftest.report import Report, Tally
-from selftest.seen import seen_on_own_ground
+from selftest.reported import reported_in_scope
 from selftest.truth import End
 from tests.unit.selftest.synthetic import (
     ADOPTED,
@@ -59,7 +59,7 @@ def test_nothing_made_is_not_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "column", "value", "aspect", "expected", "came"),
+    ("end", "column", "value", "aspect", "expected", "reported"),
     [
         (CLIENT, "tx_bytes", 1001, "tx bytes", "1000", "1001"),
         (CLIENT, "rx_bytes", 1999, "rx bytes", "2000", "1999"),
@@ -83,13 +83,13 @@ def test_nothing_made_is_not_exact() -> None:
     ],
 )
 def test_one_wrong_column_is_one_finding(
-    end: End, column: str, value: int, aspect: str, expected: str, came: str
+    end: End, column: str, value: int, aspect: str, expected: str, reported: str
 ) -> None:
     """A single wrong value of a row is found, named, and makes the report inexact."""
     report = report_with(end, column, value)
     assert not report.exact
     found = [failure for failure in report.failures if failure.aspect == aspect]
-    assert [(failure.expected, failure.came) for failure in found] == [(expected, came)]
+    assert [(failure.expected, failure.reported) for failure in found] == [(expected, reported)]
     assert report.aspects[aspect] == Tally(made=1, wrong=1)
     assert report.sockets == Tally(made=1, wrong=1)
 
@@ -100,7 +100,7 @@ def test_a_wrong_owner_is_found_with_its_evidence(column: str, value: int | byte
     report = report_with(CLIENT, column, value)
     assert report.aspects["owners"] == Tally(made=1, wrong=1)
     assert report.failures[0].expected == "pid 101 (short-client) of user 0"
-    assert report.failures[0].came.endswith(" as opened")
+    assert report.failures[0].reported.endswith(" as opened")
     assert not report.exact
 
 
@@ -133,7 +133,7 @@ def test_a_missing_socket_is_found_with_its_bytes() -> None:
         ({"netns": OWN + 1}, 0),
     ],
 )
-def test_phantoms_are_looked_for_on_own_ground_only(changes: dict[str, int], phantoms: int) -> None:
+def test_phantoms_are_looked_for_on_in_scope_only(changes: dict[str, int], phantoms: int) -> None:
     """Of connections on the host only those with our ports are ours; of our namespaces all are."""
     stranger = replace(CLIENT, **changes)  # type: ignore[arg-type]  # of the fields' types, above
     report = compare(truth_of(SERVER), collect(batches_of(SERVER, stranger)), LEDGER)
@@ -198,12 +198,12 @@ def test_at_most_twenty_failures_are_shown_and_of_every_kind() -> None:
 def test_the_ends_on_the_host_are_known_by_port() -> None:
     """A column of another machine's rows is cut down to our ground before any row becomes an object."""
     columns = collect(batches_of(CLIENT, replace(CLIENT, netns=HOST, peer_port=1)))
-    assert [seen.peer_port for seen in seen_on_own_ground(truth_of(CLIENT), columns)] == [9000]
+    assert [seen.peer_port for seen in reported_in_scope(truth_of(CLIENT), columns)] == [9000]
     assert columns["socket.slot"].dtype == np.uint32
 
 
 def test_match_leaves_strangers_alone() -> None:
     """An end and a report with different addresses are two lonely halves."""
     truth = truth_of(CLIENT)
-    seens = seen_on_own_ground(truth, collect(batches_of(SERVER)))
-    assert list(match(truth.ends, seens)) == [(CLIENT, None), (None, seens[0])]
+    reported = reported_in_scope(truth, collect(batches_of(SERVER)))
+    assert list(match(truth.ends, reported)) == [(CLIENT, None), (None, reported[0])]

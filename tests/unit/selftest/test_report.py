@@ -21,12 +21,12 @@ def test_the_text_aligns_its_numbers() -> None:
     assert "tx     5,000     5,000           0" in lines
 
 
-def test_failures_say_what_was_expected_and_what_came() -> None:
+def test_failures_say_what_was_expected_and_what_was_reported() -> None:
     """A finding names the kind, the connection, the aspect and both values."""
     report = compare(truth_of(CLIENT, SERVER), collect(batches_of(CLIENT)), {})
     expected = (
         "- short 127.0.0.1:9000 → 127.0.0.1:40000: socket: "
-        "expected one of short-server (102), 2000 bytes sent, 1000 received, came none"
+        "expected one of short-server (102), 2000 bytes sent, 1000 received, reported none"
     )
     assert expected in report.as_text()
     assert report.verdict == "NOT EXACT: 1 findings, 0 lost according to the ledger"

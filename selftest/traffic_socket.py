@@ -10,15 +10,15 @@ from typing import Final
 from model.kinds.delta import CloseReason
 from selftest.errors import TrafficError
 from selftest.linux import kernel_counters, reset_at_close, unacknowledged
-from selftest.profile import PATIENCE
+from selftest.profile import SLOWNESS
 from selftest.truth import End
 
 CHUNK_BYTES: Final = 1 << 20
-SETTLE_SECONDS: Final = 15.0 * PATIENCE
+SETTLE_SECONDS: Final = 15.0 * SLOWNESS
 _PAYLOAD: Final = memoryview(bytes(CHUNK_BYTES))
 
 
-class Talk:
+class TrafficSocket:
     """A connected socket together with its record; whoever moves bytes or closes tells the record."""
 
     def __init__(self, sock: socket.socket, end: End) -> None:
@@ -115,7 +115,7 @@ class Talk:
         self.close(CloseReason.RST_SENT)
 
 
-class Attempt(Talk):
+class ConnectAttempt(TrafficSocket):
     """A non-blocking connect that is expected to fail."""
 
     def __init__(self, sock: socket.socket, end: End) -> None:

@@ -12,7 +12,7 @@ from selftest.truth import IPV4_MAPPED, Key, Truth
 LOOPBACK_IPV4: Final = IPV4_MAPPED + b"\x7f"
 LOOPBACK_IPV6: Final = b"\0" * 15 + b"\1"
 
-#: Column -> field of `Seen`.
+#: Column -> field of `ReportedSocket`.
 FIELDS: Final = {
     "netns.id": "netns",
     "network.local.address": "local_address",
@@ -41,7 +41,7 @@ FIELDS: Final = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReportedSocket:
     """One reported socket; ``opened``, ``closed`` and ``failed`` count the windows that said so."""
 
     netns: int
@@ -79,18 +79,20 @@ class Seen:
         return bool(self.pid) and self.evidence != Evidence.NONE
 
 
-def seen_on_own_ground(truth: Truth, sockets: Columns) -> list[Seen]:
+def reported_in_scope(truth: Truth, sockets: Columns) -> list[ReportedSocket]:
     """The sockets of `collect` that only the self-test can have made.
 
     That is all in its own network namespaces, and on the loopback of the host those with one of its ports.
     """
-    rows = np.flatnonzero(_own_ground(truth, sockets))
+    rows = np.flatnonzero(_in_scope(truth, sockets))
     values = {field: sockets[column][rows].tolist() for column, field in FIELDS.items()}
     values["comm"] = [comm.decode(errors="replace") for comm in values["comm"]]
-    return [Seen(**dict(zip(values, row, strict=True))) for row in zip(*values.values(), strict=True)]
+    return [
+        ReportedSocket(**dict(zip(values, row, strict=True))) for row in zip(*values.values(), strict=True)
+    ]
 
 
-def _own_ground(truth: Truth, sockets: Columns) -> npt.NDArray[np.bool_]:
+def _in_scope(truth: Truth, sockets: Columns) -> npt.NDArray[np.bool_]:
     netns = sockets["netns.id"]
     own_port = np.isin(sockets["network.local.port"], truth.ports)
     own_port |= np.isin(sockets["network.peer.port"], truth.ports)
