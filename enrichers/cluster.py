@@ -23,7 +23,7 @@ class ClusterIdentity:
     async def start(self) -> None:
         """Begins to watch all sources; returns at once.
 
-        :raises TailraceError: for what the user has to mend.
+        :raises TailraceError: for what the user has to fix.
         """
         for enricher in self._enrichers:
             await enricher.start()

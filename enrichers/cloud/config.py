@@ -9,7 +9,7 @@ class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where this machine is.
 
     :param source: whose metadata service is asked, at the start: ``auto`` asks all of them, ``off`` none.
-    :param provider: said of this machine whatever its cloud says; as are region and zone.
+    :param provider: of this machine, whatever the metadata service says; region and zone likewise.
     """
 
     source: Literal["off", "auto", "aws", "gcp", "azure"] = "off"
@@ -20,9 +20,9 @@ class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     @property
     def attributes(self) -> dict[str, str]:
         """What is configured, under the names of the OpenTelemetry semantic conventions."""
-        said = {
+        attributes = {
             "cloud.provider": self.provider,
             "cloud.region": self.region,
             "cloud.availability_zone": self.zone,
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in attributes.items() if value}

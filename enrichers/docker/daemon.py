@@ -112,8 +112,8 @@ class DockerWatch:
             while self._wanted:
                 container, since_ns = self._wanted.popitem()
                 with contextlib.suppress(DockerError, TimeoutError):  # it is gone
-                    said = await docker.containers.container(container).show()
-                    facts = from_inspect(said)
+                    reply = await docker.containers.container(container).show()
+                    facts = from_inspect(reply)
                     self._memory.learn(facts, await self._image(docker, facts.image_id), since_ns)
                     self.heard = time.monotonic()
             self._some_wanted.clear()

@@ -54,32 +54,32 @@ class ImageFacts:
     digests: tuple[str, ...] = ()
 
 
-def from_list(said: Mapping[str, Any]) -> ContainerFacts:
+def from_list(reply: Mapping[str, Any]) -> ContainerFacts:
     """One of ``GET /containers/json``."""
-    names = said.get("Names") or [""]
+    names = reply.get("Names") or [""]
     own = min(names, key=lambda name: name.count("/"))  # others are links: /other/alias
     return ContainerFacts(
-        said["Id"],
+        reply["Id"],
         own.lstrip("/"),
-        said.get("Image", ""),
-        said.get("ImageID", ""),
-        int(said.get("Created", 0)) * SECOND_NS,
-        said.get("Labels") or {},
-        _addresses(said.get("NetworkSettings") or {}),
+        reply.get("Image", ""),
+        reply.get("ImageID", ""),
+        int(reply.get("Created", 0)) * SECOND_NS,
+        reply.get("Labels") or {},
+        _addresses(reply.get("NetworkSettings") or {}),
     )
 
 
-def from_inspect(said: Mapping[str, Any]) -> ContainerFacts:
+def from_inspect(reply: Mapping[str, Any]) -> ContainerFacts:
     """``GET /containers/ID/json``."""
-    config = said.get("Config") or {}
+    config = reply.get("Config") or {}
     return ContainerFacts(
-        said["Id"],
-        said.get("Name", "").lstrip("/"),
+        reply["Id"],
+        reply.get("Name", "").lstrip("/"),
         config.get("Image", ""),
-        said.get("Image", ""),
-        time_ns(said.get("Created", "")),
+        reply.get("Image", ""),
+        time_ns(reply.get("Created", "")),
         config.get("Labels") or {},
-        _addresses(said.get("NetworkSettings") or {}),
+        _addresses(reply.get("NetworkSettings") or {}),
     )
 
 
@@ -90,9 +90,9 @@ def from_event(actor: Mapping[str, Any]) -> ContainerFacts:
     return ContainerFacts(actor["ID"], attributes.get("name", ""), attributes.get("image", ""), labels=labels)
 
 
-def from_image(said: Mapping[str, Any]) -> ImageFacts:
+def from_image(reply: Mapping[str, Any]) -> ImageFacts:
     """``GET /images/ID/json``."""
-    return ImageFacts(tuple(said.get("RepoTags") or ()), tuple(said.get("RepoDigests") or ()))
+    return ImageFacts(tuple(reply.get("RepoTags") or ()), tuple(reply.get("RepoDigests") or ()))
 
 
 def _addresses(settings: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

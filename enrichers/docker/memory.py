@@ -52,8 +52,8 @@ class DockerMemory:
             entity = known | attributes(facts, labels=self._labels)
             self._intervals.add(KeyKind.CONTAINER, facts.id, entity, at_ns)
 
-    def _network(self, action: str, said: Mapping[str, str], at_ns: int) -> str:
-        attachment = (said.get("container", ""), said.get("name", ""))
+    def _network(self, action: str, reply: Mapping[str, str], at_ns: int) -> str:
+        attachment = (reply.get("container", ""), reply.get("name", ""))
         if action == "connect":
             _remember(self._joined, attachment, at_ns)
             return attachment[0]

@@ -33,12 +33,12 @@ _STATUS_BYTES: Final = 64 << 10
 class Connection:
     """Requests to the API server of a configuration; usable after ``open``.
 
-    :param patience: seconds for a connection to come about.
+    :param connect_seconds: within which a connection must be made.
     """
 
-    def __init__(self, config: KubernetesConfig, patience: float) -> None:
+    def __init__(self, config: KubernetesConfig, connect_seconds: float) -> None:
         self._config = config
-        self._patience = patience
+        self._connect_seconds = connect_seconds
         self._configuration: Configuration | None = None
         self._client: RESTClientObject | None = None
         self._generation = 0
@@ -133,7 +133,7 @@ class Connection:
         if token:
             headers["Authorization"] = token.strip()
         url = f"{self._configuration.host}{resource.path}"
-        timeout = aiohttp.ClientTimeout(None, sock_connect=self._patience, sock_read=silence)
+        timeout = aiohttp.ClientTimeout(None, sock_connect=self._connect_seconds, sock_read=silence)
         response: aiohttp.ClientResponse = await self._client.GET(
             url, headers, dict(query), _preload_content=False, _request_timeout=timeout
         )

@@ -42,7 +42,7 @@ class Kubernetes:
         ]
         self._pauses = Pauses(pace)
         self._following: asyncio.Task[None] | None = None
-        self._said_away = False
+        self._logged_away = False
 
     @property
     def version(self) -> int:
@@ -103,8 +103,8 @@ class Kubernetes:
         lost = any(one.listed.is_set() and not one.current for one in self._reflectors)
         away = lost or not any(one.current for one in self._reflectors)
         self._model.identities.away = away
-        if away != self._said_away:
-            self._said_away = away
+        if away != self._logged_away:
+            self._logged_away = away
             log.warning(
                 "the Kubernetes API server is %s", "away: answers go on from memory" if away else "back"
             )

@@ -42,15 +42,17 @@ class Forbidden(Failure):
 def failure_of(status: Status, resource: Resource, wait: float = 0.0) -> Failure:
     """What an answer, or an event of the type ERROR, means."""
     code = status.code
-    said = f"{code} {status.reason}: {status.message}".removesuffix(": ")
+    answer = f"{code} {status.reason}: {status.message}".removesuffix(": ")
     if code in _RELIST:
-        return Expired(said)
+        return Expired(answer)
     if code == 401:
         return Unauthorized("the API server does not take the token or certificate (401): renew it")
     if code == 403:
         whom = _user(status.message)
-        return Forbidden(f"allow {resource.rule}{whom}: see docs/kubernetes.md; the API server said: {said}")
-    return Failure(f"the API server answered {said}", wait)
+        return Forbidden(
+            f"allow {resource.rule}{whom}: see docs/kubernetes.md; the API server said: {answer}"
+        )
+    return Failure(f"the API server answered {answer}", wait)
 
 
 def status_of(code: int, body: bytes) -> Status:

@@ -32,7 +32,7 @@ class Reflector:
     :ivar current: whether the server is in reach: false from the second attempt on that fails.
     :ivar refused: whether it was for a missing right that it was not.
     :ivar listed: set once the first list is complete.
-    :ivar heard: when the server said something last, by the monotonic clock; 0 for never.
+    :ivar heard: monotonic time of the last answer of the server; 0 for never.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Reflector:
         self._pages = resource.page_decoder()
         self._limit = pace.page
         self._version = ""
-        self._said = ""
+        self._logged = ""
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
@@ -91,8 +91,8 @@ class Reflector:
 
     def _complain(self, error: Failure) -> None:
         """Says it once, until it is over or something else is wrong."""
-        if self._said != str(error):
-            self._said = str(error)
+        if self._logged != str(error):
+            self._logged = str(error)
             level = logging.WARNING if isinstance(error, Forbidden | Unauthorized) else logging.INFO
             log.log(level, "Kubernetes, %s: %s", self.resource.plural, error)
 
@@ -105,7 +105,7 @@ class Reflector:
 
     def _succeed(self) -> None:
         self._pauses.reset()
-        self._said = ""
+        self._logged = ""
         self.refused = False
 
     async def _list(self) -> None:

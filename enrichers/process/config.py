@@ -1,4 +1,4 @@
-"""Configuration of what is said of processes."""
+"""Configuration of what is reported of processes."""
 
 from typing import Annotated
 
@@ -6,9 +6,9 @@ import msgspec
 
 
 class ProcessConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What is said of processes.
+    """What is reported of processes.
 
-    :param redact: whether what looks like a secret is blotted out of command lines.
+    :param redact: whether what looks like a secret is masked in command lines.
     :param entries: processes known at once, also of those that ended.
     """
 

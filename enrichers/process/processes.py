@@ -34,7 +34,7 @@ PID_DIGITS: Final = 10
 class Processes:
     """The processes of this node, by pid and time; an enricher.
 
-    :param redact: whether secrets are blotted out of command lines.
+    :param redact: whether secrets are masked in command lines.
     :param entries: processes in memory at most.
     """
 

@@ -1,4 +1,4 @@
-"""Command lines without their secrets: what looks like a password, a token or a key is blotted out."""
+"""Command lines without their secrets: what looks like a password, a token or a key is masked."""
 
 import re
 from collections.abc import Sequence

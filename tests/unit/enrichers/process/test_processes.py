@@ -82,7 +82,7 @@ def test_a_pid_that_is_used_again_is_somebody_else() -> None:
     assert asked == {9: None, 10: "/bin/first", 19: "/bin/first", 20: "/bin/second", 99: "/bin/third"}
 
 
-def test_secrets_are_blotted_out_unless_they_are_wanted() -> None:
+def test_secrets_are_masked_unless_they_are_wanted() -> None:
     """By default no password leaves with a command line."""
     event = execution(8, 5, b"/bin/app", b"--password=hunter2")
     shown = []

@@ -90,7 +90,7 @@ def _marked(command: str) -> str:
 
 
 @pytest.mark.parametrize("command", WITH_SECRET)
-def test_a_secret_is_blotted_out(command: str) -> None:
+def test_a_secret_is_masked(command: str) -> None:
     """The secret is gone, and a blot stands where it was."""
     text = " ".join(redacted(line(command)))
     assert SECRET not in text
@@ -113,7 +113,7 @@ def test_whatever_the_secret_is(command: str, secret: str) -> None:
 
 
 def test_the_rest_of_the_line_stays() -> None:
-    """Only the secret is blotted out."""
+    """Only the secret is masked."""
     cleaned = redacted(["app", "--password=x", "--port=80", "postgres://me:x@db/name", "A=1", "TOKEN=x"])
     assert cleaned == ["app", "--password=***", "--port=80", "postgres://me:***@db/name", "A=1", "TOKEN=***"]
 
