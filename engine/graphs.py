@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 from faust.types import StreamT
@@ -21,17 +19,12 @@ from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from enrichers.node import NodeIdentity
 from model.errors import BROKEN_PIPE, SinkError, TailraceError
-from model.frame_source import FrameSource, Origin, Send
+from model.frame_source import FrameSource
 from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger
 from model.row_stage import RowStage, stages_of
 from model.sink import Batch, Sink
-from probes.conntrack.feed import Conntrack
-from probes.conntrack.hooks import KPROBES
-from probes.kernel.namespaces import ChosenNamespaces
-from probes.limited import LimitedProbe
-from probes.source import Source
-from probes.tcp.probe import TcpProbe
+from probes.kernel_source import KernelSource
 from sinks.fan_out import FanOut
 
 #: Seconds that sinks get to write what is queued when the program ends.
@@ -198,63 +191,3 @@ class Pipeline:
         """A reader that went away (``tailrace run | head``) ends the program as it ends others."""
         if isinstance(error, SinkError) and error.reason == BROKEN_PIPE:
             self.stop()
-
-
-class KernelSource:
-    """Frames of this machine's kernel: the probe, and what drains it."""
-
-    recorded = False
-
-    def __init__(self, config: Config) -> None:
-        self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
-        tcp = config.tcp
-        self._probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters, config.nat.source)
-        self._conntrack = self._see_rewrites(config)
-        feeds = {"conntrack": self._conntrack} if self._conntrack else {}
-        limited = LimitedProbe(self._probe, ChosenNamespaces(config.namespaces))
-        self._source = Source(limited, self._pass_on, feeds=feeds)
-
-    def _see_rewrites(self, config: Config) -> Conntrack | None:
-        nat = config.nat
-        if nat.source == "off":
-            return None
-        return Conntrack(nat.buffer_bytes, config.namespaces, required=nat.source == "netlink")
-
-    async def start(self) -> None:
-        """Attaches every hook and adopts open sockets.
-
-        :raises ProbeError: if this kernel or machine does not give what is needed.
-        """
-        await asyncio.to_thread(self._probe.start)
-        if self._conntrack:
-            self._conntrack.listen = KPROBES not in {taken.hook for taken in self._probe.taken}
-            self._conntrack.start()
-
-    async def run(self, send: Send) -> None:
-        """Runs until stop(), then sends the last events and the unfinished window."""
-        self._send = send
-        await self._source.run()
-
-    def state(self) -> dict[str, Any]:
-        """How windows are cut, and which hook serves each feature."""
-        clock = {"offset_ns": self._source.clock.offset_ns, "steps": self._source.clock.steps}
-        taken = {taken.feature.name: taken.hook.name if taken.hook else None for taken in self._probe.taken}
-        return {"clock": clock, "capabilities": taken}
-
-    def stop(self) -> None:
-        """Makes run() end."""
-        self._source.stop()
-
-    def close(self) -> None:
-        """Nothing is left in the kernel."""
-        self._probe.close()
-        if self._conntrack:
-            self._conntrack.close()
-
-    async def _pass_on(self, frame: bytes) -> None:
-        await self._send(frame)
-
-
-def boot_id() -> str:
-    """Names this boot of the machine and this start of Tailrace: slots and generations begin anew with each."""
-    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}.{time.time_ns() // 10**6:x}"

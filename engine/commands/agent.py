@@ -22,8 +22,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal or the duration."""
     from engine.agent import Agent
-    from engine.graphs import KernelSource
     from probes.checks.capabilities import require
+    from probes.kernel_source import KernelSource
 
     url = nats_url(config, options)
     require(config.tcp)

@@ -28,11 +28,12 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Records until a signal, the duration, or a file that cannot be written; says what is in the file."""
-    from engine.graphs import KernelSource, Pipeline
+    from engine.graphs import Pipeline
     from engine.recording.file import RecordingWriter
     from engine.recording.recorder import RecordedSource, Recorder
     from model.ledger import Ledger
     from probes.checks.capabilities import require
+    from probes.kernel_source import KernelSource
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
     sinks, stages = chosen_sinks(config, options, [])
