@@ -7,15 +7,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from faust.types import TP
 from yarl import URL
 
 from benchmarks.children import find, running
 from benchmarks.web import free_port
+from engine.log_record import Record
+from engine.nats.log import NatsLog
 from engine.nats.settings import settings_of
-from engine.transport.backend import Record
-from engine.transport.nats.log import NatsLog
-from model.subjects import DELTAS
+from model.subjects import DELTAS, TopicPartition
 
 
 @contextlib.contextmanager
@@ -55,12 +54,14 @@ async def _feed(url: str, seconds: Iterable[Sequence[tuple[int, bytes]]], gap: f
         for messages in seconds:
             pause = asyncio.create_task(asyncio.sleep(gap))
             parts = [[message for place, message in messages if place == each] for each in range(count)]
-            await asyncio.gather(*(_append(log, TP(DELTAS, each), part) for each, part in enumerate(parts)))
+            await asyncio.gather(
+                *(_append(log, TopicPartition(DELTAS, each), part) for each, part in enumerate(parts))
+            )
             await pause
     finally:
         await log.stop()
 
 
-async def _append(log: NatsLog, partition: TP, messages: Sequence[bytes]) -> None:
+async def _append(log: NatsLog, partition: TopicPartition, messages: Sequence[bytes]) -> None:
     for message in messages:
         await log.append(partition, Record(b"node", message, (), time.time()))

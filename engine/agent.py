@@ -9,25 +9,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgpack
-from faust.types import TP
 from yarl import URL
 
 from actors.node.actor import NodeActor
 from engine.config import AgentConfig, Config
+from engine.log_record import Record
 from engine.nats.connection import ConnectionRefused
+from engine.nats.log import NatsLog
 from engine.nats.nat_entries import STREAM, announcements
 from engine.nats.outbox import Outbox
 from engine.nats.settings import settings_of
 from engine.nats.spool import Spool
-from engine.transport.backend import Record
-from engine.transport.nats.log import NatsLog
 from enrichers.node import NodeIdentity
 from model.errors import TailraceError
 from model.frame_source import FrameSource
 from model.kinds.delta_batch import MESSAGE_BYTES
 from model.ledger import Ledger
 from model.outgoing import Outgoing
-from model.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, heartbeat, rewrites
+from model.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, TopicPartition, heartbeat, rewrites
 from model.tasks import end
 from tailrace import __version__
 
@@ -167,7 +166,7 @@ class Agent:
     async def _publish(self, message: Outgoing) -> None:
         """Returns when the message is stored; the log sends again by itself what the server did not acknowledge."""
         record = Record(None, message.data, (), time.time())
-        await self._log.append(TP(DELTAS, message.partition % self._partitions), record)
+        await self._log.append(TopicPartition(DELTAS, message.partition % self._partitions), record)
 
     async def _make_stream(self, name: str, body: Mapping[str, Any]) -> None:
         """For those who look later."""

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.commands import agent, doctor, engine, observe, record, replay, run, selftest
+from engine.commands import agent, doctor, engine, record, replay, run, selftest
+from engine.commands.observe import command as observe
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
 from model.errors import TailraceError

@@ -4,24 +4,24 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
-from mode import get_logger
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from engine.log_record import Wake
 from engine.nats import connection as nats_connection
 from engine.nats.connection import NatsConnection
-from engine.nats.names import API
-from engine.transport.backend import Wake
 from model.errors import TailraceError
+from model.subjects import API
 from model.tasks import end, happens
 
-logger = get_logger(__name__)
+log = logging.getLogger(__name__)
 
 #: Seconds between attempts to come back, and between attempts of requests that nobody answered.
 PAUSE = 0.25
@@ -140,7 +140,7 @@ class Link:
 
     async def _come_back(self) -> None:
         self._go_down()
-        logger.warning("NATS at %s is gone: trying to come back", ", ".join(self.settings.servers))
+        log.warning("NATS at %s is gone: trying to come back", ", ".join(self.settings.servers))
         while not self.up.is_set():
             try:
                 await self._connect()
@@ -148,7 +148,7 @@ class Link:
                 self.note(error)
                 await asyncio.sleep(PAUSE)
         self.reconnects += 1
-        logger.warning("NATS at %s is back", ", ".join(self.settings.servers))
+        log.warning("NATS at %s is back", ", ".join(self.settings.servers))
         for wake in tuple(self.on_reconnect):
             wake()
 

@@ -5,8 +5,8 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from engine.log_record import RecordTooLarge
 from engine.nats.spool import Spool
-from engine.transport.backend import RecordTooLarge
 from model.ledger import Stage
 from model.outgoing import Outgoing
 

@@ -4,29 +4,16 @@ A backend keeps, for each partition of each topic, a log of records with dense o
 for each group of consumers, the offsets it committed and who of its members reads which partition.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from faust.types import TP
-
+from engine.log_record import Record, Wake
 from model.errors import TailraceError
-
-#: Offset of the first record of a partition. Faust takes an offset of 0 for "none" in places.
-FIRST_OFFSET = 1
+from model.subjects import TopicPartition
 
 #: The timestamp of a message is its sender's, not the log's (a number of Kafka's protocol).
 CREATE_TIME = 0
-
-#: A callback that may be called from the event loop at any time, as often as wanted, and returns at once.
-Wake = Callable[[], None]
-
-#: Message headers, in order; a name may occur twice.
-Headers = tuple[tuple[str, bytes], ...]
-
-
-class RecordTooLarge(TailraceError):
-    """A record is larger than its partition may ever hold."""
 
 
 class MembershipLost(TailraceError):
@@ -34,29 +21,11 @@ class MembershipLost(TailraceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One message. ``timestamp`` is in seconds of the Unix epoch."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    timestamp: float
-
-    @property
-    def size(self) -> int:
-        """Bytes of key, value and headers."""
-        size = len(self.key or b"") + len(self.value or b"")
-        for name, value in self.headers:
-            size += len(name) + len(value)
-        return size
-
-
-@dataclass(frozen=True, slots=True)
 class Assignment:
     """The partitions a member reads, from a rebalance on. Generations grow from 1."""
 
     generation: int
-    partitions: frozenset[TP]
+    partitions: frozenset[TopicPartition]
 
 
 class Reader(Protocol):
@@ -95,10 +64,10 @@ class Member(Protocol):
     async def subscribe(self, topics: Collection[str]) -> None:
         """Read these topics from now on; every one of them exists. Leads to a new assignment."""
 
-    async def committed(self, partitions: Collection[TP]) -> Mapping[TP, int]:
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The offset that the group reads next, of those partitions where it committed one."""
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Store the offsets to be read next; what every group has committed may be trimmed.
 
         Tries again by itself when a retry makes sense.
@@ -128,19 +97,19 @@ class Backend(Protocol):
     def partitions(self, topic: str) -> int | None:
         """How many partitions the topic has, as far as known here without asking."""
 
-    async def append(self, tp: TP, record: Record) -> int:
+    async def append(self, tp: TopicPartition, record: Record) -> int:
         """Append, and return the record's offset once it is stored. Waits while the partition is full.
 
         :raises RecordTooLarge: if waiting would never end.
         """
 
-    async def reader(self, tp: TP, offset: int, wake: Wake) -> Reader:
+    async def reader(self, tp: TopicPartition, offset: int, wake: Wake) -> Reader:
         """Read from ``offset`` on; ``wake`` is called when there are new records."""
 
-    async def first_offset(self, tp: TP) -> int:
+    async def first_offset(self, tp: TopicPartition) -> int:
         """The offset of the oldest record held, or the end if none is."""
 
-    async def end_offset(self, tp: TP) -> int:
+    async def end_offset(self, tp: TopicPartition) -> int:
         """The offset that the next record will get."""
 
     async def join(self, group: str, topics: Collection[str], urge: Wake) -> Member:

@@ -1,19 +1,20 @@
 """Faust's consumer over a backend: wakes by event, commits exactly, rebalances as the group says."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faust.exceptions import ConsumerNotStarted, ImproperlyConfigured
 from faust.transport import base
 from faust.types import TP, ConsumerMessage, Message
-from mode import Seconds, Service, get_logger
+from mode import Seconds, Service
 
-from engine.transport.backend import CREATE_TIME, FIRST_OFFSET, Member
+from engine.log_record import FIRST_OFFSET
+from engine.transport.backend import CREATE_TIME, Member
 from engine.transport.intake import Intake, Records
-
-if TYPE_CHECKING:
-    from engine.transport.driver import Transport
+from engine.transport.log_transport import LogTransport
+from model.subjects import TopicPartition
 
 #: The least time between two commits, in seconds, so that one commit covers many messages.
 COMMIT_PAUSE = 0.001
@@ -36,8 +37,8 @@ class Consumer(base.Consumer):
     never blocks another (a deadlock once one agent sends to the topic of the next and that one is full).
     """
 
-    logger = get_logger(__name__)
-    transport: "Transport"
+    logger = logging.getLogger(__name__)
+    transport: LogTransport
 
     #: Seconds that a stop or rebalance waits for messages being processed, before they are given up to be
     #: delivered again.
@@ -53,7 +54,7 @@ class Consumer(base.Consumer):
         self._intake = Intake(self.transport.backend, self._wake.set, self._on_ack)
         self._read_offset = ReadOffsets()
         # Streams acknowledge by `consumer._acked_index[tp].add(offset)`.
-        self._acked_index = self._intake.floors  # type: ignore[assignment]  # no set, but answers like one
+        self._acked_index = self._intake.commit_offsets  # type: ignore[assignment]  # no set, but answers like one
 
     # -- life
 
@@ -87,7 +88,7 @@ class Consumer(base.Consumer):
         await self.commit_all()
         if self.app.should_stop:
             # Agents cancelled from now on acknowledge what they did not finish.
-            self._intake.floors.clear()
+            self._intake.commit_offsets.clear()
 
     # -- the group
 
@@ -124,7 +125,7 @@ class Consumer(base.Consumer):
         self._active_partitions.difference_update(revoked)
         self._paused_partitions.difference_update(revoked)
         for tp in revoked:
-            self._intake.floors.pop(tp, None)
+            self._intake.commit_offsets.pop(tp, None)
             self._acked.pop(tp, None)
             self._read_offset.pop(tp, None)
             self._committed_offset.pop(tp, None)
@@ -200,17 +201,23 @@ class Consumer(base.Consumer):
         """Nothing: an acknowledgement opens the window."""
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing: the floor knows what was delivered."""
+        """Nothing: the commit offset knows what was delivered."""
 
     # -- positions
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Read on where the group committed, or from the oldest record."""
-        committed = await self._joined_member().committed(self.assignment())
+        committed = {TP(*tp): offset for tp, offset in (await self._committed()).items()}
         for tp in self.assignment():
-            oldest = await self.transport.backend.first_offset(tp)
+            oldest = await self._first_offset(tp)
             await self._intake.start(tp, max(committed.get(tp, FIRST_OFFSET), oldest))
         return committed
+
+    async def _committed(self) -> Mapping[TopicPartition, int]:
+        return await self._joined_member().committed({TopicPartition(*tp) for tp in self.assignment()})
+
+    async def _first_offset(self, tp: TP) -> int:
+        return await self.transport.backend.first_offset(TopicPartition(*tp))
 
     async def _seek(self, partition: TP, offset: int) -> None:
         await self._intake.seek(partition, offset)
@@ -234,11 +241,12 @@ class Consumer(base.Consumer):
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """The offsets after the last records."""
-        return {tp: await self.transport.backend.end_offset(tp) for tp in partitions}
+        end_offset = self.transport.backend.end_offset
+        return {tp: await end_offset(TopicPartition(*tp)) for tp in partitions}
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """The offsets of the oldest records."""
-        return {tp: await self.transport.backend.first_offset(tp) for tp in partitions}
+        return {tp: await self._first_offset(tp) for tp in partitions}
 
     # -- acknowledging and committing
 
@@ -278,12 +286,14 @@ class Consumer(base.Consumer):
         await self.commit()
 
     def _filter_tps_with_pending_acks(self, topics: Collection[TP | str] | None = None) -> Iterator[TP]:
-        return (tp for tp in tuple(self._intake.floors) if topics is None or {tp, tp.topic} & {*topics})
+        return (
+            tp for tp in tuple(self._intake.commit_offsets) if topics is None or {tp, tp.topic} & {*topics}
+        )
 
     def _new_offset(self, tp: TP) -> int | None:
         # Faust's own goes past messages in flight when the first of a run is among them.
         self._acked.pop(tp, None)
-        return self._intake.floors[tp].committable
+        return self._intake.commit_offsets[tp].committable
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         # Faust's own remembers offsets as committed even if they were not.
@@ -299,7 +309,8 @@ class Consumer(base.Consumer):
         return True
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        return await self._joined_member().commit(offsets)
+        stored = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
+        return await self._joined_member().commit(stored)
 
     # -- draining
 
@@ -320,9 +331,9 @@ class Consumer(base.Consumer):
     def _behind(self, ends: Mapping[TP, int]) -> bool:
         if self.should_stop or self.app.should_stop:
             raise ConsumerNotStarted("the app stopped before all was processed: drain it first")
-        floors = self._intake.floors
+        done = self._intake.commit_offsets
         return self.app.rebalancing or any(
-            floors[tp].offset < ends[tp] for tp in ends.keys() & self.assignment()
+            done[tp].offset < ends[tp] for tp in ends.keys() & self.assignment()
         )
 
     def backlog(self) -> Mapping[TP, int]:

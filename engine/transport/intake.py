@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterable
 
 from faust.types import TP
 
-from engine.transport.ack_floor import AckFloor
-from engine.transport.backend import FIRST_OFFSET, Backend, Reader, Record, Wake
+from engine.log_record import FIRST_OFFSET, Record, Wake
+from engine.transport.backend import Backend, Reader
+from engine.transport.commit_offset import CommitOffset
+from model.subjects import TopicPartition
 
 #: Records with their offsets, by partition.
 Records = dict[TP, list[tuple[int, Record]]]
 
 
 class Intake:
-    """Positions, readers and floors of the partitions that are assigned.
+    """Positions, readers and commit offsets of the partitions that are assigned.
 
     :param wake: called when there is something new to read.
     :param on_ack: called after each acknowledgement.
@@ -25,17 +27,17 @@ class Intake:
         self._readers: dict[TP, Reader] = {}
         self.assigned: set[TP] = set()
         self.positions: dict[TP, int] = {}
-        self.floors: defaultdict[TP, AckFloor] = defaultdict(lambda: AckFloor(on_ack))
+        self.commit_offsets: defaultdict[TP, CommitOffset] = defaultdict(lambda: CommitOffset(on_ack))
 
-    async def assign(self, partitions: Iterable[TP]) -> None:
+    async def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Hold these partitions from now on; each is read once it has a position."""
         await self.close()
         self.positions.clear()
-        self.assigned = set(partitions)
+        self.assigned = {TP(*tp) for tp in partitions}
 
     async def start(self, tp: TP, offset: int) -> None:
         """Read from ``offset`` on, with everything before it done."""
-        self.floors[tp].start(offset)
+        self.commit_offsets[tp].start(offset)
         await self.seek(tp, offset)
 
     async def seek(self, tp: TP, offset: int) -> None:
@@ -67,21 +69,21 @@ class Intake:
                 by_topic[tp.topic].append(tp)
         shares: dict[TP, int] = {}
         for topic, tps in by_topic.items():
-            in_flight = {tp: self.floors[tp].in_flight for tp in tps}
+            in_flight = {tp: self.commit_offsets[tp].in_flight for tp in tps}
             room = max(0, window(topic) - sum(in_flight.values()))
             for tp in sorted(tps, key=in_flight.__getitem__)[:room]:
                 shares[tp] = max(1, room // len(tps))
         return shares
 
     async def _open(self, tp: TP) -> Reader:
-        reader = await self._backend.reader(tp, self.positions[tp], self._wake)
+        reader = await self._backend.reader(TopicPartition(*tp), self.positions[tp], self._wake)
         self._readers[tp] = reader
         return reader
 
     def deliver(self, tp: TP, offset: int) -> None:
         """The message goes to the agents."""
         self.positions[tp] = offset + 1
-        self.floors[tp].deliver(offset)
+        self.commit_offsets[tp].deliver(offset)
 
     def end(self, tp: TP) -> int:
         """The offset after the last record known of; 0 before the partition is read."""
@@ -90,7 +92,7 @@ class Intake:
 
     def backlog(self) -> dict[TP, int]:
         """Messages of each partition that are known of and not done."""
-        return {tp: max(0, self.end(tp) - self.floors[tp].offset) for tp in self.assigned}
+        return {tp: max(0, self.end(tp) - self.commit_offsets[tp].offset) for tp in self.assigned}
 
     async def close(self) -> None:
         """Stop reading."""

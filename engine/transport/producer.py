@@ -1,18 +1,22 @@
 """Faust's producer over a backend: a send returns when the message is stored."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faust.exceptions import ProducerSendError
 from faust.transport import base
 from faust.types import TP, RecordMetadata
 from faust.types.core import HeadersArg
 from faust.types.tuples import FutureMessage
-from mode import Seconds, get_logger
+from mode import Seconds
 
-from engine.transport.backend import CREATE_TIME, Headers, Record
+from engine.log_record import Headers, Record
+from engine.transport.backend import CREATE_TIME
+from engine.transport.log_transport import LogTransport
+from model.subjects import TopicPartition
 
 
 def as_headers(headers: HeadersArg) -> Headers:
@@ -20,9 +24,6 @@ def as_headers(headers: HeadersArg) -> Headers:
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     return tuple((name, value) for name, value in pairs)
 
-
-if TYPE_CHECKING:
-    from engine.transport.driver import Transport
 
 #: Seconds that a flush waits.
 FLUSH_TIMEOUT = 0.1
@@ -35,8 +36,8 @@ class Producer(base.Producer):
     its event only when its results are safe, and a full partition slows it down.
     """
 
-    logger = get_logger(__name__)
-    transport: "Transport"
+    logger = logging.getLogger(__name__)
+    transport: LogTransport
 
     def __post_init__(self) -> None:
         self._appends: set[asyncio.Task[int]] = set()
@@ -89,9 +90,9 @@ class Producer(base.Producer):
         tp = await self.transport.place(topic, key, partition)
         seconds = time.time() if timestamp is None else timestamp
         offset = await self._append(tp, Record(key, value, as_headers(headers), seconds))
-        return RecordMetadata(tp.topic, tp.partition, tp, offset, seconds, CREATE_TIME)
+        return RecordMetadata(tp.topic, tp.partition, TP(*tp), offset, seconds, CREATE_TIME)
 
-    async def _append(self, tp: TP, record: Record) -> int:
+    async def _append(self, tp: TopicPartition, record: Record) -> int:
         append = asyncio.create_task(self.transport.backend.append(tp, record))
         self._appends.add(append)
         append.add_done_callback(self._appends.discard)

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from faust.types import TP
 from yarl import URL
 
+from engine.log_record import FIRST_OFFSET, Record
 from engine.nats.settings import settings_of
-from engine.transport.backend import FIRST_OFFSET, Record
-from engine.transport.nats.log import NatsLog
+from engine.transport.nats.backend import NatsBackend
+from model.subjects import TopicPartition
 from tests.integration.nats_worker import PARTITIONS
 
 #: Whether the long form of the fault tests runs.
@@ -75,7 +75,7 @@ class Result:
 class Results:
     """All that came out so far."""
 
-    log: NatsLog
+    log: NatsBackend
     found: list[Result] = field(default_factory=list)
     _readers: list[Any] = field(default_factory=list)
     _positions: list[int] = field(default_factory=lambda: [FIRST_OFFSET] * PARTITIONS)
@@ -84,7 +84,9 @@ class Results:
     async def open(self) -> None:
         """Begin to read."""
         for partition in range(PARTITIONS):
-            self._readers.append(await self.log.reader(TP("result", partition), FIRST_OFFSET, self._wake.set))
+            self._readers.append(
+                await self.log.reader(TopicPartition("result", partition), FIRST_OFFSET, self._wake.set)
+            )
 
     async def close(self) -> None:
         """Read no more."""
@@ -131,7 +133,7 @@ class Site:
 
     def __init__(self, broker: str) -> None:
         self.broker = broker
-        self.log = NatsLog(*settings_of([URL(broker)]))
+        self.log = NatsBackend(*settings_of([URL(broker)]))
         self.results = Results(self.log)
         self.sent: list[bytes] = []
         self._workers: list[Worker] = []
@@ -148,7 +150,9 @@ class Site:
             number = len(self.sent)
             value = b"%d" % number
             self.sent.append(value)
-            await self.log.append(TP("source", number % PARTITIONS), Record(None, value, (), time.time()))
+            await self.log.append(
+                TopicPartition("source", number % PARTITIONS), Record(None, value, (), time.time())
+            )
             await asyncio.sleep(pause)
 
     async def close(self) -> None:

@@ -4,30 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from faust.types import TP
 from yarl import URL
 
+from engine.log_record import Record
+from engine.nats.bucket import Conflict
+from engine.nats.lease import Lease
 from engine.nats.settings import settings_of
-from engine.transport.backend import Record
-from engine.transport.nats.lease import Lease
-from engine.transport.nats.log import NatsLog
+from engine.transport.nats.backend import NatsBackend
 from engine.transport.nats.offsets import Offsets
 from engine.transport.nats.reader import NatsReader
-from engine.transport.nats.table import Conflict
 from model.errors import UsageError
+from model.subjects import TopicPartition
 from tests.nats_server import NatsServer, nats_server
 
 __all__ = ["nats_server"]
 
-DELTAS = TP("deltas", 0)
+DELTAS = TopicPartition("deltas", 0)
 
 
-def _log(server: NatsServer, query: str = "") -> NatsLog:
-    return NatsLog(*settings_of([URL(server.url("log", query))]))
+def _log(server: NatsServer, query: str = "") -> NatsBackend:
+    return NatsBackend(*settings_of([URL(server.url("log", query))]))
 
 
 @pytest.fixture
-async def log(nats_server: NatsServer) -> AsyncIterator[NatsLog]:
+async def log(nats_server: NatsServer) -> AsyncIterator[NatsBackend]:
     """A log with a topic of one partition."""
     log = _log(nats_server)
     await log.start()
@@ -36,7 +36,7 @@ async def log(nats_server: NatsServer) -> AsyncIterator[NatsLog]:
     await log.stop()
 
 
-async def _append(log: NatsLog, *values: bytes) -> list[int]:
+async def _append(log: NatsBackend, *values: bytes) -> list[int]:
     return [await log.append(DELTAS, Record(None, value, (), 0.0)) for value in values]
 
 
@@ -61,7 +61,7 @@ class Reading:
         return found
 
 
-async def test_who_acquired_last_may_commit(log: NatsLog) -> None:
+async def test_who_acquired_last_may_commit(log: NatsBackend) -> None:
     """Commits of the owner before are refused and counted, and it cannot take the partition back."""
     old, new = (Offsets(log.link, log._offsets, log.names, "flows") for _ in range(2))
     assert await old.acquire([DELTAS], "old", 1)
@@ -74,7 +74,7 @@ async def test_who_acquired_last_may_commit(log: NatsLog) -> None:
     assert (old.fenced, new.fenced) == (1, 0)
 
 
-async def test_a_commit_never_goes_back_nor_beyond_the_lease(log: NatsLog) -> None:
+async def test_a_commit_never_goes_back_nor_beyond_the_lease(log: NatsBackend) -> None:
     """A lower offset changes nothing, and without the lease nothing is written."""
     offsets = Offsets(log.link, log._offsets, log.names, "flows")
     await offsets.acquire([DELTAS], "me", 1)
@@ -84,7 +84,7 @@ async def test_a_commit_never_goes_back_nor_beyond_the_lease(log: NatsLog) -> No
     assert await offsets.committed([DELTAS]) == {DELTAS: 5}
 
 
-async def test_an_own_commit_without_an_answer_is_no_conflict(log: NatsLog) -> None:
+async def test_an_own_commit_without_an_answer_is_no_conflict(log: NatsBackend) -> None:
     """After a commit whose acknowledgement got lost, the next one goes through."""
     offsets = Offsets(log.link, log._offsets, log.names, "flows")
     await offsets.acquire([DELTAS], "me", 1)
@@ -95,7 +95,7 @@ async def test_an_own_commit_without_an_answer_is_no_conflict(log: NatsLog) -> N
     assert await offsets.committed([DELTAS]) == {DELTAS: 6}
 
 
-async def test_a_bucket_refuses_a_revision_that_is_behind(log: NatsLog) -> None:
+async def test_a_bucket_refuses_a_revision_that_is_behind(log: NatsBackend) -> None:
     """Two who write the same revision: the second is told."""
     revision = await log._meta.update("key", b"1", 0)
     await log._meta.update("key", b"2", revision)
@@ -108,7 +108,7 @@ async def test_a_bucket_refuses_a_revision_that_is_behind(log: NatsLog) -> None:
     assert await log._meta.get("key") is None
 
 
-async def test_only_what_all_groups_committed_is_trimmed(log: NatsLog) -> None:
+async def test_only_what_all_groups_committed_is_trimmed(log: NatsBackend) -> None:
     """A record stays until the slowest group that reads its topic has committed it."""
     members = [await log.join(group, ["deltas"], lambda: None) for group in ("flows", "archive")]
     for member in members:
@@ -130,7 +130,7 @@ async def test_only_what_all_groups_committed_is_trimmed(log: NatsLog) -> None:
         await member.leave()
 
 
-async def test_a_stream_that_went_back_is_read_from_its_beginning(log: NatsLog) -> None:
+async def test_a_stream_that_went_back_is_read_from_its_beginning(log: NatsBackend) -> None:
     """After a loss of what was read and committed, new records are read, not skipped, and it is counted."""
     member = await log.join("flows", ["deltas"], lambda: None)
     await member.take()
@@ -167,7 +167,7 @@ async def test_records_that_expired_unread_are_counted(nats_server: NatsServer) 
     await log.stop()
 
 
-async def test_a_reader_without_a_lease_reads_nothing(log: NatsLog) -> None:
+async def test_a_reader_without_a_lease_reads_nothing(log: NatsBackend) -> None:
     """From the end of the lease on, records that are here already are not handed out."""
     member = await log.join("flows", ["deltas"], lambda: None)
     await member.take()
@@ -181,7 +181,7 @@ async def test_a_reader_without_a_lease_reads_nothing(log: NatsLog) -> None:
     await member.leave()
 
 
-async def test_different_settings_for_one_log_are_refused(log: NatsLog, nats_server: NatsServer) -> None:
+async def test_different_settings_for_one_log_are_refused(log: NatsBackend, nats_server: NatsServer) -> None:
     """An app that wants other limits or another lease than those who came first is told so."""
     member = await log.join("flows", ["deltas"], lambda: None)
     other = _log(nats_server, "max_bytes=1000&lease_seconds=9")

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 
-from faust.types import TP
-
-from engine.transport.backend import Assignment, Wake
+from engine.log_record import Wake
+from engine.transport.backend import Assignment
+from model.subjects import TopicPartition
 
 
 class MemoryGroup:
@@ -15,11 +15,13 @@ class MemoryGroup:
     :param on_commit: called with the partitions of each commit.
     """
 
-    def __init__(self, partitions: Callable[[str], int], on_commit: Callable[[Collection[TP]], None]) -> None:
+    def __init__(
+        self, partitions: Callable[[str], int], on_commit: Callable[[Collection[TopicPartition]], None]
+    ) -> None:
         self._partitions = partitions
         self._on_commit = on_commit
         self.topics: set[str] = set()
-        self.committed: dict[TP, int] = {}
+        self.committed: dict[TopicPartition, int] = {}
         self.generation = 0
         self._members: list[MemoryMember] = []
         self._news = asyncio.Event()
@@ -56,16 +58,16 @@ class MemoryGroup:
         """Whether no member reads by an assignment older than this one."""
         return all(member.gave_up >= generation for member in self._members)
 
-    def partitions_of(self, member: "MemoryMember") -> frozenset[TP]:
+    def partitions_of(self, member: "MemoryMember") -> frozenset[TopicPartition]:
         """The member's share: the partitions of each topic are dealt out to its readers in turn."""
         mine = set()
         for topic in member.topics:
             readers = [other for other in self._members if topic in other.topics]
             first = readers.index(member)
-            mine |= {TP(topic, p) for p in range(first, self._partitions(topic), len(readers))}
+            mine |= {TopicPartition(topic, p) for p in range(first, self._partitions(topic), len(readers))}
         return frozenset(mine)
 
-    def commit(self, offsets: Mapping[TP, int]) -> None:
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Store offsets; they never go back."""
         for tp, offset in offsets.items():
             self.committed[tp] = max(offset, self.committed.get(tp, 0))
@@ -113,11 +115,11 @@ class MemoryMember:
             self.topics = set(topics)
             self._group.rebalance()
 
-    async def committed(self, partitions: Collection[TP]) -> Mapping[TP, int]:
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The offsets the group committed."""
         return {tp: self._group.committed[tp] for tp in partitions if tp in self._group.committed}
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Store offsets; false if a partition is held by another member now."""
         if not self._held.partitions.issuperset(offsets):
             return False

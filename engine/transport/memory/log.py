@@ -6,10 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from faust.types import TP
-
-from engine.transport.backend import FIRST_OFFSET, Record, RecordTooLarge, Wake
+from engine.log_record import FIRST_OFFSET, Record, RecordTooLarge, Wake
 from engine.transport.memory.group import MemoryGroup, MemoryMember
+from model.subjects import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,22 +171,22 @@ class MemoryLog:
         """How many partitions the topic has."""
         return len(self._topics[topic]) if topic in self._topics else None
 
-    async def append(self, tp: TP, record: Record) -> int:
+    async def append(self, tp: TopicPartition, record: Record) -> int:
         """Append; waits while the partition is full.
 
         :raises RecordTooLarge: if waiting would never end.
         """
         return await self._at(tp).append(record)
 
-    async def reader(self, tp: TP, offset: int, wake: Wake) -> MemoryReader:
+    async def reader(self, tp: TopicPartition, offset: int, wake: Wake) -> MemoryReader:
         """Read a partition; any offset may be asked for."""
         return MemoryReader(self._at(tp), wake)
 
-    async def first_offset(self, tp: TP) -> int:
+    async def first_offset(self, tp: TopicPartition) -> int:
         """The offset of the oldest record held, or the end if none is."""
         return self._at(tp).first
 
-    async def end_offset(self, tp: TP) -> int:
+    async def end_offset(self, tp: TopicPartition) -> int:
         """The offset that the next record gets."""
         return self._at(tp).end
 
@@ -197,22 +196,22 @@ class MemoryLog:
             self._groups[group] = MemoryGroup(lambda topic: len(self._topics[topic]), self._trim)
         return MemoryMember(self._groups[group], topics, urge)
 
-    def statistics(self) -> dict[TP, PartitionStatistics]:
+    def statistics(self) -> dict[TopicPartition, PartitionStatistics]:
         """How full each partition is."""
         return {
-            TP(topic, index): partition.statistics()
+            TopicPartition(topic, index): partition.statistics()
             for topic, partitions in self._topics.items()
             for index, partition in enumerate(partitions)
         }
 
-    def _at(self, tp: TP) -> MemoryPartition:
+    def _at(self, tp: TopicPartition) -> MemoryPartition:
         return self._topics[tp.topic][tp.partition]
 
     def _urge(self, topic: str) -> None:
         for group in self._groups.values():
             group.urge(topic)
 
-    def _trim(self, partitions: Collection[TP]) -> None:
+    def _trim(self, partitions: Collection[TopicPartition]) -> None:
         for tp in partitions:
             groups = [group for group in self._groups.values() if tp.topic in group.topics]
             self._at(tp).trim(min(group.committed.get(tp, FIRST_OFFSET) for group in groups))

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from faust.types import TP
 from yarl import URL
 
 from engine.transport.driver import Transport
 from engine.transport.memory.log import Limits, MemoryLog, PartitionStatistics
 from model.errors import UsageError
+from model.subjects import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class MemoryStatistics:
     highest_fill: float
     waits: int
     waiting: int
-    partitions: Mapping[TP, PartitionStatistics]
+    partitions: Mapping[TopicPartition, PartitionStatistics]
 
 
 def limits_of(url: URL) -> Limits:

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from engine.transport.backend import Wake
+from engine.log_record import Wake
 
 #: Seconds that a request for messages waits at the server, alone and when others queue for their turn.
 LONG, SHORT = 20.0, 0.5

@@ -8,26 +8,27 @@ lost its lease, which it notices earlier than anybody else.
 """
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import msgspec
-from faust.types import TP
-from mode import get_logger
 from nats.aio.msg import Msg
 
+from engine.log_record import Wake
+from engine.nats.bucket import Bucket, Conflict
+from engine.nats.lease import Lease
 from engine.nats.link import NO_STREAM, Link, Refused, Unanswered
-from engine.nats.names import LEADER, MEMBER, Names
-from engine.transport.backend import Assignment, MembershipLost, Wake
-from engine.transport.nats.lease import Lease, Tenure
+from engine.transport.backend import Assignment, MembershipLost
 from engine.transport.nats.offsets import Offsets
 from engine.transport.nats.roster import Membership, Roster
-from engine.transport.nats.table import Conflict, Table
+from engine.transport.nats.tenure import Tenure
 from model.errors import TailraceError
+from model.subjects import LEADER, MEMBER, LogNames, TopicPartition
 from model.tasks import end, happens
 
-logger = get_logger(__name__)
+log = logging.getLogger(__name__)
 
 #: Renewals of a lease within its time, and looks at the group.
 RENEWALS, LOOKS = 5, 10
@@ -51,18 +52,18 @@ class NatsMember:
     def __init__(
         self,
         link: Link,
-        names: Names,
+        names: LogNames,
         group: str,
         topics: Collection[str],
         *,
-        leases: Table,
-        meta: Table,
+        leases: Bucket,
+        meta: Bucket,
         offsets: Offsets,
         lease: Lease,
         count: Callable[[str], Awaitable[int]],
-        bounds: Callable[[TP], Awaitable[tuple[int, int]]],
+        bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
         urge: Wake,
-        on_commit: Callable[[Collection[TP]], None],
+        on_commit: Callable[[Collection[TopicPartition]], None],
     ) -> None:
         self._link = link
         self._names = names
@@ -121,7 +122,7 @@ class NatsMember:
         await self._leases.put(MEMBER + self._id, value)
         if self.lease.renewed(sent_at):
             return
-        logger.warning("the lease of this worker in %s lapsed before it was renewed", self._group)
+        log.warning("the lease of this worker in %s lapsed before it was renewed", self._group)
 
     async def _attempt(self, step: Awaitable[object]) -> bool:
         """Whether the step succeeded; what fails now is tried again at the next round."""
@@ -224,7 +225,7 @@ class NatsMember:
                 await self._take()
         finally:
             self._waiting_for_peers = False
-        logger.info("%s reads %d partitions", self._group, len(self._held.partitions))
+        log.info("%s reads %d partitions", self._group, len(self._held.partitions))
         return self._held
 
     async def _take(self) -> None:
@@ -256,7 +257,7 @@ class NatsMember:
         self.lease.end()
         if old:
             self.lapses += 1
-            logger.warning("the lease of this worker in %s lapsed: it enters again", self._group)
+            log.warning("the lease of this worker in %s lapsed: it enters again", self._group)
             await self._attempt(self._leases.drop(MEMBER + old))
         while not await self._attempt(self._say_alive()):
             if self._lost:
@@ -283,7 +284,7 @@ class NatsMember:
                 await self._attempt(self._say_alive())
                 await self._tell_group()
 
-    async def committed(self, partitions: Collection[TP]) -> Mapping[TP, int]:
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The offsets the group committed; of a partition that lost what was committed, its oldest record."""
         committed = await self._offsets.committed(partitions)
         for tp, offset in committed.items():
@@ -291,7 +292,7 @@ class NatsMember:
             committed[tp] = offset if offset <= end else first
         return committed
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Store offsets; false if the lease lapsed or another member may commit them now."""
         if not await self._offsets.commit(offsets, self._may_commit):
             return False

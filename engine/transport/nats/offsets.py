@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 
 import msgspec
-from faust.types import TP
 
+from engine.nats.bucket import Bucket, Conflict, Entry
 from engine.nats.link import PAUSE, Link, Unanswered
-from engine.nats.names import Names
-from engine.transport.nats.table import Conflict, Entry, Table
+from model.subjects import LogNames, TopicPartition
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -23,7 +22,7 @@ def _read(entry: Entry) -> Commit:
     return msgspec.json.decode(entry.value, type=Commit)
 
 
-async def slowest(table: Table, names: Names, tp: TP) -> int | None:
+async def slowest(table: Bucket, names: LogNames, tp: TopicPartition) -> int | None:
     """The least offset that any group committed of the partition; None if a group committed nothing yet."""
     entries = await table.entries(names.offsets_of_all(tp))
     offsets = [_read(entry).offset for entry in entries.values()]
@@ -34,31 +33,31 @@ async def slowest(table: Table, names: Names, tp: TP) -> int | None:
 class Offsets:
     """The committed offsets of one group, as one member sees them."""
 
-    def __init__(self, link: Link, table: Table, names: Names, group: str) -> None:
+    def __init__(self, link: Link, table: Bucket, names: LogNames, group: str) -> None:
         self._link = link
         self._table = table
         self._names = names
         self._group = group
-        self._mine: dict[TP, tuple[Commit, int]] = {}
+        self._mine: dict[TopicPartition, tuple[Commit, int]] = {}
         self.fenced = 0
 
-    async def committed(self, partitions: Collection[TP]) -> dict[TP, int]:
+    async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets stored; waits for the server."""
-        offsets: dict[TP, int] = {}
+        offsets: dict[TopicPartition, int] = {}
         for tp in partitions:
             entry = await self._get(tp)
             if entry and (offset := _read(entry).offset) is not None:
                 offsets[tp] = offset
         return offsets
 
-    async def _get(self, tp: TP) -> Entry | None:
+    async def _get(self, tp: TopicPartition) -> Entry | None:
         while True:
             try:
                 return await self._table.get(self._names.offset(tp, self._group))
             except Unanswered:
                 await self._link.pause()
 
-    async def acquire(self, partitions: Collection[TP], owner: str, generation: int) -> bool:
+    async def acquire(self, partitions: Collection[TopicPartition], owner: str, generation: int) -> bool:
         """Become the one who may commit these: from now on, commits of all others are refused.
 
         :returns: whether that is so: not if a later generation has begun.
@@ -67,7 +66,7 @@ class Offsets:
         acquired = await asyncio.gather(*(self._acquire(tp, owner, generation) for tp in partitions))
         return all(acquired)
 
-    async def _acquire(self, tp: TP, owner: str, generation: int) -> bool:
+    async def _acquire(self, tp: TopicPartition, owner: str, generation: int) -> bool:
         while True:
             entry = await self._get(tp)
             found = _read(entry) if entry else None
@@ -83,12 +82,12 @@ class Offsets:
             else:
                 return True
 
-    async def _write(self, tp: TP, commit: Commit, revision: int) -> int:
+    async def _write(self, tp: TopicPartition, commit: Commit, revision: int) -> int:
         return await self._table.update(
             self._names.offset(tp, self._group), msgspec.json.encode(commit), revision
         )
 
-    async def commit(self, offsets: Mapping[TP, int], may: Callable[[], bool]) -> bool:
+    async def commit(self, offsets: Mapping[TopicPartition, int], may: Callable[[], bool]) -> bool:
         """Store offsets, which never go back; tries as long as ``may`` says so.
 
         :returns: whether all are stored.
@@ -100,7 +99,7 @@ class Offsets:
         self.fenced += stored.count(False)
         return all(stored)
 
-    async def _commit(self, tp: TP, offset: int, may: Callable[[], bool]) -> bool:
+    async def _commit(self, tp: TopicPartition, offset: int, may: Callable[[], bool]) -> bool:
         while may() and tp in self._mine:
             last, revision = self._mine[tp]
             commit = Commit(max(offset, last.offset or 0), last.owner, last.generation)
@@ -115,7 +114,7 @@ class Offsets:
                 return True
         return False
 
-    async def _still_mine(self, tp: TP, last: Commit) -> bool:
+    async def _still_mine(self, tp: TopicPartition, last: Commit) -> bool:
         """After a conflict: whether it was with an own commit, whose acknowledgement got lost."""
         try:
             entry = await self._table.get(self._names.offset(tp, self._group))

@@ -2,23 +2,23 @@
 
 import asyncio
 import json
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from mode import get_logger
 from nats.aio.msg import Msg
 
+from engine.log_record import FIRST_OFFSET, Record, Wake
 from engine.nats.link import Link, Listening, Refused
-from engine.nats.names import API
-from engine.transport.backend import FIRST_OFFSET, Record, Wake
+from engine.nats.record_message import from_message
 from engine.transport.nats.budget import Budget
-from engine.transport.nats.record import from_message
+from model.subjects import API
 from model.tasks import end, happens
 
-logger = get_logger(__name__)
+log = logging.getLogger(__name__)
 
 #: Seconds between signs of life of a request that waits, and how long no sign at all means that it is lost.
 HEARTBEAT, SILENCE = 1.0, 3.0
@@ -156,7 +156,7 @@ class NatsReader:
             )
         except Refused as error:
             self._link.note(error)
-            logger.error("%s cannot be read: %s", self._stream, error)  # noqa: TRY400  # the sentence says all
+            log.error("%s cannot be read: %s", self._stream, error)  # noqa: TRY400  # the sentence says all
             await self._link.pause()
             self._broken = True
             return
@@ -172,7 +172,7 @@ class NatsReader:
         end = int(state["last_seq"]) + 1
         if self._received and self._next > end:
             self._counts.rewound += 1
-            logger.error("%s lost records: it ends at %d instead of %d", self._stream, end, self._next)
+            log.error("%s lost records: it ends at %d instead of %d", self._stream, end, self._next)
             self._next, self._end = max(FIRST_OFFSET, int(state["first_seq"])), end
 
     async def _ask(self) -> None:

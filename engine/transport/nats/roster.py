@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 import msgspec
-from faust.types import TP
+
+from model.subjects import TopicPartition
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -30,9 +31,11 @@ class Roster(msgspec.Struct, frozen=True):
         """Whether the member is in it."""
         return member in self.members
 
-    def partitions_of(self, member: str) -> frozenset[TP]:
+    def partitions_of(self, member: str) -> frozenset[TopicPartition]:
         """What the member reads."""
-        return frozenset(TP(topic, partition) for topic, partition in self.members[member].partitions)
+        return frozenset(
+            TopicPartition(topic, partition) for topic, partition in self.members[member].partitions
+        )
 
     def fits(self, members: Mapping[str, Membership]) -> bool:
         """Whether these are its members, with the same topics."""

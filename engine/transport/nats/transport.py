@@ -13,7 +13,7 @@ from yarl import URL
 from engine.nats.connection import DEFAULT_PORT
 from engine.nats.settings import settings_of
 from engine.transport.driver import Transport
-from engine.transport.nats.log import NatsLog
+from engine.transport.nats.backend import NatsBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ class NatsTransport(Transport):
     """Carries the messages of an app over NATS."""
 
     default_port: ClassVar[int] = DEFAULT_PORT
-    backend: NatsLog
+    backend: NatsBackend
 
-    def open_backend(self, url: URL) -> NatsLog:
+    def open_backend(self, url: URL) -> NatsBackend:
         """The log of the URL.
 
         :raises UsageError: if the query has an unknown key or a wrong value.
         """
         settings, connection = settings_of(self.url)
-        return NatsLog(settings, connection)
+        return NatsBackend(settings, connection)
 
     @property
     def default_partitions(self) -> int:

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Collection
 
-from faust.types import TP
-
+from engine.nats.bucket import Bucket
 from engine.nats.link import Link
-from engine.nats.names import Names
 from engine.transport.nats.offsets import slowest
-from engine.transport.nats.table import Table
 from model.errors import TailraceError
+from model.subjects import LogNames, TopicPartition
 from model.tasks import end, happens
 
 #: Seconds between two trims while nobody waits.
@@ -19,11 +17,11 @@ TRIM_PAUSE = 0.5
 class Trimmer:
     """Trims partitions after their commits."""
 
-    def __init__(self, link: Link, table: Table, names: Names) -> None:
+    def __init__(self, link: Link, table: Bucket, names: LogNames) -> None:
         self._link = link
         self._table = table
         self._names = names
-        self._committed: set[TP] = set()
+        self._committed: set[TopicPartition] = set()
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
         self._wanted: set[str] = set()
@@ -35,7 +33,7 @@ class Trimmer:
         if self._committed:
             self._hurry.set()
 
-    def committed(self, partitions: Collection[TP]) -> None:
+    def committed(self, partitions: Collection[TopicPartition]) -> None:
         """These have a new commit."""
         self._committed |= set(partitions)
         self._work.set()
@@ -55,7 +53,7 @@ class Trimmer:
                     self._link.note(error)
             await happens(self._hurry, TRIM_PAUSE)
 
-    async def _trim(self, tp: TP) -> None:
+    async def _trim(self, tp: TopicPartition) -> None:
         stream = self._names.stream(tp)
         self._wanted.discard(stream)
         offset = await slowest(self._table, self._names, tp)

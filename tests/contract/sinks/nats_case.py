@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.commands.observe_filter import FlowFilter
+from engine.commands.observe.filter import FlowFilter
 from engine.nats.address import connection_of
 from engine.nats.connection import connect
-from engine.nats.observe import Wish, observe
+from engine.nats.row_reader import RowRequest, show_rows
 from engine.nats.sink import NatsConfig, NatsSink
 from engine.nats.stream_reader import StreamReader
 from model import subjects
@@ -32,8 +32,8 @@ class _Written(NatsSink):
         rows: list[Flow] = []
         public = subjects.PUBLIC_WORKLOADS if self.stage == "workloads" else subjects.PUBLIC_FLOWS
         if await self._published(public.stream):
-            wish = Wish(FlowFilter(), 1_000_000, public=public)
-            await observe(connection_of(self._url), wish, rows.extend, lambda _: None)
+            request = RowRequest(FlowFilter().matcher(), 1_000_000, public=public)
+            await show_rows(connection_of(self._url), request, rows.extend, lambda _: None)
         self._path.write_text("".join(json.dumps(flow.row, ensure_ascii=True) + "\n" for flow in rows))
 
     async def _published(self, stream: str) -> bool:

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
-from faust.types import TP, EventT, RecordMetadata, StreamT, TopicT
+from faust.types import EventT, RecordMetadata, StreamT, TopicT
 
 from engine.transport.consumer import Consumer
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
+from model.subjects import TopicPartition
 from tests.contract.transport.cases import TransportCase
 
 #: What an agent does with an event.
@@ -117,5 +118,5 @@ async def send(topic: TopicT, *values: bytes, partition: int | None = None) -> l
 
 async def committed(app: EmbeddedApp, topic: str, partition: int = 0) -> int | None:
     """The offset that the group of the app committed."""
-    tp = TP(topic, partition)
+    tp = TopicPartition(topic, partition)
     return (await consumer_of(app)._joined_member().committed([tp])).get(tp)

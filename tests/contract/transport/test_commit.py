@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from faust.types import TP, EventT
 
-from engine.transport.backend import FIRST_OFFSET
+from engine.log_record import FIRST_OFFSET
 from tests.contract.transport.site import Site, committed, consumer_of, send, transport_of
 
 

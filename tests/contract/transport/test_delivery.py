@@ -4,7 +4,7 @@ import asyncio
 
 from faust.types import EventT
 
-from engine.transport.backend import FIRST_OFFSET
+from engine.log_record import FIRST_OFFSET
 from tests.contract.transport.site import Site, send, transport_of
 
 

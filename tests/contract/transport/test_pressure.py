@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from faust.types import TP, EventT
 
-from engine.transport.backend import RecordTooLarge
+from engine.log_record import RecordTooLarge
 from tests.contract.transport.site import Site, Work, consumer_of, send, transport_of
 
 

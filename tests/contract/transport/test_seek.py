@@ -4,7 +4,7 @@ import asyncio
 
 from faust.types import TP, EventT
 
-from engine.transport.backend import FIRST_OFFSET
+from engine.log_record import FIRST_OFFSET
 from tests.contract.transport.site import Site, committed, consumer_of, send, transport_of
 
 DELTAS = TP("deltas", 0)

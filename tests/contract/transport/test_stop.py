@@ -8,7 +8,7 @@ import pytest
 from faust.exceptions import ConsumerNotStarted, ProducerSendError
 from faust.types import EventT
 
-from engine.transport.backend import FIRST_OFFSET
+from engine.log_record import FIRST_OFFSET
 from tests.contract.transport.site import Site, committed, consumer_of, send, transport_of
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from engine.commands.nats_url import add_nats_option, nats_url
-from engine.commands.node_table import nodes_json, nodes_table
-from engine.commands.observe import EVIDENCE
-from engine.commands.observe_filter import FlowFilter, network
-from engine.commands.observe_table import FlowJson, FlowTable
+from engine.commands.observe.command import EVIDENCE
+from engine.commands.observe.filter import FlowFilter, network
+from engine.commands.observe.nodes import nodes_json, nodes_table
+from engine.commands.observe.table import FlowJson, FlowTable
 from engine.config import BusConfig, Config
 from engine.nats.address import connection_of
 from engine.nats.flow_rows import flow_parts

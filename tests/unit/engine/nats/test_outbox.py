@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.log_record import RecordTooLarge
 from engine.nats.outbox import Outbox
 from engine.nats.spool import Spool
-from engine.transport.backend import RecordTooLarge
 from model.errors import UsageError
 from model.ledger import Stage
 from model.outgoing import Outgoing

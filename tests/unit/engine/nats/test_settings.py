@@ -4,14 +4,13 @@ from pathlib import Path
 
 import faust
 import pytest
-from faust.types import TP
 from yarl import URL
 
 from engine.nats.connection import NatsConnection
-from engine.nats.names import Names
 from engine.nats.settings import LogSettings, settings_of
 from engine.transport.nats.transport import NatsTransport
 from model.errors import UsageError
+from model.subjects import LogNames, TopicPartition
 
 
 def test_any_faust_app_finds_the_transport_by_its_scheme(tmp_path: Path) -> None:
@@ -68,10 +67,10 @@ def test_secrets_are_in_no_repr() -> None:
 
 def test_names_of_different_things_differ() -> None:
     """Whatever a topic is called, its stream and subject are names that NATS takes, and nobody else's."""
-    tps = [TP(topic, 0) for topic in ("a", "a.b", "a_b", "a b", "a>", "ä", "*")]
-    for make in (Names("log").stream, Names("log").subject, Names("log_a").stream):
+    tps = [TopicPartition(topic, 0) for topic in ("a", "a.b", "a_b", "a b", "a>", "ä", "*")]
+    for make in (LogNames("log").stream, LogNames("log").subject, LogNames("log_a").stream):
         names = [make(tp) for tp in tps]
         assert len(set(names)) == len(tps)
         assert all(name.isascii() and not set(name) & set(" *>") for name in names)
-    assert Names("log").stream(TP("a.b", 3)) == "log_a=2Eb_3"
-    assert Names("log").subject(TP("deltas", 3)) == "log.log.deltas.3"
+    assert LogNames("log").stream(TopicPartition("a.b", 3)) == "log_a=2Eb_3"
+    assert LogNames("log").subject(TopicPartition("deltas", 3)) == "log.log.deltas.3"

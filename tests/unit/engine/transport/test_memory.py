@@ -5,16 +5,16 @@ from pathlib import Path
 
 import faust
 import pytest
-from faust.types import TP
 from yarl import URL
 
-from engine.transport.backend import Record
+from engine.log_record import Record
 from engine.transport.embedded import embedded_app
 from engine.transport.memory.log import Limits, MemoryLog
 from engine.transport.memory.transport import MemoryTransport, limits_of
 from model.errors import UsageError
+from model.subjects import TopicPartition
 
-DELTAS = TP("deltas", 0)
+DELTAS = TopicPartition("deltas", 0)
 
 
 def _record(value: bytes) -> Record:
@@ -132,5 +132,5 @@ async def test_a_rebalance_waits_until_every_member_gave_up() -> None:
     await old.changed()
     assert not taking.done()
     shares = await asyncio.gather(old.take(), taking)
-    assert [share.partitions for share in shares] == [{DELTAS}, {TP("deltas", 1)}]
+    assert [share.partitions for share in shares] == [{DELTAS}, {TopicPartition("deltas", 1)}]
     assert shares[0].generation == shares[1].generation == 2

@@ -1,10 +1,10 @@
 """Who reads what: every partition has one reader, whoever comes and goes."""
 
-from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.transport.nats.roster import Membership, Roster
+from model.subjects import TopicPartition
 
 TOPICS = ("deltas", "flows", "nat")
 
@@ -23,7 +23,7 @@ def test_each_partition_has_one_reader_and_shares_are_even(
     assert roster.fits(members)
     dealt = [tp for name in members for tp in roster.partitions_of(name)]
     read = {topic for topics in wanted.values() for topic in topics}
-    assert sorted(dealt) == sorted(TP(topic, p) for topic in read for p in range(counts[topic]))
+    assert sorted(dealt) == sorted(TopicPartition(topic, p) for topic in read for p in range(counts[topic]))
     for topic in read:
         shares = [
             sum(tp.topic == topic for tp in roster.partitions_of(name))

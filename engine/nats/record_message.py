@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from engine.transport.backend import Headers, Record
+from engine.log_record import Headers, Record
 
 MESSAGE_ID = "Nats-Msg-Id"
 _KEY = "Tailrace-Key"

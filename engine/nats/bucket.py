@@ -31,7 +31,7 @@ class Entry:
     revision: int
 
 
-class Table:
+class Bucket:
     """A bucket. All reads are answered by the leader of its stream, so none is stale.
 
     :param ttl: seconds after which a key that was not written again is gone; 0 for never.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from nats.nuid import NUID
 
+from engine.log_record import Record, RecordTooLarge
 from engine.nats.link import FULL, TOO_LARGE, Link, Refused, Unanswered
-from engine.transport.backend import Record, RecordTooLarge
-from engine.transport.nats.record import size_of, to_message
+from engine.nats.record_message import size_of, to_message
 from model.errors import TailraceError
 from model.tasks import happens
 

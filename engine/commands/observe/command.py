@@ -12,7 +12,7 @@ from engine.config import Config
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.commands.observe_filter import FlowFilter, Network
+    from engine.commands.observe.filter import FlowFilter, Network
     from engine.nats.connection import NatsConnection
 
 #: The names of ``model.kinds.flow.FlowEvidence``, which would load numpy for the command line alone.
@@ -65,7 +65,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """0, also when a signal or a reader that left ends it."""
-    from engine.commands.observe_filter import FlowFilter
+    from engine.commands.observe.filter import FlowFilter
     from engine.nats.address import connection_of
 
     connection = connection_of(nats_url(config, options))
@@ -98,21 +98,21 @@ def _check(options: argparse.Namespace) -> None:
 async def _flows(
     connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
 ) -> None:
-    from engine.commands.observe_table import FlowJson, FlowTable
-    from engine.nats.observe import Wish, observe
+    from engine.commands.observe.table import FlowJson, FlowTable
+    from engine.nats.row_reader import RowRequest, show_rows
     from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
     public = PUBLIC_WORKLOADS if options.workloads else PUBLIC_FLOWS
     text = FlowJson(public) if options.output == "json" else FlowTable(width, public)
-    wish = Wish(match, options.last, options.follow, public)
-    await observe(connection, wish, lambda flows: output.print(text.lines(flows)), _tell)
+    request = RowRequest(match.matcher(), options.last, options.follow, public)
+    await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _tell)
 
 
 async def _nodes(
     connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
 ) -> None:
-    from engine.commands.node_table import nodes_json, nodes_table
+    from engine.commands.observe.nodes import nodes_json, nodes_table
     from engine.nats.heartbeats import last_heartbeats
 
     nodes = await last_heartbeats(connection, match.nodes)
@@ -137,7 +137,7 @@ def _count(text: str) -> int:
 
 
 def _network(text: str) -> "Network":
-    from engine.commands.observe_filter import network
+    from engine.commands.observe.filter import network
 
     try:
         return network(text)

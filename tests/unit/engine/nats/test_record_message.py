@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.transport.backend import Record
+from engine.log_record import Record
+from engine.nats.record_message import MESSAGE_ID, from_message, to_message
 from engine.transport.nats.reader import _position
-from engine.transport.nats.record import MESSAGE_ID, from_message, to_message
 
 RECORDS = st.builds(
     Record,

@@ -10,7 +10,6 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from engine.commands.observe_filter import FlowFilter
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.stream_reader import StreamReader, Unanswered, pause
 from model.errors import TailraceError
@@ -24,11 +23,14 @@ LONGER: Final = 4
 #: Bytes of messages that wait while nothing keeps them.
 _WAITING_BYTES: Final = 64 << 20
 
+#: Whether a row is wanted.
+Match = Callable[[Flow], bool]
+
 #: Called with the flows of one message, at least one.
 Show = Callable[[Iterable[Flow]], None]
 
 #: Called with one line for whoever watches.
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 #: What publishes them.
@@ -39,61 +41,61 @@ _STARTS: Final = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class RowRequest:
     """What to show: the ``last`` newest rows that match, then those that come if ``follow``.
 
     :param public: flows or workloads.
     """
 
-    match: FlowFilter
+    match: Match
     last: int = 20
     follow: bool = False
     public: Public = PUBLIC_FLOWS
 
 
-async def observe(connection: NatsConnection, wish: Wish, show: Show, tell: Tell) -> None:
+async def show_rows(connection: NatsConnection, request: RowRequest, show: Show, warn: Warn) -> None:
     """Shows flows; with ``follow`` without end.
 
     :raises ConnectionRefused: if the server is not there or refuses this client.
     :raises TailraceError: if nothing was ever published, or the server does not answer.
     """
-    client = await connect(connection, name="tailrace observe", on_error=_slow(wish.public.rows, tell))
+    client = await connect(connection, name="tailrace observe", on_error=_slow(request.public.rows, warn))
     try:
-        reader = FlowReader(client, wish.public, wish.match, tell)
-        end = await reader.newest(wish.last, show)
-        if end is None and not wish.follow:
+        reader = RowReader(client, request.public, request.match, warn)
+        end = await reader.newest(request.last, show)
+        if end is None and not request.follow:
             raise TailraceError(
-                f"no {wish.public.rows} were published on this server",
-                f"start {_STARTS[wish.public]} (there is no stream {wish.public.stream})",
+                f"no {request.public.rows} were published on this server",
+                f"start {_STARTS[request.public]} (there is no stream {request.public.stream})",
             )
-        if wish.follow and end is None:
-            tell(f"nothing keeps {wish.public.rows} on this server yet: waiting for those that come")
+        if request.follow and end is None:
+            warn(f"nothing keeps {request.public.rows} on this server yet: waiting for those that come")
             await reader.listen(show)
-        elif wish.follow and end is not None:
+        elif request.follow and end is not None:
             await reader.follow(end + 1, show)
     finally:
         with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
             await client.close()
 
 
-def _slow(rows: str, tell: Tell) -> Callable[[Exception], None]:
+def _slow(rows: str, warn: Warn) -> Callable[[Exception], None]:
     def complain(error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
-            tell(f"{rows} come faster than they are shown: some were left out")
+            warn(f"{rows} come faster than they are shown: some were left out")
 
     return complain
 
 
-class FlowReader:
+class RowReader:
     """Rows that match, from the stream or as they are published."""
 
-    def __init__(self, client: Client, public: Public, match: FlowFilter, tell: Tell) -> None:
+    def __init__(self, client: Client, public: Public, match: Match, warn: Warn) -> None:
         self._client = client
         self._public = public
         self._subject = f"{public.subject}.>"
-        self._wanted = match.matcher()
+        self._match = match
         self._reader = StreamReader(client, public.stream)
-        self._tell = tell
+        self._warn = warn
         self._unreadable = False
 
     async def newest(self, count: int, show: Show) -> int | None:
@@ -115,26 +117,26 @@ class FlowReader:
         if found:
             show(found)
         elif count:
-            self._tell(f"no {self._public.kind} that is kept matches")
+            self._warn(f"no {self._public.kind} that is kept matches")
         return bounds.last
 
     async def follow(self, first: int, show: Show) -> None:
         """Shows what is in the stream from sequence ``first`` on, and all that comes; outlives the server."""
-        told = False
+        warned = False
         while True:
             try:
-                if told and (bounds := await self._reader.bounds()):
+                if warned and (bounds := await self._reader.bounds()):
                     first = min(first, bounds.last + 1)  # the stream may have been made anew
                 async with self._reader.cursor(self._subject, first) as cursor:
-                    told = False
+                    warned = False
                     while True:
                         message = await cursor.next()
                         first = message.metadata.sequence.stream + 1
                         self._show(message, show)
             except Unanswered as error:
-                if not told:
-                    self._tell(f"{error.what}: waiting")
-                told = True
+                if not warned:
+                    self._warn(f"{error.what}: waiting")
+                warned = True
                 await pause()
 
     async def listen(self, show: Show) -> None:
@@ -151,11 +153,11 @@ class FlowReader:
                 message = await cursor.next()
                 if message.metadata.sequence.stream > high:
                     break
-                found.extend(filter(self._wanted, self._flows(message)))
+                found.extend(filter(self._match, self._flows(message)))
         return found
 
     def _show(self, message: Msg, show: Show) -> None:
-        if flows := [*filter(self._wanted, self._flows(message))]:
+        if flows := [*filter(self._match, self._flows(message))]:
             show(flows)
 
     def _flows(self, message: Msg) -> list[Flow]:
@@ -163,6 +165,6 @@ class FlowReader:
             return decode_flows(message.data, self._public.kind)
         except BadFlows as error:
             if not self._unreadable:
-                self._tell(f"a message was left out: {error}")
+                self._warn(f"a message was left out: {error}")
             self._unreadable = True
             return []

@@ -1,11 +1,11 @@
-"""The commit floor of a partition: how far every message is done, without a hole."""
+"""The offset that a partition may commit: all before it is done, without a hole."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 
 
-class AckFloor:
-    """Follows which delivered offsets are not yet acknowledged; the floor is the oldest of them.
+class CommitOffset:
+    """Follows which delivered offsets are not yet acknowledged; the oldest of them is the offset to commit.
 
     Offsets that were never delivered (trimmed from the log, or skipped by a seek) hold nothing up. Before
     ``start``, acknowledgements are ignored: they belong to an assignment that is gone.
@@ -43,14 +43,14 @@ class AckFloor:
 
     @property
     def offset(self) -> int:
-        """The floor: all before it is done, it itself is not."""
+        """All before it is done, it itself is not."""
         return next(iter(self._unfinished), self._next)
 
     @property
     def committable(self) -> int | None:
-        """The floor, or None if it has not moved since ``start``."""
-        floor = self.offset
-        return floor if floor > self._start else None
+        """``offset``, or None if it has not moved since ``start``."""
+        offset = self.offset
+        return offset if offset > self._start else None
 
     @property
     def in_flight(self) -> int:

@@ -1,6 +1,7 @@
 """Leases: a worker stops before the server gives its place away."""
 
-from engine.transport.nats.lease import Lease, Tenure
+from engine.nats.lease import Lease
+from engine.transport.nats.tenure import Tenure
 
 
 class Clock:
