@@ -28,6 +28,8 @@ from model.ledger import Ledger
 from model.outgoing import Outgoing
 from model.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, TopicPartition, heartbeat, rewrites
 from model.tasks import end
+from probes.kernel.event_types import EventTypes
+from probes.registry import PROBES
 from tailrace import __version__
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Agent:
             self._origin.boot,
             self._origin.slots,
             self.ledger,
+            EventTypes(PROBES),
             config.nat.entries,
             announces=True,
             who=self._who,

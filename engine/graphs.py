@@ -24,7 +24,9 @@ from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger
 from model.row_stage import RowStage, stages_of
 from model.sink import Batch, Sink
+from probes.kernel.event_types import EventTypes
 from probes.kernel_source import KernelSource
+from probes.registry import PROBES
 from sinks.fan_out import FanOut
 
 #: Seconds that sinks get to write what is queued when the program ends.
@@ -56,7 +58,9 @@ class Pipeline:
         origin = self._source.origin
         who = None if self._source.recorded else NodeIdentity(config)
         entries, flows = config.nat.entries, config.join.flows
-        self._node = NodeActor(origin.node, origin.boot, origin.slots, self.ledger, entries, who=who)
+        self._node = NodeActor(
+            origin.node, origin.boot, origin.slots, self.ledger, EventTypes(PROBES), entries, who=who
+        )
         cluster = cluster_identity(config, who) if who else None
         self._identities = [identity for identity in (who, cluster) if identity]
         self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows, cluster)

@@ -10,8 +10,10 @@ from model.frame_source import Origin, Send
 from probes.conntrack.config import NatConfig
 from probes.conntrack.feed import Conntrack
 from probes.conntrack.hooks import KPROBES
+from probes.kernel.event_types import EventTypes
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbe
+from probes.registry import PROBES
 from probes.source import Source
 from probes.tcp.config import TcpConfig
 from probes.tcp.probe import TcpProbe
@@ -45,7 +47,7 @@ class KernelSource:
         self._conntrack = self._see_rewrites(config)
         feeds = {"conntrack": self._conntrack} if self._conntrack else {}
         limited = LimitedProbe(self._probe, ChosenNamespaces(config.namespaces))
-        self._source = Source(limited, self._pass_on, feeds=feeds)
+        self._source = Source(limited, self._pass_on, EventTypes(PROBES), feeds=feeds)
 
     def _see_rewrites(self, config: ProbeConfig) -> Conntrack | None:
         nat = config.nat

@@ -10,8 +10,9 @@ import numpy as np
 
 from model.clock import SECOND_NS, Clock
 from model.ledger import Stage
+from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame, SnapshotFrame
-from probes.kernel.layout import copied, enums, joined, rows_where
+from probes.kernel.layout import copied, joined, rows_where
 from probes.tcp.probe import Snapshot
 
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
@@ -19,11 +20,6 @@ DRAIN_SECONDS = 0.1
 
 #: Counts of the kernel side that the reader should know: they are totals, and lost nothing.
 NOTED = ("slotless", "untracked", "ignored", "healed", "stale", "within", "adopted")
-
-#: Events that say something of sockets, and are none of their ends.
-_AT_ONCE = tuple(
-    enums()["event_kind"][name] for name in ("KIND_CGROUP", "KIND_NAT_NEW", "KIND_NAT_DELETED", "KIND_EXEC")
-)
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -72,16 +68,23 @@ class Source:
 
     ``account`` is the kernel's own: events made, read, lost because the ring was full; it travels in snapshots.
 
+    :param event_types: which events are urgent.
     :param feeds: by the name of their stage; what they have goes ahead of the ring's events, and what was there when
         a snapshot was taken goes ahead of that: a connection's rewrite comes before its row.
     """
 
     def __init__(
-        self, probe: Probe, send: Send, clock: Clock | None = None, feeds: Mapping[str, Feed] | None = None
+        self,
+        probe: Probe,
+        send: Send,
+        event_types: EventTypes,
+        clock: Clock | None = None,
+        feeds: Mapping[str, Feed] | None = None,
     ) -> None:
         self._probe = probe
         self._feeds = feeds or {}
         self._send = send
+        self._urgent = event_types.urgent
         self.account = Stage("events")
         self.clock = clock or Clock()
         self._stop = asyncio.Event()
@@ -138,7 +141,7 @@ class Source:
             events, self._later = joined(self._later, events), None
         if boundary is not None:
             late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
-            late &= ~np.isin(events["header"]["kind"], _AT_ONCE)
+            late &= ~self._urgent[events["header"]["kind"]]
             self._later = copied(rows_where(events, late)) if late.any() else None
             events = rows_where(events, ~late)
         self.account.delivered += len(events)

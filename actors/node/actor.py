@@ -1,7 +1,7 @@
 """The node's actor: frames of the probe in, messages of delta rows out."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,15 +16,11 @@ from model.kinds.delta_batch import MESSAGE_BYTES, NOBODY, DeltaBatch, fitting
 from model.ledger import Ledger
 from model.outgoing import Outgoing
 from model.partition import by_partition
+from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import FEEDS, EventFrame, SnapshotFrame, decode
-from probes.kernel.layout import enums, rows_where, structs
 
 #: Stages whose books travel with the deltas: those before the sinks, which depend on nothing but the frames.
 STAGES = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
-
-_KIND = enums()["event_kind"]
-_NAT = (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"])
-_EXEC = (_KIND["KIND_EXEC"],)
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +29,7 @@ class NodeActor:
     """Keeps the socket table and the NAT table of one node, and cuts its seconds into messages.
 
     :param boot: names this boot of the node; with ``node`` and a batch's ``seq`` it names a message for good.
+    :param event_types: what the probes declare of their events.
     :param entries: NAT entries that are kept.
     :param announces: whether ``nat.announce`` is called once a window.
     :param who: knows processes and containers; nobody is named without.
@@ -44,6 +41,7 @@ class NodeActor:
         boot: str,
         slots: int,
         ledger: Ledger,
+        event_types: EventTypes,
         entries: int = ENTRIES,
         *,
         announces: bool = False,
@@ -59,6 +57,13 @@ class NodeActor:
         self._resolver = Resolver(slots, self.nat)
         self._owners = Owners(slots, who) if who else None
         self._who = who
+        self._event_types = event_types
+        self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
+            "cgroups": lambda events, _offset_ns: self.table.learn_names(events),
+            "sockets": lambda events, offset_ns: self.table.take_ends(events, offset_ns, self.window + 1),
+            "nat": self.nat.learn,
+            "processes": who.learn if who else _nobody_learns,
+        }
         self._seq = 0
         self.window = 0
 
@@ -89,14 +94,12 @@ class NodeActor:
             yield self._window(frame)
 
     def _take(self, frame: EventFrame) -> None:
-        """Each event goes to who learns from its kind; those of sockets are what is left."""
-        rewrites, frame = _taken_out(frame, _NAT, "nat_event")
-        if len(rewrites):
-            self.nat.learn(rewrites, frame.offset_ns)
-        executions, frame = _taken_out(frame, _EXEC, "exec_event")
-        if len(executions) and self._who:
-            self._who.learn(executions, frame.offset_ns)
-        self.table.apply(frame, self.window + 1)
+        """Each event goes to who learns from its kind."""
+        unknown = len(frame.events)
+        for receiver, events in self._event_types.divided(frame.events):
+            self._receivers[receiver](events, frame.offset_ns)
+            unknown -= len(events)
+        self.table.leave_aside(unknown)
 
     def _window(self, frame: SnapshotFrame) -> DeltaBatch:
         self.window = frame.window
@@ -142,10 +145,5 @@ class NodeActor:
             self._rows.delivered += len(chunk)
 
 
-def _taken_out(frame: EventFrame, kinds: tuple[int, ...], struct: str) -> tuple[np.ndarray, EventFrame]:
-    """The events of these kinds, as what they are; and the frame without them."""
-    wanted = np.isin(frame.events["header"]["kind"], kinds)
-    if not wanted.any():
-        return np.empty(0, structs()[struct]), frame
-    taken = np.ascontiguousarray(rows_where(frame.events, wanted)).view(structs()[struct])
-    return taken, replace(frame, events=rows_where(frame.events, ~wanted))
+def _nobody_learns(events: np.ndarray, offset_ns: int) -> None:
+    """Leaves events aside whose receiver this node does not have."""

@@ -24,7 +24,7 @@ from actors.node.rows import (
 from model.clock import SECOND_NS
 from model.kinds.delta import COUNTERS, DELTA_COLUMNS, NO_SLOT, RESOLVED, CloseReason, Columns
 from model.ledger import Stage
-from probes.kernel.frames import EventFrame, SnapshotFrame
+from probes.kernel.frames import SnapshotFrame
 from probes.kernel.layout import enums, rows_where, structs, void_rows
 
 #: Fields of a cell and of its counters, and as what they are kept.
@@ -37,7 +37,6 @@ _COUNTERS = {
 _UNDESCRIBED = {name: kind for name, kind in DELTA_COLUMNS.items() if name not in (*DESCRIBED, *RESOLVED)}
 
 _KIND = enums()["event_kind"]
-_ENDS = (_KIND["KIND_CLOSE"], _KIND["KIND_FAIL"])
 _FLAGS = enums()["event_flag"]
 
 
@@ -74,24 +73,26 @@ class SocketTable:
         """Sockets that are open as far as is known."""
         return int(np.count_nonzero(self._generation))
 
-    def apply(self, frame: EventFrame, window: int) -> None:
-        """Takes events in; rows of ended sockets wait for the tick of ``window``."""
-        events = frame.events
-        kinds = events["header"]["kind"]
-        naming = kinds == _KIND["KIND_CGROUP"]
-        named = rows_where(events, naming)
-        self._cgroups.learn(np.ascontiguousarray(named).view(structs()["cgroup_event"]))
-        ending = np.isin(kinds, _ENDS)
-        ended = rows_where(events, ending)
-        again = self._ended_before(ended)
-        ended = rows_where(ended, ~again)
+    def learn_names(self, events: np.ndarray) -> None:
+        """Takes names of cgroups in: ``struct cgroup_event``."""
         self._stage.received += len(events)
-        twice, unknown = int(np.count_nonzero(again)), int(np.count_nonzero(~(naming | ending)))
-        self._stage.drop("ended_twice", twice)
-        self._stage.drop("unknown_kind", unknown)
-        self._stage.delivered += len(events) - twice - unknown
+        self._cgroups.learn(events)
+        self._stage.delivered += len(events)
+
+    def take_ends(self, events: np.ndarray, offset_ns: int, window: int) -> None:
+        """Takes ends of sockets in (``struct socket_event``); their rows wait for the tick of ``window``."""
+        again = self._ended_before(events)
+        ended = rows_where(events, ~again)
+        self._stage.received += len(events)
+        self._stage.drop("ended_twice", len(events) - len(ended))
+        self._stage.delivered += len(ended)
         if len(ended):
-            self._ended.append(self._end(ended, frame.offset_ns, window))
+            self._ended.append(self._end(ended, offset_ns, window))
+
+    def leave_aside(self, count: int) -> None:
+        """Counts events of kinds that this version does not know."""
+        self._stage.received += count
+        self._stage.drop("unknown_kind", count)
 
     def _ended_before(self, events: np.ndarray) -> np.ndarray:
         """Ends of sockets that were given up as unseen: what they report cannot be told from what was reported."""

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from model.probe import EventType, Probe
 from probes.kernel.program import Feature, Hook
 
 #: Cost: one event of the ring for each program executed. Exits have none: a process is missed when /proc is read.
@@ -11,4 +12,13 @@ EXECUTIONS: Final = Feature(
     (Hook("executed", "sched_process_exec"),),
     required=False,
     loss="processes that live less than a second have no executable and no command line",
+)
+
+PROCESS: Final = Probe(
+    "process",
+    (
+        EventType(
+            "KIND_EXEC", "exec_event", "processes", urgent=True, private=("arguments", "arguments_bytes")
+        ),
+    ),
 )

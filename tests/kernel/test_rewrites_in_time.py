@@ -9,8 +9,10 @@ import pytest
 
 from model.ledger import Ledger
 from probes.conntrack.feed import Conntrack
+from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame, SnapshotFrame, decode
 from probes.kernel.layout import enums, structs
+from probes.registry import PROBES
 from probes.source import Source
 from probes.tcp.probe import TcpProbe
 from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork, nat_network
@@ -80,7 +82,7 @@ async def test_every_rewrite_comes_before_its_connection(
     async def send(data: bytes) -> None:
         frames.append(decode(data))
 
-    source = Source(probe, send, feeds={"conntrack": conntrack})
+    source = Source(probe, send, EventTypes(PROBES), feeds={"conntrack": conntrack})
     running = asyncio.create_task(source.run())
     ports = await asyncio.to_thread(talk, network)
     source.stop()

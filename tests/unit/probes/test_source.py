@@ -9,8 +9,10 @@ import pytest
 
 from model.clock import SECOND_NS, Clock
 from model.ledger import Stage
+from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame, SnapshotFrame, decode
 from probes.kernel.layout import enums, structs
+from probes.registry import PROBES
 from probes.source import Source
 from probes.tcp.probe import Snapshot
 
@@ -106,7 +108,9 @@ class Run:
         self.probe = probe
         self.frames: asyncio.Queue[EventFrame | SnapshotFrame] = asyncio.Queue()
         clock = Clock(lambda: self.now, lambda: self.now)
-        self.source = Source(probe, self.send, clock, {"conntrack": feed} if feed else None)
+        self.source = Source(
+            probe, self.send, EventTypes(PROBES), clock, {"conntrack": feed} if feed else None
+        )
         self.task = asyncio.create_task(self.source.run())
 
     async def send(self, data: bytes) -> None:

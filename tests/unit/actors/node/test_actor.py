@@ -8,15 +8,19 @@ from actors.node.actor import NodeActor
 from model.enricher import Entity
 from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger
+from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame
 from probes.kernel.layout import structs
+from probes.registry import PROBES
 from tests.kernel_model import KIND, ModelKernel
+
+EVENT_TYPES = EventTypes(PROBES)
 
 
 def test_a_snapshot_gives_one_second() -> None:
     """Rows, open sockets, ledger and identity of the node are in the message."""
     kernel, ledger = ModelKernel(8), Ledger()
-    node = NodeActor("n1", "b1", 8, ledger)
+    node = NodeActor("n1", "b1", 8, ledger, EVENT_TYPES)
     kernel.connect()
     kernel.connect()
     kernel.move(0, 500)
@@ -30,7 +34,7 @@ def test_a_snapshot_gives_one_second() -> None:
 
 def test_an_idle_second_still_has_a_message() -> None:
     """Sinks see every second pass, also one in which nothing happened."""
-    kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger())
+    kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger(), EVENT_TYPES)
     kernel.connect()
     list(node.handle(kernel.snapshot().encode()))
     (message,) = [DeltaBatch.decode(data) for data in node.handle(kernel.snapshot().encode())]
@@ -40,7 +44,7 @@ def test_an_idle_second_still_has_a_message() -> None:
 
 def test_messages_are_numbered_without_gaps() -> None:
     """A subscriber can tell that it missed none."""
-    kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger())
+    kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger(), EVENT_TYPES)
     numbers = []
     for _ in range(4):
         kernel.connect()
@@ -67,7 +71,7 @@ def broken_frames() -> list[bytes]:
 def test_a_broken_frame_is_counted_and_left_out(data: bytes) -> None:
     """Bytes that are no frame do not end the actor."""
     ledger = Ledger()
-    node = NodeActor("n", "b", 8, ledger)
+    node = NodeActor("n", "b", 8, ledger, EVENT_TYPES)
     assert list(node.handle(data)) == []
     assert ledger.stages["frames"].dropped == {"unreadable": 1}
     assert ledger.stages["frames"].balanced
@@ -94,7 +98,7 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     """Executions reach the learner of processes, with the clock; sockets' ends still reach the table; unknown kinds
     are counted."""
     kernel, ledger, who = ModelKernel(8), Ledger(), Everybody()
-    node = NodeActor("n", "b", 8, ledger, who=who)
+    node = NodeActor("n", "b", 8, ledger, EVENT_TYPES, who=who)
     kernel.connect()
     kernel.close(0)
     events = np.concatenate((kernel.drain(1).events, np.zeros(3, structs()["socket_event"])))
@@ -114,5 +118,5 @@ def test_executions_need_no_learner() -> None:
     """Without one they are left aside, and are no ends of sockets."""
     ledger, events = Ledger(), np.zeros(2, structs()["socket_event"])
     events["header"]["kind"] = KIND["KIND_EXEC"]
-    list(NodeActor("n", "b", 8, ledger).handle(EventFrame(0, events).encode()))
+    list(NodeActor("n", "b", 8, ledger, EVENT_TYPES).handle(EventFrame(0, events).encode()))
     assert (ledger.stages["sockets"].received, ledger.lost) == (0, 0)

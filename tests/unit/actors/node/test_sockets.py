@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from actors.node.sockets import SocketTable
 from model.kinds.delta import COUNTERS, CloseReason, Columns
 from model.ledger import Stage
+from probes.kernel.frames import EventFrame
 from tests.kernel_model import ModelKernel
 
 SLOTS = 3
@@ -42,12 +43,12 @@ class Sums(RuleBasedStateMachine):
 
     @rule(events=st.integers(0, 5))
     def drain(self, events: int) -> None:
-        self.table.apply(self.kernel.drain(events), 0)
+        self.apply(self.kernel.drain(events))
 
     @rule(withheld=st.integers(-1, SLOTS - 1), events=st.integers(0, 5))
     def tick(self, withheld: int, events: int) -> None:
         shot = self.kernel.snapshot(withheld)
-        self.table.apply(self.kernel.drain_for_tick(events), 0)
+        self.apply(self.kernel.drain_for_tick(events))
         self.take(self.table.tick(shot)[0])
 
     @rule(index=st.integers(0, 9), events=st.integers(0, 5))
@@ -55,8 +56,11 @@ class Sums(RuleBasedStateMachine):
         shot = self.kernel.snapshot()
         self.kernel.close(index)
         self.kernel.connect()
-        self.table.apply(self.kernel.drain_for_tick(events), 0)
+        self.apply(self.kernel.drain_for_tick(events))
         self.take(self.table.tick(shot)[0])
+
+    def apply(self, frame: EventFrame) -> None:
+        self.table.take_ends(frame.events, frame.offset_ns, 0)
 
     def take(self, columns: Columns) -> None:
         for row in range(len(columns["socket.slot"])):
@@ -72,7 +76,7 @@ class Sums(RuleBasedStateMachine):
     def teardown(self) -> None:
         while self.kernel.open:
             self.kernel.close(0)
-        self.table.apply(self.kernel.drain(1000), 0)
+        self.apply(self.kernel.drain(1000))
         for _ in range(3):
             self.take(self.table.tick(self.kernel.snapshot())[0])
         assert self.table.open_sockets == 0
