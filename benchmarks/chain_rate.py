@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -23,6 +23,7 @@ from model.kinds.delta import Columns, Role
 from model.kinds.delta_batch import DeltaBatch, fitting
 from model.ledger import Stage
 from model.partition import by_partition
+from model.row_stage import RowStage
 from model.sink import Batch
 
 #: As a bus has them by default.
@@ -64,12 +65,15 @@ class Counting:
     def __init__(self) -> None:
         self.bytes = 0
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing."""
 
     async def write(self, batch: Batch) -> None:
         """Adds up."""
         self.bytes += int(batch.columns["bytes"].sum()) if len(batch) else 0
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
 
     async def close(self) -> None:
         """Nothing."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -21,6 +21,7 @@ from engine.graphs import Pipeline
 from engine.worker import Engine
 from model.clock import SECOND_NS
 from model.errors import TailraceError
+from model.row_stage import RowStage
 from model.sink import Batch
 
 WINDOWS: Final = 60
@@ -40,7 +41,7 @@ class Stamping:
         self.arrived: dict[int, int] = {}
         self.rows = 0
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:
@@ -48,6 +49,9 @@ class Stamping:
         if len(batch):
             self.arrived[batch.window] = time.time_ns()
             self.rows += len(batch)
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -34,14 +34,7 @@ def make_sink(name: str, settings: dict[str, Any], stage: RowStage = "flows") ->
     except msgspec.ValidationError as error:
         raise UsageError(f"sink {name}: {error}") from error
     sink: Sink = factory(config)
-    tell_stage(sink, stage)
     return sink
-
-
-def tell_stage(sink: Sink, stage: RowStage) -> None:
-    """Tells a sink that wants to know it what it gets."""
-    if hasattr(sink, "stage"):
-        sink.stage = stage
 
 
 def _check_stage(name: str, taken: tuple[RowStage, ...], stage: RowStage) -> None:

@@ -1,5 +1,7 @@
 """The sink contract: what a class behind the entry point group ``tailrace.sinks`` provides."""
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
@@ -7,6 +9,7 @@ import msgspec
 from model.kinds.delta_batch import DeltaBatch
 from model.kinds.flow_batch import FlowBatch
 from model.kinds.workload_batch import WorkloadBatch
+from model.row_stage import RowStage
 
 #: What sinks take: flows, the deltas that they are made of, or the workloads that they are summed up to.
 Batch = FlowBatch | DeltaBatch | WorkloadBatch
@@ -14,28 +17,42 @@ Batch = FlowBatch | DeltaBatch | WorkloadBatch
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes batches, one at a time, in order; the fan-out in front of it holds the bounded queue.
+    """Takes batches, one at a time, in order. A bounded queue stands in front of it.
 
-    ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``) whose first field is what
-    ``--sink NAME:ARG`` sets. The constructor takes one and does no I/O.
+    All methods run in one event loop, in a thread that this sink has for itself: a call that blocks delays no
+    other sink. The constructor takes a ``Config`` and does no I/O; it runs in another thread.
 
-    A sink that does not take every kind of batch says so in ``stages: ClassVar[tuple[RowStage, ...]]``. One that has
-    an attribute ``stage`` is told there, before it is opened, which it gets: always one and the same.
+    ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``); ``--sink NAME:ARG`` sets its first field.
+    A sink that does not take every kind of rows names those that it takes in
+    ``stages: ClassVar[tuple[RowStage, ...]]``.
     """
 
     Config: ClassVar[type[msgspec.Struct]]
 
-    async def open(self) -> None:
+    @abstractmethod
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Get ready.
 
-        :raises SinkError: if it cannot be written to, with what to do; the program does not start then.
+        :param kinds: of the rows that will come.
+        :raises SinkError: if it cannot be written to, with what to do. The program does not start then.
         """
 
+    @abstractmethod
     async def write(self, batch: Batch) -> None:
-        """Take one batch; when it returns, the rows are delivered. Must not block the event loop for long.
+        """Take one batch. The rows may be gathered until ``flush``.
 
-        :raises SinkError: if rows are lost or the batch should be offered again.
+        :raises SinkError: if rows are lost, or the batch should be offered again.
         """
 
+    @abstractmethod
+    async def flush(self) -> None:
+        """Make safe what was written: when this returns, the rows count as delivered and their source forgets them.
+
+        Called after ``batch.rows`` rows or ``batch.seconds`` seconds, and at the end.
+
+        :raises SinkError: if rows written since the last flush are lost, or flush should be called again.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
-        """Flush and let go; called once, also after a failure."""
+        """Let go. Called once, also after a failure, also if ``open`` was never called."""

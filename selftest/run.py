@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from engine.config import Config
 from engine.graphs import Pipeline
 from model.kinds.delta_batch import DeltaBatch
+from model.row_stage import RowStage
 from model.sink import Batch
 from selftest.collect import collect
 from selftest.comparison import compare
@@ -26,13 +28,16 @@ class CollectingSink:
     def __init__(self) -> None:
         self.batches: list[DeltaBatch] = []
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:
         """Keeps the batch."""
         assert isinstance(batch, DeltaBatch)  # the stage that was asked for
         self.batches.append(batch)
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -7,24 +7,28 @@ from types import TracebackType
 from typing import Final, Self
 
 from model.ledger import Ledger
-from model.row_stage import RowStage
+from model.row_stage import ROW_STAGES, RowStage
 from model.sink import Batch, Sink
-from sinks.sink_queue import Lane, LaneStatistics, Limits, OnError
+from sinks.delivery import OnError
+from sinks.limits import Limits
+from sinks.sink_queue import SinkQueue, SinkStatistics
 
-#: Seconds that a cancelled write, and after it ``close()``, may take before the sink is left behind.
-GRACE: Final = 2.0
+#: Seconds that ``close()`` of a sink may take before the sink is left behind.
+CLOSE_SECONDS: Final = 2.0
+#: Seconds that the thread of a closed sink may take to end.
+END_SECONDS: Final = 0.5
 
 log = logging.getLogger(__name__)
 
 
 class FanOut:
-    """Owns the sinks and one task for each; an async context manager, or ``start()`` and ``stop()``.
+    """Owns the sinks, a thread and a queue for each; an async context manager, or ``start()`` and ``stop()``.
 
-    The account of a sink is the ledger stage ``sink.NAME``, in rows; its books balance at every moment.
+    The account of a sink is the ledger stage ``sink.NAME``, in rows; it balances at every moment.
 
     :param sinks: the sinks by the name they have in the ledger and in messages.
-    :param limits: bounds of each sink's queue and of its retries.
-    :param on_error: told of each failed write, after it was counted; must be quick and must not raise.
+    :param limits: of each sink's queue, retries and batches.
+    :param on_error: is told each failed call, after it was counted; must be quick and must not raise.
     :param stages: which rows a sink gets; one that is not named gets all that is offered.
     """
 
@@ -37,12 +41,12 @@ class FanOut:
         stages: Mapping[str, RowStage] | None = None,
     ) -> None:
         bounds = limits or Limits()
-        self._lanes = {
-            name: Lane(name, sink, ledger.stage(f"sink.{name}", "rows"), bounds, on_error)
+        self._queues = {
+            name: SinkQueue(name, sink, ledger.stage(f"sink.{name}", "rows"), bounds, on_error)
             for name, sink in sinks.items()
         }
         self._stages = dict(stages or {})
-        self._opened: list[Lane] = []
+        self._opened: list[SinkQueue] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -60,42 +64,48 @@ class FanOut:
         :raises SinkError: if a sink cannot be opened; those that were opened are closed again.
         """
         try:
-            for lane in self._lanes.values():
-                self._opened.append(lane)
-                await lane.sink.open()
+            for name, queue in self._queues.items():
+                self._opened.append(queue)
+                await queue.open((self._stages[name],) if name in self._stages else ROW_STAGES)
         except BaseException:
             await self.stop(timeout=0)
             raise
-        self._tasks = [asyncio.create_task(lane.run(), name=f"sink.{lane.name}") for lane in self._opened]
+        self._tasks = [asyncio.create_task(queue.run(), name=f"sink.{queue.name}") for queue in self._opened]
 
     def offer(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink that wants it; never waits. A full queue drops its oldest, counted."""
-        for lane in self._wanting(batch):
-            lane.offer(batch)
+        for queue in self._wanting(batch):
+            queue.offer(batch)
 
     async def put(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink that wants it as soon as each has room, so that none is dropped for it."""
-        for lane in self._wanting(batch):
-            await lane.room(len(batch))
+        for queue in self._wanting(batch):
+            await queue.room(len(batch))
         self.offer(batch)
 
-    def _wanting(self, batch: Batch) -> list[Lane]:
-        return [
-            lane for name, lane in self._lanes.items() if self._stages.get(name, batch.stage) == batch.stage
-        ]
+    async def flush(self) -> None:
+        """Return when every sink has made safe, or counted as lost, all that was queued before this call.
+
+        Only then may its source be acknowledged. A sink that gathers rows (``batch.seconds``) makes the caller wait
+        that long, so more batches should be put meanwhile. Calls return in the order in which they were made.
+        """
+        for queue in self._queues.values():
+            await queue.flushed()
 
     async def drained(self) -> None:
-        """Return when every sink has taken, or failed to take, all that was queued."""
-        for lane in self._lanes.values():
-            await lane.idle()
+        """Return when nothing is left in any queue or sink: all is safe, or counted as lost.
+
+        For the end of the data: no sink waits for more rows before it flushes.
+        """
+        await asyncio.gather(*(queue.drained() for queue in self._queues.values()))
 
     async def stop(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - a limit to flush within, not to fail at
         """Deliver what is queued within ``timeout`` seconds, count the rest as ``shutdown``, close the sinks.
 
         A second call does nothing.
         """
-        for lane in self._lanes.values():
-            lane.finish()
+        for queue in self._queues.values():
+            queue.finish()
         tasks, self._tasks = self._tasks, []
         try:
             if tasks:
@@ -103,31 +113,47 @@ class FanOut:
         finally:
             await self._end(tasks)
 
-    def statistics(self) -> dict[str, LaneStatistics]:
+    def statistics(self) -> dict[str, SinkStatistics]:
         """What each sink holds, took, lost and how it fails, by name."""
-        return {name: lane.statistics() for name, lane in self._lanes.items()}
+        return {name: queue.statistics() for name, queue in self._queues.items()}
+
+    def _wanting(self, batch: Batch) -> list[SinkQueue]:
+        return [
+            queue
+            for name, queue in self._queues.items()
+            if self._stages.get(name, batch.stage) == batch.stage
+        ]
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
         """Cancel what still delivers, settle the accounts, close the sinks."""
-        for lane in self._lanes.values():
-            lane.abandon()
+        for queue in self._queues.values():
+            queue.abandon()
         await _end_tasks(tasks)
         opened, self._opened = self._opened, []
-        closing = [asyncio.create_task(lane.close(), name=f"close.{lane.name}") for lane in opened]
-        if closing:
-            _, late = await asyncio.wait(closing, timeout=GRACE)
-            for task in late:
-                log.warning("%s: the sink did not close within %s s; left behind", task.get_name(), GRACE)
-            await _end_tasks(closing)
+        await asyncio.gather(*map(_close, opened))
+
+
+async def _close(queue: SinkQueue) -> None:
+    """Close a sink and end its thread, or leave behind one that is stuck."""
+    if lost := queue.statistics().dropped_rows.get("shutdown", 0):
+        log.warning("sink %s: %d rows were not delivered before the end", queue.name, lost)
+    closing = asyncio.create_task(queue.close(), name=f"close.{queue.name}")
+    await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+    if closing.done():
+        await queue.stop(END_SECONDS)
+    else:
+        log.warning("sink %s did not close within %g s: it is left behind", queue.name, CLOSE_SECONDS)
+        await queue.stop(0)
+    await _end_tasks([closing])
 
 
 async def _end_tasks(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel the tasks that run and wait for them, at most ``GRACE`` seconds."""
+    """Cancel the tasks that run and wait for them. What a sink does meanwhile in its thread delays none."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
     if running:
-        await asyncio.wait(running, timeout=GRACE)
+        await asyncio.wait(running)
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()):
             log.error("%s ended with an error", task.get_name(), exc_info=error)

@@ -1,42 +1,31 @@
-"""One sink behind the fan-out: its bounded queue, its retries and its account."""
+"""The bounded queue in front of one sink, and the account of what the sink was given."""
 
 import asyncio
-import logging
-import time
+import contextlib
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.errors import BROKEN_PIPE, SinkError
 from model.ledger import Stage
+from model.row_stage import RowStage
 from model.sink import Batch, Sink
-
-#: Called with the sink's name and its error.
-OnError = Callable[[str, BaseException], None]
-
-log = logging.getLogger(__name__)
+from sinks.delivery import Delivery, Loss, OnError
+from sinks.limits import Limits
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much waits for one sink, and how often and at which pauses (seconds) a batch is offered again."""
+class SinkStatistics:
+    """One sink's queue and account at this moment.
 
-    batches: int = 256
-    rows: int = 200_000
-    attempts: int = 5
-    first_pause: float = 0.1
-    longest_pause: float = 5.0
-
-
-@dataclass(frozen=True)
-class LaneStatistics:
-    """One sink's queue and account at this moment; ``failures`` counts failed writes by kind.
-
-    The queue includes the batch that the sink is busy with, for ``busy_seconds`` now.
+    :param queued_rows: that are neither delivered nor dropped; includes the batch that the sink is busy with, and
+        ``unflushed_rows``, which it has taken but not made safe.
+    :param failures: failed calls by kind.
+    :param busy_seconds: for which the sink has been busy with one batch or flush.
     """
 
     queued_batches: int
     queued_rows: int
+    unflushed_rows: int
     limits: Limits
     received_rows: int
     delivered_rows: int
@@ -49,30 +38,52 @@ class LaneStatistics:
     busy_seconds: float
 
 
-class Lane:
-    """Takes batches without waiting and gives them to its sink one at a time, in order."""
+@dataclass
+class _Written:
+    """What the sink has taken since its last flush.
+
+    :param oldest: number of the oldest batch; 0: nothing was written.
+    :param since: loop time of its write.
+    """
+
+    oldest: int = 0
+    since: float = 0.0
+    rows: int = 0
+    batches: int = 0
+
+
+class SinkQueue:
+    """Takes batches without waiting and gives them to its sink one at a time, in order.
+
+    Batches are numbered as they come. A row is delivered when a flush after its write has returned.
+    """
 
     def __init__(
         self, name: str, sink: Sink, stage: Stage, limits: Limits, on_error: OnError | None = None
     ) -> None:
         self.name = name
-        self.sink = sink
         self._stage = stage
         self._limits = limits
-        self._on_error = on_error
-        self._pending: deque[Batch] = deque()
+        self._delivery = Delivery(name, sink, stage, limits.retry, on_error)
+        self._pending: deque[tuple[int, Batch]] = deque()
         self._pending_rows = 0
-        self._in_flight: Batch | None = None
-        self._busy_since = 0.0
-        self._changed = asyncio.Event()
-        self._eased = asyncio.Event()
+        self._in_flight: tuple[int, Batch] | None = None
+        self._written = _Written()
+        self._changed = asyncio.Event()  # something came for the sink to do
+        self._settled = asyncio.Event()  # there is more room, or less that is not settled
+        self._draining = 0
         self._finishing = False
         self._abandoned = False
         self._received = 0
         self._delivered = 0
         self._dropped: Counter[str] = Counter()
-        self._retries = 0
-        self._failures: Counter[str] = Counter()
+
+    async def open(self, kinds: Sequence[RowStage]) -> None:
+        """Open the sink in a thread of its own.
+
+        :raises Exception: what the sink raises.
+        """
+        await self._delivery.open(kinds)
 
     def offer(self, batch: Batch) -> None:
         """Queue ``batch``; at the limit the oldest batches make room, dropped as ``queue_full``."""
@@ -81,37 +92,48 @@ class Lane:
         self._stage.received += rows
         self._stage.queued += rows
         if self._finishing:
-            self._settle(batch, rows, "shutdown")
-        elif rows > self._limits.rows:
-            self._settle(batch, rows, "larger_than_queue")
+            self._drop(rows, "shutdown")
+        elif rows > self._limits.queue.rows:
+            self._drop(rows, "larger_than_queue")
         else:
             self._make_room(rows)
-            self._pending.append(batch)
+            self._pending.append((self._received, batch))
             self._pending_rows += rows
             self._changed.set()
 
     async def room(self, rows: int) -> None:
         """Return when a batch of ``rows`` rows can be offered without dropping another."""
         while self._pending and not self._fits(rows):
-            self._eased.clear()
-            await self._eased.wait()
+            await self._next_settled()
 
-    async def idle(self) -> None:
-        """Return when nothing is queued or on its way into the sink."""
-        while self._pending or self._in_flight:
-            self._eased.clear()
-            await self._eased.wait()
+    async def flushed(self) -> None:
+        """Return when all that was offered before is safe or counted as dropped; waits for the sink's own flush."""
+        last = self._received
+        while self._oldest() <= last:
+            await self._next_settled()
+
+    async def drained(self) -> None:
+        """Return when nothing is left; flushes as soon as nothing more waits."""
+        self._draining += 1
+        self._changed.set()
+        try:
+            while self._oldest() <= self._received:
+                await self._next_settled()
+        finally:
+            self._draining -= 1
 
     async def run(self) -> None:
-        """Deliver until ``finish()`` was called and the queue is empty, or ``abandon()`` was called."""
+        """Deliver until ``finish()`` was called and all is flushed, or ``abandon()`` was called."""
         while not self._abandoned:
-            if self._pending:
-                await self._deliver(self._take())
+            pause = self._seconds_to_flush()
+            if pause is not None and pause <= 0:
+                await self._flush()
+            elif self._pending:
+                await self._deliver(*self._take())
             elif self._finishing:
                 return
             else:
-                self._changed.clear()
-                await self._changed.wait()
+                await self._wait(pause)
 
     def finish(self) -> None:
         """Take no more batches; ``run()`` ends when those queued are delivered."""
@@ -121,29 +143,29 @@ class Lane:
     def abandon(self) -> None:
         """Count everything still here as dropped (``shutdown``)."""
         self._abandoned = True
-        if batch := self._in_flight:
+        written, self._written = self._written, _Written()
+        if written.oldest:
+            self._drop(written.rows, "shutdown", written.batches)
+        if in_flight := self._in_flight:
             self._in_flight = None
-            self._settle(batch, len(batch), "shutdown")
+            self._drop(len(in_flight[1]), "shutdown")
         while self._pending:
-            batch = self._take()
-            self._settle(batch, len(batch), "shutdown")
+            self._drop(len(self._take()[1]), "shutdown")
 
     async def close(self) -> None:
-        """Close the sink; its failure is logged, and then how often each kind of failure came."""
-        try:
-            await self.sink.close()
-        except Exception as error:  # noqa: BLE001 - a sink's code may raise anything; the others still close
-            self._failed("close_failed", error)
-        for kind, count in self._failures.items():
-            if count > 1 and kind != BROKEN_PIPE:
-                log.warning("sink %s failed %d times in all: %s", self.name, count, kind)
+        """Close the sink."""
+        await self._delivery.close()
 
-    def statistics(self) -> LaneStatistics:
+    async def stop(self, timeout: float) -> bool:  # noqa: ASYNC109 - the answer says whether it was in time
+        """End the sink's thread, within ``timeout`` seconds or not."""
+        return await self._delivery.stop(timeout)
+
+    def statistics(self) -> SinkStatistics:
         """The queue and the account at this moment."""
-        busy = self._in_flight is not None
-        return LaneStatistics(
-            queued_batches=len(self._pending) + busy,
+        return SinkStatistics(
+            queued_batches=len(self._pending) + (self._in_flight is not None) + self._written.batches,
             queued_rows=self._stage.queued,
+            unflushed_rows=self._written.rows,
             limits=self._limits,
             received_rows=self._stage.received,
             delivered_rows=self._stage.delivered,
@@ -151,95 +173,102 @@ class Lane:
             received_batches=self._received,
             delivered_batches=self._delivered,
             dropped_batches=dict(self._dropped),
-            retries=self._retries,
-            failures=dict(self._failures),
-            busy_seconds=time.monotonic() - self._busy_since if busy else 0.0,
+            retries=self._delivery.retries,
+            failures=dict(self._delivery.failures),
+            busy_seconds=self._delivery.busy_seconds,
         )
 
     def _make_room(self, rows: int) -> None:
         """Drop the oldest batches until one of ``rows`` rows fits."""
         while self._pending and not self._fits(rows):
-            oldest = self._take()
-            self._settle(oldest, len(oldest), "queue_full")
+            self._drop(len(self._take()[1]), "queue_full")
 
     def _fits(self, rows: int) -> bool:
-        limits = self._limits
+        limits = self._limits.queue
         return len(self._pending) < limits.batches and self._pending_rows + rows <= limits.rows
 
-    def _take(self) -> Batch:
-        batch = self._pending.popleft()
+    def _take(self) -> tuple[int, Batch]:
+        number, batch = self._pending.popleft()
         self._pending_rows -= len(batch)
-        self._eased.set()
-        return batch
+        self._settled.set()
+        return number, batch
 
-    async def _deliver(self, batch: Batch) -> None:
-        """Give ``batch`` to the sink and settle it, also when the task is cancelled meanwhile."""
-        self._in_flight = batch
-        self._busy_since = time.monotonic()
-        lost, reason = len(batch), "shutdown"
+    def _oldest(self) -> int:
+        """The number of the oldest batch that is neither safe nor dropped; of the next one if there is none."""
+        if self._written.oldest:
+            return self._written.oldest
+        if self._in_flight:
+            return self._in_flight[0]
+        return self._pending[0][0] if self._pending else self._received + 1
+
+    def _seconds_to_flush(self) -> float | None:
+        """Until the next flush is due; None if there is nothing to flush."""
+        written, limits = self._written, self._limits.batch
+        if not written.oldest:
+            return None
+        if written.rows >= limits.rows or (not self._pending and (self._draining or self._finishing)):
+            return 0.0
+        if not limits.seconds and self._pending:
+            return None
+        return written.since + limits.seconds - asyncio.get_running_loop().time()
+
+    async def _deliver(self, number: int, batch: Batch) -> None:
+        """Give ``batch`` to the sink; what it did not lose waits for a flush."""
+        self._in_flight = number, batch
+        loss = Loss(len(batch), "shutdown")
         try:
-            lost, reason = await self._write(batch)
+            loss = await self._delivery.write(batch)
         finally:
-            if self._in_flight is batch:  # not so when abandon() settled it
+            if self._in_flight:  # not so when abandon() settled it
                 self._in_flight = None
-                self._settle(batch, lost, reason)
+                self._wrote(number, len(batch), loss)
 
-    async def _write(self, batch: Batch) -> tuple[int, str]:
-        """Offer ``batch`` until it is taken or lost: rows lost, and the reason ("" if all went well)."""
-        pause, attempt = self._limits.first_pause, 1
-        while True:
-            error = await self._offer_once(batch)
-            if error is None:
-                return 0, ""
-            if not isinstance(error, SinkError):
-                return len(batch), "sink_crashed"
-            if not error.retryable:
-                lost = len(batch) if error.lost_rows is None else error.lost_rows
-                return max(0, min(lost, len(batch))), error.reason
-            if attempt >= self._limits.attempts:
-                return len(batch), error.reason
-            await asyncio.sleep(pause)
-            pause, attempt = min(2 * pause, self._limits.longest_pause), attempt + 1
-            self._retries += 1
+    def _wrote(self, number: int, rows: int, loss: Loss) -> None:
+        written = self._written
+        if loss.reason:
+            self._drop(loss.rows, loss.reason)
+        if loss.reason and loss.rows == rows:
+            return
+        if not written.oldest:
+            written.oldest, written.since = number, asyncio.get_running_loop().time()
+        written.rows += rows - loss.rows
+        written.batches += not loss.reason
 
-    async def _offer_once(self, batch: Batch) -> BaseException | None:
-        """The error of one call of the sink, or None.
-
-        :raises asyncio.CancelledError: if this task was cancelled; one that the sink made up is its error.
-        """
+    async def _flush(self) -> None:
+        """Have the sink make safe what it has taken."""
+        written = self._written
+        loss = Loss(written.rows, "shutdown")
         try:
-            await self.sink.write(batch)
-        except SinkError as error:
-            self._failed(error.reason, error)
-            return error
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            self._failed("CancelledError", error)
-            return error
-        except Exception as error:  # noqa: BLE001 - a sink's code may raise anything; it is counted
-            self._failed(type(error).__name__, error)
-            return error
-        return None
+            loss = await self._delivery.flush(written.rows)
+        finally:
+            if self._written is written:  # not so when abandon() settled it
+                self._written = _Written()
+                self._flushed(written, loss)
 
-    def _settle(self, batch: Batch, lost: int, reason: str) -> None:
-        """Book the rows of ``batch``: ``lost`` ones as dropped for ``reason``, the others as delivered."""
-        self._stage.queued -= len(batch)
-        self._stage.delivered += len(batch) - lost
-        self._stage.drop(reason, lost)
-        if reason:
-            self._dropped[reason] += 1
+    def _flushed(self, written: _Written, loss: Loss) -> None:
+        safe = written.rows - loss.rows
+        self._stage.queued -= safe
+        self._stage.delivered += safe
+        if loss.reason:
+            self._drop(loss.rows, loss.reason, written.batches)
         else:
-            self._delivered += 1
-        self._eased.set()
+            self._delivered += written.batches
+        self._settled.set()
 
-    def _failed(self, kind: str, error: BaseException) -> None:
-        """Count a failure; the first of its kind is logged."""
-        self._failures[kind] += 1
-        if self._failures[kind] == 1:
-            trace = None if isinstance(error, SinkError) else error
-            level = logging.INFO if kind == BROKEN_PIPE else logging.WARNING
-            log.log(level, "sink %s failed (%s): %s", self.name, kind, error, exc_info=trace)
-        if self._on_error:
-            self._on_error(self.name, error)
+    def _drop(self, rows: int, reason: str, batches: int = 1) -> None:
+        """Count rows as lost, and batches that lost some."""
+        self._stage.queued -= rows
+        self._stage.drop(reason, rows)
+        self._dropped[reason] += batches
+        self._settled.set()
+
+    async def _next_settled(self) -> None:
+        self._settled.clear()
+        await self._settled.wait()
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Return when there may be something to do, at the latest after ``seconds``."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()

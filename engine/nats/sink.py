@@ -1,6 +1,7 @@
 """The NATS sink: publishes flows, or workloads, for whoever subscribes (``docs/subjects.md``)."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -44,10 +45,7 @@ class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class NatsSink:
-    """Publishes each batch and waits for the server's word; a server that went away is looked for at each write.
-
-    :ivar stage: what it publishes, on subjects and in a stream of their own; set before it is opened.
-    """
+    """Publishes each batch and waits for the server's word; a server that went away is looked for at each write."""
 
     Config: ClassVar[type[msgspec.Struct]] = NatsConfig
     #: Deltas have subjects of their own.
@@ -55,14 +53,15 @@ class NatsSink:
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
-        self.stage: RowStage = "flows"
+        self._stage: RowStage = "flows"
         self._bus: PublicBus | None = None
 
-    async def open(self) -> None:
-        """Connect.
+    async def open(self, kinds: Sequence[RowStage]) -> None:
+        """Connect, and make the stream of the rows.
 
         :raises SinkError: if the server is not there or refuses this client.
         """
+        (self._stage,) = kinds
         await self._connected()
 
     async def write(self, batch: Batch) -> None:
@@ -88,6 +87,9 @@ class NatsSink:
             what = f"{large} rows are larger than a message of NATS"
             raise SinkError(what, "raise max_payload", reason="larger_than_message", lost_rows=large)
 
+    async def flush(self) -> None:
+        """Nothing is kept back: the server has acknowledged what was written."""
+
     async def close(self) -> None:
         """Disconnect."""
         bus, self._bus = self._bus, None
@@ -98,7 +100,7 @@ class NatsSink:
         if self._bus is None:
             connection, config = connection_of(self._config.url), self._config
             try:
-                public = PUBLIC_WORKLOADS if self.stage == "workloads" else PUBLIC_FLOWS
+                public = PUBLIC_WORKLOADS if self._stage == "workloads" else PUBLIC_FLOWS
                 self._bus = await PublicBus.open(connection, public, config.max_age, config.max_bytes)
             except ConnectionRefused as error:
                 reason = "bus_away" if error.absent else "bus_refused"

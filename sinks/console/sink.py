@@ -2,18 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from model.errors import SinkError
+from model.row_stage import RowStage
 from model.sink import Batch
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort, publication
+from sinks.console.writer_thread import WriterThread
 from sinks.descriptor import write_all, write_error
-from sinks.writer_thread import WriterThread
 
 #: Nodes whose second may be incomplete at the same time.
 _NODES: Final = 256
@@ -54,7 +55,7 @@ class ConsoleSink:
         self._size = os.terminal_size((0, 0))
         self._height = 0
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Find out whether the output is a terminal.
 
         :raises SinkError: if there is no standard output.
@@ -76,6 +77,9 @@ class ConsoleSink:
             return
         for second in self._collect(batch):
             await self._show(second)
+
+    async def flush(self) -> None:
+        """Nothing is kept back but a second that is not complete."""
 
     async def close(self) -> None:
         """Let a frame under way finish; leaves the cursor below the table."""

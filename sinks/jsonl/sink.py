@@ -1,17 +1,17 @@
 """The JSON lines sink: one object per row, and the loss ledger when it changed."""
 
 import errno
-from functools import partial
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from model.errors import SinkError
+from model.row_stage import RowStage
 from model.rows.json import json_lines, ledger_line
 from model.sink import Batch
 from sinks.descriptor import write_error
 from sinks.jsonl.line_file import STDOUT, LineFile
-from sinks.writer_thread import WriterThread
 
 #: Nodes whose last ledger is remembered, to see whether it changed.
 _NODES: Final = 4096
@@ -51,17 +51,16 @@ class JsonlSink:
         self._config = config
         self._target = "standard output" if config.path == STDOUT else config.path
         self._file = LineFile(config.path, config.rotate_bytes, config.keep)
-        self._writer = WriterThread("sink.jsonl")
         self._since: int | None = None
         self._ledgers: dict[str, bytes] = {}
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Open the file.
 
         :raises SinkError: if it cannot be written to.
         """
         try:
-            await self._writer.submit(self._file.open)
+            self._file.open()
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0, "choose another path")
             what = f"cannot open {self._target} ({error.strerror})"
@@ -72,14 +71,6 @@ class JsonlSink:
 
         :raises SinkError: if rows could not be written, with their exact number; those written stay.
         """
-        await self._writer.submit(partial(self._append, batch))
-
-    async def close(self) -> None:
-        """Write out what is under way and close the file."""
-        await self._writer.close(self._file.close)
-
-    def _append(self, batch: Batch) -> None:
-        """``write()``, in the thread."""
         rows = len(batch)
         try:
             self._file.follow()
@@ -90,6 +81,13 @@ class JsonlSink:
             self._append_lines(lines, count, rows)
             rows -= count
         self._append_ledger(batch)
+
+    async def flush(self) -> None:
+        """Nothing is kept back: the kernel has the lines."""
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
     def _append_lines(self, lines: bytes, count: int, rows: int) -> None:
         """So many lines.

@@ -17,7 +17,7 @@ from model.kinds.flow_batch import FlowBatch
 from model.ledger import Ledger
 from model.subjects import FLOW_STREAM, flow
 from sinks.fan_out import FanOut
-from sinks.sink_queue import Limits
+from sinks.limits import Limits, RetryLimits
 from tests.batches import WINDOW
 from tests.flows import NODE, flows_of, make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
@@ -51,7 +51,7 @@ def of_one_node(rows: int, **settings: Any) -> FlowBatch:
 
 async def opened(server: NatsServer, query: str = "", **settings: Any) -> NatsSink:
     sink = NatsSink(NatsConfig(server.url(query=query), **settings))
-    await sink.open()
+    await sink.open(("flows",))
     return sink
 
 
@@ -162,7 +162,7 @@ async def test_rows_survive_a_server_that_restarts(nats_server: NatsServer) -> N
     """Behind the fan-out every row is stored exactly once although the server died in between."""
     ledger = Ledger()
     sink = await opened(nats_server)
-    limits = Limits(attempts=100, first_pause=0.02, longest_pause=0.1)
+    limits = Limits(retry=RetryLimits(100, 0.02, 0.1))
     async with FanOut({"nats": sink}, ledger, limits) as fanout:
         for seq in range(30):
             fanout.offer(of_one_node(100, seq=seq))

@@ -79,8 +79,7 @@ async def line_of(stream: asyncio.StreamReader | None) -> str:
 
 async def publish(server: NatsServer, *batches: FlowBatch | WorkloadBatch) -> None:
     sink = NatsSink(NatsConfig(server.url()))
-    sink.stage = batches[0].stage
-    await sink.open()
+    await sink.open((batches[0].stage,))
     for batch in batches:
         await sink.write(batch)
     await sink.close()

@@ -105,7 +105,7 @@ async def at_work(server: NatsServer, certificates: Path) -> AsyncIterator[tuple
     async with running(engine), running(agent(url_of(server, certificates, "agent"), source)):
         source.second(20)
         await sink.until(lambda: sink.bytes >= 20)
-        await flows.open()
+        await flows.open(("flows",))
         await flows.write(make_flows(20))
         await flows.close()
         yield sink, source

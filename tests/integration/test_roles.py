@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,12 +22,14 @@ from engine.config import AgentConfig, Config
 from engine.worker import Engine
 from model.errors import UsageError
 from model.kinds.delta_batch import DeltaBatch
+from model.row_stage import RowStage
 from model.sink import Batch, Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
 from sinks.console.traffic import moved
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
+from tests.thread_signal import ThreadSignal
 
 __all__ = ["nats_server"]
 
@@ -44,9 +46,9 @@ class Adding:
     def __init__(self) -> None:
         self.bytes = self.rows = 0
         self.messages: list[tuple[str, int]] = []
-        self.changed = asyncio.Event()
+        self.changed = ThreadSignal()
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:
@@ -55,7 +57,10 @@ class Adding:
         self.bytes += int(batch.columns["tx_bytes"].sum())
         self.rows += len(batch)
         self.messages.append((batch.node, batch.seq))
-        self.changed.set()
+        self.changed.notify()
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -63,9 +68,7 @@ class Adding:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when ``condition`` holds."""
         async with asyncio.timeout(DEADLINE):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
+            await self.changed.wait_for(condition)
 
 
 @contextlib.asynccontextmanager

@@ -128,7 +128,7 @@ async def test_the_rights_of_a_reader_are_enough(tmp_path: Path) -> None:
     try:
         server.start()
         sink = NatsSink(NatsConfig(server.url(query="user=sink&password=s")))
-        await sink.open()
+        await sink.open(("flows",))
         await sink.write(make_flows(2))
         await sink.close()
         process = await asyncio.create_subprocess_exec(

@@ -34,7 +34,7 @@ class Ports(Adding):
         if mine.any():
             sent = int(batch.columns["tx_bytes"][mine].sum())
             self.sent[batch.boot] = self.sent.get(batch.boot, 0) + sent
-        self.changed.set()
+        self.changed.notify()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -14,6 +14,7 @@ from engine.recording.file import Recording
 from engine.recording.replay import MAX, ReplaySource
 from model.kinds.delta import CloseReason, Role
 from model.kinds.delta_batch import DeltaBatch
+from model.row_stage import RowStage
 from model.sink import Batch, Sink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.recordings.make import HERE, KINDS
@@ -38,13 +39,16 @@ class KeepingSink:
     def __init__(self) -> None:
         self.batches: list[DeltaBatch] = []
 
-    async def open(self) -> None:
+    async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:
         """Keeps the batch."""
         assert isinstance(batch, DeltaBatch)  # the stage that was asked for
         self.batches.append(batch)
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
 
     async def close(self) -> None:
         """Nothing to let go of."""

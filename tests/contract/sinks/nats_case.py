@@ -30,7 +30,7 @@ class _Written(NatsSink):
     async def close(self) -> None:
         await super().close()
         rows: list[Flow] = []
-        public = subjects.PUBLIC_WORKLOADS if self.stage == "workloads" else subjects.PUBLIC_FLOWS
+        public = subjects.PUBLIC_WORKLOADS if self._stage == "workloads" else subjects.PUBLIC_FLOWS
         if await self._published(public.stream):
             request = RowRequest(FlowFilter().matcher(), 1_000_000, public=public)
             await show_rows(connection_of(self._url), request, rows.extend, lambda _: None)

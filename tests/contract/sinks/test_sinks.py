@@ -9,16 +9,18 @@ from typing import ClassVar, Final
 import msgspec
 import pytest
 
-from engine.sink import make_sink, sink_names, tell_stage
+from engine.sink import make_sink, sink_names
 from model.errors import SinkError, UsageError
 from model.ledger import Ledger
 from model.sink import Batch, Sink
 from sinks.console.traffic import lives
 from sinks.fan_out import FanOut
-from sinks.sink_queue import Limits
+from sinks.limits import Limits, QueueLimits
 from tests.batches import WINDOW
 from tests.contract.sinks.cases import CASES, KINDS, LIVES, Rows, SinkCase, Totals
+from tests.eventually import eventually
 from tests.scripted_sink import ScriptedSink
+from tests.thread_signal import ThreadEvent
 
 PAIRS: Final = [(case, rows) for case in CASES for rows in KINDS if rows.stage in case.stages]
 
@@ -52,18 +54,14 @@ def output(tmp_path: Path) -> Path:
 def sink(case: SinkCase, rows: Rows, output: Path) -> Iterator[Sink]:
     """A sink that writes to ``output``."""
     with ExitStack() as stack:
-        made = case.make(output, stack)
-        tell_stage(made, rows.stage)
-        yield made
+        yield case.make(output, stack)
 
 
 @pytest.fixture
 def failing(case: SinkCase, rows: Rows) -> Iterator[Sink]:
     """A sink whose disk is full."""
     with ExitStack() as stack:
-        made = case.make(Path("/dev/full"), stack)
-        tell_stage(made, rows.stage)
-        yield made
+        yield case.make(Path("/dev/full"), stack)
 
 
 def totals_of(*batches: Batch) -> Totals:
@@ -84,8 +82,8 @@ class Watched:
     Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct
 
     def __init__(self, sink: Sink, writes: int) -> None:
-        self.done = asyncio.Event()
-        self.open, self.close = sink.open, sink.close
+        self.done = ThreadEvent()
+        self.open, self.flush, self.close = sink.open, sink.flush, sink.close
         self._sink, self._left = sink, writes
 
     async def write(self, batch: Batch) -> None:
@@ -95,10 +93,11 @@ class Watched:
             self.done.set()
 
 
-async def deliver(sink: Sink, *batches: Batch) -> None:
-    await sink.open()
+async def deliver(sink: Sink, rows: Rows, *batches: Batch) -> None:
+    await sink.open((rows.stage,))
     for batch in batches:
         await sink.write(batch)
+    await sink.flush()
     await sink.close()
 
 
@@ -118,22 +117,22 @@ def test_sink_keeps_the_protocol(sink: Sink) -> None:
     assert isinstance(sink, Sink)
 
 
-async def test_open_and_close_alone(case: SinkCase, sink: Sink, output: Path) -> None:
+async def test_open_and_close_alone(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """A sink that gets no batch opens and closes, and writes no row."""
-    await deliver(sink)
+    await deliver(sink, rows)
     assert +case.read(output) == Totals()
 
 
 async def test_empty_batch_is_taken(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """A quiet second delivers no rows, and raises nothing."""
-    await deliver(sink, rows.make(0))
+    await deliver(sink, rows, rows.make(0))
     assert +case.read(output) == Totals()
 
 
 async def test_all_rows_are_in_the_output(case: SinkCase, rows: Rows, sink: Sink, output: Path) -> None:
     """Ten thousand rows in one batch are all accounted for in what a reader sees."""
     batch = rows.make(10_000)
-    await deliver(sink, batch)
+    await deliver(sink, rows, batch)
     assert case.read(output) == totals_of(batch)
 
 
@@ -141,7 +140,7 @@ async def test_chunks_add_up(case: SinkCase, rows: Rows, sink: Sink, output: Pat
     """Two seconds, each in several chunks, come out whole; so does what crossed the wire."""
     seconds = [rows.make(2500, seed=seed, window=WINDOW + seed, seq=seed) for seed in range(2)]
     chunks = [chunk for second in seconds for chunk in rows.chunks(second, 1000)]
-    await deliver(sink, *chunks)
+    await deliver(sink, rows, *chunks)
     assert len(chunks) == 6
     assert case.read(output) == totals_of(*seconds)
 
@@ -154,7 +153,7 @@ async def test_any_process_name_is_taken(
 ) -> None:
     """Names with blanks, quotes, control characters or invalid UTF-8 neither fail nor break a line."""
     batch = rows.make(3, columns=dict.fromkeys(rows.comms, comm))
-    await deliver(sink, batch)
+    await deliver(sink, rows, batch)
     assert case.read(output) == totals_of(batch)
     assert "\x1b" not in text_of(output)
 
@@ -165,7 +164,7 @@ async def test_addresses_are_text(
 ) -> None:
     """IPv4 and IPv6 addresses are written as people write them; those of workloads where they have no other name."""
     nameless = dict.fromkeys(rows.comms, b"")
-    await deliver(sink, rows.make(5, ipv6=ipv6, columns=nameless))
+    await deliver(sink, rows, rows.make(5, ipv6=ipv6, columns=nameless))
     times = rows.addresses if case.name == "jsonl" else min(rows.addresses, 1)
     assert text_of(output).count(shown) == 5 * times
     assert "::ffff:" not in text_of(output)
@@ -175,7 +174,7 @@ async def test_fanout_accounts_for_every_row(case: SinkCase, rows: Rows, sink: S
     """Through the fan-out all rows are delivered, and the output agrees with the account."""
     batches = [rows.make(1000, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
     ledger = Ledger()
-    async with FanOut({case.name: sink}, ledger) as fanout:
+    async with FanOut({case.name: sink}, ledger, stages={case.name: rows.stage}) as fanout:
         for batch in batches:
             fanout.offer(batch)
             assert ledger.stages[f"sink.{case.name}"].balanced
@@ -188,7 +187,8 @@ async def test_overflow_is_accounted_for(case: SinkCase, rows: Rows, sink: Sink,
     """What the queue dropped is missing from the output, and nothing else."""
     batches = [rows.make(100, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
     ledger = Ledger()
-    fanout = FanOut({case.name: sink}, ledger, Limits(batches=5))
+    limits = Limits(QueueLimits(batches=5))
+    fanout = FanOut({case.name: sink}, ledger, limits, stages={case.name: rows.stage})
     for batch in batches:
         fanout.offer(batch)
     await fanout.start()
@@ -203,21 +203,23 @@ async def test_slow_neighbour_does_not_delay_it(case: SinkCase, rows: Rows, sink
     stuck, after, ledger = ScriptedSink(slow=True), ScriptedSink(), Ledger()
     batches = [rows.make(100, seed=seed, seq=seed) for seed in range(10)]
     watched = Watched(sink, len(batches))
-    fanout = FanOut({"stuck": stuck, case.name: watched, "after": after}, ledger)
+    stages = dict.fromkeys(("stuck", case.name, "after"), rows.stage)
+    fanout = FanOut({"stuck": stuck, case.name: watched, "after": after}, ledger, stages=stages)
     await fanout.start()
     for batch in batches:
         fanout.offer(batch)
     stage = ledger.stages[f"sink.{case.name}"]
     await asyncio.wait_for(watched.done.wait(), 10)
     await after.wait_for(10)
-    assert (stage.delivered, stuck.seqs, after.seqs) == (1000, [], list(range(10)))
+    await eventually(lambda: stage.delivered == 1000)
+    assert (stuck.seqs, after.seqs) == ([], list(range(10)))
     await fanout.stop(timeout=0)
     assert case.read(output) == totals_of(*batches)
 
 
 async def test_failure_is_a_sink_error(rows: Rows, failing: Sink) -> None:
     """Without room the write raises a SinkError with reason and remedy, and the sink still closes."""
-    await failing.open()
+    await failing.open((rows.stage,))
     with pytest.raises(SinkError, match=r"No space left on device.*make room") as caught:
         await failing.write(rows.make(10))
     assert (caught.value.reason, caught.value.retryable) == ("disk_full", False)
@@ -227,7 +229,8 @@ async def test_failure_is_a_sink_error(rows: Rows, failing: Sink) -> None:
 async def test_failing_sink_is_accounted_for(case: SinkCase, rows: Rows, failing: Sink) -> None:
     """Each batch that a failing sink loses is counted under the reason, while its neighbour gets all."""
     neighbour, ledger = ScriptedSink(), Ledger()
-    async with FanOut({case.name: failing, "neighbour": neighbour}, ledger) as fanout:
+    stages = dict.fromkeys((case.name, "neighbour"), rows.stage)
+    async with FanOut({case.name: failing, "neighbour": neighbour}, ledger, stages=stages) as fanout:
         for seq in range(5):
             fanout.offer(rows.make(10, seq=seq))
     stage = ledger.stages[f"sink.{case.name}"]

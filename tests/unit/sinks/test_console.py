@@ -190,7 +190,7 @@ async def test_seconds_are_drawn_with_their_last_chunk() -> None:
     """Nothing is written before the last chunk; then one summary counts all rows."""
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=2), writer)
-        await sink.open()
+        await sink.open(("deltas",))
         *early, last = chunked(make_batch(1000), 300)
         for chunk in early:
             await sink.write(chunk)
@@ -208,7 +208,7 @@ async def test_second_without_its_last_chunk_is_drawn_with_the_next() -> None:
     """A second of which chunks were dropped is shown, marked, when the next one begins."""
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=1), writer)
-        await sink.open()
+        await sink.open(("deltas",))
         await sink.write(next(chunked(make_batch(1000, window=WINDOW), 300)))
         await sink.write(make_batch(7, window=WINDOW + 1))
         summaries = [line for line in os.read(reader, 1 << 16).decode().splitlines() if " summary " in line]
@@ -223,7 +223,7 @@ async def test_gone_reader_is_a_broken_pipe() -> None:
     """When the reader ends, the write fails as broken_pipe and says so."""
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(), writer)
-        await sink.open()
+        await sink.open(("deltas",))
         os.close(reader)
         with pytest.raises(SinkError, match=r"standard output .*its reader has ended") as caught:
             await sink.write(make_batch(5))
@@ -234,7 +234,7 @@ async def test_gone_reader_is_a_broken_pipe() -> None:
 async def test_closed_output_cannot_be_opened() -> None:
     """Without a standard output the program does not start with this sink."""
     with pytest.raises(SinkError, match="standard output is closed: choose another sink"):
-        await ConsoleSink(ConsoleConfig(), 1_000_000).open()
+        await ConsoleSink(ConsoleConfig(), 1_000_000).open(("deltas",))
 
 
 @contextmanager
@@ -253,7 +253,7 @@ async def test_frames_replace_each_other_on_a_terminal() -> None:
     """The first frame clears the terminal, the next goes over it line by line, a resize clears it again."""
     with terminal(12, 80) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
-        await sink.open()
+        await sink.open(("deltas",))
         await sink.write(make_batch(10))
         first = os.read(screen, 1 << 16).decode()
         assert first.startswith("\x1b[H\x1b[2J")
@@ -272,7 +272,7 @@ async def test_slow_terminal_skips_frames() -> None:
     """While a terminal does not take a frame, rows are still taken, and later frames are skipped."""
     with terminal(1000, 200) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=1000), program, patience=0.01)
-        await sink.open()
+        await sink.open(("deltas",))
         for seed in range(4):
             await sink.write(make_batch(1000, seed=seed))
         assert sink.skipped_frames == 3
@@ -296,7 +296,7 @@ def test_rich_is_loaded_for_terminals_only() -> None:
     code = (
         "import asyncio, sys; from sinks.console.sink import ConsoleConfig, ConsoleSink;"
         "sink = ConsoleSink(ConsoleConfig());"
-        "asyncio.run(sink.open()); print('rich' in sys.modules)"
+        "asyncio.run(sink.open(('deltas',))); print('rich' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

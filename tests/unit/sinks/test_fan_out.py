@@ -14,12 +14,12 @@ from model.ledger import Ledger, Stage
 from model.row_stage import RowStage
 from model.sink import Batch
 from sinks.fan_out import FanOut
-from sinks.sink_queue import Limits
+from sinks.limits import Limits, QueueLimits, RetryLimits
 from tests.batches import make_batch
 from tests.scripted_sink import ScriptedSink
 from tests.workloads import make_workloads
 
-QUICK: Final = Limits(first_pause=0.001, longest_pause=0.002)
+QUICK: Final = Limits(retry=RetryLimits(first_pause=0.001, longest_pause=0.002))
 
 
 def stage(ledger: Ledger, name: str = "a") -> Stage:
@@ -65,7 +65,7 @@ async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
 async def test_full_queue_drops_the_oldest_batches() -> None:
     """Beyond three waiting batches the oldest goes, counted as queue_full; the one being written stays."""
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(batches=3)) as fanout:
+    async with FanOut({"a": sink}, ledger, Limits(QueueLimits(batches=3))) as fanout:
         first, *others = batches(6)
         fanout.offer(first)
         await sink.entered.wait()
@@ -83,7 +83,7 @@ async def test_full_queue_drops_the_oldest_batches() -> None:
 async def test_rows_bound_the_queue() -> None:
     """A batch that does not fit beside the waiting rows pushes out as many old batches as it needs."""
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(rows=100)) as fanout:
+    async with FanOut({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
         for batch in (*batches(5, rows=25), make_batch(50, seq=5)):
             fanout.offer(batch)
         assert stage(ledger).dropped == {"queue_full": 75}
@@ -95,7 +95,7 @@ async def test_rows_bound_the_queue() -> None:
 async def test_batch_larger_than_the_queue_is_dropped_alone() -> None:
     """A batch that never fits is counted as larger_than_queue and pushes nothing out."""
     sink, ledger = ScriptedSink(), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(rows=100)) as fanout:
+    async with FanOut({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
         fanout.offer(make_batch(10, seq=0))
         fanout.offer(make_batch(101, seq=1))
     assert sink.seqs == [0]
@@ -251,7 +251,7 @@ async def test_errors_are_told() -> None:
 async def test_batches_wait_for_the_start() -> None:
     """What is offered before the start is queued within the limits and delivered later."""
     sink, ledger = ScriptedSink(), Ledger()
-    fanout = FanOut({"a": sink}, ledger, Limits(batches=2))
+    fanout = FanOut({"a": sink}, ledger, Limits(QueueLimits(batches=2)))
     for batch in batches(3):
         fanout.offer(batch)
     async with fanout:
@@ -273,7 +273,8 @@ async def test_books_balance_at_every_moment(seed: int) -> None:
     ]
     sinks = {name: ScriptedSink(chance.choices(faults, k=200)) for name in "abc"}
     ledger = Ledger()
-    fanout = FanOut(sinks, ledger, Limits(batches=4, rows=60, first_pause=0, longest_pause=0, attempts=2))
+    limits = Limits(QueueLimits(60, 4), RetryLimits(first_pause=0, longest_pause=0, attempts=2))
+    fanout = FanOut(sinks, ledger, limits)
     async with fanout:
         for seq in range(200):
             fanout.offer(make_batch(chance.randrange(30), seq=seq))

@@ -6,12 +6,12 @@ import pytest
 
 from model.ledger import Ledger
 from sinks.fan_out import FanOut
-from sinks.sink_queue import Limits
+from sinks.limits import Limits, QueueLimits
 from tests.batches import make_batch
 from tests.scripted_sink import ScriptedSink
 
 
-@pytest.mark.parametrize("limits", [Limits(batches=2), Limits(rows=25)])
+@pytest.mark.parametrize("limits", [Limits(QueueLimits(batches=2)), Limits(QueueLimits(rows=25))])
 async def test_put_waits_for_the_slowest_sink_and_nothing_is_dropped(limits: Limits) -> None:
     """Twenty batches go through a queue for two; all sinks get all of them."""
     sinks, ledger = {"slow": ScriptedSink(slow=True), "fast": ScriptedSink()}, Ledger()

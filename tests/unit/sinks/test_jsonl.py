@@ -20,14 +20,17 @@ from model.chains import HOP, Chains
 from model.errors import SinkError
 from model.kinds.delta import NO_SLOT, CloseReason, Evidence, empty_columns
 from model.kinds.delta_batch import DeltaBatch
+from model.ledger import Ledger
 from model.rows.json import json_lines
+from sinks.fan_out import FanOut
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
+from tests.scripted_sink import ScriptedSink
 
 
 async def write(config: JsonlConfig, *batches: DeltaBatch) -> None:
     sink = JsonlSink(config)
-    await sink.open()
+    await sink.open(("deltas",))
     for batch in batches:
         await sink.write(batch)
     await sink.close()
@@ -210,7 +213,7 @@ async def test_failing_rotation_keeps_writing(tmp_path: Path) -> None:
 async def test_renamed_removed_and_truncated_files_are_followed(tmp_path: Path) -> None:
     """After a rename or a removal the next batch begins a new file; a truncated one goes on at 0."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
-    await sink.open()
+    await sink.open(("deltas",))
     await sink.write(make_batch(1))
     path.rename(tmp_path / "moved")
     await sink.write(make_batch(2))
@@ -253,7 +256,7 @@ async def test_paths_that_cannot_be_opened_say_what_to_do(tmp_path: Path) -> Non
     for path, remedy in remedies.items():
         sink = JsonlSink(JsonlConfig(str(path)))
         with pytest.raises(SinkError, match=f"cannot open {path} .*: {remedy}"):
-            await sink.open()
+            await sink.open(("deltas",))
         await sink.close()
 
 
@@ -274,7 +277,7 @@ async def test_gone_reader_is_a_broken_pipe(tmp_path: Path) -> None:
     os.mkfifo(path := tmp_path / "pipe")
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     sink = JsonlSink(JsonlConfig(str(path)))
-    await sink.open()
+    await sink.open(("deltas",))
     os.close(reader)
     with pytest.raises(SinkError, match="its reader has ended") as caught:
         await sink.write(make_batch(10))
@@ -283,18 +286,19 @@ async def test_gone_reader_is_a_broken_pipe(tmp_path: Path) -> None:
 
 
 async def test_reader_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None:
-    """While a pipe is full the event loop runs on, and close leaves the stuck write behind."""
+    """While a pipe is full another sink gets its rows, and the end leaves the stuck write behind."""
     os.mkfifo(path := tmp_path / "pipe")
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    sink = JsonlSink(JsonlConfig(str(path)))
-    await sink.open()
-    stuck = asyncio.create_task(sink.write(make_batch(5000)))
-    _, waiting = await asyncio.wait({stuck}, timeout=0.05)
-    assert waiting == {stuck}
-    stuck.cancel()
+    other, ledger = ScriptedSink(), Ledger()
+    fan_out = FanOut({"pipe": JsonlSink(JsonlConfig(str(path))), "other": other}, ledger)
+    await fan_out.start()
+    for seq in range(10):
+        fan_out.offer(make_batch(5000, seq=seq))
+    await other.wait_for(10)
     async with asyncio.timeout(5):
-        await sink.close()
+        await fan_out.stop(timeout=0.01)
     os.close(reader)
+    assert ledger.stages["sink.pipe"].dropped == {"shutdown": 50_000}
 
 
 @contextmanager
@@ -334,7 +338,7 @@ async def test_full_disk_costs_rows_but_leaves_whole_lines(tmp_path: Path) -> No
     with tiny_disk(tmp_path, 1 << 20):
         ballast.write_bytes(bytes(512 << 10))
         sink = JsonlSink(JsonlConfig(str(path)))
-        await sink.open()
+        await sink.open(("deltas",))
         lost = await lost_rows(sink, make_batch(2500))
         assert 1000 > lost - 1000 > 0
         assert slots(path) == list(range(2500 - lost))
@@ -349,7 +353,7 @@ async def test_full_disk_costs_rows_but_leaves_whole_lines(tmp_path: Path) -> No
 async def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
     """Where the process may not write more, no half line stays, and rows follow once it may."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
-    await sink.open()
+    await sink.open(("deltas",))
     with file_size_limit(100_000):
         lost = await lost_rows(sink, make_batch(1000))
     assert slots(path) == list(range(1000 - lost))
@@ -361,7 +365,7 @@ async def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
 async def test_ledger_that_found_no_room_comes_later(tmp_path: Path) -> None:
     """A ledger line that could not be written loses no rows and is written with the next batch."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
-    await sink.open()
+    await sink.open(("deltas",))
     batch = make_batch(0, ledger={"stage" * 100: {}})
     with file_size_limit(100):
         assert await lost_rows(sink, batch) == 0
