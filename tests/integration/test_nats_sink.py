@@ -163,7 +163,7 @@ async def test_rows_survive_a_server_that_restarts(nats_server: NatsServer) -> N
     ledger = Ledger()
     sink = await opened(nats_server)
     limits = Limits(retry=RetryLimits(100, 0.02, 0.1))
-    async with FanOut({"nats": sink}, ledger, limits) as fanout:
+    async with FanOut({"nats": sink}, ledger, limits, stages={"nats": "flows"}) as fanout:
         for seq in range(30):
             fanout.offer(of_one_node(100, seq=seq))
             if seq == 10:
