@@ -19,12 +19,12 @@ from benchmarks.figure import Bar, Reading
 from engine.commands.process import give_memory_back
 from engine.config import load_config
 from engine.worker import PASS_SECONDS, Engine
-from model.kinds.delta import Columns, Role
-from model.kinds.delta_batch import DeltaBatch, fitting
+from model.arrays import Columns
+from model.batch import Batch
+from model.kinds.delta import DELTA, Role
 from model.ledger import Stage
 from model.partition import by_partition
 from model.row_stage import RowStage
-from model.sink import Batch
 
 #: As a bus has them by default.
 PARTITIONS: Final = 8
@@ -94,9 +94,9 @@ def sent(columns: Columns, window: int) -> Iterator[tuple[int, bytes]]:
         mine = columns["connection.role"] == role
         part = {name: column[mine] for name, column in columns.items()}
         seq = window * 1000
-        batch = DeltaBatch(role.name, "boot", seq, window, part, PATHS, entities=entities)
+        batch = Batch(DELTA, role.name, "boot", seq, window, part, {"cgroups": PATHS, "entities": entities})
         for partition, rows in by_partition(batch, PARTITIONS):
-            for chunk in fitting(replace(rows, seq=seq)):
+            for chunk in replace(rows, seq=seq).fitting():
                 seq = chunk.seq + 1
                 yield partition, chunk.encode()
 

@@ -4,8 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from model.arrays import Columns
 from model.clock import SECOND_NS
-from model.kinds.delta import RESOLVED, Columns, Role, State, empty_columns
+from model.kinds.delta import DELTA, RESOLVED, Role, State
 from probes.kernel.layout import enums, structs
 
 FIRST_WINDOW: Final = 1_700_000_000
@@ -64,7 +65,7 @@ class Connections:
         """
         clients, ports, services, servers = self._tuple(generation)
         count = len(clients)
-        columns = {name: col for name, col in empty_columns(2 * count).items() if name not in RESOLVED}
+        columns = {name: col for name, col in DELTA.empty(2 * count).items() if name not in RESOLVED}
         near, far = slice(count), slice(count, None)
         called = (services, _SERVICE_PORT) if self._rewritten else (servers, _PORT)
         for mine, role, local, peer in (

@@ -11,8 +11,10 @@ from actors.nat.resolver import Resolver
 from actors.nat.table import NatTable
 from actors.node.sockets import SocketTable
 from benchmarks.tick_cost import snapshots
-from model.kinds.delta_batch import DeltaBatch, chunked
+from model.batch import Batch
+from model.kinds.delta import DELTA
 from model.ledger import Stage
+from model.message import decode
 
 SOCKETS: Final = 64_000
 
@@ -35,7 +37,7 @@ class Columns:
 
     def take(self, message: bytes) -> int:
         """One batch."""
-        columns = DeltaBatch.decode(message).columns
+        columns = decode(message).columns
         moved: npt.NDArray[np.uint64] = np.add(columns["tx_bytes"], columns["rx_bytes"])
         np.add.at(self._sums, cast(npt.NDArray[np.uint32], columns["socket.slot"]), moved)
         return len(moved)
@@ -64,17 +66,17 @@ class RowMaps:
         return sum(self._sums.values())
 
 
-def window() -> DeltaBatch:
+def window() -> Batch:
     """A second of all sockets, as an agent cuts it; nothing rewrites their connections."""
     columns, cgroups = SocketTable(SOCKETS, Stage("events")).tick(snapshots(SOCKETS)())
     columns["entity.index"] = np.zeros(SOCKETS, np.uint32)
     chains = Resolver(SOCKETS, NatTable(1, Stage("entries"))).resolve(columns, 1)
-    return DeltaBatch("node-1", "boot-1", 0, 1, columns, cgroups, chains)
+    return Batch(DELTA, "node-1", "boot-1", 0, 1, columns, {"cgroups": cgroups, "chains": chains})
 
 
 def batches(count: int) -> list[bytes]:
     """Messages of ``CHUNK_ROWS`` rows."""
-    encoded = [chunk.encode() for chunk in chunked(window())]
+    encoded = [chunk.encode() for chunk in window().chunked()]
     return [encoded[number % len(encoded)] for number in range(count)]
 
 

@@ -18,10 +18,11 @@ from benchmarks.figure import Reading
 from benchmarks.join_rate import SOCKETS, check, medians, timed
 from benchmarks.peers.row_join import RowJoin, rows_of
 from engine.commands.process import give_memory_back
-from model.kinds.delta import Columns, Role
-from model.kinds.delta_batch import DeltaBatch, fitting
-from model.kinds.flow_batch import FlowBatch
+from model.arrays import Columns
+from model.batch import Batch
+from model.kinds.delta import DELTA, Role
 from model.ledger import Ledger, Stage
+from model.message import decode
 
 WAIT_SECONDS: Final = 2.0
 PEER_BATCH: Final = 1000
@@ -33,8 +34,8 @@ def sent(columns: Columns, window: int) -> list[bytes]:
     for role in (Role.CLIENT, Role.SERVER):
         mine = columns["connection.role"] == role
         part = {name: column[mine] for name, column in columns.items()}
-        batch = DeltaBatch(role.name, "boot", 0, window, part, [""])
-        messages += [chunk.encode() for chunk in fitting(replace(batch, seq=window * 100))]
+        batch = Batch(DELTA, role.name, "boot", 0, window, part)
+        messages += [chunk.encode() for chunk in replace(batch, seq=window * 100).fitting()]
     return messages
 
 
@@ -49,11 +50,11 @@ def joined(count: int) -> float:
     join = WindowJoin(1, joiner, Rekeyer(entries), stage, WAIT_SECONDS)
 
     def second(window: int) -> float:
-        messages, flows, now = sent(columns, window), list[FlowBatch](), time.monotonic()
+        messages, flows, now = sent(columns, window), list[Batch](), time.monotonic()
 
         def work() -> None:
             for message in messages:
-                join.add(DeltaBatch.decode(message), 0, message, now)
+                join.add(decode(message), 0, message, now)
             assert not list(join.moving(now + WAIT_SECONDS))
             for number in join.due(now + WAIT_SECONDS):
                 flows.extend(join.close(number)[0])

@@ -16,7 +16,7 @@ from benchmarks.delta_messages import Columns, RowMaps, Summing, batches, row_ma
 from benchmarks.figure import Bar, Reading
 from engine.commands.process import give_memory_back
 from engine.transport.embedded import embedded_app
-from model.kinds.delta_batch import CHUNK_ROWS
+from model.kinds.delta import DELTA
 from model.subjects import DELTAS
 
 PARTITIONS: Final = 4
@@ -103,9 +103,7 @@ def measure() -> Iterator[Reading]:
         single = drained(server, RowMaps, "rows", [msgpack.packb(row) for row in rows[:20_000]])
         lists = [msgpack.packb(rows[first : first + PEER_BATCH]) for first in range(0, len(rows), PEER_BATCH)]
         many = drained(server, RowMaps, "lists", lists)
-    own = (
-        f"{mine.rows:,} rows in messages of {CHUNK_ROWS:,}, {mine.rows / mine.wall:,.0f} rows/s by the clock"
-    )
+    own = f"{mine.rows:,} rows in messages of {DELTA.chunk_rows:,}, {mine.rows / mine.wall:,.0f} rows/s by the clock"
     for peer, name in ((single, "a map as a message"), (many, f"{PEER_BATCH:,} maps as a message")):
         note = f"{own}; peer: {peer.rows:,} rows, {peer.rows / peer.wall:,.0f} rows/s by the clock"
         yield Reading(mine.rate, "rows/s", Bar(at_least=2e6), name, peer.rate, "more", note)

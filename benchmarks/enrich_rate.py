@@ -10,8 +10,8 @@ from benchmarks.children import alone
 from benchmarks.connections import Connections
 from benchmarks.figure import Bar, Reading
 from benchmarks.join_rate import SOCKETS, medians, timed
+from model.arrays import Columns
 from model.enricher import Entity
-from model.kinds.delta import Columns
 
 #: Processes of a node, as many pods; connections are spread over them.
 PROCESSES: Final = 400

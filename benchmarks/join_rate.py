@@ -15,11 +15,11 @@ from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.figure import Bar, Reading
 from benchmarks.peers.row_join import RowJoin, pairs_of, rows_of
 from engine.commands.process import give_memory_back
+from model.arrays import Columns
+from model.batch import Batch
 from model.errors import TailraceError
-from model.kinds.delta import Columns
-from model.kinds.delta_batch import DeltaBatch
+from model.kinds.delta import DELTA
 from model.kinds.flow import FlowEvidence
-from model.kinds.flow_batch import FlowBatch
 from model.ledger import Ledger
 
 SOCKETS: Final = 100_000
@@ -42,14 +42,14 @@ class Node:
         self._resolver = Resolver(SOCKETS, self.nat)
         self._joiner = Joiner("node", "boot", self._ledger)
 
-    def join(self, columns: Columns, window: int) -> list[FlowBatch]:
+    def join(self, columns: Columns, window: int) -> list[Batch]:
         """The flows of a second."""
         chains = self._resolver.resolve(columns, window)
-        self._joiner.add(DeltaBatch("node", "boot", window, window, columns, [""], chains))
+        self._joiner.add(Batch(DELTA, "node", "boot", window, window, columns, {"chains": chains}))
         return list(self._joiner.close(window))
 
 
-def check(flows: list[FlowBatch], connections: int) -> None:
+def check(flows: list[Batch], connections: int) -> None:
     """Every connection is there once, with both ends.
 
     :raises TailraceError: if not.
@@ -80,7 +80,7 @@ def established(rewritten: bool) -> float:
     rows = connections.ends()
 
     def second(window: int) -> float:
-        columns, flows = dict(rows), list[FlowBatch]()
+        columns, flows = dict(rows), list[Batch]()
         seconds = timed(lambda: flows.extend(node.join(columns, window)))
         check(flows, SOCKETS // 2)
         return seconds
@@ -103,7 +103,7 @@ def short_lived(count: int) -> float:
     part = 2 * count // DRAINS
 
     def second(window: int) -> float:
-        generation, flows = window - FIRST_WINDOW, list[FlowBatch]()
+        generation, flows = window - FIRST_WINDOW, list[Batch]()
         new, gone = (connections.entries(generation, window, gone=gone) for gone in (False, True))
         events = np.stack((new, gone), axis=1).ravel()  # in turns, as ports that are used again have it
         columns = connections.ends(generation, window, short=True)

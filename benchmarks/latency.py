@@ -19,10 +19,10 @@ from engine.commands.process import give_memory_back
 from engine.config import Config
 from engine.graphs import Pipeline
 from engine.worker import Engine
+from model.batch import Batch
 from model.clock import SECOND_NS
 from model.errors import TailraceError
 from model.row_stage import RowStage
-from model.sink import Batch
 
 WINDOWS: Final = 60
 #: Connections a second, one request each.

@@ -12,9 +12,9 @@ from benchmarks.children import alone
 from benchmarks.figure import NO_BAR, Bar, Reading
 from benchmarks.peers.pair_loop import pair_sums
 from engine.commands.process import give_memory_back
+from model.batch import Batch
 from model.enricher import Entity
-from model.kinds.flow import FlowEvidence, empty_flows
-from model.kinds.flow_batch import FlowBatch, flow_chunks
+from model.kinds.flow import FLOW, FlowEvidence
 from model.ledger import Ledger
 
 BAR: Final = Bar(at_least=3e6)
@@ -32,13 +32,13 @@ _LARGEST: Final = {
 }
 
 
-def flows(*, processes: bool) -> FlowBatch:
+def flows(*, processes: bool) -> Batch:
     """A second of one place: both ends of each connection are known.
 
     :param processes: by the names of their processes alone; else each has a workload of Kubernetes.
     """
     random = np.random.default_rng(1)
-    columns = empty_flows(ROWS)
+    columns = FLOW.empty(ROWS)
     client = random.integers(1, WORKLOADS + 1, ROWS)
     ends = {"client": client, "server": (client * 7 + random.integers(0, CALLED, ROWS)) % WORKLOADS + 1}
     for side, numbers in ends.items():
@@ -54,7 +54,7 @@ def flows(*, processes: bool) -> FlowBatch:
     columns["connection.closed"][:] = random.random(ROWS) < 0.1
     columns["connection.connect_latency_ns"][:] = random.integers(1, 10**8, ROWS)
     entities = [{}, *(_entity(number, processes=processes) for number in range(WORKLOADS))]
-    return FlowBatch("engine", "boot", 0, 1, columns, entities=entities)
+    return Batch(FLOW, "engine", "boot", 0, 1, columns, {"entities": entities})
 
 
 def _entity(number: int, *, processes: bool) -> Entity:
@@ -79,7 +79,7 @@ def rates(processes: bool) -> tuple[float, float]:
     """Rows per second of processor time: ours, the peer's."""
     give_memory_back()
     batch = flows(processes=processes)
-    chunks, workloads = list(flow_chunks(batch)), Workloads(Ledger())
+    chunks, workloads = list(batch.chunked()), Workloads(Ledger())
     made = workloads.of(chunks)
     assert sum(int(part.columns["bytes"].sum()) for part in made) == int(
         batch.columns["client.tx_bytes"].sum()

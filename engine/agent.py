@@ -21,9 +21,9 @@ from engine.nats.outbox import Outbox
 from engine.nats.settings import settings_of
 from engine.nats.spool import Spool
 from enrichers.node import NodeIdentity
+from model.batch import MESSAGE_BYTES
 from model.errors import TailraceError
 from model.frame_source import FrameSource
-from model.kinds.delta_batch import MESSAGE_BYTES
 from model.ledger import Ledger
 from model.outgoing import Outgoing
 from model.subjects import DELTAS, NAT_STREAM, NODE_STREAM, NODES, TopicPartition, heartbeat, rewrites

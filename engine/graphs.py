@@ -18,12 +18,13 @@ from engine.metrics import serve_metrics
 from engine.transport.driver import Transport
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from enrichers.node import NodeIdentity
+from model.batch import Batch
 from model.errors import BROKEN_PIPE, SinkError, TailraceError
 from model.frame_source import FrameSource
-from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger
+from model.message import decode
 from model.row_stage import RowStage, stages_of
-from model.sink import Batch, Sink
+from model.sink import Sink
 from probes.kernel.event_types import EventTypes
 from probes.kernel_source import KernelSource
 from probes.registry import PROBES
@@ -91,7 +92,7 @@ class Pipeline:
         @app.agent(deltas, name="deliver")
         async def deliver(stream: StreamT[bytes]) -> None:
             async for message in stream:
-                for batch in self._batches(DeltaBatch.decode(message)):
+                for batch in self._batches(decode(message)):
                     if self._source.recorded:
                         await self._fan_out.put(batch)
                     else:
@@ -99,18 +100,18 @@ class Pipeline:
 
         return app
 
-    def _batches(self, deltas: DeltaBatch) -> Iterator[Batch]:
+    def _batches(self, deltas: Batch) -> Iterator[Batch]:
         """What sinks get: the deltas; with the last of a window the flows that they make, and their workloads.
 
         A window with a container that is seen for the first time, and not known yet, waits for the next one's.
         """
-        books = self._with_sinks(deltas.ledger)
+        books = self._with_sinks(deltas.head["ledger"])
         if "deltas" in self._wanted:
-            yield replace(deltas, ledger=books)
+            yield replace(deltas, head={**deltas.head, "ledger": books})
         if self._wanted == {"deltas"}:
             return
         self._joiner.add(deltas)
-        self._wait |= self._newcomers.among(deltas.entities, deltas.window)
+        self._wait |= self._newcomers.among(deltas.tables["entities"], deltas.window)
         if deltas.last:
             yield from self._flows()
             self._waiting[deltas.window] = books

@@ -25,12 +25,12 @@ from engine.nats.address import connection_of
 from engine.nats.nat_entries import NatFeed
 from engine.transport.embedded import EmbeddedApp, embedded_app
 from engine.transport.nats.transport import NatsTransport
+from model.batch import Batch
 from model.errors import TailraceError, UsageError
-from model.kinds.delta_batch import BadBatch, DeltaBatch
-from model.kinds.flow_batch import FlowBatch
 from model.ledger import Ledger
+from model.message import BadBatch, decode
 from model.row_stage import RowStage, stages_of
-from model.sink import Batch, Sink
+from model.sink import Sink
 from model.subjects import DEAD, DEAD_STREAM, DELTAS, dead
 from sinks.fan_out import FanOut
 
@@ -56,7 +56,7 @@ class Seen:
         self._last: OrderedDict[Origin, int] = OrderedDict()
         self._origins = origins
 
-    def again(self, batch: DeltaBatch, partition: int) -> bool:
+    def again(self, batch: Batch, partition: int) -> bool:
         """Whether the message was taken before; it counts as taken from now on."""
         origin = (batch.node, batch.boot, partition, batch.via)
         if batch.seq <= self._last.get(origin, -1):
@@ -122,12 +122,12 @@ class Engine:
 
         return app
 
-    async def _read(self, event: EventT[bytes]) -> DeltaBatch | None:
+    async def _read(self, event: EventT[bytes]) -> Batch | None:
         """The batch of a message; None if it was there before, or nobody can read it."""
         data, partition = cast(bytes, event.value), event.message.partition
         self._books.received += 1
         try:
-            batch = DeltaBatch.decode(data)
+            batch = decode(data)
         except BadBatch as error:
             self._books.drop("unreadable")
             await self._bury(data, str(error))
@@ -178,7 +178,7 @@ class Engine:
             for window in self._join.due(time.monotonic() + hurry):
                 await self._finish(*self._join.close(window))
 
-    async def _finish(self, flows: list[FlowBatch], events: list[EventT[bytes]]) -> None:
+    async def _finish(self, flows: list[Batch], events: list[EventT[bytes]]) -> None:
         workloads = self._workloads.of(flows) if "workloads" in self._wanted else []
         batches: list[Batch] = [*flows, *workloads]
         for batch in batches:

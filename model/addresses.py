@@ -4,7 +4,7 @@ import socket
 
 import numpy as np
 
-from model.kinds.delta import Column
+from model.arrays import Array
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 
@@ -26,7 +26,7 @@ def address_bytes(text: str) -> bytes:
     return _MAPPED + socket.inet_pton(socket.AF_INET, text)
 
 
-def loopback(addresses: Column) -> np.ndarray:
+def loopback(addresses: Array) -> np.ndarray:
     """Which are of 127.0.0.0/8 or ::1: they mean another machine in each network namespace; shape (n,), bool."""
     halves = np.ascontiguousarray(addresses).view(">u8").reshape(-1, 2)
     four = (halves[:, 0] == 0) & (halves[:, 1] >> np.uint64(24) == 0xFFFF7F)

@@ -6,7 +6,7 @@ data model, ExponentialHistogram).
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -111,3 +111,35 @@ class Histograms:
     def __getitem__(self, number: int) -> Histogram:
         part = slice(int(self.begins[number]), int(self.begins[number + 1]))
         return Histogram(dict(zip(self.buckets[part].tolist(), self.counts[part].tolist(), strict=True)))
+
+    def take(self, numbers: np.ndarray) -> "Histograms":
+        """The table of these alone, in this order; the first of them is the empty one."""
+        lengths = self.begins[numbers + 1] - self.begins[numbers]
+        begins = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.repeat(self.begins[numbers] - begins[:-1], lengths) + np.arange(int(begins[-1]))
+        return Histograms(begins, self.buckets[places], self.counts[places])
+
+    def encode(self) -> dict[str, bytes]:
+        """As it stands in a message: three arrays of 64-bit numbers."""
+        return {name: getattr(self, name).astype("<i8").tobytes() for name in _ARRAYS}
+
+    @classmethod
+    def decode(cls, message: Mapping[str, memoryview]) -> "Histograms":
+        """What ``encode`` gave.
+
+        :raises ValueError: if the arrays disagree.
+        """
+        begins, buckets, counts = (np.frombuffer(message.get(name, b""), "<i8") for name in _ARRAYS)
+        if not len(begins):
+            return cls()
+        if begins[0] != 0 or (np.diff(begins) < 0).any() or not begins[-1] == len(buckets) == len(counts):
+            raise ValueError(f"histograms of {begins[-1]} buckets in all, and {len(buckets)} buckets")
+        return cls(begins, buckets, counts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in a message."""
+        return int(self.begins.nbytes + self.buckets.nbytes + self.counts.nbytes)
+
+
+_ARRAYS: Final = ("begins", "buckets", "counts")

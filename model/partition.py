@@ -1,12 +1,11 @@
 """Which partition a row belongs to: both ends of a connection meet at the same one."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
-from model.kinds.delta import Column, Columns
-from model.kinds.delta_batch import DeltaBatch
+from model.arrays import Array, Columns
+from model.batch import Batch
 
 _ADDRESS_HIGH = np.uint64(0x9E3779B97F4A7C15)
 _ADDRESS_LOW = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -32,7 +31,7 @@ def _hashed(columns: Columns) -> np.ndarray:
     return _mix(ends)
 
 
-def _endpoint(addresses: Column, ports: Column) -> np.ndarray:
+def _endpoint(addresses: Array, ports: Array) -> np.ndarray:
     halves = np.ascontiguousarray(addresses).view("<u8").reshape(-1, 2)
     mixed = halves[:, 0] * _ADDRESS_HIGH ^ halves[:, 1] * _ADDRESS_LOW ^ ports.astype(np.uint64) * _PORT
     return _mix(mixed)
@@ -45,7 +44,7 @@ def _mix(values: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def by_partition(batch: DeltaBatch, partitions: int) -> Iterator[tuple[int, DeltaBatch]]:
+def by_partition(batch: Batch, partitions: int) -> Iterator[tuple[int, Batch]]:
     """The rows of ``batch`` apart by partition; partitions without rows are left out."""
     places = partition_of(batch.columns, partitions)
     order = np.argsort(places, kind="stable")
@@ -53,7 +52,5 @@ def by_partition(batch: DeltaBatch, partitions: int) -> Iterator[tuple[int, Delt
     begin = 0
     for partition, end in enumerate(ends.tolist()):
         if end > begin:
-            rows = order[begin:end]
-            columns = {name: column[rows] for name, column in batch.columns.items()}
-            yield partition, replace(batch, columns=columns)
+            yield partition, batch.take(order[begin:end])
         begin = end

@@ -6,13 +6,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from model.kinds.delta_batch import DeltaBatch
-from model.kinds.flow_batch import FlowBatch
-from model.kinds.workload_batch import WorkloadBatch
+from model.batch import Batch
 from model.row_stage import RowStage
-
-#: What sinks take: flows, the deltas that they are made of, or the workloads that they are summed up to.
-Batch = FlowBatch | DeltaBatch | WorkloadBatch
 
 
 @runtime_checkable

@@ -44,10 +44,33 @@ def token(name: str) -> str:
     return "".join(c if _PLAIN.fullmatch(c) else "".join(f"={b:02X}" for b in c.encode()) for c in name)
 
 
-class Public(NamedTuple):
-    """Rows that anybody may read: what they are called, the beginning of their subjects, and their stream.
+def node_token(node: str) -> str:
+    """What stands for a node in a subject; also for none."""
+    return token(node) or NOBODY
 
-    :param kind: as their messages say it.
+
+def workload_token(namespace: str, name: str) -> str:
+    """What stands for a workload; without a name for those that have but an address."""
+    return f"{node_token(namespace)}.{node_token(name)}"
+
+
+def flow(node: str) -> str:
+    """Where the flows of a node's clients are published, and those of its servers whose client has no node."""
+    return f"{FLOWS}.{node_token(node)}"
+
+
+def workload(namespace: str, name: str) -> str:
+    """Where a client workload's rows are published."""
+    return f"{WORKLOADS}.{workload_token(namespace, name)}"
+
+
+class Public(NamedTuple):
+    """Rows that anybody may read.
+
+    :param rows: what people call them: flows.
+    :param kind: as their messages say it; empty where it is not known: any.
+    :param subject: the beginning of their subjects.
+    :param stream: that keeps them.
     """
 
     rows: str
@@ -56,18 +79,9 @@ class Public(NamedTuple):
     stream: str
 
 
-PUBLIC_FLOWS: Final = Public("flows", "flow", FLOWS, FLOW_STREAM)
-PUBLIC_WORKLOADS: Final = Public("workloads", "workload", WORKLOADS, WORKLOAD_STREAM)
-
-
-def flow(node: str) -> str:
-    """Where the flows of a node's clients are published, and those of its servers whose client has no node."""
-    return f"{FLOWS}.{token(node) or NOBODY}"
-
-
-def workload(namespace: str, name: str) -> str:
-    """Where a client workload's rows are published; without a name those of clients that have but an address."""
-    return f"{WORKLOADS}.{token(namespace) or NOBODY}.{token(name) or NOBODY}"
+def public_rows(plural: str, kind: str = "") -> Public:
+    """Those of a kind that has no subjects of its own, also of one that nobody declared here."""
+    return Public(plural, kind, f"tailrace.rows.{token(plural)}", f"tailrace_rows_{token(plural)}")
 
 
 def heartbeat(node: str) -> str:

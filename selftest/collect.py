@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kinds.delta import COUNTERS, DELTA_COLUMNS, Columns
-from model.kinds.delta_batch import DeltaBatch
+from model.arrays import Columns
+from model.batch import Batch
+from model.kinds.delta import COUNTERS, DELTA
 
 #: Columns that are counted over the rows of a socket: the counters, and the marks of the window of an event.
 SUMMED: Final = frozenset((*COUNTERS, "connection.opened", "connection.closed", "connection.failed"))
@@ -17,7 +18,7 @@ ADDED: Final = ("window.first", "window.last", "rows")
 _Index = npt.NDArray[np.intp]
 
 
-def collect(batches: Iterable[DeltaBatch]) -> Columns:
+def collect(batches: Iterable[Batch]) -> Columns:
     """One row for each (node, boot, slot, generation): sums of what counts, the latest of what describes.
 
     Rows may come in any order and late; of rows of the same window the later one describes. A message that
@@ -29,7 +30,7 @@ def collect(batches: Iterable[DeltaBatch]) -> Columns:
     order = np.lexsort((columns["window"], *keys))
     first = _starts([key[order] for key in keys])
     last = np.append(first[1:], len(order))[: len(first)] - 1
-    sockets = {name: columns[name][order][last] for name in DELTA_COLUMNS if name not in SUMMED}
+    sockets = {name: columns[name][order][last] for name in DELTA.types if name not in SUMMED}
     for name in SUMMED:
         sockets[name] = _sums(columns[name][order], first)
     sockets["window.first"] = columns["window"][order][first]
@@ -38,14 +39,14 @@ def collect(batches: Iterable[DeltaBatch]) -> Columns:
     return sockets
 
 
-def _concatenate(batches: Iterable[DeltaBatch]) -> Columns:
+def _concatenate(batches: Iterable[Batch]) -> Columns:
     """All rows of all messages, with the columns ``window`` and ``origin``, a number for node and boot."""
-    parts: dict[tuple[str, str, int, int, int], DeltaBatch] = {}
+    parts: dict[tuple[str, str, int, int, int], Batch] = {}
     for batch in batches:
         parts.setdefault((batch.node, batch.boot, batch.seq, batch.window, batch.chunk), batch)
     kept = list(parts.values())
     columns: Columns = {}
-    for name, dtype in DELTA_COLUMNS.items():
+    for name, dtype in DELTA.types.items():
         columns[name] = np.concatenate([np.zeros(0, dtype), *(batch.columns[name] for batch in kept)])
     lengths = [len(batch) for batch in kept]
     origins: dict[tuple[str, str], int] = {}

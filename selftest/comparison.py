@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from model.addresses import address_text
-from model.kinds.delta import Columns
+from model.arrays import Columns
 from selftest.aspects import ASPECTS, evidence
 from selftest.report import SHOWN_FAILURES, ByteCount, Failure, Report, Tally
 from selftest.reported import ReportedSocket, reported_in_scope

@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kinds.delta import CloseReason, Columns, Evidence, Role
+from model.arrays import Columns
+from model.kinds.delta import CloseReason, Evidence, Role
 from selftest.truth import IPV4_MAPPED, Key, Truth
 
 LOOPBACK_IPV4: Final = IPV4_MAPPED + b"\x7f"

@@ -9,9 +9,8 @@ import msgspec
 
 from engine.config import Config
 from engine.graphs import Pipeline
-from model.kinds.delta_batch import DeltaBatch
+from model.batch import Batch
 from model.row_stage import RowStage
-from model.sink import Batch
 from selftest.collect import collect
 from selftest.comparison import compare
 from selftest.profile import PROFILES
@@ -26,14 +25,14 @@ class CollectingSink:
     Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct  # takes no settings
 
     def __init__(self) -> None:
-        self.batches: list[DeltaBatch] = []
+        self.batches: list[Batch] = []
 
     async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:
         """Keeps the batch."""
-        assert isinstance(batch, DeltaBatch)  # the stage that was asked for
+        assert isinstance(batch, Batch)  # the stage that was asked for
         self.batches.append(batch)
 
     async def flush(self) -> None:

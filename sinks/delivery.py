@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from model.batch import Batch
 from model.errors import BROKEN_PIPE, SinkError
 from model.ledger import Stage
 from model.row_stage import RowStage
-from model.sink import Batch, Sink
+from model.sink import Sink
 from sinks.limits import RetryLimits
 from sinks.sink_thread import SinkThread, Work
 

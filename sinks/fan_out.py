@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
+from model.batch import Batch
 from model.ledger import Ledger
 from model.row_stage import ROW_STAGES, RowStage
-from model.sink import Batch, Sink
+from model.sink import Sink
 from sinks.delivery import OnError
 from sinks.limits import Limits
 from sinks.sink_queue import SinkQueue, SinkStatistics
@@ -121,7 +122,7 @@ class FanOut:
         return [
             queue
             for name, queue in self._queues.items()
-            if self._stages.get(name, batch.stage) == batch.stage
+            if self._stages.get(name, batch.kind.plural) == batch.kind.plural
         ]
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:

@@ -6,9 +6,10 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.batch import Batch
 from model.ledger import Stage
 from model.row_stage import RowStage
-from model.sink import Batch, Sink
+from model.sink import Sink
 from sinks.delivery import Delivery, Loss, OnError
 from sinks.limits import Limits
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from model.kinds.delta import COUNTERS, CloseReason, Column, Columns, Evidence, Role, State, empty_columns
-from model.kinds.delta_batch import DeltaBatch
+from model.arrays import Array, Columns
+from model.batch import Batch
+from model.kinds.delta import COUNTERS, DELTA, CloseReason, Evidence, Role, State
 from tests.nat_events import resolved
 
 WINDOW = 1_700_000_000
@@ -38,14 +39,14 @@ def make_batch(
     ipv6: float = 0.25,
     ledger: dict[str, Any] | None = None,
     columns: Mapping[str, object] | None = None,
-) -> DeltaBatch:
+) -> Batch:
     """``rows`` connections of one window; a tenth each is opened, closed, or a connect that failed.
 
     :param ipv6: share of the rows that have IPv6 addresses.
     :param columns: values, one for all or one per row, that replace those of a column.
     """
     random = np.random.default_rng(seed)
-    made = empty_columns(rows)
+    made = DELTA.empty(rows)
     _identities(made, random, ipv6)
     _owners(made, random)
     _lives(made, random, window)
@@ -56,8 +57,11 @@ def make_batch(
     ended = int(np.count_nonzero(made["connection.closed"])) + int(
         np.count_nonzero(made["connection.failed"])
     )
-    return DeltaBatch(
-        node, boot, seq, window, made, list(CGROUPS), open_sockets=rows - ended, ledger=ledger or {}
+    return Batch(
+        DELTA,
+        *(node, boot, seq, window, made),
+        {"cgroups": list(CGROUPS)},
+        {"open_sockets": rows - ended, "ledger": ledger or {}},
     )
 
 
@@ -79,7 +83,7 @@ def _identities(columns: Columns, random: np.random.Generator, ipv6: float) -> N
     columns["netns.id"][:] = 4026531840
 
 
-def _addresses(six: np.ndarray[Any, Any], tail: np.ndarray[Any, Any], head: bytes) -> Column:
+def _addresses(six: np.ndarray[Any, Any], tail: np.ndarray[Any, Any], head: bytes) -> Array:
     """``10.x.y.z`` or ``2001:db8::x:y:z`` in network order."""
     raw = np.zeros((len(six), 16), np.uint8)
     raw[:, 10:12] = 0xFF

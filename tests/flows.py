@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from model.arrays import Columns
+from model.batch import Batch
 from model.chains import Chain, Hop
-from model.kinds.delta import CloseReason, Columns
-from model.kinds.flow import END_COLUMNS, FlowEvidence, empty_flows
-from model.kinds.flow_batch import NOWHERE, FlowBatch, Node
+from model.kinds.delta import CloseReason
+from model.kinds.flow import END_COLUMNS, FLOW, NOWHERE, FlowEvidence, Node
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
 
 #: As the sinks get them; the first of each table stands for nothing.
@@ -49,7 +50,7 @@ def make_flows(
     ledger: dict[str, Any] | None = None,
     columns: Mapping[str, object] | None = None,
     ends: tuple[Node, Node] = (NODE, OTHER_NODE),
-) -> FlowBatch:
+) -> Batch:
     """``rows`` connections of one window; a tenth each is opened, closed, or a connect that failed.
 
     Of half of them both ends report; of a few the service's address is not the server's.
@@ -60,7 +61,7 @@ def make_flows(
     """
     random = np.random.default_rng(seed)
     deltas = make_batch(rows, seed=seed, window=window, ipv6=ipv6).columns
-    made = empty_flows(rows)
+    made = FLOW.empty(rows)
     _connections(made, deltas, random)
     _rewrites(made, random)
     _ends(made, deltas, seq)
@@ -72,12 +73,12 @@ def make_flows(
         "chains": CHAINS,
         "entities": ENTITIES,
     }
-    return FlowBatch(node, boot, seq, window, made, **tables, open_sockets=rows, ledger=ledger or {})
+    return Batch(FLOW, node, boot, seq, window, made, tables, {"open_sockets": rows, "ledger": ledger or {}})
 
 
-def flows_of(*rows: Mapping[str, object], ledger: dict[str, Any] | None = None) -> FlowBatch:
+def flows_of(*rows: Mapping[str, object], ledger: dict[str, Any] | None = None) -> Batch:
     """A batch of just these rows: columns that are not named are 0."""
-    columns = empty_flows(len(rows))
+    columns = FLOW.empty(len(rows))
     for place, row in enumerate(rows):
         for name, value in row.items():
             columns[name][place] = np.asarray(value, columns[name].dtype)
@@ -87,8 +88,8 @@ def flows_of(*rows: Mapping[str, object], ledger: dict[str, Any] | None = None) 
         "chains": CHAINS,
         "entities": ENTITIES,
     }
-    books = ledger or {}
-    return FlowBatch("node-a", "boot-1", 0, WINDOW, columns, **tables, open_sockets=42, ledger=books)
+    head = {"open_sockets": 42, "ledger": ledger or {}}
+    return Batch(FLOW, "node-a", "boot-1", 0, WINDOW, columns, tables, head)
 
 
 def _connections(columns: Columns, deltas: Columns, random: np.random.Generator) -> None:

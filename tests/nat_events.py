@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from model.addresses import address_bytes
-from model.kinds.delta import Columns, Role, empty_columns
-from model.kinds.delta_batch import DeltaBatch
+from model.arrays import Columns
+from model.batch import Batch
+from model.kinds.delta import DELTA, Role
 from probes.kernel.layout import enums, structs
 
 #: Address and port.
@@ -65,7 +66,7 @@ def socket_row(local: End, peer: End, role: Role = Role.CLIENT, **values: Any) -
 
 def columns_of(rows: Sequence[dict[str, Any]]) -> Columns:
     """Delta columns of rows."""
-    columns = empty_columns(len(rows))
+    columns = DELTA.empty(len(rows))
     for place, row in enumerate(rows):
         for name, value in row.items():
             columns[name][place] = value
@@ -84,6 +85,6 @@ def resolved(columns: Columns) -> Columns:
 
 def batch_of(
     rows: Sequence[dict[str, Any]], window: int, *, node: str = "n", seq: int = 0, **fields: Any
-) -> DeltaBatch:
+) -> Batch:
     """A batch of rows that nothing rewrote."""
-    return DeltaBatch(node, f"boot-{node}", seq, window, resolved(columns_of(rows)), [""], **fields)
+    return Batch(DELTA, node, f"boot-{node}", seq, window, resolved(columns_of(rows)), **fields)

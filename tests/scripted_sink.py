@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import msgspec
 
+from model.batch import Batch
 from model.row_stage import RowStage
-from model.sink import Batch
 from tests.thread_signal import ThreadEvent, ThreadSignal
 
 

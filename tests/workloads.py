@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 
 from actors.workloads.workloads import Workloads
-from model.kinds.workload_batch import WorkloadBatch
+from model.batch import Batch
 from model.ledger import Ledger
 from tests.flows import make_flows
 
 
-def make_workloads(
-    rows: int, *, columns: Mapping[str, object] | None = None, **settings: Any
-) -> WorkloadBatch:
+def make_workloads(rows: int, *, columns: Mapping[str, object] | None = None, **settings: Any) -> Batch:
     """``rows`` pairs of one window, at most 65,536, in one batch."""
     ports = {"server.port": np.arange(rows)}
     flows = make_flows(rows, columns=ports | dict(columns or {}), **settings)

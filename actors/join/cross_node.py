@@ -9,8 +9,8 @@ import numpy as np
 from actors.join.flow_table import SKEW_NS
 from actors.nat.resolver import Resolver, callers, chains_of, name_resolved
 from actors.nat.table import NatTable
+from model.batch import Batch
 from model.chains import HOP, Chains
-from model.kinds.delta_batch import DeltaBatch
 
 #: Starts of nodes whose sockets are remembered.
 NODES: Final = 4096
@@ -26,7 +26,7 @@ class Rekeyer:
         self._table = table
         self._resolvers: OrderedDict[tuple[str, str], Resolver] = OrderedDict()
 
-    def follow(self, batch: DeltaBatch) -> DeltaBatch:
+    def follow(self, batch: Batch) -> Batch:
         """``batch`` with its tuples as all nodes together know them."""
         if not len(self._table) or not len(batch):
             return batch
@@ -44,7 +44,7 @@ class Rekeyer:
         index, more = chains_of(own, final, rewrites, between)
         return _rewritten(batch, rows[changed], final.take(changed), more.used(index[changed])[1])
 
-    def _resolver(self, batch: DeltaBatch) -> Resolver:
+    def _resolver(self, batch: Batch) -> Resolver:
         origin = (batch.node, batch.boot)
         resolver = self._resolvers.get(origin) or Resolver(1024, self._table, SKEW_NS)
         self._resolvers[origin] = resolver
@@ -54,21 +54,21 @@ class Rekeyer:
         return resolver
 
 
-def _rewritten(batch: DeltaBatch, rows: np.ndarray, final: np.ndarray, more: Chains) -> DeltaBatch:
+def _rewritten(batch: Batch, rows: np.ndarray, final: np.ndarray, more: Chains) -> Batch:
     """``batch`` with other tuples in ``rows``, whose chains go on as ``more`` says, one for each."""
     hops = resolved_hops(batch)
     hops.view("V36")[rows] = final.view("V36")
     columns = dict(batch.columns)
     name_resolved(columns, hops)
     index = columns["nat.index"].copy()
-    longer = batch.chains.extended(index[rows], more, np.arange(1, len(rows) + 1))
-    chains, (_, shift) = batch.chains.joined([batch.chains, longer])
+    longer = batch.tables["chains"].extended(index[rows], more, np.arange(1, len(rows) + 1))
+    chains, (_, shift) = batch.tables["chains"].joined([batch.tables["chains"], longer])
     index[rows] = np.arange(1, len(rows) + 1) + shift
     columns["nat.index"], chains = chains.used(index)
-    return replace(batch, columns=columns, chains=chains)
+    return replace(batch, columns=columns, tables={**batch.tables, "chains": chains})
 
 
-def resolved_hops(batch: DeltaBatch) -> np.ndarray:
+def resolved_hops(batch: Batch) -> np.ndarray:
     """The tuples of rows, from who called to who was called; ``HOP``."""
     hops = np.empty(len(batch), HOP)
     for part in ("address", "port"):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import numpy as np
 
 from actors.nat.tuple_index import NOWHERE
-from model.kinds.delta import NO_SLOT, Columns
+from model.arrays import Columns
+from model.kinds.delta import NO_SLOT
 
 if TYPE_CHECKING:
     from actors.join.flow_table import FlowTable

@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 
 from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
-from model.kinds.delta import COUNTERS, Columns, flags
-from model.kinds.flow import FLOW_COLUMNS, GAUGES, OWNER, SIDES, FlowEvidence
+from model.arrays import Columns
+from model.kinds.delta import COUNTERS, flags
+from model.kinds.flow import FLOW, GAUGES, OWNER, SIDES, FlowEvidence
 
 _TCP: Final = 6
 #: What an end says of a window and not of itself: zero where it does not report.
@@ -50,7 +51,7 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
     _fill_unaccounted(columns, table, flows)
     columns["evidence"] = _evidence(table, flows)
     return {"flow": flows} | {
-        name: columns[name].astype(kind, copy=False) for name, kind in FLOW_COLUMNS.items()
+        name: columns[name].astype(kind, copy=False) for name, kind in FLOW.types.items()
     }
 
 

@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 
 from actors.nat.tuple_index import NOWHERE, TupleIndex
+from model.arrays import Columns
 from model.chains import HOP
-from model.kinds.delta import DELTA_COLUMNS, Columns, flags
+from model.kinds.delta import DELTA, flags
 from model.kinds.flow import OWNER, STANDING
 from model.ledger import Stage
 
@@ -30,7 +31,7 @@ class End:
         self.closed = np.zeros(flows, np.bool_)
         self.sent = np.zeros(flows, np.uint64)  # payload, since it was opened or adopted
         self.received = np.zeros(flows, np.uint64)
-        self.said = {name: np.zeros(flows, DELTA_COLUMNS[name]) for name in (*OWNER, *STANDING)}
+        self.said = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING)}
 
     def clear(self, flows: np.ndarray) -> None:
         """Nothing is known of this end of these flows."""

@@ -8,9 +8,9 @@ import numpy as np
 from actors.join.dictionary import Numbers
 from actors.join.flow_table import CLIENT_SIDE, FlowTable
 from model.addresses import address_text
+from model.batch import Batch
 from model.clock import SECOND_NS
 from model.enricher import Entity
-from model.kinds.delta_batch import DeltaBatch
 
 #: Windows after a connection's first in which a stranger's address is looked up again: more may be known by then.
 AGAIN: Final = (1, 2, 4, 8, 16)
@@ -57,12 +57,12 @@ class Identity:
         self._version, self._changed = -1, 0  # of the cluster's knowledge, and the window in which it was new
         self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
 
-    def learn(self, batch: DeltaBatch) -> np.ndarray:
+    def learn(self, batch: Batch) -> np.ndarray:
         """The number of each of the batch's entities, which are at home on its node; uint32."""
         learnt = self._learnt.setdefault(batch.node, {})
-        found = list(map(learnt.get, map(id, batch.entities)))
+        found = list(map(learnt.get, map(id, batch.tables["entities"])))
         if None in found:
-            pairs = zip(found, batch.entities, strict=True)
+            pairs = zip(found, batch.tables["entities"], strict=True)
             found = [self._learn(batch.node, one) if number is None else number for number, one in pairs]
         return np.array(found, np.uint32)
 

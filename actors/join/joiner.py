@@ -15,12 +15,12 @@ from actors.join.names import BLOCK_ROWS, Names
 from actors.join.rows import Rows
 from actors.nat.resolver import callers
 from actors.nat.tuple_index import NOWHERE, make_keys
+from model.arrays import Columns
+from model.batch import Batch, published
 from model.chains import Chains
 from model.clock import SECOND_NS
-from model.kinds.delta import Columns, began_at, flags
-from model.kinds.delta_batch import DeltaBatch
-from model.kinds.flow import empty_flows
-from model.kinds.flow_batch import FlowBatch, Node, published
+from model.kinds.delta import began_at, flags
+from model.kinds.flow import FLOW, Node
 from model.ledger import Ledger
 
 _TCP: Final = 6
@@ -50,7 +50,7 @@ class Joiner:
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
         self._near: dict[bytes, None] = {}
-        self._waiting: dict[int, list[DeltaBatch]] = {}
+        self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
         self._seq = 0
 
@@ -63,23 +63,18 @@ class Joiner:
         """Windows of which rows wait, the oldest first."""
         return sorted(self._waiting)
 
-    def add(self, batch: DeltaBatch) -> None:
+    def add(self, batch: Batch) -> None:
         """Takes rows in; they wait until their window is closed."""
         self._stage.received += len(batch)
         self._stage.queued += len(batch)
         self._waiting.setdefault(batch.window, []).append(batch)
 
-    def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[FlowBatch]:
+    def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[Batch]:
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
-        head = FlowBatch(
-            *self._name,
-            self._seq,
-            window,
-            empty_flows(),
-            open_sockets=max((batch.open_sockets for batch in batches), default=0),
-            ledger=ledger or {},
-        )
+        open_sockets = max((batch.head["open_sockets"] for batch in batches), default=0)
+        said = {"open_sockets": open_sockets, "ledger": ledger or {}}
+        head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty(), head=said)
         blocks = [self._block(head, rows) for rows in self._names.rows(batches)] if batches else [head]
         self._table.expire(window)
         for batch in published(blocks):
@@ -89,12 +84,12 @@ class Joiner:
         self._stage.queued -= rows
         self._stage.delivered += rows
 
-    def _block(self, head: FlowBatch, rows: Rows) -> FlowBatch:
+    def _block(self, head: Batch, rows: Rows) -> Batch:
         """The flows of some rows, with the tables of what they point into, in a batch like ``head``."""
         columns = _concatenated(list(self._join(rows, head.window)))
         chains = _chain_table(self._table, columns)
-        columns, paths, nodes, entities = self._names.tables(columns, head.window)
-        return replace(head, columns=columns, cgroups=paths, nodes=nodes, chains=chains, entities=entities)
+        columns, tables = self._names.tables(columns, head.window)
+        return replace(head, columns=columns, tables={**tables, "chains": chains})
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns, those of earlier seconds first; several rows of a socket in one second come apart."""
@@ -279,7 +274,7 @@ class Joiner:
 
 def _concatenated(parts: list[Columns]) -> Columns:
     if not parts:
-        return empty_flows() | {"flow": np.zeros(0, np.int32)}
+        return FLOW.empty() | {"flow": np.zeros(0, np.int32)}
     if len(parts) == 1:
         return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

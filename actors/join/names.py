@@ -11,13 +11,12 @@ from actors.join.dictionary import Numbers, Places, used
 from actors.join.flow_table import FlowTable
 from actors.join.identity import Cluster, Identity
 from actors.join.rows import Rows
+from model.arrays import Columns, Tables
+from model.batch import Batch
 from model.chains import Chains
-from model.enricher import Entity
-from model.kinds.delta import DELTA_COLUMNS, Columns
-from model.kinds.delta_batch import DeltaBatch
-from model.kinds.flow import SIDES
-from model.kinds.flow_batch import NOWHERE as NOWHERE_NODE
-from model.kinds.flow_batch import Node
+from model.kinds.delta import DELTA
+from model.kinds.flow import NOWHERE as NOWHERE_NODE
+from model.kinds.flow import SIDES, Node
 from model.ledger import Stage
 from model.partition import block_of
 
@@ -59,14 +58,15 @@ class Names:
         self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
         self.identity = Identity(cluster)
 
-    def tables(self, columns: Columns, window: int) -> tuple[Columns, list[str], list[Node], list[Entity]]:
+    def tables(self, columns: Columns, window: int) -> tuple[Columns, Tables]:
         """Columns that point into tables of what they need, and these."""
         columns, paths = used(columns, CGROUPS, len(self._paths))
         columns, nodes = used(columns, NODES, len(self._nodes))
         columns, entities = used(columns, ENTITIES, len(self.identity.numbers))
         names = [self._paths.values[number] for number in paths]
         starts = [self._nodes.values[number] for number in nodes]
-        return columns, names, starts, self.identity.entities(entities, window)
+        found = self.identity.entities(entities, window)
+        return columns, {"cgroups": names, "nodes": starts, "entities": found}
 
     def _make_room(self) -> None:
         """Gives up numbers that no flow holds, before they run out."""
@@ -86,7 +86,7 @@ class Names:
             self._stage.note(f"{name}_refused", numbers.refused)
             numbers.refused = 0
 
-    def _node(self, batch: DeltaBatch) -> int:
+    def _node(self, batch: Batch) -> int:
         """The number of the batch's node; of an earlier start of it nothing is left, but what comes of it late."""
         number = self._nodes.number(Node(batch.node, batch.boot))
         newest, window = self._starts.get(batch.node, (number, batch.window))
@@ -98,10 +98,10 @@ class Names:
             self._starts[batch.node] = number, batch.window
         return number
 
-    def rows(self, batches: list[DeltaBatch]) -> Iterator[Rows]:
+    def rows(self, batches: list[Batch]) -> Iterator[Rows]:
         """The rows of all batches, with the joiner's numbers; both ends of a connection come at once."""
         self._make_room()
-        chains, shifts = Chains.joined([batch.chains for batch in batches])
+        chains, shifts = Chains.joined([batch.tables["chains"] for batch in batches])
         parts = [self._numbered(batch, shift) for batch, shift in zip(batches, shifts, strict=True)]
         blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
         groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
@@ -110,13 +110,13 @@ class Names:
             node, crc, seq = (columns.pop(name) for name in _HEAD)
             yield Rows(columns, node, crc, seq, chains)
 
-    def _numbered(self, batch: DeltaBatch, shift: int) -> Columns:
+    def _numbered(self, batch: Batch, shift: int) -> Columns:
         """The batch's columns with the joiner's numbers, and ``_HEAD``.
 
         :param shift: by how much numbers of chains grow.
         """
         head = (self._node(batch), zlib.crc32(batch.node.encode()), batch.seq)
-        columns = {name: batch.columns[name] for name in DELTA_COLUMNS}
+        columns = {name: batch.columns[name] for name in DELTA.types}
         for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self.identity.learn)):
             columns[name] = numbers(batch)[columns[name]]
         if shift:
@@ -127,9 +127,9 @@ class Names:
             name: np.full(len(batch), value, kind) for value, (name, kind) in zip(head, kinds, strict=True)
         }
 
-    def _path_numbers(self, batch: DeltaBatch) -> np.ndarray:
+    def _path_numbers(self, batch: Batch) -> np.ndarray:
         """The number of each of the batch's paths; at least one."""
-        return self._paths.all(batch.cgroups or [""])
+        return self._paths.all(batch.tables["cgroups"] or [""])
 
 
 def _divided(columns: Columns, blocks: int) -> list[Columns]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model.arrays import Columns
 from model.chains import HOP, Chains
-from model.kinds.delta import DELTA_COLUMNS, Columns
+from model.kinds.delta import DELTA
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.node)
 
-    def take(self, rows: np.ndarray, names: Iterable[str] = DELTA_COLUMNS) -> "Rows":
+    def take(self, rows: np.ndarray, names: Iterable[str] = DELTA.types) -> "Rows":
         """Some of them, with these columns of theirs."""
         if len(rows) == len(self):
             return self

@@ -10,8 +10,8 @@ import numpy as np
 
 from actors.join.cross_node import Rekeyer
 from actors.join.joiner import Joiner
-from model.kinds.delta_batch import DeltaBatch
-from model.kinds.flow_batch import FlowBatch
+from model.batch import Batch
+from model.kinds.flow import FLOW
 from model.ledger import Stage
 from model.partition import partition_of
 
@@ -36,8 +36,8 @@ class _Window:
     """
 
     since: float
-    unsettled: list[tuple[int, DeltaBatch]] = field(default_factory=list)
-    settled: list[DeltaBatch] = field(default_factory=list)
+    unsettled: list[tuple[int, Batch]] = field(default_factory=list)
+    settled: list[Batch] = field(default_factory=list)
     tokens: list[Any] = field(default_factory=list)
     partitions: set[int] = field(default_factory=set)
     rows: int = 0
@@ -64,7 +64,7 @@ class WindowJoin:
         self._newest: dict[int, int] = {}  # window, by partition
         self._rows = 0
 
-    def add(self, batch: DeltaBatch, partition: int, token: Any, now: float) -> None:
+    def add(self, batch: Batch, partition: int, token: Any, now: float) -> None:
         """Takes a message of that partition in; ``token`` comes back when its rows are in flows."""
         window = self._windows.setdefault(batch.window, _Window(now))
         window.unsettled.append((partition, batch))
@@ -74,7 +74,7 @@ class WindowJoin:
         self._rows += len(batch)
         self._newest[partition] = max(self._newest.get(partition, 0), batch.window)
 
-    def moving(self, now: float) -> Iterator[tuple[int, DeltaBatch]]:
+    def moving(self, now: float) -> Iterator[tuple[int, Batch]]:
         """Rows that belong to other partitions, with those, of windows that have settled."""
         for number, window in self._windows.items():
             if self._settled(number, window, now):
@@ -92,7 +92,7 @@ class WindowJoin:
         patient = now - window.since < SETTLE_SHARE * self._wait and not self._hurried(number, window)
         return bool(window.unsettled) and not patient
 
-    def _divided(self, batch: DeltaBatch, partition: int) -> tuple[DeltaBatch, list[tuple[int, DeltaBatch]]]:
+    def _divided(self, batch: Batch, partition: int) -> tuple[Batch, list[tuple[int, Batch]]]:
         """The rows of this partition, and those of others. What came from another stays: no row wanders about."""
         if batch.via >= 0:
             return batch, []
@@ -116,24 +116,27 @@ class WindowJoin:
         behind = min(self._newest[partition] for partition in window.partitions)
         return number < behind - self._ahead or (self._rows > HELD_ROWS and number == min(self._windows))
 
-    def close(self, number: int) -> tuple[list[FlowBatch], list[Any]]:
+    def close(self, number: int) -> tuple[list[Batch], list[Any]]:
         """The flows of a window, and the tokens of its messages. Nodes' books come as batches without rows."""
         window = self._windows.pop(number)
         self._rows -= window.rows
         batches = window.settled + [batch for _, batch in window.unsettled]
         for batch in batches:
-            self._joiner.add(replace(batch, open_sockets=0))
+            self._joiner.add(replace(batch, head={"open_sockets": 0}))
         flows = list(self._joiner.close(number))
-        return flows + [_books(batch) for batch in batches if batch.ledger and batch.via < 0], window.tokens
+        return flows + [
+            _books(batch) for batch in batches if batch.head["ledger"] and batch.via < 0
+        ], window.tokens
 
 
-def _some(batch: DeltaBatch, rows: np.ndarray, via: int) -> DeltaBatch:
+def _some(batch: Batch, rows: np.ndarray, via: int) -> Batch:
     columns = {name: column[rows] for name, column in batch.columns.items()}
-    columns["nat.index"], chains = batch.chains.used(columns["nat.index"])
-    return replace(batch, columns=columns, chains=chains, via=via)
+    columns["nat.index"], chains = batch.tables["chains"].used(columns["nat.index"])
+    return replace(batch, columns=columns, tables={**batch.tables, "chains": chains}, via=via)
 
 
-def _books(batch: DeltaBatch) -> FlowBatch:
+def _books(batch: Batch) -> Batch:
     """A node's ledger on its way to the sinks; ``chunks`` is 0: it is no part of a window."""
-    flows = FlowBatch(batch.node, batch.boot, batch.seq, batch.window, {})
-    return replace(flows.empty(), chunks=0, open_sockets=batch.open_sockets, ledger=batch.ledger)
+    return Batch(
+        FLOW, batch.node, batch.boot, batch.seq, batch.window, FLOW.empty(), head=batch.head, chunks=0
+    )

@@ -6,9 +6,10 @@ import numpy as np
 
 from actors.nat.table import NatTable, Spans
 from actors.nat.tuple_index import NOWHERE, make_keys
+from model.arrays import Columns
 from model.chains import HOP, REWRITES, Chains
 from model.clock import SECOND_NS
-from model.kinds.delta import NO_SLOT, Columns, Role
+from model.kinds.delta import NO_SLOT, Role
 
 #: By how much times of sockets and of entries of one node may differ: the clock is mapped anew for each frame.
 SLACK_NS: Final = 5_000_000

@@ -10,12 +10,14 @@ from actors.nat.resolver import Resolver
 from actors.nat.table import ENTRIES, NatTable
 from actors.node.owners import Owners, WhoIs
 from actors.node.sockets import SocketTable
+from model.arrays import Columns
+from model.batch import MESSAGE_BYTES, Batch
 from model.enricher import Entity
-from model.kinds.delta import Columns
-from model.kinds.delta_batch import MESSAGE_BYTES, NOBODY, DeltaBatch, fitting
+from model.kinds.delta import DELTA
 from model.ledger import Ledger
 from model.outgoing import Outgoing
 from model.partition import by_partition
+from model.tables import NOBODY
 from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import FEEDS, EventFrame, SnapshotFrame, decode
 
@@ -79,7 +81,7 @@ class NodeActor:
             for partition, part in by_partition(batch, partitions):
                 yield from self._numbered(partition, part, max_bytes)
 
-    def _windows(self, data: bytes) -> Iterator[DeltaBatch]:
+    def _windows(self, data: bytes) -> Iterator[Batch]:
         self._frames.received += 1
         try:
             frame = decode(data)
@@ -101,7 +103,7 @@ class NodeActor:
             unknown -= len(events)
         self.table.leave_aside(unknown)
 
-    def _window(self, frame: SnapshotFrame) -> DeltaBatch:
+    def _window(self, frame: SnapshotFrame) -> Batch:
         self.window = frame.window
         for name, books in {"kernel": frame.account, **frame.feeds}.items():
             self._ledger.take(name, books)
@@ -110,17 +112,15 @@ class NodeActor:
         entities = self._identify(columns, cgroups, frame.window)
         self._rows.received += len(columns["socket.slot"])
         self._rows.queued += len(columns["socket.slot"])
-        return DeltaBatch(
+        return Batch(
+            DELTA,
             self._node,
             self._boot,
             self._seq,
             frame.window,
             columns,
-            cgroups,
-            chains,
-            entities,
-            open_sockets=self.table.open_sockets,
-            ledger=self.books(),
+            {"cgroups": cgroups, "chains": chains, "entities": entities},
+            {"open_sockets": self.table.open_sockets, "ledger": self.books()},
         )
 
     def _identify(self, columns: Columns, cgroups: list[str], window: int) -> Sequence[Entity]:
@@ -133,11 +133,9 @@ class NodeActor:
         """The ledger's stages before the sinks."""
         return {name: self._ledger.stages[name].as_dict() for name in STAGES if name in self._ledger.stages}
 
-    def _numbered(
-        self, partition: int, batch: DeltaBatch, max_bytes: int = MESSAGE_BYTES
-    ) -> Iterator[Outgoing]:
+    def _numbered(self, partition: int, batch: Batch, max_bytes: int = MESSAGE_BYTES) -> Iterator[Outgoing]:
         """Messages of a batch, each with the next number."""
-        for chunk in fitting(replace(batch, seq=self._seq), max_bytes):
+        for chunk in replace(batch, seq=self._seq).fitting(max_bytes):
             self._seq += 1
             name = f"{self._node}.{self._boot}.{chunk.seq}"
             yield Outgoing(partition, name, len(chunk), chunk.encode())

@@ -5,9 +5,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from model.arrays import Columns
 from model.clock import SECOND_NS
 from model.enricher import Entity
-from model.kinds.delta import NO_SLOT, Columns, began_at
+from model.kinds.delta import NO_SLOT, began_at
 
 #: Processes known at once; at the limit those without a row in this second are forgotten.
 OWNERS: Final = 65536

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from model.kinds.delta import RESOLVED, CloseReason, Columns, empty_columns
+from model.arrays import Columns
+from model.kinds.delta import DELTA, RESOLVED, CloseReason
 from probes.kernel.layout import enums
 
 _FLAGS = enums()["event_flag"]
@@ -134,7 +135,7 @@ def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 def concatenate(parts: list[Columns]) -> Columns:
     """The rows of ``parts``, one after the other, as the schema types them."""
-    template = {name: column for name, column in empty_columns().items() if name not in RESOLVED}
+    template = {name: column for name, column in DELTA.empty().items() if name not in RESOLVED}
     if not parts:
         return template
     if len(parts) == 1:

@@ -21,8 +21,9 @@ from actors.node.rows import (
     growth,
     spread,
 )
+from model.arrays import Columns
 from model.clock import SECOND_NS
-from model.kinds.delta import COUNTERS, DELTA_COLUMNS, NO_SLOT, RESOLVED, CloseReason, Columns
+from model.kinds.delta import COUNTERS, DELTA, NO_SLOT, RESOLVED, CloseReason
 from model.ledger import Stage
 from probes.kernel.frames import SnapshotFrame
 from probes.kernel.layout import enums, rows_where, structs, void_rows
@@ -34,7 +35,7 @@ _COUNTERS = {
 }
 
 #: Columns of the table's rows that no description fills.
-_UNDESCRIBED = {name: kind for name, kind in DELTA_COLUMNS.items() if name not in (*DESCRIBED, *RESOLVED)}
+_UNDESCRIBED = {name: kind for name, kind in DELTA.types.items() if name not in (*DESCRIBED, *RESOLVED)}
 
 _KIND = enums()["event_kind"]
 _FLAGS = enums()["event_flag"]
@@ -56,7 +57,7 @@ class SocketTable:
         self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
         self._arrived = np.zeros(slots, structs()["description"])  # the newest
         self._told = np.zeros(slots, np.uint32)  # of which socket that is
-        self._described = {name: np.zeros(slots, DELTA_COLUMNS[name]) for name in DESCRIBED}  # as reported
+        self._described = {name: np.zeros(slots, DELTA.types[name]) for name in DESCRIBED}  # as reported
         self._state = np.zeros(slots, np.uint8)  # as reported
         self._fresh = np.zeros(slots, np.bool_)  # description changed since it was reported
         self._opened = np.zeros(slots, np.bool_)  # reported as opened

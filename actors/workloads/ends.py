@@ -8,9 +8,9 @@ import numpy as np
 from actors.nat.tuple_index import mixed
 from actors.workloads.names import Named, WorkloadNames
 from model.addresses import address_text
+from model.arrays import Array
+from model.batch import Batch
 from model.enricher import Entity
-from model.kinds.delta import Column
-from model.kinds.flow_batch import FlowBatch
 from model.kinds.workload import Workload
 
 _NOBODY: Final = -1
@@ -22,7 +22,7 @@ class Ends:
     :ivar numbers: of the workload at each row's end: those of the same workload are the same; shape (rows,), int64.
     """
 
-    def __init__(self, batches: Sequence[FlowBatch], side: str, names: WorkloadNames) -> None:
+    def __init__(self, batches: Sequence[Batch], side: str, names: WorkloadNames) -> None:
         self._numbers: dict[Workload, int] = {}
         self._places: dict[tuple[str, str], int] = {}
         entities, rows = _entities(batches, f"{side}.entity.index")
@@ -57,7 +57,7 @@ class Ends:
 
     def _name(
         self,
-        batches: Sequence[FlowBatch],
+        batches: Sequence[Batch],
         side: str,
         found: Sequence[Named],
         rows: np.ndarray,
@@ -75,7 +75,7 @@ class Ends:
             addresses = joined(batches, f"{side}.address")[unnamed]
             self._name_strangers(unnamed[strangers], addresses[strangers], places[strangers])
 
-    def _name_processes(self, rows: np.ndarray, comms: Column, places: np.ndarray) -> None:
+    def _name_processes(self, rows: np.ndarray, comms: Array, places: np.ndarray) -> None:
         called = comms != b""
         rows, comms, places = rows[called], comms[called], places[called]
         some, same = distinct(comms, places)
@@ -86,14 +86,14 @@ class Ends:
         ]
         self.numbers[rows] = np.array(numbers, np.int64)[same]
 
-    def _name_strangers(self, rows: np.ndarray, addresses: Column, places: np.ndarray) -> None:
+    def _name_strangers(self, rows: np.ndarray, addresses: Array, places: np.ndarray) -> None:
         """Their texts are made for those alone that get a row."""
         some, same = distinct(addresses, places)
         self.numbers[rows] = len(self._numbers) + same
         self._strangers, self._strangers_at = addresses[some], places[some]
 
 
-def distinct(values: Column, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def distinct(values: Array, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A row for each different pair of 16 bytes and a place, and which of these rows each row is like."""
     words = np.empty((len(values), 3), np.uint64)
     words[:, :2] = np.ascontiguousarray(values).view(np.uint64).reshape(-1, 2)
@@ -111,19 +111,19 @@ def _representatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return some, same.reshape(-1)
 
 
-def joined(batches: Sequence[FlowBatch], name: str) -> Column:
+def joined(batches: Sequence[Batch], name: str) -> Array:
     """A column of all batches."""
     columns = [batch.columns[name] for batch in batches]
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def _entities(batches: Sequence[FlowBatch], name: str) -> tuple[list[Entity], np.ndarray]:
+def _entities(batches: Sequence[Batch], name: str) -> tuple[list[Entity], np.ndarray]:
     """The tables of all batches as one, and the place of each row's entity in it; chunks share a table."""
     begins: dict[int, int] = {}
     entities: list[Entity] = []
     for batch in batches:
-        if id(batch.entities) not in begins:
-            begins[id(batch.entities)] = len(entities)
-            entities += batch.entities
-    rows = [batch.columns[name].astype(np.int64) + begins[id(batch.entities)] for batch in batches]
+        if id(batch.tables["entities"]) not in begins:
+            begins[id(batch.tables["entities"])] = len(entities)
+            entities += batch.tables["entities"]
+    rows = [batch.columns[name].astype(np.int64) + begins[id(batch.tables["entities"])] for batch in batches]
     return entities, rows[0] if len(rows) == 1 else np.concatenate(rows)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kinds.delta import Column
+from model.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Pairs:
         """The number of the pair of each row, in the order of ``order``."""
         return np.repeat(np.arange(len(self)), np.diff(self.begins, append=len(self.order)))
 
-    def sums(self, column: Column) -> Column:
+    def sums(self, column: Array) -> Array:
         """Of each pair, exact; uint64."""
         if not len(self):
             return np.zeros(0, np.uint64)
         return np.add.reduceat(column[self.order], self.begins, dtype=np.uint64)
 
-    def counts(self, codes: Column) -> np.ndarray:
+    def counts(self, codes: Array) -> np.ndarray:
         """How many rows of each pair have each code, 0 to 7; shape (pairs, 8)."""
         cells = np.bincount(self.numbers * 8 + codes[self.order], minlength=len(self) * 8)
         return cells.reshape(len(self), 8)

@@ -3,11 +3,11 @@
 import numpy as np
 
 from actors.workloads.pairs import Pairs
+from model.arrays import Columns
 from model.histogram import Histograms
-from model.kinds.delta import Columns, flags
-from model.kinds.flow_traffic import Moved
-from model.kinds.workload import EVIDENCE
-from model.kinds.workload_batch import MEASURES
+from model.kinds.delta import flags
+from model.kinds.workload import EVIDENCE, MEASURES
+from model.traffic import Moved
 
 
 def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> None:

@@ -10,14 +10,14 @@ from actors.workloads.ends import Ends, joined
 from actors.workloads.names import WorkloadNames
 from actors.workloads.pairs import Pairs
 from actors.workloads.sums import fill_measures, fill_sums
+from model.arrays import Columns
+from model.batch import Batch
 from model.histogram import Histograms
-from model.kinds.delta import Columns
 from model.kinds.flow import SIDES
-from model.kinds.flow_batch import FlowBatch
-from model.kinds.flow_traffic import Moved, moved_in_flows
-from model.kinds.workload import OTHER, WORKLOAD_COLUMNS, Workload, empty_workloads
-from model.kinds.workload_batch import WorkloadBatch, workload_chunks
+from model.kinds.flow.traffic import moved_in_flows
+from model.kinds.workload import OTHER, WORKLOAD, Workload
 from model.ledger import Ledger
+from model.traffic import Moved
 
 #: Pairs of one window at most.
 PAIRS: Final = 50_000
@@ -61,7 +61,7 @@ class Workloads:
         self._limit = pairs
         self._names = WorkloadNames()
 
-    def of(self, flows: Sequence[FlowBatch]) -> list[WorkloadBatch]:
+    def of(self, flows: Sequence[Batch]) -> list[Batch]:
         """The workloads of one publication of a window, and books of nodes as batches without rows.
 
         Numbers of batches are those of the flows, which are never fewer.
@@ -69,11 +69,11 @@ class Workloads:
         window = [batch for batch in flows if batch.chunks]
         rows = sum(map(len, window))
         self._stage.received += rows
-        made = list(workload_chunks(self.summed(window))) if window else []
+        made = list(self.summed(window).chunked()) if window else []
         self._stage.delivered += rows
         return made + [_batch(batch, chunks=0) for batch in flows if not batch.chunks]
 
-    def summed(self, flows: Sequence[FlowBatch]) -> WorkloadBatch:
+    def summed(self, flows: Sequence[Batch]) -> Batch:
         """All in one batch; at least one of flows."""
         window = _window(flows, self._names)
         pairs = window.pairs()
@@ -85,11 +85,11 @@ class Workloads:
             others = np.arange(len(pairs)) >= count - int(np.count_nonzero(rest))
         else:
             others = rest
-        columns = empty_workloads(len(pairs))
+        columns = WORKLOAD.empty(len(pairs))
         workloads = _fill_ends(columns, window, pairs, others)
         fill_sums(columns, window.columns, pairs, moved)
         histograms = fill_measures(columns, window.columns, pairs, moved)
-        columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD_COLUMNS.items()}
+        columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD.types.items()}
         return _batch(flows[0], flows[-1], columns, workloads, histograms)
 
     def _beyond(self, pairs: Pairs, window: _Window, moved: Moved) -> np.ndarray:
@@ -107,7 +107,7 @@ class Workloads:
         return rest
 
 
-def _window(flows: Sequence[FlowBatch], names: WorkloadNames) -> _Window:
+def _window(flows: Sequence[Batch], names: WorkloadNames) -> _Window:
     columns = {name: joined(flows, name) for name in _USED}
     kinds = columns["window.late_s"].astype(np.int64) << 8
     kinds |= columns["network.transport"].astype(np.int64)
@@ -135,21 +135,20 @@ def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarr
 
 
 def _batch(
-    first: FlowBatch,
-    last: FlowBatch | None = None,
+    first: Batch,
+    last: Batch | None = None,
     columns: Columns | None = None,
     workloads: Sequence[Workload] = (OTHER,),
     histograms: Histograms | None = None,
     chunks: int = 1,
-) -> WorkloadBatch:
+) -> Batch:
     """Named as the flows are; the books are those of their last batch."""
-    books = (last or first).ledger
-    return WorkloadBatch(
+    books = (last or first).head["ledger"]
+    return Batch(
+        WORKLOAD,
         *(first.node, first.boot, first.seq, first.window),
-        empty_workloads() if columns is None else columns,
-        workloads,
-        histograms or Histograms(),
+        WORKLOAD.empty() if columns is None else columns,
+        {"workloads": workloads, "histograms": histograms or Histograms()},
+        {"open_sockets": first.head["open_sockets"], "ledger": books},
         chunks=chunks,
-        open_sockets=first.open_sockets,
-        ledger=books,
     )

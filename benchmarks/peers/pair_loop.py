@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from typing import Any, Final
 
+from model.batch import Batch
 from model.histogram import SCALE
 from model.kinds.flow import FlowEvidence
-from model.kinds.flow_batch import FlowBatch
 
 _USED: Final = (
     *("client.entity.index", "server.entity.index", "server.port", "evidence", "client.reported"),
@@ -17,7 +17,7 @@ _USED: Final = (
 Key = tuple[int, int, int]
 
 
-def pair_sums(batch: FlowBatch) -> dict[Key, Counter[Any]]:
+def pair_sums(batch: Batch) -> dict[Key, Counter[Any]]:
     """By client, server and port: the sums under the names of the schema, the buckets under (measure, bucket)."""
     pairs: dict[Key, Counter[Any]] = {}
     lists = [batch.columns[name].tolist() for name in _USED]

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.kinds.delta import COUNTERS, Columns, Role
+from model.arrays import Columns
+from model.kinds.delta import COUNTERS, Role
 
 #: Source and destination address, source and destination port.
 Tuple = tuple[bytes, bytes, int, int]

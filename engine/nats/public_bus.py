@@ -17,7 +17,7 @@ from nats.js.errors import APIError, BadRequestError, NoStreamResponseError
 
 from engine.nats.connection import NatsConnection, connect
 from model.errors import SinkError
-from model.rows.messages import RowPart
+from model.public import RowPart
 from model.subjects import Public
 
 #: Seconds that the server has for an answer.

@@ -13,8 +13,8 @@ from nats.aio.msg import Msg
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.stream_reader import StreamReader, Unanswered, pause
 from model.errors import TailraceError
-from model.messages import BadFlows, Flow, decode_flows
-from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS, Public
+from model.public import BadRows, PublicRow, decode_rows
+from model.subjects import Public
 
 #: Messages looked at in the first step back; each further step is longer by the factor.
 FIRST_STEP: Final = 32
@@ -24,33 +24,26 @@ LONGER: Final = 4
 _WAITING_BYTES: Final = 64 << 20
 
 #: Whether a row is wanted.
-Match = Callable[[Flow], bool]
+Match = Callable[[PublicRow], bool]
 
 #: Called with the flows of one message, at least one.
-Show = Callable[[Iterable[Flow]], None]
+Show = Callable[[Iterable[PublicRow]], None]
 
 #: Called with one line for whoever watches.
 Warn = Callable[[str], None]
-
-
-#: What publishes them.
-_STARTS: Final = {
-    PUBLIC_FLOWS: "tailrace engine, or tailrace run --sink nats",
-    PUBLIC_WORKLOADS: "tailrace engine --stage workloads, or tailrace run --stage workloads --sink nats",
-}
 
 
 @dataclass(frozen=True)
 class RowRequest:
     """What to show: the ``last`` newest rows that match, then those that come if ``follow``.
 
-    :param public: flows or workloads.
+    :param public: which rows.
     """
 
+    public: Public
     match: Match
     last: int = 20
     follow: bool = False
-    public: Public = PUBLIC_FLOWS
 
 
 async def show_rows(connection: NatsConnection, request: RowRequest, show: Show, warn: Warn) -> None:
@@ -66,7 +59,7 @@ async def show_rows(connection: NatsConnection, request: RowRequest, show: Show,
         if end is None and not request.follow:
             raise TailraceError(
                 f"no {request.public.rows} were published on this server",
-                f"start {_STARTS[request.public]} (there is no stream {request.public.stream})",
+                _remedy(request.public),
             )
         if request.follow and end is None:
             warn(f"nothing keeps {request.public.rows} on this server yet: waiting for those that come")
@@ -76,6 +69,11 @@ async def show_rows(connection: NatsConnection, request: RowRequest, show: Show,
     finally:
         with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
             await client.close()
+
+
+def _remedy(public: Public) -> str:
+    stage = "" if public.rows == "flows" else f" --stage {public.rows}"
+    return f"start tailrace engine{stage}, or tailrace run{stage} --sink nats (there is no stream {public.stream})"
 
 
 def _slow(rows: str, warn: Warn) -> Callable[[Exception], None]:
@@ -108,7 +106,7 @@ class RowReader:
         bounds = await self._reader.bounds()
         if bounds is None:
             return None
-        found: list[Flow] = []
+        found: list[PublicRow] = []
         high, step = bounds.last, FIRST_STEP
         while high >= bounds.first and len(found) < count:
             low = max(bounds.first, high - step + 1)
@@ -145,9 +143,9 @@ class RowReader:
         async for message in subscription.messages:
             self._show(message, show)
 
-    async def _between(self, low: int, high: int, count: int) -> Iterable[Flow]:
+    async def _between(self, low: int, high: int, count: int) -> Iterable[PublicRow]:
         """The newest ``count`` that match of the messages with these sequences."""
-        found: deque[Flow] = deque(maxlen=count)
+        found: deque[PublicRow] = deque(maxlen=count)
         async with self._reader.cursor(self._subject, low) as cursor:
             while cursor.pending:
                 message = await cursor.next()
@@ -160,10 +158,10 @@ class RowReader:
         if flows := [*filter(self._match, self._flows(message))]:
             show(flows)
 
-    def _flows(self, message: Msg) -> list[Flow]:
+    def _flows(self, message: Msg) -> list[PublicRow]:
         try:
-            return decode_flows(message.data, self._public.kind)
-        except BadFlows as error:
+            return decode_rows(message.data, self._public.kind)
+        except BadRows as error:
             if not self._unreadable:
                 self._warn(f"a message was left out: {error}")
             self._unreadable = True

@@ -8,17 +8,13 @@ import msgspec
 
 from engine.nats.address import DEFAULT_URL, connection_of
 from engine.nats.connection import ConnectionRefused
-from engine.nats.flow_rows import flow_parts
 from engine.nats.public_bus import PublicBus
-from engine.nats.workload_rows import workload_parts
+from model.batch import Batch
 from model.errors import SinkError, UsageError
-from model.kinds.delta_batch import DeltaBatch
-from model.kinds.flow_batch import FlowBatch
-from model.kinds.workload_batch import WorkloadBatch
+from model.kinds import public_named
+from model.public import row_parts
 from model.row_stage import RowStage
-from model.rows.messages import RowPart
-from model.sink import Batch
-from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
+from model.subjects import public_rows
 
 
 class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -69,14 +65,13 @@ class NatsSink:
 
         :raises SinkError: retryable as ``bus_away`` if the server does not answer; else with the rows lost.
         """
-        if isinstance(batch, DeltaBatch):
-            raise SinkError(
-                "sink nats takes flows and workloads", "leave out --stage deltas", reason="no_flows"
-            )
+        if batch.kind.public is None:
+            rows = batch.kind.plural
+            raise SinkError(f"sink nats takes no {rows}", f"leave out --stage {rows}", reason="not_public")
         if not len(batch):
             return
         bus = await self._connected()
-        parts = await asyncio.to_thread(_parts, batch, bus.max_payload)
+        parts = await asyncio.to_thread(row_parts, batch, bus.max_payload)
         try:
             await bus.publish(parts)
         except SinkError as error:
@@ -100,13 +95,9 @@ class NatsSink:
         if self._bus is None:
             connection, config = connection_of(self._config.url), self._config
             try:
-                public = PUBLIC_WORKLOADS if self._stage == "workloads" else PUBLIC_FLOWS
+                public = public_named(self._stage) or public_rows(self._stage)
                 self._bus = await PublicBus.open(connection, public, config.max_age, config.max_bytes)
             except ConnectionRefused as error:
                 reason = "bus_away" if error.absent else "bus_refused"
                 raise SinkError(error.what, error.remedy, reason=reason, retryable=error.absent) from None
         return self._bus
-
-
-def _parts(batch: FlowBatch | WorkloadBatch, limit: int) -> list[RowPart]:
-    return workload_parts(batch, limit) if isinstance(batch, WorkloadBatch) else flow_parts(batch, limit)

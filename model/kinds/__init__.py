@@ -1,1 +1,57 @@
-"""One file for each kind of row."""
+"""The row kinds: one file or folder each; a new one is one more line here, or an entry point of somebody else."""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Final
+
+from model.kind import Kind
+from model.kinds.delta import DELTA
+from model.kinds.flow import FLOW
+from model.kinds.workload import WORKLOAD
+from model.subjects import Public, public_rows
+
+#: Entry points of kinds that other packages declare: each names a ``Kind``.
+GROUP: Final = "tailrace.kinds"
+
+_kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in (FLOW, WORKLOAD, DELTA)}
+
+
+def register(kind: Kind) -> Kind:
+    """Makes a kind known to this process; returns it.
+
+    :raises ValueError: if another one has its name.
+    """
+    for other in _kinds.values():
+        if other is not kind and {other.name, other.plural} & {kind.name, kind.plural}:
+            raise ValueError(f"there is a kind {other.name} ({other.plural}) already")
+    _kinds[kind.name] = kind
+    return kind
+
+
+def kinds() -> Iterable[Kind]:
+    """All kinds, those of other packages last.
+
+    :raises ValueError: if one of them has the name of another.
+    """
+    _load()
+    return tuple(_kinds.values())
+
+
+def kind_named(name: str) -> Kind | None:
+    """The kind of this name, or plural; None if nobody declared it."""
+    if name not in _kinds:
+        _load()
+    return _kinds.get(name) or next((kind for kind in _kinds.values() if kind.plural == name), None)
+
+
+def public_named(name: str) -> Public | None:
+    """Where rows of a kind are published, also of one that nobody declared here; None: nowhere."""
+    kind = kind_named(name)
+    return kind.public if kind else public_rows(name)
+
+
+@cache
+def _load() -> None:
+    for entry in entry_points(group=GROUP):
+        register(entry.load())

@@ -5,20 +5,11 @@ import re
 from enum import IntEnum
 from typing import Final
 
-from model.kinds.delta import CloseReason, Evidence, Role, State
-
 
 def words_of(codes: type[IntEnum]) -> dict[int, str]:
     """Its numbers with their names in lower case."""
     return {code.value: code.name.lower() for code in codes}
 
-
-ROLES: Final = words_of(Role)
-STATES: Final = words_of(State)
-EVIDENCE: Final = words_of(Evidence)
-CLOSE_REASONS: Final = words_of(CloseReason)
-TRANSPORTS: Final = {6: "tcp"}
-NETWORK_TYPES: Final = {4: "ipv4", 6: "ipv6"}
 
 _CONTAINER_ID: Final = re.compile(r"[0-9a-f]{32,}")
 

@@ -27,6 +27,11 @@ def rate_text(bytes_per_second: float) -> str:
     return bytes_text(bytes_per_second) + "/s"
 
 
+def rate_word(bytes_per_second: float) -> str:
+    """The same without a blank: ``1.2MB/s``."""
+    return rate_text(bytes_per_second).replace(" ", "")
+
+
 def duration_text(ns: float) -> str:
     """Nanoseconds in the unit that fits: ``85us``, ``1.2ms``, ``12s``; five characters at most."""
     value = ns

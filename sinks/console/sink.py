@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
+from model.batch import Batch
 from model.errors import SinkError
 from model.row_stage import RowStage
-from model.sink import Batch
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort, publication
 from sinks.console.writer_thread import WriterThread

@@ -1,19 +1,15 @@
 """One node's second, summed up as its chunks arrive: totals, losses, and the top connections."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from model.kinds.flow_batch import FlowBatch
-from model.kinds.flow_fields import FLOW_ROWS
-from model.kinds.flow_traffic import Moved
-from model.kinds.workload_batch import WorkloadBatch
-from model.kinds.workload_fields import WORKLOAD_ROWS
-from model.sink import Batch
-from sinks.console.traffic import lives, moved
+from model.arrays import Array
+from model.batch import Batch
+from model.traffic import Moved
 
 Sort = Literal["bytes", "tx", "rx", "retransmits", "rtt"]
 
@@ -24,6 +20,9 @@ _SORT_BY: Final[dict[Sort, tuple[str, ...]]] = {
     "retransmits": ("retransmitted_segments",),
     "rtt": ("rtt_ns",),
 }
+
+#: What may happen to a connection in a second; the last counts most.
+LIVES: Final = ("opened", "closed", "failed")
 
 #: Far above any sum of one second, and small enough that a score of four times it fits into 64 bits.
 _LARGEST: Final = np.uint64(1 << 61)
@@ -66,7 +65,7 @@ class Second:
     def __init__(self, first: Batch, limit: int, sort: Sort) -> None:
         self.node = first.node
         self.window = first.window
-        self.stage = first.stage
+        self.kind = first.kind
         self.publication = publication(first)
         self.chunks = first.chunks
         self.chunks_seen = 0
@@ -79,24 +78,28 @@ class Second:
     def add(self, batch: Batch) -> None:
         """Sum up another chunk of the same window."""
         self.chunks_seen += 1
-        self.totals.open = batch.open_sockets
-        if batch.ledger:
-            self.losses = losses(batch.ledger)
-        if len(batch):
-            figures = moved(batch)
-            self._sum(batch, figures)
-            self._keep(batch, _scores(batch, figures, self._sort))
+        self.totals.open = batch.head["open_sockets"]
+        if batch.head["ledger"]:
+            self.losses = losses(batch.head["ledger"])
+        if not len(batch):
+            return
+        self.totals.rows += len(batch)
+        score = np.zeros(len(batch), np.uint64)
+        if traffic := self.kind.traffic:
+            figures = traffic.moved(batch.columns)
+            lives = {life: traffic.lives(batch.columns, life) for life in LIVES}
+            self._sum(figures, lives)
+            score = _scores(figures, lives, self._sort)
+        self._keep(batch, score)
 
     def top(self) -> list[dict[str, Any]]:
-        """The top rows, the first one first: those of a delta batch, else as JSON lines have them."""
+        """The top rows as JSON lines have them, the first one first."""
         return [row for _, row in self._top]
 
-    def _sum(self, batch: Batch, figures: Moved) -> None:
+    def _sum(self, figures: Moved, lives: Mapping[str, Array]) -> None:
         totals = self.totals
-        totals.rows += len(figures.tx_bytes)
-        for life in ("opened", "closed", "failed"):
-            count = int(lives(batch, life).sum())
-            setattr(totals, life, getattr(totals, life) + count)
+        for life, counts in lives.items():
+            setattr(totals, life, getattr(totals, life) + int(counts.sum()))
         for name in ("tx_bytes", "rx_bytes", "retransmitted_segments"):
             setattr(totals, name, getattr(totals, name) + int(getattr(figures, name).sum()))
 
@@ -106,17 +109,8 @@ class Second:
         if len(score) > self._limit:
             where = np.argpartition(score, len(score) - self._limit)[-self._limit :]
         where = where[np.lexsort((where, ~score[where]))]
-        found = zip(score[where].tolist(), _rows(batch, where), strict=True)
+        found = zip(score[where].tolist(), batch.take(where).rows(), strict=True)
         self._top = sorted([*self._top, *found], key=lambda each: -each[0])[: self._limit]
-
-
-def _rows(batch: Batch, where: np.ndarray) -> list[dict[str, Any]]:
-    if isinstance(batch, FlowBatch):
-        return FLOW_ROWS.objects(batch.take(where))
-    if isinstance(batch, WorkloadBatch):
-        return WORKLOAD_ROWS.objects(batch.take(where))
-    columns = {name: column[where] for name, column in batch.columns.items()}
-    return list(replace(batch, columns=columns).rows())
 
 
 def publication(batch: Batch) -> tuple[str, int, int]:
@@ -135,13 +129,13 @@ def losses(ledger: Mapping[str, Any]) -> list[Loss]:
     return sorted(found, key=lambda loss: (-loss.count, loss.stage, loss.reason))
 
 
-def _scores(batch: Batch, figures: Moved, sort: Sort) -> npt.NDArray[np.uint64]:
+def _scores(figures: Moved, lives: Mapping[str, Array], sort: Sort) -> npt.NDArray[np.uint64]:
     """What rows are ordered by: the sort column, and where that is equal: failed, closed, opened, others."""
     score = np.zeros(len(figures.tx_bytes), np.uint64)
     for name in _SORT_BY[sort]:
         score += np.minimum(getattr(figures, name).astype(np.uint64), _LARGEST >> np.uint64(1))
     score <<= np.uint64(2)
     event = np.zeros(len(score), np.uint64)
-    for number, life in enumerate(("opened", "closed", "failed"), 1):
-        event[lives(batch, life) != 0] = number
+    for number, counts in enumerate(lives.values(), 1):
+        event[counts != 0] = number
     return score | event

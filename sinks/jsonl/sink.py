@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
+from model.batch import Batch
 from model.errors import SinkError
 from model.row_stage import RowStage
-from model.rows.json import json_lines, ledger_line
-from model.sink import Batch
 from sinks.descriptor import write_error
 from sinks.jsonl.line_file import STDOUT, LineFile
 
@@ -43,7 +42,7 @@ class JsonlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class JsonlSink:
-    """Appends JSON lines (see ``model.rows.json``); a full disk costs rows, never leaves half a line."""
+    """Appends JSON lines (see ``docs/schema.md``); a full disk costs rows, never leaves half a line."""
 
     Config: ClassVar[type[msgspec.Struct]] = JsonlConfig
 
@@ -77,7 +76,7 @@ class JsonlSink:
         except OSError as error:
             raise write_error(error, self._target, rows) from error
         self._rotate_by_time(batch.window)
-        for count, lines in json_lines(batch):
+        for count, lines in batch.json_lines():
             self._append_lines(lines, count, rows)
             rows -= count
         self._append_ledger(batch)
@@ -100,11 +99,11 @@ class JsonlSink:
 
     def _append_ledger(self, batch: Batch) -> None:
         """The ledger counts no rows; one that could not be written comes with the next batch."""
-        if not batch.ledger:
+        if not batch.head["ledger"]:
             return
-        stages = msgspec.json.encode(batch.ledger)
+        stages = msgspec.json.encode(batch.head["ledger"])
         if self._ledgers.get(batch.node) != stages:
-            self._append_lines(ledger_line(batch), 1, 0)
+            self._append_lines(_ledger_line(batch), 1, 0)
             self._ledgers.pop(batch.node, None)
             self._ledgers[batch.node] = stages
             if len(self._ledgers) > _NODES:
@@ -116,3 +115,8 @@ class JsonlSink:
         elif self._config.rotate_seconds and window - self._since >= self._config.rotate_seconds:
             self._file.rotate()
             self._since = window
+
+
+def _ledger_line(batch: Batch) -> bytes:
+    head = {"kind": "ledger", "node": batch.node, "boot": batch.boot, "window": batch.window}
+    return msgspec.json.encode(head | {"stages": batch.head["ledger"]}) + b"\n"

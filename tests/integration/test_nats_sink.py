@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from engine.nats.sink import NatsConfig, NatsSink
+from model.batch import Batch
 from model.errors import SinkError
 from model.kinds.flow import SIDES
-from model.kinds.flow_batch import FlowBatch
 from model.ledger import Ledger
 from model.subjects import FLOW_STREAM, flow
 from sinks.fan_out import FanOut
@@ -44,7 +44,7 @@ def configured(request: pytest.FixtureRequest, tmp_path: Path) -> Configured:
     return start
 
 
-def of_one_node(rows: int, **settings: Any) -> FlowBatch:
+def of_one_node(rows: int, **settings: Any) -> Batch:
     """Flows that become one message, if they fit into it."""
     return make_flows(rows, ends=(NODE, NODE), **settings)
 
@@ -116,7 +116,7 @@ async def test_rows_too_large_for_any_message_are_counted(configured: Configured
     server = configured("max_payload: 4096")
     sink = await opened(server)
     batch = make_flows(8)
-    batch.cgroups[1] = "/" + "x" * 5000
+    batch.tables["cgroups"][1] = "/" + "x" * 5000
     large = int(np.any([batch.columns[f"{side}.cgroup.index"] == 1 for side in SIDES], axis=0).sum())
     with pytest.raises(SinkError, match="raise max_payload") as caught:
         await sink.write(batch)

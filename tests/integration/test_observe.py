@@ -8,17 +8,18 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import nats
 import pytest
 
-from engine.nats.flow_rows import flow_parts
 from engine.nats.sink import NatsConfig, NatsSink
+from model.batch import Batch
 from model.errors import UsageError
-from model.kinds.flow_batch import FlowBatch, Node
-from model.kinds.workload_batch import WorkloadBatch
+from model.kinds.flow import Node
+from model.public import row_parts
+from model.row_stage import RowStage
 from model.subjects import NODE_STREAM, NODES, flow, heartbeat
 from tests.batches import WINDOW
 from tests.flows import make_flows
@@ -77,15 +78,15 @@ async def line_of(stream: asyncio.StreamReader | None) -> str:
     return (await asyncio.wait_for(stream.readline(), PATIENCE)).decode()
 
 
-async def publish(server: NatsServer, *batches: FlowBatch | WorkloadBatch) -> None:
+async def publish(server: NatsServer, *batches: Batch) -> None:
     sink = NatsSink(NatsConfig(server.url()))
-    await sink.open((batches[0].stage,))
+    await sink.open((cast(RowStage, batches[0].kind.plural),))
     for batch in batches:
         await sink.write(batch)
     await sink.close()
 
 
-def second(number: int, *, rows: int = 1, node: str = "node-a", comm: str = "nginx") -> FlowBatch:
+def second(number: int, *, rows: int = 1, node: str = "node-a", comm: str = "nginx") -> Batch:
     """A second of flows of one node; windows tell seconds apart."""
     columns = {f"{side}.process.comm": comm.encode() for side in ("client", "server")}
     ends = (Node(node, "1"), Node(node, "1"))
@@ -219,7 +220,7 @@ async def test_following_waits_for_the_first_flow(nats_server: NatsServer, start
     assert "waiting" in await line_of(process.stderr)
     client = await nats.connect(nats_server.url())
     while True:  # the subscription follows the line after a moment
-        await client.publish(flow("node-a"), flow_parts(second(7), 4096)[0].data)
+        await client.publish(flow("node-a"), row_parts(second(7), 4096)[0].data)
         await client.flush()
         try:
             assert process.stdout is not None

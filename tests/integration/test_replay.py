@@ -16,10 +16,14 @@ from engine.graphs import Pipeline
 from engine.recording.file import Recording
 from engine.recording.format import Frame
 from engine.recording.replay import MAX, ReplaySource
+from model.batch import Batch
+from model.kind import Kind
 from model.kinds.delta import Role
+from model.kinds.flow import FLOW
+from model.kinds.workload import WORKLOAD
 from model.ledger import Ledger
 from model.row_stage import ROW_STAGES
-from sinks.console.traffic import lives
+from tests.plain_rows import plain_rows
 from tests.recordings import traffic
 from tests.recordings.golden import golden, replayed
 from tests.recordings.make import HERE, KINDS
@@ -58,7 +62,7 @@ async def test_a_recording_gives_its_golden_output_byte_for_byte(kind: str, tmp_
 async def test_the_rows_of_short_connections_are_what_was_sent(tmp_path: Path) -> None:
     """Each connection has the bytes that its number says, on both sides; refused ones have none."""
     batches = await replayed(HERE / "short.tlr", tmp_path / "lines")
-    rows = [row for batch in batches for row in batch.rows()]
+    rows = [row for batch in batches for row in plain_rows(batch)]
     numbers = range(traffic.SHORT + traffic.RESET)
     for role, one, other in ((Role.CLIENT, "tx_bytes", "rx_bytes"), (Role.SERVER, "rx_bytes", "tx_bytes")):
         closed = [row for row in rows if row["connection.closed"] and row["connection.role"] == role]
@@ -72,7 +76,9 @@ async def test_the_sums_of_long_connections_are_what_was_sent(tmp_path: Path) ->
     batches = await replayed(HERE / "long.tlr", tmp_path / "lines")
     assert len({batch.window for batch in batches}) >= 3
     sums: dict[int, list[int]] = {}
-    for row in (row for batch in batches for row in batch.rows() if row["connection.role"] == Role.CLIENT):
+    for row in (
+        row for batch in batches for row in plain_rows(batch) if row["connection.role"] == Role.CLIENT
+    ):
         sent = sums.setdefault(row["socket.slot"], [0, 0])
         sent[0] += row["tx_bytes"]
         sent[1] += row["rx_bytes"]
@@ -87,12 +93,12 @@ async def test_flows_and_their_workloads_reach_different_sinks() -> None:
     source = ReplaySource(Recording(HERE / "short.tlr"), MAX)
     pipeline = Pipeline(Config(), {**sinks}, source=source, stage={stage: stage for stage in ROW_STAGES})
     await pipeline.run()
-    assert {name: {batch.stage for batch in sink.taken} for name, sink in sinks.items()} == {
+    assert {name: {batch.kind.plural for batch in sink.taken} for name, sink in sinks.items()} == {
         stage: {stage} for stage in ROW_STAGES
     }
     opened = {
-        name: sum(int(lives(batch, "opened").sum()) for batch in sinks[name].taken)
-        for name in ("flows", "workloads")
+        kind.plural: sum(_opened(batch, kind) for batch in sinks[kind.plural].taken)
+        for kind in (FLOW, WORKLOAD)
     }
     assert opened == dict.fromkeys(opened, traffic.SHORT + traffic.RESET)
     assert pipeline.ledger.stages["workloads"].received == sum(map(len, sinks["flows"].taken))
@@ -189,3 +195,8 @@ async def test_stop_ends_a_replay_whose_sink_is_stuck(tmp_path: Path) -> None:
         await running
     assert sink.taken == []
     assert ledger.stages["sink.slow"].balanced
+
+
+def _opened(batch: Batch, kind: Kind) -> int:
+    assert kind.traffic is not None
+    return int(kind.traffic.lives(batch.columns, "opened").sum())

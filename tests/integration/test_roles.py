@@ -20,12 +20,11 @@ import pytest
 from engine.agent import Agent
 from engine.config import AgentConfig, Config
 from engine.worker import Engine
+from model.batch import Batch
 from model.errors import UsageError
-from model.kinds.delta_batch import DeltaBatch
 from model.row_stage import RowStage
-from model.sink import Batch, Sink
+from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
-from sinks.console.traffic import moved
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
@@ -53,7 +52,7 @@ class Adding:
 
     async def write(self, batch: Batch) -> None:
         """Adds up."""
-        assert isinstance(batch, DeltaBatch)  # the stage that was asked for
+        assert isinstance(batch, Batch)  # the stage that was asked for
         self.bytes += int(batch.columns["tx_bytes"].sum())
         self.rows += len(batch)
         self.messages.append((batch.node, batch.seq))
@@ -119,7 +118,7 @@ async def test_an_engine_gives_each_sink_its_stage(nats_server: NatsServer) -> N
             while active(workloads) < source.sent:  # noqa: ASYNC110 - sinks tell nobody
                 await asyncio.sleep(0.05)
     for sink, stage in ((flows, "flows"), (workloads, "workloads")):
-        assert {batch.stage for batch in sink.taken} == {stage}
+        assert {batch.kind.plural for batch in sink.taken} == {stage}
     rows = joining.ledger.stages["workloads"].received
     assert rows == sum(map(len, flows.taken)) == active(workloads) == source.sent
     assert sum(map(moved_bytes, workloads.taken)) == sum(map(moved_bytes, flows.taken)) >= source.sent
@@ -130,7 +129,9 @@ def active(sink: ScriptedSink) -> int:
 
 
 def moved_bytes(batch: Batch) -> int:
-    return int(moved(batch).tx_bytes.sum()) + int(moved(batch).rx_bytes.sum())
+    assert batch.kind.traffic is not None
+    moved = batch.kind.traffic.moved(batch.columns)
+    return int(moved.tx_bytes.sum()) + int(moved.rx_bytes.sum())
 
 
 def test_an_engine_does_not_mix_deltas_with_what_they_make() -> None:
@@ -296,7 +297,7 @@ async def test_a_message_nobody_can_read_is_put_aside(nats_server: NatsServer) -
         await client.close()
     assert dead.data == b"\x00 no batch"
     assert dead.headers is not None
-    assert "no delta batch" in dead.headers["Tailrace-Reason"]
+    assert "no batch" in dead.headers["Tailrace-Reason"]
     assert subject.ledger.stages["deltas"].dropped == {"unreadable": 1}
 
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import nats
 import pytest
 
-from engine.nats.flow_rows import flow_parts
 from engine.nats.sink import NatsConfig, NatsSink
-from engine.nats.workload_rows import workload_parts
 from model import subjects
-from model.kinds.delta import DELTA_COLUMNS
-from model.kinds.delta_batch import DeltaBatch
+from model.batch import Batch
+from model.kinds.delta import DELTA
 from model.kinds.flow import FlowEvidence
+from model.public import row_parts
 from model.subjects import flow
 from tests.batches import WINDOW, make_batch
 from tests.flows import make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
+from tests.plain_rows import plain_rows
 from tests.workloads import make_workloads
 
 __all__ = ["nats_server"]
@@ -69,17 +69,17 @@ def test_the_programs_are_short() -> None:
 async def test_the_subscriber_of_flows_prints_each_row(nats_server: NatsServer) -> None:
     """As it stands on the page, against what the sink publishes."""
     batch = make_flows(3, ipv6=0, columns={"evidence": FlowEvidence.BOTH, "client.node.index": 1})
-    part = flow_parts(batch, 1 << 20)[0]
+    part = row_parts(batch, 1 << 20)[0]
     lines = await first_lines(PROGRAMS[0], nats_server, flow("node-a"), part.data, 3)
     names = ("client.process.comm", "service.address", "client.tx_bytes")
-    wanted = [[row[name] or None for name in names] for row in batch.rows()]
+    wanted = [[row[name] or None for name in names] for row in plain_rows(batch)]
     assert lines == [f"{comm} -> {called} {sent or 0}" for comm, called, sent in wanted]
 
 
 async def test_the_subscriber_of_workloads_prints_each_pair(nats_server: NatsServer) -> None:
     """As it stands on the page, against what the sink publishes."""
     batch = make_workloads(3, columns={"client.process.comm": b"curl", "server.process.comm": b"nginx"})
-    (part,) = workload_parts(batch, 1 << 20)
+    (part,) = row_parts(batch, 1 << 20)
     assert part.subject == "tailrace.workload._.curl"
     lines = await first_lines(PROGRAMS[1], nats_server, part.subject, part.data, 3)
     wanted = zip(range(3), batch.columns["bytes"].tolist(), strict=True)
@@ -94,9 +94,9 @@ async def test_the_reader_of_deltas_prints_columns(nats_server: NatsServer) -> N
     assert lines == [f"node-a {WINDOW} {' '.join(str(pair) for pair in zip(ports, sent, strict=True))}"]
 
 
-def _wire(batch: DeltaBatch) -> bytes:
-    assert DELTA_COLUMNS["network.peer.port"] == "<u2"
-    assert DELTA_COLUMNS["tx_bytes"] == "<u8"
+def _wire(batch: Batch) -> bytes:
+    assert DELTA.types["network.peer.port"] == "<u2"
+    assert DELTA.types["tx_bytes"] == "<u8"
     return batch.encode()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from model.sink import Batch
+from model.batch import Batch
 from tests.integration.test_roles import Adding, engine, running
 from tests.kernel.test_run import DEADLINE, TAILRACE
 from tests.nats_server import NatsServer, nats_server

@@ -12,11 +12,12 @@ from engine.config import Config
 from engine.graphs import Pipeline
 from engine.recording.file import Recording
 from engine.recording.replay import MAX, ReplaySource
+from model.batch import Batch
 from model.kinds.delta import CloseReason, Role
-from model.kinds.delta_batch import DeltaBatch
 from model.row_stage import RowStage
-from model.sink import Batch, Sink
+from model.sink import Sink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
+from tests.plain_rows import plain_rows
 from tests.recordings.make import HERE, KINDS
 
 #: Columns added up for each socket.
@@ -37,14 +38,14 @@ class KeepingSink:
     Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct  # takes no settings
 
     def __init__(self) -> None:
-        self.batches: list[DeltaBatch] = []
+        self.batches: list[Batch] = []
 
     async def open(self, kinds: Sequence[RowStage]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:
         """Keeps the batch."""
-        assert isinstance(batch, DeltaBatch)  # the stage that was asked for
+        assert isinstance(batch, Batch)  # the stage that was asked for
         self.batches.append(batch)
 
     async def flush(self) -> None:
@@ -54,7 +55,7 @@ class KeepingSink:
         """Nothing to let go of."""
 
 
-async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[DeltaBatch]:
+async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[Batch]:
     """The batches that a recording gives; the same as JSON lines go to ``lines``."""
     kept = KeepingSink()
     sinks: dict[str, Sink] = {"kept": kept, "jsonl": JsonlSink(JsonlConfig(str(lines)))}
@@ -62,7 +63,7 @@ async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[DeltaBat
     return kept.batches
 
 
-def golden(batches: list[DeltaBatch], lines: bytes) -> str:
+def golden(batches: list[Batch], lines: bytes) -> str:
     """Digests of every byte, and what a reader can check by eye."""
     messages = hashlib.sha256(b"".join(batch.encode() for batch in batches)).hexdigest()
     rows = sum(map(len, batches))
@@ -75,11 +76,11 @@ def golden(batches: list[DeltaBatch], lines: bytes) -> str:
     return "\n".join([*head, *socket_lines(batches)]) + "\n"
 
 
-def socket_lines(batches: Iterable[DeltaBatch]) -> list[str]:
+def socket_lines(batches: Iterable[Batch]) -> list[str]:
     """One line for each socket: who it is, and its sums."""
     sockets: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for batch in batches:
-        for row in batch.rows():
+        for row in plain_rows(batch):
             sockets.setdefault((row["socket.slot"], row["socket.generation"]), []).append(row)
     return [_line(key, rows) for key, rows in sockets.items()]
 

@@ -98,14 +98,17 @@ def _check(options: argparse.Namespace) -> None:
 async def _flows(
     connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
 ) -> None:
-    from engine.commands.observe.table import FlowJson, FlowTable
+    from engine.commands.observe.table import JsonRows, TableRows
     from engine.nats.row_reader import RowRequest, show_rows
-    from model.subjects import PUBLIC_FLOWS, PUBLIC_WORKLOADS
+    from model.kinds.flow import FLOW
+    from model.kinds.workload import WORKLOAD
+    from model.subjects import public_rows
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
-    public = PUBLIC_WORKLOADS if options.workloads else PUBLIC_FLOWS
-    text = FlowJson(public) if options.output == "json" else FlowTable(width, public)
-    request = RowRequest(match.matcher(), options.last, options.follow, public)
+    kind = WORKLOAD if options.workloads else FLOW
+    public = kind.public or public_rows(kind.plural)
+    text = JsonRows(kind.name) if options.output == "json" else TableRows(width, kind.reading)
+    request = RowRequest(public, match.matcher(), options.last, options.follow)
     await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _tell)
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from model.kinds.flow import SIDES
-from model.messages import Flow
+from model.public import PublicRow
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -43,11 +43,11 @@ class FlowFilter:
     evidence: tuple[str, ...] = ()
     workloads: tuple[str, ...] = ()
 
-    def matcher(self) -> Callable[[Flow], bool]:
+    def matcher(self) -> Callable[[PublicRow], bool]:
         """What tells whether a flow is wanted."""
         known = lru_cache(_REMEMBERED)(self._has_address)
 
-        def wanted(flow: Flow) -> bool:
+        def wanted(flow: PublicRow) -> bool:
             row = flow.row
             return (not self.evidence or row.get("evidence") in self.evidence) and (
                 (not self.nodes or any(row.get(f"{side}.node") in self.nodes for side in SIDES))

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from model.kinds.delta_batch import DeltaBatch, chunked
-from model.kinds.flow_batch import FlowBatch, flow_chunks
-from model.kinds.workload_batch import WorkloadBatch, workload_chunks
+from model.batch import Batch
+from model.message import decode
 from model.row_stage import ROW_STAGES, RowStage
-from model.sink import Batch, Sink
+from model.sink import Sink
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import make_batch
@@ -60,18 +59,18 @@ class Rows:
 
 def _delta_chunks(batch: Batch, rows: int) -> list[Batch]:
     """What crossed the wire."""
-    assert isinstance(batch, DeltaBatch)
-    return [DeltaBatch.decode(chunk.encode()) for chunk in chunked(batch, rows)]
+    assert isinstance(batch, Batch)
+    return [decode(chunk.encode()) for chunk in batch.chunked(rows)]
 
 
 def _flow_chunks(batch: Batch, rows: int) -> list[Batch]:
-    assert isinstance(batch, FlowBatch)
-    return list(flow_chunks(batch, rows))
+    assert isinstance(batch, Batch)
+    return list(batch.chunked(rows))
 
 
 def _workload_chunks(batch: Batch, rows: int) -> list[Batch]:
-    assert isinstance(batch, WorkloadBatch)
-    return list(workload_chunks(batch, rows))
+    assert isinstance(batch, Batch)
+    return list(batch.chunked(rows))
 
 
 _COMMS: Final = ("client.process.comm", "server.process.comm")

@@ -13,8 +13,8 @@ from engine.nats.connection import connect
 from engine.nats.row_reader import RowRequest, show_rows
 from engine.nats.sink import NatsConfig, NatsSink
 from engine.nats.stream_reader import StreamReader
-from model import subjects
-from model.messages import Flow
+from model.kinds import public_named
+from model.public import PublicRow
 from model.sink import Sink
 from tests.contract.sinks.full_server import full_server
 from tests.nats_server import REASON_TO_SKIP, NatsServer
@@ -29,10 +29,11 @@ class _Written(NatsSink):
 
     async def close(self) -> None:
         await super().close()
-        rows: list[Flow] = []
-        public = subjects.PUBLIC_WORKLOADS if self._stage == "workloads" else subjects.PUBLIC_FLOWS
+        rows: list[PublicRow] = []
+        public = public_named(self._stage)
+        assert public is not None
         if await self._published(public.stream):
-            request = RowRequest(FlowFilter().matcher(), 1_000_000, public=public)
+            request = RowRequest(public, FlowFilter().matcher(), 1_000_000)
             await show_rows(connection_of(self._url), request, rows.extend, lambda _: None)
         self._path.write_text("".join(json.dumps(flow.row, ensure_ascii=True) + "\n" for flow in rows))
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from engine.sink import make_sink, sink_names
+from model.batch import Batch
 from model.errors import SinkError, UsageError
 from model.ledger import Ledger
-from model.sink import Batch, Sink
-from sinks.console.traffic import lives
+from model.sink import Sink
 from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits
 from tests.batches import WINDOW
@@ -67,8 +67,9 @@ def failing(case: SinkCase, rows: Rows) -> Iterator[Sink]:
 def totals_of(*batches: Batch) -> Totals:
     totals = Totals(rows=sum(map(len, batches)))
     for batch in batches:
+        assert batch.kind.traffic is not None
         for life in LIVES:
-            totals[life] += int(lives(batch, life).sum())
+            totals[life] += int(batch.kind.traffic.lives(batch.columns, life).sum())
     return totals
 
 

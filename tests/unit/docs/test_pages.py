@@ -8,9 +8,9 @@ import pytest
 from engine.cli import build_parser
 from engine.config import Config, _keys
 from engine.sink import sink_names
-from model.kinds.delta import DELTA_COLUMNS, CloseReason, Evidence, Role
-from model.kinds.flow import END_COLUMNS, FLOW_COLUMNS, SIDES, FlowEvidence
-from model.kinds.workload import KINDS, WORKLOAD_COLUMNS
+from model.kinds.delta import DELTA, CloseReason, Evidence, Role
+from model.kinds.flow import END_COLUMNS, FLOW, SIDES, FlowEvidence
+from model.kinds.workload import KINDS, WORKLOAD
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -37,26 +37,26 @@ def type_of(kind: str) -> str:
 
 def test_the_schema_page_lists_every_delta_column_in_order() -> None:
     """Each column is a row of the table, as the code orders them, with its type."""
-    assert columns_of("Deltas") == [(name, type_of(kind)) for name, kind in DELTA_COLUMNS.items()]
+    assert columns_of("Deltas") == [(name, type_of(kind)) for name, kind in DELTA.types.items()]
 
 
 def test_the_schema_page_lists_every_flow_column_in_order() -> None:
     """Those of the connection, then those that each end has; without a type where deltas have the same."""
     listed = columns_of("Flows")
-    head = [name for name in FLOW_COLUMNS if name not in ENDS]
+    head = [name for name in FLOW.types if name not in ENDS]
     assert [name for name, _ in listed] == [*head, *END_COLUMNS]
     types = [
-        *(FLOW_COLUMNS[name] for name in head),
-        *(FLOW_COLUMNS[f"client.{name}"] for name in END_COLUMNS),
+        *(FLOW.types[name] for name in head),
+        *(FLOW.types[f"client.{name}"] for name in END_COLUMNS),
     ]
     for (name, kind), column in zip(listed, types, strict=True):
-        assert kind == type_of(column) or (not kind and DELTA_COLUMNS[name] == column), name
+        assert kind == type_of(column) or (not kind and DELTA.types[name] == column), name
 
 
 def test_the_schema_page_lists_every_workload_column_in_order() -> None:
     """Each column is a row of the table, with its type; kinds stand in the order of the rule."""
     listed = [(name, kind) for name, kind in columns_of("Workloads") if kind]
-    assert listed == [(name, type_of(kind)) for name, kind in WORKLOAD_COLUMNS.items()]
+    assert listed == [(name, type_of(kind)) for name, kind in WORKLOAD.types.items()]
     rule = re.findall(r"^\| `([a-z]+)` \|", page("docs/schema.md").split("\n## Workloads\n")[1], re.MULTILINE)
     assert tuple(rule[: len(KINDS)]) == KINDS
 

@@ -1,8 +1,8 @@
-"""Flow rows as JSON lines have them, for tests of what is shown."""
+"""PublicRow rows as JSON lines have them, for tests of what is shown."""
 
 from typing import Any, Final
 
-from model.messages import Flow
+from model.public import PublicRow
 from tests.batches import WINDOW
 
 #: Both ends known, called by the address of a service.
@@ -71,6 +71,6 @@ SERVER_ONLY: Final[dict[str, Any]] = {
 }
 
 
-def flow(row: dict[str, Any] = BOTH) -> Flow:
+def flow(row: dict[str, Any] = BOTH) -> PublicRow:
     """One flow of the window that tests use."""
-    return Flow("engine-0", "boot-1", 3, WINDOW, row)
+    return PublicRow("engine-0", "boot-1", 3, WINDOW, row)

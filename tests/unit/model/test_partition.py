@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kinds.delta import DELTA_COLUMNS
+from model.kinds.delta import DELTA
 from model.partition import by_partition, partition_of
 from tests.batches import make_batch
 
@@ -48,5 +48,5 @@ def test_rows_are_divided_without_loss() -> None:
     places = partition_of(batch.columns, 5)
     assert sum(map(len, parts.values())) == 1000
     for partition, part in parts.items():
-        for name in DELTA_COLUMNS:
+        for name in DELTA.types:
             assert part.columns[name].tobytes() == batch.columns[name][places == partition].tobytes()

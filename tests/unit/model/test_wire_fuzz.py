@@ -5,8 +5,8 @@ import random
 import msgpack
 import numpy as np
 
-from model.kinds.delta import DELTA_COLUMNS
-from model.kinds.delta_batch import BadBatch, DeltaBatch
+from model.kinds.delta import DELTA
+from model.message import BadBatch, decode
 from tests.batches import make_batch
 
 CASES = 200_000
@@ -30,15 +30,15 @@ HOSTILE: tuple[object, ...] = (
 def taken(data: bytes) -> bool:
     """Whether ``data`` is taken for a batch; if so, it must be one."""
     try:
-        batch = DeltaBatch.decode(data)
+        batch = decode(data)
     except BadBatch:
         return False
     assert {len(column) for column in batch.columns.values()} == {len(batch)}
-    assert set(batch.columns) == set(DELTA_COLUMNS)
+    assert set(batch.columns) == set(DELTA.types)
     assert isinstance(batch.node, str)
     assert isinstance(batch.window, int)
-    assert all(isinstance(path, str) for path in batch.cgroups)
-    assert int(batch.columns["cgroup.index"].max(initial=0)) < max(1, len(batch.cgroups))
+    assert all(isinstance(path, str) for path in batch.tables["cgroups"])
+    assert int(batch.columns["cgroup.index"].max(initial=0)) < max(1, len(batch.tables["cgroups"]))
     return True
 
 
@@ -68,13 +68,16 @@ def test_mutated_messages_are_refused_or_whole() -> None:
 
 
 def test_values_of_the_wrong_type_are_refused() -> None:
-    """Each field in turn holds what it never should; a message without it is refused too."""
+    """Each field in turn holds what it never should; a message without its head is refused too."""
     message = msgpack.unpackb(make_batch(2, seed=2).encode())
-    for name in message.keys() - {"chains", "entities", "via"}:  # what agents of earlier versions do not send
-        assert not taken(msgpack.packb({key: value for key, value in message.items() if key != name}))
+    for name in message:
+        optional = name in ("kind", "via", *DELTA.tables, *DELTA.head)
+        assert optional or not taken(
+            msgpack.packb({key: value for key, value in message.items() if key != name})
+        )
         for hostile in HOSTILE:
             taken(msgpack.packb(message | {name: hostile}))
-    for name in DELTA_COLUMNS:
+    for name in DELTA.types:
         for hostile in HOSTILE:
             columns = message["columns"] | {name: hostile}
             zeros = hostile == b""  # that is how they are written

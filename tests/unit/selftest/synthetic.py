@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from model.kinds.delta import CloseReason, Columns, Evidence, Role, empty_columns
-from model.kinds.delta_batch import DeltaBatch
+from model.arrays import Columns
+from model.batch import Batch
+from model.kinds.delta import DELTA, CloseReason, Evidence, Role
 from selftest.truth import End, KernelCounters, Truth, address_bytes
 
 HOST, OWN = 4026531833, 4026532001
@@ -69,7 +70,7 @@ def truth_of(*ends: End) -> Truth:
 
 def row(end: End, slot: int) -> Columns:
     """One row that tells all of ``end``."""
-    columns = empty_columns(1)
+    columns = DELTA.empty(1)
     values: dict[str, Any] = {
         "socket.slot": slot,
         "socket.generation": 1,
@@ -100,11 +101,11 @@ def row(end: End, slot: int) -> Columns:
     return columns
 
 
-def batch(columns: Columns, window: int = START_SECOND, seq: int = 0) -> DeltaBatch:
+def batch(columns: Columns, window: int = START_SECOND, seq: int = 0) -> Batch:
     """One message of one node."""
-    return DeltaBatch("node", "boot", seq, window, columns)
+    return Batch(DELTA, "node", "boot", seq, window, columns)
 
 
-def batches_of(*ends: End) -> list[DeltaBatch]:
+def batches_of(*ends: End) -> list[Batch]:
     """One message for each end, each in a slot of its own."""
     return [batch(row(end, slot), seq=slot) for slot, end in enumerate(truth_of(*ends).ends)]

@@ -1,5 +1,7 @@
 """The rows of many seconds become one row for each socket."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ def test_sockets_without_a_slot_stay_apart_by_generation() -> None:
 def test_the_same_slot_of_another_boot_is_another_socket() -> None:
     """Identity includes the boot."""
     later = batch(row(CLIENT, 7), seq=1)
-    later = type(later)(later.node, "another boot", later.seq, later.window, later.columns)
+    later = replace(later, boot="another boot")
     assert collect([batch(row(CLIENT, 7)), later])["rows"].tolist() == [1, 1]
 
 

@@ -18,14 +18,15 @@ import numpy as np
 import pytest
 
 from engine.sink import make_sink, sink_from_argument
+from model.batch import Batch
 from model.errors import SinkError, UsageError
-from model.kinds.delta import CloseReason, Role, State, empty_columns
-from model.kinds.delta_batch import DeltaBatch, chunked
+from model.kinds.delta import DELTA, CloseReason, Role, State
 from sinks.console.plain import plain_lines
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.console.summary import Second, Sort
 from sinks.console.table import render
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
+from tests.plain_rows import plain_rows
 
 LEDGER: Final[dict[str, Any]] = {
     "ring": {"unit": "events", "dropped": {"full": 3}},
@@ -80,17 +81,24 @@ ROWS: Final[tuple[dict[str, object], ...]] = (
 )
 
 
-def batch_of(*rows: dict[str, object], ledger: dict[str, Any] | None = None) -> DeltaBatch:
-    columns = empty_columns(len(rows))
+def batch_of(*rows: dict[str, object], ledger: dict[str, Any] | None = None) -> Batch:
+    columns = DELTA.empty(len(rows))
     for place, row in enumerate(rows):
         for name, value in row.items():
             columns[name][place] = np.asarray(value, columns[name].dtype)
-    return DeltaBatch(
-        "node-a", "boot-1", 0, WINDOW, columns, list(CGROUPS), open_sockets=42, ledger=ledger or {}
+    return Batch(
+        DELTA,
+        "node-a",
+        "boot-1",
+        0,
+        WINDOW,
+        columns,
+        {"cgroups": list(CGROUPS)},
+        {"open_sockets": 42, "ledger": ledger or {}},
     )
 
 
-def second_of(*batches: DeltaBatch, limit: int = 20, sort: Sort = "bytes") -> Second:
+def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
     second = Second(batches[0], limit, sort)
     for batch in batches:
         second.add(batch)
@@ -151,7 +159,7 @@ def test_quiet_second_is_one_line() -> None:
 def test_top_is_that_of_the_whole_second(sort: Sort) -> None:
     """The top of many chunks is what sorting all rows in Python gives, with each row's own cgroup."""
     batch = make_batch(5000, seed=3)
-    top = second_of(*chunked(batch, 700), limit=15, sort=sort).top()
+    top = second_of(*batch.chunked(700), limit=15, sort=sort).top()
     keys = {
         "bytes": lambda row: row["tx_bytes"] + row["rx_bytes"],
         "tx": lambda row: row["tx_bytes"],
@@ -159,7 +167,7 @@ def test_top_is_that_of_the_whole_second(sort: Sort) -> None:
         "retransmits": lambda row: row["retransmitted_segments"],
         "rtt": lambda row: row["rtt_ns"],
     }
-    rows = {row["socket.slot"]: row for row in batch.rows()}
+    rows = {row["socket.slot"]: row for row in plain_rows(batch)}
     best = sorted(map(keys[sort], rows.values()), reverse=True)[:15]
     assert [keys[sort](row) for row in top] == best
     assert [row["cgroup.path"] for row in top] == [rows[row["socket.slot"]]["cgroup.path"] for row in top]
@@ -191,7 +199,7 @@ async def test_seconds_are_drawn_with_their_last_chunk() -> None:
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=2), writer)
         await sink.open(("deltas",))
-        *early, last = chunked(make_batch(1000), 300)
+        *early, last = make_batch(1000).chunked(300)
         for chunk in early:
             await sink.write(chunk)
         with pytest.raises(BlockingIOError):
@@ -209,7 +217,7 @@ async def test_second_without_its_last_chunk_is_drawn_with_the_next() -> None:
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=1), writer)
         await sink.open(("deltas",))
-        await sink.write(next(chunked(make_batch(1000, window=WINDOW), 300)))
+        await sink.write(next(make_batch(1000, window=WINDOW).chunked(300)))
         await sink.write(make_batch(7, window=WINDOW + 1))
         summaries = [line for line in os.read(reader, 1 << 16).decode().splitlines() if " summary " in line]
         assert "rows=300 " in summaries[0]

@@ -8,11 +8,10 @@ from typing import Final
 
 import pytest
 
+from model.batch import Batch
 from model.errors import SinkError
-from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger, Stage
 from model.row_stage import RowStage
-from model.sink import Batch
 from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits, RetryLimits
 from tests.batches import make_batch
@@ -26,7 +25,7 @@ def stage(ledger: Ledger, name: str = "a") -> Stage:
     return ledger.stages[f"sink.{name}"]
 
 
-def batches(count: int, rows: int = 10) -> list[DeltaBatch]:
+def batches(count: int, rows: int = 10) -> list[Batch]:
     return [make_batch(rows, seq=seq) for seq in range(count)]
 
 

@@ -5,12 +5,13 @@ from typing import Any, Final
 
 import pytest
 
+from model.batch import Batch
 from model.kinds.flow import FlowEvidence
-from model.kinds.flow_batch import FlowBatch, flow_chunks
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort
 from sinks.console.table import render
 from tests.flows import flows_of, make_flows
+from tests.plain_rows import plain_rows
 from tests.unit.sinks.flow_rows_shown import FAILED, HALF, LEDGER, REWRITTEN, SHOWN
 
 #: Bytes to the server, to the client, retransmits and RTT of a row as the batch has them, told twice.
@@ -25,7 +26,7 @@ _SORT_KEYS: Final = {
 }
 
 
-def second_of(*batches: FlowBatch, limit: int = 20, sort: Sort = "bytes") -> Second:
+def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
     second = Second(batches[0], limit, sort)
     for batch in batches:
         second.add(batch)
@@ -33,7 +34,7 @@ def second_of(*batches: FlowBatch, limit: int = 20, sort: Sort = "bytes") -> Sec
 
 
 def figures(row: dict[str, Any]) -> Figures:
-    """What a row of ``FlowBatch.rows`` says moved."""
+    """What a row of ``Batch.rows`` says moved."""
     mirrored = not row["client.reported"] and row["evidence"] != FlowEvidence.BOTH
     there, back = (
         ("server.rx_bytes", "server.tx_bytes") if mirrored else ("client.tx_bytes", "client.rx_bytes")
@@ -85,8 +86,8 @@ def test_what_went_wrong_is_red_and_what_ended_is_dim() -> None:
 def test_top_is_that_of_the_whole_second(sort: Sort) -> None:
     """The top of many chunks is what sorting all rows in Python gives; so are the totals."""
     batch = make_flows(5000, seed=3)
-    second = second_of(*flow_chunks(batch, 700), limit=15, sort=sort)
-    rows = {f"{row['connection.id']:016x}": row for row in batch.rows()}
+    second = second_of(*batch.chunked(700), limit=15, sort=sort)
+    rows = {f"{row['connection.id']:016x}": row for row in plain_rows(batch)}
     best = sorted(map(_SORT_KEYS[sort], rows.values()), reverse=True)[:15]
     assert [_SORT_KEYS[sort](rows[row["connection.id"]]) for row in second.top()] == best
     sums = [sum(numbers) for numbers in zip(*map(figures, rows.values()), strict=True)]

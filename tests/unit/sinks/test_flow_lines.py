@@ -10,20 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.batch import Batch
 from model.kinds.delta import NO_SLOT, CloseReason, Evidence, State
-from model.kinds.flow import FLOW_COLUMNS, SIDES, FlowEvidence
-from model.kinds.flow_batch import FlowBatch
-from model.rows import words
-from model.rows.json import json_lines, ledger_line
+from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.rows.port_names import port_name
+from model.rows.words import words_of
+from model.transport import NetworkType, Transport
+from sinks.jsonl.sink import _ledger_line
 from tests.batches import CGROUPS, WINDOW, packed
 from tests.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
+from tests.plain_rows import plain_rows
 
 HEAD = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
 
 
-def lines_of(batch: FlowBatch) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in b"".join(text for _, text in json_lines(batch)).splitlines()]
+def lines_of(batch: Batch) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in b"".join(text for _, text in batch.json_lines()).splitlines()]
 
 
 def line_of(row: dict[str, object]) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def test_an_end_without_a_slot_has_none() -> None:
     assert line["client.socket.generation"] == 0
 
 
-@pytest.mark.parametrize("name", [name for name, kind in FLOW_COLUMNS.items() if kind[0] in "<"])
+@pytest.mark.parametrize("name", [name for name, kind in FLOW.types.items() if kind[0] in "<"])
 def test_every_column_of_numbers_is_in_the_line(name: str) -> None:
     """A value of 1 (of codes, its word) stands under the column's name, or under that of the table it points into."""
     line = line_of(CALL | {"client.reported": 1, "server.reported": 1, name: 1})
@@ -141,11 +143,11 @@ def test_every_column_of_numbers_is_in_the_line(name: str) -> None:
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> FlowBatch:
+def batches(draw: st.DrawFn) -> Batch:
     """Batches with any value in any column; indices stay within the tables."""
     rows = draw(st.integers(0, 4))
     batch = make_flows(rows, seed=draw(st.integers(0, 99)))
-    for name, kind in FLOW_COLUMNS.items():
+    for name, kind in FLOW.types.items():
         limit = _limits(name)
         if limit or draw(st.booleans()):
             size = np.dtype(kind).itemsize * rows
@@ -166,9 +168,9 @@ def _limits(name: str) -> int:
 
 @settings(max_examples=150)
 @given(batch=batches())
-def test_lines_say_what_the_rows_of_the_batch_say(batch: FlowBatch) -> None:
+def test_lines_say_what_the_rows_of_the_batch_say(batch: Batch) -> None:
     """Line by line, every key that is written has the row's value, and what is left out is nothing."""
-    lines, rows = lines_of(batch), list(batch.rows())
+    lines, rows = lines_of(batch), list(plain_rows(batch))
     assert len(lines) == len(rows)
     for line, row in zip(lines, rows, strict=True):
         assert {key: line.pop(key) for key in HEAD} == HEAD
@@ -188,18 +190,18 @@ def test_lines_say_what_the_rows_of_the_batch_say(batch: FlowBatch) -> None:
 
 
 _WORDS = {
-    "network.type": words.NETWORK_TYPES,
-    "network.transport": words.TRANSPORTS,
-    "connection.state": words.STATES,
-    "connection.close_reason": words.CLOSE_REASONS,
-    "owner.evidence": words.EVIDENCE,
-    "evidence": {grade.value: grade.name.lower() for grade in FlowEvidence},
+    "network.type": words_of(NetworkType),
+    "network.transport": words_of(Transport),
+    "connection.state": words_of(State),
+    "connection.close_reason": words_of(CloseReason),
+    "owner.evidence": words_of(Evidence),
+    "evidence": words_of(FlowEvidence),
 }
 _FLAGS = ("opened", "closed", "failed", "adopted", "reported")
 
 
 def _word(name: str, value: Any) -> Any:
-    """What a line says for a value of ``FlowBatch.rows``."""
+    """What a line says for a value of ``plain_rows``."""
     if name == "connection.id":
         return f"{value:016x}"
     if name.rpartition(".")[2] in _FLAGS:
@@ -211,5 +213,5 @@ def _word(name: str, value: Any) -> Any:
 def test_the_ledger_line_is_that_of_deltas() -> None:
     """Who counts, which window, the stages."""
     stages: dict[str, Any] = {"join": {"dropped": {}}}
-    line = json.loads(ledger_line(make_flows(0, ledger=stages)))
+    line = json.loads(_ledger_line(make_flows(0, ledger=stages)))
     assert line == {"kind": "ledger", "node": "node-a", "boot": "boot-1", "window": WINDOW, "stages": stages}

@@ -8,7 +8,6 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,18 @@ import numpy as np
 import pytest
 
 from engine.sink import sink_from_argument
+from model.batch import Batch
 from model.chains import HOP, Chains
 from model.errors import SinkError
-from model.kinds.delta import NO_SLOT, CloseReason, Evidence, empty_columns
-from model.kinds.delta_batch import DeltaBatch
+from model.kinds.delta import DELTA, NO_SLOT, CloseReason, Evidence
 from model.ledger import Ledger
-from model.rows.json import json_lines
 from sinks.fan_out import FanOut
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
 from tests.scripted_sink import ScriptedSink
 
 
-async def write(config: JsonlConfig, *batches: DeltaBatch) -> None:
+async def write(config: JsonlConfig, *batches: Batch) -> None:
     sink = JsonlSink(config)
     await sink.open(("deltas",))
     for batch in batches:
@@ -54,14 +52,14 @@ def rotated_files(path: Path) -> list[Path]:
 
 def one_row(columns: dict[str, object]) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(
-        b"".join(text for _, text in json_lines(make_batch(1, ipv6=0, columns=columns)))
+        b"".join(text for _, text in make_batch(1, ipv6=0, columns=columns).json_lines())
     )
     return row
 
 
 def test_row_is_one_object_with_the_names_of_the_schema() -> None:
     """A closed connection: words for codes, text for addresses, and nothing that is zero."""
-    batch = DeltaBatch("node-a", "boot-1", 0, WINDOW, empty_columns(1), list(CGROUPS))
+    batch = Batch(DELTA, "node-a", "boot-1", 0, WINDOW, DELTA.empty(1), {"cgroups": list(CGROUPS)})
     row = {
         "socket.slot": 7,
         "network.type": 4,
@@ -82,7 +80,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
     }
     for name, value in row.items():
         batch.columns[name][:] = np.asarray(value, batch.columns[name].dtype)
-    assert json.loads(b"".join(text for _, text in json_lines(batch))) == {
+    assert json.loads(b"".join(text for _, text in batch.json_lines())) == {
         "seq": 0,
         "kind": "delta",
         "node": "node-a",
@@ -137,8 +135,8 @@ def test_row_has_its_resolved_tuple_totals_and_chain() -> None:
         "connection.source.port": 4711,
         "tx_bytes_total": 5000,
     }
-    batch = replace(make_batch(1, columns=columns), chains=Chains(np.ones(1, np.uint8), hops))
-    row = json.loads(b"".join(text for _, text in json_lines(batch)))
+    batch = make_batch(1, columns=columns).with_tables(chains=Chains(np.ones(1, np.uint8), hops))
+    row = json.loads(b"".join(text for _, text in batch.json_lines()))
     assert (row["connection.source.address"], row["connection.source.port"]) == ("10.0.0.5", 4711)
     assert row["tx_bytes_total"] == 5000
     assert row["nat"] == [
@@ -324,7 +322,7 @@ def file_size_limit(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def lost_rows(sink: JsonlSink, batch: DeltaBatch) -> int:
+async def lost_rows(sink: JsonlSink, batch: Batch) -> int:
     with pytest.raises(SinkError) as caught:
         await sink.write(batch)
     assert (caught.value.reason, caught.value.retryable) == ("disk_full", False)

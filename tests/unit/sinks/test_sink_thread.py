@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from model.batch import Batch
 from model.ledger import Ledger
 from model.row_stage import RowStage
-from model.sink import Batch
 from sinks import delivery
 from sinks.fan_out import FanOut
 from tests.batches import make_batch

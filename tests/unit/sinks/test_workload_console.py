@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from model.kinds.workload_batch import WorkloadBatch, workload_chunks
+from model.batch import Batch
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort
 from sinks.console.table import render
@@ -13,7 +13,7 @@ from tests.unit.sinks.workload_rows_shown import shown
 from tests.workloads import make_workloads
 
 
-def second_of(*batches: WorkloadBatch, limit: int = 20, sort: Sort = "bytes") -> Second:
+def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
     second = Second(batches[0], limit, sort)
     for batch in batches:
         second.add(batch)
@@ -52,7 +52,7 @@ def test_the_top_ones_come_first(sort: Sort) -> None:
     batch = make_workloads(
         500, columns={"connection.failed": 0, "connection.closed": 0, "connection.opened": 0}
     )
-    second = second_of(*workload_chunks(batch, 100), limit=5, sort=sort)
+    second = second_of(*batch.chunked(100), limit=5, sort=sort)
     columns: dict[str, Any] = batch.columns
     scores = {
         "bytes": columns["bytes"] + columns["reply_bytes"],

@@ -6,18 +6,15 @@ import msgpack
 import numpy as np
 import pytest
 
-from engine.nats.workload_rows import workload_parts
-from model.kinds.workload import WORKLOAD_COLUMNS
-from model.messages import BadFlows, decode_flows
-from model.rows.json import json_lines
-from model.rows.messages import LARGEST
+from model.kinds.workload import WORKLOAD
+from model.public import LARGEST, BadRows, decode_rows, row_parts
 from tests.unit.sinks.workload_rows_shown import shown
 from tests.workloads import make_workloads
 
 
 def test_a_line_says_who_talks_to_whom() -> None:
     """Under the names of the schema; what is zero or empty is left out."""
-    lines = [json.loads(line) for _, part in json_lines(shown()) for line in part.splitlines()]
+    lines = [json.loads(line) for _, part in shown().json_lines() for line in part.splitlines()]
     head = {"kind": "workload", "node": "node-a", "boot": "boot-1", "seq": 0, "window": 1700000000}
     (cart,) = (line for line in lines if line["server.port"] == 5432)
     assert cart == head | {
@@ -49,18 +46,18 @@ def test_every_column_is_written() -> None:
     columns = dict.fromkeys(("client.rtt_ns", "connection.connect_latency_ns", "window.late_s"), 1)
     lives = dict.fromkeys(("connection.opened", "connection.closed", "connection.failed"), 1)
     batch = make_workloads(1, columns=columns | lives)
-    for name, kind in WORKLOAD_COLUMNS.items():
+    for name, kind in WORKLOAD.types.items():
         if not name.endswith((".index", ".sum")):
             batch.columns[name][:] = np.ones(1, kind)
-    (line,) = (json.loads(line) for _, part in json_lines(batch) for line in part.splitlines())
-    for name in WORKLOAD_COLUMNS:
+    (line,) = (json.loads(line) for _, part in batch.json_lines() for line in part.splitlines())
+    for name in WORKLOAD.types:
         measure, _, part = name.rpartition(".")
         assert measure in line or f"{measure}.name" in line if part in ("index", "sum") else name in line
 
 
 def test_each_client_has_its_subject() -> None:
     """Namespace and name, ``_`` for what is not there."""
-    parts = workload_parts(shown(), 1 << 20)
+    parts = row_parts(shown(), 1 << 20)
     assert {part.subject: part.rows for part in parts} == {
         "tailrace.workload.shop.cart": 1,
         "tailrace.workload._.curl": 1,
@@ -70,17 +67,17 @@ def test_each_client_has_its_subject() -> None:
 def test_clients_without_a_name_share_a_subject() -> None:
     """There may be very many addresses."""
     batch = make_workloads(50, columns={"client.process.comm": b""})
-    assert {part.subject for part in workload_parts(batch, 1 << 20)} == {"tailrace.workload._._"}
+    assert {part.subject for part in row_parts(batch, 1 << 20)} == {"tailrace.workload._._"}
 
 
 def test_messages_hold_every_row_once() -> None:
     """In the order of their numbers, none larger than it may be; their readers tell them from flows."""
     batch = make_workloads(3000)
-    parts = workload_parts(batch, 1 << 20)
+    parts = row_parts(batch, 1 << 20)
     assert sum(part.rows for part in parts) == 3000
     assert all(len(part.data) <= LARGEST for part in parts)
     assert len({part.id for part in parts}) == len(parts) == msgpack.unpackb(parts[0].data)["parts"]
-    rows = [one.row for part in parts for one in decode_flows(part.data, "workload")]
+    rows = [one.row for part in parts for one in decode_rows(part.data, "workload")]
     assert sorted(row["server.port"] for row in rows) == list(range(3000))
-    with pytest.raises(BadFlows, match="'workload' of version 1, this program reads flow of 1"):
-        decode_flows(parts[0].data)
+    with pytest.raises(BadRows, match="'workload' of version 1, this program reads flow of 1"):
+        decode_rows(parts[0].data, "flow")

@@ -1,11 +1,10 @@
 """Workloads of all sorts, for tests of what sinks write."""
 
-from dataclasses import replace
 from typing import Final
 
 from actors.workloads.workloads import Workloads
+from model.batch import Batch
 from model.kinds.flow import FlowEvidence
-from model.kinds.workload_batch import WorkloadBatch
 from model.ledger import Ledger
 from tests.batches import packed
 from tests.flows import flows_of
@@ -46,12 +45,12 @@ _CURL: Final = {
 }
 
 
-def shown() -> WorkloadBatch:
+def shown() -> Batch:
     """Two pairs: one of two connections of which one was opened, one of a connect that failed."""
     opened = {"connection.opened": 1, "connection.connect_latency_ns": 250_000, "client.rtt_ns": 187_000}
     moved = {"client.tx_bytes": 1_250_000, "client.rx_bytes": 48_300_000, "client.rtt_ns": 9_000_000}
     flows = flows_of(
         _CART | opened, _CART | moved | {"server.retransmitted_segments": 12}, _CURL, ledger=LEDGER
     )
-    (batch,) = Workloads(Ledger()).of([replace(flows, entities=_ENTITIES)])
+    (batch,) = Workloads(Ledger()).of([flows.with_tables(entities=_ENTITIES)])
     return batch

@@ -7,11 +7,12 @@ import numpy as np
 
 from actors.join.dictionary import Numbers
 from actors.join.joiner import Joiner
+from model.batch import Batch
 from model.enricher import Entity
 from model.kinds.delta import Role
-from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger
 from tests.nat_events import batch_of, socket_row
+from tests.plain_rows import plain_rows
 
 CLIENT, SERVER = ("10.0.0.5", 40000), ("10.1.0.1", 8080)
 
@@ -43,13 +44,13 @@ def client(**values: Any) -> dict[str, Any]:
     return socket_row(CLIENT, SERVER, Role.CLIENT, socket__slot=1, socket__generation=1, **values)
 
 
-def batch(window: int, row: dict[str, Any], *entities: Entity) -> DeltaBatch:
-    return replace(batch_of([row], window, node="node-a"), entities=[{}, *entities])
+def batch(window: int, row: dict[str, Any], *entities: Entity) -> Batch:
+    return batch_of([row], window, node="node-a").with_tables(entities=[{}, *entities])
 
 
-def flows(joiner: Joiner, part: DeltaBatch) -> list[dict[str, Any]]:
+def flows(joiner: Joiner, part: Batch) -> list[dict[str, Any]]:
     joiner.add(part)
-    return [row for batch in joiner.close(part.window) for row in batch.rows()]
+    return [row for batch in joiner.close(part.window) for row in plain_rows(batch)]
 
 
 def test_a_nodes_word_and_the_clusters_stand_together() -> None:

@@ -1,7 +1,7 @@
 """The joiner: one flow for both ends of each connection, whenever and however they report."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.join.joiner import Joiner
+from model.batch import Batch
 from model.chains import HOP, Chains
-from model.kinds.delta import NO_SLOT, Role
-from model.kinds.delta_batch import DeltaBatch
+from model.kinds.delta import DELTA, NO_SLOT, Role
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger
 from tests.nat_events import End, batch_of, socket_row
+from tests.plain_rows import plain_rows
 
 SECOND = 10**9
 CLIENT, SERVER = ("10.0.0.5", 40000), ("10.1.0.1", 8080)
@@ -29,10 +30,10 @@ class Site:
         self.ledger = Ledger()
         self.joiner = Joiner("site", "boot", self.ledger, flows=flows)
 
-    def join(self, window: int, *batches: DeltaBatch) -> list[Flow]:
+    def join(self, window: int, *batches: Batch) -> list[Flow]:
         for batch in batches:
             self.joiner.add(batch)
-        return [row for batch in self.joiner.close(window) for row in batch.rows()]
+        return [row for batch in self.joiner.close(window) for row in plain_rows(batch)]
 
     @property
     def noted(self) -> Counter[str]:
@@ -47,7 +48,7 @@ def server(slot: int = 2, peer: End = CLIENT, **values: Any) -> dict[str, Any]:
     return socket_row(SERVER, peer, Role.SERVER, socket__slot=slot, socket__generation=1, **values)
 
 
-def rewritten(batch: DeltaBatch, service: End, source: End = CLIENT) -> DeltaBatch:
+def rewritten(batch: Batch, service: End, source: End = CLIENT) -> Batch:
     """``batch``, whose first row's client called ``service`` and came out as what the row says."""
     hops = np.zeros(2, HOP)
     columns = batch.columns
@@ -57,8 +58,14 @@ def rewritten(batch: DeltaBatch, service: End, source: End = CLIENT) -> DeltaBat
         hops[f"{place}_port"][1] = columns[f"connection.{place}.port"][0]
         hops[f"{place}_address"][1] = columns[f"connection.{place}.address"][0]
     columns["nat.index"][0] = 1
-    return DeltaBatch(
-        batch.node, batch.boot, batch.seq, batch.window, columns, [""], Chains(np.array([2], np.uint8), hops)
+    return Batch(
+        DELTA,
+        batch.node,
+        batch.boot,
+        batch.seq,
+        batch.window,
+        columns,
+        {"chains": Chains(np.array([2], np.uint8), hops)},
     )
 
 
@@ -316,11 +323,11 @@ def test_all_hops_of_a_connection_that_is_over_are_told() -> None:
     """A connection rewritten twice, both of whose ends begin and end in one second, has its hop in between."""
     rows = [client(connection__closed=1), server(connection__closed=1)]
     batch = rewritten(batch_of(rows, 1), ("10.96.0.1", 80))
-    hops = batch.chains.hops(1)
+    hops = batch.tables["chains"].hops(1)
     middle = hops[:1].copy()
     middle["destination_port"] = 81
     chains = Chains(np.array([3], np.uint8), np.concatenate((hops[:1], middle, hops[1:])))
-    (flow,) = Site().join(1, replace(batch, chains=chains))
+    (flow,) = Site().join(1, batch.with_tables(chains=chains))
     assert [hop["destination.port"] for hop in flow["nat"]] == [80, 81, 8080]
 
 
@@ -328,18 +335,18 @@ def test_blocks_of_a_window_give_what_the_whole_gives() -> None:
     """The same rows of two nodes joined at once, and three at a time: chains, names and numbers are the same."""
     ports = range(40_000, 40_040)
 
-    def told(window: int) -> list[DeltaBatch]:
+    def told(window: int) -> list[Batch]:
         parts = []
         for number, port in enumerate(ports):
             to, end = ("10.96.0.1", 80 + number % 3), ("10.0.0.5", port)
             slots = {"socket__slot": number, "socket__generation": 1}
             call = socket_row(end, SERVER, Role.CLIENT, tx_bytes=port, entity__index=1, **slots)
             answer = socket_row(SERVER, end, Role.SERVER, rx_bytes=port, cgroup__index=1, **slots)
-            there = replace(
-                batch_of([answer], window, node="b", seq=number), cgroups=["", f"/pod-{number % 4}"]
+            there = batch_of([answer], window, node="b", seq=number).with_tables(
+                cgroups=["", f"/pod-{number % 4}"]
             )
             here = rewritten(batch_of([call], window, node="a", seq=number), to, end)
-            parts += [there, replace(here, entities=[{}, {"container.id": f"c{number % 5}"}])]
+            parts += [there, here.with_tables(entities=[{}, {"container.id": f"c{number % 5}"}])]
         return parts
 
     def joined(block_rows: int) -> tuple[list[Flow], list[int]]:
@@ -351,7 +358,7 @@ def test_blocks_of_a_window_give_what_the_whole_gives() -> None:
             made = list(joiner.close(window))
             assert [batch.chunk for batch in made] == list(range(made[0].chunks))
             chunks.append(len(made))
-            rows += [row | {"window": window} for batch in made for row in batch.rows()]
+            rows += [row | {"window": window} for batch in made for row in plain_rows(batch)]
         return sorted(rows, key=lambda row: (row["window"], row["client.port"])), chunks
 
     (whole, one), (parts, many) = joined(1000), joined(3)

@@ -6,12 +6,13 @@ from actors.join.cross_node import Rekeyer
 from actors.join.joiner import Joiner
 from actors.join.window_join import WindowJoin
 from actors.nat.table import NatTable
+from model.batch import Batch
 from model.kinds.delta import Role
-from model.kinds.delta_batch import DeltaBatch
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger, Stage
 from model.partition import partition_of
 from tests.nat_events import End, batch_of, nat_event, socket_row
+from tests.plain_rows import plain_rows
 
 PARTITIONS = 64
 CLIENT, SERVICE, SERVER = ("10.0.0.5", 40000), ("10.96.0.1", 80), ("10.1.0.1", 8080)
@@ -33,7 +34,7 @@ class Site:
         node.learn(nat_event(called, seen), 0)
         self.table.hear(node.announce(1), now_ns=1)
 
-    def take(self, batch: DeltaBatch, now: float) -> None:
+    def take(self, batch: Batch, now: float) -> None:
         """Where its rows belong as far as its own node knows."""
         place = int(partition_of(batch.columns, PARTITIONS)[0])
         self.join.add(batch, place, (batch.node, batch.seq), now)
@@ -50,7 +51,7 @@ class Site:
         flows, tokens = list[dict[str, Any]](), list[Any]()
         for number in self.join.due(now):
             batches, more = self.join.close(number)
-            flows += [row for batch in batches for row in batch.rows()]
+            flows += [row for batch in batches for row in plain_rows(batch)]
             tokens += [token for token in more if token]
         return flows, tokens
 
@@ -138,8 +139,8 @@ def test_a_partition_that_lags_hurries_nobody() -> None:
 def test_the_books_of_nodes_go_on() -> None:
     """A node's ledger that came with its deltas reaches the sinks under its name, with no rows."""
     site = Site()
-    site.take(batch_of([client(SERVER)], 5, node="a", ledger={"kernel": {"received": 1}}), 0.0)
+    site.take(batch_of([client(SERVER)], 5, node="a", head={"ledger": {"kernel": {"received": 1}}}), 0.0)
     batches, _ = site.join.close(5)
-    assert [(batch.node, len(batch), batch.ledger) for batch in batches if batch.ledger] == [
+    assert [(batch.node, len(batch), batch.head["ledger"]) for batch in batches if batch.head["ledger"]] == [
         ("a", 0, {"kernel": {"received": 1}})
     ]

@@ -5,7 +5,8 @@ import pytest
 
 from actors.nat.resolver import Resolver
 from actors.nat.table import NatTable
-from model.kinds.delta import Columns, Role
+from model.arrays import Columns
+from model.kinds.delta import Role
 from model.ledger import Stage
 from tests.nat_events import columns_of, nat_event, socket_row
 

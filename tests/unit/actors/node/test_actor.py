@@ -6,8 +6,8 @@ import pytest
 
 from actors.node.actor import NodeActor
 from model.enricher import Entity
-from model.kinds.delta_batch import DeltaBatch
 from model.ledger import Ledger
+from model.message import decode
 from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame
 from probes.kernel.layout import structs
@@ -24,10 +24,10 @@ def test_a_snapshot_gives_one_second() -> None:
     kernel.connect()
     kernel.connect()
     kernel.move(0, 500)
-    (message,) = [DeltaBatch.decode(data) for data in node.handle(kernel.snapshot().encode())]
-    assert (message.node, message.boot, message.open_sockets) == ("n1", "b1", 2)
+    (message,) = [decode(data) for data in node.handle(kernel.snapshot().encode())]
+    assert (message.node, message.boot, message.head["open_sockets"]) == ("n1", "b1", 2)
     assert sorted(message.columns["tx_bytes"].tolist()) == [0, 500]
-    assert message.ledger["deltas"]["queued"] == 2
+    assert message.head["ledger"]["deltas"]["queued"] == 2
     assert ledger.stages["deltas"].delivered == 2
     assert all(stage.balanced for stage in ledger.stages.values())
 
@@ -37,9 +37,9 @@ def test_an_idle_second_still_has_a_message() -> None:
     kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger(), EVENT_TYPES)
     kernel.connect()
     list(node.handle(kernel.snapshot().encode()))
-    (message,) = [DeltaBatch.decode(data) for data in node.handle(kernel.snapshot().encode())]
+    (message,) = [decode(data) for data in node.handle(kernel.snapshot().encode())]
     assert len(message) == 0
-    assert message.open_sockets == 1
+    assert message.head["open_sockets"] == 1
 
 
 def test_messages_are_numbered_without_gaps() -> None:
@@ -48,7 +48,7 @@ def test_messages_are_numbered_without_gaps() -> None:
     numbers = []
     for _ in range(4):
         kernel.connect()
-        numbers += [DeltaBatch.decode(data).seq for data in node.handle(kernel.snapshot().encode())]
+        numbers += [decode(data).seq for data in node.handle(kernel.snapshot().encode())]
     assert numbers == [0, 1, 2, 3]
 
 
@@ -108,7 +108,7 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     assert list(node.handle(EventFrame(7, events).encode())) == []
     (taken, offset), *more = who.learnt
     assert (taken["pid"].tolist(), offset, more) == ([41, 43], 7, [])
-    (message,) = [DeltaBatch.decode(data) for data in node.handle(kernel.snapshot().encode())]
+    (message,) = [decode(data) for data in node.handle(kernel.snapshot().encode())]
     assert message.columns["connection.closed"].tolist() == [1]
     stage = ledger.stages["sockets"]
     assert (stage.received, stage.delivered, stage.dropped) == (2, 1, {"unknown_kind": 1})

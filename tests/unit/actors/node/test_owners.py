@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from actors.node.owners import Owners
+from model.arrays import Columns
 from model.enricher import Entity
-from model.kinds.delta import NO_SLOT, Columns
+from model.kinds.delta import NO_SLOT
 from tests.nat_events import columns_of, socket_row
 
 PATHS = ["", "/web.service", "/db.service"]

@@ -7,7 +7,7 @@ import pytest
 
 from actors.node.rows import close_reasons, concatenate, gauge, growth
 from actors.node.sockets import failure_reasons
-from model.kinds.delta import RESOLVED, CloseReason, empty_columns
+from model.kinds.delta import DELTA, RESOLVED, CloseReason
 from probes.kernel.layout import structs
 
 
@@ -30,7 +30,7 @@ def test_a_reading_below_the_last_one_is_no_growth() -> None:
 
 def test_gauges_have_the_units_of_their_names() -> None:
     """Microseconds become nanoseconds; the rate is segments times their size over the interval."""
-    columns = empty_columns(1)
+    columns = DELTA.empty(1)
     gauge(
         columns, counters(rtt_us=250, rtt_min_us=100, rate_segments=10, mss_bytes=1000, rate_interval_us=500)
     )
@@ -41,7 +41,7 @@ def test_gauges_have_the_units_of_their_names() -> None:
 
 def test_no_sample_is_zero() -> None:
     """The kernel's mark for "no minimum yet" and an interval of 0 do not come out as numbers."""
-    columns = empty_columns(1)
+    columns = DELTA.empty(1)
     gauge(columns, counters(rtt_min_us=0xFFFFFFFF, rate_segments=10, mss_bytes=1000))
     assert columns["rtt_min_ns"].tolist() == [0]
     assert columns["delivery_rate_bytes_per_second"].tolist() == [0]
@@ -84,5 +84,5 @@ def test_why_a_connect_failed(error: int, reason: CloseReason) -> None:
 
 def test_concatenating_nothing_gives_empty_columns() -> None:
     """A second without rows still has every column."""
-    own = [name for name in empty_columns() if name not in RESOLVED]
+    own = [name for name in DELTA.empty() if name not in RESOLVED]
     assert {name: len(column) for name, column in concatenate([]).items()} == dict.fromkeys(own, 0)

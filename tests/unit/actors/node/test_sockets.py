@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from actors.node.sockets import SocketTable
-from model.kinds.delta import COUNTERS, CloseReason, Columns
+from model.arrays import Columns
+from model.kinds.delta import COUNTERS, CloseReason
 from model.ledger import Stage
 from probes.kernel.frames import EventFrame
 from tests.kernel_model import ModelKernel

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from actors.workloads.ends import distinct
 from actors.workloads.names import named
 from actors.workloads.workloads import Workloads
+from model.batch import Batch
 from model.enricher import Entity
 from model.histogram import Histogram, bucket_of, merged
 from model.kinds.delta import flags
 from model.kinds.flow import FlowEvidence
-from model.kinds.flow_batch import FlowBatch, flow_chunks
-from model.kinds.flow_traffic import moved_in_flows
+from model.kinds.flow.traffic import moved_in_flows
 from model.kinds.workload import EVIDENCE, OTHER, Workload
-from model.kinds.workload_batch import WorkloadBatch
 from model.ledger import Ledger
 from tests.batches import packed
 from tests.flows import flows_of, make_flows
+from tests.plain_rows import plain_rows
 
 POD: Entity = {
     "k8s.workload.name": "cart",
@@ -40,12 +40,12 @@ CART = Workload("cart", "Deployment", "shop", "a", "1.2")
 POSTGRES = Workload("postgresql.service", "systemd", "", "b")
 
 
-def summed(*flows: FlowBatch, pairs: int = 50_000, ledger: Ledger | None = None) -> list[WorkloadBatch]:
+def summed(*flows: Batch, pairs: int = 50_000, ledger: Ledger | None = None) -> list[Batch]:
     return Workloads(ledger or Ledger(), pairs).of(flows)
 
 
-def enriched(*rows: dict[str, object]) -> FlowBatch:
-    return replace(flows_of(*rows), entities=ENTITIES)
+def enriched(*rows: dict[str, object]) -> Batch:
+    return flows_of(*rows).with_tables(entities=ENTITIES)
 
 
 def flow(client: int, server: int, **said: object) -> dict[str, object]:
@@ -55,8 +55,8 @@ def flow(client: int, server: int, **said: object) -> dict[str, object]:
     return {"evidence": FlowEvidence.CLIENT, "server.port": 5432, **ends, **columns}
 
 
-def rows_of(*batches: WorkloadBatch) -> list[dict[str, Any]]:
-    return [row for batch in batches for row in batch.rows()]
+def rows_of(*batches: Batch) -> list[dict[str, Any]]:
+    return [row for batch in batches for row in plain_rows(batch)]
 
 
 def ends_of(row: dict[str, Any], side: str) -> Workload:
@@ -108,7 +108,9 @@ def test_flows_of_a_pair_add_up() -> None:
             flow(2, 1, client_tx_bytes=5),
         )
     )
-    row = next(row for row in batch.rows() if ends_of(row, "client") == CART and row["server.port"] == 5432)
+    row = next(
+        row for row in plain_rows(batch) if ends_of(row, "client") == CART and row["server.port"] == 5432
+    )
     assert ends_of(row, "server") == POSTGRES
     assert len(batch) == 3
     assert (row["bytes"], row["reply_bytes"], row["retransmitted_segments"]) == (200, 14, 6)
@@ -142,7 +144,7 @@ def test_an_end_without_a_workload_is_its_process_else_its_machine_else_its_addr
             flow(0, 2, client_address=address),
         )
     )
-    found = {ends_of(row, "client"): row["connections.active"] for row in batch.rows()}
+    found = {ends_of(row, "client"): row["connections.active"] for row in plain_rows(batch)}
     assert found == {
         Workload("curl", "process"): 2,
         Workload("node-a", "node"): 1,
@@ -175,17 +177,19 @@ def test_pairs_beyond_the_limit_are_one_row() -> None:
 
 def test_books_of_nodes_pass_through() -> None:
     """They are no part of a window; an empty second is a batch without rows."""
-    books = replace(flows_of().empty(), node="db.7", chunks=0, ledger={"kernel": {}}, open_sockets=9)
+    books = replace(
+        flows_of().empty(), node="db.7", chunks=0, head={"ledger": {"kernel": {}}, "open_sockets": 9}
+    )
     empty, passed = summed(flows_of(ledger={"join": {}}), books)
-    assert (len(empty), empty.chunks, empty.ledger) == (0, 1, {"join": {}})
-    assert (passed.node, len(passed), passed.chunks, passed.ledger) == ("db.7", 0, 0, {"kernel": {}})
+    assert (len(empty), empty.chunks, empty.head["ledger"]) == (0, 1, {"join": {}})
+    assert (passed.node, len(passed), passed.chunks, passed.head["ledger"]) == ("db.7", 0, 0, {"kernel": {}})
 
 
 def test_chunks_are_numbered_as_the_flows_are() -> None:
     """Whoever reads both knows which flows a row is made of."""
     whole = replace(make_flows(9000), seq=41)
     ports = {"server.port": np.arange(9000).astype("<u2")}
-    batches = summed(*flow_chunks(replace(whole, columns=whole.columns | ports)))
+    batches = summed(*replace(whole, columns=whole.columns | ports).chunked())
     assert [(batch.seq, batch.chunk, batch.chunks) for batch in batches] == [
         (41, 0, 3),
         (42, 1, 3),
@@ -212,17 +216,17 @@ def test_nothing_is_lost_or_made_up(rows: int, seed: int, ports: int, pairs: int
         "server.entity.index": random.integers(0, 4, rows),
         "connection.connect_latency_ns": random.integers(0, 10**9, rows),
     }
-    flows = replace(make_flows(rows, seed=seed, columns=drawn), entities=ENTITIES)
-    batches = summed(*flow_chunks(flows, chunk), pairs=pairs)
+    flows = make_flows(rows, seed=seed, columns=drawn).with_tables(entities=ENTITIES)
+    batches = summed(*flows.chunked(chunk), pairs=pairs)
     assert {name: total(batches, name) for name in expected(flows)} == expected(flows)
     assert rtts(batches) == histogram_of(moved_in_flows(flows.columns).rtt_ns)
 
 
-def total(batches: list[WorkloadBatch], name: str) -> int:
+def total(batches: list[Batch], name: str) -> int:
     return sum(int(batch.columns[name].sum()) for batch in batches)
 
 
-def expected(flows: FlowBatch) -> dict[str, int]:
+def expected(flows: Batch) -> dict[str, int]:
     moved, columns = moved_in_flows(flows.columns), flows.columns
     began = flags(columns, "connection.opened", "connection.failed")
     lives = {f"connections.{life}": columns[f"connection.{life}"] for life in ("opened", "closed", "failed")}
@@ -238,8 +242,10 @@ def expected(flows: FlowBatch) -> dict[str, int]:
     return {name: int(column.sum()) for name, column in (sums | grades).items()}
 
 
-def rtts(batches: list[WorkloadBatch]) -> Histogram:
-    return merged(batch.histograms[index] for batch in batches for index in batch.columns["rtt_ns.index"])
+def rtts(batches: list[Batch]) -> Histogram:
+    return merged(
+        batch.tables["histograms"][index] for batch in batches for index in batch.columns["rtt_ns.index"]
+    )
 
 
 def histogram_of(values: np.ndarray) -> Histogram:

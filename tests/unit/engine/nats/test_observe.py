@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -14,17 +13,14 @@ from engine.commands.nats_url import add_nats_option, nats_url
 from engine.commands.observe.command import EVIDENCE
 from engine.commands.observe.filter import FlowFilter, network
 from engine.commands.observe.nodes import nodes_json, nodes_table
-from engine.commands.observe.table import FlowJson, FlowTable
+from engine.commands.observe.table import JsonRows, TableRows
 from engine.config import BusConfig, Config
 from engine.nats.address import connection_of
-from engine.nats.flow_rows import flow_parts
 from engine.nats.heartbeats import Heartbeat, Seen, decode_heartbeat
 from engine.nats.sink import NatsConfig
 from model.errors import UsageError
-from model.kinds.flow import SIDES, FlowEvidence
-from model.kinds.flow_batch import NOWHERE, Node
-from model.messages import BadFlows, decode_flows
-from model.rows.json import json_lines
+from model.kinds.flow import FLOW, NOWHERE, SIDES, FlowEvidence, Node
+from model.public import BadRows, decode_rows, row_parts
 from tests.batches import WINDOW
 from tests.flows import make_flows
 from tests.unit.model.flow_examples import BOTH, FAILED, SERVER_ONLY, flow
@@ -74,7 +70,7 @@ def test_the_command_line_knows_every_grade_of_evidence() -> None:
 
 def test_the_table_has_one_aligned_line_for_each_flow_in_80_columns() -> None:
     """Titles come once; ports, errors and figures stay whole, names and addresses give way."""
-    table = FlowTable(80)
+    table = TableRows(80, FLOW.reading)
     text = table.lines([flow(), flow(FAILED), flow(SERVER_ONLY)])
     assert text.splitlines() == [
         "TIME     CLIENT            SERVER                STATE           →    ← EVIDENCE",
@@ -87,13 +83,13 @@ def test_the_table_has_one_aligned_line_for_each_flow_in_80_columns() -> None:
 
 def test_a_wider_table_shows_what_was_called_then_nodes() -> None:
     """The service only where it is not the server's own address; at 120 without, at 126 with the nodes."""
-    assert FlowTable(120).lines([flow(), flow(FAILED)]).splitlines()[1:] == [
+    assert TableRows(120, FLOW.reading).lines([flow(), flow(FAILED)]).splitlines()[1:] == [
         "22:13:20 curl/7             → nginx/24036:8099               10.96.0.10:443        "
         "established   925 3.5M  27us both",
         "22:13:20 k3s-agent-node1/7  → 10.0.9.9:443                                         "
         "ECONNREFUSED    0    0     - address",
     ]
-    assert FlowTable(126).lines([flow()]).splitlines() == [
+    assert TableRows(126, FLOW.reading).lines([flow()]).splitlines() == [
         "TIME     NODE     CLIENT            NODE     SERVER                SERVICE               "
         "STATE           →    ←   RTT EVIDENCE",
         "22:13:20 node-a   curl/7          → db.7     nginx/24036:8099      10.96.0.10:443        "
@@ -105,24 +101,26 @@ def test_a_wider_table_shows_what_was_called_then_nodes() -> None:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Whatever the width, and also with long addresses."""
     flows = [flow(), flow(FAILED), flow(SERVER_ONLY)]
-    assert max(map(len, FlowTable(width).lines(flows).splitlines())) <= width
+    assert max(map(len, TableRows(width, FLOW.reading).lines(flows).splitlines())) <= width
 
 
 def test_a_late_row_is_shown_at_its_own_second() -> None:
     """The message came later than what it tells of."""
-    assert "22:13:18 curl/7" in FlowTable(80).lines([flow(BOTH | {"window.late_s": 2})])
+    assert "22:13:18 curl/7" in TableRows(80, FLOW.reading).lines([flow(BOTH | {"window.late_s": 2})])
 
 
 def test_the_table_shows_no_control_characters() -> None:
     """A process may call itself anything; its name neither clears the screen nor breaks a line."""
-    text = FlowTable(200).lines([flow(BOTH | {"client.process.comm": "a\x1b[2J\nb", "client.node": "x\ny"})])
+    text = TableRows(200, FLOW.reading).lines(
+        [flow(BOTH | {"client.process.comm": "a\x1b[2J\nb", "client.node": "x\ny"})]
+    )
     assert text.count("\n") == 2
     assert "\x1b" not in text
 
 
 def test_json_is_one_object_a_line() -> None:
     """The row's names stand beside those of its message."""
-    line = FlowJson().lines([flow()])
+    line = JsonRows("flow").lines([flow()])
     assert line.endswith("}\n")
     head = {"kind": "flow", "node": "engine-0", "boot": "boot-1", "seq": 3, "window": WINDOW}
     assert json.loads(line) == head | BOTH
@@ -131,8 +129,8 @@ def test_json_is_one_object_a_line() -> None:
 def test_flow_rows_say_what_json_lines_say() -> None:
     """The same names, words and omissions; what is the same for all rows is said once."""
     batch = make_flows(200)
-    lines = [json.loads(line) for _, text in json_lines(batch) for line in text.splitlines()]
-    flows = [one for part in flow_parts(batch, 1 << 20) for one in decode_flows(part.data)]
+    lines = [json.loads(line) for _, text in batch.json_lines() for line in text.splitlines()]
+    flows = [one for part in row_parts(batch, 1 << 20) for one in decode_rows(part.data, "flow")]
     assert not {"kind", "node", "boot", "seq", "window"} & flows[0].row.keys()
     head = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
     published = {one.row["connection.id"]: head | one.row for one in flows}
@@ -146,8 +144,8 @@ def test_flows_are_published_under_their_clients_node_else_their_servers() -> No
     unknown = batch.columns["evidence"] == FlowEvidence.NAT
     batch.columns["client.node.index"][unknown] = 0
     found: dict[str, list[dict[str, Any]]] = {}
-    for part in flow_parts(batch, 1 << 20):
-        found.setdefault(part.subject, []).extend(one.row for one in decode_flows(part.data))
+    for part in row_parts(batch, 1 << 20):
+        found.setdefault(part.subject, []).extend(one.row for one in decode_rows(part.data, "flow"))
     for subject, node in (("tailrace.flow.node-a", "node-a"), ("tailrace.flow.db=2E7", "db.7")):
         assert {row.get("client.node", row.get("server.node")) for row in found.pop(subject)} == {node}
     assert {row["evidence"] for row in found.pop("tailrace.flow._")} == {"nat"}
@@ -156,13 +154,13 @@ def test_flows_are_published_under_their_clients_node_else_their_servers() -> No
 
 def test_nodes_that_restarted_share_a_subject() -> None:
     """Two boots of a node are the same place."""
-    batch = replace(make_flows(50), nodes=[NOWHERE, Node("node-a", "1"), Node("node-a", "2")])
-    assert {part.subject for part in flow_parts(batch, 1 << 20)} == {"tailrace.flow.node-a"}
+    batch = make_flows(50).with_tables(nodes=[NOWHERE, Node("node-a", "1"), Node("node-a", "2")])
+    assert {part.subject for part in row_parts(batch, 1 << 20)} == {"tailrace.flow.node-a"}
 
 
 def test_flows_are_cut_below_the_servers_limit() -> None:
     """Every message with its id fits, no row is lost, and parts are numbered."""
-    parts = flow_parts(make_flows(500), 4096)
+    parts = row_parts(make_flows(500), 4096)
     messages = [msgpack.unpackb(part.data) for part in parts]
     header = len("NATS/1.0\r\nNats-Msg-Id: \r\n\r\n")
     assert max(len(part.data) + len(part.id) + header for part in parts) <= 4096
@@ -174,9 +172,9 @@ def test_flows_are_cut_below_the_servers_limit() -> None:
 def test_a_row_larger_than_a_message_is_left_out() -> None:
     """Its neighbours are published; the sink counts it."""
     batch = make_flows(8)
-    batch.cgroups[1] = "/" + "x" * 5000
+    batch.tables["cgroups"][1] = "/" + "x" * 5000
     large = int(np.any([batch.columns[f"{side}.cgroup.index"] == 1 for side in SIDES], axis=0).sum())
-    assert 8 - sum(part.rows for part in flow_parts(batch, 4096)) == large > 0
+    assert 8 - sum(part.rows for part in row_parts(batch, 4096)) == large > 0
 
 
 @pytest.mark.parametrize(
@@ -184,15 +182,15 @@ def test_a_row_larger_than_a_message_is_left_out() -> None:
 )
 def test_bytes_that_are_no_flows_are_refused(data: bytes) -> None:
     """Whatever somebody else publishes on the subject ends in one error."""
-    with pytest.raises(BadFlows, match="not a flow message"):
-        decode_flows(data)
+    with pytest.raises(BadRows, match="not a flow message"):
+        decode_rows(data, "flow")
 
 
 def test_flows_of_another_version_are_refused() -> None:
     """The error names both versions."""
-    data = flow_parts(make_flows(1), 4096)[0].data
-    with pytest.raises(BadFlows, match="version 2, this program reads flow of 1"):
-        decode_flows(msgpack.packb(msgpack.unpackb(data) | {"v": 2}))
+    data = row_parts(make_flows(1), 4096)[0].data
+    with pytest.raises(BadRows, match="version 2, this program reads flow of 1"):
+        decode_rows(msgpack.packb(msgpack.unpackb(data) | {"v": 2}), "flow")
 
 
 HEARTBEAT = {

@@ -1,20 +1,13 @@
 """What moved in flows, whole columns at a time, each connection once though both of its ends count."""
 
-from typing import NamedTuple
+from typing import Final
 
 import numpy as np
 
-from model.kinds.delta import Column, Columns
-from model.kinds.flow import FlowEvidence
-
-
-class Moved(NamedTuple):
-    """One value for each row; what a socket sent is what went from client to server where a row has two ends."""
-
-    tx_bytes: Column
-    rx_bytes: Column
-    retransmitted_segments: Column
-    rtt_ns: Column
+from model.arrays import Columns
+from model.kinds.delta import flags
+from model.kinds.flow.codes import FlowEvidence
+from model.traffic import Moved, Traffic
 
 
 def moved_in_flows(columns: Columns) -> Moved:
@@ -35,3 +28,6 @@ def mirrors(columns: Columns) -> np.ndarray:
     """
     marked: np.ndarray = (columns["client.reported"] == 0) & (columns["evidence"] != FlowEvidence.BOTH)
     return marked
+
+
+TRAFFIC: Final = Traffic(moved_in_flows, lambda columns, life: flags(columns, f"connection.{life}"))

@@ -1,13 +1,11 @@
-"""What the console and ``tailrace observe`` say about one flow, as text; the rows are those of JSON lines."""
+"""What people read about one flow; the rows are those of JSON lines."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from model.kinds.flow import CLIENT, SERVER, SIDES
+from model.kinds.flow.codes import CLIENT, SERVER, SIDES
 from model.rows.words import endpoint_text, printable
+from model.text.table import Row
 from model.text.units import duration_text
-
-Row = Mapping[str, Any]
 
 #: Whose FIN or RST ended a connection, by the end that tells and its word for it.
 _ENDERS: Final = {
@@ -69,7 +67,7 @@ def _state(row: Row) -> str:
 
 
 def bytes_to_server(row: Row) -> int:
-    """As the client's kernel counted them, or the server's where it alone reports (``model.kinds.flow_traffic``)."""
+    """As the client's kernel counted them, or the server's where it alone reports (``model.kinds.flow.traffic``)."""
     return int(row.get("server.rx_bytes" if _mirrored(row) else "client.tx_bytes", 0))
 
 

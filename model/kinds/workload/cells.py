@@ -1,13 +1,9 @@
-"""What the console says about a pair of workloads, as text; the rows are those of JSON lines."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What people read about a pair of workloads; the rows are those of JSON lines."""
 
 from model.histogram import Histogram
 from model.rows.words import endpoint_text, printable
+from model.text.table import Row
 from model.text.units import duration_text
-
-Row = Mapping[str, Any]
 
 
 def workload_text(row: Row, side: str) -> str:

@@ -1,0 +1,95 @@
+"""One column of a row kind, declared once: messages, rows, tables and the schema page follow from it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from model.arrays import Array, Columns, Tables
+from model.rows import values as row_values
+from model.rows.format import ALWAYS, Field, Values
+from model.rows.words import words_of
+from model.tables import Table
+
+#: The fields of a row that a column becomes, by its name.
+Fields = Callable[[str], Iterable[Field]]
+
+Codes = type[IntEnum]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column.
+
+    :param name: dotted; as the OpenTelemetry semantic conventions have it, else with the unit in the name.
+    :param type: of numpy, little-endian: ``<u8``, ``V16`` (an address), ``S16`` (text, padded with zeros).
+    :param meaning: for the schema page.
+    :param unit: in which it counts, where that is not in the name.
+    :param default: what rows of a message have that lacks the column.
+    :param codes: the words that rows have in place of numbers.
+    :param table: what it points into; its name ends in ``.index``.
+    :param values: how the values are written, where neither the type nor ``codes`` tells.
+    :param fields: what becomes of it in a row, where that is not one field of the same name.
+    :param always: whether rows have it also if it is 0 or empty.
+    :param group: columns that the schema page lists in a table of their own; its name is the beginning of theirs.
+    """
+
+    name: str
+    type: str
+    meaning: str = ""
+    unit: str = ""
+    default: int | bytes = 0
+    codes: Codes | None = None
+    table: Table | None = None
+    values: Callable[[Array], Values] | None = None
+    fields: Fields | None = None
+    always: bool = False
+    group: str = ""
+
+    @property
+    def dtype(self) -> "np.dtype[np.generic]":
+        """Its type."""
+        return np.dtype(self.type)
+
+    def filled(self, rows: int) -> Array:
+        """So many rows of the default."""
+        if not self.default:
+            return np.zeros(rows, self.type)
+        return np.full(rows, self.default, self.type)
+
+    def row_fields(self) -> tuple[Field, ...]:
+        """What it becomes in a row."""
+        if self.fields:
+            return tuple(self.fields(self.name))
+        if self.table:
+            return self.table.fields(self.name)
+        name, values = self.name, self.values or self._values()
+        empty = "" if self.type[0] in "VS" else 0
+        return (Field(name, lambda columns, _: values(columns[name]), ALWAYS if self.always else empty),)
+
+    def _values(self) -> Callable[[Array], Values]:
+        if self.codes:
+            return row_values.coded(words_of(self.codes))
+        if self.type[0] == "V":
+            return row_values.any_addresses if self.always else row_values.addresses
+        return row_values.texts if self.type[0] == "S" else row_values.numbers
+
+
+def derived(name: str, column: str, values: Callable[[Array], Values]) -> Field:
+    """A field that rows have beside those of columns: ``values`` of a column, left out where it is empty."""
+
+    def of(columns: Columns, _: Tables) -> Values:
+        return values(columns[column])
+
+    return Field(name, of, "")
+
+
+def hidden(_: str) -> tuple[Field, ...]:
+    """``Column.fields`` of one that rows say in another field."""
+    return ()
+
+
+def where(name: str, marked: Callable[[Columns], np.ndarray]) -> Field:
+    """Numbers that are written in the marked rows, also if they are 0."""
+    return Field(name, lambda columns, _: row_values.only(columns[name].tolist(), marked(columns)), ALWAYS)

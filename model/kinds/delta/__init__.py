@@ -1,0 +1,269 @@
+"""One row says what one socket did in one second. A connection between two processes of the same machine has two
+sockets and so two rows, one for each end. Rows come for sockets that moved something, changed their state or
+owner, or ended; an idle open connection has no row, and is counted in `open_sockets`.
+
+**Counters add up.** For every socket the sum of its rows equals the kernel's final counters, also for one that
+lived shorter than a second. Bytes are payload: SYN and FIN, which the kernel counts with them, are taken off.
+What was already counted when Tailrace started is left out (`connection.adopted`). What could not be reported is
+in the [ledger](#the-ledger).
+
+**Windows** are whole wall-clock seconds of the node. Counters of open sockets are read within milliseconds of the
+window's end.
+
+{columns}
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from model.arrays import Array, Columns, Tables
+from model.column import Column, derived
+from model.kind import Kind
+from model.kinds.delta.codes import CloseReason, Evidence, Role, State
+from model.kinds.delta.text import TEXT
+from model.rows import values as row_values
+from model.rows.format import ALWAYS, UNSET, Field, Values
+from model.tables import CHAIN, ENTITY, TEXTS, Table, chain_field, entity_field, stem, text_field
+from model.traffic import Moved, Traffic
+from model.transport import NetworkType
+
+__all__ = [
+    "CGROUPS",
+    "CHAINS",
+    "COUNTERS",
+    "DELTA",
+    "ENTITIES",
+    "NO_SLOT",
+    "RESOLVED",
+    "CloseReason",
+    "Evidence",
+    "Role",
+    "State",
+    "began_at",
+    "flags",
+]
+
+NO_SLOT: Final = 0xFFFFFFFF
+
+
+def _slots(name: str) -> tuple[Field, ...]:
+    """Without the number that stands for no slot."""
+
+    def values(columns: Columns, _: Tables) -> Values:
+        return slots(columns[name])
+
+    return (Field(name, values, ALWAYS),)
+
+
+def slots(column: Array) -> list[object]:
+    """Slots; nothing where a socket was counted without one."""
+    return [UNSET if slot == NO_SLOT else slot for slot in column.tolist()]
+
+
+def _users(name: str) -> tuple[Field, ...]:
+    """0 is root where somebody owns the socket, and nobody where no one does."""
+    evidence = f"{name.removesuffix('user.id')}owner.evidence"
+
+    def values(columns: Columns, _: Tables) -> Values:
+        column = columns[name]
+        nobody = (columns[evidence] == Evidence.NONE) & (column == 0)
+        return row_values.only(column.tolist(), ~nobody)
+
+    return (Field(name, values, ALWAYS),)
+
+
+CGROUPS: Final = Table(
+    "cgroups", TEXTS, lambda index: (text_field(f"{stem(index)}.path", "cgroups", index),), "paths of cgroups"
+)
+ENTITIES: Final = Table(
+    "entities",
+    ENTITY,
+    lambda index: (entity_field(stem(index), "entities", index),),
+    "maps of attributes; the first is empty",
+)
+CHAINS: Final = Table(
+    "chains",
+    CHAIN,
+    lambda index: (chain_field(stem(index), "chains", index),),
+    "`lengths`, a byte for each chain, and `hops`, 36 bytes each: source and destination address, source and "
+    "destination port; the index counts from 1",
+)
+
+_COUNTERS: Final = (
+    Column("tx_bytes", "<u8", "payload that the peer acknowledged"),
+    Column("rx_bytes", "<u8", "payload received in order"),
+    Column("tx_segments", "<u8", "segments sent, also those without payload"),
+    Column("rx_segments", "<u8", "segments received"),
+    Column("retransmitted_segments", "<u8"),
+    Column("retransmitted_bytes", "<u8"),
+    Column("lost_segments", "<u8", "segments that the kernel took for lost"),
+    Column("drops", "<u8", "segments that the socket dropped on receiving (`sk_drops`)", "segments"),
+)
+#: The columns whose sums over windows equal the socket's final counters.
+COUNTERS: Final = tuple(column.name for column in _COUNTERS)
+
+#: What is looked up for a row; a socket alone does not tell.
+RESOLVED: Final = (
+    "connection.source.address",
+    "connection.source.port",
+    "connection.destination.address",
+    "connection.destination.port",
+    "nat.index",
+    "entity.index",
+)
+
+_COLUMNS: Final = (
+    # identity: (node, boot, slot, generation)
+    Column(
+        "socket.slot",
+        "<u4",
+        "with the generation: the socket's identity on this node and boot. 4294967295: it found no free slot, and "
+        "only its end is reported",
+        fields=_slots,
+    ),
+    Column("socket.generation", "<u4", "counts the sockets that had this slot", always=True),
+    # the connection as this socket sees it
+    Column("network.type", "<u1", "4 or 6", codes=NetworkType, always=True),
+    Column("network.local.address", "V16", "network order; IPv4 as IPv4-mapped IPv6", always=True),
+    Column("network.local.port", "<u2", always=True),
+    Column("network.peer.address", "V16", always=True),
+    Column("network.peer.port", "<u2", always=True),
+    Column("netns.id", "<u4", "network namespace: its inode number, as `lsns -t net` prints it"),
+    # the same from who called to who was called, after all rewriting that the node knows of
+    Column("connection.source.address", "V16", "who called, after all rewriting that the node knows of"),
+    Column("connection.source.port", "<u2"),
+    Column("connection.destination.address", "V16", "who was called, likewise"),
+    Column("connection.destination.port", "<u2"),
+    Column(
+        "nat.index",
+        "<u4",
+        "place in the message's `chains`; 0: nothing was rewritten. In rows `nat`",
+        table=CHAINS,
+    ),
+    # the owner
+    Column("process.pid", "<u4", "owner: the process (thread group)"),
+    Column("thread.id", "<u4", "owner: the thread"),
+    Column("process.comm", "S16", "owner: the process's name, padded with zeros"),
+    Column("user.id", "<u4", "owner: effective user", fields=_users),
+    Column("cgroup.id", "<u8", "owner: inode number of the cgroup's directory"),
+    Column(
+        "cgroup.index",
+        "<u4",
+        "owner: place of the cgroup's path in the message's `cgroups`; container ids stand in it",
+        table=CGROUPS,
+    ),
+    Column(
+        "entity.index",
+        "<u4",
+        "who that is: place in the message's `entities`, 0: not known. In rows `entity`, its "
+        "[attributes](identity.md)",
+        table=ENTITIES,
+    ),
+    Column(
+        "owner.evidence",
+        "<u1",
+        "0 none, 1 opened (it called connect), 2 listener (nobody has taken the connection yet), 3 accepted (it "
+        "read, wrote or closed first), 4 adopted (it held the socket when Tailrace started)",
+        codes=Evidence,
+    ),
+    # life
+    Column("connection.role", "<u1", "0 unknown, 1 client, 2 server", codes=Role),
+    Column(
+        "connection.state",
+        "<u1",
+        "as in the kernel: 1 established, 2 syn_sent, 4 fin_wait1, 5 fin_wait2, 7 close, 8 close_wait, 9 last_ack, "
+        "11 closing",
+        codes=State,
+    ),
+    Column("window.late_s", "<u2", "seconds by which the row's window lies before the message's"),
+    Column(
+        "connection.opened",
+        "<u1",
+        "1 in the row that reports a connection for the first time; 0 for adopted ones",
+        values=row_values.flags,
+    ),
+    Column("connection.closed", "<u1", "1 in the last row of a connection", values=row_values.flags),
+    Column("connection.failed", "<u1", "1 if a connect failed", values=row_values.flags),
+    Column(
+        "connection.close_reason",
+        "<u1",
+        "0 open, 1 fin_sent, 2 fin_received, 3 rst_sent, 4 rst_received, 5 timed_out, 6 error, 7 unseen (its end was "
+        "missed, or the report of it lost)",
+        codes=CloseReason,
+    ),
+    Column(
+        "connection.adopted",
+        "<u1",
+        "1: open before Tailrace started; counters since then",
+        values=row_values.flags,
+    ),
+    Column(
+        "error.errno",
+        "<u2",
+        "of a failed connect or an abnormal end; in rows beside it `error.type`, its name. 125 (ECANCELED): the "
+        "application gave up; 99 (EADDRNOTAVAIL): no local port was free",
+    ),
+    Column("connection.opened_at_ns", "<u8", "wall clock, established; 0 for adopted and failed ones"),
+    Column("connection.closed_at_ns", "<u8", "wall clock; 0 while open"),
+    Column("connection.connect_latency_ns", "<u8", "from connect() to established, or to the failure"),
+    # what moved in this window (sums of these are exact)
+    *_COUNTERS,
+    # how it stands at the end of the window
+    Column("tx_bytes_total", "<u8", "since the connection was opened, or Tailrace started", "bytes"),
+    Column("rx_bytes_total", "<u8", unit="bytes"),
+    Column("rtt_ns", "<u8", "smoothed round-trip time, at the window's end"),
+    Column("rtt_min_ns", "<u8", "smallest seen lately"),
+    Column("cwnd_segments", "<u4", "congestion window"),
+    Column("delivery_rate_bytes_per_second", "<u8", "the kernel's latest measurement"),
+)
+
+
+def flags(columns: Columns, *names: str) -> npt.NDArray[np.bool_]:
+    """Where any of these flag columns is set; shape (n,)."""
+    found: npt.NDArray[np.bool_] = columns[names[0]] != 0
+    for name in names[1:]:
+        found |= columns[name] != 0
+    return found
+
+
+def began_at(columns: Columns) -> npt.NDArray[np.int64]:
+    """When each connection was opened, or tried, or, if neither was seen, ended; wall clock, 0 while that is open."""
+    opened, closed = (columns[f"connection.{end}_at_ns"].astype(np.int64) for end in ("opened", "closed"))
+    tried = closed - columns["connection.connect_latency_ns"].astype(np.int64)
+    return np.where(opened != 0, opened, tried * (closed != 0))
+
+
+def _moved(columns: Columns) -> Moved:
+    return Moved(*(columns[name] for name in Moved._fields))
+
+
+#: What one socket did in one second.
+DELTA: Final = Kind(
+    "delta",
+    "deltas",
+    _COLUMNS,
+    key=("socket.slot", "socket.generation"),
+    lead=(
+        "socket.slot",
+        "socket.generation",
+        "network.type",
+        "network.local.address",
+        "network.local.port",
+        "network.peer.address",
+        "network.peer.port",
+        "user.id",
+    ),
+    derived=(("", derived("error.type", "error.errno", row_values.error_types)),),
+    head={"open_sockets": 0, "ledger": {}},
+    text=TEXT,
+    traffic=Traffic(
+        _moved,
+        lambda columns, life: flags(columns, f"connection.{life}"),
+        ("open", "tx", "rx"),
+        ("open", "tx", "rx"),
+    ),
+    chunk_rows=3000,
+    page=__doc__,
+)

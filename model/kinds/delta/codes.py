@@ -1,0 +1,51 @@
+"""The numbers in columns of deltas that stand for words."""
+
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """Which end of the connection the socket is."""
+
+    UNKNOWN = 0
+    CLIENT = 1
+    SERVER = 2
+
+
+class State(IntEnum):
+    """The TCP state at the end of the window, as in the kernel's ``include/net/tcp_states.h``."""
+
+    ESTABLISHED = 1
+    SYN_SENT = 2
+    SYN_RECV = 3
+    FIN_WAIT1 = 4
+    FIN_WAIT2 = 5
+    TIME_WAIT = 6
+    CLOSE = 7
+    CLOSE_WAIT = 8
+    LAST_ACK = 9
+    LISTEN = 10
+    CLOSING = 11
+    NEW_SYN_RECV = 12
+
+
+class Evidence(IntEnum):
+    """How the owner was learnt."""
+
+    NONE = 0  # nobody: a socket of the kernel, or an orphan
+    OPENED = 1  # the process that called connect()
+    LISTENER = 2  # the process that listens; nobody has taken the connection yet
+    ACCEPTED = 3  # the process that took the connection
+    ADOPTED = 4  # the process that held the descriptor when Tailrace started
+
+
+class CloseReason(IntEnum):
+    """What ended the connection: a reset or time-out if there was one, else whose FIN came first."""
+
+    OPEN = 0
+    FIN_SENT = 1
+    FIN_RECEIVED = 2
+    RST_SENT = 3
+    RST_RECEIVED = 4
+    TIMED_OUT = 5
+    ERROR = 6  # error.errno says which
+    UNSEEN = 7  # its end was missed, or the report of it lost; the ledger counts it

@@ -1,0 +1,141 @@
+"""Batches as messages: one msgpack map each, the columns inside as they are in memory; ``docs/schema.md``."""
+
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+
+from model.arrays import Columns, Tables
+from model.batch import Batch
+from model.kind import Kind
+from model.kinds import kind_named
+
+#: Rows that a reader takes at most.
+MOST_ROWS: Final = 1 << 16
+#: Columns of zeros are views of it, and empty in a message.
+_ZEROS: Final = bytes(16 * MOST_ROWS)
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class BadBatch(ValueError):
+    """Bytes that are no batch of a version this program reads."""
+
+
+class UnknownKind(BadBatch):
+    """A batch of a kind that nobody declared here: of a newer program, or of a plug-in that is not installed.
+
+    :ivar kind: its name.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"rows of the unknown kind {kind!r}")
+        self.kind = kind
+
+
+class _Head(msgspec.Struct):
+    """What every message has; ``kind`` is missing in deltas of older programs."""
+
+    v: int
+    node: str
+    boot: str
+    seq: Count
+    window: Count
+    chunk: Count
+    chunks: Count
+    n: Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)]
+    columns: dict[str, memoryview]
+    kind: str = "delta"
+    via: int = -1
+
+
+class _Named(msgspec.Struct):
+    kind: str = "delta"
+
+
+_KIND: Final = msgspec.msgpack.Decoder(_Named)
+
+
+@lru_cache(64)
+def _decoder(kind: Kind) -> "msgspec.msgpack.Decoder[Any]":
+    fields: list[Any] = [(name, table.type.wire | None, None) for name, table in kind.tables.items()]
+    fields += [
+        (name, type(default), msgspec.field(default_factory=type(default)))
+        for name, default in kind.head.items()
+    ]
+    return msgspec.msgpack.Decoder(msgspec.defstruct(f"{kind.name.title()}Message", fields, bases=(_Head,)))
+
+
+def decode(data: bytes) -> Batch:
+    """The batch in ``data``; its columns are views into it, and those that are missing have their defaults.
+
+    :raises UnknownKind: if nobody declared its kind here.
+    :raises BadBatch: if the bytes are no batch, of another version, or do not fit together.
+    """
+    try:
+        kind = _kind(_KIND.decode(data).kind)
+        message = _decoder(kind).decode(data)
+        _check_version(kind, message.v)
+        columns = _columns(kind, message.columns, message.n)
+        tables = _tables(kind, message, columns)
+    except BadBatch:
+        raise
+    except (ValueError, RecursionError) as error:  # msgspec's errors and numpy's are ValueErrors
+        raise BadBatch(f"no batch: {error}") from error
+    head = {name: getattr(message, name) for name in kind.head}
+    known = {name: getattr(message, name) for name in ("chunk", "chunks", "via")}
+    unknown = tuple(name for name in message.columns if name not in kind.types)
+    return Batch(
+        kind,
+        *(message.node, message.boot, message.seq, message.window),
+        columns,
+        tables,
+        head,
+        **known,
+        unknown=unknown,
+    )
+
+
+def _kind(name: str) -> Kind:
+    kind = kind_named(name)
+    if kind is None:
+        raise UnknownKind(name)
+    return kind
+
+
+def _check_version(kind: Kind, version: int) -> None:
+    if version != kind.version:
+        raise BadBatch(f"version {version} of {kind.name}, this program reads {kind.version}")
+
+
+def _columns(kind: Kind, columns: dict[str, memoryview], rows: int) -> Columns:
+    """:raises BadBatch: if one has another length."""
+    zeros: dict[str, np.ndarray] = {}
+    read: Columns = {}
+    for column in kind.columns:
+        name, type_ = column.name, column.type
+        data = columns.get(name)
+        if data is None and column.default:
+            read[name] = column.filled(rows)
+        elif not data:
+            if type_ not in zeros:
+                zeros[type_] = np.frombuffer(_ZEROS, type_, rows)
+            read[name] = zeros[type_]
+        else:
+            read[name] = np.frombuffer(data, type_)
+            if len(read[name]) != rows:
+                raise BadBatch(f"column {name} has {len(read[name])} rows, not {rows}")
+    return read
+
+
+def _tables(kind: Kind, message: Any, columns: Columns) -> Tables:
+    """:raises ValueError: if one cannot be read, or columns point beyond it."""
+    tables = {}
+    for name, table in kind.tables.items():
+        raw = getattr(message, name)
+        tables[name] = read = table.type.empty() if raw is None else table.type.decode(raw)
+        for index in kind.indexes[name]:
+            if len(columns[index]) and int(columns[index].max()) >= len(read):
+                raise BadBatch(f"{index} points beyond {len(read)} {name}")
+    return tables

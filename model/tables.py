@@ -1,0 +1,304 @@
+"""Tables that the index columns of a row kind point into: how they are sent, cut to what rows use, and written."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
+from typing import Any, Final, Protocol
+
+import msgspec
+import numpy as np
+
+from model.arrays import Array, Columns, Tables, compacted
+from model.chains import Chains, Hop
+from model.enricher import Entity
+from model.histogram import Histograms
+from model.rows.format import ALWAYS, UNSET, Field, Values
+
+#: Entities of messages that are remembered, and bytes that one of them may have: larger ones are read anew.
+ENTITIES: Final = 16_384
+LARGEST_ENTITY: Final = 8192
+
+
+class TableType(Protocol):
+    """What a table is made of. Its first value stands for nothing: an index of 0 points to it."""
+
+    #: As msgspec reads it from a message.
+    wire: Any
+
+    def empty(self) -> Any:
+        """A table with nothing in it but nothing."""
+
+    def encode(self, table: Any) -> Any:
+        """As it stands in a message, for msgpack."""
+
+    def decode(self, raw: Any) -> Any:
+        """What ``encode`` gave, after msgspec has read it.
+
+        :raises ValueError: if that is none.
+        """
+
+    def used(self, table: Any, indexes: list[Array]) -> tuple[list[np.ndarray], Any]:
+        """``indexes`` renumbered, and the table of what they point to alone."""
+
+    def nbytes(self, table: Any) -> int:
+        """Bytes in a message, about, and not less."""
+
+
+class ListType:
+    """A list of values.
+
+    :param nothing: the first one.
+    """
+
+    wire: Any = list[Any]
+
+    def __init__(self, nothing: Any) -> None:
+        self._nothing = nothing
+
+    def empty(self) -> Sequence[Any]:
+        """Nothing alone."""
+        return [self._nothing]
+
+    def encode(self, table: Sequence[Any]) -> Any:
+        """As it is."""
+        return list(table)
+
+    def decode(self, raw: list[Any]) -> Sequence[Any]:
+        """As it is; one of an older program may be empty."""
+        return raw or self.empty()
+
+    def used(self, table: Sequence[Any], indexes: list[Array]) -> tuple[list[np.ndarray], Sequence[Any]]:
+        """Only what is pointed to, and the first."""
+        if len(table) <= 1:
+            return [np.zeros(len(index), np.uint32) for index in indexes], table or self.empty()
+        renumbered, old = compacted(indexes, len(table))
+        return renumbered, [table[number] for number in old.tolist()]
+
+    def nbytes(self, table: Sequence[Any]) -> int:
+        """The sum over the values."""
+        return 5 + sum(map(self.value_bytes, table))
+
+    def value_bytes(self, value: Any) -> int:
+        """Bytes of one value in a message."""
+        return len(msgspec.msgpack.encode(value))
+
+
+class TextType(ListType):
+    """Texts; the first is empty."""
+
+    wire: Any = list[str]
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def value_bytes(self, value: str) -> int:
+        """With what msgpack puts before it."""
+        return len(value.encode(errors="replace")) + 5
+
+
+class EntityType(ListType):
+    """Maps of attributes: each message names the same few, and names them alike, so they are read once."""
+
+    wire: Any = list[msgspec.Raw]
+
+    def __init__(self) -> None:
+        super().__init__({})
+        read = msgspec.msgpack.Decoder(dict[str, str]).decode
+        self._read = read
+        self._known: Callable[[bytes], Entity] = lru_cache(ENTITIES)(read)
+
+    def empty(self) -> Sequence[Entity]:
+        """Nobody."""
+        return NOBODY
+
+    def encode(self, table: Sequence[Entity]) -> Any:
+        """As maps."""
+        return [dict(entity) for entity in table]
+
+    def decode(self, raw: list[msgspec.Raw]) -> Sequence[Entity]:
+        """One object for each that is the same, which nobody changes."""
+        data = list(map(bytes, raw))
+        large = max(map(len, data), default=0) > LARGEST_ENTITY
+        return list(map(self._read if large else self._known, data)) or NOBODY
+
+    def value_bytes(self, value: Entity) -> int:
+        """With what msgpack puts before each text."""
+        return 3 + sum(len(name.encode()) + len(text.encode()) + 6 for name, text in value.items())
+
+
+class RecordType(ListType):
+    """Named tuples of texts, as lists in a message.
+
+    :param nothing: the first one.
+    """
+
+    wire: Any = list[list[str]]
+
+    def decode(self, raw: list[list[str]]) -> Sequence[Any]:
+        """As named tuples; parts of later versions are left aside, missing ones are empty."""
+        record = type(self._nothing)
+        size = len(self._nothing)
+        return [record(*(value + [""] * size)[:size]) for value in raw] or self.empty()
+
+
+class ChainType:
+    """Chains of rewrites."""
+
+    wire: Any = dict[str, memoryview]
+
+    def empty(self) -> Chains:
+        """None but the empty one."""
+        return Chains()
+
+    def encode(self, table: Chains) -> Any:
+        """Lengths and hops."""
+        return table.encode()
+
+    def decode(self, raw: dict[str, memoryview]) -> Chains:
+        """:raises ValueError: if lengths and hops disagree."""
+        return Chains.decode(raw)
+
+    def used(self, table: Chains, indexes: list[Array]) -> tuple[list[np.ndarray], Chains]:
+        """Only what is pointed to."""
+        (index,) = indexes
+        renumbered, chains = table.used(index)
+        return [renumbered], chains
+
+    def nbytes(self, table: Chains) -> int:
+        """Of lengths and hops."""
+        return table.nbytes + 32
+
+
+class HistogramType:
+    """Histograms."""
+
+    wire: Any = dict[str, memoryview]
+
+    def empty(self) -> Histograms:
+        """None but the empty one."""
+        return Histograms()
+
+    def encode(self, table: Histograms) -> Any:
+        """Three arrays."""
+        return table.encode()
+
+    def decode(self, raw: dict[str, memoryview]) -> Histograms:
+        """:raises ValueError: if they disagree."""
+        return Histograms.decode(raw)
+
+    def used(self, table: Histograms, indexes: list[Array]) -> tuple[list[np.ndarray], Histograms]:
+        """Only what is pointed to."""
+        renumbered, old = compacted(indexes, len(table))
+        return renumbered, table.take(old)
+
+    def nbytes(self, table: Histograms) -> int:
+        """Of the arrays."""
+        return table.nbytes + 64
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One table of a row kind.
+
+    :param name: its key in a message.
+    :param type: what it is made of.
+    :param fields: of an index column, by its name.
+    :param meaning: what it holds, for the page.
+    """
+
+    name: str
+    type: TableType
+    fields: Callable[[str], tuple[Field, ...]]
+    meaning: str = ""
+
+
+TEXTS: Final = TextType()
+ENTITY: Final = EntityType()
+CHAIN: Final = ChainType()
+HISTOGRAM: Final = HistogramType()
+#: A table of entities in which there is nobody.
+NOBODY: Final[Sequence[Entity]] = ({},)
+
+#: The hops of a connection come again every second.
+_hop: Final = lru_cache(1 << 14)(Hop.as_dict)
+
+
+def stem(index: str) -> str:
+    """``client.cgroup`` of ``client.cgroup.index``."""
+    return index.removesuffix(".index")
+
+
+def looked_up(column: Array, value: Callable[[int], Any]) -> Values:
+    """What each index stands for, asked once for each that is different."""
+    items = column.tolist()
+    known = {index: value(index) for index in set(items)}
+    return [known[index] for index in items]
+
+
+def text_field(name: str, table: str, index: str) -> Field:
+    """Texts; what is no UTF-8 in them becomes ``?``."""
+
+    def values(columns: Columns, tables: Tables) -> Values:
+        texts = tables[table]
+        return looked_up(columns[index], lambda number: texts[number].encode(errors="replace").decode())
+
+    return Field(name, values, "")
+
+
+def entity_field(name: str, table: str, index: str) -> Field:
+    """Attributes of who that is; nothing where nobody knows."""
+
+    def values(columns: Columns, tables: Tables) -> Values:
+        column, entities = columns[index], tables[table]
+        if not column.any():
+            return repeat(UNSET, len(column))
+        return looked_up(column, lambda number: dict(entities[number]) or UNSET)
+
+    return Field(name, values, ALWAYS)
+
+
+def chain_field(name: str, table: str, index: str) -> Field:
+    """Lists of hops; nothing where nothing was rewritten."""
+
+    def values(columns: Columns, tables: Tables) -> Values:
+        column, chains = columns[index], tables[table]
+        if not column.any():
+            return repeat(UNSET, len(column))
+        return looked_up(column, lambda number: [_hop(hop) for hop in chains[number]] or UNSET)
+
+    return Field(name, values, ALWAYS)
+
+
+def record_fields(parts: Iterable[tuple[str, int]], table: str, index: str) -> tuple[Field, ...]:
+    """One field for each of these parts of records: its name, and its place in the record."""
+
+    def field(name: str, part: int) -> Field:
+        def values(columns: Columns, tables: Tables) -> Values:
+            column = [record[part] for record in tables[table]]
+            return [column[number] for number in columns[index].tolist()]
+
+        return Field(name, values, "")
+
+    return tuple(field(name, part) for name, part in parts)
+
+
+def histogram_field(name: str, table: str, index: str, total: str) -> Field:
+    """``count``, ``sum`` (the column ``total``), and the buckets that hold something; nothing where none does."""
+
+    def values(columns: Columns, tables: Tables) -> Values:
+        column, histograms = columns[index], tables[table]
+        if not column.any():
+            return repeat(UNSET, len(column))
+        sums = columns[total].tolist()
+        return [
+            _histogram(histograms, number, total) if number else UNSET
+            for number, total in zip(column.tolist(), sums, strict=True)
+        ]
+
+    return Field(name, values, ALWAYS)
+
+
+def _histogram(histograms: Histograms, number: int, total: int) -> dict[str, Any]:
+    histogram = histograms[number]
+    return {"count": histogram.count, "sum": total, **histogram.as_dict()}
