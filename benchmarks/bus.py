@@ -34,7 +34,7 @@ def nats() -> Iterator[str]:
 
 def fill(url: str, messages: Sequence[bytes]) -> None:
     """Stores messages in the partitions of the deltas, as many as the URL says, each in turn."""
-    count = settings_of([URL(url)])[0].partitions or 1
+    count = settings_of([URL(url)])[0].partitions
     asyncio.run(_feed(url, [[(number % count, message) for number, message in enumerate(messages)]], 0))
 
 
@@ -50,7 +50,7 @@ async def _feed(url: str, seconds: Iterable[Sequence[tuple[int, bytes]]], gap: f
     log = NatsLog(*settings_of([URL(url)]))
     await log.start()
     try:
-        count = await log.create_topic(DELTAS, log.settings.partitions or 1)
+        count = await log.create_topic(DELTAS, log.settings.partitions)
         for messages in seconds:
             pause = asyncio.create_task(asyncio.sleep(gap))
             parts = [[message for place, message in messages if place == each] for each in range(count)]

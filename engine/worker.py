@@ -31,7 +31,7 @@ from model.ledger import Ledger
 from model.message import BadBatch, decode
 from model.row_stage import RowStage, stages_of
 from model.sink import Sink
-from model.subjects import DEAD, DEAD_STREAM, DELTAS, dead
+from model.subjects import DELTAS
 from sinks.fan_out import FanOut
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class Engine:
         self._boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
         self._stopping = asyncio.Event()
         self._app = self._wire(url)
+        self._transport.backend.reads.on_missed = self._miss
 
     def _wire(self, url: str) -> EmbeddedApp:
         """The graph: deltas, by partition; what they make of each second goes to the sinks (``_pass_on``)."""
@@ -130,13 +131,19 @@ class Engine:
             batch = decode(data)
         except BadBatch as error:
             self._books.drop("unreadable")
-            await self._bury(data, str(error))
+            self._transport.backend.bury(DELTAS, data, str(error))
             return None
         if self._seen.again(batch, partition):
             self._books.note("duplicates")
             self._books.delivered += 1
             return None
         return batch
+
+    def _miss(self, reason: str, count: int) -> None:
+        """Messages that the bus lost before they were read."""
+        self._books.received += count
+        self._books.drop(reason, count)
+        self._books.note(reason)
 
     async def _deliver(self, event: EventT[bytes]) -> None:
         """Hands rows of sockets to the sinks."""
@@ -189,14 +196,6 @@ class Engine:
         self._books.queued -= len(events)
         self._books.delivered += len(events)
 
-    async def _bury(self, data: bytes, reason: str) -> None:
-        """Puts a message that nobody can read where somebody can look at it."""
-        log.warning("a message was put aside: %s", reason)
-        with contextlib.suppress(TailraceError, OSError):
-            await self._transport.backend.link.publish(
-                dead(DELTAS), data, {"Tailrace-Reason": reason[:200], "Tailrace-Subject": DELTAS}
-            )
-
     @property
     def _transport(self) -> NatsTransport:
         return cast(NatsTransport, self._app.transport)
@@ -218,7 +217,6 @@ class Engine:
             stack.callback(passing.cancel)
             await self._app.start()
             stack.push_async_callback(self._app.stop)  # waits until what is held has been passed on
-            await self._make_dead_stream()
             if ready:
                 ready.set()
             await self._wait(passing)
@@ -235,14 +233,6 @@ class Engine:
         finally:
             stopping.cancel()
             crashed.cancel()
-
-    async def _make_dead_stream(self) -> None:
-        limits = {"max_bytes": 64 << 20, "max_age": 7 * 86400 * 10**9, "discard": "old"}
-        body = {"name": DEAD_STREAM, "subjects": [f"{DEAD}.>"], "storage": "file", **limits}
-        try:
-            await self._transport.backend.link.api(f"STREAM.CREATE.{DEAD_STREAM}", body)
-        except TailraceError as error:
-            log.info("messages that cannot be read are not kept: %s", error)
 
     def stop(self) -> None:
         """Makes run() end in good order."""

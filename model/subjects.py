@@ -151,6 +151,11 @@ class LogNames:
         """The bucket with what the groups committed."""
         return f"{self._log}_offsets"
 
+    @property
+    def agents(self) -> str:
+        """The bucket with who has which node name; its keys live for one lease."""
+        return f"{self._log}_agents"
+
     def leases(self, group: str) -> str:
         """The bucket with the leases of a group; its keys live for one lease."""
         return f"{self._log}_leases_{token(group)}"

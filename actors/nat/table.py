@@ -224,6 +224,10 @@ class NatTable:
         said["netns"] = self._netns[places]
         return said
 
+    def announce_again(self) -> None:
+        """Whoever kept what was announced has lost it: announce all entries that hold anew."""
+        self._changed.append(np.flatnonzero(self._said & (self._end == OPEN)))
+
     def _marked(self, *parts: np.ndarray) -> np.ndarray:
         """Each of these places once; a set of hashes or a sort would take ten times as long."""
         marks = np.zeros(len(self._end), np.bool_)

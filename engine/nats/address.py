@@ -5,7 +5,7 @@ from typing import Final
 from yarl import URL
 
 from engine.nats.connection import NatsConnection
-from engine.nats.settings import settings_of
+from engine.nats.settings import LogSettings, settings_of
 from model.errors import UsageError
 
 #: Where NATS is unless somebody says otherwise.
@@ -14,12 +14,17 @@ DEFAULT_URL: Final = "nats://localhost:4222"
 _SECRET_KEYS: Final = frozenset(("password", "token"))
 
 
-def connection_of(url: str) -> NatsConnection:
-    """The connection that ``url`` asks for; several URLs, separated by ``;``, name servers of one cluster.
+def parse_url(url: str) -> tuple[LogSettings, NatsConnection]:
+    """The log and the connection that ``url`` asks for; several URLs with ``;`` between name servers of one cluster.
 
     :raises UsageError: if it is no URL of NATS, a key is unknown or a file missing; no secret is in the error.
     """
-    return settings_of(_urls(url))[1]
+    return settings_of(_urls(url))
+
+
+def connection_of(url: str) -> NatsConnection:
+    """The connection that ``url`` asks for; raises as ``parse_url`` does."""
+    return parse_url(url)[1]
 
 
 def holds_secret(url: str) -> bool:

@@ -4,19 +4,11 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from engine.nats.link import (
-    NO_MESSAGE,
-    OTHER_CONFIGURATION,
-    WRONG_SEQUENCE,
-    Link,
-    Refused,
-)
-from model.errors import UsageError
+from engine.nats.api import NO_MESSAGE, NO_STREAM, WRONG_SEQUENCE, NoStream, Refused
+from engine.nats.link import Link
+from engine.nats.streams import Stream, make
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-
-#: Nanoseconds that JetStream remembers message ids unless a stream keeps messages for less.
-_DEDUPLICATION_NS = 120 * 10**9
 
 
 class Conflict(Exception):
@@ -34,48 +26,25 @@ class Entry:
 class Bucket:
     """A bucket. All reads are answered by the leader of its stream, so none is stale.
 
-    :param ttl: seconds after which a key that was not written again is gone; 0 for never.
+    One that is gone from the server is made again, and empty.
+
+    :param stream: as it is declared.
     """
 
-    def __init__(self, link: Link, bucket: str, *, storage: str, replicas: int, ttl: float = 0) -> None:
+    def __init__(self, link: Link, stream: Stream) -> None:
         self._link = link
-        self.bucket = bucket
-        self._stream = f"KV_{bucket}"
-        self._prefix = f"$KV.{bucket}."
-        self._storage = storage
-        self._replicas = replicas
-        self._ttl_ns = int(ttl * 1e9)
+        self._stream = stream
+        self._prefix = stream.subjects[0].removesuffix(">")
 
     async def open(self) -> None:
         """Make the bucket unless it exists; waits for the server.
 
         :raises UsageError: if it exists with another configuration.
         """
-        try:
-            await self._link.insist(f"STREAM.CREATE.{self._stream}", self._configuration())
-        except Refused as error:
-            if error.code == OTHER_CONFIGURATION:
-                raise UsageError(
-                    f"the bucket {self.bucket} exists with other settings",
-                    "give every app the same lease_seconds, storage and replicas, or remove the bucket",
-                ) from None
-            raise
+        await self._link.until_answered(self._make)
 
-    def _configuration(self) -> dict[str, Any]:
-        return {
-            "name": self._stream,
-            "subjects": [f"{self._prefix}>"],
-            "retention": "limits",
-            "storage": self._storage,
-            "num_replicas": self._replicas,
-            "max_msgs_per_subject": 1,
-            "max_age": self._ttl_ns,
-            "duplicate_window": min(self._ttl_ns or _DEDUPLICATION_NS, _DEDUPLICATION_NS),
-            "discard": "new",
-            "allow_rollup_hdrs": True,
-            "deny_delete": True,
-            "allow_direct": True,
-        }
+    async def _make(self) -> None:
+        await make(self._link.api, self._stream)
 
     async def get(self, key: str) -> Entry | None:
         """The value of a key. Raises as ``Link.ask`` does."""
@@ -93,11 +62,13 @@ class Bucket:
 
     async def _find(self, wanted: dict[str, Any]) -> tuple[str, Entry] | None:
         try:
-            reply = await self._link.api(f"STREAM.MSG.GET.{self._stream}", wanted)
+            reply = await self._link.api(f"STREAM.MSG.GET.{self._stream.name}", wanted)
         except Refused as error:
-            if error.code == NO_MESSAGE:
-                return None
-            raise
+            if error.code == NO_STREAM:
+                await self._make()
+            elif error.code != NO_MESSAGE:
+                raise
+            return None
         message = reply["message"]
         entry = Entry(base64.b64decode(message.get("data", "")), int(message["seq"]))
         return str(message["subject"]).removeprefix(self._prefix), entry
@@ -116,6 +87,9 @@ class Bucket:
     async def _write(self, key: str, value: bytes, headers: dict[str, str] | None) -> int:
         try:
             reply = await self._link.ask(self._prefix + key, value, headers)
+        except NoStream:
+            await self._make()  # if that was it, the next attempt succeeds
+            raise
         except Refused as error:
             if error.code == WRONG_SEQUENCE:
                 raise Conflict(key) from None
@@ -124,4 +98,4 @@ class Bucket:
 
     async def drop(self, key: str) -> None:
         """Remove a key."""
-        await self._link.api(f"STREAM.PURGE.{self._stream}", {"filter": self._prefix + key})
+        await self._link.api(f"STREAM.PURGE.{self._stream.name}", {"filter": self._prefix + key})

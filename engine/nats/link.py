@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import itertools
 import json
-import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import nats.errors
 from nats.aio.client import Client
@@ -16,43 +16,22 @@ from nats.aio.subscription import Subscription
 
 from engine.log_record import Wake
 from engine.nats import connection as nats_connection
-from engine.nats.connection import NatsConnection
+from engine.nats.api import NO_RIGHT, REQUEST_TIMEOUT, Refused, Unanswered, reply_of
+from engine.nats.connection import ConnectionRefused, NatsConnection
+from engine.nats.outage import Outage
 from model.errors import TailraceError
 from model.subjects import API
 from model.tasks import end, happens
 
-log = logging.getLogger(__name__)
-
-#: Seconds between attempts to come back, and between attempts of requests that nobody answered.
-PAUSE = 0.25
-
-#: Seconds after which a request counts as lost.
-REQUEST_TIMEOUT = 2.0
-
-#: JetStream's numbers of errors that mean something here.
-FULL = 10077
-TOO_LARGE = 10054
-WRONG_SEQUENCE = 10071
-NO_MESSAGE = 10037
-NO_STREAM = 10059
-OTHER_CONFIGURATION = 10058
-
-#: Code of the server for "not now" (no leader, JetStream starting, no resources).
-_NOT_NOW = 503
+#: Seconds between looks at the connection, and between attempts of requests that nobody answered.
+PAUSE: Final = 0.25
 
 Callback = Callable[[Msg], Awaitable[None]]
 
+T = TypeVar("T")
 
-class Unanswered(TailraceError):
-    """The server did not answer, or not now: a retry makes sense."""
-
-
-class Refused(TailraceError):
-    """The server answered that it will not. ``code`` is JetStream's own number of the error."""
-
-    def __init__(self, what: str, code: int) -> None:
-        super().__init__(what)
-        self.code = code
+#: How the server refuses to publish.
+_NO_RIGHT: Final = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,46 +43,64 @@ class Listening:
     subscription: Subscription | None = None
 
 
-class Link:
-    """The connection of one log."""
+@dataclass(slots=True)
+class _Request:
+    """A request that is under way."""
 
-    def __init__(self, settings: NatsConnection) -> None:
+    subject: str
+    answer: asyncio.Future[Msg]
+
+
+class Link:
+    """The connection of one log.
+
+    :param waiting: says, for the log, what waits while the server is away.
+    """
+
+    def __init__(self, settings: NatsConnection, waiting: Callable[[], str] = lambda: "") -> None:
         self.settings = settings
         self.reconnects = 0
         self.last_error = ""
         self.on_reconnect: set[Wake] = set()
         self.up = asyncio.Event()
+        self._outage = Outage(waiting)
         self._client = Client()
         self._closed = asyncio.Event()
         self._listening: set[Listening] = set()
         self._inbox = ""
-        self._answers: dict[str, asyncio.Future[Msg]] = {}
+        self._requests: dict[str, _Request] = {}
         self._numbers = itertools.count()
         self._keeper: asyncio.Task[None] | None = None
 
+    @property
+    def where(self) -> str:
+        """The server, for sentences."""
+        return f"NATS at {', '.join(self.settings.servers)}"
+
     # -- life
 
-    async def open(self) -> None:
+    async def open(self, *, wait: bool = False) -> None:
         """Connect.
 
+        :param wait: for a server that is not there yet, as long as it takes.
         :raises ConnectionRefused: if that fails, quickly.
         :raises TailraceError: if the server has no JetStream.
         """
         self._inbox = self._client.new_inbox()
         self._listening.add(Listening(f"{self._inbox}.*", self._on_answer))
-        await self._connect()
+        await (self._connect_some_time() if wait else self._connect())
+        self._keeper = asyncio.create_task(self._keep())
         try:
             await self.api("INFO", {})
         except (Unanswered, Refused):
-            await self._client.close()
-            where = ", ".join(self.settings.servers)
-            raise TailraceError(f"NATS at {where} has no JetStream", "start nats-server with -js") from None
-        self._keeper = asyncio.create_task(self._keep())
+            await self.close()
+            raise TailraceError(f"{self.where} has no JetStream", "start nats-server with -js") from None
 
     async def close(self) -> None:
-        """Disconnect."""
-        if self._keeper is not None:
-            await end(self._keeper)
+        """Disconnect, if there is a connection."""
+        if self._keeper is None:
+            return
+        await end(self._keeper)
         self._go_down()
         with contextlib.suppress(OSError, nats.errors.Error):
             await self._client.close()
@@ -114,11 +111,27 @@ class Link:
     async def _connect(self) -> None:
         self._closed.clear()
         self._client = await nats_connection.connect(
-            self.settings, reconnect=False, on_error=self.note, on_closed=self._on_closed
+            self.settings, reconnect=False, on_error=self._on_error, on_closed=self._on_closed
         )
         for listening in tuple(self._listening):
             await self._subscribe(listening)
         self.up.set()
+
+    async def _connect_some_time(self, *, again: bool = False) -> None:
+        """Connect, for as long as that takes.
+
+        :param again: whether a refusal is but another failure: a server may start without its users.
+        :raises ConnectionRefused: if the server refuses this client, unless ``again``.
+        """
+        while not self.up.is_set():
+            try:
+                await self._connect()
+            except (TailraceError, OSError, nats.errors.Error) as error:
+                if isinstance(error, ConnectionRefused) and not error.absent and not again:
+                    raise
+                self.note(error)
+                await asyncio.sleep(self._outage.failed(self.last_error))
+        self._outage.over(self.where)
 
     async def _on_closed(self) -> None:
         self._go_down()
@@ -127,30 +140,28 @@ class Link:
     def _go_down(self) -> None:
         """Answers to what was asked will not come any more."""
         self.up.clear()
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(nats.errors.ConnectionClosedError())
+        for request in self._requests.values():
+            if not request.answer.done():
+                request.answer.set_exception(nats.errors.ConnectionClosedError())
 
     async def _keep(self) -> None:
         while True:
             # The client may end without calling back, when its last bytes cannot be written.
             await happens(self._closed, PAUSE)
             if self._client.is_closed:
-                await self._come_back()
+                self._go_down()
+                await self._connect_some_time(again=True)
+                self.reconnects += 1
+                for wake in tuple(self.on_reconnect):
+                    wake()
 
-    async def _come_back(self) -> None:
-        self._go_down()
-        log.warning("NATS at %s is gone: trying to come back", ", ".join(self.settings.servers))
-        while not self.up.is_set():
-            try:
-                await self._connect()
-            except (TailraceError, OSError, nats.errors.Error) as error:
-                self.note(error)
-                await asyncio.sleep(PAUSE)
-        self.reconnects += 1
-        log.warning("NATS at %s is back", ", ".join(self.settings.servers))
-        for wake in tuple(self.on_reconnect):
-            wake()
+    def _on_error(self, error: Exception) -> None:
+        """A refusal to publish is the answer to the request, which has no other."""
+        self.note(error)
+        if found := _NO_RIGHT.search(str(error)):
+            for request in self._requests.values():
+                if request.subject.lower() == found[1].lower() and not request.answer.done():
+                    request.answer.set_exception(Refused(f"this user may not publish {found[1]}", NO_RIGHT))
 
     def note(self, error: Exception) -> None:
         """Remember the last thing that went wrong."""
@@ -199,68 +210,59 @@ class Link:
                 self.note(error)
 
     async def ask(
-        self,
-        subject: str,
-        payload: bytes,
-        headers: dict[str, str] | None = None,
+        self, subject: str, payload: bytes, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """One request to JetStream.
 
         :raises Unanswered: if there is no answer, or the answer is "not now".
-        :raises Refused: if the answer is an error.
+        :raises Refused: if the answer is an error, or this user may not ask.
         """
         if not self.up.is_set():
-            raise Unanswered(f"no connection to NATS at {', '.join(self.settings.servers)}")
+            raise Unanswered(f"no connection to {self.where}")
         try:
             answer = await self._answer(subject, payload, headers)
+            return reply_of(subject, answer.data)
         except (OSError, nats.errors.Error, TimeoutError) as error:
             self.note(error)
             raise Unanswered(f"{subject}: {str(error) or type(error).__name__}") from None
-        reply: dict[str, Any] = json.loads(answer.data)
-        if "error" in reply:
-            raise self._failure(subject, reply["error"])
-        return reply
+        except Unanswered as error:
+            self.note(error)
+            raise
 
     async def _answer(self, subject: str, payload: bytes, headers: dict[str, str] | None) -> Msg:
         number = str(next(self._numbers))
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        request = _Request(subject, asyncio.get_running_loop().create_future())
+        self._requests[number] = request
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 await self._client.publish(subject, payload, reply=f"{self._inbox}.{number}", headers=headers)
-                message: Msg = await answer
+                return await request.answer
         finally:
-            del self._answers[number]
-        if not message.data:
-            raise nats.errors.NoRespondersError
-        return message
+            del self._requests[number]
 
     async def _on_answer(self, message: Msg) -> None:
-        answer = self._answers.get(message.subject.rsplit(".", 1)[1])
-        if answer and not answer.done():
-            answer.set_result(message)
-
-    def _failure(self, subject: str, error: dict[str, Any]) -> TailraceError:
-        what, code = f"{subject}: {error.get('description')}", int(error.get("err_code", 0))
-        # 10077 is a full stream, which is an answer though its code says "not now".
-        if error.get("code") == _NOT_NOW and code != FULL:
-            self.note(Unanswered(what))
-            return Unanswered(what)
-        return Refused(what, code)
+        request = self._requests.get(message.subject.rsplit(".", 1)[1])
+        if request and not request.answer.done():
+            request.answer.set_result(message)
 
     async def api(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
         """One request to the API of JetStream; raises as ``ask`` does."""
         return await self.ask(f"{API}.{call}", json.dumps(body).encode())
 
-    async def insist(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Request until there is an answer.
+    async def until_answered(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a step until there is an answer.
 
         :raises Refused: if the answer is an error.
         """
         while True:
             try:
-                return await self.api(call, body)
+                return await step()
             except Unanswered:
                 await self.pause()
+
+    async def insist(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Request until there is an answer; raises as ``until_answered`` does."""
+        return await self.until_answered(lambda: self.api(call, body))
 
     async def pause(self) -> None:
         """Wait a little, and until there is a connection."""

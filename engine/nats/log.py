@@ -1,51 +1,81 @@
 """A log on NATS, as whoever writes to it sees it: a JetStream stream for each partition of each topic."""
 
 import contextlib
-from typing import Any
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
 
 from nats.aio.msg import Msg
 
 from engine.log_record import FIRST_OFFSET, Record
+from engine.nats import streams
+from engine.nats.api import NO_STREAM, Refused, Unanswered
 from engine.nats.bucket import Bucket, Conflict
 from engine.nats.connection import NatsConnection
-from engine.nats.link import OTHER_CONFIGURATION, Link, Refused, Unanswered
+from engine.nats.link import Link
 from engine.nats.sender import SendCounts, Sender
 from engine.nats.settings import LogSettings
-from model.errors import TailraceError, UsageError
+from model.errors import TailraceError
 from model.subjects import LogNames, TopicPartition
 
-#: Nanoseconds that the server knows message ids for, so that what is sent again is stored once.
-_DEDUPLICATION_NS = 120 * 10**9
+log = logging.getLogger(__name__)
+
+
+class StreamState(NamedTuple):
+    """A partition's stream now.
+
+    :param first: offset of the oldest record held, or the end if none is.
+    :param end: the offset that the next record gets.
+    :param made: when the stream was made, as the server says it: another time is another stream.
+    """
+
+    first: int
+    end: int
+    made: str
+
+
+class PartitionsChanged(TailraceError):
+    """The log was made again with another number of partitions than this program works with."""
 
 
 class NatsLog:
     """Topics of one log on a server. Belongs to one event loop, and connects once.
 
     :param writer: whose records are appended here; it stands in their subject.
+    :param waiting: says what waits while the server is away, for the log.
+    :param on_made_again: called when the stream of a partition was gone and is made again, empty.
     """
 
-    def __init__(self, settings: LogSettings, connection: NatsConnection, writer: str = "") -> None:
+    def __init__(
+        self,
+        settings: LogSettings,
+        connection: NatsConnection,
+        writer: str = "",
+        *,
+        waiting: Callable[[], str] = lambda: "",
+        on_made_again: Callable[[], None] = lambda: None,
+    ) -> None:
         self.settings = settings
         self.names = LogNames(settings.log)
         self._writer = writer
-        self.link = Link(connection)
+        self.link = Link(connection, waiting)
         self.sends = SendCounts()
-        self._meta = self._bucket(self.names.meta)
+        self.streams_made_again = 0
+        self._on_made_again = on_made_again
+        self._meta = Bucket(self.link, streams.meta(self.names, settings))
         self._counts: dict[str, int] = {}
         self._senders: dict[TopicPartition, Sender] = {}
         self._by_stream: dict[str, TopicPartition] = {}
+        self._made: dict[TopicPartition, str] = {}
 
-    def _bucket(self, name: str, ttl: float = 0) -> Bucket:
-        settings = self.settings
-        return Bucket(self.link, name, storage=settings.storage, replicas=settings.replicas, ttl=ttl)
-
-    async def start(self) -> None:
+    async def start(self, *, wait: bool = False) -> None:
         """Connect.
 
+        :param wait: for a server that is not there yet, as long as it takes.
         :raises ConnectionRefused: if no server can be reached, or it refuses the credentials or the TLS.
         :raises TailraceError: if the server has no JetStream.
         """
-        await self.link.open()
+        await self.link.open(wait=wait)
         await self._meta.open()
         await self.link.listen(self.names.room(), self._on_room)
 
@@ -70,8 +100,10 @@ class NatsLog:
         if topic in self._counts:
             return self._counts[topic]
         count = await self._agreed_count(topic, partitions)
+        if count != partitions:
+            log.warning("%s has %d partitions: the %d asked for here do not count", topic, count, partitions)
         for partition in range(count):
-            await self._create_stream(TopicPartition(topic, partition))
+            await self._make_stream(TopicPartition(topic, partition))
         self._counts[topic] = count
         return count
 
@@ -87,36 +119,36 @@ class NatsLog:
                 except Unanswered:
                     await self.link.pause()
 
-    async def _create_stream(self, tp: TopicPartition) -> None:
-        stream = self.names.stream(tp)
-        self._by_stream[stream] = tp
+    async def _make_stream(self, tp: TopicPartition) -> bool:
+        stream = streams.partition(self.names, tp, self.settings)
+        self._by_stream[stream.name] = tp
         try:
-            await self.link.insist(f"STREAM.CREATE.{stream}", self._configuration(tp))
+            return await self.link.until_answered(lambda: streams.make(self.link.api, stream))
         except Refused as error:
-            if error.code == OTHER_CONFIGURATION:
-                raise UsageError(
-                    f"the stream {stream} exists with other limits",
-                    "give every app the same limits, storage and replicas, or remove the stream",
-                ) from None
-            raise TailraceError(
-                error.what, "see the account limits of nats-server, or lower max_bytes"
-            ) from None
+            remedy = "see the account limits of nats-server, or lower max_bytes"
+            raise TailraceError(error.what, remedy) from None
 
-    def _configuration(self, tp: TopicPartition) -> dict[str, Any]:
-        settings = self.settings
-        age_ns = int(settings.max_age_seconds * 1e9)
-        return {
-            "name": self.names.stream(tp),
-            "subjects": [self.names.subject(tp), f"{self.names.subject(tp)}.>"],
-            "retention": "limits",
-            "discard": "new",
-            "storage": settings.storage,
-            "num_replicas": settings.replicas,
-            "max_msgs": settings.max_messages or -1,
-            "max_bytes": settings.max_bytes,
-            "max_age": age_ns,
-            "duplicate_window": min(age_ns, _DEDUPLICATION_NS),
-        }
+    async def make_again(self, tp: TopicPartition) -> None:
+        """Make the partition's stream if it is gone from the server; waits for the server.
+
+        :raises PartitionsChanged: if the topic was made again with another number of partitions.
+        :raises TailraceError: if the server refuses.
+        """
+        count = self._counts.get(tp.topic, 0)
+        if count and count != (now := await self._agreed_count(tp.topic, count)):
+            what = f"{tp.topic} was made again with {now} partitions in place of {count}"
+            raise PartitionsChanged(
+                what, "give every program the same number of partitions, and start this again"
+            )
+        with contextlib.suppress(streams.OtherLimits):  # it is there, and that is enough
+            if await self._make_stream(tp):
+                self.streams_made_again += 1
+                self._on_made_again()
+                log.warning(
+                    "%s: the stream %s was gone; it is made again, empty",
+                    self.link.where,
+                    self.names.stream(tp),
+                )
 
     def partitions(self, topic: str) -> int | None:
         """How many partitions the topic has, once it was created here."""
@@ -135,19 +167,34 @@ class NatsLog:
                 self.link,
                 names.subject(tp, self._writer),
                 names.full(names.stream(tp)),
-                self.settings.max_bytes,
-                self.sends,
+                max_bytes=self.settings.max_bytes,
+                counts=self.sends,
+                make_stream=lambda: self.make_again(tp),
             )
         return await self._senders[tp].append(record)
 
     async def first_offset(self, tp: TopicPartition) -> int:
         """The offset of the oldest record held, or the end if none is; waits for the server."""
-        return (await self._bounds(tp))[0]
+        return (await self.state(tp)).first
 
     async def end_offset(self, tp: TopicPartition) -> int:
         """The offset that the next record gets; waits for the server."""
-        return (await self._bounds(tp))[1]
+        return (await self.state(tp)).end
 
-    async def _bounds(self, tp: TopicPartition) -> tuple[int, int]:
-        state = (await self.link.insist(f"STREAM.INFO.{self.names.stream(tp)}", {}))["state"]
-        return max(FIRST_OFFSET, int(state["first_seq"])), int(state["last_seq"]) + 1
+    async def state(self, tp: TopicPartition) -> StreamState:
+        """The partition's stream, made again if it is gone; waits for the server.
+
+        :raises TailraceError: as ``make_again`` does, or if the server refuses.
+        """
+        call = f"STREAM.INFO.{self.names.stream(tp)}"
+        try:
+            reply = await self.link.insist(call, {})
+        except Refused as error:
+            if error.code != NO_STREAM:
+                raise
+            await self.make_again(tp)
+            reply = await self.link.insist(call, {})
+        state = reply["state"]
+        first, end = max(FIRST_OFFSET, int(state["first_seq"])), int(state["last_seq"]) + 1
+        self._made[tp] = str(reply["created"])
+        return StreamState(first, end, self._made[tp])

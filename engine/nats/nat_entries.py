@@ -12,27 +12,22 @@ from typing import Final
 
 import msgpack
 import numpy as np
+from nats.aio.client import Client
 
 from actors.nat.table import ANNOUNCED, REPEAT, NatTable
+from engine.nats import streams
+from engine.nats.api import Refused, Unanswered, requests_of
 from engine.nats.connection import ConnectionRefused, NatsConnection, connect
-from engine.nats.stream_reader import StreamReader, Unanswered, pause
+from engine.nats.stream_reader import StreamReader, pause
 from model import subjects
-from model.errors import TailraceError
 from model.tasks import end
 
 log = logging.getLogger(__name__)
 
 #: Entries of one message: below what a NATS server takes by default.
 MESSAGE_ENTRIES: Final = 5000
-#: The stream, for whoever makes it.
-STREAM: Final = {
-    "name": subjects.NAT_STREAM,
-    "subjects": [f"{subjects.NAT}.>"],
-    "storage": "memory",
-    "max_age": 2 * REPEAT * 10**9,
-    "max_bytes": 256 << 20,
-    "discard": "old",
-}
+#: Seconds between attempts when the server refuses.
+REFUSED_PAUSE: Final = 30.0
 
 
 def announcements(node: str, boot: str, window: int, said: np.ndarray) -> list[bytes]:
@@ -68,7 +63,7 @@ class NatFeed:
         :raises ConnectionRefused: if the server is not there or refuses this client.
         """
         client = await connect(self._connection, name="tailrace engine")
-        reading = asyncio.create_task(self._read(StreamReader(client, subjects.NAT_STREAM)), name="nat")
+        reading = asyncio.create_task(self._read(client), name="nat")
         waiting = asyncio.create_task(self._caught_up.wait())
         try:
             await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,18 +75,20 @@ class NatFeed:
             with contextlib.suppress(OSError, TimeoutError, ConnectionRefused):
                 await client.close()
 
-    async def _read(self, reader: StreamReader) -> None:
+    async def _read(self, client: Client) -> None:
+        """Read as long as there is a stream; one that is gone is made again, for agents to say all anew."""
+        reader, request = StreamReader(client, streams.NAT.name), requests_of(client)
         while True:
             try:
-                if await reader.bounds() is None:  # no agent ever announced anything
-                    self._caught_up.set()
-                else:
-                    await self._follow(reader)
+                with contextlib.suppress(streams.OtherLimits):
+                    await streams.make(request, streams.NAT)
+                await self._follow(reader)
             except Unanswered as error:
                 log.info("announcements of NAT entries: %s", error)
-            except TailraceError:
+            except Refused as error:
+                log.warning("NAT entries of other nodes are not known: %s", error)
                 self._caught_up.set()
-                raise
+                await asyncio.sleep(REFUSED_PAUSE)
             await pause()
 
     async def _follow(self, reader: StreamReader) -> None:

@@ -17,11 +17,11 @@ Publish = Callable[[Outgoing], Awaitable[None]]
 
 
 class Outbox:
-    """Publishes in order, one after the other, and tries the first one until the bus has it.
+    """Publishes in order, one after the other.
 
     Memory comes first; when it is full the newest go to the spool, if there is one, and come back in order.
 
-    :param publish: returns when the bus has stored the message; raises OSError if it could not.
+    :param publish: returns when the bus has stored the message, however long that takes.
     :param stage: books in rows; ``received == delivered + queued + dropped`` at every moment.
     :param max_bytes: of messages in memory.
     """
@@ -98,24 +98,19 @@ class Outbox:
             self._in_flight = None
 
     async def _deliver(self, message: Outgoing) -> None:
-        pause, failed = 0.1, False
-        while True:
-            try:
-                await self._publish(message)
-                break
-            except RecordTooLarge as error:
-                log.warning("a message was left out: %s", error)
-                self._lose(message, "too_large")
-                return
-            except OSError as error:
-                if not failed:
-                    log.warning("the bus does not take messages (%s): they are kept", error)
-                failed = True
-                self._stage.note("publish_retries")
-                await asyncio.sleep(pause)
-                pause = min(2.0, 2 * pause)
-        self._stage.queued -= message.rows
-        self._stage.delivered += message.rows
+        try:
+            await self._publish(message)
+        except RecordTooLarge as error:
+            log.warning("a message was left out: %s", error)
+            self._lose(message, "too_large")
+        else:
+            self._stage.queued -= message.rows
+            self._stage.delivered += message.rows
+
+    def waiting_text(self) -> str:
+        """How much waits, in words; empty for nothing."""
+        messages = len(self._waiting) + bool(self._in_flight) + (self._spool.messages if self._spool else 0)
+        return f"{messages:,} messages with {self._stage.queued:,} rows wait" if messages else ""
 
     async def drained(self) -> None:
         """Returns when everything that was put has been published."""

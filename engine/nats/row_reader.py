@@ -10,8 +10,9 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from engine.nats.api import Unanswered
 from engine.nats.connection import NatsConnection, connect
-from engine.nats.stream_reader import StreamReader, Unanswered, pause
+from engine.nats.stream_reader import Bounds, StreamReader, pause
 from model.errors import TailraceError
 from model.public import BadRows, PublicRow, decode_rows
 from model.subjects import Public
@@ -55,17 +56,17 @@ async def show_rows(connection: NatsConnection, request: RowRequest, show: Show,
     client = await connect(connection, name="tailrace observe", on_error=_slow(request.public.rows, warn))
     try:
         reader = RowReader(client, request.public, request.match, warn)
-        end = await reader.newest(request.last, show)
-        if end is None and not request.follow:
+        seen = await reader.newest(request.last, show)
+        if seen is None and not request.follow:
             raise TailraceError(
                 f"no {request.public.rows} were published on this server",
                 _remedy(request.public),
             )
-        if request.follow and end is None:
+        if request.follow and seen is None:
             warn(f"nothing keeps {request.public.rows} on this server yet: waiting for those that come")
             await reader.listen(show)
-        elif request.follow and end is not None:
-            await reader.follow(end + 1, show)
+        elif request.follow and seen is not None:
+            await reader.follow(seen, show)
     finally:
         with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
             await client.close()
@@ -96,8 +97,8 @@ class RowReader:
         self._warn = warn
         self._unreadable = False
 
-    async def newest(self, count: int, show: Show) -> int | None:
-        """Shows the ``count`` newest, oldest first: the stream's end then, or None without a stream.
+    async def newest(self, count: int, show: Show) -> Bounds | None:
+        """Shows the ``count`` newest, oldest first: where the stream began and ended then, or None without a stream.
 
         It goes back in growing steps and keeps ``count`` flows at most.
 
@@ -116,15 +117,17 @@ class RowReader:
             show(found)
         elif count:
             self._warn(f"no {self._public.kind} that is kept matches")
-        return bounds.last
+        return bounds
 
-    async def follow(self, first: int, show: Show) -> None:
-        """Shows what is in the stream from sequence ``first`` on, and all that comes; outlives the server."""
-        warned = False
+    async def follow(self, seen: Bounds, show: Show) -> None:
+        """Shows what is in the stream after ``seen``, and all that comes; outlives the server."""
+        first, warned = seen.last + 1, False
         while True:
             try:
                 if warned and (bounds := await self._reader.bounds()):
-                    first = min(first, bounds.last + 1)  # the stream may have been made anew
+                    # Another stream is read from its beginning; one that lost its end with the power, from there.
+                    first = min(first, bounds.last + 1) if bounds.made == seen.made else bounds.first
+                    seen = bounds
                 async with self._reader.cursor(self._subject, first) as cursor:
                     warned = False
                     while True:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from nats.nuid import NUID
 
 from engine.log_record import Record, RecordTooLarge
-from engine.nats.link import FULL, TOO_LARGE, Link, Refused, Unanswered
+from engine.nats.api import FULL, TOO_LARGE, Refused, Unanswered
+from engine.nats.link import Link
 from engine.nats.record_message import size_of, to_message
 from model.errors import TailraceError
 from model.tasks import happens
@@ -45,15 +46,26 @@ class Sender:
     One message is under way at a time. With more, a message could be refused for want of room, or get lost
     with a leader, while the next one is stored: their order would change.
 
-    :param full: the subject to tell that this sender waits for room.
+    :param full: the subject on which to say that this sender waits for room.
+    :param make_stream: makes the stream again if it is gone.
     """
 
-    def __init__(self, link: Link, subject: str, full: str, max_bytes: int, counts: SendCounts) -> None:
+    def __init__(
+        self,
+        link: Link,
+        subject: str,
+        full: str,
+        *,
+        max_bytes: int,
+        counts: SendCounts,
+        make_stream: Callable[[], Awaitable[None]],
+    ) -> None:
         self._link = link
         self._subject = subject
         self._full = full
         self._max_bytes = max_bytes
         self._counts = counts
+        self._make_stream = make_stream
         self._turn = asyncio.Lock()
         self.room = asyncio.Event()
 
@@ -105,6 +117,7 @@ class Sender:
                     return int((await self._link.ask(self._subject, payload, headers))["seq"])
                 except Unanswered:
                     await self._link.pause()
+                    await self._make_stream()
                     self._counts.resends += 1
                 except Refused as error:
                     raise self._final(error) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final, Literal
 
 from yarl import URL
 
@@ -10,17 +10,20 @@ from engine.nats.connection import KEYS, NatsConnection
 from model.errors import UsageError
 
 #: The log of a URL without a path.
-DEFAULT_LOG = "tailrace"
+DEFAULT_LOG: Final = "tailrace"
+
+#: Partitions of a topic, wherever it is made first.
+DEFAULT_PARTITIONS: Final = 8
 
 #: Bytes on their way to one client at which the server takes it for a slow consumer and hangs up.
-SERVER_LIMIT = 64 << 20
+SERVER_LIMIT: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
     """Limits are those of one partition.
 
-    :param partitions: of topics that do not say how many they want; None for the app's setting.
+    :param partitions: of topics that do not say how many they want.
     :param lease_seconds: after so long without a sign of life a worker has lost its partitions.
     :param storage: ``file`` or ``memory``; what is in memory ends with the server.
     :param max_messages: None for no limit.
@@ -29,10 +32,10 @@ class LogSettings:
     """
 
     log: str = DEFAULT_LOG
-    partitions: int | None = None
+    partitions: int = DEFAULT_PARTITIONS
     lease_seconds: float = 5.0
     replicas: int = 1
-    storage: str = "file"
+    storage: Literal["file", "memory"] = "file"
     max_messages: int | None = None
     max_bytes: int = 256 << 20
     max_age_seconds: float = 3600.0

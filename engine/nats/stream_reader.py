@@ -4,24 +4,20 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError, ServiceUnavailableError
 
-from model.errors import TailraceError
+from engine.nats.api import NO_STREAM, NoStream, Refused, Unanswered, requests_of
+from model.subjects import API
 
 #: Messages asked for at once, and seconds that the server may take to have them.
 BATCH: Final = 32
 WAIT: Final = 10.0
-
-#: Seconds that the server has for an answer.
-PATIENCE: Final = 3.0
 
 #: Seconds after which the server forgets a reader that does not come back.
 _FORGET: Final = 30.0
@@ -35,15 +31,15 @@ _ALIVE: Final = "100"
 _OVER: Final = ("404", "408")
 
 
-class Unanswered(TailraceError):
-    """The server is away, or it forgot the reader: a new one may go on."""
-
-
 class Bounds(NamedTuple):
-    """Sequences of the oldest and the newest message; ``last < first`` if there is none."""
+    """Sequences of the oldest and the newest message; ``last < first`` if there is none.
+
+    :param made: when the stream was made, as the server says it: another time is another stream.
+    """
 
     first: int
     last: int
+    made: str
 
 
 class StreamReader:
@@ -54,7 +50,7 @@ class StreamReader:
 
     def __init__(self, client: Client, stream: str) -> None:
         self._client = client
-        self._js = client.jetstream(timeout=PATIENCE)
+        self._request = requests_of(client)
         self._stream = stream
 
     async def bounds(self) -> Bounds | None:
@@ -63,42 +59,49 @@ class StreamReader:
         :raises Unanswered: if the server does not answer.
         """
         try:
-            state = (await self._js.stream_info(self._stream)).state
-        except (NotFoundError, ServiceUnavailableError):
+            reply = await self._request(f"STREAM.INFO.{self._stream}", {})
+        except NoStream:
             return None
-        except (OSError, nats.errors.Error, TimeoutError) as error:
-            raise _unanswered(error) from None
-        return Bounds(state.first_seq, state.last_seq)
+        except Refused as error:
+            if error.code == NO_STREAM:
+                return None
+            raise Unanswered(error.what) from None
+        state = reply["state"]
+        return Bounds(int(state["first_seq"]), int(state["last_seq"]), str(reply["created"]))
 
     @contextlib.asynccontextmanager
     async def cursor(self, subject: str, first: int | None) -> AsyncIterator["Cursor"]:
         """Messages of ``subject`` from sequence ``first`` on; None: the last one of each subject.
 
-        :raises Unanswered: if the server does not answer.
+        :raises Unanswered: if the server does not answer, or the stream is gone.
         """
-        config = ConsumerConfig(
-            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT
-            if first is None
-            else DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=None if first is None else max(1, first),
-            ack_policy=AckPolicy.NONE,
-            filter_subject=subject,
-            inactive_threshold=_FORGET,
-            mem_storage=True,
-        )
+        config: dict[str, Any] = {
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "filter_subject": subject,
+            "inactive_threshold": int(_FORGET * 1e9),
+            "mem_storage": True,
+            "num_replicas": 1,
+        }
+        if first is None:
+            config |= {"deliver_policy": "last_per_subject"}
+        else:
+            config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, first)}
+        body = {"stream_name": self._stream, "config": config}
         try:
-            consumer = await self._js.add_consumer(self._stream, config)
-            inbox = self._client.new_inbox()
-            subscription = await self._client.subscribe(inbox)
+            consumer = await self._request(f"CONSUMER.CREATE.{self._stream}", body)
+            subscription = await self._client.subscribe(self._client.new_inbox())
+        except Refused as error:
+            raise Unanswered(error.what) from None
         except (OSError, nats.errors.Error, TimeoutError) as error:
             raise _unanswered(error) from None
-        next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer.name}"
+        next_subject = f"{API}.CONSUMER.MSG.NEXT.{self._stream}.{consumer['name']}"
         try:
-            yield Cursor(self._client, subscription, next_subject, consumer.num_pending or 0)
+            yield Cursor(self._client, subscription, next_subject, int(consumer.get("num_pending", 0)))
         finally:
-            with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
+            with contextlib.suppress(OSError, nats.errors.Error, TimeoutError, Unanswered, Refused):
                 await subscription.unsubscribe()
-                await self._js.delete_consumer(self._stream, consumer.name)
+                await self._request(f"CONSUMER.DELETE.{self._stream}.{consumer['name']}", {})
 
 
 class Cursor:
@@ -139,8 +142,10 @@ class Cursor:
     async def _ask(self) -> None:
         """Ask for what is there, or for whatever comes within the time."""
         self._asked = BATCH
-        wish = {"batch": BATCH, "expires": int(WAIT * 1e9), "idle_heartbeat": int(_SIGN_OF_LIFE * 1e9)}
-        await self._client.publish(self._next_subject, json.dumps(wish).encode(), self._subscription.subject)
+        request = {"batch": BATCH, "expires": int(WAIT * 1e9), "idle_heartbeat": int(_SIGN_OF_LIFE * 1e9)}
+        await self._client.publish(
+            self._next_subject, json.dumps(request).encode(), self._subscription.subject
+        )
 
 
 def _unanswered(error: Exception) -> Unanswered:

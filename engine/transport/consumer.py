@@ -256,7 +256,15 @@ class Consumer(base.Consumer):
         self._wake.set()
 
     def ack(self, message: Message) -> bool:
-        """Count the message as done, unless a stream skipped it because the flow had stopped."""
+        """Count the message as done, unless a stream skipped it because the flow had stopped.
+
+        Not if it came before the last rebalance: its offset may be that of another message now, for the
+        partition's stream may have been replaced. It comes again where it does not.
+        """
+        if int(message.generation_id or 0) != int(self.app.consumer_generation_id):
+            message.acked = True
+            self._unacked_messages.discard(message)
+            return False
         return message.tracked and super().ack(message)
 
     @Service.task

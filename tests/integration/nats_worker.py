@@ -5,7 +5,6 @@ the output is the worker's statistics.
 """
 
 import asyncio
-import dataclasses
 import json
 import os
 import sys
@@ -26,9 +25,9 @@ REPORT_PAUSE = 0.1
 
 async def main(broker: str, seconds_per_record: float) -> None:
     """Work until killed."""
-    app = embedded_app("workers", broker, partitions=PARTITIONS, commit_interval=0.1)
-    source = app.topic("source", key_type=bytes, value_type=bytes)
-    result = app.topic("result", key_type=bytes, value_type=bytes)
+    app = embedded_app("workers", broker, commit_interval=0.1)
+    source = app.topic("source", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
+    result = app.topic("result", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
 
     async def passes_on(stream: StreamT[bytes]) -> None:
         async for event in stream.events():
@@ -52,7 +51,7 @@ async def main(broker: str, seconds_per_record: float) -> None:
     await app.start()
     transport = cast(NatsTransport, app.transport)
     while not app.crashed:
-        line = dataclasses.asdict(transport.statistics()) | {
+        line = {name.removeprefix("nats."): count.value for name, count in transport.counts().items()} | {
             "assigned": len([tp for tp in app.consumer.assignment() if tp.topic == "source"])
         }
         print(json.dumps(line), flush=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.nats.api import Unanswered
 from engine.nats.connection import ConnectionRefused, NatsConnection, connect
-from engine.nats.link import Link, Unanswered
+from engine.nats.link import Link
 from model.errors import TailraceError, UsageError
 from tests.nats_server import NatsServer, free_port, nats_server
 

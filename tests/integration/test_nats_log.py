@@ -1,7 +1,7 @@
 """The log on a real server: fencing, trimming, expiry and streams that went back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from yarl import URL
@@ -47,6 +47,13 @@ class Reading:
         self.wake = asyncio.Event()
         self.position = 1
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds; it is looked at when there are new records."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self.wake.clear()
+                await self.wake.wait()
+
     async def values(self, reader: NatsReader, count: int) -> list[bytes | None]:
         """Wait for so many records and take them."""
         found: list[bytes | None] = []
@@ -63,12 +70,13 @@ class Reading:
 
 async def test_who_acquired_last_may_commit(log: NatsBackend) -> None:
     """Commits of the owner before are refused and counted, and it cannot take the partition back."""
-    old, new = (Offsets(log.link, log._offsets, log.names, "flows") for _ in range(2))
-    assert await old.acquire([DELTAS], "old", 1)
+    await _append(log, *[b""] * 7)
+    old, new = (Offsets(log.link, log._offsets, log.names, "flows", log.state) for _ in range(2))
+    assert await old.acquire([DELTAS], "old", 1) == 1
     assert await old.commit({DELTAS: 5}, lambda: True)
-    assert await new.acquire([DELTAS], "new", 2)
+    assert await new.acquire([DELTAS], "new", 2) == 2
     assert not await old.commit({DELTAS: 6}, lambda: True)
-    assert not await old.acquire([DELTAS], "old", 1)
+    assert await old.acquire([DELTAS], "old", 1) == 2
     assert await new.commit({DELTAS: 7}, lambda: True)
     assert await new.committed([DELTAS]) == {DELTAS: 7}
     assert (old.fenced, new.fenced) == (1, 0)
@@ -76,7 +84,8 @@ async def test_who_acquired_last_may_commit(log: NatsBackend) -> None:
 
 async def test_a_commit_never_goes_back_nor_beyond_the_lease(log: NatsBackend) -> None:
     """A lower offset changes nothing, and without the lease nothing is written."""
-    offsets = Offsets(log.link, log._offsets, log.names, "flows")
+    await _append(log, *[b""] * 5)
+    offsets = Offsets(log.link, log._offsets, log.names, "flows", log.state)
     await offsets.acquire([DELTAS], "me", 1)
     assert await offsets.commit({DELTAS: 5}, lambda: True)
     assert await offsets.commit({DELTAS: 3}, lambda: True)
@@ -86,7 +95,8 @@ async def test_a_commit_never_goes_back_nor_beyond_the_lease(log: NatsBackend) -
 
 async def test_an_own_commit_without_an_answer_is_no_conflict(log: NatsBackend) -> None:
     """After a commit whose acknowledgement got lost, the next one goes through."""
-    offsets = Offsets(log.link, log._offsets, log.names, "flows")
+    await _append(log, *[b""] * 5)
+    offsets = Offsets(log.link, log._offsets, log.names, "flows", log.state)
     await offsets.acquire([DELTAS], "me", 1)
     before = dict(offsets._mine)
     assert await offsets.commit({DELTAS: 5}, lambda: True)
@@ -130,23 +140,113 @@ async def test_only_what_all_groups_committed_is_trimmed(log: NatsBackend) -> No
         await member.leave()
 
 
-async def test_a_stream_that_went_back_is_read_from_its_beginning(log: NatsBackend) -> None:
-    """After a loss of what was read and committed, new records are read, not skipped, and it is counted."""
-    member = await log.join("flows", ["deltas"], lambda: None)
-    await member.take()
+async def test_a_stream_that_is_gone_is_made_again_and_read_from_its_beginning(log: NatsBackend) -> None:
+    """Whoever reads makes it; what was unread is counted, and what was committed of it means nothing any more."""
+    missed: list[tuple[str, int]] = []
+    log.reads.on_missed = lambda reason, count: missed.append((reason, count))
     reading = Reading()
     reader = await log.reader(DELTAS, 1, reading.wake.set)
-    await _append(log, b"1", b"2", b"3")
+    await _append(log, b"1", b"2", b"3", b"4")
     assert await reading.values(reader, 3) == [b"1", b"2", b"3"]
+    await reading.until(lambda: reader.end == 5)
+    member = await log.join("flows", ["deltas"], lambda: None)
+    await member.take()
     await member.commit({DELTAS: 4})
-    await log.link.api(f"STREAM.DELETE.{log.names.stream(DELTAS)}", {})
-    await log._create_stream(DELTAS)
+    await _remove(log, log.names.stream(DELTAS))
+    async with asyncio.timeout(10):
+        await member.changed()  # its offsets are those of a stream that is gone
     assert await member.committed([DELTAS]) == {DELTAS: 1}
+    await member.take()
     await _append(log, b"new")
+    reading.position = 1
     assert await reading.values(reader, 1) == [b"new"]
-    assert log.reads.rewound == 1
+    assert (log.reads.replaced, log.reads.lost, missed) == (1, 1, [("stream_lost", 1)])
+    assert member.lapses == 0
     await reader.close()
     await member.leave()
+
+
+async def test_what_was_committed_of_a_stream_that_is_gone_removes_nothing(log: NatsBackend) -> None:
+    """The offset committed last is beyond all records of the new stream, and then among them: none is trimmed."""
+    member = await log.join("flows", ["deltas"], lambda: None)
+    await member.take()
+    await _append(log, *[b"old"] * 5)
+    await member.commit({DELTAS: 6})
+    await _remove(log, log.names.stream(DELTAS))
+    await log.make_again(DELTAS)
+    await _append(log, *[b"new"] * 9)
+    assert await member.committed([DELTAS]) == {DELTAS: 1}
+    assert log._trimmer is not None
+    await log._trimmer._trim(DELTAS)
+    assert await log.first_offset(DELTAS) == 1
+    await member.leave()
+
+
+async def test_a_sender_makes_a_stream_that_is_gone(log: NatsBackend) -> None:
+    """The append that found it gone succeeds, also while somebody listens on the subject."""
+    heard = asyncio.Event()
+
+    async def note(_: object) -> None:
+        heard.set()
+
+    for listens in (False, True):
+        if listens:
+            await log.link.listen(f"{log.names.subject(DELTAS)}.>", note)
+        await _remove(log, log.names.stream(DELTAS))
+        async with asyncio.timeout(10):
+            assert await _append(log, b"1") == [1]
+    assert log.streams_made_again == 2
+
+
+async def test_a_consumer_that_is_gone_is_made_again(log: NatsBackend) -> None:
+    """A reader whose consumer somebody removed goes on where it was; nothing is missing, nothing comes twice."""
+    reading = Reading()
+    reader = await log.reader(DELTAS, 1, reading.wake.set)
+    await _append(log, b"1")
+    assert await reading.values(reader, 1) == [b"1"]
+    await log.link.api(f"CONSUMER.DELETE.{log.names.stream(DELTAS)}.{reader._consumer}", {})
+    await _append(log, b"2", b"3")
+    assert await reading.values(reader, 2) == [b"2", b"3"]
+    assert (log.reads.replaced, log.reads.lost) == (0, 0)
+    await reader.close()
+
+
+@pytest.mark.parametrize("bucket", ["meta", "offsets", "leases"])
+async def test_a_bucket_that_is_gone_is_made_again(log: NatsBackend, bucket: str) -> None:
+    """The group goes on: what it reads stays, or is dealt out again, and its commits are stored."""
+    member = await log.join("flows", ["deltas"], lambda: None)
+    generation = (await member.take()).generation
+    await _append(log, b"1", b"2")
+    names = {"meta": log.names.meta, "offsets": log.names.offsets, "leases": log.names.leases("flows")}
+    await _remove(log, f"KV_{names[bucket]}")
+    changes = asyncio.create_task(member.changed())
+    async with asyncio.timeout(10):
+        if bucket == "meta":  # nobody knows any more who reads what
+            await changes
+            assert int((await member.take()).generation) > int(generation)
+        assert await member.commit({DELTAS: 3})
+    assert await member.committed([DELTAS]) == {DELTAS: 3}
+    assert changes.done() == (bucket == "meta")
+    changes.cancel()
+    await member.leave()
+
+
+async def test_a_generation_is_later_than_all_that_were_though_nobody_knows_of_them(log: NatsBackend) -> None:
+    """With the bucket of assignments lost while no member lived, commits of the past do not fence the new member."""
+    first = await log.join("flows", ["deltas"], lambda: None)
+    for _ in range(2):
+        generation = (await first.take()).generation
+        first.start_anew()
+    await first.leave()
+    await _remove(log, f"KV_{log.names.meta}")
+    second = await log.join("flows", ["deltas"], lambda: None)
+    async with asyncio.timeout(10):
+        assert int((await second.take()).generation) > int(generation)
+    await second.leave()
+
+
+async def _remove(log: NatsBackend, stream: str) -> None:
+    await log.link.api(f"STREAM.DELETE.{stream}", {})
 
 
 async def test_records_that_expired_unread_are_counted(nats_server: NatsServer) -> None:
@@ -186,9 +286,11 @@ async def test_different_settings_for_one_log_are_refused(log: NatsBackend, nats
     member = await log.join("flows", ["deltas"], lambda: None)
     other = _log(nats_server, "max_bytes=1000&lease_seconds=9")
     await other.start()
-    with pytest.raises(UsageError, match="the same limits"):
+    with pytest.raises(
+        UsageError, match="log_deltas_0 exists with other limits: give every program the same"
+    ):
         await other.create_topic("deltas", 1)
-    with pytest.raises(UsageError, match="the same lease_seconds"):
+    with pytest.raises(UsageError, match="KV_log_leases_flows exists with other limits"):
         await other.join("flows", ["deltas"], lambda: None)
     await other.stop()
     await member.leave()

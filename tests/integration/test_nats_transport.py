@@ -119,7 +119,7 @@ async def test_a_full_stream_makes_the_sender_wait(nats_server: NatsServer) -> N
             if len(got) == 400:
                 done.set()
 
-    topic = app.topic("deltas", key_type=bytes, value_type=bytes)
+    topic = app.topic("deltas", key_type=bytes, value_type=bytes, partitions=1)
     app.agent(topic)(slow)
     await app.start()
     values = [b"%d" % number for number in range(400)]
@@ -127,11 +127,11 @@ async def test_a_full_stream_makes_the_sender_wait(nats_server: NatsServer) -> N
         for value in values:
             await topic.send(value=value)
         await done.wait()
-    statistics = _transport(app).statistics()
+    counts = _transport(app).counts()
     await app.stop()
     assert got == values
-    assert statistics.waits > 0
-    assert statistics.waiting == statistics.in_flight == statistics.expired == 0
+    assert counts["nats.waits"].value > 0
+    assert [counts[f"nats.{name}"].value for name in ("waiting", "in_flight", "expired")] == [0, 0, 0]
 
 
 def _note(event: EventT[bytes], got: list[bytes]) -> None:

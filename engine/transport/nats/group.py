@@ -17,9 +17,10 @@ import msgspec
 from nats.aio.msg import Msg
 
 from engine.log_record import Wake
+from engine.nats.api import Refused, Unanswered
 from engine.nats.bucket import Bucket, Conflict
 from engine.nats.lease import Lease
-from engine.nats.link import NO_STREAM, Link, Refused, Unanswered
+from engine.nats.link import Link
 from engine.transport.backend import Assignment, MembershipLost
 from engine.transport.nats.offsets import Offsets
 from engine.transport.nats.roster import Membership, Roster
@@ -45,7 +46,6 @@ class NatsMember:
     :param leases: the bucket of the group, whose keys live for one lease.
     :param meta: the bucket with the roster.
     :param count: gives the number of partitions of a topic that exists.
-    :param bounds: gives the offsets of the oldest record of a partition and after its last.
     :param on_commit: called with the partitions of each commit, and with those taken.
     """
 
@@ -61,7 +61,6 @@ class NatsMember:
         offsets: Offsets,
         lease: Lease,
         count: Callable[[str], Awaitable[int]],
-        bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
         urge: Wake,
         on_commit: Callable[[Collection[TopicPartition]], None],
     ) -> None:
@@ -74,7 +73,6 @@ class NatsMember:
         self._offsets = offsets
         self.lease = lease
         self._count = count
-        self._bounds = bounds
         self.urge = urge
         self._on_commit = on_commit
         self._id = ""
@@ -86,6 +84,7 @@ class NatsMember:
         self._held = Assignment(0, frozenset())
         self._left = False
         self._lost = ""
+        self._starts_anew = False
         self.lapses = 0
         self._look_now = asyncio.Event()
         self._news = asyncio.Event()
@@ -95,28 +94,38 @@ class NatsMember:
         """Listen for news of the group."""
         await self._link.listen(self._names.news(self._group), self._on_news)
         self._link.on_reconnect.add(self._look_now.set)
-        self._tasks = [asyncio.create_task(self._renew()), asyncio.create_task(self._look())]
+        self._tasks = [asyncio.create_task(self._keep_lease()), asyncio.create_task(self._look())]
         for task in self._tasks:
             task.add_done_callback(self._on_end)
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         """A membership whose tasks failed is none."""
         if not task.cancelled() and (error := task.exception()):
-            self._lost = f"its membership failed: {error!r}"
-            self._tell()
+            self.fail(f"its membership failed: {error!r}")
+
+    def fail(self, why: str) -> None:
+        """The membership cannot go on."""
+        self._lost = why
+        self._wake_waiting()
+
+    def start_anew(self) -> None:
+        """Give up everything and enter again: what was read is of a stream that is gone."""
+        self._starts_anew = True
+        self.lease.end()
+        self._look_now.set()
 
     async def _on_news(self, _: Msg) -> None:
         self._look_now.set()
 
     # -- the lease
 
-    async def _renew(self) -> None:
+    async def _keep_lease(self) -> None:
         while True:
             if self.lease.held:
-                await self._attempt(self._say_alive())
+                await self._attempt(self._renew_lease())
             await asyncio.sleep(self.lease.seconds / RENEWALS)
 
-    async def _say_alive(self) -> None:
+    async def _renew_lease(self) -> None:
         sent_at = self.lease.clock()
         value = msgspec.json.encode(Membership(self.topics, self._gave_up))
         await self._leases.put(MEMBER + self._id, value)
@@ -132,9 +141,6 @@ class NatsMember:
             return False
         except Refused as error:
             self._link.note(error)
-            if error.code == NO_STREAM:
-                self._lost = "the log is gone from the server"
-                self._tell()
             return False
         return True
 
@@ -143,11 +149,11 @@ class NatsMember:
     async def _look(self) -> None:
         while True:
             if self._id and await self._attempt(self._look_once()):
-                self._tell()
+                self._wake_waiting()
             await happens(self._look_now, self._time_to_look())
             self._look_now.clear()
             if not self.lease.held:
-                self._tell()
+                self._wake_waiting()
 
     def _time_to_look(self) -> float:
         """Seconds until the next look, which is not later than the end of the lease."""
@@ -163,7 +169,9 @@ class NatsMember:
                 for key, entry in found.items()
             }
         entry = await self._meta.get(self._names.assignment(self._group))
-        self._roster = msgspec.json.decode(entry.value, type=Roster) if entry else Roster()
+        # Without an entry the bucket was lost: who reads what is dealt out anew, as a later generation.
+        known = self._roster.generation
+        self._roster = msgspec.json.decode(entry.value, type=Roster) if entry else Roster(known)
         if leading and self.lease.held and not self._roster.fits(self._peers):
             await self._deal(entry.revision if entry else 0)
 
@@ -183,13 +191,13 @@ class NatsMember:
         roster = self._roster.next(self._peers, counts)
         await self._meta.update(self._names.assignment(self._group), msgspec.json.encode(roster), revision)
         self._roster = roster
-        await self._tell_group()
+        await self._notify_group()
 
-    async def _tell_group(self) -> None:
+    async def _notify_group(self) -> None:
         self._look_now.set()
         await self._link.publish(self._names.news(self._group))
 
-    def _tell(self) -> None:
+    def _wake_waiting(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
@@ -209,14 +217,14 @@ class NatsMember:
     async def changed(self) -> None:
         """Wait for a later generation, or the end of the lease; for ever once the member left.
 
-        :raises MembershipLost: if the log is gone from the server.
+        :raises MembershipLost: if the membership failed.
         """
         await self._until(lambda: not self._left and not self._holding)
 
     async def take(self) -> Assignment:
         """Give up everything, enter again if the lease lapsed, wait for all others, and take the share.
 
-        :raises MembershipLost: if the log is gone from the server.
+        :raises MembershipLost: if the membership failed.
         """
         self._held = Assignment(0, frozenset())
         self._waiting_for_peers = True
@@ -245,8 +253,12 @@ class NatsMember:
         if not self.lease.held or self._roster.generation != roster.generation:
             return
         partitions = roster.partitions_of(self._id)
-        if not await self._offsets.acquire(partitions, self._id, roster.generation):
+        latest = await self._offsets.acquire(partitions, self._id, roster.generation)
+        if latest > roster.generation:
+            self._gave_up = latest  # the leader sees it, and deals out as a later generation
+            await self._attempt(self._renew_lease())
             self._look_now.set()
+            await self._link.pause()
             return
         self._held = Assignment(Tenure(roster.generation, self.lease), partitions)
         self._on_commit(partitions)
@@ -256,23 +268,25 @@ class NatsMember:
         old, self._id, self._gave_up, self._leading = self._id, _new_id(), 0, 0
         self.lease.end()
         if old:
-            self.lapses += 1
-            log.warning("the lease of this worker in %s lapsed: it enters again", self._group)
+            if not self._starts_anew:
+                self.lapses += 1
+                log.warning("the lease of this worker in %s lapsed: it enters again", self._group)
+            self._starts_anew = False
             await self._attempt(self._leases.drop(MEMBER + old))
-        while not await self._attempt(self._say_alive()):
+        while not await self._attempt(self._renew_lease()):
             if self._lost:
                 raise MembershipLost(self._lost, "start the app again")
             await self._link.pause()
-        await self._tell_group()
+        await self._notify_group()
 
     async def _give_up_for(self, roster: Roster) -> bool:
         """Say that nothing older than the roster is read here any more."""
         self._gave_up = roster.generation
         self._peers = {self._id: Membership(self.topics)}
-        if not await self._attempt(self._say_alive()):
+        if not await self._attempt(self._renew_lease()):
             await self._link.pause()
             return False
-        await self._tell_group()
+        await self._notify_group()
         return True
 
     async def subscribe(self, topics: Collection[str]) -> None:
@@ -281,16 +295,12 @@ class NatsMember:
         if self.topics != wanted:
             self.topics = wanted
             if self.lease.held:
-                await self._attempt(self._say_alive())
-                await self._tell_group()
+                await self._attempt(self._renew_lease())
+                await self._notify_group()
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The offsets the group committed; of a partition that lost what was committed, its oldest record."""
-        committed = await self._offsets.committed(partitions)
-        for tp, offset in committed.items():
-            first, end = await self._bounds(tp)
-            committed[tp] = offset if offset <= end else first
-        return committed
+        return await self._offsets.committed(partitions)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Store offsets; false if the lease lapsed or another member may commit them now."""
@@ -315,4 +325,4 @@ class NatsMember:
                 await self._leases.drop(LEADER)
         except TailraceError as error:
             self._link.note(error)
-        await self._tell_group()
+        await self._notify_group()

@@ -1,78 +1,98 @@
 """What a group committed, fenced: only the member that acquired a partition last may commit it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import msgspec
 
+from engine.nats.api import Unanswered
 from engine.nats.bucket import Bucket, Conflict, Entry
-from engine.nats.link import PAUSE, Link, Unanswered
+from engine.nats.link import PAUSE, Link
+from engine.nats.log import StreamState
 from model.subjects import LogNames, TopicPartition
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """The value of a key: the offset to be read next, if one was committed, and who may commit."""
+    """The value of a key: the offset to be read next, if one was committed, and who may commit.
+
+    :param stream: when the stream was made whose offset it is; empty if an older version wrote it.
+    """
 
     offset: int | None
     owner: str
     generation: int
+    stream: str = ""
+
+    def offset_in(self, state: StreamState) -> int | None:
+        """The offset, unless it is that of a stream which was replaced, or lost its end with the power."""
+        if self.offset is None or self.offset > state.end or self.stream not in ("", state.made):
+            return None
+        return self.offset
 
 
 def _read(entry: Entry) -> Commit:
     return msgspec.json.decode(entry.value, type=Commit)
 
 
-async def slowest(table: Bucket, names: LogNames, tp: TopicPartition) -> int | None:
-    """The least offset that any group committed of the partition; None if a group committed nothing yet."""
+async def slowest(table: Bucket, names: LogNames, tp: TopicPartition, state: StreamState) -> int | None:
+    """The least offset that any group committed of the stream; None if a group committed nothing of it yet."""
     entries = await table.entries(names.offsets_of_all(tp))
-    offsets = [_read(entry).offset for entry in entries.values()]
+    offsets = [_read(entry).offset_in(state) for entry in entries.values()]
     known = [offset for offset in offsets if offset is not None]
     return min(known) if known and len(known) == len(offsets) else None
 
 
 class Offsets:
-    """The committed offsets of one group, as one member sees them."""
+    """The committed offsets of one group, as one member sees them.
 
-    def __init__(self, link: Link, table: Bucket, names: LogNames, group: str) -> None:
+    :param state: gives a partition's stream as it is now.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        table: Bucket,
+        names: LogNames,
+        group: str,
+        state: Callable[[TopicPartition], Awaitable[StreamState]],
+    ) -> None:
         self._link = link
         self._table = table
         self._names = names
         self._group = group
+        self._state = state
         self._mine: dict[TopicPartition, tuple[Commit, int]] = {}
         self.fenced = 0
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offsets stored; waits for the server."""
+        """The offsets stored; of a partition that lost what was committed, its oldest; waits for the server."""
         offsets: dict[TopicPartition, int] = {}
         for tp in partitions:
             entry = await self._get(tp)
-            if entry and (offset := _read(entry).offset) is not None:
-                offsets[tp] = offset
+            if entry and (commit := _read(entry)).offset is not None:
+                state = await self._state(tp)
+                offsets[tp] = commit.offset_in(state) or state.first
         return offsets
 
     async def _get(self, tp: TopicPartition) -> Entry | None:
-        while True:
-            try:
-                return await self._table.get(self._names.offset(tp, self._group))
-            except Unanswered:
-                await self._link.pause()
+        return await self._link.until_answered(lambda: self._table.get(self._names.offset(tp, self._group)))
 
-    async def acquire(self, partitions: Collection[TopicPartition], owner: str, generation: int) -> bool:
+    async def acquire(self, partitions: Collection[TopicPartition], owner: str, generation: int) -> int:
         """Become the one who may commit these: from now on, commits of all others are refused.
 
-        :returns: whether that is so: not if a later generation has begun.
+        :returns: the generation that may commit them: a later one than this if it has begun.
         """
         self._mine.clear()
         acquired = await asyncio.gather(*(self._acquire(tp, owner, generation) for tp in partitions))
-        return all(acquired)
+        return max(acquired, default=generation)
 
-    async def _acquire(self, tp: TopicPartition, owner: str, generation: int) -> bool:
+    async def _acquire(self, tp: TopicPartition, owner: str, generation: int) -> int:
         while True:
-            entry = await self._get(tp)
+            entry, state = await self._get(tp), await self._state(tp)
             found = _read(entry) if entry else None
             if found and found.generation > generation:
-                return False
-            commit = Commit(found.offset if found else None, owner, generation)
+                return found.generation
+            commit = Commit(found.offset_in(state) if found else None, owner, generation, state.made)
             try:
                 self._mine[tp] = commit, await self._write(tp, commit, entry.revision if entry else 0)
             except Unanswered:
@@ -80,7 +100,7 @@ class Offsets:
             except Conflict:
                 continue
             else:
-                return True
+                return generation
 
     async def _write(self, tp: TopicPartition, commit: Commit, revision: int) -> int:
         return await self._table.update(
@@ -102,7 +122,7 @@ class Offsets:
     async def _commit(self, tp: TopicPartition, offset: int, may: Callable[[], bool]) -> bool:
         while may() and tp in self._mine:
             last, revision = self._mine[tp]
-            commit = Commit(max(offset, last.offset or 0), last.owner, last.generation)
+            commit = msgspec.structs.replace(last, offset=max(offset, last.offset or 0))
             try:
                 self._mine[tp] = commit, await self._write(tp, commit, revision)
             except Unanswered:
@@ -115,13 +135,16 @@ class Offsets:
         return False
 
     async def _still_mine(self, tp: TopicPartition, last: Commit) -> bool:
-        """After a conflict: whether it was with an own commit, whose acknowledgement got lost."""
+        """After a conflict: whether it was none with another: an own acknowledgement, or the bucket, got lost."""
         try:
             entry = await self._table.get(self._names.offset(tp, self._group))
         except Unanswered:
             return True
-        found = _read(entry) if entry else None
-        if entry is None or found is None or (found.owner, found.generation) != (last.owner, last.generation):
+        if entry is None:  # the bucket is made again; whoever writes first has the partition
+            self._mine[tp] = last, 0
+            return True
+        found = _read(entry)
+        if (found.owner, found.generation) != (last.owner, last.generation):
             return False
         self._mine[tp] = found, entry.revision
         return True

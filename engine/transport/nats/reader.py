@@ -4,17 +4,19 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from nats.aio.msg import Msg
 
-from engine.log_record import FIRST_OFFSET, Record, Wake
-from engine.nats.link import Link, Listening, Refused
+from engine.log_record import Record, Wake
+from engine.nats.link import Link, Listening
+from engine.nats.log import StreamState
 from engine.nats.record_message import from_message
 from engine.transport.nats.budget import Budget
+from model.errors import TailraceError
 from model.subjects import API
 from model.tasks import end, happens
 
@@ -39,45 +41,72 @@ class ReadCounts:
 
     ``buffered_bytes`` are received and not yet read; ``expired`` counts records that were removed by age
     before they were read; ``unreadable`` those whose headers are broken, which are read without headers;
-    ``rewound`` how often a stream ended before what had been read of it.
+    ``replaced`` how often a stream was gone, or ended before what had been read of it; ``lost`` the records that
+    were known to be in it, and were not read.
+
+    :param on_missed: called with a reason and a number of records that nobody will read.
     """
 
     buffered_bytes: int = 0
     expired: int = 0
     unreadable: int = 0
-    rewound: int = 0
+    replaced: int = 0
+    lost: int = 0
+    on_missed: Callable[[str, int], None] = lambda _, __: None
+
+    def expire(self, count: int) -> None:
+        """So many records were removed by age before they were read."""
+        if count:
+            self.expired += count
+            self.on_missed("expired", count)
+
+    def replace(self, stream: str, unread: int) -> None:
+        """A stream is another than it was; so many records that were in it are not."""
+        log.error(
+            "%s was lost, with %d messages known to be unread: it is read from its beginning", stream, unread
+        )
+        self.replaced += 1
+        self.lost += unread
+        self.on_missed("stream_lost", unread)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A partition's stream, as its reader sees it.
+
+    :param made: when the stream was made whose offset the reader begins at; empty if that is not known.
+    :param state: gives the stream as it is now, made again if it is gone.
+    :param allowed: whether this worker may read now: it may not once its lease lapsed.
+    :param on_replaced: called when offsets mean other records than before.
+    """
+
+    stream: str
+    made: str
+    state: Callable[[], Awaitable[StreamState]]
+    allowed: Callable[[], bool]
+    on_replaced: Callable[[], None]
 
 
 class NatsReader:
-    """A reader with an ephemeral consumer on the server.
-
-    :param allowed: whether this worker may read now: it may not once its lease lapsed.
-    """
+    """A reader with an ephemeral consumer on the server."""
 
     def __init__(
-        self,
-        link: Link,
-        stream: str,
-        offset: int,
-        wake: Wake,
-        allowed: Callable[[], bool],
-        budget: Budget,
-        counts: ReadCounts,
+        self, link: Link, source: Source, offset: int, wake: Wake, budget: Budget, counts: ReadCounts
     ) -> None:
         self._link = link
-        self._stream = stream
+        self._source = source
+        self._stream = source.stream
+        self._made = source.made
         self._wake = wake
-        self._allowed = allowed
         self._budget = budget
         self._counts = counts
-        self._next = offset
-        self._end = offset
+        self._next = self._end = self._handed_out = offset
         self._records: deque[tuple[int, Record]] = deque()
         self._bytes = 0
         self._consumer = ""
         self._delivered = 0
         self._asked = self._granted = 0
-        self._heard = self._broken = self._received = False
+        self._heard = self._broken = self._complained = self._received = False
         self._kick = asyncio.Event()
         self._inbox: Listening | None = None
         self._task = asyncio.create_task(self._run())
@@ -91,7 +120,7 @@ class NatsReader:
 
     def read(self, offset: int, limit: int) -> Sequence[tuple[int, Record]]:
         """Up to ``limit`` records at and after ``offset``; none once the lease of this worker lapsed."""
-        if not self._allowed():
+        if not self._source.allowed():
             return ()
         records = self._records
         # The position of whoever reads is ahead only after the stream went back.
@@ -99,7 +128,10 @@ class NatsReader:
             self._account(-records.popleft()[1].size)
         if not self._asked:
             self._kick.set()
-        return list(islice(records, limit))
+        found = list(islice(records, limit))
+        if found:
+            self._handed_out = found[-1][0] + 1
+        return found
 
     def _account(self, size: int) -> None:
         self._bytes += size
@@ -149,31 +181,38 @@ class NatsReader:
             "inactive_threshold": FORGOTTEN_AFTER * 10**9,
         }
         try:
-            await self._rewind()
+            await self._follow_stream()
             configuration["opt_start_seq"] = self._next
             reply = await self._link.insist(
                 f"CONSUMER.CREATE.{self._stream}", {"stream_name": self._stream, "config": configuration}
             )
-        except Refused as error:
+        except TailraceError as error:
             self._link.note(error)
-            log.error("%s cannot be read: %s", self._stream, error)  # noqa: TRY400  # the sentence says all
+            if not self._complained:
+                log.error("%s cannot be read: %s", self._stream, error)  # noqa: TRY400  # the sentence says all
+            self._complained = self._broken = True
             await self._link.pause()
-            self._broken = True
             return
+        self._complained = False
         self._consumer = reply["name"]
         self._end = max(self._end, self._next + int(reply.get("num_pending", 0)))
 
-    async def _rewind(self) -> None:
-        """Begin again with a stream that lost what was read already, as one does with the power of its server.
+    async def _follow_stream(self) -> None:
+        """Begin again with a stream that was replaced, or lost what was read, as one does with its server's power.
 
         From its oldest record: nobody knows which of them are new, and what is done is trimmed.
         """
-        state = (await self._link.insist(f"STREAM.INFO.{self._stream}", {}))["state"]
-        end = int(state["last_seq"]) + 1
-        if self._received and self._next > end:
-            self._counts.rewound += 1
-            log.error("%s lost records: it ends at %d instead of %d", self._stream, end, self._next)
-            self._next, self._end = max(FIRST_OFFSET, int(state["first_seq"])), end
+        state = await self._source.state()
+        replaced = self._made not in ("", state.made)
+        self._made = state.made
+        if replaced or (self._received and self._next > state.end):
+            unread = self._end - max(self._handed_out, 0 if replaced else state.end)
+            self._counts.replace(self._stream, max(0, unread))
+            self._records.clear()
+            self._account(-self._bytes)
+            self._next = self._handed_out = state.first
+            self._end, self._received = state.end, False
+            self._source.on_replaced()
 
     async def _ask(self) -> None:
         if self._asked or self._broken or 2 * self._bytes >= self._budget.share or self._inbox is None:
@@ -226,7 +265,7 @@ class NatsReader:
             self._kick.set()
         if offset < self._next:
             return
-        self._counts.expired += offset - self._next
+        self._counts.expire(offset - self._next)
         self._next = offset + 1
         self._received = True
         record = self._record(message, position.stored_at)

@@ -38,9 +38,14 @@ class Roster(msgspec.Struct, frozen=True):
         )
 
     def fits(self, members: Mapping[str, Membership]) -> bool:
-        """Whether these are its members, with the same topics."""
+        """Whether these are its members, with the same topics, and none knows of a later generation."""
         wanted = {name: member.topics for name, member in members.items()}
-        return wanted == {name: share.topics for name, share in self.members.items()}
+        same = wanted == {name: share.topics for name, share in self.members.items()}
+        return same and self._latest(members) == self.generation
+
+    def _latest(self, members: Mapping[str, Membership]) -> int:
+        """The latest generation that anybody knows of, also when the bucket with the roster was lost."""
+        return max([self.generation, *(member.gave_up for member in members.values())])
 
     def given_up(self, members: Mapping[str, Membership]) -> bool:
         """Whether no member reads by an older generation any more."""
@@ -59,4 +64,4 @@ class Roster(msgspec.Struct, frozen=True):
                 readers = [other for other in names if topic in members[other].topics]
                 mine += ((topic, p) for p in range(readers.index(name), counts[topic], len(readers)))
             shares[name] = Share(members[name].topics, tuple(mine))
-        return Roster(self.generation + 1, shares)
+        return Roster(self._latest(members) + 1, shares)

@@ -1,10 +1,11 @@
 """Removes from the streams what all groups have committed, at once when somebody waits for room."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from engine.nats.bucket import Bucket
 from engine.nats.link import Link
+from engine.nats.log import StreamState
 from engine.transport.nats.offsets import slowest
 from model.errors import TailraceError
 from model.subjects import LogNames, TopicPartition
@@ -15,12 +16,22 @@ TRIM_PAUSE = 0.5
 
 
 class Trimmer:
-    """Trims partitions after their commits."""
+    """Trims partitions after their commits.
 
-    def __init__(self, link: Link, table: Bucket, names: LogNames) -> None:
+    :param state: gives a partition's stream as it is now: what was committed of another says nothing of it.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        table: Bucket,
+        names: LogNames,
+        state: Callable[[TopicPartition], Awaitable[StreamState]],
+    ) -> None:
         self._link = link
         self._table = table
         self._names = names
+        self._state = state
         self._committed: set[TopicPartition] = set()
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -56,7 +67,7 @@ class Trimmer:
     async def _trim(self, tp: TopicPartition) -> None:
         stream = self._names.stream(tp)
         self._wanted.discard(stream)
-        offset = await slowest(self._table, self._names, tp)
+        offset = await slowest(self._table, self._names, tp, await self._state(tp))
         if offset is not None:
             await self._link.api(f"STREAM.PURGE.{stream}", {"seq": offset})
             await self._link.publish(self._names.room(stream))

@@ -34,7 +34,7 @@ async def test_messages_sent_while_nobody_reads_are_kept(site: Site) -> None:
     """What is sent before the first reader exists reaches it."""
     sender = site.app("sender")
     async with site.running(sender):
-        await send(site.topic(sender, "deltas"), b"1", b"2")
+        await send(site.topic(sender, "deltas"), b"1", b"2", partition=0)
     reader = site.app("reader")
     notes = site.agent(reader, site.topic(reader, "deltas"))
     async with site.running(reader):

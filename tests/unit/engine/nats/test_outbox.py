@@ -128,25 +128,6 @@ async def test_without_a_spool_what_is_left_is_counted() -> None:
     assert stage.balanced
 
 
-async def test_a_refused_message_is_offered_again() -> None:
-    """An error of the bus is no loss: the same message comes first again."""
-    answers = [OSError("away"), None]
-    stored = []
-
-    async def publish(outgoing: Outgoing) -> None:
-        if (answer := answers.pop(0)) is not None:
-            raise answer
-        stored.append(outgoing.name)
-
-    stage = Stage("rows")
-    outbox = Outbox(publish, stage, 10_000)
-    outbox.put(message(1))
-    async with running(outbox):
-        await asyncio.wait_for(outbox.drained(), 5)
-    assert stored == ["m1"]
-    assert stage.noted == {"publish_retries": 1}
-
-
 async def test_a_message_that_never_fits_is_counted_and_left_out() -> None:
     """A server that takes less than we thought costs that message, not the agent."""
     stored = []
