@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, overload
 import numpy as np
 
 from model.addresses import address_text
+from model.arrays import compacted
 
 #: One tuple, from the caller to the called; addresses as in columns, ports in host order.
 HOP: Final = np.dtype(
@@ -144,15 +145,11 @@ class Chains(Sequence[Chain]):
         """``index`` renumbered, and the table of those chains only."""
         if not len(self._lengths) or not index.any():
             return np.zeros(len(index), np.uint32), Chains()
-        marked = np.zeros(len(self), np.bool_)
-        marked[index] = True
-        marked[0] = False
-        numbers = np.zeros(len(self), np.uint32)
-        old = np.flatnonzero(marked)
-        numbers[old] = np.arange(1, len(old) + 1, dtype=np.uint32)
-        lengths = self._lengths[old - 1]
-        kept = np.repeat(marked[1:], self._lengths)
-        return numbers[index], Chains(lengths, self._hops.view("V36")[kept].view(HOP))
+        (renumbered,), old = compacted([index], len(self))
+        kept = np.zeros(len(self._lengths), np.bool_)
+        kept[old[1:] - 1] = True
+        hops = self._hops.view("V36")[np.repeat(kept, self._lengths)].view(HOP)
+        return renumbered, Chains(self._lengths[kept], hops)
 
     @classmethod
     def joined(cls, tables: Sequence["Chains"]) -> tuple["Chains", list[int]]:

@@ -5,18 +5,18 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from actors.join.dictionary import Numbers
 from actors.join.flow_table import CLIENT_SIDE, FlowTable
 from model.addresses import address_text
 from model.batch import Batch
 from model.clock import SECOND_NS
+from model.dictionary import Dictionary
 from model.enricher import Entity
 
 #: Windows after a connection's first in which a stranger's address is looked up again: more may be known by then.
 AGAIN: Final = (1, 2, 4, 8, 16)
 #: For so long who has an address now is taken for who had it before: clocks differ, and timestamps are coarse.
 PATIENCE_NS: Final = 3 * SECOND_NS
-#: Entities of nodes of which the number is remembered.
+#: Entities of nodes of which the id is remembered.
 LEARNT: Final = 65_536
 #: The node that an end's own kernel runs on.
 HOST: Final = "host.name"
@@ -44,21 +44,23 @@ class Cluster(Protocol):
 
 
 class Identity:
-    """Numbers of entities, and what they stand for.
+    """Ids of entities, and what they stand for.
 
     :param cluster: nothing is added to what nodes say without.
     """
 
     def __init__(self, cluster: Cluster | None) -> None:
         self._cluster = cluster
-        self.numbers: Numbers[_Items] = Numbers(())
-        self._learnt: dict[str, dict[int, int]] = {}  # by node and ``id`` of an entity
+        self.known: Dictionary[_Items] = Dictionary(())
+        self._learnt: dict[str, dict[int, int]] = {}  # by node and Python's ``id`` of an entity
         self._held: list[Entity] = []  # those entities: no other can have their ``id``
         self._version, self._changed = -1, 0  # of the cluster's knowledge, and the window in which it was new
-        self._known: dict[int, tuple[int, Entity]] = {}  # as enriched at a version of the cluster's knowledge
+        self._enriched: dict[
+            int, tuple[int, Entity]
+        ] = {}  # as enriched at a version of the cluster's knowledge
 
     def learn(self, batch: Batch) -> np.ndarray:
-        """The number of each of the batch's entities, which are at home on its node; uint32."""
+        """The id of each of the batch's entities, which are at home on its node; uint32."""
         learnt = self._learnt.setdefault(batch.node, {})
         found = list(map(learnt.get, map(id, batch.tables["entities"])))
         if None in found:
@@ -69,10 +71,10 @@ class Identity:
     def _learn(self, node: str, entity: Entity) -> int:
         if len(self._held) >= LEARNT:
             self._forget_learnt()
-        number = self.numbers.number(_items({HOST: node, **entity}))
-        self._learnt.setdefault(node, {})[id(entity)] = number
+        known = self.known.id(_items({HOST: node, **entity}))
+        self._learnt.setdefault(node, {})[id(entity)] = known
         self._held.append(entity)
-        return number
+        return known
 
     def _forget_learnt(self) -> None:
         self._learnt.clear()
@@ -102,32 +104,32 @@ class Identity:
         table.ends[side].said["entity.index"][flows[found]] = numbers[found]
 
     def _stranger(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
-        """The number of who had it then; if nobody as far as is known, of who has it soon after."""
+        """The id of who had it then; if nobody as far as is known, of who has it soon after."""
         text, now = address_text(address), (window + 1) * SECOND_NS
         entity = cluster.stranger(text, at_ns)
         if not entity and at_ns < now <= at_ns + PATIENCE_NS:
             entity = cluster.stranger(text, now)
-        return self.numbers.number(_items({**entity, **BY_ADDRESS})) if entity else 0
+        return self.known.id(_items({**entity, **BY_ADDRESS})) if entity else 0
 
-    def entities(self, numbers: Iterable[int], window: int) -> list[Entity]:
-        """What these numbers stand for."""
+    def entities(self, ids: Iterable[int], window: int) -> list[Entity]:
+        """What these ids stand for."""
         version = self._cluster.version if self._cluster else 0
-        return [self._entity(number, version, (window + 1) * SECOND_NS) for number in numbers]
+        return [self._entity(id_, version, (window + 1) * SECOND_NS) for id_ in ids]
 
-    def _entity(self, number: int, version: int, at_ns: int) -> Entity:
-        asked, entity = self._known.get(number, (-1, {}))
+    def _entity(self, id_: int, version: int, at_ns: int) -> Entity:
+        asked, entity = self._enriched.get(id_, (-1, {}))
         if asked != version:
-            entity = dict(self.numbers.values[number])
+            entity = dict(self.known.values[id_])
             if self._cluster and entity and BY_ADDRESS.keys().isdisjoint(entity):
                 entity = dict(self._cluster.enriched(entity, at_ns))
-            self._known[number] = version, entity
+            self._enriched[id_] = version, entity
         return entity
 
     def release(self, in_use: np.ndarray) -> None:
-        """Gives up all numbers but those ``in_use``."""
+        """Gives up all ids but those ``in_use``."""
         self._forget_learnt()
-        for number in self.numbers.release(in_use):
-            self._known.pop(number, None)
+        for id_ in self.known.release(in_use):
+            self._enriched.pop(id_, None)
 
 
 def _items(entity: Entity) -> _Items:

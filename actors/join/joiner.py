@@ -7,12 +7,12 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from actors.join.dictionary import Places
 from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
 from actors.join.names import BLOCK_ROWS, Names
 from actors.join.rows import Rows
+from actors.join.socket_places import Places
 from actors.nat.resolver import callers
 from actors.nat.tuple_index import NOWHERE, make_keys
 from model.arrays import Columns

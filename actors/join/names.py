@@ -7,13 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from actors.join.dictionary import Numbers, Places, used
 from actors.join.flow_table import FlowTable
 from actors.join.identity import Cluster, Identity
 from actors.join.rows import Rows
+from actors.join.socket_places import Places
 from model.arrays import Columns, Tables
 from model.batch import Batch
 from model.chains import Chains
+from model.dictionary import Dictionary
 from model.kinds.delta import DELTA
 from model.kinds.flow import NOWHERE as NOWHERE_NODE
 from model.kinds.flow import SIDES, Node
@@ -34,10 +35,10 @@ ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
 
 
 class Names:
-    """What the joiner calls by number.
+    """What the joiner calls by id.
 
-    :param table: whose flows hold numbers; ``places`` does too.
-    :param stage: in which names that found no number are noted.
+    :param table: whose flows hold ids; ``places`` does too.
+    :param stage: in which names that found no id are noted.
     :param block_rows: that come at once, about.
     """
 
@@ -53,42 +54,44 @@ class Names:
         self._table = table
         self._places = places
         self._stage = stage
-        self._paths = Numbers("")
-        self._nodes = Numbers(NOWHERE_NODE)
+        self._paths = Dictionary("")
+        self._nodes = Dictionary(NOWHERE_NODE)
         self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
         self.identity = Identity(cluster)
 
     def tables(self, columns: Columns, window: int) -> tuple[Columns, Tables]:
         """Columns that point into tables of what they need, and these."""
-        columns, paths = used(columns, CGROUPS, len(self._paths))
-        columns, nodes = used(columns, NODES, len(self._nodes))
-        columns, entities = used(columns, ENTITIES, len(self.identity.numbers))
-        names = [self._paths.values[number] for number in paths]
-        starts = [self._nodes.values[number] for number in nodes]
-        found = self.identity.entities(entities, window)
-        return columns, {"cgroups": names, "nodes": starts, "entities": found}
+        used = {}
+        for names, known in ((CGROUPS, self._paths), (NODES, self._nodes), (ENTITIES, self.identity.known)):
+            renumbered, used[names] = known.used(*(columns[name] for name in names))
+            columns = columns | dict(zip(names, renumbered, strict=True))
+        return columns, {
+            "cgroups": [self._paths.values[id_] for id_ in used[CGROUPS]],
+            "nodes": [self._nodes.values[id_] for id_ in used[NODES]],
+            "entities": self.identity.entities(used[ENTITIES], window),
+        }
 
     def _make_room(self) -> None:
-        """Gives up numbers that no flow holds, before they run out."""
+        """Gives up ids that no flow holds, before they run out."""
         if self._paths.full:
             self._paths.release(self._table.in_use("cgroup.index"))
-        if self.identity.numbers.full:
+        if self.identity.known.full:
             self.identity.release(self._table.in_use("entity.index"))
         if self._nodes.full:
             newest = np.array([number for number, _ in self._starts.values()], np.uint32)
             in_use = np.concatenate((self._table.in_use("node"), newest))
             self._places.forget(self._nodes.release(in_use))
-        for name, numbers in (
+        for name, known in (
             ("paths", self._paths),
             ("nodes", self._nodes),
-            ("entities", self.identity.numbers),
+            ("entities", self.identity.known),
         ):
-            self._stage.note(f"{name}_refused", numbers.refused)
-            numbers.refused = 0
+            self._stage.note(f"{name}_refused", known.refused)
+            known.refused = 0
 
     def _node(self, batch: Batch) -> int:
         """The number of the batch's node; of an earlier start of it nothing is left, but what comes of it late."""
-        number = self._nodes.number(Node(batch.node, batch.boot))
+        number = self._nodes.id(Node(batch.node, batch.boot))
         newest, window = self._starts.get(batch.node, (number, batch.window))
         if newest == number:
             self._starts[batch.node] = number, max(window, batch.window)
@@ -117,7 +120,7 @@ class Names:
         """
         head = (self._node(batch), zlib.crc32(batch.node.encode()), batch.seq)
         columns = {name: batch.columns[name] for name in DELTA.types}
-        for name, numbers in (("cgroup.index", self._path_numbers), ("entity.index", self.identity.learn)):
+        for name, numbers in (("cgroup.index", self._path_ids), ("entity.index", self.identity.learn)):
             columns[name] = numbers(batch)[columns[name]]
         if shift:
             chains = columns["nat.index"]
@@ -127,9 +130,9 @@ class Names:
             name: np.full(len(batch), value, kind) for value, (name, kind) in zip(head, kinds, strict=True)
         }
 
-    def _path_numbers(self, batch: Batch) -> np.ndarray:
-        """The number of each of the batch's paths; at least one."""
-        return self._paths.all(batch.tables["cgroups"] or [""])
+    def _path_ids(self, batch: Batch) -> np.ndarray:
+        """The id of each of the batch's paths; at least one."""
+        return self._paths.ids(batch.tables["cgroups"])
 
 
 def _divided(columns: Columns, blocks: int) -> list[Columns]:

@@ -152,7 +152,7 @@ class SocketTable:
             waiting = header["at_ns"] - sockets["started_ns"]
             columns["connection.connect_latency_ns"][waited] = waiting[waited]
         columns["connection.close_reason"] = reasons
-        columns["cgroup.index"] = self._cgroups.numbers(sockets["owner"])
+        columns["cgroup.index"] = self._cgroups.ids(sockets["owner"])
         return columns
 
     def _note(self, events: np.ndarray, late: int) -> None:
@@ -182,13 +182,13 @@ class SocketTable:
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
         columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
-        self._stage.note("cgroup_table_full", self._cgroups.refused)
-        self._cgroups.refused = 0
+        self._stage.note("cgroup_table_full", self._cgroups.known.refused)
+        self._cgroups.known.refused = 0
         return columns, paths
 
     def _learn(self, frame: SnapshotFrame) -> None:
         """Takes new descriptions in."""
-        if self._cgroups.full:
+        if self._cgroups.known.full:
             self._cgroups.release(self._described["cgroup.index"][self._generation != 0])
         slots = frame.new_slots
         void_rows(self._arrived)[slots] = void_rows(frame.descriptions)
@@ -267,7 +267,7 @@ class SocketTable:
             return
         arrived = void_rows(self._arrived)[slots].view(self._arrived.dtype)
         columns = {"socket.slot": slots, "socket.generation": arrived["generation"]}
-        columns["cgroup.index"] = self._cgroups.numbers(arrived["owner"])
+        columns["cgroup.index"] = self._cgroups.ids(arrived["owner"])
         describe(columns, arrived, offset_ns)
         for name, column in self._described.items():
             column[slots] = columns[name]

@@ -1,7 +1,7 @@
-"""Who is at one side of many flows, as numbers: names are made once for each entity, process name or address."""
+"""Who is at one side of many flows, as ids: names are made once for each entity, process name or address."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -10,50 +10,50 @@ from actors.workloads.names import Named, WorkloadNames
 from model.addresses import address_text
 from model.arrays import Array
 from model.batch import Batch
+from model.dictionary import Dictionary
 from model.enricher import Entity
 from model.kinds.workload import Workload
 
-_NOBODY: Final = -1
+#: Workloads at one side of a window's rows: there are no more than rows.
+MOST: Final = 1 << 32
+#: The id of an end that is not known yet.
+_NOBODY: Final = 0
 
 
 class Ends:
     """The ends of one side of all rows of some batches.
 
-    :ivar numbers: of the workload at each row's end: those of the same workload are the same; shape (rows,), int64.
+    :ivar ids: of the workload at each row's end: those of the same workload are the same; shape (rows,), int64.
     """
 
     def __init__(self, batches: Sequence[Batch], side: str, names: WorkloadNames) -> None:
-        self._numbers: dict[Workload, int] = {}
-        self._places: dict[tuple[str, str], int] = {}
+        self._known: Dictionary[Workload | None] = Dictionary(None, MOST)
+        self._places: Dictionary[tuple[str, str]] = Dictionary(("", ""), MOST)
         entities, rows = _entities(batches, f"{side}.entity.index")
         found = names.all(entities)
-        workloads = np.array([self._number(each.workload) for each in found], np.int64)
-        self.numbers: np.ndarray = workloads[rows]
+        workloads = self._known.ids(each.workload for each in found)
+        self.ids: np.ndarray = workloads.astype(np.int64)[rows]
         self._strangers = np.zeros(0, "V16")
         self._strangers_at = np.zeros(0, np.int64)
-        unnamed = np.flatnonzero(self.numbers == _NOBODY)
+        unnamed = np.flatnonzero(self.ids == _NOBODY)
         if len(unnamed):
             self._name(batches, side, found, rows, unnamed)
-        self._workloads = list(self._numbers)
 
     def __len__(self) -> int:
-        return len(self._numbers) + len(self._strangers)
+        return len(self._known) + len(self._strangers)
 
-    def workload(self, number: int) -> Workload:
-        """Who has this number."""
-        if number < len(self._workloads):
-            return self._workloads[number]
-        stranger = number - len(self._workloads)
-        place = list(self._places)[self._strangers_at[stranger]]
+    def workload(self, id_: int) -> Workload:
+        """Who has this id."""
+        if id_ < len(self._known):
+            return cast(Workload, self._known.values[id_])
+        stranger = id_ - len(self._known)
+        place = self._places.values[self._strangers_at[stranger]]
         return Workload(address_text(self._strangers[stranger].tobytes()), "address", "", *place)
 
-    def known(self, numbers: np.ndarray) -> np.ndarray:
-        """Which are more than an address; shape of ``numbers``, bool."""
-        marked: np.ndarray = numbers < len(self._numbers)
+    def known(self, ids: np.ndarray) -> np.ndarray:
+        """Which are more than an address; shape of ``ids``, bool."""
+        marked: np.ndarray = ids < len(self._known)
         return marked
-
-    def _number(self, workload: Workload | None) -> int:
-        return _NOBODY if workload is None else self._numbers.setdefault(workload, len(self._numbers))
 
     def _name(
         self,
@@ -64,13 +64,12 @@ class Ends:
         unnamed: np.ndarray,
     ) -> None:
         """Ends whose entity names no workload: by process, else by machine, else by address."""
-        machines = np.array([self._number(each.machine) for each in found], np.int64)
-        place_of = [self._places.setdefault(each.place, len(self._places)) for each in found]
-        places = np.array(place_of, np.int64)[rows[unnamed]]
+        machines = self._known.ids(each.machine for each in found)
+        places = self._places.ids(each.place for each in found)[rows[unnamed]]
         comms = joined(batches, f"{side}.process.comm")[unnamed]
-        self.numbers[unnamed] = machines[rows[unnamed]]
+        self.ids[unnamed] = machines[rows[unnamed]]
         self._name_processes(unnamed, comms, places)
-        strangers = self.numbers[unnamed] == _NOBODY
+        strangers = self.ids[unnamed] == _NOBODY
         if strangers.any():
             addresses = joined(batches, f"{side}.address")[unnamed]
             self._name_strangers(unnamed[strangers], addresses[strangers], places[strangers])
@@ -79,17 +78,17 @@ class Ends:
         called = comms != b""
         rows, comms, places = rows[called], comms[called], places[called]
         some, same = distinct(comms, places)
-        at = list(self._places)
-        numbers = [
-            self._number(Workload(comm.decode(errors="replace"), "process", "", *at[place]))
+        at = self._places.values
+        processes = (
+            Workload(comm.decode(errors="replace"), "process", "", *at[place])
             for comm, place in zip(comms[some].tolist(), places[some].tolist(), strict=True)
-        ]
-        self.numbers[rows] = np.array(numbers, np.int64)[same]
+        )
+        self.ids[rows] = self._known.ids(processes)[same]
 
     def _name_strangers(self, rows: np.ndarray, addresses: Array, places: np.ndarray) -> None:
         """Their texts are made for those alone that get a row."""
         some, same = distinct(addresses, places)
-        self.numbers[rows] = len(self._numbers) + same
+        self.ids[rows] = len(self._known) + same
         self._strangers, self._strangers_at = addresses[some], places[some]
 
 

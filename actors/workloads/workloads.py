@@ -6,12 +6,13 @@ from typing import Final
 
 import numpy as np
 
-from actors.workloads.ends import Ends, joined
+from actors.workloads.ends import MOST, Ends, joined
 from actors.workloads.names import WorkloadNames
 from actors.workloads.pairs import Pairs
 from actors.workloads.sums import fill_measures, fill_sums
 from model.arrays import Columns
 from model.batch import Batch
+from model.dictionary import Dictionary
 from model.histogram import Histograms
 from model.kinds.flow import SIDES
 from model.kinds.flow.traffic import moved_in_flows
@@ -46,7 +47,7 @@ class _Window:
     def pairs(self) -> Pairs:
         """By client, server, port and kind."""
         kinds = int(self.kinds.max(initial=0)) + 1
-        keys = self.client.numbers * (len(self.server) or 1) + self.server.numbers
+        keys = self.client.ids * len(self.server) + self.server.ids
         return Pairs.of((keys * kinds + self.kinds) * _PORTS + self.columns["server.port"])
 
 
@@ -98,8 +99,8 @@ class Workloads:
         room = max(0, self._limit - int(window.kinds.max(initial=0)) - 1)
         if len(pairs) > self._limit:
             first = pairs.first
-            known = window.client.known(window.client.numbers[first]).astype(np.int8)
-            known += window.server.known(window.server.numbers[first])
+            known = window.client.known(window.client.ids[first]).astype(np.int8)
+            known += window.server.known(window.server.ids[first])
             order = np.lexsort((np.add(pairs.sums(moved.tx_bytes), pairs.sums(moved.rx_bytes)), known))
             rest[order[: len(pairs) - room]] = True
             self._stage.note("pairs_folded", int(np.count_nonzero(rest)))
@@ -121,17 +122,15 @@ def _window(flows: Sequence[Batch], names: WorkloadNames) -> _Window:
 
 def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarray) -> list[Workload]:
     """Who, on which port; what the columns point into."""
-    table = {OTHER: 0}
+    table = Dictionary(OTHER, MOST)
     first = pairs.first
     for name in ("network.transport", "window.late_s"):
         columns[name][:] = window.columns[name][first]
     columns["server.port"][:] = np.where(others, 0, window.columns["server.port"][first])
     for side, ends in zip(SIDES, (window.client, window.server), strict=True):
-        numbers, same = np.unique(ends.numbers[first[~others]], return_inverse=True)
-        workloads = [ends.workload(number) for number in numbers.tolist()]
-        places = [table.setdefault(workload, len(table)) for workload in workloads]
-        columns[f"{side}.workload.index"][~others] = np.array(places, np.uint32)[same]
-    return list(table)
+        ids, same = np.unique(ends.ids[first[~others]], return_inverse=True)
+        columns[f"{side}.workload.index"][~others] = table.ids(map(ends.workload, ids.tolist()))[same]
+    return table.values
 
 
 def _batch(

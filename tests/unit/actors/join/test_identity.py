@@ -3,9 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from actors.join.dictionary import Numbers
 from actors.join.joiner import Joiner
 from model.batch import Batch
 from model.enricher import Entity
@@ -199,15 +196,3 @@ def test_what_comes_late_of_an_earlier_start_forgets_nothing() -> None:
     (flow,) = flows(joiner, replace(batch(10, client()), boot="a2"))
     assert (flow["connection.opened"], flow["client.boot"], len(joiner)) == (0, "a2", 2)
     assert ledger.stages["join"].noted["restarts"] == 0
-
-
-def test_numbers_are_bounded_and_used_again() -> None:
-    """At the limit a new value has no number, counted; what is released makes room."""
-    numbers = Numbers("", limit=16)
-    given = [numbers.number(f"path-{place}") for place in range(20)]
-    assert given == [*range(1, 16), 0, 0, 0, 0, 0]
-    assert (numbers.refused, numbers.full) == (5, True)
-    gone = numbers.release(np.array([3, 4]))
-    assert sorted(gone) == [1, 2, *range(5, 16)]
-    assert numbers.number("path-2") == 3
-    assert numbers.number("new") in gone

@@ -23,7 +23,7 @@ def test_a_path_is_built_from_its_levels() -> None:
     """The container's id stands at the end of the path, whatever the order in which names came."""
     cgroups = Cgroups()
     cgroups.learn(names((3, 2, b"docker-abc.scope"), (2, 1, b"system.slice"), (1, 0, b"/")))
-    numbers = cgroups.numbers(owners(3, 2, 3))
+    numbers = cgroups.ids(owners(3, 2, 3))
     index, paths = cgroups.table(numbers)
     assert [paths[number] for number in index] == [
         "/system.slice/docker-abc.scope",
@@ -37,18 +37,18 @@ def test_many_cgroups_at_once_have_a_number_each() -> None:
     ids = [number % 10 + 1 for number in range(100)]
     cgroups = Cgroups()
     cgroups.learn(names(*((number, 0, b"c%d" % number) for number in range(1, 11))))
-    index, paths = cgroups.table(cgroups.numbers(owners(*ids)))
+    index, paths = cgroups.table(cgroups.ids(owners(*ids)))
     assert [paths[number] for number in index] == [f"/c{number}" for number in ids]
-    assert len(cgroups.numbers(owners())) == 0
+    assert len(cgroups.ids(owners())) == 0
 
 
 def test_a_name_that_comes_late_heals_the_path() -> None:
     """A cgroup whose name was lost gets it when it is sent again."""
     cgroups = Cgroups()
-    numbers = cgroups.numbers(owners(9))
-    assert cgroups.table(numbers)[1] == [""]
+    numbers = cgroups.ids(owners(9))
+    assert cgroups.table(numbers)[1] == ["", ""]
     cgroups.learn(names((9, 0, b"late")))
-    assert cgroups.table(numbers)[1] == ["/late"]
+    assert cgroups.table(numbers)[1] == ["", "/late"]
 
 
 def test_hierarchies_are_kept_apart() -> None:
@@ -59,20 +59,20 @@ def test_hierarchies_are_kept_apart() -> None:
     cgroups.learn(events)
     rows = owners(5, 5)
     rows["cgroup_hierarchy"] = [1, 2]
-    assert cgroups.table(cgroups.numbers(rows))[1] == ["/one", "/two"]
+    assert cgroups.table(cgroups.ids(rows))[1] == ["", "/one", "/two"]
 
 
 def test_numbers_run_out_and_are_given_back() -> None:
     """At the limit a new cgroup has no path, counted, until those no longer used are released."""
     cgroups = Cgroups(limit=3)
     cgroups.learn(names((1, 0, b"a"), (2, 0, b"b"), (3, 0, b"c")))
-    kept = cgroups.numbers(owners(1))
-    cgroups.numbers(owners(2))
-    assert cgroups.full
-    assert cgroups.numbers(owners(3)).tolist() == [0]
-    assert cgroups.refused == 1
+    kept = cgroups.ids(owners(1))
+    cgroups.ids(owners(2))
+    assert cgroups.known.full
+    assert cgroups.ids(owners(3)).tolist() == [0]
+    assert cgroups.known.refused == 1
     cgroups.release(kept)
-    assert cgroups.table(np.concatenate((kept, cgroups.numbers(owners(3)))))[1] == ["/a", "/c"]
+    assert cgroups.table(np.concatenate((kept, cgroups.ids(owners(3)))))[1] == ["", "/a", "/c"]
 
 
 def test_a_loop_of_parents_ends() -> None:

@@ -1,91 +1,18 @@
-"""What the joiner has met: numbers for nodes, paths and entities, and where each socket's flow is."""
+"""Where each socket's flow is."""
 
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from actors.nat.tuple_index import NOWHERE
-from model.arrays import Columns
 from model.kinds.delta import NO_SLOT
 
 if TYPE_CHECKING:
     from actors.join.flow_table import FlowTable
     from actors.join.rows import Rows
 
-#: Different values of a kind known at once.
-KNOWN: Final = 65536
 _NODE: Final = np.uint64(0x9E3779B97F4A7C15)
-
-Value = TypeVar("Value", bound=Hashable)
-
-
-class Numbers(Generic[Value]):
-    """Numbers for values, so that columns hold them; 0 is that of ``nothing``.
-
-    :param limit: at once; past it new values get 0, counted in ``refused``, until ``release`` made room.
-    """
-
-    def __init__(self, nothing: Value, limit: int = KNOWN) -> None:
-        self._limit = limit
-        self._numbers: dict[Value, int] = {nothing: 0}
-        self._free: list[int] = []
-        self.values: list[Value] = [nothing]
-        self.refused = 0
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def number(self, value: Value) -> int:
-        """The number of this value."""
-        number = self._numbers.get(value)
-        if number is None:
-            number = self._new(value)
-        return number
-
-    def all(self, values: Iterable[Value]) -> np.ndarray:
-        """The numbers of these values, nearly all of which are known; uint32."""
-        found = list(map(self._numbers.get, values := list(values)))
-        if None in found:
-            found = list(map(self.number, values))
-        return np.array(found, np.uint32)
-
-    def _new(self, value: Value) -> int:
-        if self._free:
-            number = self._free.pop()
-            self.values[number] = value
-        elif len(self.values) < self._limit:
-            number = len(self.values)
-            self.values.append(value)
-        else:
-            self.refused += 1
-            return 0
-        self._numbers[value] = number
-        return number
-
-    @property
-    def full(self) -> bool:
-        """Whether few new values would still find a number: time to ``release``."""
-        return len(self._free) + self._limit - len(self.values) < self._limit // 8
-
-    def release(self, in_use: np.ndarray) -> list[int]:
-        """Gives up, and returns, all numbers but 0 and those ``in_use``."""
-        kept = set(in_use.tolist()) | {0}
-        gone = [number for number in self._numbers.values() if number not in kept]
-        for number in gone:
-            del self._numbers[self.values[number]]
-        self._free += gone
-        return gone
-
-
-def used(columns: Columns, names: Sequence[str], count: int) -> tuple[Columns, list[int]]:
-    """Columns of numbers below ``count`` renumbered from 0, and the numbers that they stand for; 0 stays first."""
-    marked = np.zeros(count, np.bool_)
-    for name in names:
-        marked[columns[name]] = True
-    marked[0] = True
-    numbers = (np.cumsum(marked) - 1).astype(np.uint32)
-    return columns | {name: numbers[columns[name]] for name in names}, np.flatnonzero(marked).tolist()
 
 
 class Places:
