@@ -1,1 +1,1 @@
-"""Pure state machines: no I/O, no Faust, no clock of their own."""
+"""Tailrace's pure state machines: no I/O, no Faust, no clock of their own."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-import msgspec
 import numpy as np
 
 from actors.nat.resolver import Resolver
@@ -21,10 +20,11 @@ from engine.config import load_config
 from engine.worker import PASS_SECONDS, Engine
 from model.arrays import Columns
 from model.batch import Batch
+from model.kind import Kind
 from model.kinds.delta import DELTA, Role
 from model.ledger import Stage
 from model.partition import by_partition
-from model.row_stage import RowStage
+from model.settings import PluginConfig
 
 #: As a bus has them by default.
 PARTITIONS: Final = 8
@@ -53,19 +53,15 @@ class Way:
     bytes: int
 
 
-class Nothing(msgspec.Struct):
-    """No settings."""
-
-
 class Counting:
     """A sink that adds up what workloads moved."""
 
-    Config: ClassVar[type[msgspec.Struct]] = Nothing
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
 
     def __init__(self) -> None:
         self.bytes = 0
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Nothing."""
 
     async def write(self, batch: Batch) -> None:

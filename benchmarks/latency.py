@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import msgspec
 import numpy as np
 
 from benchmarks.bus import nats
@@ -22,7 +21,8 @@ from engine.worker import Engine
 from model.batch import Batch
 from model.clock import SECOND_NS
 from model.errors import TailraceError
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 
 WINDOWS: Final = 60
 #: Connections a second, one request each.
@@ -35,13 +35,13 @@ class Stamping:
     ``arrived`` is when the last rows of a window were there, in nanoseconds of the wall clock.
     """
 
-    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
 
     def __init__(self) -> None:
         self.arrived: dict[int, int] = {}
         self.rows = 0
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:

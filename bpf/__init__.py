@@ -1,1 +1,1 @@
-"""BPF programs in C. ``events.h`` is the only home of what they share with Python."""
+"""Tailrace's BPF programs in C. ``events.h`` is the only home of what they share with Python."""

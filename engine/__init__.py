@@ -1,1 +1,1 @@
-"""What runs the rest: graphs, roles, configuration, transport, NATS, recordings, command line."""
+"""What runs Tailrace: graphs, roles, configuration, transport, NATS, recordings, command line."""

@@ -11,6 +11,7 @@ from engine.commands import agent, doctor, engine, record, replay, run, selftest
 from engine.commands.observe import command as observe
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
+from engine.plugins.secrets import GuardedFormatter, guarded
 from model.errors import TailraceError
 from tailrace import __version__
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except TailraceError as error:
-        print(f"tailrace: {error}", file=sys.stderr)
+        print(f"tailrace: {guarded(str(error))}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def set_up_logging(level: str) -> None:
     """Our own loggers at ``level``; Faust tells of every step of its start and stop, which nobody asked for."""
-    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(GuardedFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in ("faust", "mode", "engine.transport"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from engine.plugins.secrets import guard, guarded
 from enrichers.cloud.config import CloudConfig
 from enrichers.dns_config import DnsConfig
 from enrichers.docker.config import DockerConfig
@@ -14,8 +15,10 @@ from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.process.config import ProcessConfig
 from model.errors import UsageError
 from model.row_stage import RowStage
+from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
+from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 
 PREFIX = "TAILRACE_"
 
@@ -50,7 +53,7 @@ class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param url: ``memory://`` for one process; agents and engines: ``nats://…`` (docs/nats.md).
     """
 
-    url: str = "memory://"
+    url: Annotated[str, UrlSecret("password", "token")] = "memory://"
 
     def __repr__(self) -> str:
         """Without the URL, which may hold a password."""
@@ -78,13 +81,40 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One sink.
 
     :param name: as installed.
-    :param settings: as its own page says.
+    :param settings: as ``tailrace plugins NAME`` lists them.
     :param stage: which rows it gets; by default what the key ``stage`` of all says.
     """
 
     name: str
     settings: dict[str, Any] = {}
     stage: RowStage | None = None
+    queue: QueueLimits = QueueLimits()
+    retry: RetryLimits = RetryLimits()
+    batch: BatchLimits = BatchLimits()
+
+    @property
+    def limits(self) -> Limits:
+        """Of its queue, retries and batches."""
+        return Limits(self.queue, self.retry, self.batch)
+
+    def __repr__(self) -> str:
+        """Without the settings: which of them are secret the sink alone knows."""
+        return f"SinkConfig({self.name})"
+
+
+class EnricherConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """An enricher of another package.
+
+    :param name: as installed.
+    :param settings: as ``tailrace plugins NAME`` lists them.
+    """
+
+    name: str
+    settings: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        """Without the settings: which of them are secret the enricher alone knows."""
+        return f"EnricherConfig({self.name})"
 
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -103,6 +133,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param names: of networks and addresses: ``10.20.0.0/16: payments-db``; the longest prefix wins.
     :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
         for all of the machine.
+    :param enrichers: of other packages.
     :param stage: what sinks get: flows, the deltas that they are made of, or the workloads they are summed up to.
     """
 
@@ -120,6 +151,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     bus: BusConfig = BusConfig()
     agent: AgentConfig = AgentConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()
+    enrichers: list[EnricherConfig] = []
     stage: RowStage = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
@@ -139,12 +171,12 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     settings = _read(path) if path else {}
     _overlay(settings, environment)
     _say_on_and_off(settings)
+    guard(secrets_in(Config, settings))
     try:
         return msgspec.convert(settings, Config, strict=True)
     except msgspec.ValidationError as error:
-        raise UsageError(
-            f"configuration{f' {path}' if path else ''}: {error}", "see docs/configuration.md"
-        ) from error
+        what = guarded(f"configuration{f' {path}' if path else ''}: {error}")
+        raise UsageError(what, "see docs/configuration.md") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -153,7 +185,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "name a file that exists") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is not YAML: {error}") from error
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

@@ -1,1 +1,1 @@
-"""Who somebody is, and when."""
+"""Who somebody is, and when, as Tailrace's enrichers know it."""

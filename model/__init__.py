@@ -1,1 +1,1 @@
-"""The ground: columns, row kinds, batches, tables, histograms, ledger, clock, errors; it imports nothing of ours."""
+"""The ground of Tailrace: columns, row kinds, batches, tables, ledger, clock, errors; it imports nothing of ours."""

@@ -4,10 +4,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
-import msgspec
-
 from model.batch import Batch
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 
 
 @runtime_checkable
@@ -17,15 +16,14 @@ class Sink(Protocol):
     All methods run in one event loop, in a thread that this sink has for itself: a call that blocks delays no
     other sink. The constructor takes a ``Config`` and does no I/O; it runs in another thread.
 
-    ``Config`` is a ``msgspec.Struct`` (``forbid_unknown_fields=True``); ``--sink NAME:ARG`` sets its first field.
-    A sink that does not take every kind of rows names those that it takes in
-    ``stages: ClassVar[tuple[RowStage, ...]]``.
+    ``Config`` says which settings there are. A sink that does not take rows of every kind names those that it takes:
+    ``kinds: ClassVar[Sequence[str]] = ("flow",)``.
     """
 
-    Config: ClassVar[type[msgspec.Struct]]
+    Config: ClassVar[type[PluginConfig]]
 
     @abstractmethod
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Get ready.
 
         :param kinds: of the rows that will come.

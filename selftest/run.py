@@ -5,12 +5,11 @@ import json
 from collections.abc import Sequence
 from typing import ClassVar
 
-import msgspec
-
 from engine.config import Config
 from engine.graphs import Pipeline
 from model.batch import Batch
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 from selftest.collect import collect
 from selftest.comparison import compare
 from selftest.profile import PROFILES
@@ -22,12 +21,12 @@ from selftest.truth import Truth
 class CollectingSink:
     """Keeps every batch."""
 
-    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct  # takes no settings
+    Config: ClassVar[type[PluginConfig]] = PluginConfig  # takes no settings
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:

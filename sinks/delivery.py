@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from model.batch import Batch
 from model.errors import BROKEN_PIPE, SinkError
+from model.kind import Kind
 from model.ledger import Stage
-from model.row_stage import RowStage
 from model.sink import Sink
 from sinks.limits import RetryLimits
 from sinks.sink_thread import SinkThread, Work
@@ -55,7 +55,7 @@ class Delivery:
         self._busy_since: float | None = None
         self._slow_since = -SLOW_AGAIN_SECONDS
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Start the thread and open the sink in it.
 
         :raises Exception: what the sink raises.

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from model.batch import Batch
+from model.kinds import kinds
 from model.ledger import Ledger
-from model.row_stage import ROW_STAGES, RowStage
+from model.row_stage import RowStage
 from model.sink import Sink
 from sinks.delivery import OnError
 from sinks.limits import Limits
@@ -67,7 +68,9 @@ class FanOut:
         try:
             for name, queue in self._queues.items():
                 self._opened.append(queue)
-                await queue.open((self._stages[name],) if name in self._stages else ROW_STAGES)
+                await queue.open(
+                    [kind for kind in kinds() if self._stages.get(name, kind.plural) == kind.plural]
+                )
         except BaseException:
             await self.stop(timeout=0)
             raise

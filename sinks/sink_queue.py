@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.batch import Batch
+from model.kind import Kind
 from model.ledger import Stage
-from model.row_stage import RowStage
 from model.sink import Sink
 from sinks.delivery import Delivery, Loss, OnError
 from sinks.limits import Limits
@@ -79,7 +79,7 @@ class SinkQueue:
         self._delivered = 0
         self._dropped: Counter[str] = Counter()
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Open the sink in a thread of its own.
 
         :raises Exception: what the sink raises.

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-import msgspec
-
 from model.batch import Batch
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 from tests.thread_signal import ThreadEvent, ThreadSignal
 
 
-class ScriptedConfig(msgspec.Struct, forbid_unknown_fields=True):
+class ScriptedConfig(PluginConfig, frozen=True):
     """No settings."""
 
 
@@ -22,7 +21,7 @@ class ScriptedSink:
     :param flushes: what the calls of ``flush`` raise, in the same way.
     """
 
-    Config: ClassVar[type[msgspec.Struct]] = ScriptedConfig
+    Config: ClassVar[type[PluginConfig]] = ScriptedConfig
 
     def __init__(
         self,
@@ -33,7 +32,7 @@ class ScriptedSink:
     ) -> None:
         self.taken: list[Batch] = []
         self.flushed: list[int] = []  # how many batches had been taken, at each flush
-        self.kinds: Sequence[RowStage] = ()
+        self.kinds: Sequence[Kind] = ()
         self.calls = 0
         self.opened = 0
         self.closed = 0
@@ -51,7 +50,7 @@ class ScriptedSink:
         """The numbers of the batches taken."""
         return [batch.seq for batch in self.taken]
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Raise ``open_error`` if there is one."""
         self.opened += 1
         self.kinds = kinds

@@ -43,10 +43,12 @@ def chosen_sinks(
 
     :raises UsageError: if one does not exist, is set wrongly, or does not take rows of this stage.
     """
-    from engine.sink import make_sinks, sink_from_argument
+    from engine.plugins.sinks import make_sinks, sink_from_argument
 
     stage = chosen_stage(config, options)
-    wanted = [(*sink_from_argument(argument), stage) for argument in options.sink]
-    return make_sinks(
-        wanted or [(sink.name, sink.settings, options.stage or sink.stage or stage) for sink in otherwise]
-    )
+    given = [(*sink_from_argument(argument), stage, "$") for argument in options.sink]
+    configured = [
+        (sink.name, sink.settings, options.stage or sink.stage or stage, f"$.sinks[{place}].settings")
+        for place, sink in enumerate(otherwise)
+    ]
+    return make_sinks(given or configured)

@@ -7,11 +7,13 @@ from yarl import URL
 from engine.nats.connection import NatsConnection
 from engine.nats.settings import LogSettings, settings_of
 from model.errors import UsageError
+from model.settings import UrlSecret
 
 #: Where NATS is unless somebody says otherwise.
 DEFAULT_URL: Final = "nats://localhost:4222"
 
-_SECRET_KEYS: Final = frozenset(("password", "token"))
+#: What is secret in such a URL.
+NATS_SECRETS: Final = UrlSecret("password", "token")
 
 
 def parse_url(url: str) -> tuple[LogSettings, NatsConnection]:
@@ -32,7 +34,8 @@ def holds_secret(url: str) -> bool:
 
     :raises UsageError: if it is no URL of NATS.
     """
-    return any(one.password is not None or _SECRET_KEYS & one.query.keys() for one in _urls(url))
+    _urls(url)
+    return any(NATS_SECRETS.parts(url))
 
 
 def _urls(text: str) -> list[URL]:

@@ -6,18 +6,19 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from engine.nats.address import DEFAULT_URL, connection_of
+from engine.nats.address import DEFAULT_URL, NATS_SECRETS, connection_of
 from engine.nats.connection import ConnectionRefused
 from engine.nats.public_bus import PublicBus
 from model.batch import Batch
 from model.errors import SinkError, UsageError
-from model.kinds import public_named
+from model.kind import Kind
+from model.kinds import kinds
 from model.public import row_parts
-from model.row_stage import RowStage
-from model.subjects import public_rows
+from model.settings import PluginConfig
+from model.subjects import Public
 
 
-class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class NatsConfig(PluginConfig, frozen=True):
     """Where rows are published; ``--sink nats:URL`` sets the URL.
 
     :param url: of the server, with the query keys of the bus (credentials, TLS).
@@ -25,7 +26,7 @@ class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param max_bytes: kept at most; the oldest make room.
     """
 
-    url: str = DEFAULT_URL
+    url: Annotated[str, NATS_SECRETS] = DEFAULT_URL
     max_age: Annotated[float, msgspec.Meta(ge=1, le=1e9)] = 600
     max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 256 << 20
 
@@ -35,29 +36,25 @@ class NatsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         except UsageError as error:
             raise ValueError(str(error)) from None
 
-    def __repr__(self) -> str:
-        """Without the URL, which may hold a password."""
-        return f"NatsConfig(max_age={self.max_age}, max_bytes={self.max_bytes})"
-
 
 class NatsSink:
     """Publishes each batch and waits for the server's word; a server that went away is looked for at each write."""
 
-    Config: ClassVar[type[msgspec.Struct]] = NatsConfig
-    #: Deltas have subjects of their own.
-    stages: ClassVar[tuple[RowStage, ...]] = ("flows", "workloads")
+    Config: ClassVar[type[PluginConfig]] = NatsConfig
+    #: Those that have public subjects; deltas have others.
+    kinds: ClassVar[Sequence[str]] = tuple(kind.name for kind in kinds() if kind.public)
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
-        self._stage: RowStage = "flows"
+        self._public: Public | None = None
         self._bus: PublicBus | None = None
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Connect, and make the stream of the rows.
 
         :raises SinkError: if the server is not there or refuses this client.
         """
-        (self._stage,) = kinds
+        self._public = kinds[0].public
         await self._connected()
 
     async def write(self, batch: Batch) -> None:
@@ -95,8 +92,8 @@ class NatsSink:
         if self._bus is None:
             connection, config = connection_of(self._config.url), self._config
             try:
-                public = public_named(self._stage) or public_rows(self._stage)
-                self._bus = await PublicBus.open(connection, public, config.max_age, config.max_bytes)
+                assert self._public is not None  # a kind without public subjects is refused before
+                self._bus = await PublicBus.open(connection, self._public, config.max_age, config.max_bytes)
             except ConnectionRefused as error:
                 reason = "bus_away" if error.absent else "bus_refused"
                 raise SinkError(error.what, error.remedy, reason=reason, retryable=error.absent) from None

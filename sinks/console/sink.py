@@ -10,7 +10,8 @@ import msgspec
 
 from model.batch import Batch
 from model.errors import SinkError
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort, publication
 from sinks.console.writer_thread import WriterThread
@@ -23,7 +24,7 @@ _CLEAR: Final = "\x1b[H\x1b[2J"
 _TARGET: Final = "standard output"
 
 
-class ConsoleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class ConsoleConfig(PluginConfig, frozen=True):
     """What is shown; ``--sink console:ROWS`` sets the number of lines.
 
     :param rows: connections, or pairs of workloads, shown: the top of the second; fewer if the terminal is lower.
@@ -41,7 +42,7 @@ class ConsoleSink:
     :param patience: seconds that a write waits for a slow terminal; while that draws, frames are skipped.
     """
 
-    Config: ClassVar[type[msgspec.Struct]] = ConsoleConfig
+    Config: ClassVar[type[PluginConfig]] = ConsoleConfig
 
     def __init__(self, config: ConsoleConfig, output: int = 1, patience: float = 0.5) -> None:
         self.skipped_frames = 0
@@ -55,7 +56,7 @@ class ConsoleSink:
         self._size = os.terminal_size((0, 0))
         self._height = 0
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Find out whether the output is a terminal.
 
         :raises SinkError: if there is no standard output.

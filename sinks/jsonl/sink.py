@@ -8,7 +8,8 @@ import msgspec
 
 from model.batch import Batch
 from model.errors import SinkError
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 from sinks.descriptor import write_error
 from sinks.jsonl.line_file import STDOUT, LineFile
 
@@ -26,7 +27,7 @@ _REMEDIES: Final = {
 }
 
 
-class JsonlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class JsonlConfig(PluginConfig, frozen=True):
     """Where the lines go; ``--sink jsonl:PATH`` sets the path.
 
     :param path: a file, appended to; "-" is standard output.
@@ -44,7 +45,7 @@ class JsonlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class JsonlSink:
     """Appends JSON lines (see ``docs/schema.md``); a full disk costs rows, never leaves half a line."""
 
-    Config: ClassVar[type[msgspec.Struct]] = JsonlConfig
+    Config: ClassVar[type[PluginConfig]] = JsonlConfig
 
     def __init__(self, config: JsonlConfig) -> None:
         self._config = config
@@ -53,7 +54,7 @@ class JsonlSink:
         self._since: int | None = None
         self._ledgers: dict[str, bytes] = {}
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Open the file.
 
         :raises SinkError: if it cannot be written to.

@@ -13,7 +13,7 @@ import pytest
 from engine.nats.sink import NatsConfig, NatsSink
 from model.batch import Batch
 from model.errors import SinkError
-from model.kinds.flow import SIDES
+from model.kinds.flow import FLOW, SIDES
 from model.ledger import Ledger
 from model.subjects import FLOW_STREAM, flow
 from sinks.fan_out import FanOut
@@ -51,7 +51,7 @@ def of_one_node(rows: int, **settings: Any) -> Batch:
 
 async def opened(server: NatsServer, query: str = "", **settings: Any) -> NatsSink:
     sink = NatsSink(NatsConfig(server.url(query=query), **settings))
-    await sink.open(("flows",))
+    await sink.open((FLOW,))
     return sink
 
 

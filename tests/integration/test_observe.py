@@ -8,7 +8,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import msgpack
 import nats
@@ -19,7 +19,6 @@ from model.batch import Batch
 from model.errors import UsageError
 from model.kinds.flow import Node
 from model.public import row_parts
-from model.row_stage import RowStage
 from model.subjects import NODE_STREAM, NODES, flow, heartbeat
 from tests.batches import WINDOW
 from tests.flows import make_flows
@@ -80,7 +79,7 @@ async def line_of(stream: asyncio.StreamReader | None) -> str:
 
 async def publish(server: NatsServer, *batches: Batch) -> None:
     sink = NatsSink(NatsConfig(server.url()))
-    await sink.open((cast(RowStage, batches[0].kind.plural),))
+    await sink.open((batches[0].kind,))
     for batch in batches:
         await sink.write(batch)
     await sink.close()

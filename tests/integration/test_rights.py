@@ -16,6 +16,7 @@ from engine.config import Config
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.sink import NatsConfig, NatsSink
 from engine.worker import Engine
+from model.kinds.flow import FLOW
 from tests.flows import make_flows
 from tests.integration.test_roles import Adding, agent, running
 from tests.nats_server import REASON_TO_SKIP, NatsServer
@@ -105,7 +106,7 @@ async def at_work(server: NatsServer, certificates: Path) -> AsyncIterator[tuple
     async with running(engine), running(agent(url_of(server, certificates, "agent"), source)):
         source.second(20)
         await sink.until(lambda: sink.bytes >= 20)
-        await flows.open(("flows",))
+        await flows.open((FLOW,))
         await flows.write(make_flows(20))
         await flows.close()
         yield sink, source

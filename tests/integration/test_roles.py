@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import msgpack
-import msgspec
 import nats
 import pytest
 
@@ -22,7 +21,8 @@ from engine.config import AgentConfig, Config
 from engine.worker import Engine
 from model.batch import Batch
 from model.errors import UsageError
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.settings import PluginConfig
 from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
@@ -40,14 +40,14 @@ QUERY = "lease_seconds=1.5&partitions=4"
 class Adding:
     """A sink that keeps sums: rows, bytes, and the numbers of messages."""
 
-    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
 
     def __init__(self) -> None:
         self.bytes = self.rows = 0
         self.messages: list[tuple[str, int]] = []
         self.changed = ThreadSignal()
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:

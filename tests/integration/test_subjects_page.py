@@ -14,7 +14,7 @@ from engine.nats.sink import NatsConfig, NatsSink
 from model import subjects
 from model.batch import Batch
 from model.kinds.delta import DELTA
-from model.kinds.flow import FlowEvidence
+from model.kinds.flow import FLOW, FlowEvidence
 from model.public import row_parts
 from model.subjects import flow
 from tests.batches import WINDOW, make_batch
@@ -128,7 +128,7 @@ async def test_the_rights_of_a_reader_are_enough(tmp_path: Path) -> None:
     try:
         server.start()
         sink = NatsSink(NatsConfig(server.url(query="user=sink&password=s")))
-        await sink.open(("flows",))
+        await sink.open((FLOW,))
         await sink.write(make_flows(2))
         await sink.close()
         process = await asyncio.create_subprocess_exec(

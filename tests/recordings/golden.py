@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from engine.config import Config
 from engine.graphs import Pipeline
 from engine.recording.file import Recording
 from engine.recording.replay import MAX, ReplaySource
 from model.batch import Batch
+from model.kind import Kind
 from model.kinds.delta import CloseReason, Role
-from model.row_stage import RowStage
+from model.settings import PluginConfig
 from model.sink import Sink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.plain_rows import plain_rows
@@ -35,12 +34,12 @@ SUMS: Final = (
 class KeepingSink:
     """Keeps every batch."""
 
-    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct  # takes no settings
+    Config: ClassVar[type[PluginConfig]] = PluginConfig  # takes no settings
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         """Nothing to get ready."""
 
     async def write(self, batch: Batch) -> None:

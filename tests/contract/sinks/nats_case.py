@@ -13,7 +13,6 @@ from engine.nats.connection import connect
 from engine.nats.row_reader import RowRequest, show_rows
 from engine.nats.sink import NatsConfig, NatsSink
 from engine.nats.stream_reader import StreamReader
-from model.kinds import public_named
 from model.public import PublicRow
 from model.sink import Sink
 from tests.contract.sinks.full_server import full_server
@@ -30,9 +29,8 @@ class _Written(NatsSink):
     async def close(self) -> None:
         await super().close()
         rows: list[PublicRow] = []
-        public = public_named(self._stage)
-        assert public is not None
-        if await self._published(public.stream):
+        public = self._public
+        if public and await self._published(public.stream):
             request = RowRequest(public, FlowFilter().matcher(), 1_000_000)
             await show_rows(connection_of(self._url), request, rows.extend, lambda _: None)
         self._path.write_text("".join(json.dumps(flow.row, ensure_ascii=True) + "\n" for flow in rows))

@@ -6,13 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar, Final
 
-import msgspec
 import pytest
 
-from engine.sink import make_sink, sink_names
+from engine.plugins.sinks import make_sink, sink_names
 from model.batch import Batch
 from model.errors import SinkError, UsageError
+from model.kind import Kind
+from model.kinds import kind_named
 from model.ledger import Ledger
+from model.settings import PluginConfig
 from model.sink import Sink
 from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits
@@ -64,6 +66,13 @@ def failing(case: SinkCase, rows: Rows) -> Iterator[Sink]:
         yield case.make(Path("/dev/full"), stack)
 
 
+def kind_of(rows: Rows) -> Kind:
+    """What the sink is told."""
+    kind = kind_named(rows.stage)
+    assert kind is not None
+    return kind
+
+
 def totals_of(*batches: Batch) -> Totals:
     totals = Totals(rows=sum(map(len, batches)))
     for batch in batches:
@@ -80,7 +89,7 @@ def text_of(output: Path) -> str:
 class Watched:
     """A sink whose ``done`` is set when ``writes`` batches were written."""
 
-    Config: ClassVar[type[msgspec.Struct]] = msgspec.Struct
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
 
     def __init__(self, sink: Sink, writes: int) -> None:
         self.done = ThreadEvent()
@@ -95,7 +104,7 @@ class Watched:
 
 
 async def deliver(sink: Sink, rows: Rows, *batches: Batch) -> None:
-    await sink.open((rows.stage,))
+    await sink.open((kind_of(rows),))
     for batch in batches:
         await sink.write(batch)
     await sink.flush()
@@ -220,7 +229,7 @@ async def test_slow_neighbour_does_not_delay_it(case: SinkCase, rows: Rows, sink
 
 async def test_failure_is_a_sink_error(rows: Rows, failing: Sink) -> None:
     """Without room the write raises a SinkError with reason and remedy, and the sink still closes."""
-    await failing.open((rows.stage,))
+    await failing.open((kind_of(rows),))
     with pytest.raises(SinkError, match=r"No space left on device.*make room") as caught:
         await failing.write(rows.make(10))
     assert (caught.value.reason, caught.value.retryable) == ("disk_full", False)

@@ -7,7 +7,7 @@ import pytest
 
 from engine.cli import build_parser
 from engine.config import Config, _keys
-from engine.sink import sink_names
+from engine.plugins.sinks import sink_names
 from model.kinds.delta import DELTA, CloseReason, Evidence, Role
 from model.kinds.flow import END_COLUMNS, FLOW, SIDES, FlowEvidence
 from model.kinds.workload import KINDS, WORKLOAD

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from engine.sink import make_sink, sink_from_argument
+from engine.plugins.sinks import make_sink, sink_from_argument
 from model.batch import Batch
 from model.errors import SinkError, UsageError
 from model.kinds.delta import DELTA, CloseReason, Role, State
@@ -198,7 +198,7 @@ async def test_seconds_are_drawn_with_their_last_chunk() -> None:
     """Nothing is written before the last chunk; then one summary counts all rows."""
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=2), writer)
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         *early, last = make_batch(1000).chunked(300)
         for chunk in early:
             await sink.write(chunk)
@@ -216,7 +216,7 @@ async def test_second_without_its_last_chunk_is_drawn_with_the_next() -> None:
     """A second of which chunks were dropped is shown, marked, when the next one begins."""
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=1), writer)
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         await sink.write(next(make_batch(1000, window=WINDOW).chunked(300)))
         await sink.write(make_batch(7, window=WINDOW + 1))
         summaries = [line for line in os.read(reader, 1 << 16).decode().splitlines() if " summary " in line]
@@ -231,7 +231,7 @@ async def test_gone_reader_is_a_broken_pipe() -> None:
     """When the reader ends, the write fails as broken_pipe and says so."""
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(), writer)
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         os.close(reader)
         with pytest.raises(SinkError, match=r"standard output .*its reader has ended") as caught:
             await sink.write(make_batch(5))
@@ -242,7 +242,7 @@ async def test_gone_reader_is_a_broken_pipe() -> None:
 async def test_closed_output_cannot_be_opened() -> None:
     """Without a standard output the program does not start with this sink."""
     with pytest.raises(SinkError, match="standard output is closed: choose another sink"):
-        await ConsoleSink(ConsoleConfig(), 1_000_000).open(("deltas",))
+        await ConsoleSink(ConsoleConfig(), 1_000_000).open((DELTA,))
 
 
 @contextmanager
@@ -261,7 +261,7 @@ async def test_frames_replace_each_other_on_a_terminal() -> None:
     """The first frame clears the terminal, the next goes over it line by line, a resize clears it again."""
     with terminal(12, 80) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         await sink.write(make_batch(10))
         first = os.read(screen, 1 << 16).decode()
         assert first.startswith("\x1b[H\x1b[2J")
@@ -280,7 +280,7 @@ async def test_slow_terminal_skips_frames() -> None:
     """While a terminal does not take a frame, rows are still taken, and later frames are skipped."""
     with terminal(1000, 200) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=1000), program, patience=0.01)
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         for seed in range(4):
             await sink.write(make_batch(1000, seed=seed))
         assert sink.skipped_frames == 3
@@ -304,7 +304,7 @@ def test_rich_is_loaded_for_terminals_only() -> None:
     code = (
         "import asyncio, sys; from sinks.console.sink import ConsoleConfig, ConsoleSink;"
         "sink = ConsoleSink(ConsoleConfig());"
-        "asyncio.run(sink.open(('deltas',))); print('rich' in sys.modules)"
+        "asyncio.run(sink.open([])); print('rich' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

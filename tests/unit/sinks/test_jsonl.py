@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.sink import sink_from_argument
+from engine.plugins.sinks import sink_from_argument
 from model.batch import Batch
 from model.chains import HOP, Chains
 from model.errors import SinkError
@@ -28,7 +28,7 @@ from tests.scripted_sink import ScriptedSink
 
 async def write(config: JsonlConfig, *batches: Batch) -> None:
     sink = JsonlSink(config)
-    await sink.open(("deltas",))
+    await sink.open((DELTA,))
     for batch in batches:
         await sink.write(batch)
     await sink.close()
@@ -211,7 +211,7 @@ async def test_failing_rotation_keeps_writing(tmp_path: Path) -> None:
 async def test_renamed_removed_and_truncated_files_are_followed(tmp_path: Path) -> None:
     """After a rename or a removal the next batch begins a new file; a truncated one goes on at 0."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
-    await sink.open(("deltas",))
+    await sink.open((DELTA,))
     await sink.write(make_batch(1))
     path.rename(tmp_path / "moved")
     await sink.write(make_batch(2))
@@ -254,7 +254,7 @@ async def test_paths_that_cannot_be_opened_say_what_to_do(tmp_path: Path) -> Non
     for path, remedy in remedies.items():
         sink = JsonlSink(JsonlConfig(str(path)))
         with pytest.raises(SinkError, match=f"cannot open {path} .*: {remedy}"):
-            await sink.open(("deltas",))
+            await sink.open((DELTA,))
         await sink.close()
 
 
@@ -275,7 +275,7 @@ async def test_gone_reader_is_a_broken_pipe(tmp_path: Path) -> None:
     os.mkfifo(path := tmp_path / "pipe")
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     sink = JsonlSink(JsonlConfig(str(path)))
-    await sink.open(("deltas",))
+    await sink.open((DELTA,))
     os.close(reader)
     with pytest.raises(SinkError, match="its reader has ended") as caught:
         await sink.write(make_batch(10))
@@ -336,7 +336,7 @@ async def test_full_disk_costs_rows_but_leaves_whole_lines(tmp_path: Path) -> No
     with tiny_disk(tmp_path, 1 << 20):
         ballast.write_bytes(bytes(512 << 10))
         sink = JsonlSink(JsonlConfig(str(path)))
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         lost = await lost_rows(sink, make_batch(2500))
         assert 1000 > lost - 1000 > 0
         assert slots(path) == list(range(2500 - lost))
@@ -351,7 +351,7 @@ async def test_full_disk_costs_rows_but_leaves_whole_lines(tmp_path: Path) -> No
 async def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
     """Where the process may not write more, no half line stays, and rows follow once it may."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
-    await sink.open(("deltas",))
+    await sink.open((DELTA,))
     with file_size_limit(100_000):
         lost = await lost_rows(sink, make_batch(1000))
     assert slots(path) == list(range(1000 - lost))
@@ -363,7 +363,7 @@ async def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
 async def test_ledger_that_found_no_room_comes_later(tmp_path: Path) -> None:
     """A ledger line that could not be written loses no rows and is written with the next batch."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
-    await sink.open(("deltas",))
+    await sink.open((DELTA,))
     batch = make_batch(0, ledger={"stage" * 100: {}})
     with file_size_limit(100):
         assert await lost_rows(sink, batch) == 0

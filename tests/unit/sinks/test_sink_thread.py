@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from model.batch import Batch
+from model.kind import Kind
 from model.ledger import Ledger
-from model.row_stage import RowStage
 from sinks import delivery
 from sinks.fan_out import FanOut
 from tests.batches import make_batch
@@ -37,7 +37,7 @@ class LeavingSink(ScriptedSink):
         super().__init__()
         self.left: asyncio.Task[None] | None = None
 
-    async def open(self, kinds: Sequence[RowStage]) -> None:
+    async def open(self, kinds: Sequence[Kind]) -> None:
         self.left = asyncio.create_task(asyncio.sleep(3600))
 
 

@@ -286,6 +286,8 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_secret(url: str) -> No
     assert "hunter2" not in f"{caught.value} {refused.value}"
 
 
-def test_the_sinks_configuration_does_not_show_its_url() -> None:
-    """Whoever logs it logs no password."""
-    assert repr(NatsConfig("nats://u:hunter2@h")) == "NatsConfig(max_age=600, max_bytes=268435456)"
+def test_the_sinks_configuration_does_not_show_its_password() -> None:
+    """Whoever logs it logs the server alone."""
+    assert repr(NatsConfig("nats://u:hunter2@h")) == (
+        "NatsConfig(url='nats://u:***@h', max_age=600, max_bytes=268435456)"
+    )
