@@ -12,7 +12,7 @@ from benchmarks.children import alone
 from benchmarks.figure import Bar, Reading
 from benchmarks.paced_source import PacedSource
 from benchmarks.roles import up
-from engine.agent import Agent
+from engine import graphs
 from engine.commands.process import give_memory_back
 from engine.config import Config
 
@@ -37,7 +37,7 @@ def publish(url: str) -> Spent:
 
 async def _publish(url: str) -> Spent:
     source, spent = PacedSource(ROWS), Spent([], [])
-    agent = Agent(Config(), url, source)
+    agent = graphs.agent(Config(), url, source)
     outbox = agent.ledger.stage("outbox", "rows")
     async with up(agent):
         for number in range(SECONDS + 1):

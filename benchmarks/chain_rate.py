@@ -15,9 +15,9 @@ from benchmarks.children import alone_beside
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.enrich_rate import PATHS, PROCESSES, entity_of, owned
 from benchmarks.figure import Bar, Reading
+from engine import graphs
 from engine.commands.process import give_memory_back
 from engine.config import load_config
-from engine.worker import PASS_SECONDS, Engine
 from model.arrays import Columns
 from model.batch import Batch
 from model.kind import Kind
@@ -105,14 +105,14 @@ def whole_way(way: Way) -> float:
 
 async def _whole_way(way: Way) -> float:
     sink = Counting()
-    engine = Engine(load_config(None, _SETTINGS), way.url, {"count": sink}, stage="workloads")
+    engine = graphs.engine(load_config(None, _SETTINGS), way.url, {"count": sink}, "workloads")
     joined = engine.ledger.stage("join", "rows")
     running = asyncio.create_task(engine.run())
 
     async def joins(rows: int) -> None:
         while joined.delivered < rows:
             assert not running.done()
-            await asyncio.sleep(PASS_SECONDS)
+            await asyncio.sleep(graphs.TICK_SECONDS)
 
     await joins(way.offered)
     before = time.process_time()

@@ -7,11 +7,13 @@ from typing import Final
 
 import msgspec
 
-from actors.join.cross_node import Rekeyer
+from actors.items import Chunk, Tick
 from actors.join.joiner import Joiner
-from actors.join.window_join import WindowJoin
 from actors.nat.resolver import Resolver
 from actors.nat.table import NatTable
+from actors.windows.completeness import DistributedCompleteness
+from actors.windows.cross_node import CrossNode
+from actors.windows.hold import WindowHold
 from benchmarks.children import alone
 from benchmarks.connections import FIRST_WINDOW, Connections
 from benchmarks.figure import Reading
@@ -45,19 +47,18 @@ def joined(count: int) -> float:
     ledger, entries = Ledger(), NatTable(16, Stage("entries"))
     columns = Connections(count // 2, rewritten=False).ends()
     Resolver(count, entries).resolve(columns, FIRST_WINDOW)
-    stage = ledger.stage("join", "rows")
+    cross_node = CrossNode(entries, lambda: 1, ledger.stage("join", "rows"))
+    hold = WindowHold(DistributedCompleteness(WAIT_SECONDS), cross_node)
     joiner = Joiner("engine", "boot", ledger)
-    join = WindowJoin(1, joiner, Rekeyer(entries), stage, WAIT_SECONDS)
 
     def second(window: int) -> float:
         messages, flows, now = sent(columns, window), list[Batch](), time.monotonic()
 
         def work() -> None:
             for message in messages:
-                join.add(decode(message), 0, message, now)
-            assert not list(join.moving(now + WAIT_SECONDS))
-            for number in join.due(now + WAIT_SECONDS):
-                flows.extend(join.close(number)[0])
+                assert not list(hold.handle(Chunk(decode(message), at=now)))
+            for window in hold.handle(Tick(now + WAIT_SECONDS)):
+                flows.extend(batch for joined in joiner.handle(window) for batch in joined.batches)
 
         seconds = timed(work)
         check([batch for batch in flows if len(batch)], count // 2)

@@ -15,7 +15,7 @@ from benchmarks.figure import Bar, Reading
 from benchmarks.paced_source import FIRST_WINDOW, PacedSource
 from benchmarks.roles import up
 from benchmarks.watchers import program
-from engine.agent import Agent
+from engine import graphs
 from engine.config import Config
 
 KILLS: Final = 20
@@ -73,7 +73,7 @@ async def _kill_engines(url: str, folder: Path) -> Arrivals:
     load = Load(source, arrivals)
     with contextlib.ExitStack() as stack:
         engines = [_engine(stack, url, file) for file in arrivals.files[:2]]
-        async with up(Agent(Config(), url, source)):
+        async with up(graphs.agent(Config(), url, source)):
             for number in range(KILLS):
                 await load.keep_up(LIFE_SECONDS)
                 engines[number].kill()

@@ -14,10 +14,9 @@ from benchmarks.figure import Bar, Reading
 from benchmarks.roles import Role, up
 from benchmarks.watchers import SETTLE_SECONDS, program
 from benchmarks.web import Web, web
+from engine import graphs
 from engine.commands.process import give_memory_back
 from engine.config import Config
-from engine.graphs import Pipeline
-from engine.worker import Engine
 from model.batch import Batch
 from model.clock import SECOND_NS
 from model.errors import TailraceError
@@ -85,7 +84,7 @@ def in_memory(_: str) -> Waited:
     give_memory_back()
     sink = Stamping()
     with web() as site:
-        return asyncio.run(_watched(sink, Pipeline(Config(), {"stamping": sink}, stage="deltas"), site))
+        return asyncio.run(_watched(sink, graphs.run(Config(), {"stamping": sink}, "deltas"), site))
 
 
 def over_nats(url: str) -> Waited:
@@ -94,7 +93,7 @@ def over_nats(url: str) -> Waited:
     sink = Stamping()
     agent = [program(), "agent", "--nats", url]
     with web() as site, running(agent, ready=holds("bpf_link", "bpf-link")):
-        return asyncio.run(_watched(sink, Engine(Config(), url, {"stamping": sink}, stage="deltas"), site))
+        return asyncio.run(_watched(sink, graphs.engine(Config(), url, {"stamping": sink}, "deltas"), site))
 
 
 def _reading(waited: Waited, bar: float) -> Reading:

@@ -1,198 +1,170 @@
-"""The way of the data, top to bottom: frames of a probe, socket state and NAT, deltas, flows, sinks."""
+"""The graph of each role, side by side: the lines with ``>>`` are the way of the data.
 
-import asyncio
-import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any, cast
+Each actor takes items from a bounded inbox and hands on what it makes of them (``engine/actor.py``); when an inbox is
+full, those before it wait. ``engine/node_actors.py`` and ``engine/join_actors.py`` say what each actor is made of.
+Imports stand in the functions: no role loads what it does not run.
+"""
 
-from faust.types import StreamT
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, Protocol
 
-from actors.join.joiner import Joiner
-from actors.join.new_containers import Newcomers
-from actors.node.actor import NodeActor
-from actors.workloads.workloads import Workloads
+from actors.items import Announcement, Chunk, Message, Unreadable, WindowEnd
 from engine.config import Config
-from engine.enrichers import cluster_identity
-from engine.metrics import serve_metrics
-from engine.transport.driver import Transport
-from engine.transport.embedded import EmbeddedApp, embedded_app
-from enrichers.node import NodeIdentity
-from model.batch import Batch
-from model.errors import BROKEN_PIPE, SinkError, TailraceError
+from engine.graph import Graph
+from engine.node_actors import nat_table, node_actors
+from engine.role import Role
+from model.errors import UsageError
 from model.frame_source import FrameSource
+from model.kinds.delta import DELTA
 from model.ledger import Ledger
-from model.message import decode
-from model.row_stage import RowStage, stages_of
+from model.row_stage import RowStage
 from model.sink import Sink
-from probes.kernel.event_types import EventTypes
-from probes.kernel_source import KernelSource
-from probes.registry import PROBES
-from sinks.fan_out import FanOut
+from model.subjects import DELTAS
 
-#: Seconds that sinks get to write what is queued when the program ends.
-FLUSH_SECONDS = 1.0
+#: Messages that an engine holds at most; past it no more are read until some have been joined.
+HELD_MESSAGES: Final = 4096
+#: Messages of deltas on their way to the sinks of an engine at most.
+DELTA_MESSAGES: Final = 16
+#: Seconds between looks at what waits for no more.
+TICK_SECONDS: Final = 0.05
+#: Seconds that an engine gets to join what it holds when it is stopped.
+ENGINE_FLUSH_SECONDS: Final = 2.0
+
+Stages = RowStage | Mapping[str, RowStage]
 
 
-class Pipeline:
-    """Everything of ``tailrace run``, in one process.
+class LiveSource(FrameSource, Protocol):
+    """A source that can say how it is."""
 
-    :param sinks: opened and closed by the pipeline.
-    :param source: where frames come from, this machine's kernel by default; started and closed by the pipeline.
+    def state(self) -> dict[str, Any]:
+        """``clock`` (offset_ns, steps) and ``capabilities`` (what serves each feature of the probe)."""
+
+
+def run(
+    config: Config,
+    sinks: dict[str, Sink],
+    stage: Stages = "flows",
+    source: FrameSource | None = None,
+    ledger: Ledger | None = None,
+) -> Role:
+    """``tailrace run``, ``record`` and ``selftest``: everything in one process.
+
     :param stage: what all sinks get, or what each gets: flows, deltas or workloads.
+    :param source: of frames; this machine's kernel by default.
     """
+    from engine.enrichers import cluster_identity
+    from engine.faust_runner import FaustRunner
+    from engine.join_actors import local_join, sink_outlet, workloads
+    from enrichers.node import NodeIdentity
+    from probes.kernel_source import KernelSource
 
-    def __init__(
-        self,
-        config: Config,
-        sinks: dict[str, Sink],
-        ledger: Ledger | None = None,
-        source: FrameSource | None = None,
-        stage: RowStage | Mapping[str, RowStage] = "flows",
-    ) -> None:
-        self.ledger = ledger or Ledger()
-        self._config = config
-        stages = stages_of(stage, sinks)
-        self._wanted = set(stages.values())
-        self._stopping = asyncio.Event()
-        self._source = source or KernelSource(config)
-        origin = self._source.origin
-        who = None if self._source.recorded else NodeIdentity(config)
-        entries, flows = config.nat.entries, config.join.flows
-        self._node = NodeActor(
-            origin.node, origin.boot, origin.slots, self.ledger, EventTypes(PROBES), entries, who=who
-        )
-        cluster = cluster_identity(config, who) if who else None
-        self._identities = [identity for identity in (who, cluster) if identity]
-        self._joiner = Joiner(origin.node, origin.boot, self.ledger, flows, cluster)
-        self._newcomers = Newcomers(cluster)
-        self._wait = False  # there are some in the window under way
-        self._waiting: dict[int, dict[str, Any]] = {}  # the books of windows with rows of newcomers
-        self._workloads = Workloads(self.ledger, config.workloads.pairs)
-        self._fan_out = FanOut(sinks, self.ledger, on_error=self._sink_failed, stages=stages)
-        self._app = self._wire()
+    graph, source, who = Graph(ledger or Ledger()), source or KernelSource(config), NodeIdentity(config)
+    fan_out, wanted = sink_outlet(graph, sinks, stage, waits=False)
+    cluster = cluster_identity(config, who)
+    graph.identify(who, cluster)
 
-    def _wire(self) -> EmbeddedApp:
-        """The graph: each agent reads one topic; a topic holds a bounded number of messages, then senders wait."""
-        app = embedded_app("tailrace", self._config.bus.url)
-        frames = app.topic("tailrace.frames", value_type=bytes)
-        deltas = app.topic("tailrace.deltas", value_type=bytes)
+    kernel, frames = graph.source("kernel", source), graph.topic("tailrace.frames")
+    node = node_actors(graph, config, source, who)
+    kernel >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    if "deltas" in wanted:
+        node.messages.only(Chunk) >> fan_out
+    if wanted - {"deltas"}:
+        join = local_join(graph, config, source.origin, cluster)
+        flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
+        (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
+    return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
-        async def send(frame: bytes) -> None:
-            await frames.send(value=frame)
 
-        self._send = send
+def replay(
+    config: Config,
+    sinks: dict[str, Sink],
+    source: FrameSource,
+    stage: Stages = "flows",
+    ledger: Ledger | None = None,
+) -> Role:
+    """``tailrace replay``: what comes out depends on the recording alone, and sinks are waited for."""
+    from engine.faust_runner import FaustRunner
+    from engine.join_actors import local_join, sink_outlet, workloads
 
-        @app.agent(frames, name="sockets")
-        async def sockets(stream: StreamT[bytes]) -> None:
-            async for frame in stream:
-                for message in self._node.handle(frame):
-                    await deltas.send(value=message)
+    graph = Graph(ledger or Ledger(), recorded=True)
+    fan_out, wanted = sink_outlet(graph, sinks, stage, waits=True)
 
-        @app.agent(deltas, name="deliver")
-        async def deliver(stream: StreamT[bytes]) -> None:
-            async for message in stream:
-                for batch in self._batches(decode(message)):
-                    if self._source.recorded:
-                        await self._fan_out.put(batch)
-                    else:
-                        self._fan_out.offer(batch)
+    recording, frames = graph.source("recording", source), graph.topic("tailrace.frames")
+    node = node_actors(graph, config, source)
+    recording >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    if "deltas" in wanted:
+        node.messages.only(Chunk) >> fan_out
+    if wanted - {"deltas"}:
+        join = local_join(graph, config, source.origin)
+        flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
+        (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
+    return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
-        return app
 
-    def _batches(self, deltas: Batch) -> Iterator[Batch]:
-        """What sinks get: the deltas; with the last of a window the flows that they make, and their workloads.
+def agent(config: Config, url: str, source: LiveSource) -> Role:
+    """``tailrace agent``: the node's half, whether the bus is there or not."""
+    from engine.bus_outlets import NodeOutlet
+    from engine.nats.node_publisher import NodePublisher
+    from engine.runner import AsyncioRunner
+    from enrichers.node import NodeIdentity
 
-        A window with a container that is seen for the first time, and not known yet, waits for the next one's.
-        """
-        books = self._with_sinks(deltas.head["ledger"])
-        if "deltas" in self._wanted:
-            yield replace(deltas, head={**deltas.head, "ledger": books})
-        if self._wanted == {"deltas"}:
-            return
-        self._joiner.add(deltas)
-        self._wait |= self._newcomers.among(deltas.tables["entities"], deltas.window)
-        if deltas.last:
-            yield from self._flows()
-            self._waiting[deltas.window] = books
-            if not self._wait:
-                yield from self._flows()
-            self._wait = False
+    graph, who = Graph(Ledger()), NodeIdentity(config)
+    entries = nat_table(config, graph.ledger, announces=True)
+    rows = graph.ledger.stage("outbox", "rows")
+    publisher = NodePublisher(url, source.origin, config.agent, rows, entries.announce_again)
+    graph.closing(publisher.close)
+    graph.task(publisher.run)
+    graph.bus = publisher.counts
+    graph.identify(who)
 
-    def _flows(self) -> Iterator[Batch]:
-        """The flows, and workloads, of the windows that wait."""
-        for window, books in self._waiting.items():
-            flows = list(self._joiner.close(window, books))
-            yield from flows
-            if "workloads" in self._wanted:
-                yield from self._workloads.of(flows)
-        self._waiting.clear()
+    kernel = graph.source("kernel", source)
+    node = node_actors(graph, config, source, who, entries, publisher)
+    bus = graph.outlet("bus", NodeOutlet(publisher, source.origin, graph.ledger, source.state))
+    kernel >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    node.messages.only(Chunk, Announcement, WindowEnd) >> bus
+    return Role(graph, AsyncioRunner(), config.metrics.listen)
 
-    def _with_sinks(self, books: dict[str, Any]) -> dict[str, Any]:
-        """The node's books travel with a window's last message; those of what follows here join them."""
-        if not books or self._source.recorded:
-            return books
-        names = [
-            name for name in self.ledger.stages if name in ("join", "workloads") or name.startswith("sink.")
-        ]
-        return books | {name: self.ledger.stages[name].as_dict() for name in names}
 
-    async def run(self, ready: asyncio.Event | None = None) -> None:
-        """Runs until stop(); the last deltas reach the sinks.
+def engine(config: Config, url: str, sinks: dict[str, Sink], stage: Stages = "flows") -> Role:
+    """``tailrace engine``: the half behind the agents; any number of engines share the partitions.
 
-        :param ready: set when every hook is attached and open sockets are adopted.
-        :raises TailraceError: if the probe, a sink or the bus cannot start, or an actor fails.
-        """
-        async with contextlib.AsyncExitStack() as stack:
-            await self._fan_out.start()
-            stack.push_async_callback(self._fan_out.stop, FLUSH_SECONDS)
-            stack.enter_context(serve_metrics(self._config.metrics.listen, self.ledger, self._identities))
-            for identity in self._identities:
-                stack.push_async_callback(identity.close)
-                await identity.start()
-            await self._app.start()
-            stack.push_async_callback(self._app.stop)
-            stack.callback(self._source.close)
-            await self._source.start()
-            if ready:
-                ready.set()
-            await self._watch()
+    A message is acknowledged when all that was made of it is safe in the sinks.
 
-    async def _watch(self) -> None:
-        source = asyncio.create_task(self._source.run(self._send), name="source")
-        stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
-        crashed = asyncio.create_task(self._app.wait_until_stopped(), name="app")
-        passing = asyncio.create_task(self._pass_on(source), name="passing")
-        try:
-            ends = {passing if self._source.recorded else source, stopping, crashed}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._app.crashed:
-                raise TailraceError(f"an actor failed: {self._app.crash_reason!r}", "see the log")
-            self._source.stop()
-            await source
-            await asyncio.wait({passing}, timeout=FLUSH_SECONDS)
-            if passing.done():
-                await passing
-            else:
-                self.ledger.stage("frames", "frames").note("left_at_the_end")
-        finally:
-            for task in (source, stopping, crashed, passing):
-                task.cancel()
+    :raises UsageError: if some sinks want deltas, and others what they make.
+    """
+    from actors.windows.reader import Reader
+    from engine.bus_outlets import DeadLetters
+    from engine.faust_runner import FaustRunner
+    from engine.join_actors import engine_join, sink_outlet, workloads
 
-    async def _pass_on(self, source: "asyncio.Task[None]") -> None:
-        """Returns when the actors have passed on all that the source sent, and sinks have taken what was recorded."""
-        await asyncio.wait({source})
-        await cast(Transport, self._app.transport).drain("tailrace.frames", "tailrace.deltas")
-        for batch in self._flows():
-            await self._fan_out.put(batch)
-        if self._source.recorded:
-            await self._fan_out.drained()
+    graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
+    fan_out, wanted = sink_outlet(graph, sinks, stage, waits=True)
+    if "deltas" in wanted and len(wanted) > 1:
+        raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
+    runner = FaustRunner("tailrace-engine", url, DELTA_MESSAGES if "deltas" in wanted else HELD_MESSAGES)
+    graph.bus, once = runner.counts, Reader(graph.ledger)
+    runner.nats.reads.on_missed = once.missed
 
-    def stop(self) -> None:
-        """Makes run() end in good order."""
-        self._stopping.set()
+    deltas, reader = graph.topic(DELTAS, shared=True), graph.actor("reader", once)
+    dead_letters = graph.outlet("dead_letters", DeadLetters(partial(runner.nats.bury, DELTAS)))
+    deltas >> reader
+    reader.only(Unreadable) >> dead_letters
+    if "deltas" in wanted:
+        reader.only(Chunk) >> fan_out
+    else:
+        join = engine_join(graph, config, url, lambda: runner.partitions(DELTAS))
+        flows = reader.where(_is_delta) >> join.windows >> join.joiner
+        (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
+        reader.where(_is_other) >> fan_out
+        graph.clock("clock", TICK_SECONDS) >> join.windows
+        join.windows.only(Message) >> deltas  # rows whose connection is joined in another partition
+    return Role(graph, runner, config.metrics.listen)
 
-    def _sink_failed(self, _name: str, error: BaseException) -> None:
-        """A reader that went away (``tailrace run | head``) ends the program as it ends others."""
-        if isinstance(error, SinkError) and error.reason == BROKEN_PIPE:
-            self.stop()
+
+def _is_delta(item: Any) -> bool:
+    return isinstance(item, Chunk) and item.batch.kind is DELTA
+
+
+def _is_other(item: Any) -> bool:
+    return isinstance(item, Chunk) and item.batch.kind is not DELTA

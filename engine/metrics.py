@@ -1,109 +1,115 @@
-"""Tailrace's own figures for Prometheus: the ledger, and what the process costs."""
+"""The listener of a role: ``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` for whoever keeps it running."""
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from model.enricher import EnricherStatistics
+from engine.graph import Graph
 from model.errors import UsageError
-from model.ledger import Ledger
 
-if TYPE_CHECKING:
-    from prometheus_client import Metric
+#: A role whose event loop has not turned for so many seconds is not healthy.
+STUCK_SECONDS: Final = 10.0
+_BEAT_SECONDS: Final = 1.0
+
+_StartResponse = Callable[..., Any]
 
 
-class Knowing(Protocol):
-    """What holds enrichers."""
+class Health:
+    """Whether a role lives and is ready, for threads that ask."""
 
-    def statistics(self) -> Mapping[str, EnricherStatistics]:
-        """Of each, by its name."""
+    def __init__(self) -> None:
+        self.ready = False
+        self._turned = time.monotonic()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the event loop turns."""
+        return time.monotonic() - self._turned < STUCK_SECONDS
+
+    async def beat(self) -> None:
+        """Notes that the loop turns, until cancelled."""
+        while True:
+            self._turned = time.monotonic()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Logs no request."""
 
 
 @contextlib.contextmanager
-def serve_metrics(listen: str, ledger: Ledger, known: Sequence[Knowing] = ()) -> Iterator[None]:
-    """Serves ``/metrics`` on ``address:port`` while the block runs; does nothing for an empty ``listen``.
+def serve_metrics(listen: str, graph: Graph, health: Health) -> Iterator[None]:
+    """Serves on ``address:port`` while the block runs, in an event loop; does nothing for an empty ``listen``.
 
-    :param known: what holds enrichers.
     :raises UsageError: if ``listen`` is no address and port, or they are taken.
     """
     if not listen:
         yield
         return
-    address, _, port = listen.rpartition(":")
-    if not address or not port.isdigit():
-        raise UsageError(f"metrics.listen is {listen!r}", "write address:port, such as 127.0.0.1:9464")
-    import prometheus_client
-
-    registry = prometheus_client.CollectorRegistry()
-    registry.register(LedgerCollector(ledger))
-    registry.register(EnricherCollector(known))
-    prometheus_client.ProcessCollector(registry=registry)
-    try:
-        server, thread = prometheus_client.start_http_server(int(port), address.strip("[]"), registry)
-    except OSError as error:
-        raise UsageError(f"metrics.listen {listen}: {error.strerror}", "choose another port") from error
+    server = _bound(listen, _application(graph, health))
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    beating = asyncio.create_task(health.beat(), name="health")
     try:
         yield
     finally:
+        beating.cancel()
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-class EnricherCollector:
-    """How enrichers do, read when asked for."""
-
-    def __init__(self, known: Sequence[Knowing]) -> None:
-        self._known = known
-
-    def collect(self) -> "Iterator[Metric]":
-        """What each holds, its look-ups by their end, and how long ago its source was heard of."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-        entries = GaugeMetricFamily("tailrace_identities", "Identities in memory", labels=["enricher"])
-        age = GaugeMetricFamily(
-            "tailrace_identity_age_seconds", "Since the source was heard of", labels=["enricher"]
-        )
-        lookups = CounterMetricFamily(
-            "tailrace_identity_lookups",
-            "hit, miss; stale: hits while the source was away",
-            labels=["enricher", "end"],
-        )
-        evicted = CounterMetricFamily(
-            "tailrace_identities_evicted", "Given up at the limit", labels=["enricher"]
-        )
-        for name, one in {n: s for holder in self._known for n, s in holder.statistics().items()}.items():
-            entries.add_metric([name], one.entries)
-            age.add_metric([name], one.age_seconds)
-            evicted.add_metric([name], one.evicted)
-            for end, count in (("hit", one.hits), ("miss", one.misses), ("stale", one.stale)):
-                lookups.add_metric([name, end], count)
-        yield from (entries, age, lookups, evicted)
+def _bound(listen: str, application: Callable[..., Any]) -> _Server:
+    address, _, port = listen.rpartition(":")
+    if not address or not port.isdigit():
+        raise UsageError(f"metrics.listen is {listen!r}", "write address:port, such as 127.0.0.1:9464")
+    host = address.strip("[]")
+    kind = type("_Server", (_Server,), {"address_family": socket.AF_INET6 if ":" in host else socket.AF_INET})
+    try:
+        server: _Server = kind((host, int(port)), _Quiet)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"metrics.listen {listen}: {reason}", "choose another port") from error
+    server.set_app(application)
+    return server
 
 
-class LedgerCollector:
-    """The ledger as Prometheus families, read when asked for."""
+def _application(graph: Graph, health: Health) -> Callable[..., Iterable[bytes]]:
+    """The WSGI application; Prometheus' library is loaded for it."""
+    import prometheus_client
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    from engine import collectors
 
-    def collect(self) -> "Iterator[Metric]":
-        """Units received, delivered, queued, and dropped by reason, by stage."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(collectors.LedgerCollector(graph.ledger))
+    registry.register(collectors.ActorCollector(graph.statistics))
+    registry.register(collectors.EnricherCollector(graph.identities))
+    if graph.bus:
+        registry.register(collectors.BusCollector(graph.bus))
+    prometheus_client.ProcessCollector(registry=registry)
+    metrics = prometheus_client.make_wsgi_app(registry)
+    answers: dict[str, Callable[[], bool]] = {
+        "/healthz": lambda: health.alive,
+        "/readyz": lambda: health.ready and health.alive,
+    }
 
-        received = CounterMetricFamily(
-            "tailrace_received", "Units that a stage took in", labels=["stage", "unit"]
-        )
-        delivered = CounterMetricFamily("tailrace_delivered", "Units passed on", labels=["stage", "unit"])
-        queued = GaugeMetricFamily("tailrace_queued", "Units that wait", labels=["stage", "unit"])
-        dropped = CounterMetricFamily("tailrace_dropped", "Units lost", labels=["stage", "unit", "reason"])
-        noted = CounterMetricFamily("tailrace_noted", "Worth knowing, not lost", labels=["stage", "what"])
-        for name, stage in dict(self._ledger.stages).items():
-            received.add_metric([name, stage.unit], stage.received)
-            delivered.add_metric([name, stage.unit], stage.delivered)
-            queued.add_metric([name, stage.unit], stage.queued)
-            for reason, count in dict(stage.dropped).items():
-                dropped.add_metric([name, stage.unit, reason], count)
-            for what, count in dict(stage.noted).items():
-                noted.add_metric([name, what], count)
-        yield from (received, delivered, queued, dropped, noted)
+    def answer(environment: dict[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
+        if state := answers.get(environment["PATH_INFO"]):
+            status = HTTPStatus.OK if state() else HTTPStatus.SERVICE_UNAVAILABLE
+            start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain")])
+            return [b"ok\n" if state() else b"not yet, or no more\n"]
+        return metrics(environment, start_response)  # type: ignore[no-any-return]
+
+    return answer

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import ClassVar
 
+from engine import graphs
 from engine.config import Config
-from engine.graphs import Pipeline
 from model.batch import Batch
 from model.kind import Kind
 from model.settings import PluginConfig
@@ -51,7 +51,7 @@ class SelfTest:
 
     def __init__(self, config: Config, profile: str) -> None:
         self._collected = CollectingSink()
-        self._pipeline = Pipeline(config, {self.sink: self._collected}, stage="deltas")
+        self._role = graphs.run(config, {self.sink: self._collected}, "deltas")
         self._profile = profile
 
     async def run(self) -> Report:
@@ -63,10 +63,10 @@ class SelfTest:
             await asyncio.to_thread(traffic.prepare)
             ready = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(self._pipeline.run(ready))
+                running = tasks.create_task(self._role.run(ready))
                 tasks.create_task(self._watched(traffic, ready, running))
             truth = self._truth
-        ledger = self._pipeline.ledger.as_dict()
+        ledger = self._role.ledger.as_dict()
         return compare(truth, collect(self._collected.batches), ledger)
 
     async def _watched(self, traffic: Traffic, ready: asyncio.Event, running: "asyncio.Task[None]") -> None:
@@ -79,7 +79,7 @@ class SelfTest:
                 self._truth: Truth = await asyncio.to_thread(traffic.finish)
         finally:
             attached.cancel()
-            self._pipeline.stop()
+            self._role.stop()
 
 
 def run_selftest(config: Config, output: str, profile: str = "full") -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
+from actors.items import Window
 from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
@@ -15,6 +16,7 @@ from actors.join.rows import Rows
 from actors.join.socket_places import Places
 from actors.nat.resolver import callers
 from actors.nat.tuple_index import NOWHERE, make_keys
+from model.actor import Actor
 from model.arrays import Columns
 from model.batch import Batch, published
 from model.chains import Chains
@@ -26,8 +28,8 @@ from model.ledger import Ledger
 _TCP: Final = 6
 
 
-class Joiner:
-    """Pairs the two ends of each connection by its resolved tuple. Pure: batches in, batches out.
+class Joiner(Actor):
+    """Pairs the two ends of each connection by its resolved tuple. Pure: windows of deltas in, of flows out.
 
     :param node: who joins, and ``boot``, since when: they name the batches.
     :param flows: connections at once.
@@ -62,6 +64,17 @@ class Joiner:
     def windows(self) -> list[int]:
         """Windows of which rows wait, the oldest first."""
         return sorted(self._waiting)
+
+    def handle(self, item: Any) -> Iterator[Any]:
+        """A window of flows for one of deltas."""
+        match item:
+            case Window():
+                for batch in item.batches:
+                    self.add(batch)
+                flows = self.close(item.number, dict(item.books))
+                yield replace(item, batches=(*flows, *item.passing), passing=())
+            case _:
+                yield item
 
     def add(self, batch: Batch) -> None:
         """Takes rows in; they wait until their window is closed."""

@@ -71,7 +71,7 @@ class NatTable:
 
     def __init__(self, entries: int, stage: Stage, *, announces: bool = False) -> None:
         self._stage = stage
-        self._announces = announces
+        self.announces = announces
         self._called = TupleIndex(entries)  # by O
         self._seen = TupleIndex(entries)  # by T
         self._begin = np.zeros(entries, np.int64)
@@ -151,7 +151,7 @@ class NatTable:
         self._places.end(places)
 
     def _note(self, places: np.ndarray) -> None:
-        if self._announces:
+        if self.announces:
             self._changed.append(places)
 
     def _holding(self, called: np.ndarray, seen: np.ndarray) -> np.ndarray:

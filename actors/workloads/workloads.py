@@ -1,15 +1,17 @@
 """Flows of a window summed up by who talks to whom: client workload, server workload, server port."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
+from actors.items import Window
 from actors.workloads.ends import MOST, Ends, joined
 from actors.workloads.names import WorkloadNames
 from actors.workloads.pairs import Pairs
 from actors.workloads.sums import fill_measures, fill_sums
+from model.actor import Actor
 from model.arrays import Columns
 from model.batch import Batch
 from model.dictionary import Dictionary
@@ -51,8 +53,8 @@ class _Window:
         return Pairs.of((keys * kinds + self.kinds) * _PORTS + self.columns["server.port"])
 
 
-class Workloads:
-    """Sums flows up; keeps nothing of a window. Pure: batches in, batches out.
+class Workloads(Actor):
+    """Sums flows up; keeps nothing of a window. Pure: windows of flows in, with their workloads out.
 
     :param pairs: of one window at most; what is beyond is one row, ``OTHER``, for each transport and second.
     """
@@ -61,6 +63,14 @@ class Workloads:
         self._stage = ledger.stage("workloads", "rows")
         self._limit = pairs
         self._names = WorkloadNames()
+
+    def handle(self, item: Any) -> Iterator[Any]:
+        """A window with the workloads of its flows, which stay in it."""
+        match item:
+            case Window():
+                yield replace(item, batches=(*item.batches, *self.of(item.batches)))
+            case _:
+                yield item
 
     def of(self, flows: Sequence[Batch]) -> list[Batch]:
         """The workloads of one publication of a window, and books of nodes as batches without rows.

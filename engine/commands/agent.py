@@ -21,7 +21,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal or the duration."""
-    from engine.agent import Agent
+    from engine import graphs
     from probes.checks.capabilities import require
     from probes.kernel_source import KernelSource
 
@@ -29,10 +29,10 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     require(config.tcp)
 
     async def run() -> None:
-        agent = Agent(config, url, KernelSource(config))
+        role = graphs.agent(config, url, KernelSource(config))
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(agent.stop)
-        await run_for(options.duration, agent)
+        stop_on_signals(role.stop)
+        await run_for(options.duration, role)
 
     asyncio.run(run())
     return 0

@@ -22,16 +22,16 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal."""
-    from engine.worker import Engine
+    from engine import graphs
 
     url = nats_url(config, options)
     sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
 
     async def run() -> None:
-        engine = Engine(config, url, sinks, stages)
+        role = graphs.engine(config, url, sinks, stages)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(engine.stop)
-        await engine.run()
+        stop_on_signals(role.stop)
+        await role.run()
 
     asyncio.run(run())
     return 0

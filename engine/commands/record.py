@@ -28,7 +28,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Records until a signal, the duration, or a file that cannot be written; says what is in the file."""
-    from engine.graphs import Pipeline
+    from engine import graphs
     from engine.recording.file import RecordingWriter
     from engine.recording.recorder import RecordedSource, Recorder
     from model.ledger import Ledger
@@ -44,10 +44,10 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> Recorder:
         recorder = Recorder(file, ledger)
         source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
-        pipeline = Pipeline(config, sinks, ledger, source, stages)
+        role = graphs.run(config, sinks, stages, source, ledger)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(pipeline.stop)
-        await run_for(options.duration, pipeline)
+        stop_on_signals(role.stop)
+        await run_for(options.duration, role)
         return recorder
 
     recorder = asyncio.run(run())

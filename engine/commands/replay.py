@@ -45,7 +45,7 @@ def speed(text: str) -> float:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Replays until the file's end, a signal, or a reader that left; 1 if rows were lost or the file is damaged."""
-    from engine.graphs import Pipeline
+    from engine import graphs
     from engine.recording.file import Recording
     from engine.recording.replay import ReplaySource
     from model.ledger import Ledger
@@ -56,10 +56,10 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     async def run() -> ReplaySource:
         source = ReplaySource(recording, options.speed)
-        pipeline = Pipeline(config, sinks, ledger, source, stages)
+        role = graphs.replay(config, sinks, source, stages, ledger)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(pipeline.stop)
-        await pipeline.run()
+        stop_on_signals(role.stop)
+        await role.run()
         return source
 
     source = asyncio.run(run())

@@ -21,7 +21,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left."""
-    from engine.graphs import Pipeline
+    from engine import graphs
     from probes.checks.capabilities import require
 
     if not config.bus.url.startswith("memory://"):
@@ -30,10 +30,10 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     require(config.tcp)
 
     async def run() -> None:
-        pipeline = Pipeline(config, sinks, stage=stages)
+        role = graphs.run(config, sinks, stages)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(pipeline.stop)
-        await run_for(options.duration, pipeline)
+        stop_on_signals(role.stop)
+        await run_for(options.duration, role)
 
     asyncio.run(run())
     return 0

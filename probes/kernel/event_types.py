@@ -61,6 +61,10 @@ class EventTypes:
             rows = events if counts[place] == len(events) else rows_where(events, places == place)
             yield receiver, np.ascontiguousarray(rows).view(structs()[self._structs[receiver]])
 
+    def unknown(self, events: np.ndarray) -> np.ndarray:
+        """Those of kinds that no probe declares."""
+        return rows_where(events, self._place[events["header"]["kind"]] == len(self._receivers))
+
     def kinds_of(self, struct: str) -> list[int]:
         """The numbers of the events that are laid out so."""
         return [number for number, event in self._by_number.items() if event.struct == struct]

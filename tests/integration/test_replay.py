@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from engine import graphs
+from engine import role as roles
+from engine.actor import ActorStatistics
 from engine.config import Config
-from engine.graphs import Pipeline
 from engine.recording.file import Recording
 from engine.recording.format import Frame
 from engine.recording.replay import MAX, ReplaySource
@@ -23,6 +25,7 @@ from model.kinds.flow import FLOW
 from model.kinds.workload import WORKLOAD
 from model.ledger import Ledger
 from model.row_stage import ROW_STAGES
+from tests.eventually import eventually
 from tests.plain_rows import plain_rows
 from tests.recordings import traffic
 from tests.recordings.golden import golden, replayed
@@ -91,8 +94,8 @@ async def test_flows_and_their_workloads_reach_different_sinks() -> None:
     """Each sink gets the rows of its stage alone, and the sums of both are the same."""
     sinks = {"flows": ScriptedSink(), "workloads": ScriptedSink(), "deltas": ScriptedSink()}
     source = ReplaySource(Recording(HERE / "short.tlr"), MAX)
-    pipeline = Pipeline(Config(), {**sinks}, source=source, stage={stage: stage for stage in ROW_STAGES})
-    await pipeline.run()
+    role = graphs.replay(Config(), {**sinks}, source, {stage: stage for stage in ROW_STAGES})
+    await role.run()
     assert {name: {batch.kind.plural for batch in sink.taken} for name, sink in sinks.items()} == {
         stage: {stage} for stage in ROW_STAGES
     }
@@ -101,7 +104,7 @@ async def test_flows_and_their_workloads_reach_different_sinks() -> None:
         for kind in (FLOW, WORKLOAD)
     }
     assert opened == dict.fromkeys(opened, traffic.SHORT + traffic.RESET)
-    assert pipeline.ledger.stages["workloads"].received == sum(map(len, sinks["flows"].taken))
+    assert role.ledger.stages["workloads"].received == sum(map(len, sinks["flows"].taken))
 
 
 def test_no_root_is_needed() -> None:
@@ -162,23 +165,27 @@ def test_damage_is_an_error(public: Path) -> None:
 
 
 async def test_a_slow_sink_delays_the_replay_and_loses_nothing(tmp_path: Path) -> None:
-    """More batches than its queue holds: all of them come, in order, when it takes them again."""
-    empty = snapshot_frame(0, 0)
-    frames = [Frame(0, replace(empty, window=window).encode()) for window in range(400)]
+    """More batches than all queues hold: the source is held up, and all come, in order, when it takes them again."""
+    empty, count = snapshot_frame(0, 0), 600
+    frames = [Frame(0, replace(empty, window=window).encode()) for window in range(count)]
     recording = Recording(write_whole(tmp_path / "r", frames))
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    running = asyncio.create_task(
-        Pipeline(Config(), {"slow": sink}, ledger, ReplaySource(recording, MAX), "deltas").run()
-    )
-    await sink.entered.wait()
-    async with asyncio.timeout(30):
-        while ledger.stages["frames"].received < len(frames):  # noqa: ASYNC110 - a ledger has no event
-            await asyncio.sleep(0.01)
-    sink.gate.set()
-    async with asyncio.timeout(30):
-        await running
-    assert [batch.window for batch in sink.taken] == list(range(400))
+    role = graphs.replay(Config(), {"slow": sink}, ReplaySource(recording, MAX), "deltas", ledger)
+    running = asyncio.create_task(role.run())
+    try:
+        await eventually(lambda: all(one.waiting == one.limit for one in held_up(role)))
+        assert ledger.stages["frames"].received < count
+    finally:
+        sink.gate.set()
+        async with asyncio.timeout(30):
+            await running
+    assert [batch.window for batch in sink.taken] == list(range(count))
     assert ledger.lost == 0
+
+
+def held_up(subject: roles.Role) -> list[ActorStatistics]:
+    """All actors but the first, which reads a topic."""
+    return list(subject.graph.statistics().values())[1:]
 
 
 async def test_stop_ends_a_replay_whose_sink_is_stuck(tmp_path: Path) -> None:
@@ -187,10 +194,10 @@ async def test_stop_ends_a_replay_whose_sink_is_stuck(tmp_path: Path) -> None:
     frames = [Frame(0, replace(empty, window=window).encode()) for window in range(400)]
     recording = Recording(write_whole(tmp_path / "r", frames))
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    pipeline = Pipeline(Config(), {"slow": sink}, ledger, ReplaySource(recording, MAX), "deltas")
-    running = asyncio.create_task(pipeline.run())
+    role = graphs.replay(Config(), {"slow": sink}, ReplaySource(recording, MAX), "deltas", ledger)
+    running = asyncio.create_task(role.run())
     await sink.entered.wait()
-    pipeline.stop()
+    role.stop()
     async with asyncio.timeout(20):
         await running
     assert sink.taken == []

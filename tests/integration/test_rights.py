@@ -12,10 +12,10 @@ import nats.errors
 import pytest
 from yarl import URL
 
+from engine import graphs
 from engine.config import Config
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.sink import NatsConfig, NatsSink
-from engine.worker import Engine
 from model.kinds.flow import FLOW
 from tests.flows import make_flows
 from tests.integration.test_roles import Adding, agent, running
@@ -102,7 +102,7 @@ async def at_work(server: NatsServer, certificates: Path) -> AsyncIterator[tuple
     """An agent and an engine, each with its rights; a second has passed through both, and flows were published."""
     source, sink = ScriptedSource(), Adding()
     flows = NatsSink(NatsConfig(url=url_of(server, certificates, "engine")))
-    engine = Engine(Config(), url_of(server, certificates, "engine"), {"adding": sink}, "deltas")
+    engine = graphs.engine(Config(), url_of(server, certificates, "engine"), {"adding": sink}, "deltas")
     async with running(engine), running(agent(url_of(server, certificates, "agent"), source)):
         source.second(20)
         await sink.until(lambda: sink.bytes >= 20)

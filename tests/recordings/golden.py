@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from engine import graphs
 from engine.config import Config
-from engine.graphs import Pipeline
 from engine.recording.file import Recording
 from engine.recording.replay import MAX, ReplaySource
 from model.batch import Batch
@@ -58,7 +58,7 @@ async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[Batch]:
     """The batches that a recording gives; the same as JSON lines go to ``lines``."""
     kept = KeepingSink()
     sinks: dict[str, Sink] = {"kept": kept, "jsonl": JsonlSink(JsonlConfig(str(lines)))}
-    await Pipeline(Config(), sinks, source=ReplaySource(Recording(path), speed), stage="deltas").run()
+    await graphs.replay(Config(), sinks, ReplaySource(Recording(path), speed), "deltas").run()
     return kept.batches
 
 

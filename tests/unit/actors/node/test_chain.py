@@ -1,30 +1,58 @@
-"""The node's actor: frames in, numbered messages out; nothing that comes in stops it."""
+"""The actors of a node, one behind the other: frames in, numbered messages out; nothing that comes in stops them."""
 
 import msgpack
 import numpy as np
 import pytest
 
-from actors.node.actor import NodeActor
+from actors.items import Chunk, Message
+from actors.nat.nat_resolver import NatResolver
+from actors.nat.table import NatTable
+from actors.node.enricher import NodeEnricher
+from actors.node.frames import Frames
+from actors.node.messages import Messages
+from actors.node.owners import WhoIs
+from actors.node.socket_state import SocketState
+from model.actor import Actor
+from model.batch import Batch
 from model.enricher import Entity
+from model.frame_source import Origin
 from model.ledger import Ledger
-from model.message import decode
 from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame
 from probes.kernel.layout import structs
 from probes.registry import PROBES
+from tests.chain import through
 from tests.kernel_model import KIND, ModelKernel
 
 EVENT_TYPES = EventTypes(PROBES)
 
 
+class Node:
+    """All actors of a node with eight slots."""
+
+    def __init__(self, ledger: Ledger | None = None, who: WhoIs | None = None) -> None:
+        self.ledger = ledger or Ledger()
+        self._actors: list[Actor] = [
+            Frames(self.ledger, EVENT_TYPES),
+            SocketState(Origin("n1", "b1", 8), self.ledger),
+            NatResolver(8, NatTable(64, self.ledger.stage("nat", "entries")), self.ledger),
+            NodeEnricher(8, who),
+            Messages(self.ledger),
+        ]
+
+    def handle(self, frame: bytes) -> list[Batch]:
+        """The batches that a frame gives rise to."""
+        return [item.batch for item in through(self._actors, Message(frame)) if isinstance(item, Chunk)]
+
+
 def test_a_snapshot_gives_one_second() -> None:
     """Rows, open sockets, ledger and identity of the node are in the message."""
     kernel, ledger = ModelKernel(8), Ledger()
-    node = NodeActor("n1", "b1", 8, ledger, EVENT_TYPES)
+    node = Node(ledger)
     kernel.connect()
     kernel.connect()
     kernel.move(0, 500)
-    (message,) = [decode(data) for data in node.handle(kernel.snapshot().encode())]
+    (message,) = node.handle(kernel.snapshot().encode())
     assert (message.node, message.boot, message.head["open_sockets"]) == ("n1", "b1", 2)
     assert sorted(message.columns["tx_bytes"].tolist()) == [0, 500]
     assert message.head["ledger"]["deltas"]["queued"] == 2
@@ -34,21 +62,21 @@ def test_a_snapshot_gives_one_second() -> None:
 
 def test_an_idle_second_still_has_a_message() -> None:
     """Sinks see every second pass, also one in which nothing happened."""
-    kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger(), EVENT_TYPES)
+    kernel, node = ModelKernel(8), Node()
     kernel.connect()
-    list(node.handle(kernel.snapshot().encode()))
-    (message,) = [decode(data) for data in node.handle(kernel.snapshot().encode())]
+    node.handle(kernel.snapshot().encode())
+    (message,) = node.handle(kernel.snapshot().encode())
     assert len(message) == 0
     assert message.head["open_sockets"] == 1
 
 
 def test_messages_are_numbered_without_gaps() -> None:
     """A subscriber can tell that it missed none."""
-    kernel, node = ModelKernel(8), NodeActor("n", "b", 8, Ledger(), EVENT_TYPES)
+    kernel, node = ModelKernel(8), Node()
     numbers = []
     for _ in range(4):
         kernel.connect()
-        numbers += [decode(data).seq for data in node.handle(kernel.snapshot().encode())]
+        numbers += [batch.seq for batch in node.handle(kernel.snapshot().encode())]
     assert numbers == [0, 1, 2, 3]
 
 
@@ -71,8 +99,8 @@ def broken_frames() -> list[bytes]:
 def test_a_broken_frame_is_counted_and_left_out(data: bytes) -> None:
     """Bytes that are no frame do not end the actor."""
     ledger = Ledger()
-    node = NodeActor("n", "b", 8, ledger, EVENT_TYPES)
-    assert list(node.handle(data)) == []
+    node = Node(ledger)
+    assert node.handle(data) == []
     assert ledger.stages["frames"].dropped == {"unreadable": 1}
     assert ledger.stages["frames"].balanced
 
@@ -98,17 +126,17 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     """Executions reach the learner of processes, with the clock; sockets' ends still reach the table; unknown kinds
     are counted."""
     kernel, ledger, who = ModelKernel(8), Ledger(), Everybody()
-    node = NodeActor("n", "b", 8, ledger, EVENT_TYPES, who=who)
+    node = Node(ledger, who)
     kernel.connect()
     kernel.close(0)
     events = np.concatenate((kernel.drain(1).events, np.zeros(3, structs()["socket_event"])))
     executions = events.view(structs()["exec_event"])
     executions["header"]["kind"][1:] = KIND["KIND_EXEC"], 99, KIND["KIND_EXEC"]
     executions["pid"][1:] = 41, 42, 43
-    assert list(node.handle(EventFrame(7, events).encode())) == []
+    assert node.handle(EventFrame(7, events).encode()) == []
     (taken, offset), *more = who.learnt
     assert (taken["pid"].tolist(), offset, more) == ([41, 43], 7, [])
-    (message,) = [decode(data) for data in node.handle(kernel.snapshot().encode())]
+    (message,) = node.handle(kernel.snapshot().encode())
     assert message.columns["connection.closed"].tolist() == [1]
     stage = ledger.stages["sockets"]
     assert (stage.received, stage.delivered, stage.dropped) == (2, 1, {"unknown_kind": 1})
@@ -118,5 +146,5 @@ def test_executions_need_no_learner() -> None:
     """Without one they are left aside, and are no ends of sockets."""
     ledger, events = Ledger(), np.zeros(2, structs()["socket_event"])
     events["header"]["kind"] = KIND["KIND_EXEC"]
-    list(NodeActor("n", "b", 8, ledger, EVENT_TYPES).handle(EventFrame(0, events).encode()))
+    Node(ledger).handle(EventFrame(0, events).encode())
     assert (ledger.stages["sockets"].received, ledger.lost) == (0, 0)

@@ -12,7 +12,7 @@ from model.enricher import Entity
 CONTAINERS: Final = 65536
 
 
-class Newcomers:
+class NewContainers:
     """Says of each container once whether to wait for its name.
 
     :param cluster: what knows containers; nothing is waited for without.

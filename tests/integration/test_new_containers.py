@@ -5,16 +5,18 @@ from collections.abc import Sequence
 
 import pytest
 
+from engine import graphs, join_actors
 from engine.config import Config, load_config
-from engine.graphs import Pipeline
+from engine.role import Role
 from model.enricher import Entity
 from model.row_stage import RowStage
+from tests.eventually import eventually
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
 
 
 class Waits:
-    """Says that there are newcomers in these windows."""
+    """Says that there are new containers in these windows."""
 
     def __init__(self, *windows: int) -> None:
         self.windows = windows
@@ -31,20 +33,28 @@ def config() -> Config:
 
 
 @pytest.mark.parametrize("stage", ["flows", "workloads"])
-async def test_its_rows_come_with_the_next_windows(config: Config, stage: RowStage) -> None:
+async def test_its_rows_come_with_the_next_windows(
+    config: Config, stage: RowStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In order, none twice; at the end what still waits is passed on. Deltas wait for nothing."""
+    monkeypatch.setattr(join_actors, "NewContainers", lambda _: Waits(1_002, 1_003, 1_005))
     source, sink, deltas = ScriptedSource(), ScriptedSink(), ScriptedSink()
-    stages: dict[str, RowStage] = {"kept": stage, "deltas": "deltas"}
-    pipeline = Pipeline(config, {"kept": sink, "deltas": deltas}, source=source, stage=stages)
-    pipeline._newcomers = Waits(1_002, 1_003, 1_005)  # type: ignore[assignment]  # what it asks of it
-    running = asyncio.create_task(pipeline.run())
+    role = graphs.run(config, {"kept": sink, "deltas": deltas}, {"kept": stage, "deltas": "deltas"}, source)
+    running = asyncio.create_task(role.run())
     expected = ([1_001], [1_001], [1_001, 1_002], [1_001, 1_002, 1_003, 1_004])
     for windows, shown in enumerate(expected, 1):
         source.second(3)
-        await deltas.wait_for(windows)  # what the window gives the other sink was queued with it
-        await pipeline._fan_out.drained()
+        await eventually(lambda: handed_on(role) == (windows, len(shown)))  # noqa: B023 - called at once
+        await sink.wait_for(len(shown))
         assert [batch.window for batch in sink.taken] == shown
     source.second(3)
-    pipeline.stop()
+    role.stop()
     await running
     assert [batch.window for batch in sink.taken] == [1_001, 1_002, 1_003, 1_004, 1_005]
+    assert [batch.window for batch in deltas.taken] == [1_001, 1_002, 1_003, 1_004, 1_005]
+
+
+def handed_on(role: Role) -> tuple[int, int]:
+    """Windows that the hold took, and how many it gave."""
+    windows = role.graph.statistics()["windows"]
+    return windows.received, windows.sent

@@ -1,6 +1,6 @@
 """Containers that are seen for the first time are waited for, once."""
 
-from actors.join.new_containers import Newcomers
+from actors.windows.new_containers import NewContainers
 from model.enricher import Entity
 
 
@@ -31,21 +31,21 @@ def container(name: str) -> Entity:
 
 def test_who_is_not_known_is_waited_for_once() -> None:
     """In the first window with a row of it; those that are known, and processes of no container, never."""
-    newcomers = Newcomers(Cluster("known"))
-    assert not newcomers.among([{}, container("known"), {"process.pid": "7"}], 1)
-    assert newcomers.among([{}, container("known"), container("new")], 2)
-    assert not newcomers.among([{}, container("new")], 3)
+    new = NewContainers(Cluster("known"))
+    assert not new.among([{}, container("known"), {"process.pid": "7"}], 1)
+    assert new.among([{}, container("known"), container("new")], 2)
+    assert not new.among([{}, container("new")], 3)
 
 
 def test_nobody_is_waited_for_where_nothing_can_tell() -> None:
     """Without a cluster."""
-    assert not Newcomers(None).among([container("new")], 1)
+    assert not NewContainers(None).among([container("new")], 1)
 
 
 def test_what_is_remembered_is_bounded() -> None:
     """Who was not seen for longest is forgotten, and waited for once more."""
-    newcomers = Newcomers(Cluster(), containers=2)
+    new = NewContainers(Cluster(), containers=2)
     for name in ("a", "b", "a", "c"):
-        newcomers.among([container(name)], 1)
-    assert not newcomers.among([container("a")], 2)
-    assert newcomers.among([container("b")], 2)
+        new.among([container(name)], 1)
+    assert not new.among([container("a")], 2)
+    assert new.among([container("b")], 2)

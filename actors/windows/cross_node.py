@@ -1,6 +1,7 @@
 """Rows whose connection another node rewrites: found by what nodes announce, moved to where their other end is."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -11,20 +12,42 @@ from actors.nat.resolver import Resolver, callers, chains_of, name_resolved
 from actors.nat.table import NatTable
 from model.batch import Batch
 from model.chains import HOP, Chains
+from model.ledger import Stage
+from model.partition import partition_of
 
 #: Starts of nodes whose sockets are remembered.
 NODES: Final = 4096
 
 
-class Rekeyer:
+class CrossNode:
     """Follows the tuples of callers by the entries of other nodes. Pure: batches in, batches out.
 
     :param table: entries that nodes announced.
+    :param partitions: gives the number of partitions that there are, once a message has come.
+    :param stage: in rows; what goes to another partition is noted there.
     """
 
-    def __init__(self, table: NatTable) -> None:
+    def __init__(self, table: NatTable, partitions: Callable[[], int], stage: Stage) -> None:
         self._table = table
+        self._partitions = partitions
+        self._stage = stage
         self._resolvers: OrderedDict[tuple[str, str], Resolver] = OrderedDict()
+
+    def divided(self, batch: Batch, partition: int) -> tuple[Batch, list[tuple[int, Batch]]]:
+        """The rows that stay in ``partition``, and those that belong to others, with these.
+
+        What came from another was followed there, and stays: no row wanders about.
+        """
+        followed = batch if batch.via >= 0 else self.follow(batch)
+        if followed is batch:
+            return batch, []
+        places = partition_of(followed.columns, self._partitions())
+        away = np.unique(places[places != partition]).tolist()
+        if not away:
+            return followed, []
+        self._stage.note("rekeyed", int(np.count_nonzero(places != partition)))
+        moved = [(place, _some(followed, places == place, partition)) for place in away]
+        return _some(followed, places == partition, batch.via), moved
 
     def follow(self, batch: Batch) -> Batch:
         """``batch`` with its tuples as all nodes together know them."""
@@ -66,6 +89,12 @@ def _rewritten(batch: Batch, rows: np.ndarray, final: np.ndarray, more: Chains) 
     index[rows] = np.arange(1, len(rows) + 1) + shift
     columns["nat.index"], chains = chains.used(index)
     return replace(batch, columns=columns, tables={**batch.tables, "chains": chains})
+
+
+def _some(batch: Batch, rows: np.ndarray, via: int) -> Batch:
+    columns = {name: column[rows] for name, column in batch.columns.items()}
+    columns["nat.index"], chains = batch.tables["chains"].used(columns["nat.index"])
+    return replace(batch, columns=columns, tables={**batch.tables, "chains": chains}, via=via)
 
 
 def resolved_hops(batch: Batch) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from actors.join.cross_node import Rekeyer
+from actors.items import Chunk, Message, Receipt, Tick, Window
 from actors.join.joiner import Joiner
-from actors.join.window_join import WindowJoin
 from actors.nat.table import NatTable
+from actors.windows.completeness import DistributedCompleteness
+from actors.windows.cross_node import CrossNode
+from actors.windows.hold import WindowHold
 from model.batch import Batch
 from model.kinds.delta import Role
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger, Stage
+from model.message import decode
 from model.partition import partition_of
 from tests.nat_events import End, batch_of, nat_event, socket_row
 from tests.plain_rows import plain_rows
@@ -25,8 +28,10 @@ class Site:
     def __init__(self, wait: float = 2.0) -> None:
         self.ledger = Ledger()
         self.table = NatTable(64, Stage("entries"))
-        joiner, stage = Joiner("engine", "boot", self.ledger, 64), self.ledger.stage("join", "rows")
-        self.join = WindowJoin(PARTITIONS, joiner, Rekeyer(self.table), stage, wait)
+        cross_node = CrossNode(self.table, lambda: PARTITIONS, self.ledger.stage("join", "rows"))
+        self.hold = WindowHold(DistributedCompleteness(wait), cross_node)
+        self.joiner = Joiner("engine", "boot", self.ledger, 64)
+        self.acknowledged: list[tuple[str, int]] = []
 
     def announce(self, called: tuple[End, End], seen: tuple[End, End]) -> None:
         """A node's entry, by way of a table of its own."""
@@ -37,23 +42,30 @@ class Site:
     def take(self, batch: Batch, now: float) -> None:
         """Where its rows belong as far as its own node knows."""
         place = int(partition_of(batch.columns, PARTITIONS)[0])
-        self.join.add(batch, place, (batch.node, batch.seq), now)
+        receipt = Receipt(lambda: self.acknowledged.append((batch.node, batch.seq)))
+        assert list(self.hold.handle(Chunk(batch, place, (receipt,), now))) == []
 
     def move(self, now: float) -> int:
-        """Rows that went to other partitions."""
-        moved = list(self.join.moving(now))
-        for place, batch in moved:
-            self.join.add(batch, place, None, now)
-        return sum(len(batch) for _, batch in moved)
+        """Rows that went to other partitions, which this engine has, too."""
+        moved = list(self.hold.handle(Tick(now)))
+        for message in moved:
+            assert isinstance(message, Message)
+            self.hold_moved(message, now)
+        return sum(map(len, moved))
 
-    def close(self, now: float) -> tuple[list[dict[str, Any]], list[Any]]:
-        """Flows and tokens of what waits for no more."""
-        flows, tokens = list[dict[str, Any]](), list[Any]()
-        for number in self.join.due(now):
-            batches, more = self.join.close(number)
-            flows += [row for batch in batches for row in plain_rows(batch)]
-            tokens += [token for token in more if token]
-        return flows, tokens
+    def hold_moved(self, message: Message, now: float) -> None:
+        """Takes in what went to another partition."""
+        list(self.hold.handle(Chunk(decode(message.data), message.partition, at=now)))
+
+    def close(self, now: float) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+        """Flows of what waits for no more, and the messages that were acknowledged for them."""
+        flows, before = list[dict[str, Any]](), len(self.acknowledged)
+        for window in self.hold.handle(Tick(now)):
+            for joined in self.joiner.handle(window):
+                flows += [row for batch in joined.batches for row in plain_rows(batch)]
+                for receipt in joined.receipts:
+                    receipt.acknowledge()
+        return flows, self.acknowledged[before:]
 
 
 def client(to: End = SERVICE) -> dict[str, Any]:
@@ -140,7 +152,10 @@ def test_the_books_of_nodes_go_on() -> None:
     """A node's ledger that came with its deltas reaches the sinks under its name, with no rows."""
     site = Site()
     site.take(batch_of([client(SERVER)], 5, node="a", head={"ledger": {"kernel": {"received": 1}}}), 0.0)
-    batches, _ = site.join.close(5)
+    (window,) = site.hold.finish()
+    (joined,) = site.joiner.handle(window)
+    assert isinstance(joined, Window)
+    batches = joined.batches
     assert [(batch.node, len(batch), batch.head["ledger"]) for batch in batches if batch.head["ledger"]] == [
         ("a", 0, {"kernel": {"received": 1}})
     ]

@@ -1,0 +1,59 @@
+"""Frames of a source, taken apart: events for who learns from them, snapshots for the socket state."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from actors.items import Books, Events, Message, Snapshot
+from model.actor import Actor
+from model.ledger import Ledger
+from probes.kernel.event_types import EventTypes
+from probes.kernel.frames import EventFrame, SnapshotFrame, decode
+
+#: The receiver of events that no probe declares: they are counted there.
+UNKNOWN = "unknown"
+
+log = logging.getLogger(__name__)
+
+
+class Frames(Actor):
+    """Decodes frames.
+
+    :param event_types: what the probes declare of their events.
+    """
+
+    def __init__(self, ledger: Ledger, event_types: EventTypes) -> None:
+        self._ledger = ledger
+        self._stage = ledger.stage("frames", "frames")
+        self._event_types = event_types
+
+    def handle(self, item: Message) -> Iterator[Events | Snapshot]:
+        """What is in a frame; it is acknowledged when that has been handed on. Never raises."""
+        self._stage.received += 1
+        try:
+            frame = decode(item.data)
+        except ValueError as error:
+            self._stage.drop("unreadable")
+            log.warning("a frame was left out: %s", error)
+        else:
+            self._stage.delivered += 1
+            yield from self._parts(frame)
+        item.acknowledge()
+
+    def _parts(self, frame: EventFrame | SnapshotFrame) -> Iterator[Events | Snapshot]:
+        if isinstance(frame, SnapshotFrame):
+            yield Snapshot(frame, self._books(frame))
+            return
+        unknown = len(frame.events)
+        for receiver, events in self._event_types.divided(frame.events):
+            yield Events(receiver, events, frame.offset_ns)
+            unknown -= len(events)
+        if unknown:
+            yield Events(UNKNOWN, self._event_types.unknown(frame.events), frame.offset_ns)
+
+    def _books(self, frame: SnapshotFrame) -> Books:
+        """Those of the kernel side, which came with the frame, and our own."""
+        books: dict[str, dict[str, Any]] = {"kernel": frame.account, **frame.feeds}
+        for name, account in books.items():
+            self._ledger.take(name, account)
+        return {name: self._ledger.stages[name].as_dict() for name in (*books, "frames")}

@@ -1,0 +1,63 @@
+"""The state of a node's sockets as an actor: events and snapshots in, the rows of each second out."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from actors.items import Events, Snapshot
+from actors.node.frames import UNKNOWN
+from actors.node.sockets import SocketTable
+from model.actor import Actor
+from model.batch import Batch
+from model.frame_source import Origin
+from model.kinds.delta import DELTA
+from model.ledger import Ledger
+
+
+class SocketState(Actor):
+    """Keeps the socket table, and makes a batch of delta rows of each snapshot; its columns are its own.
+
+    Who its sockets talk to (NAT) and who owns them is not in the rows yet.
+    """
+
+    def __init__(self, origin: Origin, ledger: Ledger) -> None:
+        self._origin = origin
+        self._stage = ledger.stage("sockets", "events")
+        self._table = SocketTable(origin.slots, self._stage)
+        self._window = 0
+        self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
+            "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
+            "sockets": lambda events, offset_ns: self._table.take_ends(events, offset_ns, self._window + 1),
+            UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
+        }
+
+    def handle(self, item: Any) -> Iterator[Any]:
+        """Rows for a snapshot; events of others are passed on."""
+        match item:
+            case Snapshot():
+                yield self._rows(item)
+            case Events() if item.receiver in self._receivers:
+                self._receivers[item.receiver](item.rows, item.offset_ns)
+            case _:
+                yield item
+
+    def _rows(self, snapshot: Snapshot) -> Batch:
+        self._window = snapshot.frame.window
+        columns, cgroups = self._table.tick(snapshot.frame)
+        books = {**snapshot.books, "sockets": self._stage.as_dict()}
+        return Batch(
+            DELTA,
+            self._origin.node,
+            self._origin.boot,
+            0,  # given with the message
+            self._window,
+            {name: _owned(column) for name, column in columns.items()},
+            {"cgroups": cgroups},
+            {"open_sockets": self._table.open_sockets, "ledger": books},
+        )
+
+
+def _owned(column: np.ndarray) -> np.ndarray:
+    """The column itself, or a copy of it if it is a view of the table, which the next snapshot changes."""
+    return column if column.base is None else column.copy()

@@ -1,0 +1,83 @@
+"""Messages of the bus read into batches, each once however often it comes."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, Final
+
+from actors.items import Chunk, Message, Receipt, Unreadable
+from model.actor import Actor
+from model.ledger import Ledger
+from model.message import BadBatch, decode
+
+#: Starts of nodes whose last message number is remembered, by partition and way.
+ORIGINS: Final = 100_000
+
+#: In which messages come in order: node, boot, partition, and the partition that they came by.
+_Origin = tuple[str, str, int, int]
+
+
+class Reader(Actor):
+    """Decodes messages and leaves out those that came before.
+
+    A message that came before and is not acknowledged yet, for its rows are still under way, is acknowledged with
+    the first: else the bus would take rows for safe that only this process has.
+    """
+
+    def __init__(self, ledger: Ledger, origins: int = ORIGINS) -> None:
+        self._stage = ledger.stage("deltas", "messages")
+        self._origins = origins
+        self._last: OrderedDict[_Origin, int] = OrderedDict()
+        self._open: dict[tuple[_Origin, int], Receipt] = {}
+
+    def handle(self, item: Any) -> Iterator[Any]:
+        """The batch of a message, unless it came before or nobody can read it."""
+        match item:
+            case Message():
+                yield from self._read(item)
+            case _:
+                yield item
+
+    def _read(self, message: Message) -> Iterator[Chunk | Unreadable]:
+        self._stage.received += 1
+        try:
+            batch = decode(message.data)
+        except BadBatch as error:
+            self._stage.drop("unreadable")
+            yield Unreadable(message, str(error))
+            return
+        origin = (batch.node, batch.boot, message.partition, batch.via)
+        if batch.seq <= self._last.get(origin, -1):
+            self._leave_out(message, (origin, batch.seq))
+            return
+        self._remember(origin, batch.seq)
+        self._stage.queued += 1
+        receipt = self._open[origin, batch.seq] = Receipt(
+            message.acknowledge, lambda: self._close((origin, batch.seq))
+        )
+        yield Chunk(batch, message.partition, (receipt,), message.at)
+
+    def missed(self, reason: str, count: int) -> None:
+        """Counts messages that the bus lost before they were read."""
+        self._stage.received += count
+        self._stage.drop(reason, count)
+        self._stage.note(reason)
+
+    def _leave_out(self, message: Message, name: tuple[_Origin, int]) -> None:
+        self._stage.note("duplicates")
+        self._stage.delivered += 1
+        if name in self._open:
+            self._open[name].also(message.acknowledge)
+        else:
+            message.acknowledge()
+
+    def _remember(self, origin: _Origin, seq: int) -> None:
+        self._last[origin] = seq
+        self._last.move_to_end(origin)
+        if len(self._last) > self._origins:
+            self._last.popitem(last=False)
+
+    def _close(self, name: tuple[_Origin, int]) -> None:
+        """The rows of a message are safe."""
+        del self._open[name]
+        self._stage.queued -= 1
+        self._stage.delivered += 1

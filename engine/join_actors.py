@@ -1,0 +1,91 @@
+"""The actors from deltas to sinks: which they are, and what each is made of, in one process and in an engine."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from actors.join.identity import Cluster
+from actors.join.joiner import Joiner
+from actors.windows.completeness import DistributedCompleteness, LocalCompleteness
+from actors.windows.cross_node import CrossNode
+from actors.windows.hold import WindowHold
+from actors.windows.new_containers import NewContainers
+from actors.workloads.workloads import Workloads
+from engine.actor import ActorPlace, OnFirstItem, OutletPlace
+from engine.config import Config
+from engine.enrichers import cluster_identity
+from engine.graph import Graph
+from engine.nats.address import connection_of
+from engine.nats.nat_entries import NatFeed
+from engine.node_actors import nat_table
+from engine.sink_outlet import SinkOutlet
+from model.frame_source import Origin
+from model.row_stage import RowStage, stages_of
+from model.sink import Sink
+
+#: Connections that an engine can know at once.
+MOST_FLOWS: Final = 1 << 24
+
+
+@dataclass(frozen=True)
+class JoinActors:
+    """In the order in which data meets them."""
+
+    windows: ActorPlace
+    joiner: ActorPlace
+
+
+def sink_outlet(
+    graph: Graph, sinks: Mapping[str, Sink], stage: RowStage | Mapping[str, RowStage], *, waits: bool
+) -> tuple[OutletPlace, set[RowStage]]:
+    """Adds the sinks to a graph.
+
+    :param stage: what all of them get, or what each gets.
+    :param waits: for sinks that are slow.
+    :return: the place, and the rows that any of them wants.
+    """
+    stages = stages_of(stage, sinks)
+    outlet = SinkOutlet(graph, sinks, stages, waits=waits)
+    graph.service(outlet.opened())
+    graph.task(outlet.acknowledge)
+    return graph.outlet("fan_out", outlet), set(stages.values())
+
+
+def workloads(graph: Graph, config: Config) -> ActorPlace:
+    """Adds what sums flows up to a graph."""
+    return graph.actor("workloads", Workloads(graph.ledger, config.workloads.pairs))
+
+
+def local_join(graph: Graph, config: Config, origin: Origin, cluster: Cluster | None = None) -> JoinActors:
+    """Adds those of one process to a graph: a second is complete with the node's last message of it."""
+    complete = LocalCompleteness(NewContainers(cluster))
+    joiner = Joiner(origin.node, origin.boot, graph.ledger, config.join.flows, cluster)
+    return JoinActors(
+        windows=graph.actor("windows", WindowHold(complete)),
+        joiner=graph.actor("joiner", joiner),
+    )
+
+
+def engine_join(graph: Graph, config: Config, url: str, partitions: Callable[[], int]) -> JoinActors:
+    """Adds those of an engine: a second waits for all nodes, and follows what other nodes say of rewriting.
+
+    :param partitions: gives their number, once a message has come.
+    """
+    ledger, settings = graph.ledger, config.join
+    rewrites = nat_table(config, ledger)
+    cluster = cluster_identity(config)
+    graph.service(NatFeed(connection_of(url), rewrites).running())
+    graph.identify(cluster)
+    boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
+    cross_node = CrossNode(rewrites, partitions, ledger.stage("join", "rows"))
+    complete = DistributedCompleteness(settings.wait_seconds)
+
+    def joiner() -> Joiner:
+        return Joiner("engine", boot, ledger, min(settings.flows * partitions(), MOST_FLOWS), cluster)
+
+    return JoinActors(
+        windows=graph.actor("windows", WindowHold(complete, cross_node)),
+        joiner=graph.actor("joiner", OnFirstItem(joiner)),
+    )

@@ -1,0 +1,86 @@
+"""The sinks as the end of a graph: batches to the fan-out, and acknowledgements back when they are safe."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from actors.items import Chunk, Receipt, Window
+from engine.graph import Graph
+from model.errors import BROKEN_PIPE, SinkError
+from model.row_stage import RowStage
+from model.sink import Sink
+from sinks.fan_out import FanOut
+
+#: Seconds that sinks get to write what is queued when the program ends.
+FLUSH_SECONDS = 1.0
+
+
+class SinkOutlet:
+    """Gives batches to all sinks that want them.
+
+    :param stages: which rows each sink gets.
+    :param waits: for sinks that are slow; else the oldest that waits for one is dropped, counted, and the data goes
+        on. Who waits also waits for all to be safe at the end.
+    """
+
+    def __init__(
+        self, graph: Graph, sinks: Mapping[str, Sink], stages: Mapping[str, RowStage], *, waits: bool
+    ) -> None:
+        self.wanted = set(stages.values())
+        self._stop = graph.stop
+        self._fan_out = FanOut(sinks, graph.ledger, on_error=self._sink_failed, stages=stages)
+        self._waits = waits
+        self._receipts: list[Receipt] = []
+        self._owed = asyncio.Event()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Sinks are open while the block runs.
+
+        :raises SinkError: if one cannot be opened.
+        """
+        await self._fan_out.start()
+        try:
+            yield
+        finally:
+            await self._fan_out.stop(FLUSH_SECONDS)
+
+    async def take(self, item: Chunk | Window) -> None:
+        """Queues the batches for the sinks; the messages that they are made of are acknowledged later."""
+        for batch in item.batches:
+            if self._waits:
+                await self._fan_out.put(batch)
+            else:
+                self._fan_out.offer(batch)
+        if item.receipts:
+            self._receipts += item.receipts
+            self._owed.set()
+
+    async def acknowledge(self) -> None:
+        """Acknowledges messages whose rows all sinks have made safe, or counted as lost. Runs until cancelled.
+
+        While one flush is under way more batches are queued; the next one covers them.
+        """
+        while True:
+            await self._owed.wait()
+            self._owed.clear()
+            receipts, self._receipts = self._receipts, []
+            await self._fan_out.flush()
+            _acknowledge(receipts)
+
+    async def flush(self) -> None:
+        """Returns when all is safe: at the end of the data."""
+        if self._waits:
+            await self._fan_out.drained()
+            receipts, self._receipts = self._receipts, []
+            _acknowledge(receipts)
+
+    def _sink_failed(self, _name: str, error: BaseException) -> None:
+        """A reader that went away (``tailrace run | head``) ends the program as it ends others."""
+        if isinstance(error, SinkError) and error.reason == BROKEN_PIPE:
+            self._stop()
+
+
+def _acknowledge(receipts: list[Receipt]) -> None:
+    for receipt in receipts:
+        receipt.acknowledge()
