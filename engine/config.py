@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from engine.plugins.secrets import guard, guarded
+from engine.yaml_text import BadYaml, read_yaml
 from enrichers.cloud.config import CloudConfig
 from enrichers.dns_config import DnsConfig
 from enrichers.docker.config import DockerConfig
@@ -181,11 +182,11 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        loaded = msgspec.yaml.decode(path.read_bytes())
+        loaded = read_yaml(path.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "name a file that exists") from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except BadYaml as error:
+        raise UsageError(f"configuration {path}: {error}", "see docs/configuration.md") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -234,6 +235,6 @@ def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> list[tuple[st
 
 def _value(text: str) -> Any:
     try:
-        return msgspec.yaml.decode(text.encode())
-    except msgspec.DecodeError:
+        return read_yaml(text.encode())
+    except BadYaml:
         return text

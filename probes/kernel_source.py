@@ -11,7 +11,7 @@ from probes.conntrack.config import NatConfig
 from probes.conntrack.feed import Conntrack
 from probes.conntrack.hooks import KPROBES
 from probes.kernel.event_types import EventTypes
-from probes.kernel.namespaces import ChosenNamespaces
+from probes.kernel.namespaces import ChosenNamespaces, require_namespaces
 from probes.limited import LimitedProbe
 from probes.registry import PROBES
 from probes.source import Source
@@ -36,11 +36,15 @@ class ProbeConfig(Protocol):
 
 
 class KernelSource:
-    """Frames of this machine's kernel: the probe, and what drains it."""
+    """Frames of this machine's kernel: the probe, and what drains it.
+
+    :raises UsageError: if a network namespace is to be reported that does not exist.
+    """
 
     recorded = False
 
     def __init__(self, config: ProbeConfig) -> None:
+        require_namespaces(config.namespaces)
         self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
         tcp = config.tcp
         self._probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters, config.nat.source)

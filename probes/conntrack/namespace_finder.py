@@ -1,5 +1,6 @@
 """Finds network namespaces while they come: names at once, those of new processes in a second, others in ten."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,8 @@ from probes.kernel.namespaces import FOLDERS, inode_of
 #: All processes are looked at again: one may have entered a namespace of its own (about 4 µs each).
 FULL_NS: Final = 10 * SECOND_NS
 
+log = logging.getLogger(__name__)
+
 
 class NamespaceFinder:
     """Looks for namespaces again and again, each time mostly where something changed."""
@@ -18,6 +21,7 @@ class NamespaceFinder:
         self._processes: set[str] = set()
         self._changed_ns: dict[Path, int] = {}
         self._full_at = 0
+        self._unreadable: set[Path] = set()  # folders that this user may not read
 
     def look(self, now_ns: int, *, fully: bool = False) -> dict[int, Path]:
         """Inode and path of namespaces found now: all of them every ten seconds, else those in changed places.
@@ -50,7 +54,21 @@ class NamespaceFinder:
                 here = [str(folder / name) for name in os.listdir(folder)]  # noqa: PTH208
             except FileNotFoundError:
                 continue
+            except PermissionError as error:
+                self._note_unreadable(folder, error)
+                continue
             # A name without its namespace gets it without a change of the folder: look again.
             self._changed_ns[folder] = changed_ns if all(map(inode_of, here)) else -1
             names += here
         return names
+
+    def _note_unreadable(self, folder: Path, error: OSError) -> None:
+        """Log once that names in ``folder`` stay unknown; namespaces of processes are found all the same."""
+        if folder not in self._unreadable:
+            self._unreadable.add(folder)
+            log.warning(
+                "%s cannot be read (%s): namespaces that have a name there and no process are not seen: "
+                "run as root, or add CAP_DAC_READ_SEARCH",
+                folder,
+                error.strerror,
+            )

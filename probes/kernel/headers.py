@@ -1,5 +1,6 @@
 """Kernel headers for bcc: made from the running kernel's BTF, or the installed ones where there is no BTF."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -49,13 +50,25 @@ class Headers:
 
 
 def cache_root() -> Path:
-    """Where header trees are kept: /var/cache for root and users without a home, the user's cache else."""
-    if os.geteuid() == 0:
-        return Path("/var/cache/tailrace")
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "tailrace"
-    except RuntimeError:  # neither $HOME nor an entry in /etc/passwd
-        return Path("/var/cache/tailrace")
+    """Where header trees are kept: the first of these that can be written to.
+
+    ``$CACHE_DIRECTORY`` (systemd.exec(5)), /var/cache/tailrace, ``$XDG_CACHE_HOME``, ``~/.cache``.
+    """
+    given = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    places = [Path("/var/cache/tailrace")]
+    if user := os.environ.get("XDG_CACHE_HOME"):
+        places.append(Path(user, "tailrace"))
+    with contextlib.suppress(RuntimeError):  # neither $HOME nor an entry in /etc/passwd
+        places.append(Path("~/.cache/tailrace").expanduser())
+    return next(filter(_writable, places), places[0])
+
+
+def _writable(folder: Path) -> bool:
+    """Whether ``folder`` can be written to, or be made."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def find_source() -> str:

@@ -1,6 +1,7 @@
 """Network namespaces of this machine: finding them, entering them, and which of them are to be reported."""
 
 import ctypes
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +12,15 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from model.errors import UsageError
+
 #: Where `ip netns` and container runtimes bind namespaces to names.
 NAMED: Final = Path("/run/netns")
 FOLDERS: Final = (NAMED, Path("/run/docker/netns"))
 OWN: Final = Path("/proc/self/ns/net")
 
 _CLONE_NEWNET: Final = 0x40000000
+_NS_GET_NSTYPE: Final = 0xB703
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Result = TypeVar("Result")
@@ -138,3 +142,34 @@ class ChosenNamespaces:
         if self.all:
             return np.ones(len(netns), np.bool_)
         return np.isin(netns, np.fromiter(self.inodes, netns.dtype, len(self.inodes)))
+
+
+def require_namespaces(patterns: Sequence[str]) -> None:
+    """Refuse names and paths of network namespaces that are not there; a pattern may match one that comes later.
+
+    :raises UsageError: with the key of the configuration, for the first that is none.
+    """
+    for index, pattern in enumerate(patterns):
+        if "/" not in pattern and set(pattern) & set("*?["):
+            continue
+        path = Path(pattern) if "/" in pattern else NAMED / pattern
+        if complaint := _complaint(path):
+            remedy = "`ip netns` lists names; write a pattern such as `web*` for namespaces that come later"
+            raise UsageError(f"namespaces[{index}]: {path} {complaint}", remedy)
+
+
+def _complaint(path: Path) -> str:
+    """Why there is no network namespace at ``path``; empty if there is one."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    try:
+        kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)  # ioctl_ns(2)
+    except OSError:
+        kind = 0
+    finally:
+        os.close(fd)
+    return "" if kind == _CLONE_NEWNET else "is no network namespace"

@@ -65,9 +65,15 @@ class ConsoleSink:
             os.fstat(self._output)
         except OSError as error:
             raise SinkError("standard output is closed", "choose another sink", reason="not_open") from error
-        self._live = os.isatty(self._output)
+        self._live = self._can_redraw()
         if self._live:
             await self._writer.submit(_load)
+
+    def _can_redraw(self) -> bool:
+        """Whether the output is a terminal that moves its cursor and has a size; others get plain lines."""
+        if not os.isatty(self._output) or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+            return False
+        return os.get_terminal_size(self._output).columns > 0
 
     async def write(self, batch: Batch) -> None:
         """Sum ``batch`` up; with the last chunk of a second, show it.
@@ -131,7 +137,9 @@ class ConsoleSink:
         from sinks.console.table import render  # rich is loaded only where there is a terminal
 
         size = os.get_terminal_size(self._output)
-        lines = render(second, max(size.columns, 20), max(size.lines, 4) - 1, color=True)
+        lines = render(
+            second, max(size.columns, 20), max(size.lines, 4) - 1, color=not os.environ.get("NO_COLOR")
+        )
         above = _CLEAR if size != self._size else f"\x1b[{self._height}A\r"
         self._size, self._height = size, lines.count("\n")
         return above + lines.replace("\n", "\x1b[K\n") + "\x1b[J"

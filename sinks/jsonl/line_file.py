@@ -93,12 +93,13 @@ class LineFile:
     def rotate(self) -> None:
         """Rename the file to ``path.1`` (and ``.1`` to ``.2`` ...) and begin a new one.
 
-        If that fails, the file in use grows until the next batch; nothing is lost.
+        A symbolic link stays: the file that it leads to is renamed, beside itself. If that fails, the file in use
+        grows until the next batch; nothing is lost.
         """
         if self._path is None or not self._rotates:
             return
         try:
-            self._shift(self._path)
+            self._shift(self._path.resolve())
             self._use(_open(self._path))
         except OSError as error:
             log.warning("cannot rotate %s (%s): writing goes on in the file in use", self._path, error)

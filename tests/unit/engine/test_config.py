@@ -50,7 +50,13 @@ def test_lists_can_come_from_the_environment() -> None:
         ("names: {10.0.0.0/8: 7}", "`$.names[...]`"),
         ("sinks: [{name: console, colour: red}]", "unknown field `colour` - at `$.sinks[0]`"),
         ("- a\n- b", "holds no keys"),
-        ("a: [", "is not YAML"),
+        ("a: [", "did not find expected node content (line 2, column 1)"),
+        ("node: a\nnode: b\n", "`node` is given twice, in lines 1 and 2"),
+        ("tcp:\n  slots: 16\n  slots: 32\n", "`tcp.slots` is given twice, in lines 2 and 3"),
+        ("sinks:\n  - {name: jsonl, name: console}\n", "`sinks[0].name` is given twice, in lines 2 and 2"),
+        ("a: &a [*a]", "a[0] holds itself"),
+        ("node: !!python/object/apply:os.getcwd []", "tag"),
+        ("{" * 100, "column"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:

@@ -138,14 +138,23 @@ def test_a_missing_bpftool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         headers.find_headers()
 
 
-def test_users_have_a_cache_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty XDG_CACHE_HOME counts as none, as its specification says."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+def test_the_cache_is_kept_where_this_user_may_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """$CACHE_DIRECTORY, then /var/cache/tailrace, then the user's own; an empty variable counts as none."""
+    writable: set[Path] = set()
+    monkeypatch.setattr(headers, "_writable", lambda folder: folder in writable)
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.delenv("CACHE_DIRECTORY", raising=False)
+    assert headers.cache_root() == Path("/var/cache/tailrace")
+    writable.add(Path("/home/somebody/.cache/tailrace"))
     assert headers.cache_root() == Path("/home/somebody/.cache/tailrace")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    writable.add(Path("/cache/tailrace"))
     assert headers.cache_root() == Path("/cache/tailrace")
+    writable.add(Path("/var/cache/tailrace"))
+    assert headers.cache_root() == Path("/var/cache/tailrace")
+    monkeypatch.setenv("CACHE_DIRECTORY", f"{tmp_path}:/other")
+    assert headers.cache_root() == tmp_path
 
 
 def test_helpers_that_a_kernel_lacks_are_numbered(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""One test for each kind of fault that reports from the field showed."""
