@@ -161,7 +161,7 @@ def require_namespaces(patterns: Sequence[str]) -> None:
 def _complaint(path: Path) -> str:
     """Why there is no network namespace at ``path``; empty if there is one."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return "does not exist"
     except OSError as error:
