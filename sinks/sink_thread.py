@@ -18,14 +18,16 @@ class SinkThread:
         self._name = name
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None] | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread; its end is reported to the running loop."""
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.get_running_loop().create_future()
-        threading.Thread(
+        self._thread = threading.Thread(
             target=_run, args=(self._loop, self._ended), name=f"sink.{self._name}", daemon=True
-        ).start()
+        )
+        self._thread.start()
 
     async def call(self, work: Work[Result]) -> Result:
         """Run ``work`` in the thread. If the caller is cancelled, ``work`` is too, once it waits for something."""
@@ -45,11 +47,13 @@ class SinkThread:
 
         :returns: whether it ended within ``timeout`` seconds; one that is stuck ends when its call returns.
         """
-        if self._loop is None or self._ended is None:
+        if self._loop is None or self._ended is None or self._thread is None:
             return True
         with contextlib.suppress(RuntimeError):  # it ended before
             self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.wait({self._ended}, timeout=timeout)
+        if self._ended.done():
+            self._thread.join()  # it has nothing more to do
         return self._ended.done()
 
 

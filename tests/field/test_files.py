@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import UsageError
+from model.kinds.delta import DELTA
 from probes.kernel.namespaces import NAMED, require_namespaces
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import make_batch
@@ -19,7 +20,7 @@ async def test_a_link_stays_where_its_target_rotates(tmp_path: Path) -> None:
     real.mkdir()
     link.symlink_to("real/t.jsonl")
     sink = JsonlSink(JsonlConfig(str(link), rotate_bytes=50_000, keep=9))
-    await sink.open(("deltas",))
+    await sink.open((DELTA,))
     await sink.write(make_batch(300))
     await sink.close()
     assert link.is_symlink()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from model.kinds.delta import DELTA
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from tests.batches import make_batch
 
@@ -30,7 +31,7 @@ async def shown(rows: int, columns: int) -> bytes:
     """What one second looks like on such a terminal."""
     with terminal(rows, columns) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
-        await sink.open(("deltas",))
+        await sink.open((DELTA,))
         await sink.write(make_batch(10))
         await sink.close()
         return os.read(screen, 1 << 16)
