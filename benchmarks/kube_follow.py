@@ -77,7 +77,7 @@ class Ours:
 
     async def start(self) -> None:
         """Returns when everything is known."""
-        await self._enricher.start()
+        await self._enricher.start("node-1")
         await self._enricher.ready()
 
     def version(self, address: str) -> str:

@@ -1,28 +1,67 @@
 """Which enrichers say who is at the ends of connections: of this node, and beyond it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from engine.config import Config
+from engine.plugins.registry import ENRICHER, OWN, load, made, plugin_named
+from engine.plugins.settings import checked
 from enrichers.cluster import ClusterIdentity
-from enrichers.names import ConfiguredNames
+from enrichers.kubernetes.access import is_wanted
+from enrichers.names import NamesConfig
 from enrichers.node import NodeIdentity
-from enrichers.reverse_dns import ReverseDns
 from model.enricher import Enricher
+from model.errors import UsageError
+from model.settings import PluginConfig
+
+
+def node_identity(config: Config) -> NodeIdentity:
+    """What a node asks about its own processes.
+
+    :raises UsageError: if an enricher of another package cannot be had.
+    """
+    process, docker = _own("process", config.process), _own("docker", config.docker)
+    return NodeIdentity(
+        config.node_name, process, docker, _own("cloud", config.cloud), other_enrichers(config)
+    )
 
 
 def cluster_identity(config: Config, node: NodeIdentity | None = None) -> ClusterIdentity:
     """What an engine asks, or a node for itself: the surest first.
 
     :param node: whose containers' addresses are known too.
+    :raises UsageError: if an enricher of another package cannot be had.
     """
-    enrichers: list[Enricher] = []
-    if config.kubernetes.enabled != "off":
-        # slow to import, and needed by few
-        from enrichers.kubernetes.access import is_wanted
-        from enrichers.kubernetes.enricher import Kubernetes
+    kubernetes = [_own("kubernetes", config.kubernetes)] if is_wanted(config.kubernetes) else []
+    names, reverse_dns = _own("names", NamesConfig(config.names)), _own("reverse_dns", config.dns)
+    if node is None:
+        return ClusterIdentity([*kubernetes, names, *other_enrichers(config), reverse_dns])
+    every = [*kubernetes, node.containers, names, *node.others, reverse_dns]
+    return ClusterIdentity(every, config.node_name, shared=node.enrichers)
 
-        if is_wanted(config.kubernetes):
-            enrichers.append(Kubernetes(config.kubernetes))
-    if node:
-        enrichers.append(node.containers)
-    enrichers.append(ConfiguredNames(config.names))
-    enrichers.append(ReverseDns(enabled=config.dns.reverse, entries=config.dns.entries))
-    return ClusterIdentity(enrichers)
+
+def other_enrichers(config: Config) -> Sequence[Enricher]:
+    """Those of other packages, as the configuration lists them.
+
+    :raises UsageError: if one is not installed, cannot be loaded, is ours, or has a name or a setting that cannot be.
+    """
+    names = {"process", "container", "cloud", "kubernetes", "names", "reverse_dns"}
+    found: list[Enricher] = []
+    for place, wanted in enumerate(config.enrichers):
+        plugin = plugin_named(ENRICHER, wanted.name)
+        if plugin.package == OWN:
+            raise UsageError(f"enricher {plugin.name} is always there", "leave it out of `enrichers`")
+        factory = load(plugin)
+        settings = checked(plugin.title, factory.Config, wanted.settings, f"$.enrichers[{place}].settings")
+        enricher: Enricher = made(plugin, factory, settings)
+        if enricher.name in names:
+            raise UsageError(f"{plugin.title} calls itself {enricher.name}, as another does", "leave one out")
+        names.add(enricher.name)
+        found.append(enricher)
+    return found
+
+
+def _own(name: str, config: PluginConfig) -> Any:
+    """One of ours; its settings are a section of the configuration."""
+    plugin = plugin_named(ENRICHER, name)
+    return made(plugin, load(plugin), config)

@@ -53,13 +53,12 @@ def run(
     :param stage: what all sinks get, or what each gets: flows, deltas or workloads.
     :param source: of frames; this machine's kernel by default.
     """
-    from engine.enrichers import cluster_identity
+    from engine.enrichers import cluster_identity, node_identity
     from engine.faust_runner import FaustRunner
     from engine.join_actors import local_join, sink_outlet, workloads
-    from enrichers.node import NodeIdentity
     from probes.kernel_source import KernelSource
 
-    graph, source, who = Graph(ledger or Ledger()), source or KernelSource(config), NodeIdentity(config)
+    graph, source, who = Graph(ledger or Ledger()), source or KernelSource(config), node_identity(config)
     fan_out, wanted = sink_outlet(graph, sinks, stage, waits=False)
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
@@ -105,11 +104,11 @@ def replay(
 def agent(config: Config, url: str, source: LiveSource) -> Role:
     """``tailrace agent``: the node's half, whether the bus is there or not."""
     from engine.bus_outlets import NodeOutlet
+    from engine.enrichers import node_identity
     from engine.nats.node_publisher import NodePublisher
     from engine.runner import AsyncioRunner
-    from enrichers.node import NodeIdentity
 
-    graph, who = Graph(Ledger()), NodeIdentity(config)
+    graph, who = Graph(Ledger()), node_identity(config)
     entries = nat_table(config, graph.ledger, announces=True)
     rows = graph.ledger.stage("outbox", "rows")
     publisher = NodePublisher(url, source.origin, config.agent, rows, entries.announce_again)

@@ -15,22 +15,28 @@ class ClusterIdentity:
     """Puts enrichers together: what is surer goes over what is less so.
 
     :param enrichers: the surest first; each is asked for the kinds of keys that it answers.
+    :param node: the name of this node; empty in an engine.
+    :param shared: those of them that somebody else starts and closes.
     """
 
-    def __init__(self, enrichers: Sequence[Enricher]) -> None:
+    def __init__(
+        self, enrichers: Sequence[Enricher], node: str = "", shared: Sequence[Enricher] = ()
+    ) -> None:
         self._enrichers = enrichers
+        self._node = node
+        self._own = [enricher for enricher in enrichers if enricher not in shared]
 
     async def start(self) -> None:
         """Begins to watch all sources; returns at once.
 
         :raises TailraceError: for what the user has to fix.
         """
-        for enricher in self._enrichers:
-            await enricher.start()
+        for enricher in self._own:
+            await enricher.start(self._node)
 
     async def close(self) -> None:
         """Ends all that start() began."""
-        for enricher in self._enrichers:
+        for enricher in self._own:
             await enricher.close()
 
     @property
@@ -64,5 +70,5 @@ class ClusterIdentity:
         return {name: text for entity in found if entity for name, text in entity.items()}
 
     def statistics(self) -> dict[str, EnricherStatistics]:
-        """The counts of each enricher, by its name."""
-        return {enricher.name: enricher.statistics() for enricher in self._enrichers}
+        """The counts of each enricher that it starts, by its name."""
+        return {enricher.name: enricher.statistics() for enricher in self._own}

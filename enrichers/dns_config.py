@@ -4,8 +4,10 @@ from typing import Annotated
 
 import msgspec
 
+from model.settings import PluginConfig
 
-class DnsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+
+class DnsConfig(PluginConfig, frozen=True):
     """Names of hosts that nothing else knows.
 
     :param reverse: whether the system's resolver is asked for names of addresses.

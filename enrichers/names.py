@@ -1,12 +1,15 @@
 """Names that the configuration gives to networks and addresses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final
+from typing import Annotated, ClassVar, Final
+
+import msgspec
 
 from enrichers.intervals import IDENTITIES, Intervals
 from model.enricher import EnricherStatistics, Entity, KeyKind
 from model.errors import UsageError
+from model.settings import PluginConfig
 
 #: The attribute that a configured name becomes.
 ATTRIBUTE: Final = "service.name"
@@ -18,26 +21,37 @@ _Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
 
 
+class NamesConfig(PluginConfig, frozen=True):
+    """Names that the configuration gives.
+
+    :param names: of networks (``10.20.0.0/16``, ``fd00::/8``) and addresses.
+    :param entries: answers remembered.
+    """
+
+    names: dict[str, str] = msgspec.field(default_factory=dict)
+    entries: Annotated[int, msgspec.Meta(ge=16)] = IDENTITIES
+
+
 class ConfiguredNames:
     """Names of networks and addresses; an enricher. The longest prefix wins; a name holds at all times.
 
-    :param names: network (``10.20.0.0/16``, ``fd00::/8``) or address → name.
     :raises UsageError: if a key is no network, or has bits beyond its prefix.
     """
 
+    Config: ClassVar[type[PluginConfig]] = NamesConfig
     name = "names"
     kinds = frozenset({KeyKind.ADDRESS})
     version = 0
     live = False
 
-    def __init__(self, names: Mapping[str, str], *, entries: int = IDENTITIES) -> None:
+    def __init__(self, config: NamesConfig) -> None:
         self._named: dict[_Network, str] = {}
-        for text, name in names.items():
+        for text, name in config.names.items():
             self._named[_network(text)] = name
         self._prefixes = {version: _lengths(self._named, version) for version in (4, 6)}
-        self._answers = Intervals(entries)  # of addresses that were asked for
+        self._answers = Intervals(config.entries)  # of addresses that were asked for
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Nothing to watch."""
 
     async def close(self) -> None:

@@ -1,56 +1,55 @@
 """Who is behind a process of this node: process, container and place of the machine, put together."""
 
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-from enrichers.cloud.config import CloudConfig
 from enrichers.cloud.place import CloudPlace
-from enrichers.docker.config import DockerConfig
 from enrichers.docker.containers import Containers
 from enrichers.lookup import ask
-from enrichers.process.config import ProcessConfig
 from enrichers.process.processes import Processes
 from model.enricher import Enricher, EnricherStatistics, Entity, KeyKind
 
 _NOBODY: Final[Entity] = {}
 
 
-class NodeSettings(Protocol):
-    """The parts of the configuration that say how a node's own processes are named."""
-
-    @property
-    def node_name(self) -> str: ...
-
-    @property
-    def process(self) -> ProcessConfig: ...
-
-    @property
-    def docker(self) -> DockerConfig: ...
-
-    @property
-    def cloud(self) -> CloudConfig: ...
+#: Kinds of keys that are asked for on the node itself.
+ON_NODE: Final = frozenset({KeyKind.PROCESS, KeyKind.CGROUP})
 
 
 class NodeIdentity:
-    """All that a node knows of its processes by itself; made from the configuration, watched from start to close."""
+    """All that a node knows of its processes by itself; watched from start to close.
 
-    def __init__(self, config: NodeSettings) -> None:
-        docker = config.docker
-        url = docker.url if docker.enabled != "off" else ""
-        self.processes = Processes(redact=config.process.redact, entries=config.process.entries)
-        self.containers = Containers(url, docker.labels, entries=docker.entries)
-        self.place = CloudPlace(config.node_name, config.cloud.source, config.cloud.attributes)
+    :param node: its name.
+    :param others: enrichers of other packages; those that answer for processes or cgroups are asked here. What
+        ours say goes before what they say.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        processes: Processes,
+        containers: Containers,
+        place: CloudPlace,
+        others: Sequence[Enricher] = (),
+    ) -> None:
+        self.processes = processes
+        self.containers = containers
+        self.place = place
+        self.others = others
+        self._node = node
+        self._asked = [enricher for enricher in others if enricher.kinds & ON_NODE]
 
     @property
     def enrichers(self) -> tuple[Enricher, ...]:
         """Those it is made of."""
-        return (self.processes, self.containers, self.place)
+        return (self.processes, self.containers, self.place, *self._asked)
 
     async def start(self) -> None:
         """Begin to watch; returns at once, whether or not there are a Docker daemon and a cloud."""
         for enricher in self.enrichers:
-            await enricher.start()
+            await enricher.start(self._node)
 
     async def close(self) -> None:
         """End all that start() began."""
@@ -74,7 +73,19 @@ class NodeIdentity:
         """
         process = ask(self.processes, KeyKind.PROCESS, str(pid), at_ns) if pid else None
         container = ask(self.containers, KeyKind.CGROUP, cgroup_path, at_ns) if cgroup_path else None
-        return {**self.place.attributes, **(container or _NOBODY), **(process or _NOBODY)}
+        others = self._of_others(pid, cgroup_path, at_ns) if self._asked else _NOBODY
+        return {**self.place.attributes, **others, **(container or _NOBODY), **(process or _NOBODY)}
+
+    def _of_others(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+        """What the others know, the first of them surest; of each, the process goes before the cgroup."""
+        keys = ((KeyKind.CGROUP, cgroup_path), (KeyKind.PROCESS, str(pid) if pid else ""))
+        found = (
+            ask(enricher, kind, value, at_ns)
+            for enricher in reversed(self._asked)
+            for kind, value in keys
+            if value and kind in enricher.kinds
+        )
+        return {name: text for entity in found if entity for name, text in entity.items()}
 
     def container_at(self, address: str, at_ns: int) -> Entity | None:
         """The container of this node that had an address at that time."""

@@ -10,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from typing import ClassVar, Final
 
+from enrichers.dns_config import DnsConfig
 from model.enricher import EnricherStatistics, Entity, KeyKind
+from model.settings import PluginConfig
 
-#: Addresses remembered, by default, those without a name too; at the limit the longest unseen are forgotten.
-ADDRESSES: Final = 16_384
 #: Seconds after which a name, or that there is none, is asked for again.
 NAMED_SECONDS: Final = 3600.0
 UNNAMED_SECONDS: Final = 600.0
@@ -43,24 +43,23 @@ class _Answer:
 class ReverseDns:
     """Names of hosts by their addresses; an enricher.
 
-    :param enabled: nobody is asked otherwise.
     :param resolve: gives the name of an address, may block; called in threads.
     """
 
+    Config: ClassVar[type[PluginConfig]] = DnsConfig
     name = "reverse_dns"
     kinds = frozenset({KeyKind.ADDRESS})
     live = False  # an answer may take seconds
 
     def __init__(
         self,
+        config: DnsConfig,
         *,
-        enabled: bool,
-        entries: int = ADDRESSES,
         resolve: Callable[[str], str] = name_of,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._enabled = enabled
-        self._entries = entries
+        self._enabled = config.reverse
+        self._entries = config.entries
         self._resolve = resolve
         self._now = now
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
@@ -71,7 +70,7 @@ class ReverseDns:
         #: Grows with each name.
         self.version = 0
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Gets ready to ask, if that is wanted."""
         if self._enabled:
             self._loop = asyncio.get_running_loop()

@@ -1,9 +1,12 @@
 """The enricher contract: what knows who somebody is, for how long, and answers from memory alone."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, runtime_checkable
+
+from model.settings import PluginConfig
 
 #: What is known of somebody: attribute → text, under the names of the OpenTelemetry semantic conventions.
 Entity = Mapping[str, str]
@@ -54,11 +57,17 @@ class EnricherStatistics:
 
 @runtime_checkable
 class Enricher(Protocol):
-    """Keeps its memory up to date in tasks of its own; a source that is away or broken never raises from here.
+    """Knows who somebody is. Answers from memory alone, which tasks of its own keep up to date.
 
-    ``name`` names it in the ledger and in metrics; ``kinds`` are those of keys that it answers.
+    All methods run in the program's event loop: one that blocks delays every row. The constructor takes a ``Config``
+    and does no I/O. A source that is away or broken never raises from here: answers go on from memory.
+
+    :ivar name: in metrics; no other enricher has it.
+    :ivar kinds: of keys that it answers. Those of processes and cgroups are asked on the node itself, the others
+        where rows are joined.
     """
 
+    Config: ClassVar[type[PluginConfig]]
     name: str
     kinds: frozenset[KeyKind]
 
@@ -70,20 +79,25 @@ class Enricher(Protocol):
     def live(self) -> bool:
         """Whether a source is there that tells of newcomers in a moment: who is not known now may be known then."""
 
-    async def start(self) -> None:
-        """Begin to watch the source; returns at once, also if the source is away.
+    @abstractmethod
+    async def start(self, node: str) -> None:
+        """Begin to watch the source. Returns at once, also if the source is away.
 
-        :raises TailraceError: only for what the user has to mend (configuration).
+        :param node: the name of this node; empty in an engine.
+        :raises TailraceError: only for what the user has to fix (configuration).
         """
 
+    @abstractmethod
     async def close(self) -> None:
-        """End all tasks; called once."""
+        """End all tasks. Called once, also if it was never started."""
 
+    @abstractmethod
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
-        """Who had this key at that time: from memory, in microseconds, never raises.
+        """Who had this key at that time: from memory, in microseconds. Never raises.
 
         :param at_ns: wall clock. Of overlapping identities the one that began last counts.
         """
 
+    @abstractmethod
     def statistics(self) -> EnricherStatistics:
         """The counts so far."""

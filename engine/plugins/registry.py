@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from model.enricher import Enricher
-from model.errors import UsageError
+from model.errors import TailraceError, UsageError
 from model.settings import PluginConfig
 from model.sink import Sink
 
@@ -39,6 +39,13 @@ class PluginKind:
         """Those that a class must have."""
         members = vars(self.contract) if self.contract else {}
         return [name for name, member in members.items() if getattr(member, "__isabstractmethod__", False)]
+
+    @property
+    def attributes(self) -> list[str]:
+        """Those that its instances must have."""
+        members = vars(self.contract) if self.contract else {}
+        properties = [name for name, member in members.items() if isinstance(member, property)]
+        return [*members.get("__annotations__", ()), *properties]
 
 
 SINK: Final = PluginKind("sink", "tailrace.sinks", Sink)
@@ -81,6 +88,9 @@ def plugin_named(kind: PluginKind, name: str) -> Plugin:
     """
     known = installed(kind)
     found = [plugin for plugin in known if plugin.name == name]
+    if not any(plugin.package == OWN for plugin in known):
+        what = f"the installed package {OWN} has no {kind.name}s: it is older than this code"
+        raise UsageError(what, "install it again: pip install -e .")
     if not found:
         names = ", ".join(dict.fromkeys(plugin.name for plugin in known))
         raise UsageError(f"unknown {kind.name} {name!r}", f"installed {kind.name}s: {names}")
@@ -113,10 +123,16 @@ def made(plugin: Plugin, factory: Any, config: msgspec.Struct) -> Any:
     :raises UsageError: if the constructor fails.
     """
     try:
-        return factory(config)
+        instance = factory(config)
+    except TailraceError as error:
+        raise UsageError(f"{plugin.title}: {error.what}", error.remedy) from error
     except (Exception, SystemExit) as error:
         log.debug("%s", plugin.title, exc_info=True)
         raise UsageError(f"{plugin.title} cannot be made ({said(error)})", _REMEDY) from error
+    for name in plugin.kind.attributes:
+        if not hasattr(instance, name):
+            raise UsageError(f"{plugin.title} has no attribute {name}", _REMEDY)
+    return instance
 
 
 def said(error: BaseException) -> str:

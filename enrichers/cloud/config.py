@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-import msgspec
+from model.settings import PluginConfig
 
 
-class CloudConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class CloudConfig(PluginConfig, frozen=True):
     """Where this machine is.
 
     :param source: whose metadata service is asked, at the start: ``auto`` asks all of them, ``off`` none.

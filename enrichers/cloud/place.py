@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import ClassVar, Final
 
+from enrichers.cloud.config import CloudConfig
 from enrichers.cloud.metadata import CLOUDS, ask
 from model.enricher import EnricherStatistics, Entity, KeyKind
-from model.errors import UsageError
+from model.settings import PluginConfig
 from model.tasks import end
 
 #: Pauses between attempts: an instance that has just begun may not reach the service yet.
@@ -14,30 +15,25 @@ FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 600.0
 #: For one attempt, all clouds together.
 TIME_LIMIT: Final = 2.0
-SOURCES: Final = ("off", "auto", *CLOUDS)
 
 
 class CloudPlace:
     """The place of this node; an enricher. It does not change while the machine runs, so it is learnt once.
 
-    :param node: this node's name: the one key that is answered.
-    :param source: ``off`` asks nobody, ``auto`` all clouds, else the one named.
-    :param configured: attributes that go before what a cloud says, such as ``cloud.region``; empty ones do not count.
+    It answers one key, the node's name. What is configured goes before what a cloud says.
+
     :param url: of the metadata service, for tests; empty for each cloud's own.
-    :raises UsageError: if there is no such source.
     """
 
+    Config: ClassVar[type[PluginConfig]] = CloudConfig
     name = "cloud"
     kinds = frozenset({KeyKind.NODE})
 
-    def __init__(
-        self, node: str, source: str = "off", configured: Entity | None = None, *, url: str = ""
-    ) -> None:
-        if source not in SOURCES:
-            raise UsageError(f"no cloud `{source}`", f"one of {', '.join(SOURCES)}")
-        self._node = node
+    def __init__(self, config: CloudConfig, *, url: str = "") -> None:
+        source = config.source
+        self._node: str | None = None
         self._clouds = () if source == "off" else tuple(CLOUDS) if source == "auto" else (source,)
-        self._configured = {name: value for name, value in (configured or {}).items() if value}
+        self._configured = config.attributes
         self._entity = dict(self._configured)
         self._url = url
         self._task: asyncio.Task[None] | None = None
@@ -46,8 +42,9 @@ class CloudPlace:
         self.version = 0
         self.live = False  # what it learns is told of the whole node
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Begin to ask, if anybody is to be asked."""
+        self._node = node
         if self._clouds:
             self._task = asyncio.create_task(self._learn())
 

@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from model.settings import PluginConfig
+
 #: Schemes of the URLs of Docker daemons.
 DOCKERS = ("unix", "tcp", "http", "https")
 
 
-class DockerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class DockerConfig(PluginConfig, frozen=True):
     """How containers get their names.
 
     :param enabled: ``auto`` asks the daemon whenever there is one, ``off`` never does.

@@ -2,20 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
 from enrichers.cgroup_path import CgroupOwner, owner_of
+from enrichers.docker.config import DockerConfig
 from enrichers.docker.daemon import DockerWatch
 from enrichers.docker.memory import DockerMemory
 from enrichers.intervals import Intervals
 from model.enricher import EnricherStatistics, Entity, KeyKind
+from model.settings import PluginConfig
 from model.tasks import end
 
-#: Containers and addresses in memory, by default: about 2 kB each.
-CONTAINERS: Final = 16_384
 #: Paths of cgroups whose reading is remembered.
 PATHS: Final = 16_384
 
@@ -25,20 +24,16 @@ class Containers:
 
     A cgroup's path alone gives ``container.id``, ``container.runtime``, ``k8s.pod.uid``, ``k8s.pod.qos_class``,
     ``aws.ecs.task.id`` and ``systemd.unit``; Docker adds names, images and labels.
-
-    :param docker_url: where the daemon listens; empty for none.
-    :param labels: patterns of labels to take over.
     """
 
+    Config: ClassVar[type[PluginConfig]] = DockerConfig
     name = "container"
     kinds = frozenset({KeyKind.CGROUP, KeyKind.CONTAINER, KeyKind.ADDRESS})
 
-    def __init__(
-        self, docker_url: str = "", labels: Sequence[str] = (), *, entries: int = CONTAINERS
-    ) -> None:
-        self._intervals = Intervals(entries)
-        self.memory = DockerMemory(self._intervals, labels)
-        self._watch = DockerWatch(docker_url, self.memory) if docker_url else None
+    def __init__(self, config: DockerConfig) -> None:
+        self._intervals = Intervals(config.entries)
+        self.memory = DockerMemory(self._intervals, config.labels)
+        self._watch = DockerWatch(config.url, self.memory) if config.enabled != "off" else None
         self._task: asyncio.Task[None] | None = None
         self._hits = self._misses = self._stale = 0
 
@@ -52,7 +47,7 @@ class Containers:
         """Whether Docker is heard."""
         return self._watch is not None and self._watch.connected
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Begin to watch Docker, if it is to be watched."""
         if self._watch:
             self._task = asyncio.create_task(self._watch.run())

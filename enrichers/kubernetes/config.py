@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from model.settings import PluginConfig
 
-class KubernetesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+
+class KubernetesConfig(PluginConfig, frozen=True):
     """Whether and how the API server of Kubernetes is asked who somebody is.
 
     :param enabled: ``auto``: in a pod with a service account, or if ``kubeconfig`` is set.

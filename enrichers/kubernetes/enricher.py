@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from typing import Final
+from typing import ClassVar, Final
 
 from enrichers.kubernetes.access import check, is_wanted
 from enrichers.kubernetes.config import KubernetesConfig
@@ -15,6 +15,7 @@ from enrichers.kubernetes.reflector import Reflector
 from enrichers.kubernetes.resources import resources
 from model.enricher import EnricherStatistics, Entity, KeyKind
 from model.errors import UsageError
+from model.settings import PluginConfig
 from model.tasks import end
 
 log = logging.getLogger(__name__)
@@ -23,22 +24,23 @@ log = logging.getLogger(__name__)
 class Kubernetes:
     """Follows the API server, which may be away for any time: answers go on from memory, and count as stale.
 
-    :param node: ask for this node and its pods only; the whole cluster by default.
+    :param only_node: ask for this node and its pods only; the whole cluster by default.
     :ivar noted: how often what happened: ``lists``, ``watches``, ``failures``, ``forbidden``, ``expired``,
         ``renewed`` (tokens), and ``over_limit``, objects that found no room.
     """
 
+    Config: ClassVar[type[PluginConfig]] = KubernetesConfig
     name: str = "kubernetes"
     kinds: frozenset[KeyKind] = frozenset({KeyKind.CONTAINER, KeyKind.ADDRESS, KeyKind.NODE})
 
-    def __init__(self, config: KubernetesConfig, node: str | None = None, pace: Pace = DEFAULT) -> None:
+    def __init__(self, config: KubernetesConfig, only_node: str | None = None, pace: Pace = DEFAULT) -> None:
         self._config = config
         self._model = Model(config.objects)
         self._connection = Connection(config, pace.answer)
         self.noted: Final[Counter[str]] = self._model.noted
         self._reflectors = [
             Reflector(one, self._connection, self._model, self.noted, self._judge, pace)
-            for one in resources(node)
+            for one in resources(only_node)
         ]
         self._pauses = Pauses(pace)
         self._following: asyncio.Task[None] | None = None
@@ -54,7 +56,7 @@ class Kubernetes:
         """Whether the API server is heard."""
         return self._following is not None and not self._model.identities.away
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Begins to follow the API server, if that is wanted.
 
         :raises UsageError: if it is wanted and the configuration cannot be used.

@@ -4,12 +4,14 @@ from typing import Annotated
 
 import msgspec
 
+from model.settings import PluginConfig
 
-class ProcessConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+
+class ProcessConfig(PluginConfig, frozen=True):
     """What is reported of processes.
 
     :param redact: whether what looks like a secret is masked in command lines.
-    :param entries: processes known at once, also of those that ended.
+    :param entries: processes known at once, also of those that ended; about 1 kB each.
     """
 
     redact: bool = True

@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from enrichers.intervals import Intervals
+from enrichers.process.config import ProcessConfig
 from enrichers.process.procfs import COMMAND_BYTES, PROC, Census, ProcessFacts, take_census
 from enrichers.process.redact import redacted
 from enrichers.process.users import PASSWD, Users
 from model.enricher import OPEN, EnricherStatistics, Entity, KeyKind
+from model.settings import PluginConfig
 from model.tasks import end
 
-#: Processes in memory, by default: about 1 kB each.
-PROCESSES: Final = 16_384
 CENSUS_SECONDS: Final = 1.0
 #: Processes read in one census: some 100 ms of a thread.
 READS: Final = 1024
@@ -32,29 +32,25 @@ PID_DIGITS: Final = 10
 
 
 class Processes:
-    """The processes of this node, by pid and time; an enricher.
+    """The processes of this node, by pid and time; an enricher."""
 
-    :param redact: whether secrets are masked in command lines.
-    :param entries: processes in memory at most.
-    """
-
+    Config: ClassVar[type[PluginConfig]] = ProcessConfig
     name = "process"
     kinds = frozenset({KeyKind.PROCESS})
 
     def __init__(
         self,
+        config: ProcessConfig,
         *,
-        redact: bool = True,
-        entries: int = PROCESSES,
         proc: Path = PROC,
         passwd: Path = PASSWD,
         census_seconds: float = CENSUS_SECONDS,
     ) -> None:
-        self._redact = redact
+        self._redact = config.redact
         self._proc = proc
         self._seconds = census_seconds
         self._users = Users(passwd)
-        self._memory = Intervals(entries)
+        self._memory = Intervals(config.entries)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._missed: set[str] = set()
         self._unsure: set[int] = set()
@@ -72,7 +68,7 @@ class Processes:
         """Never: executions come with the sockets' events."""
         return False
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Begin to watch /proc."""
         await asyncio.to_thread(self._users.refresh)  # what is asked for soon has names of users already
         self._task = asyncio.create_task(self._watch())

@@ -29,7 +29,7 @@ async def following(
     """An enricher that follows the server, with all lists complete unless ``ready`` is false."""
     config = config or KubernetesConfig(kubeconfig=str(kubeconfig(folder, api.url)))
     enricher = Kubernetes(config, node, pace)
-    await enricher.start()
+    await enricher.start("node-1")
     try:
         if ready:
             async with asyncio.timeout(30):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from enrichers.docker.config import DockerConfig
 from enrichers.docker.containers import Containers
 from model.enricher import Entity, KeyKind
 from tests.beds.docker import IMAGE, Docker, DockerMissing
@@ -90,8 +91,8 @@ async def relay(site: Site, tmp_path: Path) -> AsyncIterator[Relay]:
 @pytest.fixture
 async def containers(relay: Relay) -> AsyncIterator[Containers]:
     """The enricher, connected."""
-    made = Containers(relay.url, ["org.example.*"])
-    await made.start()
+    made = Containers(DockerConfig(url=relay.url, labels=("org.example.*",)))
+    await made.start("node-1")
     await eventually(lambda: made.statistics().age_seconds == 0)
     yield made
     await made.close()
@@ -234,8 +235,8 @@ async def test_a_daemon_that_comes_late_is_found(site: Site, tmp_path: Path) -> 
     """Started before there is a daemon, the enricher waits for it, and knows who was there before."""
     container = await asyncio.to_thread(site.run, "there-before")
     relay = Relay(tmp_path / "late.sock", Path(site.docker.url.removeprefix("unix://")))
-    containers = Containers(relay.url)
-    await containers.start()
+    containers = Containers(DockerConfig(url=relay.url))
+    await containers.start("node-1")
     assert containers.lookup(KeyKind.CONTAINER, container, time.time_ns()) is None
     assert containers.statistics().age_seconds == float("inf")
     await relay.open()

@@ -179,7 +179,7 @@ async def test_a_broken_kubeconfig_is_for_the_user_to_mend(tmp_path: Path, text:
     path.write_text(text)
     enricher = Kubernetes(KubernetesConfig(kubeconfig=str(path)))
     with pytest.raises(UsageError, match=complaint) as error:
-        await enricher.start()
+        await enricher.start("node-1")
     assert str(path) in str(error.value)
     assert "docs/kubernetes.md" in str(error.value)
     await enricher.close()
@@ -189,11 +189,11 @@ async def test_a_missing_file_and_a_missing_context_are_named(api: KubeApi, tmp_
     """A kubeconfig that is not there, and a context that it does not have."""
     missing = Kubernetes(KubernetesConfig(kubeconfig=str(tmp_path / "none")))
     with pytest.raises(UsageError, match="none does not exist"):
-        await missing.start()
+        await missing.start("node-1")
     path = kubeconfig(tmp_path, api.url)
     other = Kubernetes(KubernetesConfig(kubeconfig=str(path), context="other"))
     with pytest.raises(UsageError, match="has no context 'other'; it has test"):
-        await other.start()
+        await other.start("node-1")
 
 
 def test_auto_means_in_a_pod_or_with_a_kubeconfig(account: Path, monkeypatch: pytest.MonkeyPatch) -> None:

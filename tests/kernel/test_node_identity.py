@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine.config import Config
+from engine.enrichers import node_identity
 from enrichers.docker.config import DockerConfig
 from enrichers.node import NodeIdentity
 from model.clock import Clock
@@ -69,7 +70,7 @@ async def test_a_client_that_is_gone_is_known(seen: Seen, listener: socket.socke
     accepted.close()
     sockets = seen.await_ends(port, 2)["socket"]
     (client,) = sockets[sockets["peer_port"] == port]
-    node = NodeIdentity(Config(docker=DockerConfig(enabled="off")))
+    node = node_identity(Config(docker=DockerConfig(enabled="off")))
     await node.start()
     opened_ns = int(client["started_ns"]) + learn(node, seen)
     entity = node.attributes(int(client["owner"]["tgid"]), "", opened_ns)
@@ -97,7 +98,7 @@ async def test_a_container_of_a_moment_is_known_by_its_connection(seen: Seen) ->
 
 async def _moment(docker: Docker, name: str, seen: Seen) -> Entity:
     """Who is at the client's end of a connection in a container that is gone."""
-    node = NodeIdentity(Config(docker=DockerConfig(url=docker.url)))
+    node = node_identity(Config(docker=DockerConfig(url=docker.url)))
     await node.start()
     await eventually(lambda: node.containers.statistics().age_seconds == 0)
     options = ["run", "--rm", "--name=moment", f"--cgroup-parent=/{name}", "--volume=/usr:/usr:ro", IMAGE]

@@ -7,9 +7,13 @@ from typing import Final
 
 import numpy as np
 
+from enrichers.cloud.config import CloudConfig
 from enrichers.cloud.place import CloudPlace
+from enrichers.dns_config import DnsConfig
+from enrichers.docker.config import DockerConfig
 from enrichers.docker.containers import Containers
-from enrichers.names import ConfiguredNames
+from enrichers.names import ConfiguredNames, NamesConfig
+from enrichers.process.config import ProcessConfig
 from enrichers.process.processes import Processes
 from enrichers.reverse_dns import ReverseDns
 from model.enricher import Enricher, KeyKind
@@ -39,7 +43,9 @@ class EnricherCase:
 
 
 def _make_processes(folder: Path) -> Enricher:
-    return Processes(entries=ENTRIES, proc=folder / "proc", passwd=folder / "passwd", census_seconds=0.01)
+    return Processes(
+        ProcessConfig(entries=ENTRIES), proc=folder / "proc", passwd=folder / "passwd", census_seconds=0.01
+    )
 
 
 def _teach_process(enricher: Enricher, number: int, at_ns: int) -> None:
@@ -50,7 +56,7 @@ def _teach_process(enricher: Enricher, number: int, at_ns: int) -> None:
 
 
 def _make_containers(folder: Path) -> Enricher:
-    return Containers(f"unix://{folder}/docker.sock", entries=ENTRIES)
+    return Containers(DockerConfig(url=f"unix://{folder}/docker.sock", entries=ENTRIES))
 
 
 def _teach_container(enricher: Enricher, number: int, at_ns: int) -> None:
@@ -65,7 +71,7 @@ def _teach_container(enricher: Enricher, number: int, at_ns: int) -> None:
 
 
 def _make_cloud(folder: Path) -> Enricher:
-    return CloudPlace("node-1", "auto", {"cloud.region": "r1"}, url="http://127.0.0.1:1")
+    return CloudPlace(CloudConfig("auto", region="r1"), url="http://127.0.0.1:1")
 
 
 CASES: Final = (
@@ -74,13 +80,13 @@ CASES: Final = (
     EnricherCase("cloud", _make_cloud, lambda n: (KeyKind.NODE, f"node-{n + 1}"), timeless=True),
     EnricherCase(
         "names",
-        lambda _: ConfiguredNames({"10.0.0.0/8": "inside"}, entries=ENTRIES),
+        lambda _: ConfiguredNames(NamesConfig({"10.0.0.0/8": "inside"}, ENTRIES)),
         lambda n: (KeyKind.ADDRESS, f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"),
         timeless=True,
     ),
     EnricherCase(
         "reverse_dns",
-        lambda _: ReverseDns(enabled=True, entries=ENTRIES, resolve=lambda _: ""),
+        lambda _: ReverseDns(DnsConfig(reverse=True, entries=ENTRIES), resolve=lambda _: ""),
         lambda n: (KeyKind.ADDRESS, f"192.0.2.{n & 255}"),
     ),
     EnricherCase(

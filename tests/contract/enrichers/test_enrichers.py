@@ -30,7 +30,7 @@ def case(request: pytest.FixtureRequest) -> EnricherCase:
 async def enricher(case: EnricherCase, tmp_path: Path) -> AsyncIterator[Enricher]:
     """One that was started while its source is away."""
     made = case.make(tmp_path)
-    await made.start()
+    await made.start("node-1")
     yield made
     await made.close()
 
@@ -55,7 +55,7 @@ async def test_it_starts_and_closes_while_the_source_is_away(case: EnricherCase,
     before = asyncio.all_tasks()
     enricher = case.make(tmp_path)
     begin = time.monotonic()
-    await enricher.start()
+    await enricher.start("node-1")
     assert time.monotonic() - begin < 1
     await asyncio.sleep(0.1)  # time to find out that nobody is there
     await enricher.close()

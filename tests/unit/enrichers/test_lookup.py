@@ -1,28 +1,31 @@
 """An enricher that fails costs its own answers and nothing else."""
 
 import logging
+from typing import ClassVar
 
 import pytest
 
 from engine.config import Config
+from engine.enrichers import node_identity
 from enrichers import lookup as asking
 from enrichers.cloud.config import CloudConfig
 from enrichers.cluster import ClusterIdentity
 from enrichers.docker.config import DockerConfig
-from enrichers.names import ConfiguredNames
-from enrichers.node import NodeIdentity
+from enrichers.names import ConfiguredNames, NamesConfig
 from model.enricher import EnricherStatistics, Entity, KeyKind
+from model.settings import PluginConfig
 
 
 class Broken:
     """Raises whatever it is asked for."""
 
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
     name = "broken"
     kinds = frozenset(KeyKind)
     version = 0
     live = True
 
-    async def start(self) -> None:
+    async def start(self, node: str) -> None:
         """Nothing."""
 
     async def close(self) -> None:
@@ -42,7 +45,7 @@ def test_the_others_answer_and_it_is_said_once(
 ) -> None:
     """For an address, a container and a node."""
     monkeypatch.setattr(asking, "_complained", set())
-    cluster = ClusterIdentity([Broken(), ConfiguredNames({"10.0.0.0/8": "inside"})])
+    cluster = ClusterIdentity([Broken(), ConfiguredNames(NamesConfig({"10.0.0.0/8": "inside"}))])
     with caplog.at_level(logging.ERROR):
         assert cluster.stranger("10.0.0.1", 1) == {"service.name": "inside"}
         said = {"container.id": "c1", "host.name": "n1"}
@@ -55,6 +58,6 @@ def test_the_others_answer_and_it_is_said_once(
 
 def test_a_node_says_what_is_left() -> None:
     """Its place, where processes and containers fail."""
-    node = NodeIdentity(Config(docker=DockerConfig(enabled="off"), cloud=CloudConfig(zone="rack-7")))
+    node = node_identity(Config(docker=DockerConfig(enabled="off"), cloud=CloudConfig(zone="rack-7")))
     node.processes = node.containers = Broken()  # type: ignore[assignment]  # as if they had a fault
     assert node.attributes(7, "/a.service", 1) == {"cloud.availability_zone": "rack-7"}

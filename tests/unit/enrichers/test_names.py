@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrichers.names import ConfiguredNames
+from enrichers.names import ConfiguredNames, NamesConfig
 from model.enricher import KeyKind
 from model.errors import UsageError
 
 
 def name_in(names: dict[str, str], address: str) -> str | None:
-    entity = ConfiguredNames(names).lookup(KeyKind.ADDRESS, address, 0)
+    entity = ConfiguredNames(NamesConfig(names)).lookup(KeyKind.ADDRESS, address, 0)
     return entity["service.name"] if entity else None
 
 
@@ -61,5 +61,5 @@ def test_it_agrees_with_a_search_from_end_to_end(pairs: list[tuple[int, int]], l
 def test_a_bad_network_is_refused_with_its_path(network: str) -> None:
     """The user sees which key it is."""
     with pytest.raises(UsageError) as error:
-        ConfiguredNames({"10.0.0.0/8": "good", network: "bad"})
+        ConfiguredNames(NamesConfig({"10.0.0.0/8": "good", network: "bad"}))
     assert f"`names.{network}`" in str(error.value)

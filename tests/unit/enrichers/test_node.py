@@ -3,9 +3,9 @@
 import numpy as np
 
 from engine.config import Config
+from engine.enrichers import node_identity
 from enrichers.cloud.config import CloudConfig
 from enrichers.docker.config import DockerConfig
-from enrichers.node import NodeIdentity
 from probes.kernel.layout import structs
 
 ID = "3f8a" * 16
@@ -21,7 +21,7 @@ def execution(pid: int, at_ns: int) -> np.ndarray:
 
 def test_process_container_and_place_are_put_together() -> None:
     """Each says what it knows, and what is not known is left out."""
-    node = NodeIdentity(CONFIG)
+    node = node_identity(CONFIG)
     node.learn(execution(7, 100), 50)
     entity = dict(node.attributes(7, f"/system.slice/docker-{ID}.scope", 150))
     assert entity.pop("process.creation.time").startswith("1970-")
@@ -42,14 +42,14 @@ def test_process_container_and_place_are_put_together() -> None:
 
 def test_nobody_is_only_somewhere() -> None:
     """A socket of the kernel has neither process nor container."""
-    node = NodeIdentity(CONFIG)
+    node = node_identity(CONFIG)
     assert node.attributes(0, "", 1) == {"cloud.availability_zone": "rack-7"}
     assert node.container_at("10.0.0.1", 1) is None
 
 
 def test_the_version_is_that_of_all() -> None:
     """A process that runs another program changes it."""
-    node = NodeIdentity(CONFIG)
+    node = node_identity(CONFIG)
     node.learn(execution(7, 100), 0)
     version = node.version
     node.learn(execution(7, 200), 0)
@@ -58,7 +58,7 @@ def test_the_version_is_that_of_all() -> None:
 
 async def test_it_starts_and_closes_without_any_source() -> None:
     """And counts for each of its parts."""
-    node = NodeIdentity(CONFIG)
+    node = node_identity(CONFIG)
     await node.start()
     await node.close()
     node.attributes(7, "/a", 1)

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from enrichers.dns_config import DnsConfig
 from enrichers.reverse_dns import NAMED_SECONDS, QUESTIONS, ReverseDns, name_of
 from model.enricher import KeyKind
 from tests.eventually import eventually
@@ -37,8 +38,8 @@ def test_the_systems_resolver_is_asked() -> None:
 async def test_a_name_is_there_once_it_was_answered() -> None:
     """The first look-up finds nobody and waits for nothing; the version says when it is worth another."""
     server = Server(**{HOST: "db.example"})
-    enricher = ReverseDns(enabled=True, resolve=server)
-    await enricher.start()
+    enricher = ReverseDns(DnsConfig(reverse=True), resolve=server)
+    await enricher.start("node-1")
     server.open.clear()
     begin = time.monotonic()
     assert [named(enricher) for _ in range(100)] == [""] * 100
@@ -54,9 +55,9 @@ async def test_a_name_is_there_once_it_was_answered() -> None:
 async def test_nobody_is_asked_unless_it_is_wanted() -> None:
     """It is off by default; nor is anybody asked for what no host has."""
     server = Server()
-    off, on = ReverseDns(enabled=False, resolve=server), ReverseDns(enabled=True, resolve=server)
-    await off.start()
-    await on.start()
+    off, on = ReverseDns(DnsConfig(), resolve=server), ReverseDns(DnsConfig(reverse=True), resolve=server)
+    await off.start("node-1")
+    await on.start("node-1")
     for address in ("224.0.0.1", "::", "fe80::1", "no address"):
         named(on, address)
     named(off)
@@ -70,8 +71,8 @@ async def test_nobody_is_asked_unless_it_is_wanted() -> None:
 async def test_names_are_asked_for_again_after_their_time() -> None:
     """The old one stands until then; that there is none is remembered too."""
     server, ahead = Server(**{HOST: "old"}), [0.0]
-    enricher = ReverseDns(enabled=True, resolve=server, now=lambda: ahead[0])
-    await enricher.start()
+    enricher = ReverseDns(DnsConfig(reverse=True), resolve=server, now=lambda: ahead[0])
+    await enricher.start("node-1")
     named(enricher)
     await eventually(lambda: named(enricher) == "old")
     server.names[HOST] = "new"
@@ -90,8 +91,8 @@ async def test_names_are_asked_for_again_after_their_time() -> None:
 async def test_questions_and_names_are_bounded() -> None:
     """A flood of addresses waits in no queue without end, and the longest unseen name is forgotten, counted."""
     server = Server(**{f"192.0.2.{host}": f"host-{host}" for host in range(1, 5)})
-    enricher = ReverseDns(enabled=True, resolve=server, entries=3)
-    await enricher.start()
+    enricher = ReverseDns(DnsConfig(reverse=True, entries=3), resolve=server)
+    await enricher.start("node-1")
     for host in range(1, 5):
         named(enricher, f"192.0.2.{host}")
         await eventually(lambda host=host: named(enricher, f"192.0.2.{host}") == f"host-{host}")  # type: ignore[misc]  # a default binds it

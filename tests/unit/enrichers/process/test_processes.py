@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enrichers.process.config import ProcessConfig
 from enrichers.process.processes import ProcessEntity, Processes, command_line
 from enrichers.process.procfs import COMMAND_BYTES, ProcessFacts, read_process, take_census
 from enrichers.process.users import Users
@@ -53,15 +54,15 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
     """An enricher that watches the real /proc closely."""
     passwd = tmp_path / "passwd"
     passwd.write_text("root:x:0:0::/:/bin/sh\nweb:x:4321:4321::/:/bin/sh\nsecond:x:4321:1::/:/bin/sh\n")
-    made = Processes(passwd=passwd, census_seconds=0.02)
-    await made.start()
+    made = Processes(ProcessConfig(), passwd=passwd, census_seconds=0.02)
+    await made.start("node-1")
     yield made
     await made.close()
 
 
 def test_an_execution_tells_who_it_is() -> None:
     """Path, name, command line, beginning and user have their OpenTelemetry names."""
-    processes = Processes()
+    processes = Processes(ProcessConfig())
     processes.learn(execution(77, 10 * SECOND, b"/usr/bin/env", b"-i", b"a b", uid=54321), 0)
     entity = processes.lookup(KeyKind.PROCESS, "77", 10 * SECOND)
     assert dict(entity or {}) == {
@@ -75,7 +76,7 @@ def test_an_execution_tells_who_it_is() -> None:
 
 def test_a_pid_that_is_used_again_is_somebody_else() -> None:
     """Each second is answered with who had the pid then; before the first, with nobody."""
-    processes = Processes()
+    processes = Processes(ProcessConfig())
     for at, name in ((10, b"/bin/first"), (20, b"/bin/second"), (30, b"/bin/third")):
         processes.learn(execution(7, at, name), 100)
     asked = {at: command(processes.lookup(KeyKind.PROCESS, "7", 100 + at)) for at in (9, 10, 19, 20, 99)}
@@ -87,7 +88,7 @@ def test_secrets_are_masked_unless_they_are_wanted() -> None:
     event = execution(8, 5, b"/bin/app", b"--password=hunter2")
     shown = []
     for redact in (True, False):
-        processes = Processes(redact=redact)
+        processes = Processes(ProcessConfig(redact=redact))
         processes.learn(event, 0)
         shown.append(command(processes.lookup(KeyKind.PROCESS, "8", 5)))
     assert shown == ["/bin/app --password=***", "/bin/app --password=hunter2"]
@@ -95,7 +96,7 @@ def test_secrets_are_masked_unless_they_are_wanted() -> None:
 
 def test_the_version_tells_when_to_ask_again() -> None:
     """A new process changes no answer given; one that was asked for in vain, or runs another program, does."""
-    processes = Processes()
+    processes = Processes(ProcessConfig())
     processes.learn(execution(1, 10, b"/bin/a"), 0)
     assert processes.version == 0
     processes.learn(execution(1, 20, b"/bin/b"), 0)
@@ -107,7 +108,7 @@ def test_the_version_tells_when_to_ask_again() -> None:
 
 def test_what_was_cut_says_so() -> None:
     """A cut command line ends in an ellipsis; a cut path is not taken for the path."""
-    processes = Processes()
+    processes = Processes(ProcessConfig())
     long_path = b"/" + b"d" * 60 + b"/" + b"e" * 60
     processes.learn(execution(3, 10, b"/bin/a", b"x" * 500), 0)
     processes.learn(execution(4, 10, b"app", executable=long_path[:71]), 0)
@@ -219,7 +220,7 @@ def test_attributes_are_made_once() -> None:
 
 async def test_a_look_that_began_before_an_execution_does_not_undo_it() -> None:
     """What /proc showed of a process a moment before it ran another program is not taken for that program."""
-    processes, pid = Processes(), os.getpid()
+    processes, pid = Processes(ProcessConfig()), os.getpid()
     before = take_census(frozenset(), (), 10_000)
     processes.learn(execution(pid, time.monotonic_ns(), b"/bin/after"), OFFSET)
     processes._take(before)
