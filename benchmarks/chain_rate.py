@@ -22,9 +22,11 @@ from model.arrays import Columns
 from model.batch import Batch
 from model.kind import Kind
 from model.kinds.delta import DELTA, Role
+from model.kinds.workload import WORKLOAD
 from model.ledger import Stage
 from model.partition import by_partition
 from model.settings import PluginConfig
+from sinks.configured import ConfiguredSink
 
 #: As a bus has them by default.
 PARTITIONS: Final = 8
@@ -105,7 +107,7 @@ def whole_way(way: Way) -> float:
 
 async def _whole_way(way: Way) -> float:
     sink = Counting()
-    engine = graphs.engine(load_config(None, _SETTINGS), way.url, {"count": sink}, "workloads")
+    engine = graphs.engine(load_config(None, _SETTINGS), way.url, {"count": ConfiguredSink(sink, [WORKLOAD])})
     joined = engine.ledger.stage("join", "rows")
     running = asyncio.create_task(engine.run())
 

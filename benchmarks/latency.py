@@ -21,7 +21,9 @@ from model.batch import Batch
 from model.clock import SECOND_NS
 from model.errors import TailraceError
 from model.kind import Kind
+from model.kinds.delta import DELTA
 from model.settings import PluginConfig
+from sinks.configured import ConfiguredSink
 
 WINDOWS: Final = 60
 #: Connections a second, one request each.
@@ -84,7 +86,9 @@ def in_memory(_: str) -> Waited:
     give_memory_back()
     sink = Stamping()
     with web() as site:
-        return asyncio.run(_watched(sink, graphs.run(Config(), {"stamping": sink}, "deltas"), site))
+        return asyncio.run(
+            _watched(sink, graphs.run(Config(), {"stamping": ConfiguredSink(sink, [DELTA])}), site)
+        )
 
 
 def over_nats(url: str) -> Waited:
@@ -93,7 +97,9 @@ def over_nats(url: str) -> Waited:
     sink = Stamping()
     agent = [program(), "agent", "--nats", url]
     with web() as site, running(agent, ready=holds("bpf_link", "bpf-link")):
-        return asyncio.run(_watched(sink, graphs.engine(Config(), url, {"stamping": sink}, "deltas"), site))
+        return asyncio.run(
+            _watched(sink, graphs.engine(Config(), url, {"stamping": ConfiguredSink(sink, [DELTA])}), site)
+        )
 
 
 def _reading(waited: Waited, bar: float) -> Reading:

@@ -9,6 +9,7 @@ from engine.actor import ActorStatistics
 from engine.graph import Identity
 from engine.nats.counts import Count
 from model.ledger import Ledger
+from sinks.sink_queue import SinkStatistics
 
 _Value = Callable[[ActorStatistics], float]
 _ACTOR_COUNTERS: Final[dict[str, tuple[str, _Value]]] = {
@@ -22,6 +23,12 @@ _ACTOR_COUNTERS: Final[dict[str, tuple[str, _Value]]] = {
 _ACTOR_GAUGES: Final[dict[str, tuple[str, _Value]]] = {
     "waiting": ("Items in its inbox", lambda one: one.waiting),
     "waiting_limit": ("Items that its inbox holds at most", lambda one: one.limit),
+}
+_SINK_GAUGES: Final[dict[str, tuple[str, Callable[[SinkStatistics], float]]]] = {
+    "queued_rows": ("Rows neither delivered nor dropped", lambda one: one.queued_rows),
+    "queued_batches": ("Batches neither delivered nor dropped", lambda one: one.queued_batches),
+    "unflushed_rows": ("Rows taken, but not made safe", lambda one: one.unflushed_rows),
+    "busy_seconds": ("With the batch or flush under way", lambda one: one.busy_seconds),
 }
 
 
@@ -70,6 +77,29 @@ class ActorCollector:
             for actor, one in every.items():
                 gauge.add_metric([actor], value(one))
             yield gauge
+
+
+class SinkCollector:
+    """What each sink holds, and how it does; what it received, delivered and dropped is in the ledger."""
+
+    def __init__(self, statistics: Callable[[], Mapping[str, SinkStatistics]]) -> None:
+        self._statistics = statistics
+
+    def collect(self) -> Iterator[Metric]:
+        """All sinks; one that blocks shows in ``busy_seconds``, and in what is queued for it."""
+        every = self._statistics()
+        for name, (text, value) in _SINK_GAUGES.items():
+            gauge = GaugeMetricFamily(f"tailrace_sink_{name}", text, labels=["sink"])
+            for sink, one in every.items():
+                gauge.add_metric([sink], value(one))
+            yield gauge
+        retries = CounterMetricFamily("tailrace_sink_retries", "Calls that were repeated", labels=["sink"])
+        failures = CounterMetricFamily("tailrace_sink_failures", "Failed calls", labels=["sink", "kind"])
+        for sink, one in every.items():
+            retries.add_metric([sink], one.retries)
+            for kind, count in one.failures.items():
+                failures.add_metric([sink, kind], count)
+        yield from (retries, failures)
 
 
 class EnricherCollector:

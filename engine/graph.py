@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.items import Tick
 from engine.actor import (
@@ -23,6 +23,9 @@ from model.enricher import EnricherStatistics
 from model.frame_source import FrameSource
 from model.ledger import Ledger
 from model.tasks import happens
+
+if TYPE_CHECKING:
+    from sinks.sink_queue import SinkStatistics
 
 #: Takes an item; waits while there is no room.
 Send = Callable[[Any], Awaitable[Any]]
@@ -95,6 +98,8 @@ class Graph:
         self.stopping = asyncio.Event()
         #: Gives the figures of the bus, for the metrics.
         self.bus: Callable[[], Mapping[str, Count]] | None = None
+        #: Gives the figures of each sink, for the metrics.
+        self.sinks: Callable[[], Mapping[str, SinkStatistics]] = dict
 
     def stop(self) -> None:
         """Asks for the end, in good order."""

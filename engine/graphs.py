@@ -18,9 +18,8 @@ from model.errors import UsageError
 from model.frame_source import FrameSource
 from model.kinds.delta import DELTA
 from model.ledger import Ledger
-from model.row_stage import RowStage
-from model.sink import Sink
 from model.subjects import DELTAS
+from sinks.configured import ConfiguredSink
 
 #: Messages that an engine holds at most; past it no more are read until some have been joined.
 HELD_MESSAGES: Final = 4096
@@ -31,7 +30,8 @@ TICK_SECONDS: Final = 0.05
 #: Seconds that an engine gets to join what it holds when it is stopped.
 ENGINE_FLUSH_SECONDS: Final = 2.0
 
-Stages = RowStage | Mapping[str, RowStage]
+#: By the name they have in the ledger.
+Sinks = Mapping[str, ConfiguredSink]
 
 
 class LiveSource(FrameSource, Protocol):
@@ -43,14 +43,12 @@ class LiveSource(FrameSource, Protocol):
 
 def run(
     config: Config,
-    sinks: dict[str, Sink],
-    stage: Stages = "flows",
+    sinks: Sinks,
     source: FrameSource | None = None,
     ledger: Ledger | None = None,
 ) -> Role:
     """``tailrace run``, ``record`` and ``selftest``: everything in one process.
 
-    :param stage: what all sinks get, or what each gets: flows, deltas or workloads.
     :param source: of frames; this machine's kernel by default.
     """
     from engine.enrichers import cluster_identity, node_identity
@@ -59,7 +57,7 @@ def run(
     from probes.kernel_source import KernelSource
 
     graph, source, who = Graph(ledger or Ledger()), source or KernelSource(config), node_identity(config)
-    fan_out, wanted = sink_outlet(graph, sinks, stage, waits=False)
+    fan_out, wanted = sink_outlet(graph, sinks, waits=False)
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
 
@@ -77,9 +75,8 @@ def run(
 
 def replay(
     config: Config,
-    sinks: dict[str, Sink],
+    sinks: Sinks,
     source: FrameSource,
-    stage: Stages = "flows",
     ledger: Ledger | None = None,
 ) -> Role:
     """``tailrace replay``: what comes out depends on the recording alone, and sinks are waited for."""
@@ -87,7 +84,7 @@ def replay(
     from engine.join_actors import local_join, sink_outlet, workloads
 
     graph = Graph(ledger or Ledger(), recorded=True)
-    fan_out, wanted = sink_outlet(graph, sinks, stage, waits=True)
+    fan_out, wanted = sink_outlet(graph, sinks, waits=True)
 
     recording, frames = graph.source("recording", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source)
@@ -125,7 +122,7 @@ def agent(config: Config, url: str, source: LiveSource) -> Role:
     return Role(graph, AsyncioRunner(), config.metrics.listen)
 
 
-def engine(config: Config, url: str, sinks: dict[str, Sink], stage: Stages = "flows") -> Role:
+def engine(config: Config, url: str, sinks: Sinks) -> Role:
     """``tailrace engine``: the half behind the agents; any number of engines share the partitions.
 
     A message is acknowledged when all that was made of it is safe in the sinks.
@@ -138,7 +135,7 @@ def engine(config: Config, url: str, sinks: dict[str, Sink], stage: Stages = "fl
     from engine.join_actors import engine_join, sink_outlet, workloads
 
     graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
-    fan_out, wanted = sink_outlet(graph, sinks, stage, waits=True)
+    fan_out, wanted = sink_outlet(graph, sinks, waits=True)
     if "deltas" in wanted and len(wanted) > 1:
         raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
     runner = FaustRunner("tailrace-engine", url, DELTA_MESSAGES if "deltas" in wanted else HELD_MESSAGES)

@@ -22,8 +22,7 @@ from engine.nats.nat_entries import NatFeed
 from engine.node_actors import nat_table
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
-from model.row_stage import RowStage, stages_of
-from model.sink import Sink
+from sinks.configured import ConfiguredSink
 
 #: Connections that an engine can know at once.
 MOST_FLOWS: Final = 1 << 24
@@ -38,19 +37,17 @@ class JoinActors:
 
 
 def sink_outlet(
-    graph: Graph, sinks: Mapping[str, Sink], stage: RowStage | Mapping[str, RowStage], *, waits: bool
-) -> tuple[OutletPlace, set[RowStage]]:
+    graph: Graph, sinks: Mapping[str, ConfiguredSink], *, waits: bool
+) -> tuple[OutletPlace, set[str]]:
     """Adds the sinks to a graph.
 
-    :param stage: what all of them get, or what each gets.
     :param waits: for sinks that are slow.
     :return: the place, and the rows that any of them wants.
     """
-    stages = stages_of(stage, sinks)
-    outlet = SinkOutlet(graph, sinks, stages, waits=waits)
+    outlet = SinkOutlet(graph, sinks, waits=waits)
     graph.service(outlet.opened())
     graph.task(outlet.acknowledge)
-    return graph.outlet("fan_out", outlet), set(stages.values())
+    return graph.outlet("fan_out", outlet), outlet.wanted
 
 
 def workloads(graph: Graph, config: Config) -> ActorPlace:

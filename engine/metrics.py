@@ -95,6 +95,7 @@ def _application(graph: Graph, health: Health) -> Callable[..., Iterable[bytes]]
     registry = prometheus_client.CollectorRegistry()
     registry.register(collectors.LedgerCollector(graph.ledger))
     registry.register(collectors.ActorCollector(graph.statistics))
+    registry.register(collectors.SinkCollector(graph.sinks))
     registry.register(collectors.EnricherCollector(graph.identities))
     if graph.bus:
         registry.register(collectors.BusCollector(graph.bus))

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from actors.items import Chunk, Receipt, Window
 from engine.graph import Graph
 from model.errors import BROKEN_PIPE, SinkError
-from model.row_stage import RowStage
-from model.sink import Sink
+from sinks.configured import ConfiguredSink
 from sinks.fan_out import FanOut
 
 #: Seconds that sinks get to write what is queued when the program ends.
@@ -18,17 +17,16 @@ FLUSH_SECONDS = 1.0
 class SinkOutlet:
     """Gives batches to all sinks that want them.
 
-    :param stages: which rows each sink gets.
     :param waits: for sinks that are slow; else the oldest that waits for one is dropped, counted, and the data goes
         on. Who waits also waits for all to be safe at the end.
     """
 
-    def __init__(
-        self, graph: Graph, sinks: Mapping[str, Sink], stages: Mapping[str, RowStage], *, waits: bool
-    ) -> None:
-        self.wanted = set(stages.values())
+    def __init__(self, graph: Graph, sinks: Mapping[str, ConfiguredSink], *, waits: bool) -> None:
+        #: The rows that any of them wants, by the plural of their kind.
+        self.wanted = {kind.plural for each in sinks.values() for kind in each.kinds}
         self._stop = graph.stop
-        self._fan_out = FanOut(sinks, graph.ledger, on_error=self._sink_failed, stages=stages)
+        self._fan_out = FanOut(sinks, graph.ledger, self._sink_failed)
+        graph.sinks = self._fan_out.statistics
         self._waits = waits
         self._receipts: list[Receipt] = []
         self._owed = asyncio.Event()

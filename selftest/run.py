@@ -9,6 +9,7 @@ from engine import graphs
 from engine.config import Config
 from model.batch import Batch
 from model.kind import Kind
+from model.kinds.delta import DELTA
 from model.settings import PluginConfig
 from selftest.collect import collect
 from selftest.comparison import compare
@@ -16,6 +17,7 @@ from selftest.profile import PROFILES
 from selftest.report import Report
 from selftest.traffic.run import Traffic
 from selftest.truth import Truth
+from sinks.configured import ConfiguredSink
 
 
 class CollectingSink:
@@ -51,7 +53,7 @@ class SelfTest:
 
     def __init__(self, config: Config, profile: str) -> None:
         self._collected = CollectingSink()
-        self._role = graphs.run(config, {self.sink: self._collected}, "deltas")
+        self._role = graphs.run(config, {self.sink: ConfiguredSink(self._collected, [DELTA])})
         self._profile = profile
 
     async def run(self) -> Report:

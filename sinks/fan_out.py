@@ -7,12 +7,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from model.batch import Batch
+from model.errors import SinkError, UsageError
 from model.kinds import kinds
 from model.ledger import Ledger
-from model.row_stage import RowStage
-from model.sink import Sink
+from sinks.configured import ConfiguredSink
 from sinks.delivery import OnError
-from sinks.limits import Limits
 from sinks.sink_queue import SinkQueue, SinkStatistics
 
 #: Seconds that ``close()`` of a sink may take before the sink is left behind.
@@ -29,25 +28,17 @@ class FanOut:
     The account of a sink is the ledger stage ``sink.NAME``, in rows; it balances at every moment.
 
     :param sinks: the sinks by the name they have in the ledger and in messages.
-    :param limits: of each sink's queue, retries and batches.
     :param on_error: is told each failed call, after it was counted; must be quick and must not raise.
-    :param stages: which rows a sink gets; one that is not named gets all that is offered.
     """
 
     def __init__(
-        self,
-        sinks: Mapping[str, Sink],
-        ledger: Ledger,
-        limits: Limits | None = None,
-        on_error: OnError | None = None,
-        stages: Mapping[str, RowStage] | None = None,
+        self, sinks: Mapping[str, ConfiguredSink], ledger: Ledger, on_error: OnError | None = None
     ) -> None:
-        bounds = limits or Limits()
+        self._sinks = dict(sinks)
         self._queues = {
-            name: SinkQueue(name, sink, ledger.stage(f"sink.{name}", "rows"), bounds, on_error)
-            for name, sink in sinks.items()
+            name: SinkQueue(name, each.sink, ledger.stage(f"sink.{name}", "rows"), each.limits, on_error)
+            for name, each in sinks.items()
         }
-        self._stages = dict(stages or {})
         self._opened: list[SinkQueue] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,14 +54,13 @@ class FanOut:
     async def start(self) -> None:
         """Open every sink, then begin to deliver.
 
-        :raises SinkError: if a sink cannot be opened; those that were opened are closed again.
+        :raises SinkError: if a sink cannot be opened now, and a later attempt makes sense.
+        :raises UsageError: if a sink cannot be opened at all. In both cases those that were opened are closed again.
         """
         try:
             for name, queue in self._queues.items():
                 self._opened.append(queue)
-                await queue.open(
-                    [kind for kind in kinds() if self._stages.get(name, kind.plural) == kind.plural]
-                )
+                await _open(queue, self._sinks[name])
         except BaseException:
             await self.stop(timeout=0)
             raise
@@ -122,11 +112,7 @@ class FanOut:
         return {name: queue.statistics() for name, queue in self._queues.items()}
 
     def _wanting(self, batch: Batch) -> list[SinkQueue]:
-        return [
-            queue
-            for name, queue in self._queues.items()
-            if self._stages.get(name, batch.kind.plural) == batch.kind.plural
-        ]
+        return [queue for name, queue in self._queues.items() if self._sinks[name].wants(batch.kind)]
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
         """Cancel what still delivers, settle the accounts, close the sinks."""
@@ -135,6 +121,21 @@ class FanOut:
         await _end_tasks(tasks)
         opened, self._opened = self._opened, []
         await asyncio.gather(*map(_close, opened))
+
+
+async def _open(queue: SinkQueue, sink: ConfiguredSink) -> None:
+    """Open a sink; what it raises becomes one line that names it."""
+    title = sink.title or f"sink {queue.name}"
+    try:
+        await queue.open([kind for kind in kinds() if sink.wants(kind)])
+    except SinkError as error:
+        if error.retryable:
+            raise SinkError(f"{title}: {error.what}", error.remedy, retryable=True) from error
+        raise UsageError(f"{title}: {error.what}", error.remedy) from error
+    except Exception as error:
+        log.debug("%s", title, exc_info=True)
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"{title} cannot be opened ({said})", "see docs/plugins.md") from error
 
 
 async def _close(queue: SinkQueue) -> None:

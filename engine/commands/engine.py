@@ -4,10 +4,12 @@ import argparse
 import asyncio
 from typing import Any
 
+from engine.commands.losses import require_some
 from engine.commands.nats_url import add_nats_option, nats_url
 from engine.commands.process import give_memory_back, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import Config, SinkConfig
+from model.ledger import Ledger
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -21,17 +23,18 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def execute(config: Config, options: argparse.Namespace) -> int:
-    """Runs until a signal."""
+    """Runs until a signal; 1 if a sink lost all of its rows."""
     from engine import graphs
 
     url = nats_url(config, options)
-    sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
+    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
 
-    async def run() -> None:
-        role = graphs.engine(config, url, sinks, stages)
+    async def run() -> Ledger:
+        role = graphs.engine(config, url, sinks)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
         await role.run()
+        return role.ledger
 
-    asyncio.run(run())
+    require_some(asyncio.run(run()))
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.commands.losses import require_some
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config
@@ -36,7 +37,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from probes.kernel_source import KernelSource
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    sinks, stages = chosen_sinks(config, options, [])
+    sinks = chosen_sinks(config, options, [])
     check_target(options.file, force=options.force)
     require(config.tcp)
     file, ledger = RecordingWriter(options.file, force=options.force), Ledger()
@@ -44,7 +45,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> Recorder:
         recorder = Recorder(file, ledger)
         source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
-        role = graphs.run(config, sinks, stages, source, ledger)
+        role = graphs.run(config, sinks, source, ledger)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
         await run_for(options.duration, role)
@@ -57,6 +58,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         raise recorder.error
     if lost := stage.dropped.total():
         raise TailraceError(f"{lost} frames were lost: {dict(stage.dropped)}", "record to a faster disk")
+    require_some(ledger)
     return 0
 
 

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from engine.commands.losses import require_all
 from engine.commands.process import give_memory_back, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
-from model.errors import BROKEN_PIPE, TailraceError
 
 if TYPE_CHECKING:
     from engine.recording.file import Recording
-    from model.ledger import Ledger
-
-#: Reasons of loss when the replay was ended before the recording.
-UNWANTED = ("shutdown", BROKEN_PIPE)
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -51,12 +47,12 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from model.ledger import Ledger
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     recording, ledger = Recording(options.file), Ledger()
 
     async def run() -> ReplaySource:
         source = ReplaySource(recording, options.speed)
-        role = graphs.replay(config, sinks, source, stages, ledger)
+        role = graphs.replay(config, sinks, source, ledger)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
         await role.run()
@@ -64,7 +60,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     source = asyncio.run(run())
     print(summary(options.file, source.frames, source.at_ns / 1e9, recording), file=sys.stderr)
-    complain(ledger)
+    require_all(ledger)
     return 0
 
 
@@ -74,14 +70,3 @@ def summary(path: Path, frames: int, duration: float, recording: "Recording") ->
     if recording.lost:
         text += f"; {recording.lost:,} frames were lost as it was recorded"
     return f"{text}; the recording is {recording.complaint}" if recording.complaint else text
-
-
-def complain(ledger: "Ledger") -> None:
-    """Nothing is lost in silence, but for what nobody wanted any more.
-
-    :raises TailraceError: if a sink lost rows.
-    """
-    for name, stage in ledger.stages.items():
-        lost = {reason: count for reason, count in stage.dropped.items() if reason not in UNWANTED}
-        if name.startswith("sink.") and lost:
-            raise TailraceError(f"{name} lost rows: {lost}", "see its page in docs/sinks.md")

@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from engine.commands.losses import require_some
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
+from model.ledger import Ledger
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -20,20 +22,21 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def execute(config: Config, options: argparse.Namespace) -> int:
-    """Runs until a signal, the duration, or a reader that left."""
+    """Runs until a signal, the duration, or a reader that left; 1 if a sink lost all of its rows."""
     from engine import graphs
     from probes.checks.capabilities import require
 
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
-    sinks, stages = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     require(config.tcp)
 
-    async def run() -> None:
-        role = graphs.run(config, sinks, stages)
+    async def run() -> Ledger:
+        role = graphs.run(config, sinks)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
         await run_for(options.duration, role)
+        return role.ledger
 
-    asyncio.run(run())
+    require_some(asyncio.run(run()))
     return 0

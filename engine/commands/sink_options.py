@@ -3,11 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from engine.config import Config, SinkConfig
 from model.row_stage import ROW_STAGES, RowStage
 
 if TYPE_CHECKING:
-    from model.sink import Sink
+    from sinks.configured import ConfiguredSink
 
 
 def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:
@@ -38,17 +40,16 @@ def chosen_stage(config: Config, options: argparse.Namespace) -> RowStage:
 
 def chosen_sinks(
     config: Config, options: argparse.Namespace, otherwise: list[SinkConfig]
-) -> "tuple[dict[str, Sink], dict[str, RowStage]]":
-    """Those of the command line, or ``otherwise``, and which rows each gets: ``--stage`` goes before its own.
+) -> "dict[str, ConfiguredSink]":
+    """Those of the command line, or ``otherwise``; ``--stage`` goes before the stage of each.
 
     :raises UsageError: if one does not exist, is set wrongly, or does not take rows of this stage.
     """
     from engine.plugins.sinks import make_sinks, sink_from_argument
 
     stage = chosen_stage(config, options)
-    given = [(*sink_from_argument(argument), stage, "$") for argument in options.sink]
-    configured = [
-        (sink.name, sink.settings, options.stage or sink.stage or stage, f"$.sinks[{place}].settings")
-        for place, sink in enumerate(otherwise)
-    ]
-    return make_sinks(given or configured)
+    if options.sink:
+        given = [SinkConfig(*sink_from_argument(argument)) for argument in options.sink]
+        return make_sinks(given, stage)
+    wanted = [replace(sink, stage=options.stage or sink.stage) for sink in otherwise]
+    return make_sinks(wanted, stage, "$.sinks")

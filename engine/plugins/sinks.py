@@ -1,20 +1,18 @@
 """Sinks by name, made from their settings."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from engine.config import SinkConfig
 from engine.plugins.registry import SINK, Plugin, installed, load, made, plugin_named
 from engine.plugins.settings import checked
 from model.errors import UsageError
-from model.kinds import kind_named
-from model.row_stage import RowStage
+from model.kind import Kind
+from model.kinds import kind_named, kinds
 from model.settings import secrets_in
-from model.sink import Sink
-
-#: Where a setting of the command line is in its error.
-_ARGUMENT: Final = "$"
+from sinks.configured import ConfiguredSink
 
 
 def sink_names() -> list[str]:
@@ -22,36 +20,34 @@ def sink_names() -> list[str]:
     return [plugin.name for plugin in installed(SINK)]
 
 
-def make_sink(
-    name: str, settings: Mapping[str, Any], stage: RowStage = "flows", where: str = _ARGUMENT
-) -> Sink:
-    """The sink called ``name`` with its settings checked.
+def make_sinks(wanted: Sequence[SinkConfig], stage: str, where: str = "") -> dict[str, ConfiguredSink]:
+    """Sinks by name; a second one of a name gets a number.
 
-    :param where: the path of the settings in the configuration, for errors.
+    :param stage: of those that have none of their own.
+    :param where: the path of the list in the configuration, for errors; empty for those of the command line.
+    :raises UsageError: as make_sink does.
+    """
+    sinks: dict[str, ConfiguredSink] = {}
+    for place, each in enumerate(wanted):
+        number = sum(1 for other in sinks if other.partition("#")[0] == each.name) + 1
+        title = each.name if number == 1 else f"{each.name}#{number}"
+        path = f"{where}[{place}].settings" if where else "$"
+        sinks[title] = make_sink(each, each.stage or stage, path)
+    return sinks
+
+
+def make_sink(wanted: SinkConfig, stage: str = "flows", where: str = "$") -> ConfiguredSink:
+    """A sink with its settings checked.
+
+    :param where: the path of the settings, for errors.
     :raises UsageError: if there is no such sink, it cannot be loaded, it does not take rows of this stage, or a
         setting is unknown or of the wrong type.
     """
-    plugin = plugin_named(SINK, name)
+    plugin = plugin_named(SINK, wanted.name)
     factory = load(plugin)
-    _check_kind(plugin, kind_names(factory), stage)
-    sink: Sink = made(plugin, factory, checked(plugin.title, factory.Config, settings, where))
-    return sink
-
-
-def make_sinks(
-    wanted: Sequence[tuple[str, Mapping[str, Any], RowStage, str]],
-) -> tuple[dict[str, Sink], dict[str, RowStage]]:
-    """Sinks by name, and what each gets; a second one of a name gets a number.
-
-    :raises UsageError: as make_sink does.
-    """
-    sinks: dict[str, Sink] = {}
-    stages: dict[str, RowStage] = {}
-    for name, settings, stage, where in wanted:
-        number = sum(1 for other in sinks if other.partition("#")[0] == name) + 1
-        title = name if number == 1 else f"{name}#{number}"
-        sinks[title], stages[title] = make_sink(name, settings, stage, where), stage
-    return sinks, stages
+    kind = _kind(plugin, factory, stage)
+    settings = checked(plugin.title, factory.Config, wanted.settings, where)
+    return ConfiguredSink(made(plugin, factory, settings), [kind], wanted.limits, plugin.title)
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
@@ -81,9 +77,14 @@ def kind_names(factory: Any) -> tuple[str, ...]:
     return tuple(getattr(factory, "kinds", ()))
 
 
-def _check_kind(plugin: Plugin, taken: Sequence[str], stage: RowStage) -> None:
-    kind = kind_named(stage)
-    if kind and taken and kind.name not in taken:
-        known = [found.plural if (found := kind_named(name)) else name for name in taken]
+def _kind(plugin: Plugin, factory: Any, stage: str) -> Kind:
+    """That of the stage, if the sink takes it."""
+    kind, taken = kind_named(stage), kind_names(factory)
+    if kind is None:
+        known = ", ".join(each.plural for each in kinds())
+        raise UsageError(f"nothing makes {stage}", f"one of {known}")
+    if taken and kind.name not in taken:
+        names = [found.plural if (found := kind_named(name)) else name for name in taken]
         remedy = f"choose another sink for {stage}, or leave out --stage {stage}"
-        raise UsageError(f"{plugin.title} takes {' and '.join(known)} only", remedy)
+        raise UsageError(f"{plugin.title} takes {' and '.join(names)} only", remedy)
+    return kind

@@ -16,9 +16,9 @@ from model.errors import SinkError
 from model.kinds.flow import FLOW, SIDES
 from model.ledger import Ledger
 from model.subjects import FLOW_STREAM, flow
-from sinks.fan_out import FanOut
 from sinks.limits import Limits, RetryLimits
 from tests.batches import WINDOW
+from tests.configured import make_fan_out
 from tests.flows import NODE, flows_of, make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
 
@@ -163,7 +163,7 @@ async def test_rows_survive_a_server_that_restarts(nats_server: NatsServer) -> N
     ledger = Ledger()
     sink = await opened(nats_server)
     limits = Limits(retry=RetryLimits(100, 0.02, 0.1))
-    async with FanOut({"nats": sink}, ledger, limits, stages={"nats": "flows"}) as fanout:
+    async with make_fan_out({"nats": sink}, ledger, limits, stage="flows") as fanout:
         for seq in range(30):
             fanout.offer(of_one_node(100, seq=seq))
             if seq == 10:

@@ -10,6 +10,7 @@ from engine.config import Config, load_config
 from engine.role import Role
 from model.enricher import Entity
 from model.row_stage import RowStage
+from tests.configured import configured
 from tests.eventually import eventually
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
@@ -39,7 +40,9 @@ async def test_its_rows_come_with_the_next_windows(
     """In order, none twice; at the end what still waits is passed on. Deltas wait for nothing."""
     monkeypatch.setattr(join_actors, "NewContainers", lambda _: Waits(1_002, 1_003, 1_005))
     source, sink, deltas = ScriptedSource(), ScriptedSink(), ScriptedSink()
-    role = graphs.run(config, {"kept": sink, "deltas": deltas}, {"kept": stage, "deltas": "deltas"}, source)
+    role = graphs.run(
+        config, configured({"kept": sink, "deltas": deltas}, {"kept": stage, "deltas": "deltas"}), source
+    )
     running = asyncio.create_task(role.run())
     expected = ([1_001], [1_001], [1_001, 1_002], [1_001, 1_002, 1_003, 1_004])
     for windows, shown in enumerate(expected, 1):

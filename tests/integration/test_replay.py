@@ -24,7 +24,7 @@ from model.kinds.delta import Role
 from model.kinds.flow import FLOW
 from model.kinds.workload import WORKLOAD
 from model.ledger import Ledger
-from model.row_stage import ROW_STAGES
+from tests.configured import configured
 from tests.eventually import eventually
 from tests.plain_rows import plain_rows
 from tests.recordings import traffic
@@ -94,10 +94,10 @@ async def test_flows_and_their_workloads_reach_different_sinks() -> None:
     """Each sink gets the rows of its stage alone, and the sums of both are the same."""
     sinks = {"flows": ScriptedSink(), "workloads": ScriptedSink(), "deltas": ScriptedSink()}
     source = ReplaySource(Recording(HERE / "short.tlr"), MAX)
-    role = graphs.replay(Config(), {**sinks}, source, {stage: stage for stage in ROW_STAGES})
+    role = graphs.replay(Config(), configured(sinks, {stage: stage for stage in sinks}), source)
     await role.run()
     assert {name: {batch.kind.plural for batch in sink.taken} for name, sink in sinks.items()} == {
-        stage: {stage} for stage in ROW_STAGES
+        stage: {stage} for stage in sinks
     }
     opened = {
         kind.plural: sum(_opened(batch, kind) for batch in sinks[kind.plural].taken)
@@ -170,7 +170,7 @@ async def test_a_slow_sink_delays_the_replay_and_loses_nothing(tmp_path: Path) -
     frames = [Frame(0, replace(empty, window=window).encode()) for window in range(count)]
     recording = Recording(write_whole(tmp_path / "r", frames))
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    role = graphs.replay(Config(), {"slow": sink}, ReplaySource(recording, MAX), "deltas", ledger)
+    role = graphs.replay(Config(), configured({"slow": sink}, "deltas"), ReplaySource(recording, MAX), ledger)
     running = asyncio.create_task(role.run())
     try:
         await eventually(lambda: all(one.waiting == one.limit for one in held_up(role)))
@@ -194,7 +194,7 @@ async def test_stop_ends_a_replay_whose_sink_is_stuck(tmp_path: Path) -> None:
     frames = [Frame(0, replace(empty, window=window).encode()) for window in range(400)]
     recording = Recording(write_whole(tmp_path / "r", frames))
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    role = graphs.replay(Config(), {"slow": sink}, ReplaySource(recording, MAX), "deltas", ledger)
+    role = graphs.replay(Config(), configured({"slow": sink}, "deltas"), ReplaySource(recording, MAX), ledger)
     running = asyncio.create_task(role.run())
     await sink.entered.wait()
     role.stop()

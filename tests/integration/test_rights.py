@@ -17,6 +17,7 @@ from engine.config import Config
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.sink import NatsConfig, NatsSink
 from model.kinds.flow import FLOW
+from tests.configured import configured
 from tests.flows import make_flows
 from tests.integration.test_roles import Adding, agent, running
 from tests.nats_server import REASON_TO_SKIP, NatsServer
@@ -102,7 +103,9 @@ async def at_work(server: NatsServer, certificates: Path) -> AsyncIterator[tuple
     """An agent and an engine, each with its rights; a second has passed through both, and flows were published."""
     source, sink = ScriptedSource(), Adding()
     flows = NatsSink(NatsConfig(url=url_of(server, certificates, "engine")))
-    engine = graphs.engine(Config(), url_of(server, certificates, "engine"), {"adding": sink}, "deltas")
+    engine = graphs.engine(
+        Config(), url_of(server, certificates, "engine"), configured({"adding": sink}, "deltas")
+    )
     async with running(engine), running(agent(url_of(server, certificates, "agent"), source)):
         source.second(20)
         await sink.until(lambda: sink.bytes >= 20)

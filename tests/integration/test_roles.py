@@ -28,6 +28,7 @@ from model.kind import Kind
 from model.settings import PluginConfig
 from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
+from tests.configured import configured
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
@@ -94,7 +95,7 @@ def agent(url: str, source: ScriptedSource, **settings: Any) -> Role:
 
 
 def engine(url: str, sink: Sink) -> Role:
-    return graphs.engine(Config(), url, {"adding": sink}, "deltas")
+    return graphs.engine(Config(), url, configured({"adding": sink}, "deltas"))
 
 
 async def test_what_an_agent_sees_reaches_the_engine(nats_server: NatsServer) -> None:
@@ -113,7 +114,7 @@ async def test_an_engine_gives_each_sink_its_stage(nats_server: NatsServer) -> N
     url, source = nats_server.url(query=QUERY), ScriptedSource()
     flows, workloads = ScriptedSink(), ScriptedSink()
     sinks: dict[str, Sink] = {"flows": flows, "workloads": workloads}
-    joining = graphs.engine(Config(), url, sinks, {"flows": "flows", "workloads": "workloads"})
+    joining = graphs.engine(Config(), url, configured(sinks, {"flows": "flows", "workloads": "workloads"}))
     async with running(joining), running(agent(url, source)):
         for _ in range(3):
             source.second(500)
@@ -141,7 +142,7 @@ def test_an_engine_does_not_mix_deltas_with_what_they_make() -> None:
     """It says so before it starts."""
     sinks: dict[str, Sink] = {"one": ScriptedSink(), "other": ScriptedSink()}
     with pytest.raises(UsageError, match="give all its sinks deltas, or none"):
-        graphs.engine(Config(), "nats://127.0.0.1", sinks, {"one": "deltas", "other": "flows"})
+        graphs.engine(Config(), "nats://127.0.0.1", configured(sinks, {"one": "deltas", "other": "flows"}))
 
 
 async def test_an_outage_within_the_bound_loses_nothing(nats_server: NatsServer) -> None:

@@ -162,7 +162,7 @@ def test_a_reader_that_leaves_ends_the_program_quietly(start: Start) -> None:
     ("arguments", "environment", "code", "complaint"),
     [
         (("run", "--sink", "nope"), {}, 2, "unknown sink 'nope': installed sinks: console, jsonl"),
-        (("run", "--sink", "jsonl:/nonexistent/x"), {}, 1, "make its folder first"),
+        (("run", "--sink", "jsonl:/nonexistent/x"), {}, 2, "sink jsonl: cannot open /nonexistent/x"),
         (("run", "--config", "/nonexistent.yaml"), {}, 2, "No such file"),
         (("run",), {"TAILRACE_TCP_SLOTS": "many"}, 2, "`$.tcp.slots`"),
         (("run", "--duration", "-1"), {}, 2, "no positive number of seconds"),

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 import pytest
 
+from engine.config import SinkConfig
 from engine.plugins.sinks import make_sink, sink_names
 from model.batch import Batch
 from model.errors import SinkError, UsageError
@@ -16,9 +17,9 @@ from model.kinds import kind_named
 from model.ledger import Ledger
 from model.settings import PluginConfig
 from model.sink import Sink
-from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits
 from tests.batches import WINDOW
+from tests.configured import make_fan_out
 from tests.contract.sinks.cases import CASES, KINDS, LIVES, Rows, SinkCase, Totals
 from tests.eventually import eventually
 from tests.scripted_sink import ScriptedSink
@@ -119,7 +120,7 @@ def test_every_installed_sink_is_held_to_the_contract() -> None:
 def test_unknown_setting_is_refused(case: SinkCase) -> None:
     """A key that the configuration does not have is named in the error."""
     with pytest.raises(UsageError, match=rf"sink {case.name}: .*unknown field `colour`"):
-        make_sink(case.name, {"colour": "red"})
+        make_sink(SinkConfig(case.name, {"colour": "red"}))
 
 
 def test_sink_keeps_the_protocol(sink: Sink) -> None:
@@ -184,7 +185,7 @@ async def test_fanout_accounts_for_every_row(case: SinkCase, rows: Rows, sink: S
     """Through the fan-out all rows are delivered, and the output agrees with the account."""
     batches = [rows.make(1000, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
     ledger = Ledger()
-    async with FanOut({case.name: sink}, ledger, stages={case.name: rows.stage}) as fanout:
+    async with make_fan_out({case.name: sink}, ledger, stage=rows.stage) as fanout:
         for batch in batches:
             fanout.offer(batch)
             assert ledger.stages[f"sink.{case.name}"].balanced
@@ -198,7 +199,7 @@ async def test_overflow_is_accounted_for(case: SinkCase, rows: Rows, sink: Sink,
     batches = [rows.make(100, seed=seed, seq=seed, window=WINDOW + seed) for seed in range(20)]
     ledger = Ledger()
     limits = Limits(QueueLimits(batches=5))
-    fanout = FanOut({case.name: sink}, ledger, limits, stages={case.name: rows.stage})
+    fanout = make_fan_out({case.name: sink}, ledger, limits, stage=rows.stage)
     for batch in batches:
         fanout.offer(batch)
     await fanout.start()
@@ -214,7 +215,7 @@ async def test_slow_neighbour_does_not_delay_it(case: SinkCase, rows: Rows, sink
     batches = [rows.make(100, seed=seed, seq=seed) for seed in range(10)]
     watched = Watched(sink, len(batches))
     stages = dict.fromkeys(("stuck", case.name, "after"), rows.stage)
-    fanout = FanOut({"stuck": stuck, case.name: watched, "after": after}, ledger, stages=stages)
+    fanout = make_fan_out({"stuck": stuck, case.name: watched, "after": after}, ledger, stage=stages)
     await fanout.start()
     for batch in batches:
         fanout.offer(batch)
@@ -240,7 +241,7 @@ async def test_failing_sink_is_accounted_for(case: SinkCase, rows: Rows, failing
     """Each batch that a failing sink loses is counted under the reason, while its neighbour gets all."""
     neighbour, ledger = ScriptedSink(), Ledger()
     stages = dict.fromkeys((case.name, "neighbour"), rows.stage)
-    async with FanOut({case.name: failing, "neighbour": neighbour}, ledger, stages=stages) as fanout:
+    async with make_fan_out({case.name: failing, "neighbour": neighbour}, ledger, stage=stages) as fanout:
         for seq in range(5):
             fanout.offer(rows.make(10, seq=seq))
     stage = ledger.stages[f"sink.{case.name}"]

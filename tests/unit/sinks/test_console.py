@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from engine.config import SinkConfig
 from engine.plugins.sinks import make_sink, sink_from_argument
 from model.batch import Batch
 from model.errors import SinkError, UsageError
@@ -293,10 +294,10 @@ async def test_slow_terminal_skips_frames() -> None:
 def test_argument_sets_the_rows() -> None:
     """``console:5`` shows five connections; a number that is none is refused with its path."""
     assert sink_from_argument("console:5") == ("console", {"rows": "5"})
-    assert isinstance(make_sink("console", {"rows": "5"}), ConsoleSink)
+    assert isinstance(make_sink(SinkConfig("console", {"rows": "5"})).sink, ConsoleSink)
     for rows in ("0", "many"):
         with pytest.raises(UsageError, match=r"sink console: .*`\$.rows`"):
-            make_sink("console", {"rows": rows})
+            make_sink(SinkConfig("console", {"rows": rows}))
 
 
 def test_rich_is_loaded_for_terminals_only() -> None:

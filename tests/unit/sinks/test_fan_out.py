@@ -9,12 +9,12 @@ from typing import Final
 import pytest
 
 from model.batch import Batch
-from model.errors import SinkError
+from model.errors import SinkError, TailraceError, UsageError
 from model.ledger import Ledger, Stage
 from model.row_stage import RowStage
-from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits, RetryLimits
 from tests.batches import make_batch
+from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 from tests.workloads import make_workloads
 
@@ -41,7 +41,7 @@ class StubbornSink(ScriptedSink):
 async def test_every_sink_gets_every_batch_in_order() -> None:
     """Two sinks take the same ten batches in the order offered, and their accounts say so."""
     one, two, ledger = ScriptedSink(), ScriptedSink(), Ledger()
-    async with FanOut({"a": one, "b": two}, ledger) as fanout:
+    async with make_fan_out({"a": one, "b": two}, ledger) as fanout:
         for batch in batches(10):
             fanout.offer(batch)
     assert one.seqs == two.seqs == list(range(10))
@@ -54,7 +54,7 @@ async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
     deltas, workloads, both, ledger = ScriptedSink(), ScriptedSink(), ScriptedSink(), Ledger()
     sinks = {"deltas": deltas, "workloads": workloads, "both": both}
     stages: dict[str, RowStage] = {"deltas": "deltas", "workloads": "workloads"}
-    async with FanOut(sinks, ledger, stages=stages) as fanout:
+    async with make_fan_out(sinks, ledger, stage=stages) as fanout:
         fanout.offer(make_batch(10, seq=1))
         await fanout.put(make_workloads(7, seq=2))
     assert (deltas.seqs, workloads.seqs, both.seqs) == ([1], [2], [1, 2])
@@ -64,7 +64,7 @@ async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
 async def test_full_queue_drops_the_oldest_batches() -> None:
     """Beyond three waiting batches the oldest goes, counted as queue_full; the one being written stays."""
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(QueueLimits(batches=3))) as fanout:
+    async with make_fan_out({"a": sink}, ledger, Limits(QueueLimits(batches=3))) as fanout:
         first, *others = batches(6)
         fanout.offer(first)
         await sink.entered.wait()
@@ -82,7 +82,7 @@ async def test_full_queue_drops_the_oldest_batches() -> None:
 async def test_rows_bound_the_queue() -> None:
     """A batch that does not fit beside the waiting rows pushes out as many old batches as it needs."""
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
+    async with make_fan_out({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
         for batch in (*batches(5, rows=25), make_batch(50, seq=5)):
             fanout.offer(batch)
         assert stage(ledger).dropped == {"queue_full": 75}
@@ -94,7 +94,7 @@ async def test_rows_bound_the_queue() -> None:
 async def test_batch_larger_than_the_queue_is_dropped_alone() -> None:
     """A batch that never fits is counted as larger_than_queue and pushes nothing out."""
     sink, ledger = ScriptedSink(), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
+    async with make_fan_out({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
         fanout.offer(make_batch(10, seq=0))
         fanout.offer(make_batch(101, seq=1))
     assert sink.seqs == [0]
@@ -105,7 +105,7 @@ async def test_retryable_error_offers_the_batch_again() -> None:
     """After two retryable errors the third offer delivers the batch, and the order is kept."""
     error = SinkError("busy", retryable=True, reason="busy")
     sink, ledger = ScriptedSink([error, error]), Ledger()
-    async with FanOut({"a": sink}, ledger, QUICK) as fanout:
+    async with make_fan_out({"a": sink}, ledger, QUICK) as fanout:
         for batch in batches(2):
             fanout.offer(batch)
     statistics = fanout.statistics()["a"]
@@ -118,7 +118,7 @@ async def test_retries_end() -> None:
     """A batch refused at every attempt is dropped under the error's reason; the next one is delivered."""
     errors = [SinkError("down", retryable=True, reason="unreachable") for _ in range(5)]
     sink, ledger = ScriptedSink(errors), Ledger()
-    async with FanOut({"a": sink}, ledger, QUICK) as fanout:
+    async with make_fan_out({"a": sink}, ledger, QUICK) as fanout:
         for batch in batches(2):
             fanout.offer(batch)
     assert (sink.calls, sink.seqs) == (6, [1])
@@ -130,7 +130,7 @@ async def test_final_error_counts_the_rows_lost(lost_rows: int | None, dropped: 
     """A final error loses as many rows as it says, by default all, never more than the batch has."""
     sink = ScriptedSink([SinkError("full", reason="disk_full", lost_rows=lost_rows)])
     ledger = Ledger()
-    async with FanOut({"a": sink}, ledger) as fanout:
+    async with make_fan_out({"a": sink}, ledger) as fanout:
         fanout.offer(make_batch(10))
     assert sink.calls == 1
     assert stage(ledger).dropped.total() == stage(ledger).dropped["disk_full"] == dropped
@@ -147,7 +147,7 @@ async def test_crashing_sink_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     ]
     sink, ledger = ScriptedSink(errors), Ledger()
     with caplog.at_level(logging.WARNING):
-        async with FanOut({"a": sink}, ledger) as fanout:
+        async with make_fan_out({"a": sink}, ledger) as fanout:
             for batch in batches(6):
                 fanout.offer(batch)
     assert sink.seqs == [4, 5]
@@ -162,7 +162,7 @@ async def test_crashing_sink_goes_on(caplog: pytest.LogCaptureFixture) -> None:
 async def test_cancellation_made_up_by_a_sink_is_a_crash() -> None:
     """A CancelledError from inside a sink loses one batch and does not end the delivery."""
     sink, ledger = ScriptedSink([asyncio.CancelledError()]), Ledger()
-    async with FanOut({"a": sink}, ledger) as fanout:
+    async with make_fan_out({"a": sink}, ledger) as fanout:
         for batch in batches(2):
             fanout.offer(batch)
     assert sink.seqs == [1]
@@ -172,7 +172,7 @@ async def test_cancellation_made_up_by_a_sink_is_a_crash() -> None:
 async def test_stuck_sink_does_not_delay_another() -> None:
     """While one sink does not return from write, another takes everything."""
     stuck, quick, ledger = ScriptedSink(slow=True), ScriptedSink(), Ledger()
-    fanout = FanOut({"a": stuck, "b": quick}, ledger)
+    fanout = make_fan_out({"a": stuck, "b": quick}, ledger)
     await fanout.start()
     for batch in batches(50):
         fanout.offer(batch)
@@ -185,7 +185,7 @@ async def test_stuck_sink_does_not_delay_another() -> None:
 async def test_stop_delivers_what_is_queued() -> None:
     """What waits when stop is called still reaches the sink."""
     sink, ledger = ScriptedSink(slow=True), Ledger()
-    fanout = FanOut({"a": sink}, ledger)
+    fanout = make_fan_out({"a": sink}, ledger)
     await fanout.start()
     for batch in batches(20):
         fanout.offer(batch)
@@ -200,7 +200,7 @@ async def test_stop_delivers_what_is_queued() -> None:
 async def test_stop_counts_what_does_not_get_through(kind: type[ScriptedSink]) -> None:
     """When the time is up, the rest, also the batch under way, is dropped as shutdown; the sink is closed."""
     sink, ledger = kind(slow=True), Ledger()
-    fanout = FanOut({"a": sink}, ledger)
+    fanout = make_fan_out({"a": sink}, ledger)
     await fanout.start()
     for batch in batches(3):
         fanout.offer(batch)
@@ -215,7 +215,7 @@ async def test_stop_counts_what_does_not_get_through(kind: type[ScriptedSink]) -
 async def test_stop_twice_closes_once() -> None:
     """A second stop does nothing."""
     sink = ScriptedSink()
-    fanout = FanOut({"a": sink}, Ledger())
+    fanout = make_fan_out({"a": sink}, Ledger())
     await fanout.start()
     await fanout.stop()
     await fanout.stop()
@@ -226,16 +226,37 @@ async def test_sink_that_cannot_be_opened_stops_the_start() -> None:
     """The error is raised; the failed sink and those before it are closed, the others not touched."""
     before, failing, after = ScriptedSink(), ScriptedSink(), ScriptedSink()
     failing.open_error = SinkError("no route", "check the address")
-    with pytest.raises(SinkError, match="no route: check the address"):
-        await FanOut({"a": before, "b": failing, "c": after}, Ledger()).start()
+    with pytest.raises(UsageError, match=r"^sink b: no route: check the address$"):
+        await make_fan_out({"a": before, "b": failing, "c": after}, Ledger()).start()
     assert [(sink.opened, sink.closed) for sink in (before, failing, after)] == [(1, 1), (1, 1), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (SinkError("away", "start it", retryable=True), "sink a: away: start it", 1),
+        (SinkError("no such table", "make it"), "sink a: no such table: make it", 2),
+        (
+            ValueError("odd\nand long"),
+            "sink a cannot be opened (ValueError: odd and long): see docs/plugins.md",
+            2,
+        ),
+    ],
+)
+async def test_what_open_raises_is_one_line(error: Exception, line: str, code: int) -> None:
+    """With the exit code: 1 where a later attempt makes sense, for whoever keeps the program running; else 2."""
+    sink = ScriptedSink()
+    sink.open_error = error
+    with pytest.raises(TailraceError) as caught:
+        await make_fan_out({"a": sink}, Ledger()).start()
+    assert (str(caught.value), caught.value.exit_code) == (line, code)
 
 
 async def test_errors_are_told() -> None:
     """The callback hears of each failed write, with the sink's name, after the failure was counted."""
     error = SinkError("reader gone", reason="broken_pipe")
     heard: list[tuple[str, BaseException, int]] = []
-    fanout = FanOut(
+    fanout = make_fan_out(
         {"a": ScriptedSink([error])},
         Ledger(),
         on_error=lambda name, told: heard.append(
@@ -250,7 +271,7 @@ async def test_errors_are_told() -> None:
 async def test_batches_wait_for_the_start() -> None:
     """What is offered before the start is queued within the limits and delivered later."""
     sink, ledger = ScriptedSink(), Ledger()
-    fanout = FanOut({"a": sink}, ledger, Limits(QueueLimits(batches=2)))
+    fanout = make_fan_out({"a": sink}, ledger, Limits(QueueLimits(batches=2)))
     for batch in batches(3):
         fanout.offer(batch)
     async with fanout:
@@ -273,7 +294,7 @@ async def test_books_balance_at_every_moment(seed: int) -> None:
     sinks = {name: ScriptedSink(chance.choices(faults, k=200)) for name in "abc"}
     ledger = Ledger()
     limits = Limits(QueueLimits(60, 4), RetryLimits(first_pause=0, longest_pause=0, attempts=2))
-    fanout = FanOut(sinks, ledger, limits)
+    fanout = make_fan_out(sinks, ledger, limits)
     async with fanout:
         for seq in range(200):
             fanout.offer(make_batch(chance.randrange(30), seq=seq))

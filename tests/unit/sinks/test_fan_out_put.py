@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from model.ledger import Ledger
-from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits
 from tests.batches import make_batch
+from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
 
@@ -15,7 +15,7 @@ from tests.scripted_sink import ScriptedSink
 async def test_put_waits_for_the_slowest_sink_and_nothing_is_dropped(limits: Limits) -> None:
     """Twenty batches go through a queue for two; all sinks get all of them."""
     sinks, ledger = {"slow": ScriptedSink(slow=True), "fast": ScriptedSink()}, Ledger()
-    async with FanOut(sinks, ledger, limits) as fan_out:
+    async with make_fan_out(sinks, ledger, limits) as fan_out:
 
         async def put_all() -> None:
             for seq in range(20):
@@ -37,7 +37,7 @@ async def test_put_waits_for_the_slowest_sink_and_nothing_is_dropped(limits: Lim
 async def test_drained_waits_for_the_write_under_way() -> None:
     """An empty queue is not the end while a sink is busy with what was in it."""
     sink = ScriptedSink(slow=True)
-    async with FanOut({"slow": sink}, Ledger()) as fan_out:
+    async with make_fan_out({"slow": sink}, Ledger()) as fan_out:
         fan_out.offer(make_batch(1))
         await sink.entered.wait()
         waiting = asyncio.create_task(fan_out.drained())
@@ -50,7 +50,7 @@ async def test_drained_waits_for_the_write_under_way() -> None:
 
 async def test_drained_returns_at_once_when_nothing_came() -> None:
     """Also without any sink."""
-    async with asyncio.timeout(1), FanOut({}, ledger := Ledger()) as fan_out:
+    async with asyncio.timeout(1), make_fan_out({}, ledger := Ledger()) as fan_out:
         await fan_out.put(make_batch(1))
         await fan_out.drained()
     assert ledger.as_dict() == {}

@@ -7,9 +7,9 @@ import pytest
 
 from model.errors import SinkError
 from model.ledger import Ledger, Stage
-from sinks.fan_out import FanOut
 from sinks.limits import BatchLimits, Limits, RetryLimits
 from tests.batches import make_batch
+from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
 #: A minute: longer than any test lasts.
@@ -24,7 +24,7 @@ def stage(ledger: Ledger) -> Stage:
 async def test_written_rows_are_queued_until_they_are_flushed() -> None:
     """A sink that gathers for a minute has taken the rows, but nobody calls them delivered."""
     sink, ledger = ScriptedSink(), Ledger()
-    async with FanOut({"a": sink}, ledger, GATHERING) as fan_out:
+    async with make_fan_out({"a": sink}, ledger, GATHERING) as fan_out:
         fan_out.offer(make_batch(10))
         fan_out.offer(make_batch(7))
         await sink.wait_for(2)
@@ -40,7 +40,7 @@ async def test_written_rows_are_queued_until_they_are_flushed() -> None:
 async def test_a_sink_that_does_not_gather_is_flushed_when_nothing_waits() -> None:
     """Without ``batch.seconds`` ten batches that waited together need one flush, and flush() returns after it."""
     sink, ledger = ScriptedSink(), Ledger()
-    fan_out = FanOut({"a": sink}, ledger)
+    fan_out = make_fan_out({"a": sink}, ledger)
     for seq in range(10):
         fan_out.offer(make_batch(10, seq=seq))
     async with fan_out:
@@ -51,7 +51,7 @@ async def test_a_sink_that_does_not_gather_is_flushed_when_nothing_waits() -> No
 async def test_so_many_rows_are_flushed_at_once() -> None:
     """With ``batch.rows`` of 25 the third batch of ten rows makes the sink flush, however much waits."""
     sink = ScriptedSink()
-    fan_out = FanOut({"a": sink}, Ledger(), Limits(batch=BatchLimits(rows=25, seconds=60)))
+    fan_out = make_fan_out({"a": sink}, Ledger(), Limits(batch=BatchLimits(rows=25, seconds=60)))
     for seq in range(7):
         fan_out.offer(make_batch(10, seq=seq))
     async with fan_out:
@@ -63,7 +63,7 @@ async def test_so_many_rows_are_flushed_at_once() -> None:
 async def test_rows_do_not_wait_longer_than_configured() -> None:
     """After ``batch.seconds`` the sink is flushed, although nothing more came."""
     sink = ScriptedSink()
-    async with FanOut({"a": sink}, Ledger(), Limits(batch=BatchLimits(seconds=0.05))) as fan_out:
+    async with make_fan_out({"a": sink}, Ledger(), Limits(batch=BatchLimits(seconds=0.05))) as fan_out:
         begin = asyncio.get_running_loop().time()
         fan_out.offer(make_batch(10))
         async with asyncio.timeout(10):
@@ -75,7 +75,7 @@ async def test_rows_do_not_wait_longer_than_configured() -> None:
 async def test_flush_waits_for_what_came_before_it_alone() -> None:
     """A batch that is offered after the call does not hold it up."""
     sink, ledger = ScriptedSink(), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(batch=BatchLimits(rows=10, seconds=60))) as fan_out:
+    async with make_fan_out({"a": sink}, ledger, Limits(batch=BatchLimits(rows=10, seconds=60))) as fan_out:
         fan_out.offer(make_batch(10))
         flushing = asyncio.create_task(fan_out.flush())
         await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_flush_waits_for_what_came_before_it_alone() -> None:
 async def test_flush_returns_when_the_rows_are_lost() -> None:
     """Rows that a full queue dropped, or that the sink refused, are counted: nobody waits for them."""
     sink, ledger = ScriptedSink([SinkError("no", reason="refused")]), Ledger()
-    async with FanOut({"a": sink}, ledger, GATHERING) as fan_out:
+    async with make_fan_out({"a": sink}, ledger, GATHERING) as fan_out:
         fan_out.offer(make_batch(10))
         async with asyncio.timeout(10):
             await fan_out.flush()
@@ -99,7 +99,7 @@ async def test_flush_is_repeated() -> None:
     """A retryable error of a flush has it called again; the rows are delivered once."""
     errors = [SinkError("away", reason="away", retryable=True)] * 2
     sink, ledger = ScriptedSink(flushes=errors), Ledger()
-    async with FanOut({"a": sink}, ledger, Limits(retry=QUICK)) as fan_out:
+    async with make_fan_out({"a": sink}, ledger, Limits(retry=QUICK)) as fan_out:
         fan_out.offer(make_batch(10))
     assert (sink.flushed, fan_out.statistics()["a"].retries) == ([1], 2)
     assert (stage(ledger).delivered, stage(ledger).dropped) == (10, {})
@@ -120,7 +120,7 @@ async def test_a_failed_flush_loses_what_was_written_since_the_last(
     """All rows, or as many as the error says; the next batch is delivered."""
     failures = [error] * (QUICK.attempts if "away" in lost else 1)
     sink, ledger = ScriptedSink(flushes=failures), Ledger()
-    fan_out = FanOut({"a": sink}, ledger, Limits(retry=QUICK))
+    fan_out = make_fan_out({"a": sink}, ledger, Limits(retry=QUICK))
     for seq in range(2):
         fan_out.offer(make_batch(10, seq=seq))
     async with fan_out:
@@ -134,7 +134,7 @@ async def test_a_failed_flush_loses_what_was_written_since_the_last(
 async def test_what_was_not_flushed_at_the_end_is_lost() -> None:
     """The sink took the rows and is stuck with the next: nobody knows whether the first are safe."""
     sink, ledger = ScriptedSink(), Ledger()
-    fan_out = FanOut({"a": sink}, ledger, GATHERING)
+    fan_out = make_fan_out({"a": sink}, ledger, GATHERING)
     await fan_out.start()
     fan_out.offer(make_batch(10))
     await sink.wait_for(1)
@@ -146,6 +146,6 @@ async def test_what_was_not_flushed_at_the_end_is_lost() -> None:
 
 async def test_a_second_without_rows_is_flushed_too() -> None:
     """Its message is acknowledged like any other."""
-    async with asyncio.timeout(10), FanOut({"a": ScriptedSink()}, Ledger()) as fan_out:
+    async with asyncio.timeout(10), make_fan_out({"a": ScriptedSink()}, Ledger()) as fan_out:
         fan_out.offer(make_batch(0))
         await fan_out.flush()

@@ -20,9 +20,9 @@ from model.chains import HOP, Chains
 from model.errors import SinkError
 from model.kinds.delta import DELTA, NO_SLOT, CloseReason, Evidence
 from model.ledger import Ledger
-from sinks.fan_out import FanOut
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.batches import CGROUPS, WINDOW, make_batch, packed
+from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
 
@@ -288,7 +288,7 @@ async def test_reader_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None
     os.mkfifo(path := tmp_path / "pipe")
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     other, ledger = ScriptedSink(), Ledger()
-    fan_out = FanOut({"pipe": JsonlSink(JsonlConfig(str(path))), "other": other}, ledger)
+    fan_out = make_fan_out({"pipe": JsonlSink(JsonlConfig(str(path))), "other": other}, ledger)
     await fan_out.start()
     for seq in range(10):
         fan_out.offer(make_batch(5000, seq=seq))

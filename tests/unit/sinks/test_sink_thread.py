@@ -12,8 +12,8 @@ from model.batch import Batch
 from model.kind import Kind
 from model.ledger import Ledger
 from sinks import delivery
-from sinks.fan_out import FanOut
 from tests.batches import make_batch
+from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
 
@@ -44,7 +44,7 @@ class LeavingSink(ScriptedSink):
 async def test_a_write_that_blocks_delays_nobody() -> None:
     """While one sink blocks, another takes everything, and the loop of the program is not held up."""
     blocking, quick, ledger = BlockingSink(), ScriptedSink(), Ledger()
-    async with FanOut({"a": blocking, "b": quick}, ledger) as fan_out:
+    async with make_fan_out({"a": blocking, "b": quick}, ledger) as fan_out:
         fan_out.offer(make_batch(1, seq=0))
         await blocking.entered.wait()
         for seq in range(1, 50):
@@ -61,7 +61,7 @@ async def test_what_a_blocked_sink_cannot_take_at_the_end_is_counted(
 ) -> None:
     """It is dropped as shutdown, the log says how much, and the program does not wait for the sink."""
     sink, ledger = BlockingSink(), Ledger()
-    fan_out = FanOut({"a": sink}, ledger)
+    fan_out = make_fan_out({"a": sink}, ledger)
     await fan_out.start()
     for seq in range(3):
         fan_out.offer(make_batch(10, seq=seq))
@@ -83,7 +83,7 @@ async def test_a_slow_sink_is_named(
     """The log says which sink has not returned, from what, and how many rows wait; once in a while."""
     monkeypatch.setattr(delivery, "SLOW_SECONDS", 0.01)
     sink = BlockingSink()
-    async with FanOut({"a": sink}, Ledger()) as fan_out:
+    async with make_fan_out({"a": sink}, Ledger()) as fan_out:
         fan_out.offer(make_batch(5))
         fan_out.offer(make_batch(7))
         with caplog.at_level(logging.WARNING):
@@ -99,7 +99,7 @@ async def test_a_slow_sink_is_named(
 async def test_a_sink_does_not_end_the_program(error: BaseException) -> None:
     """``sys.exit()`` in a sink loses one batch."""
     sink, ledger = ScriptedSink([error]), Ledger()
-    async with FanOut({"a": sink}, ledger) as fan_out:
+    async with make_fan_out({"a": sink}, ledger) as fan_out:
         fan_out.offer(make_batch(10))
         fan_out.offer(make_batch(7))
     assert (ledger.stages["sink.a"].delivered, ledger.stages["sink.a"].dropped) == (7, {"sink_crashed": 10})
@@ -108,7 +108,7 @@ async def test_a_sink_does_not_end_the_program(error: BaseException) -> None:
 async def test_nothing_is_left_of_a_sink() -> None:
     """Its thread has ended, and so has a task that it forgot."""
     sink = LeavingSink()
-    async with FanOut({"a": sink}, Ledger()):
+    async with make_fan_out({"a": sink}, Ledger()):
         assert "sink.a" in {thread.name for thread in threading.enumerate()}
     assert sink.left is not None
     assert sink.left.cancelled()

@@ -10,6 +10,10 @@ import pytest
 from engine.commands.sink_options import add_sink_options, chosen_sinks, chosen_stage
 from engine.config import Config, SinkConfig, load_config
 from model.errors import UsageError
+from model.kinds.delta import DELTA
+from model.kinds.flow import FLOW
+from model.kinds.workload import WORKLOAD
+from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 
 CONSOLE = [SinkConfig("console")]
 
@@ -21,7 +25,7 @@ def options_of(*arguments: str) -> argparse.Namespace:
 
 
 def sinks_of(arguments: Sequence[str], config: Config | None = None) -> list[str]:
-    return list(chosen_sinks(config or Config(), options_of(*arguments), CONSOLE)[0])
+    return list(chosen_sinks(config or Config(), options_of(*arguments), CONSOLE))
 
 
 def test_the_command_line_goes_before_the_configuration() -> None:
@@ -70,7 +74,41 @@ def test_the_refusal_is_one_line_and_exit_code_2(command: tuple[str, ...]) -> No
 def test_each_sink_may_have_a_stage_of_its_own() -> None:
     """Where it has none, all that of the configuration; the command line goes before both."""
     config = Config(stage="deltas", sinks=[SinkConfig("jsonl"), SinkConfig("nats", stage="workloads")])
-    _, stages = chosen_sinks(config, options_of(), config.sinks)
-    assert stages == {"jsonl": "deltas", "nats": "workloads"}
-    _, stages = chosen_sinks(config, options_of("--stage", "flows"), config.sinks)
-    assert set(stages.values()) == {"flows"}
+    sinks = chosen_sinks(config, options_of(), config.sinks)
+    assert {name: each.kinds for name, each in sinks.items()} == {"jsonl": [DELTA], "nats": [WORKLOAD]}
+    sinks = chosen_sinks(config, options_of("--stage", "flows"), config.sinks)
+    assert [each.kinds for each in sinks.values()] == [[FLOW], [FLOW]]
+
+
+def test_each_sink_may_have_limits_of_its_own() -> None:
+    """Of its queue, its retries and what it gathers; what is not said has its default."""
+    text = "[{name: jsonl, queue: {rows: 7}, retry: {attempts: 2}, batch: {rows: 9, seconds: 10}}, {name: console}]"
+    config = load_config(None, {"TAILRACE_SINKS": text})
+    limits = [each.limits for each in chosen_sinks(config, options_of(), config.sinks).values()]
+    assert limits == [Limits(QueueLimits(rows=7), RetryLimits(attempts=2), BatchLimits(9, 10)), Limits()]
+
+
+@pytest.mark.parametrize(
+    ("sink", "complaint"),
+    [
+        ("{name: jsonl, queue: {rows: 0}}", "Expected `int` >= 1 - at `$.sinks[1].queue.rows`"),
+        ("{name: jsonl, retry: {pause: 1}}", "unknown field `pause` - at `$.sinks[1].retry`"),
+        ("{name: jsonl, batch: {seconds: 61}}", "at `$.sinks[1].batch.seconds`"),
+        (
+            "{name: jsonl, settings: {keep: many}}",
+            "sink jsonl: Expected `int`, got `str` - at `$.sinks[1].settings.keep`",
+        ),
+        ("{name: jsonl, settings: {colour: 1}}", "unknown field `colour` - at `$.sinks[1].settings`"),
+        ("{name: jsonl, settings: {path: ''}}", "at `$.sinks[1].settings.path`"),
+    ],
+)
+def test_what_is_wrong_with_a_sink_is_named(sink: str, complaint: str) -> None:
+    """With its path in the configuration."""
+
+    def choose() -> None:
+        config = load_config(None, {"TAILRACE_SINKS": f"[{{name: console}}, {sink}]"})
+        chosen_sinks(config, options_of(), config.sinks)
+
+    with pytest.raises(UsageError) as error:
+        choose()
+    assert complaint in str(error.value)

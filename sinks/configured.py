@@ -1,0 +1,26 @@
+"""A sink, and what the configuration says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from model.kind import Kind
+from model.sink import Sink
+from sinks.limits import Limits
+
+
+@dataclass(frozen=True)
+class ConfiguredSink:
+    """What the fan-out needs to know of a sink.
+
+    :param kinds: of the rows that it gets; empty for all.
+    :param title: what errors call it: with the package that it comes from.
+    """
+
+    sink: Sink
+    kinds: Sequence[Kind] = ()
+    limits: Limits = field(default_factory=Limits)
+    title: str = ""
+
+    def wants(self, kind: Kind) -> bool:
+        """Whether it gets rows of this kind."""
+        return not self.kinds or kind in self.kinds
