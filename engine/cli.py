@@ -11,7 +11,7 @@ from engine.commands import agent, doctor, engine, record, replay, run, selftest
 from engine.commands.observe import command as observe
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
-from engine.plugins.secrets import GuardedFormatter, guarded
+from engine.secrets import GuardedFormatter, guarded
 from model.errors import TailraceError
 from tailrace import __version__
 

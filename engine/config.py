@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from engine.plugins.secrets import guard, guarded
+from engine.secrets import guard, guarded
 from engine.yaml_text import BadYaml, read_yaml
 from enrichers.cloud.config import CloudConfig
 from enrichers.dns_config import DnsConfig

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_typ
 
 import msgspec
 
-from engine.plugins.secrets import guard, guarded
+from engine.secrets import guard, guarded
 from model.errors import UsageError
 from model.settings import secret_fields, secrets_in
 
