@@ -15,9 +15,11 @@ from benchmarks.children import finish
 from benchmarks.figure import NO_BAR, Bar, Reading
 from benchmarks.kernel_stats import NONE, Runs, counted, runs
 from benchmarks.peers.headers import script_environment
+from benchmarks.probes import attached_probes, drain
 from benchmarks.web import Web, web
 from model.errors import TailraceError
-from probes.tcp.probe import STATES, TcpProbe
+from probes.attached import AttachedProbes
+from probes.tcp.probe import STATES
 
 TURNS: Final = 2
 SECONDS: Final = 3
@@ -46,26 +48,15 @@ def many(site: Web) -> object:
 
 
 @contextlib.contextmanager
-def probe(counters: Literal["auto", "sweep", "segment"]) -> Iterator[TcpProbe]:
-    """Our probe, attached, with the slots and the ring of the default configuration."""
-    attached = TcpProbe(counters=counters)
-    attached.start()
-    try:
-        yield attached
-    finally:
-        attached.close()
-
-
-@contextlib.contextmanager
-def _drained(attached: TcpProbe) -> Iterator[None]:
+def _drained(attached: AttachedProbes) -> Iterator[None]:
     """A thread empties the ring meanwhile: a program that finds it full is a cheaper one."""
     done = threading.Event()
 
-    def drain() -> None:
+    def drain_all() -> None:
         while not done.wait(_DRAIN_SECONDS):
-            attached.events()
+            drain(attached)
 
-    thread = threading.Thread(target=drain, name="drain")
+    thread = threading.Thread(target=drain_all, name="drain")
     thread.start()
     try:
         yield
@@ -76,7 +67,7 @@ def _drained(attached: TcpProbe) -> Iterator[None]:
 
 def our_runs(programs: Sequence[str], counters: Literal["sweep", "segment"], site: Web, load: Load) -> Runs:
     """Of our programs of one hook, under one turn of the load: the time of all, for each run of the first."""
-    with probe(counters) as attached, _drained(attached):
+    with attached_probes(counters) as attached, _drained(attached):
         before = [runs(attached.programs[program]) for program in programs]
         load(site)
         took = [runs(attached.programs[one]) - then for one, then in zip(programs, before, strict=True)]
@@ -128,12 +119,12 @@ def measure_used() -> Iterator[Reading]:
 
 def measure_sweep() -> Iterator[Reading]:
     """The sweep, per live socket; here ten times a second instead of once, for more of it."""
-    with web() as site, counted(), probe("sweep") as attached:
+    with web() as site, counted(), attached_probes("sweep") as attached:
         loading = threading.Thread(target=many, args=(site,), name="load")
         loading.start()
         swept, spent = 0, NONE
         while loading.is_alive():
-            attached.events()
+            drain(attached)
             before = runs(attached.programs["sweep"])
             swept += len(attached.snapshot().slots)
             spent += runs(attached.programs["sweep"]) - before

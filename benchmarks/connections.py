@@ -15,7 +15,7 @@ _SEED: Final = 20
 _SERVERS: Final = 97
 _SERVICES: Final = 7
 _PORT, _SERVICE_PORT = 8080, 80
-_KIND: Final = enums()["event_kind"]
+_KIND: Final = enums("conntrack")["conntrack_event"]
 
 
 def addresses(network: int, numbers: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ class Connections:
     def entries(self, generation: int = 0, window: int = FIRST_WINDOW, *, gone: bool = False) -> np.ndarray:
         """What conntrack says when the connections begin, or end (``gone``); ``struct nat_event``."""
         clients, ports, services, servers = self._tuple(generation)
-        events = np.zeros(len(self._numbers), structs()["nat_event"])
+        events = np.zeros(len(self._numbers), structs("conntrack")["nat_event"])
         events["header"]["kind"] = _KIND["KIND_NAT_DELETED" if gone else "KIND_NAT_NEW"]
         events["header"]["at_ns"] = window * SECOND_NS + (SECOND_NS // 2 if gone else 0)
         original, reply = events["original"], events["reply"]

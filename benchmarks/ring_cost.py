@@ -16,12 +16,12 @@ from benchmarks.peers.headers import script_environment
 from benchmarks.ring_source import EVENTS, QUIET_SECONDS, RING_BYTES, Cost, defines, source
 from engine.commands.process import give_memory_back
 from model.errors import TailraceError
+from model.probe import Feature, Hook
 from probes.kernel import bpf
 from probes.kernel.headers import find_headers
 from probes.kernel.layout import structs
 from probes.kernel.loader import load
-from probes.kernel.program import Feature, Hook
-from probes.kernel.ring import Ring
+from probes.kernel.ring import RingReader
 from probes.source import DRAIN_SECONDS
 
 BAR: Final = Bar(at_most=0.05, times=20)
@@ -41,13 +41,13 @@ def mapped_cost(generator: Path) -> Cost:
         headers=find_headers(),
         defines=defines("mapped", call_number(generator)),
         maps=("ring", "tallies"),
-        programs={"entered": "raw_tracepoint"},
+        hooks=_ENTERED.alternatives,
     )
-    ring = Ring(loaded.maps["ring"], RING_BYTES)
+    ring = RingReader(loaded.maps["ring"], RING_BYTES, structs("tcp")["socket_event"])
     try:
         loaded.attach(_ENTERED)
         with subprocess.Popen([generator, str(EVENTS)], stdout=subprocess.DEVNULL) as running:
-            events, cpu_seconds = _drain(ring, loaded.maps["ring"])
+            events, cpu_seconds = _drain(ring)
             running.wait()
         made, lost = bpf.percpu_lookup(loaded.maps["tallies"], 2).tolist()
     finally:
@@ -58,7 +58,7 @@ def mapped_cost(generator: Path) -> Cost:
     return Cost(events, lost, cpu_seconds)
 
 
-def _drain(ring: Ring, fd: int) -> tuple[int, float]:
+def _drain(ring: RingReader) -> tuple[int, float]:
     """Events read until nothing has come for a while, and the processor time it took.
 
     Waits for the kernel's wake-ups alone (EPOLLET): the descriptor counts as readable whenever anything waits.
@@ -66,7 +66,7 @@ def _drain(ring: Ring, fd: int) -> tuple[int, float]:
     events, begin, last = 0, time.process_time(), time.monotonic()
     cpu_seconds = 0.0
     with select.epoll() as wakeups:
-        wakeups.register(fd, select.EPOLLIN | select.EPOLLET)
+        wakeups.register(ring.fd, select.EPOLLIN | select.EPOLLET)
         while time.monotonic() - last < QUIET_SECONDS:
             wakeups.poll(DRAIN_SECONDS)
             read = len(ring.peek())
@@ -89,7 +89,7 @@ def measure() -> Iterator[Reading]:
     """Microseconds of processor time per event."""
     with built("syscalls") as generator:
         mine = alone(mapped_cost, generator)
-        size = structs()["socket_event"].itemsize
+        size = structs("tcp")["socket_event"].itemsize
         note = f"{mine.events:,} events of {size} bytes, {mine.lost:,} lost"
         for way in ("perf_buffer_poll", "ring_buffer_poll"):
             try:

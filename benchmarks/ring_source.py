@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from probes.kernel import bpf
-from probes.kernel.layout import ring_record
-from probes.kernel.program import read_source
+from probes.kernel.layout import shared_record
+from probes.kernel.layout import source as header
 
 #: As the product's default.
 RING_BYTES: Final = 8 << 20
@@ -37,14 +37,12 @@ class Cost:
 
 def source() -> str:
     """The text of the program."""
-    return (
-        f"{read_source('events.h')}\n{Path(__file__).with_name('bpf').joinpath('ring_events.c').read_text()}"
-    )
+    return f"{header('tcp')}\n{Path(__file__).with_name('bpf').joinpath('ring_events.c').read_text()}"
 
 
 def defines(way: str, call: int) -> dict[str, int]:
     """What its text leaves open: the way out, and the number of the system call that the generator makes."""
-    wakeup = RING_BYTES // ring_record().itemsize // 8 // bpf.possible_cpus()
+    wakeup = RING_BYTES // shared_record().itemsize // 8 // bpf.possible_cpus()
     return {
         "WAY": WAYS[way],
         "GENERATOR_CALL": call,

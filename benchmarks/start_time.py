@@ -11,12 +11,12 @@ from typing import Final
 
 from benchmarks.children import alone, finish, holds, running
 from benchmarks.figure import Reading
+from benchmarks.probes import default_selection
 from benchmarks.watchers import program
 from benchmarks.web import free_port
-from engine.config import Config
 from model.errors import TailraceError
+from probes.attached import AttachedProbes
 from probes.checks.capabilities import require
-from probes.tcp.probe import TcpProbe
 
 STARTS: Final = 5
 SECONDS: Final = 60.0
@@ -73,10 +73,10 @@ def import_milliseconds() -> dict[str, float]:
 
 def phase_milliseconds(_: str) -> dict[str, float]:
     """What the probe does of its start, in this process."""
-    tcp, profile = Config().tcp, cProfile.Profile()
-    probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters)
+    selection, profile = default_selection(), cProfile.Profile()
+    probe = AttachedProbes(selection)
     try:
-        profile.runcall(require, tcp)
+        profile.runcall(require, selection)
         profile.runcall(probe.start)
     finally:
         probe.close()

@@ -27,10 +27,10 @@ Snapshots = Callable[[], SnapshotFrame]
 def snapshots(sockets: int) -> Snapshots:
     """Gives one snapshot after the other in which every counter of every socket has grown."""
     slots = np.arange(sockets, dtype=np.uint32)
-    cells = np.zeros(sockets, structs()["cell"])
+    cells = np.zeros(sockets, structs("tcp")["cell"])
     cells["socket"] = cells["generation"] = cells["read_generation"] = 1
     cells["state"] = _ESTABLISHED
-    descriptions = np.zeros(sockets, structs()["description"])
+    descriptions = np.zeros(sockets, structs("tcp")["description"])
     descriptions["generation"], descriptions["family"] = 1, 4
     descriptions["started_ns"] = descriptions["established_ns"] = 1
     descriptions["local_port"], descriptions["peer_port"] = slots & 0xFFFF, slots >> 16

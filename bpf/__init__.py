@@ -1,1 +1,1 @@
-"""Tailrace's BPF programs in C. ``events.h`` is the only home of what they share with Python."""
+"""Tailrace's BPF programs in C, a folder per probe; ``events.h`` is the only home of what it shares with Python."""

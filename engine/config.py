@@ -134,6 +134,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param names: of networks and addresses: ``10.20.0.0/16: payments-db``; the longest prefix wins.
     :param namespaces: network namespaces to report: names or patterns of names in /run/netns, or paths; empty
         for all of the machine.
+    :param probes: of other packages: by the name under which they are installed, or ``module:NAME``.
     :param enrichers: of other packages.
     :param stage: what sinks get: flows, the deltas that they are made of, or the workloads they are summed up to.
     """
@@ -143,6 +144,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     tcp: TcpConfig = TcpConfig()
     nat: NatConfig = NatConfig()
     process: ProcessConfig = ProcessConfig()
+    probes: dict[str, Literal["auto", "on", "off"]] = {}
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()
     names: dict[str, str] = {}
@@ -217,8 +219,18 @@ def _say_on_and_off(settings: dict[str, Any]) -> None:
         section: Any = settings
         for part in where[:-1]:
             section = section.get(part) if isinstance(section, dict) else None
-        if "off" in get_args(kind) and isinstance(section, dict) and isinstance(section.get(where[-1]), bool):
-            section[where[-1]] = "on" if section[where[-1]] else "off"
+        if not isinstance(section, dict) or where[-1] not in section:
+            continue
+        value = section[where[-1]]
+        if "off" in get_args(kind):
+            section[where[-1]] = _word(value)
+        elif get_origin(kind) is dict and "off" in get_args(get_args(kind)[1]) and isinstance(value, dict):
+            section[where[-1]] = {name: _word(word) for name, word in value.items()}
+
+
+def _word(value: Any) -> Any:
+    """``on`` or ``off`` for what YAML read as a truth value."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
 
 
 def _keys(struct: type[msgspec.Struct], above: tuple[str, ...]) -> list[tuple[str, tuple[str, ...], Any]]:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from engine.config import Config
+from engine.plugins.probes import select
 from probes.checks.capabilities import check_headers, check_hooks, check_limits, check_machine
 from probes.checks.check import Check
 from probes.checks.rewrites import with_rewrites
@@ -32,8 +33,9 @@ def run_doctor(config: Config, output: Literal["table", "json"]) -> int:
 
 def examine(config: Config) -> dict[str, list[Check]]:
     """All checks by group; takes about two seconds, most of it the trial of the hooks."""
-    machine, headers, limits = check_machine(), check_headers(), check_limits(config.tcp)
-    hooks = with_rewrites(config.nat, check_hooks(config.tcp, [*machine, *headers, *limits]))
+    selection = select(config)
+    machine, headers, limits = check_machine(), check_headers(), check_limits(selection)
+    hooks = with_rewrites(config.nat, check_hooks(selection, [*machine, *headers, *limits]))
     return {"machine": machine, "headers": headers, "hooks": hooks, "limits": limits}
 
 

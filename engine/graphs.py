@@ -13,6 +13,7 @@ from actors.items import Announcement, Chunk, Message, Unreadable, WindowEnd
 from engine.config import Config
 from engine.graph import Graph
 from engine.node_actors import nat_table, node_actors
+from engine.plugins.probes import select
 from engine.role import Role
 from model.errors import UsageError
 from model.frame_source import FrameSource
@@ -56,7 +57,11 @@ def run(
     from engine.join_actors import local_join, sink_outlet, workloads
     from probes.kernel_source import KernelSource
 
-    graph, source, who = Graph(ledger or Ledger()), source or KernelSource(config), node_identity(config)
+    graph, source, who = (
+        Graph(ledger or Ledger()),
+        source or KernelSource(select(config)),
+        node_identity(config),
+    )
     fan_out, wanted = sink_outlet(graph, sinks, waits=False)
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)

@@ -14,10 +14,9 @@ from actors.node.socket_state import SocketState
 from engine.actor import ActorPlace
 from engine.config import Config
 from engine.graph import Graph
+from engine.plugins.probes import select
 from model.frame_source import FrameSource
 from model.ledger import Ledger
-from probes.kernel.event_types import EventTypes
-from probes.registry import PROBES
 
 #: The beginnings of the names of stages behind the messages, in the same process.
 _LATER: Final = ("join", "workloads", "sink.")
@@ -52,7 +51,7 @@ def node_actors(
     entries = entries or nat_table(config, ledger)
     messages = Messages(ledger, partitions, lambda: {} if source.recorded else later_books(ledger))
     return NodeActors(
-        frames=graph.actor("frames", Frames(ledger, EventTypes(PROBES))),
+        frames=graph.actor("frames", Frames(ledger, select(config).event_types)),
         sockets=graph.actor("sockets", SocketState(origin, ledger)),
         nat=graph.actor("nat", NatResolver(origin.slots, entries, ledger)),
         enricher=graph.actor("enricher", NodeEnricher(origin.slots, who)),

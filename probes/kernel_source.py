@@ -2,71 +2,48 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from model.frame_source import Origin, Send
-from probes.conntrack.config import NatConfig
+from probes.attached import AttachedProbes
 from probes.conntrack.feed import Conntrack
-from probes.conntrack.hooks import KPROBES
-from probes.kernel.event_types import EventTypes
+from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES
 from probes.kernel.namespaces import ChosenNamespaces, require_namespaces
-from probes.limited import LimitedProbe
-from probes.registry import PROBES
+from probes.limited import LimitedProbes
+from probes.selection import Selection
 from probes.source import Source
-from probes.tcp.config import TcpConfig
-from probes.tcp.probe import TcpProbe
-
-
-class ProbeConfig(Protocol):
-    """What the probes need of the configuration."""
-
-    @property
-    def node_name(self) -> str: ...
-
-    @property
-    def namespaces(self) -> Sequence[str]: ...
-
-    @property
-    def tcp(self) -> TcpConfig: ...
-
-    @property
-    def nat(self) -> NatConfig: ...
 
 
 class KernelSource:
-    """Frames of this machine's kernel: the probe, and what drains it.
+    """The probes that the configuration wants, and what drains them.
 
     :raises UsageError: if a network namespace is to be reported that does not exist.
     """
 
     recorded = False
 
-    def __init__(self, config: ProbeConfig) -> None:
+    def __init__(self, selection: Selection) -> None:
+        config, nat = selection.config, selection.config.nat
         require_namespaces(config.namespaces)
         self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
-        tcp = config.tcp
-        self._probe = TcpProbe(tcp.slots, tcp.ring_bytes, tcp.counters, config.nat.source)
-        self._conntrack = self._see_rewrites(config)
+        self._probes = AttachedProbes(selection)
+        self._conntrack: Conntrack | None = None
+        if CONNTRACK in selection.wanted:
+            required = nat.source == CTNETLINK.way
+            self._conntrack = Conntrack(nat.buffer_bytes, config.namespaces, required=required)
         feeds = {"conntrack": self._conntrack} if self._conntrack else {}
-        limited = LimitedProbe(self._probe, ChosenNamespaces(config.namespaces))
-        self._source = Source(limited, self._pass_on, EventTypes(PROBES), feeds=feeds)
-
-    def _see_rewrites(self, config: ProbeConfig) -> Conntrack | None:
-        nat = config.nat
-        if nat.source == "off":
-            return None
-        return Conntrack(nat.buffer_bytes, config.namespaces, required=nat.source == "netlink")
+        limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
+        self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
     async def start(self) -> None:
         """Attaches every hook and adopts open sockets.
 
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
-        await asyncio.to_thread(self._probe.start)
+        await asyncio.to_thread(self._probes.start)
         if self._conntrack:
-            self._conntrack.listen = KPROBES not in {taken.hook for taken in self._probe.taken}
+            self._conntrack.listen = KPROBES not in {taken.hook for taken in self._probes.taken}
             self._conntrack.start()
 
     async def run(self, send: Send) -> None:
@@ -77,7 +54,7 @@ class KernelSource:
     def state(self) -> dict[str, Any]:
         """How windows are cut, and which hook serves each feature."""
         clock = {"offset_ns": self._source.clock.offset_ns, "steps": self._source.clock.steps}
-        taken = {taken.feature.name: taken.hook.name if taken.hook else None for taken in self._probe.taken}
+        taken = {taken.feature.name: taken.hook.name if taken.hook else None for taken in self._probes.taken}
         return {"clock": clock, "capabilities": taken}
 
     def stop(self) -> None:
@@ -86,7 +63,7 @@ class KernelSource:
 
     def close(self) -> None:
         """Nothing is left in the kernel."""
-        self._probe.close()
+        self._probes.close()
         if self._conntrack:
             self._conntrack.close()
 

@@ -4,7 +4,9 @@ from typing import Final
 
 from model.probe import Probe
 from probes.conntrack.probe import CONNTRACK
+from probes.kernel.probe import SHARED
 from probes.process.probe import PROCESS
-from probes.tcp.events import TCP
+from probes.tcp.probe import TCP
 
-PROBES: Final[tuple[Probe, ...]] = (TCP, CONNTRACK, PROCESS)
+#: In the order in which they are compiled and attached; the first has what the others share.
+PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS)

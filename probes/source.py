@@ -1,9 +1,9 @@
-"""Turns a probe into a stream of frames: events several times a second, a snapshot at the end of each."""
+"""Turns probes into a stream of frames: events several times a second, a snapshot at the end of each."""
 
 import asyncio
 import contextlib
 import select
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from model.clock import SECOND_NS, Clock
 from model.ledger import Stage
 from probes.kernel.event_types import EventTypes
-from probes.kernel.frames import EventFrame, SnapshotFrame
-from probes.kernel.layout import copied, joined, rows_where
-from probes.tcp.probe import Snapshot
+from probes.kernel.frames import RING_STAGE, EventFrame, RingFrame, SnapshotFrame
+from probes.kernel.layout import packed_bytes
+from probes.ring_drain import EventRing, RingDrain
+from probes.tcp.sockets import Snapshot
 
 #: How long events wait in the ring at most, unless it fills: then the kernel wakes us.
 DRAIN_SECONDS = 0.1
@@ -24,27 +25,25 @@ NOTED = ("slotless", "untracked", "ignored", "healed", "stale", "within", "adopt
 Send = Callable[[bytes], Awaitable[None]]
 
 
-class Probe(Protocol):
-    """What the source needs of a probe."""
+class KernelSide(Protocol):
+    """What the source needs of the probes."""
 
     @property
-    def ring_fd(self) -> int: ...
+    def rings(self) -> Mapping[str, EventRing]:
+        """By name; the first is the one that all share, and the only one that wakes the reader."""
 
-    def peek(self) -> np.ndarray: ...
-
-    def release(self) -> None: ...
+    def ring_counts(self) -> Mapping[str, tuple[int, int]]:
+        """Events made for each ring, and those of them that were lost because it was full."""
 
     def snapshot(self) -> Snapshot: ...
 
-    def tallies(self) -> dict[str, int]: ...
-
-    def waiting(self) -> int: ...
+    def tallies(self) -> Mapping[str, int]: ...
 
     def detach(self) -> None: ...
 
 
 class Feed(Protocol):
-    """Events that come another way than by the ring: NAT rewrites."""
+    """Events that come another way than by a ring: NAT rewrites."""
 
     @property
     def account(self) -> Stage: ...
@@ -57,46 +56,48 @@ class Feed(Protocol):
         """Network namespaces in which sockets live."""
 
     def events(self) -> np.ndarray:
-        """Records of the ring's form; does not block."""
+        """Records of the shared ring's form; does not block."""
 
     def catch_up(self) -> np.ndarray:
         """More of them; may block."""
 
 
 class Source:
-    """Drains ``probe`` into ``send`` until stopped; a send that waits leaves events in the ring.
-
-    ``account`` is the kernel's own: events made, read, lost because the ring was full; it travels in snapshots.
+    """Drains the rings into ``send`` until stopped; a send that waits leaves events in them.
 
     :param event_types: which events are urgent.
-    :param feeds: by the name of their stage; what they have goes ahead of the ring's events, and what was there when
+    :param feeds: by the name of their stage; what they have goes ahead of the rings' events, and what was there when
         a snapshot was taken goes ahead of that: a connection's rewrite comes before its row.
     """
 
     def __init__(
         self,
-        probe: Probe,
+        kernel: KernelSide,
         send: Send,
         event_types: EventTypes,
         clock: Clock | None = None,
         feeds: Mapping[str, Feed] | None = None,
     ) -> None:
-        self._probe = probe
+        self._kernel = kernel
         self._feeds = feeds or {}
         self._send = send
-        self._urgent = event_types.urgent
+        self._event_types = event_types
+        #: Of the shared ring.
         self.account = Stage("events")
         self.clock = clock or Clock()
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
-        self._later: np.ndarray | None = None
 
     async def run(self) -> None:
         """Runs until stop(), then sends the last events and the unfinished window."""
         loop = asyncio.get_running_loop()
+        (_, shared), *own = self._kernel.rings.items()
+        urgent = self._event_types.urgent
+        self._shared = RingDrain(shared, urgent, self.account)
+        self._own = {name: RingDrain(ring, urgent, Stage("events")) for name, ring in own}
         # Edge-triggered: a ring that is never empty under load is ready only when the kernel wakes us.
         edges = select.epoll()
-        edges.register(self._probe.ring_fd, select.EPOLLIN | select.EPOLLET)
+        edges.register(shared.fd, select.EPOLLIN | select.EPOLLET)
         loop.add_reader(edges.fileno(), self._woken, edges)
         boundary = self._next_boundary()
         try:
@@ -109,7 +110,7 @@ class Source:
         finally:
             loop.remove_reader(edges.fileno())
             edges.close()
-        self._probe.detach()
+        self._kernel.detach()
         await self._tick(boundary, final=True)
 
     def stop(self) -> None:
@@ -131,23 +132,18 @@ class Source:
         self._ready.clear()
 
     async def _drain(self, boundary: int | None) -> None:
-        """Sends what the ring holds; sockets that ended from ``boundary`` on wait for the next window.
-
-        Rewrites, names and programs do not wait: the snapshot may have sockets that were opened since.
-        """
-        events = self._probe.peek()
+        """Sends what the rings hold; sockets that ended from ``boundary`` on wait for the next window."""
+        events = self._shared.peek()
         await self._drain_feeds()
-        if self._later is not None:
-            events, self._later = joined(self._later, events), None
-        if boundary is not None:
-            late = events["header"]["at_ns"].astype(np.int64) + self.clock.offset_ns >= boundary
-            late &= ~self._urgent[events["header"]["kind"]]
-            self._later = copied(rows_where(events, late)) if late.any() else None
-            events = rows_where(events, ~late)
-        self.account.delivered += len(events)
-        frame = self._encoded(events)
-        self._probe.release()
+        frame = self._encoded(self._shared.take(events, boundary, self.clock.offset_ns))
+        self._shared.release()
         await self._send_all(frame)
+        for name, drain in self._own.items():
+            events = drain.take(drain.peek(), boundary, self.clock.offset_ns)
+            records = RingFrame(name, self.clock.offset_ns, packed_bytes(events))
+            drain.release()
+            if records.records:
+                await self._send(records.encode())
 
     async def _drain_feeds(self) -> None:
         """Sends what the feeds hold. Whatever its time, it belongs to the window that is not over yet."""
@@ -171,11 +167,11 @@ class Source:
         if behind > 0:
             self.account.note("windows_joined", behind)
             boundary += behind * SECOND_NS
-        shot = self._probe.snapshot()
+        shot = self._kernel.snapshot()
         for feed in self._feeds.values():
             feed.notice(shot.descriptions["netns"])
         await self._drain(None if final else boundary)
-        self._account(self._probe.tallies(), final=final)
+        self._balance(final=final)
         frame = SnapshotFrame(
             self.clock.offset_ns,
             boundary // SECOND_NS - 1,
@@ -184,7 +180,7 @@ class Source:
             shot.new_slots,
             shot.descriptions,
             self.account.as_dict(),
-            {name: feed.account.as_dict() for name, feed in self._feeds.items()},
+            {name: stage.as_dict() for name, stage in self._stages()},
         )
         await self._send(frame.encode())
         self.clock.correct()
@@ -192,13 +188,16 @@ class Source:
         following = self._next_boundary()
         return following if following != boundary else boundary + SECOND_NS
 
-    def _account(self, tallies: dict[str, int], *, final: bool) -> None:
-        """Books of the kernel side. While programs run, what is made but not read counts as queued, for no two
-        counts are of one moment; at the end the ring is empty or it is not, and the counts must agree."""
-        books = self.account
-        books.received, books.dropped["ring_full"] = tallies["generated"], tallies["lost"]
-        waiting = self._probe.waiting() + (len(self._later) if self._later is not None else 0)
-        books.queued = waiting if final else books.received - tallies["lost"] - books.delivered
+    def _stages(self) -> Iterator[tuple[str, Stage]]:
+        """The accounts that travel beside that of the shared ring."""
+        yield from ((name, feed.account) for name, feed in self._feeds.items())
+        yield from ((RING_STAGE + name, drain.account) for name, drain in self._own.items())
+
+    def _balance(self, *, final: bool) -> None:
+        counts = self._kernel.ring_counts()
+        for (made, lost), drain in zip(counts.values(), (self._shared, *self._own.values()), strict=True):
+            drain.balance(made, lost, final=final)
+        tallies = self._kernel.tallies()
         for name in NOTED:
             if tallies.get(name):
-                books.noted[name] = tallies[name]
+                self.account.noted[name] = tallies[name]

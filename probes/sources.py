@@ -1,42 +1,49 @@
-"""Which BPF sources are compiled, by where the kernel's types come from, and what cannot be had then."""
+"""The BPF text that is compiled: what all probes share, then each probe's sources; and what cannot be had here."""
 
-from probes.conntrack.hooks import KPROBES
+from collections.abc import Iterable
+from importlib import resources
+
+from model.errors import UsageError
+from model.probe import Need, Probe
 from probes.kernel.headers import Headers, knows_conntrack
-from probes.kernel.program import read_source
 
-_SOURCES = (
-    "numbers.h",
-    "events.h",
-    "maps.h",
-    "ring.h",
-    "counters.h",
-    "owner.h",
-    "slots.h",
-    "life.h",
-    "sweep.c",
-    "tcp.c",
-    "nat.c",
-    "process.c",
-)
-#: Their contexts (``struct bpf_iter__tcp``) are in no header, and the kernel checks them by BTF.
-_ITERATORS = "adopt.c"
+#: The kernel's types where they come from no BTF: before everything else.
+_INSTALLED = "kernel/installed.h"
 
-_NO_BTF = "iterators need the kernel's BTF, and it has none"
-_NO_CONNTRACK = "the types of conntrack are not known: load the module nf_conntrack before the start"
+_REASONS: dict[Need, str] = {
+    "btf": "iterators need the kernel's BTF, and it has none",
+    "conntrack": "the types of conntrack are not known: load the module nf_conntrack before the start",
+}
 
 
-def source_text(headers: Headers) -> str:
-    """All of the BPF source that compiles with these headers."""
-    if headers.source == "btf":
-        return read_source(*_SOURCES, _ITERATORS)
-    return read_source("installed.h", *_SOURCES)
+def source_text(headers: Headers, probes: Iterable[Probe]) -> str:
+    """The sources of these probes, one after the other: bcc rewrites map calls in the main text only.
+
+    :raises UsageError: if a probe's file is not there.
+    """
+    first = [] if headers.source == "btf" else [_read("bpf", _INSTALLED)]
+    return "\n".join([*first, *(read_sources(probe) for probe in probes)])
 
 
-def absent_programs(headers: Headers) -> dict[str, str]:
-    """Programs that the source does not have then, with the reason."""
-    absent: dict[str, str] = {}
-    if headers.source != "btf":
-        absent |= dict.fromkeys(("bpf_iter__task_file", "bpf_iter__tcp"), _NO_BTF)
-    if not knows_conntrack(headers):
-        absent |= {part.program: _NO_CONNTRACK for part in KPROBES.parts}
-    return absent
+def read_sources(probe: Probe) -> str:
+    """A probe's files, each under its name, so that the compiler's messages tell which one is meant.
+
+    :raises UsageError: if one is not there.
+    """
+    try:
+        return "\n".join(_read(probe.package, name) for name in probe.sources)
+    except (OSError, ModuleNotFoundError) as error:
+        what = f"probe {probe.name}: its sources cannot be read ({error})"
+        raise UsageError(what, f"install the package {probe.package} with its package data") from error
+
+
+def _read(package: str, name: str) -> str:
+    text = resources.files(package).joinpath(name).read_text()
+    return f'#line 1 "{name if package == "bpf" else f"{package}/{name}"}"\n{text}'
+
+
+def absent_programs(headers: Headers, probes: Iterable[Probe]) -> dict[str, str]:
+    """Programs that do not compile with these headers, with the reason."""
+    lacking = {"" if headers.source == "btf" else "btf", "" if knows_conntrack(headers) else "conntrack"}
+    hooks = (hook for probe in probes for hook in probe.hooks)
+    return {hook.program: _REASONS[hook.needs] for hook in hooks if hook.needs and hook.needs in lacking}

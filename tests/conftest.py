@@ -5,6 +5,8 @@ import functools
 import hypothesis
 import pytest
 
+from engine.config import Config
+from engine.plugins.probes import select
 from model.errors import ProbeError
 from probes.checks.capabilities import require
 from probes.tcp.config import TcpConfig
@@ -20,7 +22,7 @@ _skipped = pytest.StashKey[int]()
 def reason_to_skip() -> str:
     """Why kernel tests cannot run here; empty if they can."""
     try:
-        require(TcpConfig(slots=1024, ring_bytes=1 << 16))
+        require(select(Config(tcp=TcpConfig(slots=1024, ring_bytes=1 << 16))))
     except ProbeError as error:
         return str(error)
     return ""

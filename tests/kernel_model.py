@@ -7,9 +7,9 @@ import numpy as np
 from model.kinds.delta import COUNTERS, NO_SLOT
 from model.ledger import Stage
 from probes.kernel.frames import EventFrame, SnapshotFrame
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import structs
+from tests.declared import KIND
 
-KIND = enums()["event_kind"]
 ESTABLISHED = 1
 
 
@@ -19,7 +19,7 @@ class ModelSocket:
 
     slot: int
     generation: int
-    counters: np.ndarray = field(default_factory=lambda: np.zeros((), structs()["tcp_counters"]))
+    counters: np.ndarray = field(default_factory=lambda: np.zeros((), structs("tcp")["tcp_counters"]))
 
     @property
     def key(self) -> tuple[int, int]:
@@ -74,7 +74,7 @@ class ModelKernel:
             self.free.append(socket.slot)
 
     def _event(self, socket: ModelSocket) -> np.ndarray:
-        event = np.zeros((), structs()["socket_event"])
+        event = np.zeros((), structs("tcp")["socket_event"])
         header = event["header"]
         header["slot"], header["generation"] = socket.key
         header["kind"], header["old_state"] = KIND["KIND_CLOSE"], 9
@@ -84,7 +84,7 @@ class ModelKernel:
 
     @staticmethod
     def _description(socket: ModelSocket) -> np.ndarray:
-        description = np.zeros((), structs()["description"])
+        description = np.zeros((), structs("tcp")["description"])
         description["generation"] = socket.generation
         description["started_ns"] = description["established_ns"] = 1
         description["local_port"] = socket.slot & 0xFFFF
@@ -94,7 +94,11 @@ class ModelKernel:
         """The oldest events, at most so many."""
         self.overdue = max(0, self.overdue - events)
         taken, self.ring = self.ring[:events], self.ring[events:]
-        rows = np.array(taken, structs()["socket_event"]) if taken else np.empty(0, structs()["socket_event"])
+        rows = (
+            np.array(taken, structs("tcp")["socket_event"])
+            if taken
+            else np.empty(0, structs("tcp")["socket_event"])
+        )
         return EventFrame(0, rows)
 
     def drain_for_tick(self, events: int) -> EventFrame:
@@ -112,15 +116,15 @@ class ModelKernel:
             0,
             window,
             np.array([it.slot for it in live], np.uint32),
-            np.array([self._cell(it) for it in live], structs()["cell"]),
+            np.array([self._cell(it) for it in live], structs("tcp")["cell"]),
             np.array([it.slot for it in new], np.uint32),
-            np.array([self._description(it) for it in new], structs()["description"]),
+            np.array([self._description(it) for it in new], structs("tcp")["description"]),
             Stage("events").as_dict(),
         )
 
     @staticmethod
     def _cell(socket: ModelSocket) -> np.ndarray:
-        cell = np.zeros((), structs()["cell"])
+        cell = np.zeros((), structs("tcp")["cell"])
         cell["socket"] = 1
         cell["generation"] = cell["read_generation"] = socket.generation
         cell["state"] = ESTABLISHED

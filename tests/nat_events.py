@@ -9,12 +9,11 @@ from model.addresses import address_bytes
 from model.arrays import Columns
 from model.batch import Batch
 from model.kinds.delta import DELTA, Role
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import structs
+from tests.declared import KIND
 
 #: Address and port.
 End = tuple[str, int]
-
-KIND = enums()["event_kind"]
 
 
 def nat_event(
@@ -27,7 +26,7 @@ def nat_event(
     protocol: int = 6,
 ) -> np.ndarray:
     """Conntrack rewrites ``called`` (source, destination) into ``seen``; shape (1,), ``struct nat_event``."""
-    events = np.zeros(1, structs()["nat_event"])
+    events = np.zeros(1, structs("conntrack")["nat_event"])
     event = events[0]
     event["header"]["kind"] = KIND["KIND_NAT_DELETED" if deleted else "KIND_NAT_NEW"]
     event["header"]["at_ns"] = at_ns
@@ -39,7 +38,7 @@ def nat_event(
 
 def end_of_namespace(netns: int, at_ns: int = 0) -> np.ndarray:
     """All entries of a namespace end unless they come again."""
-    events = np.zeros(1, structs()["nat_event"])
+    events = np.zeros(1, structs("conntrack")["nat_event"])
     events["header"]["kind"] = KIND["KIND_NAT_DELETED"]
     events["header"]["at_ns"], events["netns"] = at_ns, netns
     return events

@@ -14,7 +14,7 @@ from model.clock import SECOND_NS
 from model.ledger import Stage
 from probes.kernel.layout import enums
 
-_KIND = enums()["event_kind"]
+_KIND = enums("conntrack")["conntrack_event"]
 
 #: Windows in which each entry that holds is announced once.
 REPEAT: Final = 60

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from actors.items import Books, Events, Message, Snapshot
 from model.actor import Actor
 from model.ledger import Ledger
 from probes.kernel.event_types import EventTypes
-from probes.kernel.frames import EventFrame, SnapshotFrame, decode
+from probes.kernel.frames import EventFrame, Frame, RingFrame, SnapshotFrame, decode
 
 #: The receiver of events that no probe declares: they are counted there.
 UNKNOWN = "unknown"
@@ -40,10 +42,25 @@ class Frames(Actor):
             yield from self._parts(frame)
         item.acknowledge()
 
-    def _parts(self, frame: EventFrame | SnapshotFrame) -> Iterator[Events | Snapshot]:
-        if isinstance(frame, SnapshotFrame):
-            yield Snapshot(frame, self._books(frame))
+    def _parts(self, frame: Frame) -> Iterator[Events | Snapshot]:
+        match frame:
+            case SnapshotFrame():
+                yield Snapshot(frame, self._books(frame))
+            case RingFrame():
+                yield from self._of_ring(frame)
+            case EventFrame():
+                yield from self._events(frame)
+
+    def _of_ring(self, frame: RingFrame) -> Iterator[Events]:
+        """Events of a probe's own ring; those of a probe that this program does not have are left aside."""
+        receiver = self._event_types.receiver_of(frame.ring)
+        if receiver is None:
+            self._stage.note("unknown_ring")
             return
+        events = np.frombuffer(frame.records, self._event_types.struct_of(frame.ring))
+        yield Events(receiver, events, frame.offset_ns)
+
+    def _events(self, frame: EventFrame) -> Iterator[Events]:
         unknown = len(frame.events)
         for receiver, events in self._event_types.divided(frame.events):
             yield Events(receiver, events, frame.offset_ns)

@@ -10,7 +10,7 @@ from model.batch import MESSAGE_BYTES, Batch
 from model.kinds.delta import DELTA
 from model.ledger import Ledger
 from model.partition import by_partition
-from probes.kernel.frames import FEEDS
+from probes.kernel.frames import FEEDS, RING_STAGE
 
 #: Stages whose books travel with the deltas, in this order: they depend on nothing but the frames.
 STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
@@ -67,7 +67,8 @@ class Messages(Actor):
 
     def _books(self, batch: Batch) -> dict[str, Any]:
         books = {**batch.head["ledger"], "deltas": self._stage.as_dict()}
-        return {name: books[name] for name in STAGES if name in books} | self._after()
+        rings = [name for name in books if name.startswith(RING_STAGE)]
+        return {name: books[name] for name in (*STAGES, *rings) if name in books} | self._after()
 
     def _numbered(self, partition: int, batch: Batch, max_bytes: int) -> Iterator[Chunk]:
         for chunk in replace(batch, seq=self._seq).fitting(max_bytes):

@@ -9,7 +9,7 @@ from model.arrays import Columns
 from model.kinds.delta import DELTA, RESOLVED, CloseReason
 from probes.kernel.layout import enums
 
-_FLAGS = enums()["event_flag"]
+_FLAGS = enums("tcp")["event_flag"]
 ADOPTED = _FLAGS["FLAG_ADOPTED"]
 
 #: TCP states, as in the kernel (include/net/tcp_states.h).

@@ -31,14 +31,16 @@ from probes.kernel.layout import enums, rows_where, structs, void_rows
 #: Fields of a cell and of its counters, and as what they are kept.
 _CELL = {"generation": "<u4", "state": "<u1"}
 _COUNTERS = {
-    name: kind for name, (kind, *_) in (structs()["tcp_counters"].fields or {}).items() if name != "reserved"
+    name: kind
+    for name, (kind, *_) in (structs("tcp")["tcp_counters"].fields or {}).items()
+    if name != "reserved"
 }
 
 #: Columns of the table's rows that no description fills.
 _UNDESCRIBED = {name: kind for name, kind in DELTA.types.items() if name not in (*DESCRIBED, *RESOLVED)}
 
-_KIND = enums()["event_kind"]
-_FLAGS = enums()["event_flag"]
+_KIND = enums("tcp")["tcp_event"]
+_FLAGS = enums("tcp")["event_flag"]
 
 
 class SocketTable:
@@ -53,9 +55,9 @@ class SocketTable:
         self._cgroups = cgroups or Cgroups()
         self._generation = np.zeros(slots, np.uint32)  # of the open socket that was reported last; 0 none
         self._closed = np.zeros(slots, np.uint32)  # of the socket that ended last
-        counters = structs()["tcp_counters"]
+        counters = structs("tcp")["tcp_counters"]
         self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
-        self._arrived = np.zeros(slots, structs()["description"])  # the newest
+        self._arrived = np.zeros(slots, structs("tcp")["description"])  # the newest
         self._told = np.zeros(slots, np.uint32)  # of which socket that is
         self._described = {name: np.zeros(slots, DELTA.types[name]) for name in DESCRIBED}  # as reported
         self._state = np.zeros(slots, np.uint8)  # as reported

@@ -1,4 +1,4 @@
-/* After bpf/events.h: an event of the product's size for each call of the generator, into one of three rings. */
+/* After the header of the TCP probe: an event of the product's size for each call of the generator, into one of three rings. */
 
 #define WAY_MAPPED 0 /* as the product does it */
 #define WAY_RING 1   /* bcc, ring buffer */

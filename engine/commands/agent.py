@@ -22,14 +22,16 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal or the duration."""
     from engine import graphs
+    from engine.plugins.probes import select
     from probes.checks.capabilities import require
     from probes.kernel_source import KernelSource
 
     url = nats_url(config, options)
-    require(config.tcp)
+    selection = select(config)
+    require(selection)
 
     async def run() -> None:
-        role = graphs.agent(config, url, KernelSource(config))
+        role = graphs.agent(config, url, KernelSource(selection))
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
         await run_for(options.duration, role)

@@ -30,6 +30,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Records until a signal, the duration, or a file that cannot be written; says what is in the file."""
     from engine import graphs
+    from engine.plugins.probes import select
     from engine.recording.file import RecordingWriter
     from engine.recording.recorder import RecordedSource, Recorder
     from model.ledger import Ledger
@@ -39,12 +40,13 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
     sinks = chosen_sinks(config, options, [])
     check_target(options.file, force=options.force)
-    require(config.tcp)
-    file, ledger = RecordingWriter(options.file, force=options.force), Ledger()
+    selection = select(config)
+    require(selection)
+    file, ledger = RecordingWriter(options.file, selection.event_types, force=options.force), Ledger()
 
     async def run() -> Recorder:
-        recorder = Recorder(file, ledger)
-        source = RecordedSource(KernelSource(config), recorder, config.tcp, forward=bool(sinks))
+        recorder = Recorder(file, ledger, selection.event_types)
+        source = RecordedSource(KernelSource(selection), recorder, config.tcp.ring_bytes, forward=bool(sinks))
         role = graphs.run(config, sinks, source, ledger)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)

@@ -18,8 +18,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """0 if everything is exact, else 1."""
+    from engine.plugins.probes import select
     from probes.checks.capabilities import require
     from selftest.run import run_selftest
 
-    require(config.tcp)
+    require(select(config))
     return run_selftest(config, options.output, "quick" if options.quick else "full")

@@ -19,6 +19,7 @@ from engine.recording.format import (
     encode_header,
 )
 from engine.recording.layout import RecordingError
+from probes.kernel.event_types import EventTypes
 
 #: How a recording is called that a crash or a full disk cut short.
 CUT: Final = "cut short"
@@ -27,11 +28,13 @@ CUT: Final = "cut short"
 class RecordingWriter:
     """A new file. All calls may block.
 
+    :param event_types: what the probes declare.
     :param force: whether a file of that name is overwritten.
     """
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
+    def __init__(self, path: Path, event_types: EventTypes, *, force: bool = False) -> None:
         self._path = path
+        self._event_types = event_types
         self._mode = "wb" if force else "xb"
         self.bytes = 0
 
@@ -40,7 +43,7 @@ class RecordingWriter:
 
         :raises RecordingError: if it cannot be written.
         """
-        self._codec = Codec(header)
+        self._codec = Codec(header, self._event_types)
         try:
             self._file = self._path.open(self._mode, buffering=0)
             self._write(encode_header(header))
@@ -80,10 +83,11 @@ class Recording:
     """A file to read, one record in memory at a time.
 
     :param path: opened at once.
+    :param event_types: what the probes of this program declare; what the recording has of others is left aside.
     :raises RecordingError: if it cannot be read, or is no recording that this program reads.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, event_types: EventTypes) -> None:
         self.path = path
         try:
             self._file = path.open("rb")
@@ -91,7 +95,7 @@ class Recording:
             raise RecordingError(f"cannot read {path} ({error.strerror})", "name a recording") from error
         try:
             self.header = self._read_header()
-            self._codec = Codec(self.header)
+            self._codec = Codec(self.header, event_types)
         except BaseException:
             self._file.close()
             raise

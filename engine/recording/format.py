@@ -18,8 +18,8 @@ from engine.recording.layout import ArrayReader, Layout, RecordingError, current
 from model.frame_source import Origin
 from model.kinds.delta import NO_SLOT
 from probes.kernel import frames
-from probes.kernel.frames import EventFrame
-from probes.tcp.config import TcpConfig
+from probes.kernel.event_types import EventTypes
+from probes.kernel.frames import EventFrame, RingFrame
 from tailrace import __version__
 
 MAGIC: Final = b"\x89tlrace\n"
@@ -37,12 +37,13 @@ _LEVEL: Final = 3
 _Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
-class Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the frames come from, and how they are laid out.
 
     :param format: version of the file format.
     :param frame_version: of the frames (``probes.kernel.frames.VERSION``).
     :param program: the version that recorded.
+    :param rings: the struct of each ring of a probe's own; left out if there is none.
     :param started_ns: wall clock, nanoseconds since the epoch; frames count from here.
     """
 
@@ -55,6 +56,7 @@ class Header(msgspec.Struct, frozen=True):
     ring_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
     started_ns: _Count
     layouts: dict[str, Layout]
+    rings: dict[str, str] = {}
 
     @property
     def origin(self) -> Origin:
@@ -90,11 +92,21 @@ class _Frame(msgspec.Struct, frozen=True, tag_field="kind", tag="frame"):
 Record = Frame | Lost | End
 
 
-def new_header(origin: Origin, tcp: TcpConfig, started_ns: int) -> Header:
+def new_header(origin: Origin, ring_bytes: int, started_ns: int, event_types: EventTypes) -> Header:
     """The header of a recording that begins now."""
-    layouts = current_layouts()
-    version = (VERSION, frames.VERSION, __version__)
-    return Header(*version, origin.node, origin.boot, origin.slots, tcp.ring_bytes, started_ns, layouts)
+    rings = {ring: event_types.struct_name(ring) for ring in event_types.rings}
+    return Header(
+        VERSION,
+        frames.VERSION,
+        __version__,
+        origin.node,
+        origin.boot,
+        origin.slots,
+        ring_bytes,
+        started_ns,
+        current_layouts(event_types),
+        rings,
+    )
 
 
 def encode_header(header: Header) -> bytes:
@@ -139,9 +151,10 @@ class Codec:
     :raises RecordingError: if the header's layout cannot be read as this program's.
     """
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, event_types: EventTypes) -> None:
         self._slots = header.slots
-        self._arrays = ArrayReader(header.layouts)
+        self._event_types = event_types
+        self._arrays = ArrayReader(header.layouts, header.rings, event_types)
 
     def encode(self, record: Record) -> bytes:
         """The record as it stands in the file, its length in front.
@@ -151,8 +164,9 @@ class Codec:
         if not isinstance(record, Frame):
             return _packed(msgspec.msgpack.encode(record))
         message = msgpack.unpackb(record.data)
+        ring = message.get("ring", "")
         for name in message:
-            if (size := self._arrays.item_bytes(name)) > 1:
+            if (size := self._arrays.item_bytes(name, ring)) > 1:
                 message[name] = _columns(message[name], size)
         return _packed(msgspec.msgpack.encode(_Frame(record.at_ns, message)))
 
@@ -170,9 +184,10 @@ class Codec:
 
     def _frame(self, record: _Frame) -> Frame:
         message = record.message
+        ring = message.get("ring", "")
         for name in message:
-            if (size := self._arrays.item_bytes(name)) > 1:
-                message[name] = self._arrays.read(name, _rows(message[name], size))
+            if (size := self._arrays.item_bytes(name, ring)) > 1:
+                message[name] = self._arrays.read(name, _rows(message[name], size), ring)
         data = msgpack.packb(message)
         self._check(data)
         return Frame(record.at_ns, data)
@@ -180,6 +195,10 @@ class Codec:
     def _check(self, data: bytes) -> None:
         """What is replayed comes to the same actors as what the kernel gives, which need not be doubted."""
         frame = frames.decode(data)
+        if isinstance(frame, RingFrame):
+            if frame.ring in self._event_types.rings:
+                np.frombuffer(frame.records, self._event_types.struct_of(frame.ring))
+            return
         if isinstance(frame, EventFrame):
             slots = frame.events["header"]["slot"]
             slots = slots[slots != NO_SLOT]

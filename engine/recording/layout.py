@@ -1,30 +1,23 @@
 """The layout of structs as a recording keeps it, and arrays of another layout read by the names of their fields."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Union
 
 import msgspec
 import numpy as np
 
 from model.errors import TailraceError
-from probes.kernel.layout import enums, structs
+from probes.kernel.event_types import EventTypes
+from probes.kernel.layout import structs
 
 #: The struct of each array of a frame; what is not here is an array of 32-bit numbers, or no array.
 STRUCTS: Final = {"events": "socket_event", "cells": "cell", "descriptions": "description"}
 NUMBERS: Final = ("slots", "new_slots")
-#: What a recording must describe.
-RECORDED: Final = (*STRUCTS.values(), "cgroup_event")
-#: What it describes unless it was made before there were such events.
-LATER: Final = ("nat_event", "exec_event")
+#: The array of a frame of a probe's own ring, whose struct the header names.
+RECORDS: Final = "records"
 
 #: Space for later fields: never copied.
 _RESERVED: Final = "reserved"
-_KIND: Final = enums()["event_kind"]
-#: An event is one of several structs of the same size: those that are not ``struct socket_event``, with their kinds.
-_EVENTS: Final = {
-    "cgroup_event": (_KIND["KIND_CGROUP"],),
-    "nat_event": (_KIND["KIND_NAT_NEW"], _KIND["KIND_NAT_DELETED"]),
-    "exec_event": (_KIND["KIND_EXEC"],),
-}
 
 _Scalar = Annotated[str, msgspec.Meta(pattern=r"^(\(\d{1,3},\))?[<|]u[1248]$|^\|[SV]\d{1,3}$")]
 _Offset = Annotated[int, msgspec.Meta(ge=0, le=4096)]
@@ -69,54 +62,71 @@ def dtype_of(layout: Layout) -> np.dtype[np.void]:
     )
 
 
-def current_layouts() -> dict[str, Layout]:
-    """Layouts of this program's structs, by name."""
-    return {name: layout_of(structs()[name]) for name in (*RECORDED, *LATER)}
+def current_structs(event_types: EventTypes) -> dict[str, np.dtype[np.void]]:
+    """This program's structs by name: those of arrays, then those of events."""
+    return {name: structs("tcp")[name] for name in STRUCTS.values()} | event_types.structs
+
+
+def current_layouts(event_types: EventTypes) -> dict[str, Layout]:
+    """Their layouts."""
+    return {name: layout_of(dtype) for name, dtype in current_structs(event_types).items()}
 
 
 class ArrayReader:
-    """Brings the arrays of a recording to this program's layout: fields that are new are zero, and fields that this
-    program does not know are left aside.
+    """Brings the arrays of a recording to this program's layout: fields that are new are zero; fields, structs and
+    rings that this program does not know are left aside.
 
+    :param layouts: as recorded.
+    :param rings: the struct of each ring of a probe's own, as recorded.
     :raises RecordingError: if a struct is missing or a field means something else here.
     """
 
-    def __init__(self, layouts: dict[str, Layout]) -> None:
+    def __init__(self, layouts: dict[str, Layout], rings: Mapping[str, str], event_types: EventTypes) -> None:
+        self._rings, self._event_types = rings, event_types
+        self._current = current_structs(event_types)
+        described = {*STRUCTS.values(), *rings.values(), *(name for name in self._current if name in layouts)}
         try:
-            described = (*RECORDED, *(name for name in LATER if name in layouts))
             self._recorded = {name: dtype_of(layouts[name]) for name in described}
         except (KeyError, ValueError, TypeError) as error:
             raise RecordingError(f"the recording's layout cannot be read: {error}") from error
-        for name, dtype in self._recorded.items():
-            _check(dtype, structs()[name], name)
-        events = ("socket_event", *(name for name in _EVENTS if name in self._recorded))
-        if len({self._recorded[name].itemsize for name in events}) > 1:
+        self._known = self._recorded.keys() & self._current.keys()
+        for name in self._known:
+            _check(self._recorded[name], self._current[name], name)
+        shared = self._known & {*event_types.shared}
+        if len({self._recorded[name].itemsize for name in shared}) > 1:
             raise RecordingError("the recording's layout cannot be read: events of two sizes")
-        current = current_layouts()
-        self._same = all(layouts[name] == current[name] for name in self._recorded)
+        self._same = all(layouts[name] == layout_of(self._current[name]) for name in self._known)
 
-    def item_bytes(self, array: str) -> int:
+    def struct_of(self, array: str, ring: str) -> str | None:
+        """The struct of a frame's array; None for what is none of structs.
+
+        :param ring: that the frame names, if it does.
+        """
+        return self._rings.get(ring) if array == RECORDS else STRUCTS.get(array)
+
+    def item_bytes(self, array: str, ring: str = "") -> int:
         """Bytes of one item of a frame's array, as recorded; 1 for what is no array."""
         if array in NUMBERS:
             return 4
-        return self._recorded[STRUCTS[array]].itemsize if array in STRUCTS else 1
+        struct = self.struct_of(array, ring)
+        return self._recorded[struct].itemsize if struct else 1
 
-    def read(self, array: str, data: bytes) -> bytes:
-        """``data`` as this program lays it out."""
-        if self._same or array not in STRUCTS:
+    def read(self, array: str, data: bytes, ring: str = "") -> bytes:
+        """``data`` as this program lays it out; of a struct that it does not know, as it is."""
+        struct = self.struct_of(array, ring)
+        if self._same or struct not in self._known:
             return data
-        struct = STRUCTS[array]
         source = np.frombuffer(data, self._recorded[struct])
-        target = np.zeros(len(source), structs()[struct])
+        target = np.zeros(len(source), self._current[struct])
         _copy(source, target)
         if array == "events":
-            for name, kinds in _EVENTS.items():
-                rows = np.isin(target["header"]["kind"], kinds)
-                target[rows] = self._events_of(name, source[rows]).view(structs()[struct])
+            for name in self._event_types.shared:
+                rows = np.isin(target["header"]["kind"], self._event_types.kinds_of(name))
+                target[rows] = self._events_of(name, source[rows]).view(self._current[struct])
         return target.tobytes()
 
     def _events_of(self, struct: str, events: np.ndarray) -> np.ndarray:
-        target = np.zeros(len(events), structs()[struct])
+        target = np.zeros(len(events), self._current[struct])
         if struct in self._recorded:
             _copy(np.ascontiguousarray(events).view(self._recorded[struct]), target)
         return target

@@ -1,29 +1,52 @@
-"""What a recording leaves out: arguments of programs, which may be secrets and are needed for no number."""
+"""What a recording leaves out: fields that probes declare to be private, such as arguments of programs."""
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
-from probes.kernel.frames import EventFrame, decode
-from probes.kernel.layout import enums, structs
-
-_EXEC: Final = enums()["event_kind"]["KIND_EXEC"]
+from probes.kernel.event_types import EventTypes
+from probes.kernel.frames import EventFrame, RingFrame, decode
 
 
-def without_arguments(data: bytes) -> bytes:
-    """The same frame; executions in it keep the executable, and no arguments. Anything else is left as it is.
+class Privacy:
+    """Takes out of frames what no recording keeps."""
 
-    :raises ValueError: if it is no frame.
-    """
-    frame = decode(data)
-    if not isinstance(frame, EventFrame):
+    def __init__(self, event_types: EventTypes) -> None:
+        self._event_types = event_types
+        private = event_types.private
+        self._shared = {name: fields for name, fields in private.items() if name in event_types.shared}
+        self._own = {
+            ring: fields
+            for ring in event_types.rings
+            if (fields := private.get(event_types.struct_name(ring)))
+        }
+
+    def without(self, data: bytes) -> bytes:
+        """The same frame with zeros in private fields. One that has none is left as it is.
+
+        :raises ValueError: if it is no frame.
+        """
+        frame = decode(data)
+        if isinstance(frame, EventFrame):
+            return self._without_shared(frame) or data
+        if isinstance(frame, RingFrame) and (fields := self._own.get(frame.ring)):
+            events = np.frombuffer(frame.records, self._event_types.struct_of(frame.ring)).copy()
+            _clear(events, fields)
+            return replace(frame, records=events.tobytes()).encode()
         return data
-    executed = frame.events["header"]["kind"] == _EXEC
-    if not executed.any():
-        return data
-    events = np.array(frame.events)
-    executions = events[executed].view(structs()["exec_event"])
-    executions["arguments"], executions["arguments_bytes"] = b"", 0
-    events[executed] = executions.view(events.dtype)
-    return replace(frame, events=events).encode()
+
+    def _without_shared(self, frame: EventFrame) -> bytes | None:
+        events: np.ndarray | None = None
+        for struct, fields in self._shared.items():
+            mine = np.isin(frame.events["header"]["kind"], self._event_types.kinds_of(struct))
+            if mine.any():
+                events = np.array(frame.events) if events is None else events
+                theirs = events[mine].view(self._event_types.structs[struct])
+                _clear(theirs, fields)
+                events[mine] = theirs.view(events.dtype)
+        return None if events is None else replace(frame, events=events).encode()
+
+
+def _clear(events: np.ndarray, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        events[field] = np.zeros((), events.dtype[field])

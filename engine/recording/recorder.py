@@ -9,10 +9,10 @@ from typing import Final
 from engine.recording.file import RecordingWriter
 from engine.recording.format import FRAME_BYTES, End, Frame, Lost, Record, new_header
 from engine.recording.layout import RecordingError
-from engine.recording.privacy import without_arguments
+from engine.recording.privacy import Privacy
 from model.frame_source import FrameSource, Origin, Send
 from model.ledger import Ledger
-from probes.tcp.config import TcpConfig
+from probes.kernel.event_types import EventTypes
 
 #: Bytes of frames that wait for the disk at most: some 25 s at 5,000 connections a second.
 QUEUE_BYTES: Final = 64 << 20
@@ -28,10 +28,13 @@ class Recorder:
         self,
         file: RecordingWriter,
         ledger: Ledger,
+        event_types: EventTypes,
         queue_bytes: int = QUEUE_BYTES,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._file = file
+        self._event_types = event_types
+        self._privacy = Privacy(event_types)
         self._queue_bytes = queue_bytes
         self._monotonic = monotonic
         self._started = 0
@@ -46,20 +49,22 @@ class Recorder:
         #: What the file spans, when run() has returned.
         self.seconds = 0.0
 
-    async def start(self, origin: Origin, tcp: TcpConfig) -> None:
+    async def start(self, origin: Origin, ring_bytes: int) -> None:
         """Begin the file.
 
         :raises RecordingError: if it cannot be written.
         """
-        await asyncio.to_thread(self._file.open, new_header(origin, tcp, time.time_ns()))
+        await asyncio.to_thread(
+            self._file.open, new_header(origin, ring_bytes, time.time_ns(), self._event_types)
+        )
         self._started = self._monotonic()
 
     def offer(self, data: bytes) -> None:
         """Queue a frame that came now; never waits. What does not fit is lost, and the file says so.
 
-        Arguments of programs are left out.
+        What the probes declare to be private is left out.
         """
-        data = without_arguments(data)
+        data = self._privacy.without(data)
         self._stage.received += 1
         if reason := self._refusal(len(data)):
             self._stage.drop(reason)
@@ -134,10 +139,10 @@ class RecordedSource:
 
     recorded = False
 
-    def __init__(self, source: FrameSource, recorder: Recorder, tcp: TcpConfig, *, forward: bool) -> None:
+    def __init__(self, source: FrameSource, recorder: Recorder, ring_bytes: int, *, forward: bool) -> None:
         self._source = source
         self._recorder = recorder
-        self._tcp = tcp
+        self._ring_bytes = ring_bytes
         self._forward = forward
 
     @property
@@ -151,7 +156,7 @@ class RecordedSource:
         :raises TailraceError: if either cannot be had.
         """
         await self._source.start()
-        await self._recorder.start(self.origin, self._tcp)
+        await self._recorder.start(self.origin, self._ring_bytes)
 
     async def run(self, send: Send) -> None:
         """Runs until stop(), or until the file cannot be written; returns when everything is in the file."""

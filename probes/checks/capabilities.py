@@ -1,4 +1,4 @@
-"""What the TCP probe needs of this machine: all checks by group, and the cheap ones before a start."""
+"""What the probes need of this machine: all checks by group, and the cheap ones before a start."""
 
 from collections.abc import Iterable
 
@@ -6,9 +6,7 @@ from model.errors import ProbeError
 from probes.checks import limits, machine, privileges, toolchain
 from probes.checks.check import Check
 from probes.checks.trial import try_hooks
-from probes.kernel.program import Feature
-from probes.tcp.config import TcpConfig
-from probes.tcp.probe import FEATURES
+from probes.selection import Selection
 
 
 def check_machine() -> list[Check]:
@@ -35,40 +33,40 @@ def check_headers() -> list[Check]:
     ]
 
 
-def check_limits(config: TcpConfig) -> list[Check]:
+def check_limits(selection: Selection) -> list[Check]:
     """Memory, slots, open files, for the configuration given."""
     return [
-        limits.check_memory(config),
+        limits.check_memory(selection),
         limits.check_compiler_memory(),
-        limits.check_ring(config),
-        limits.check_slots(config),
-        limits.check_locked_memory(config),
+        limits.check_ring(selection),
+        limits.check_slots(selection),
+        limits.check_locked_memory(selection),
         limits.check_open_files(),
     ]
 
 
-def check_hooks(config: TcpConfig, before: Iterable[Check]) -> list[Check]:
+def check_hooks(selection: Selection, before: Iterable[Check]) -> list[Check]:
     """A real trial of every hook, unless a check ``before`` says that it cannot succeed."""
     lacking = [check.name for check in before if check.fatal]
-    return _untried(FEATURES, lacking) if lacking else try_hooks(config)
+    return _untried(selection, lacking) if lacking else try_hooks(selection)
 
 
-def _untried(features: Iterable[Feature], lacking: list[str]) -> list[Check]:
-    names = ", ".join(feature.name for feature in features)
+def _untried(selection: Selection, lacking: list[str]) -> list[Check]:
+    names = ", ".join(feature.name for probe in selection.wanted for feature in probe.features)
     return [Check("trial", "missing", f"not tried: {names}", remedy=f"{' and '.join(lacking)} first")]
 
 
-def require(config: TcpConfig) -> None:
+def require(selection: Selection) -> None:
     """Refuses a start that cannot succeed: cheap checks only, a few milliseconds in all.
 
     :raises ProbeError: at the first thing that is missing, with what to do about it.
     """
-    for check in _cheap(config):
+    for check in _cheap(selection):
         if check.fatal:
             raise ProbeError(f"{check.name}: {check.detail}", check.remedy)
 
 
-def _cheap(config: TcpConfig) -> Iterable[Check]:
+def _cheap(selection: Selection) -> Iterable[Check]:
     yield machine.check_kernel()
     yield machine.check_bpf()
     yield privileges.check_privileges()
@@ -77,5 +75,5 @@ def _cheap(config: TcpConfig) -> Iterable[Check]:
     yield toolchain.check_tree()
     yield toolchain.check_bpftool()
     yield toolchain.find_bcc()
-    yield limits.check_memory(config)
-    yield limits.check_locked_memory(config)
+    yield limits.check_memory(selection)
+    yield limits.check_locked_memory(selection)

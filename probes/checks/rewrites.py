@@ -6,7 +6,7 @@ from dataclasses import replace
 from probes.checks.check import Check
 from probes.checks.privileges import read_capabilities
 from probes.conntrack.config import NatConfig
-from probes.conntrack.hooks import KPROBES
+from probes.conntrack.probe import KPROBES
 from probes.conntrack.socket import COUNT, HEARD, NEVER, events_mode, open_listener
 
 NAME = "NAT rewrites"

@@ -20,8 +20,8 @@ MSG_DELETE: Final = 0x102
 #: Layouts that are remembered; a kernel makes a dozen.
 LAYOUTS: Final = 64
 
-_EVENT: Final = structs()["nat_event"]
-_KIND: Final = enums()["event_kind"]
+_EVENT: Final = structs("conntrack")["nat_event"]
+_KIND: Final = enums("conntrack")["conntrack_event"]
 _TCP, _UDP = 6, 17
 _HEADER_BYTES: Final = 20
 

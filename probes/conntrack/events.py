@@ -7,12 +7,12 @@ import numpy as np
 from probes.kernel.layout import enums, structs
 
 NO_SLOT = 0xFFFFFFFF
-_ROW = f"V{structs()['socket_event'].itemsize}"
+_ROW = f"V{structs('tcp')['socket_event'].itemsize}"
 
 
 def no_events() -> np.ndarray:
     """An array of ``struct socket_event`` without any."""
-    return np.empty(0, structs()["socket_event"])
+    return np.empty(0, structs("tcp")["socket_event"])
 
 
 def joined(parts: Iterable[np.ndarray]) -> np.ndarray:
@@ -20,7 +20,9 @@ def joined(parts: Iterable[np.ndarray]) -> np.ndarray:
     filled = [part for part in parts if len(part)]
     if len(filled) <= 1:
         return filled[0] if filled else no_events()
-    rows: np.ndarray = np.concatenate([part.view(_ROW) for part in filled]).view(structs()["socket_event"])
+    rows: np.ndarray = np.concatenate([part.view(_ROW) for part in filled]).view(
+        structs("tcp")["socket_event"]
+    )
     return rows
 
 
@@ -29,7 +31,7 @@ def stamped(events: np.ndarray, netns: np.ndarray, at_ns: np.ndarray | int) -> n
     events["header"]["at_ns"] = at_ns
     events["header"]["slot"] = NO_SLOT
     events["netns"] = netns
-    records: np.ndarray = np.ascontiguousarray(events).view(structs()["socket_event"])
+    records: np.ndarray = np.ascontiguousarray(events).view(structs("tcp")["socket_event"])
     return records
 
 
@@ -38,6 +40,6 @@ def all_ended(namespaces: Iterable[int], at_ns: int) -> np.ndarray:
     inodes = np.array(sorted(namespaces), np.uint32)
     if not len(inodes):
         return no_events()
-    events = np.zeros(len(inodes), structs()["nat_event"])
-    events["header"]["kind"] = enums()["event_kind"]["KIND_NAT_DELETED"]
+    events = np.zeros(len(inodes), structs("conntrack")["nat_event"])
+    events["header"]["kind"] = enums("conntrack")["conntrack_event"]["KIND_NAT_DELETED"]
     return stamped(events, inodes, at_ns)

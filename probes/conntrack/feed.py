@@ -27,7 +27,7 @@ from probes.kernel.netlink import split
 
 log = logging.getLogger(__name__)
 
-_NEW: Final = enums()["event_kind"]["KIND_NAT_NEW"]
+_NEW: Final = enums("conntrack")["conntrack_event"]["KIND_NAT_NEW"]
 #: Between two dumps of a namespace with entries whose end the kernel does not tell.
 AGAIN_NS: Final = 60 * SECOND_NS
 #: Calls that one events() makes at most; what still waits comes with the next.

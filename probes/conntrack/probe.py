@@ -1,11 +1,48 @@
-"""The conntrack probe: connections that this machine rewrites."""
+"""The conntrack probe: connections that this machine rewrites.
+
+Kprobes see an entry enter the table and leave it, or ctnetlink tells of it. The functions are those of
+net/netfilter/nf_conntrack_core.c. A packet's entry is confirmed when the packet leaves the machine or reaches its
+socket; an entry of netlink (conntrackd, ``conntrack -I``) is inserted; whatever ends an entry goes through
+nf_ct_delete.
+"""
 
 from typing import Final
 
-from model.probe import EventType, Probe
+from model.probe import EventType, Feature, Hook, Probe, Switch
 
-EVENTS: Final = (
-    EventType("KIND_NAT_NEW", "nat_event", "nat", urgent=True),
-    EventType("KIND_NAT_DELETED", "nat_event", "nat", urgent=True),
+_CONFIRM, _INSERT = "__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"
+
+KPROBES: Final = Hook(
+    "nat_confirming",
+    _CONFIRM,
+    "kprobe",
+    way="kprobes",
+    needs="conntrack",
+    others=(
+        Hook("nat_entered", _CONFIRM, "kretprobe", needs="conntrack"),
+        Hook("nat_inserting", _INSERT, "kprobe", needs="conntrack"),
+        Hook("nat_entered", _INSERT, "kretprobe", needs="conntrack"),
+        Hook("nat_leaving", "nf_ct_delete", "kprobe", needs="conntrack"),
+    ),
 )
-CONNTRACK: Final = Probe("conntrack", EVENTS)
+#: ``probes.conntrack.feed`` listens.
+CTNETLINK: Final = Hook("ctnetlink", kind="listener", way="netlink")
+
+NAT: Final = Feature(
+    "NAT rewrites",
+    "connections that this machine rewrites",
+    (KPROBES, CTNETLINK),
+    required=False,
+    loss="flows show addresses as each end sees them, and ends behind NAT are not joined",
+)
+
+CONNTRACK: Final = Probe(
+    "conntrack",
+    sources=("conntrack/events.h", "conntrack/maps.h", "conntrack/nat.c"),
+    features=(NAT,),
+    events=(
+        EventType("KIND_NAT_NEW", "nat_event", "nat", urgent=True),
+        EventType("KIND_NAT_DELETED", "nat_event", "nat", urgent=True),
+    ),
+    switch=Switch("nat.source"),
+)

@@ -128,20 +128,30 @@ def attach_raw_tracepoint(program: int, name: str) -> int:
     return _bpf(Command.RAW_TRACEPOINT_OPEN, _attr("QII", ctypes.addressof(held), program, 0))
 
 
+def link(program: int, target: int, attach_type: int) -> int:
+    """Attaches a program to what a descriptor stands for; the descriptor returned holds it there until closed.
+
+    Unlike BPF_PROG_ATTACH, what it makes goes with the process, also after a sudden end.
+
+    :raises OSError: as bpf(2) says; EINVAL on kernels without such links.
+    """
+    return _bpf(Command.LINK_CREATE, _attr("IIII", program, target, attach_type, 0))
+
+
 def iterate(program: int) -> None:
     """Runs an iterator program over all its objects.
 
     :raises OSError: if the kernel has no such iterator.
     """
-    link = _bpf(Command.LINK_CREATE, _attr("IIII", program, 0, TRACE_ITER, 0))
+    held = link(program, 0, TRACE_ITER)
     try:
-        iterator = _bpf(Command.ITER_CREATE, _attr("II", link, 0))
+        iterator = _bpf(Command.ITER_CREATE, _attr("II", held, 0))
         try:
             _read_to_end(iterator)
         finally:
             os.close(iterator)
     finally:
-        os.close(link)
+        os.close(held)
 
 
 def _read_to_end(fd: int) -> None:

@@ -41,27 +41,22 @@ def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]
     except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever clang says
         return {"error": "compile", "detail": str(error)}, []
     maps = {name: module[name].map_fd for name in request["maps"]}
-    programs, refused = _load(bcc, module, request["programs"])
+    programs, refused = _load(module, request["programs"])
     descriptors = [*maps.values(), *programs.values()]
     # The module closes its descriptors when it is collected; copies travel.
     names = {"maps": list(maps), "programs": list(programs), "refused": refused}
     return names, [os.dup(fd) for fd in descriptors]
 
 
-def _load(bcc: Any, module: Any, wanted: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    kinds = {
-        "raw_tracepoint": bcc.BPF.RAW_TRACEPOINT,
-        "iterator": bcc.BPF.TRACING,
-        "kprobe": bcc.BPF.KPROBE,
-        "kretprobe": bcc.BPF.KPROBE,
-    }
+def _load(module: Any, wanted: dict[str, list[int]]) -> tuple[dict[str, int], dict[str, str]]:
+    """Loads programs, each with its type and where it is attached (``probes.kernel.program_types``)."""
     programs: dict[str, int] = {}
     refused: dict[str, str] = {}
-    for name, kind in wanted.items():
+    for name, (kind, attach) in wanted.items():
         with tempfile.TemporaryFile() as log:
             try:
                 with _stderr_to(log.fileno()):
-                    programs[name] = module.load_func(name, kinds[kind]).fd
+                    programs[name] = module.load_func(name, kind, attach_type=attach).fd
             except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever the verifier says
                 refused[name] = _verdict(log) or str(error)
     return programs, refused

@@ -1,5 +1,6 @@
-"""What the probe sends to the socket actor, as bytes: events as they came, and one snapshot a second."""
+"""What the probes send to the node's actors, as bytes: events as they came, and one snapshot a second."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +13,15 @@ VERSION = 1
 #: What the books of a stage have at least (``model.ledger.Stage.as_dict``).
 ACCOUNT = ("unit", "received", "delivered", "queued", "dropped", "noted")
 
-#: Stages of what brings events another way than by the ring.
+#: Stages of what brings events another way than by a ring.
 FEEDS = ("conntrack",)
+#: How the stage of a probe's own ring begins; the name of the ring follows.
+RING_STAGE = "ring."
 
 
 @dataclass(frozen=True)
 class EventFrame:
-    """Events of the ring, in order.
+    """Events of the shared ring, in order.
 
     :param events: ``struct socket_event``; shape (n,).
     :param offset_ns: wall clock minus monotonic clock.
@@ -30,6 +33,23 @@ class EventFrame:
     def encode(self) -> bytes:
         """As bytes for a topic."""
         return _pack("events", offset_ns=self.offset_ns, events=packed_bytes(self.events))
+
+
+@dataclass(frozen=True)
+class RingFrame:
+    """Events of a ring of a probe's own, in order.
+
+    :param ring: its name; a recording may have one that this program does not know.
+    :param records: structs as the probe lays them out, one after the other.
+    """
+
+    ring: str
+    offset_ns: int
+    records: bytes
+
+    def encode(self) -> bytes:
+        """As bytes for a topic."""
+        return _pack("ring", ring=self.ring, offset_ns=self.offset_ns, records=self.records)
 
 
 @dataclass(frozen=True)
@@ -63,9 +83,9 @@ class SnapshotFrame:
 
 _ARRAYS = {
     "slots": np.dtype("<u4"),
-    "cells": structs()["cell"],
+    "cells": structs("tcp")["cell"],
     "new_slots": np.dtype("<u4"),
-    "descriptions": structs()["description"],
+    "descriptions": structs("tcp")["description"],
 }
 
 
@@ -74,7 +94,10 @@ def _pack(kind: str, **fields: object) -> bytes:
     return packed
 
 
-def decode(data: bytes) -> EventFrame | SnapshotFrame:
+Frame = EventFrame | RingFrame | SnapshotFrame
+
+
+def decode(data: bytes) -> Frame:
     """The frame in ``data``; arrays are views into it.
 
     :raises ValueError: if the bytes are no frame of this version.
@@ -82,14 +105,18 @@ def decode(data: bytes) -> EventFrame | SnapshotFrame:
     try:
         message = msgpack.unpackb(data)
         if message["v"] == VERSION:
-            return _event_frame(message) if message["kind"] == "events" else _snapshot_frame(message)
-    except (KeyError, TypeError, msgpack.UnpackException) as error:
+            return _DECODERS[message["kind"]](message)
+    except (KeyError, TypeError, AttributeError, msgpack.UnpackException) as error:
         raise ValueError(f"no frame: {error!r}") from error
     raise ValueError(f"a frame of version {message['v']}, this program reads {VERSION}")
 
 
 def _event_frame(message: dict[str, Any]) -> EventFrame:
-    return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs()["socket_event"]))
+    return EventFrame(message["offset_ns"], np.frombuffer(message["events"], structs("tcp")["socket_event"]))
+
+
+def _ring_frame(message: dict[str, Any]) -> RingFrame:
+    return RingFrame(message["ring"], message["offset_ns"], message["records"])
 
 
 def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
@@ -103,9 +130,20 @@ def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
         arrays["new_slots"],
         arrays["descriptions"],
         _account(message["account"]),
-        {name: _account(feeds[name]) for name in FEEDS if name in feeds},
+        {
+            name: _account(books)
+            for name, books in feeds.items()
+            if name in FEEDS or name.startswith(RING_STAGE)
+        },
     )
 
 
 def _account(books: dict[str, Any]) -> dict[str, Any]:
     return {name: books[name] for name in ACCOUNT}
+
+
+_DECODERS: dict[str, Callable[[dict[str, Any]], Frame]] = {
+    "events": _event_frame,
+    "ring": _ring_frame,
+    "snapshot": _snapshot_frame,
+}

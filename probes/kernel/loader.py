@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from model.errors import ProbeError
-from probes.kernel import bpf
+from model.probe import Feature, Hook, Taken
+from probes.kernel.attach import Attached
 from probes.kernel.compilation import ask_compiler
 from probes.kernel.headers import Headers
-from probes.kernel.kprobes import attach_kprobe
-from probes.kernel.program import Feature, Hook, Taken
+from probes.kernel.program_types import program_type
 
 #: Kernels before this lack the ring buffer (5.8), iterators over TCP (5.9) or programs run on request (5.10).
 OLDEST_KERNEL = (5, 10)
+
+#: Of what is attached, in the words of `doctor`.
+_NOUNS = {"raw_tracepoint": "tracepoint", "tracepoint": "tracepoint", "cgroup": "place of cgroups"}
 
 
 class _RefusedError(Exception):
@@ -23,8 +26,10 @@ class _RefusedError(Exception):
 
 
 def _reason(hook: Hook, error: OSError) -> str:
-    if error.errno == errno.ENOENT or (hook.function and error.errno == errno.EINVAL):
-        return f"the kernel has no such {'tracepoint' if hook.tracepoint else 'function'}"
+    if hook.place:
+        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+    if error.errno == errno.ENOENT or (hook.kind in ("kprobe", "kretprobe") and error.errno == errno.EINVAL):
+        return f"the kernel has no such {_NOUNS.get(hook.kind, 'function')}"
     return error.strerror or str(error)
 
 
@@ -39,59 +44,64 @@ class Loaded:
     programs: dict[str, int]
     refused: dict[str, str]
     absent: dict[str, str] = field(default_factory=dict)
-    links: dict[Hook, int] = field(default_factory=dict)
     compile_seconds: float = 0.0
+    attached: list[Attached] = field(default_factory=list)
 
     def attach(self, feature: Feature) -> Taken:
-        """Attaches the first alternative that the kernel takes.
+        """Attaches the first alternative that the kernel takes, until detach().
 
         :raises ProbeError: if none does and the feature is required.
         """
         refused: dict[str, str] = {}
         for hook in feature.alternatives:
-            reason = self._try(hook)
-            if reason is None:
+            try:
+                self.attached.append(self._attach(hook))
                 return Taken(feature, hook, refused)
-            refused[hook.name] = reason
+            except _RefusedError as error:
+                refused[hook.name] = str(error)
         if feature.required:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
             raise ProbeError(f"no hook for {feature.name}", f"see `tailrace doctor` ({reasons})")
         return Taken(feature, None, refused)
 
-    def _try(self, hook: Hook) -> str | None:
-        """Attaches all parts of a hook; the reason if one is refused, and then none stays attached."""
-        links: dict[Hook, int] = {}
+    def attach_hook(self, hook: Hook) -> Attached:
+        """Attaches a hook while others are at work, for a process that has come; it runs until what is returned is
+        closed.
+
+        :raises ProbeError: if the kernel refuses it.
+        """
+        try:
+            return self._attach(hook)
+        except _RefusedError as error:
+            raise ProbeError(f"cannot attach {hook.name} ({error})", "see `tailrace doctor`") from error
+
+    def _attach(self, hook: Hook) -> Attached:
+        """All parts of the hook or none."""
+        attached = Attached()
         for part in hook.parts:
             try:
-                self._attach_part(part, links)
+                self._attach_part(part, attached)
             except _RefusedError as error:
-                for link in links.values():
-                    os.close(link)
-                return str(error) if part is hook else f"{part.name}: {error}"
-        self.links |= links
-        return None
+                attached.close()
+                raise error if part is hook else _RefusedError(f"{part.name}: {error}") from error
+        return attached
 
-    def _attach_part(self, hook: Hook, links: dict[Hook, int]) -> None:
-        if not hook.program:
+    def _attach_part(self, hook: Hook, attached: Attached) -> None:
+        if hook.kind == "listener":
             return
         if hook.program in self.absent:
             raise _RefusedError(self.absent[hook.program])
         if hook.program in self.refused:
             raise _RefusedError(f"the kernel refused the program: {self.refused[hook.program]}")
-        program = self.programs[hook.program]
         try:
-            if hook.tracepoint:
-                links[hook] = bpf.attach_raw_tracepoint(program, hook.tracepoint)
-            elif hook.function:
-                at_return = hook.kind == "kretprobe"
-                links[hook] = attach_kprobe(program, hook.function, at_return=at_return)
+            attached.add(self.programs[hook.program], hook)
         except OSError as error:
             raise _RefusedError(_reason(hook, error)) from error
 
     def detach(self) -> None:
         """Takes the hooks off; maps stay readable until close()."""
-        while self.links:
-            os.close(self.links.popitem()[1])
+        while self.attached:
+            self.attached.pop().close()
 
     def close(self) -> None:
         """Detaches and lets go of programs and maps."""
@@ -105,15 +115,16 @@ def load(
     source: str,
     *,
     headers: Headers,
-    defines: dict[str, int],
+    defines: Mapping[str, int],
     maps: Iterable[str],
-    programs: dict[str, str],
+    hooks: Iterable[Hook],
     absent: Mapping[str, str] = MappingProxyType({}),
 ) -> Loaded:
-    """Compiles ``source`` and loads its programs (name to kind), but for those that are ``absent`` (name to reason).
+    """Compiles ``source`` and loads the programs of these hooks, but for those that are ``absent`` (name to reason).
 
     :raises ProbeError: if bcc is missing, the source does not compile or the kernel gives no maps.
     """
+    programs = {hook.program: program_type(hook) for hook in hooks if hook.kind != "listener"}
     request = {
         "source": source,
         "cflags": ["-w", *(f"-D{name}={value}" for name, value in defines.items())],

@@ -1,14 +1,11 @@
-"""How much kernel memory the maps take, computed from their definitions in ``bpf/maps.h``."""
+"""How much kernel memory the maps take, computed from their definitions in the probes' sources."""
 
 import re
-from functools import cache
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
-import numpy as np
-
 from probes.kernel import bpf, layout
-from probes.kernel.program import read_source
 
 #: Of one element beside key and value, which are rounded up to 8 bytes (kernel: ``struct htab_elem``), and of
 #: one hash bucket (``struct bucket``).
@@ -23,45 +20,45 @@ _TABLE = re.compile(
     r'^BPF_(?:F_)?TABLE\("(\w+)", ([\w ]+), ([\w ]+), (\w+), ([\w *]+)(?:, \w+)?\);', re.MULTILINE
 )
 _ARRAY = re.compile(r"^BPF_ARRAY\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
+_RING = re.compile(r"^BPF_RINGBUF_OUTPUT\((\w+), (\w+) / PAGE_SIZE\);", re.MULTILINE)
 _STACK = re.compile(r"^BPF_STACK\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
 
 
-def map_bytes(slots: int, ring_bytes: int) -> dict[str, int]:
+def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
     """Bytes of each map by name, as the kernel reports them from 6.4 on (bpf_map_ops.map_mem_usage).
 
     Left out are the descriptors of the maps themselves and per-processor maps: a few kilobytes in all.
+
+    :param text: the sources.
+    :param defines: macros that the loader gives.
     """
-    text = read_source("maps.h")
-    sizes = {"SLOTS": slots, **{name: int(value) for name, value in _DEFINE.findall(text)}}
-    sizes |= {name: value for enum in layout.enums().values() for name, value in enum.items()}
-    found = {
-        name: _hash(_size(key), _size(value), _count(n, sizes)) for name, key, value, n in _HASH.findall(text)
-    }
+    counts = {name: int(value) for name, value in _DEFINE.findall(text)} | dict(defines)
+    counts |= {name: value for enum in layout.parse_enums(text).values() for name, value in enum.items()}
+    sizes = _sizes(text)
+    found: dict[str, int] = {}
+    for name, key, value, n in _HASH.findall(text):
+        found[name] = _hash(sizes[key], sizes[value], _count(n, counts))
     for kind, key, value, name, n in _TABLE.findall(text):
-        count = _count(n, sizes)
+        count = _count(n, counts)
         found[name] = (
-            _array(_size(value), count) if kind == "array" else _hash(_size(key), _size(value), count, 0)
+            _array(sizes[value], count) if kind == "array" else _hash(sizes[key], sizes[value], count, 0)
         )
-    found |= {name: _array(_size(value), _count(n, sizes)) for name, value, n in _ARRAY.findall(text)}
-    found |= {name: _size(value) * (_count(n, sizes) + 1) for name, value, n in _STACK.findall(text)}
-    return found | {"ring": ring_bytes + 3 * _PAGE}
+    found |= {name: _array(sizes[value], _count(n, counts)) for name, value, n in _ARRAY.findall(text)}
+    found |= {name: sizes[value] * (_count(n, counts) + 1) for name, value, n in _STACK.findall(text)}
+    return found | {name: counts[size] + 3 * _PAGE for name, size in _RING.findall(text)}
 
 
-def _count(expression: str, sizes: dict[str, int]) -> int:
+def _count(expression: str, sizes: Mapping[str, int]) -> int:
     """``2 * SLOTS``."""
     factors = (word.strip() for word in expression.split("*"))
     return prod(int(word) if word.isdigit() else sizes[word] for word in factors)
 
 
-def _size(ctype: str) -> int:
-    return _SCALARS[ctype] if ctype in _SCALARS else _structs()[ctype.removeprefix("struct ")].itemsize
-
-
-@cache
-def _structs() -> dict[str, np.dtype[np.void]]:
-    """Structs of events.h, and those of maps.h, which spells the scalars without underscores."""
-    text = re.sub(r"\b(u(?:8|16|32|64))\b", r"__\1", read_source("maps.h"))
-    return {**layout.structs(), **layout.parse_structs(text)}
+def _sizes(text: str) -> dict[str, int]:
+    """Bytes of scalars and structs by their C names; the sources spell scalars without underscores."""
+    spelled = re.sub(r"\b(u(?:8|16|32|64))\b", r"__\1", text)
+    structs = layout.parse_structs(spelled, lenient=True)
+    return _SCALARS | {f"struct {name}": dtype.itemsize for name, dtype in structs.items()}
 
 
 def _hash(key: int, value: int, count: int, spare: int | None = None) -> int:

@@ -9,22 +9,25 @@ import mmap
 
 import numpy as np
 
-from probes.kernel.layout import copied, ring_record
+from probes.kernel.layout import copied, ring_record, rows_where
 
-_BUSY = np.uint32(1 << 31)
+_BUSY, _DISCARDED = np.uint32(1 << 31), np.uint32(1 << 30)
 
 
-class Ring:
+class RingReader:
     """Reads records of one size from a ring buffer map.
 
     :param fd: the map's descriptor; the caller keeps it open and may wait on it for readability.
     :param size: bytes of data, a power of two.
+    :param event: the struct of its records.
     """
 
-    def __init__(self, fd: int, size: int) -> None:
+    def __init__(self, fd: int, size: int, event: np.dtype[np.void]) -> None:
         page = mmap.PAGESIZE
+        #: Readable when the kernel wakes whoever waits.
+        self.fd = fd
         self._size = size
-        self._record = ring_record()
+        self._record = ring_record(event)
         if size % self._record.itemsize:
             raise ValueError(f"records of {self._record.itemsize} bytes do not divide a ring of {size}")
         self._consumer_page = mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
@@ -37,16 +40,18 @@ class Ring:
         self._shown = 0
 
     def peek(self) -> np.ndarray:
-        """All complete records, oldest first: an array of ``struct socket_event`` in the ring itself, valid until
+        """All complete records, oldest first: an array of events in the ring itself, valid until
         ``release``, which makes room for as many new ones."""
         begin = int(self._consumer[0])
         first = begin % self._size // self._record.itemsize
         end = first + (int(self._producer[0]) - begin) // self._record.itemsize
         lengths = self._lengths[first:end]
-        if len(lengths) and lengths.max() >= _BUSY:  # one that is still being written
+        marked = bool(len(lengths)) and lengths.max() >= _DISCARDED
+        if marked and lengths.max() >= _BUSY:  # one that is still being written
             end = first + int((lengths >= _BUSY).argmax())
         self._shown = end - first
-        return self._events[first:end]
+        events = self._events[first:end]
+        return rows_where(copied(events), self._lengths[first:end] < _DISCARDED) if marked else events
 
     def release(self) -> None:
         """Gives the room of what ``peek`` showed last back to the kernel."""

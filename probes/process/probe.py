@@ -1,9 +1,8 @@
-"""Executions of programs: what the probe asks of the kernel to know processes that are soon gone."""
+"""The process probe: programs that are executed, so that processes are known that are soon gone."""
 
 from typing import Final
 
-from model.probe import EventType, Probe
-from probes.kernel.program import Feature, Hook
+from model.probe import EventType, Feature, Hook, Probe, Switch
 
 #: Cost: one event of the ring for each program executed. Exits have none: a process is missed when /proc is read.
 EXECUTIONS: Final = Feature(
@@ -16,9 +15,12 @@ EXECUTIONS: Final = Feature(
 
 PROCESS: Final = Probe(
     "process",
-    (
+    sources=("process/events.h", "process/process.c"),
+    features=(EXECUTIONS,),
+    events=(
         EventType(
             "KIND_EXEC", "exec_event", "processes", urgent=True, private=("arguments", "arguments_bytes")
         ),
     ),
+    switch=Switch("process.executions"),
 )

@@ -16,7 +16,7 @@ def adopt_held(loaded: Loaded) -> None:
 
     :raises OSError: if the kernel has no such iterator.
     """
-    passes = enums()["adoption_pass"]
+    passes = enums("tcp")["adoption_pass"]
     for name in ("PASS_LISTENERS", "PASS_SOCKETS"):
         change_setting(loaded, "SETTING_PASS", passes[name])
         bpf.iterate(loaded.programs["bpf_iter__task_file"])
@@ -36,5 +36,5 @@ def adopt_leftovers(loaded: Loaded) -> None:
 
 def change_setting(loaded: Loaded, name: str, value: int) -> None:
     """Sets one cell of the map ``settings``."""
-    index = enums()["setting"][name]
+    index = enums("tcp")["setting"][name]
     bpf.map_update(loaded.maps["settings"], index.to_bytes(4, "little"), value.to_bytes(4, "little"))

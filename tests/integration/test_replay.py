@@ -25,6 +25,7 @@ from model.kinds.flow import FLOW
 from model.kinds.workload import WORKLOAD
 from model.ledger import Ledger
 from tests.configured import configured
+from tests.declared import EVENT_TYPES
 from tests.eventually import eventually
 from tests.plain_rows import plain_rows
 from tests.recordings import traffic
@@ -93,7 +94,7 @@ async def test_the_sums_of_long_connections_are_what_was_sent(tmp_path: Path) ->
 async def test_flows_and_their_workloads_reach_different_sinks() -> None:
     """Each sink gets the rows of its stage alone, and the sums of both are the same."""
     sinks = {"flows": ScriptedSink(), "workloads": ScriptedSink(), "deltas": ScriptedSink()}
-    source = ReplaySource(Recording(HERE / "short.tlr"), MAX)
+    source = ReplaySource(Recording(HERE / "short.tlr", EVENT_TYPES), MAX)
     role = graphs.replay(Config(), configured(sinks, {stage: stage for stage in sinks}), source)
     await role.run()
     assert {name: {batch.kind.plural for batch in sink.taken} for name, sink in sinks.items()} == {
@@ -120,7 +121,7 @@ def test_no_root_is_needed() -> None:
 
 def count_frames(kind: str) -> int:
     """Frames of a recording of the repository."""
-    return len(list(Recording(HERE / f"{kind}.tlr").frames()))
+    return len(list(Recording(HERE / f"{kind}.tlr", EVENT_TYPES).frames()))
 
 
 def test_a_recording_that_was_cut_is_replayed_and_called_so(public: Path) -> None:
@@ -168,7 +169,7 @@ async def test_a_slow_sink_delays_the_replay_and_loses_nothing(tmp_path: Path) -
     """More batches than all queues hold: the source is held up, and all come, in order, when it takes them again."""
     empty, count = snapshot_frame(0, 0), 600
     frames = [Frame(0, replace(empty, window=window).encode()) for window in range(count)]
-    recording = Recording(write_whole(tmp_path / "r", frames))
+    recording = Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES)
     sink, ledger = ScriptedSink(slow=True), Ledger()
     role = graphs.replay(Config(), configured({"slow": sink}, "deltas"), ReplaySource(recording, MAX), ledger)
     running = asyncio.create_task(role.run())
@@ -192,7 +193,7 @@ async def test_stop_ends_a_replay_whose_sink_is_stuck(tmp_path: Path) -> None:
     """What was under way is counted as lost."""
     empty = snapshot_frame(0, 0)
     frames = [Frame(0, replace(empty, window=window).encode()) for window in range(400)]
-    recording = Recording(write_whole(tmp_path / "r", frames))
+    recording = Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES)
     sink, ledger = ScriptedSink(slow=True), Ledger()
     role = graphs.replay(Config(), configured({"slow": sink}, "deltas"), ReplaySource(recording, MAX), ledger)
     running = asyncio.create_task(role.run())

@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 
 from probes.kernel.layout import enums, structs
-from probes.tcp.probe import TcpProbe
+from tests.declared import KIND
+from tests.kernel.started import Probes
 from tests.slowness import SLOWNESS
 
 DEADLINE_SECONDS: Final = 10 * SLOWNESS
-KIND: Final = enums()["event_kind"]
-ROLE: Final = enums()["role"]
+ROLE: Final = enums("tcp")["role"]
 
 
 def until(condition: Callable[[], bool]) -> bool:
@@ -86,9 +86,9 @@ def connect(listener: socket.socket) -> Connection:
 class Seen:
     """All events that the probe gave, in order."""
 
-    def __init__(self, probe: TcpProbe) -> None:
+    def __init__(self, probe: Probes) -> None:
         self._probe = probe
-        self.events = np.empty(0, structs()["socket_event"])
+        self.events = np.empty(0, structs("tcp")["socket_event"])
 
     def drain(self) -> np.ndarray:
         """Events until now."""

@@ -13,13 +13,13 @@ import pytest
 
 from model.kinds.delta import Evidence, Role
 from probes.kernel.layout import enums
-from probes.tcp.probe import TcpProbe
+from tests.kernel.started import Probes
 from tests.kernel.talk import Seen, connect, listening
 
 pytestmark = pytest.mark.kernel
 
 ROOT = Path(__file__).parents[2]
-FLAGS = enums()["event_flag"]
+FLAGS = enums("tcp")["event_flag"]
 #: Talks before the start, waits, talks again, and says its port.
 OTHER = """
 import subprocess
@@ -51,9 +51,9 @@ def other_namespace() -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture
-def probe() -> Iterator[TcpProbe]:
+def probe() -> Iterator[Probes]:
     """Not started yet."""
-    probe = TcpProbe(slots=1024, ring_bytes=1 << 20)
+    probe = Probes(slots=1024, ring_bytes=1 << 20)
     yield probe
     probe.close()
 
@@ -78,7 +78,7 @@ def expected(process: int, up: int, down: int) -> set[tuple[int, int, int, int, 
     return {(Role.CLIENT, up, down, process, grade, flag), (Role.SERVER, down, up, process, grade, flag)}
 
 
-def test_sockets_of_this_namespace_are_adopted(probe: TcpProbe) -> None:
+def test_sockets_of_this_namespace_are_adopted(probe: Probes) -> None:
     """Bytes of before the start do not count; those of after it do, also in the snapshot."""
     with listening() as listener:
         port = listener.getsockname()[1]
@@ -97,7 +97,7 @@ def test_sockets_of_this_namespace_are_adopted(probe: TcpProbe) -> None:
     assert probe.tallies()["adopted"] >= 2
 
 
-def test_an_accepted_socket_without_its_listener_is_still_a_servers(probe: TcpProbe) -> None:
+def test_an_accepted_socket_without_its_listener_is_still_a_servers(probe: Probes) -> None:
     """The listener is gone and nothing was sent before the start: no SYN of its own is taken off its bytes."""
     with listening() as listener:
         port = listener.getsockname()[1]
@@ -109,7 +109,7 @@ def test_an_accepted_socket_without_its_listener_is_still_a_servers(probe: TcpPr
     assert summary(seen.await_ends(port, 2)) == expected(os.getpid(), 70, 800)
 
 
-def test_sockets_of_other_namespaces_are_adopted(probe: TcpProbe) -> None:
+def test_sockets_of_other_namespaces_are_adopted(probe: Probes) -> None:
     """A process in another network namespace is found, with the namespace's number and its name."""
     with other_namespace() as process:
         assert process.stdin
@@ -129,7 +129,7 @@ def test_sockets_of_other_namespaces_are_adopted(probe: TcpProbe) -> None:
     assert namespace != Path("/proc/self/ns/net").stat().st_ino
 
 
-def test_a_connection_that_waits_to_be_accepted_is_adopted(probe: TcpProbe) -> None:
+def test_a_connection_that_waits_to_be_accepted_is_adopted(probe: Probes) -> None:
     """A connection that waits to be accepted is found in its namespace, and is owned by who accepts it."""
     with listening() as listener:
         port = listener.getsockname()[1]

@@ -10,6 +10,7 @@ import pytest
 from probes.conntrack.feed import AGAIN_NS, Conntrack
 from probes.conntrack.socket import EVENTS, open_listener
 from probes.kernel.bulk_receiver import BulkReceiver
+from tests.declared import KIND
 from tests.kernel.nat_network import (
     ADDRESSES,
     CLIENT,
@@ -19,7 +20,7 @@ from tests.kernel.nat_network import (
     Rewrite,
     nat_network,
 )
-from tests.kernel.told import KIND, NOWHERE, Told, rewrite_in
+from tests.kernel.told import NOWHERE, Told, rewrite_in
 
 pytestmark = pytest.mark.kernel
 

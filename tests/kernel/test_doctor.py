@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from probes.conntrack.hooks import NAT
-from probes.kernel.kprobes import PMU
-from probes.tcp.probe import FEATURES
+from probes.conntrack.probe import NAT
+from probes.kernel.perf_events import has_kprobes
+from probes.registry import PROBES
 from tests.unprivileged import unprivileged
 
+FEATURES = [feature for probe in PROBES for feature in probe.features]
 pytestmark = pytest.mark.kernel
 
 COMMAND = [sys.executable, "-c", "from engine.cli import main; main()", "doctor", "-o", "json"]
@@ -48,7 +49,7 @@ def test_bpf_rights_alone_do_the_main_job() -> None:
     code, checks = doctor("setpriv", "--inh-caps=-all,+bpf,+perfmon", "--bounding-set=-all,+bpf,+perfmon")
     lost = [name for name, check in checks.items() if check["status"] in {"missing", "degraded"}]
     assert code == 0
-    nat = [] if PMU.exists() else ["NAT rewrites"]
+    nat = [] if has_kprobes() else ["NAT rewrites"]
     assert lost == ["network namespaces", "adoption of orphans", *nat]
     assert "Operation not permitted" in checks["adoption of orphans"]["detail"]
 

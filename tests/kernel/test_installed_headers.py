@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from probes.kernel.headers import installed_headers
-from probes.tcp.probe import ADOPTION, FEATURES, LEFTOVERS
+from probes.registry import PROBES
+from probes.tcp.probe import ADOPTION, LEFTOVERS
 
+FEATURES = [feature for probe in PROBES for feature in probe.features]
 pytestmark = [
     pytest.mark.kernel,
     pytest.mark.skipif(not installed_headers().exists(), reason=f"no {installed_headers()}"),
@@ -20,14 +22,14 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import json
 from probes.kernel import compilation
-from probes.tcp.probe import TcpProbe
+from tests.kernel.started import Probes
 from tests.kernel.talk import Seen, connect, listening
 from tests.kernel.test_process import run
 from tests.slowness import SLOWNESS
 
 compilation.COMPILE_SECONDS *= SLOWNESS  # three times the work of types from BTF
 
-probe = TcpProbe(slots=256, ring_bytes=1 << 16)
+probe = Probes(slots=256, ring_bytes=1 << 16)
 probe.start()
 seen = Seen(probe)
 with listening() as listener:

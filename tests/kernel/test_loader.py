@@ -9,25 +9,32 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import Config
+from engine.plugins.probes import select
 from model.errors import ProbeError
-from probes.conntrack.hooks import CTNETLINK, KPROBES, NAT
+from model.probe import Feature, Hook, Probe
+from probes.conntrack.probe import CTNETLINK, KPROBES, NAT
+from probes.kernel.filesystems import root_of
 from probes.kernel.headers import find_headers, version_numbers
-from probes.kernel.kprobes import PMU
 from probes.kernel.loader import Loaded, load
 from probes.kernel.memory import map_bytes
-from probes.kernel.program import Feature, Hook
-from probes.tcp import probe as tcp
-from probes.tcp.probe import FEATURES, TcpProbe
+from probes.kernel.perf_events import has_kprobes
+from probes.registry import PROBES
+from probes.sources import read_sources
+from probes.tcp.config import TcpConfig
+from tests.kernel import started
 from tests.kernel.objects import KINDS, held_by, map_memory, still_there
+from tests.kernel.started import Probes
 from tests.kernel.talk import connect, listening, until
 
 pytestmark = pytest.mark.kernel
 
+FEATURES = [feature for probe in PROBES for feature in probe.features]
 ROOT = Path(__file__).parents[2]
 NOTHING: dict[str, set[int]] = {kind: set() for kind in KINDS}
 HOLDER = """
-from probes.tcp.probe import TcpProbe
-probe = TcpProbe(slots=256, ring_bytes=65536)
+from tests.kernel.started import Probes
+probe = Probes()
 probe.start()
 print("started", flush=True)
 input()
@@ -43,8 +50,8 @@ BPF_ARRAY(cells_of_test, u64, 4);
 @pytest.fixture
 def loaded() -> Iterator[Loaded]:
     """A program that the kernel takes, and one that it refuses."""
-    kinds = {"seen": "raw_tracepoint", "bad": "raw_tracepoint"}
-    made = load(PROGRAM, headers=find_headers(), defines={}, maps=["cells_of_test"], programs=kinds)
+    hooks = [Hook("seen", "sys_enter"), Hook("bad", "sys_enter")]
+    made = load(PROGRAM, headers=find_headers(), defines={}, maps=["cells_of_test"], hooks=hooks)
     yield made
     made.close()
 
@@ -52,7 +59,7 @@ def loaded() -> Iterator[Loaded]:
 def test_close_leaves_nothing_in_the_kernel() -> None:
     """After close() no program, map or link is left, though the probe is still referred to."""
     before = held_by(os.getpid())
-    probe = TcpProbe(slots=256, ring_bytes=65536)
+    probe = Probes()
     probe.start()
     probe.snapshot()
     held = {kind: ids - before[kind] for kind, ids in held_by(os.getpid()).items()}
@@ -64,7 +71,7 @@ def test_close_leaves_nothing_in_the_kernel() -> None:
 
 def test_detach_leaves_maps_readable() -> None:
     """After detach() no link is left, counts can still be read, and new connections do not change them."""
-    probe = TcpProbe(slots=256, ring_bytes=65536)
+    probe = Probes()
     probe.start()
     held = held_by(os.getpid())
     probe.detach()
@@ -82,12 +89,12 @@ def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a required hook is refused at the end of the start, what was loaded goes again."""
     before = held_by(os.getpid())
     missing = Feature("future", "tests", (Hook("used", "tcp_no_such_tracepoint"),))
-    monkeypatch.setattr(tcp, "FEATURES", (*FEATURES, missing))
-    probe = TcpProbe(slots=256, ring_bytes=65536)
+    monkeypatch.setattr(started, "PROBES", (*PROBES, Probe("future", features=(missing,), switch=None)))
+    probe = Probes()
     with pytest.raises(ProbeError, match=r"no hook for future: .*the kernel has no such tracepoint"):
         probe.start()
     assert held_by(os.getpid()) == before
-    assert [taken.feature for taken in probe.taken] == [*FEATURES]
+    assert [taken.feature for taken in probe.taken] == FEATURES
 
 
 def test_sigkill_leaves_nothing_in_the_kernel() -> None:
@@ -131,23 +138,26 @@ def test_a_feature_without_any_hook_is_refused_if_required(loaded: Loaded) -> No
 def test_a_source_that_does_not_compile_is_quoted() -> None:
     """The error names file, line and what clang says; all of it is in the note."""
     with pytest.raises(ProbeError, match=r"does not compile \(.*error: .*nonsense") as raised:
-        load("int f(void) { return nonsense; }", headers=find_headers(), defines={}, maps=[], programs={})
+        load("int f(void) { return nonsense; }", headers=find_headers(), defines={}, maps=[], hooks=[])
     assert "nonsense" in raised.value.__notes__[0]
+
+
+def names_in(root: int, folder: str) -> list[str]:
+    """What is in a folder below an open one."""
+    return [path.name for path in Path(f"/proc/self/fd/{root}", folder).iterdir()]
 
 
 def test_this_kernel_gives_every_feature() -> None:
     """On a kernel that has all hooks, every feature is served by the first alternative; NAT by kprobes if any."""
-    with_all = all(
-        Path(f"/sys/kernel/tracing/events/{name}").exists() for name in ("tcp/tcp_sendmsg_locked",)
-    )
-    if not with_all:
-        pytest.skip("this kernel or its tracefs does not show tcp_sendmsg_locked")
-    probe = TcpProbe(slots=256, ring_bytes=65536)
+    with root_of("tracefs") as tracefs:
+        if "tcp_sendmsg_locked" not in names_in(tracefs, "events/tcp"):
+            pytest.skip("this kernel has no tcp_sendmsg_locked")
+    probe = Probes()
     probe.start()
     hooks = {taken.feature.name: taken.hook for taken in probe.taken}
     probe.close()
     best = {feature.name: feature.alternatives[0] for feature in FEATURES}
-    assert hooks == best | {NAT.name: KPROBES if PMU.exists() else CTNETLINK}
+    assert hooks == best | {NAT.name: KPROBES if has_kprobes() else CTNETLINK}
 
 
 def test_neither_tracefs_nor_bpffs_is_needed() -> None:
@@ -155,8 +165,8 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
     script = (
         "import pathlib, sys\n"
         "assert not {'tracefs', 'bpf', 'debugfs'} & {l.split()[2] for l in open('/proc/self/mounts')}\n"
-        "from probes.tcp.probe import TcpProbe\n"
-        "probe = TcpProbe(slots=256, ring_bytes=65536); probe.start()\n"
+        "from tests.kernel.started import Probes\n"
+        "probe = Probes(); probe.start()\n"
         "print(*(taken.hook is not None for taken in probe.taken)); probe.close()\n"
     )
     shell = (
@@ -173,11 +183,12 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
 def test_map_memory_is_as_computed(slots: int, ring_bytes: int) -> None:
     """The kernel's own account of each map differs by its descriptor only: less than two pages."""
     before = held_by(os.getpid())["map"]
-    probe = TcpProbe(slots, ring_bytes)
+    probe = Probes(slots, ring_bytes)
     probe.start()
     said = map_memory(held_by(os.getpid())["map"] - before)
     probe.close()
-    computed = map_bytes(slots, ring_bytes)
+    selection = select(Config(tcp=TcpConfig(slots, ring_bytes)))
+    computed = map_bytes("\n".join(map(read_sources, selection.wanted)), selection.defines)
     assert {
         name: said[name] - size for name, size in computed.items() if said[name] - size not in ROUNDING
     } == {}

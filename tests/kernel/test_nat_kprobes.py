@@ -9,28 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probes.conntrack.hooks import KPROBES, NAT
-from probes.kernel.kprobes import PMU
-from probes.kernel.layout import enums, structs
-from probes.tcp.probe import TcpProbe
+from probes.conntrack.probe import KPROBES, NAT
+from probes.kernel.layout import structs
+from probes.kernel.perf_events import has_kprobes
+from tests.declared import KIND
 from tests.kernel.nat_bed import ADDRESSES, ASKED, PROTOCOLS, SERVING, NatBed, Rewrite, nat_bed, rewrites
+from tests.kernel.started import Probes
 from tests.kernel.talk import until
 
-pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not PMU.exists(), reason="the kernel has no kprobes")]
+pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not has_kprobes(), reason="the kernel has no kprobes")]
 
-KIND = enums()["event_kind"]
 ROOT = Path(__file__).parents[2]
 LIST = Path("/sys/kernel/debug/kprobes/list")
-FUNCTIONS = {part.function for part in KPROBES.parts}
+FUNCTIONS = {part.target for part in KPROBES.parts}
 #: Holds the same kprobes, with a program that does nothing, until its input ends.
 HOLDER = """
 from dataclasses import replace
 from probes.kernel.headers import find_headers
 from probes.kernel.loader import load
-from probes.conntrack.hooks import KPROBES, NAT
+from probes.conntrack.probe import KPROBES, NAT
 source = "int idle(struct pt_regs *ctx) { return 0; }"
-loaded = load(source, headers=find_headers(), defines={}, maps=[], programs={"idle": "kprobe"})
 idle = [replace(part, program="idle", others=()) for part in KPROBES.parts]
+loaded = load(source, headers=find_headers(), defines={}, maps=[], hooks=idle)
 loaded.attach(replace(NAT, alternatives=(replace(idle[0], others=tuple(idle[1:])),), required=True))
 print("started", flush=True)
 input()
@@ -40,16 +40,16 @@ input()
 class Watch:
     """The probe's NAT events of one namespace."""
 
-    def __init__(self, probe: TcpProbe, netns: int) -> None:
+    def __init__(self, probe: Probes, netns: int) -> None:
         self._probe, self._netns = probe, netns
-        self.events = np.empty(0, structs()["nat_event"])
+        self.events = np.empty(0, structs("conntrack")["nat_event"])
 
     def drain(self) -> np.ndarray:
         """All until now."""
         events = self._probe.events()
         kinds = events["header"]["kind"]
         nat = (kinds == KIND["KIND_NAT_NEW"]) | (kinds == KIND["KIND_NAT_DELETED"])
-        found = events[nat].copy().view(structs()["nat_event"])
+        found = events[nat].copy().view(structs("conntrack")["nat_event"])
         self.events = np.concatenate((self.events, found[found["netns"] == self._netns]))
         return self.events
 
@@ -67,23 +67,23 @@ def bed() -> Iterator[NatBed]:
 
 
 @pytest.fixture(scope="module")
-def probe(bed: NatBed) -> Iterator[TcpProbe]:
+def probe(bed: NatBed) -> Iterator[Probes]:
     """With small tables."""
-    probe = TcpProbe(slots=1024, ring_bytes=1 << 18)
+    probe = Probes(slots=1024, ring_bytes=1 << 18)
     probe.start()
     yield probe
     probe.close()
 
 
 @pytest.fixture
-def watch(probe: TcpProbe, bed: NatBed) -> Watch:
+def watch(probe: Probes, bed: NatBed) -> Watch:
     """From now on."""
     bed.run("conntrack", "-F")
     probe.events()
     return Watch(probe, bed.netns)
 
 
-def test_all_kprobes_are_attached(probe: TcpProbe) -> None:
+def test_all_kprobes_are_attached(probe: Probes) -> None:
     """The feature is served by its kprobes, and the kernel lists every function."""
     taken = {entry.feature: entry for entry in probe.taken}[NAT]
     assert (taken.hook, taken.refused) == (KPROBES, {})
@@ -133,7 +133,7 @@ def test_an_entry_of_netlink_is_reported(bed: NatBed, watch: Watch) -> None:
     assert until(lambda: watch.of("KIND_NAT_DELETED") == expected)
 
 
-def test_sigkill_leaves_no_kprobe(bed: NatBed, probe: TcpProbe) -> None:
+def test_sigkill_leaves_no_kprobe(bed: NatBed, probe: Probes) -> None:
     """Once whoever held them was killed the kernel lists none of its probes: the module's have closed theirs."""
     probe.detach()
     with subprocess.Popen(

@@ -18,11 +18,12 @@ from enrichers.node import NodeIdentity
 from model.clock import Clock
 from model.enricher import Entity
 from probes.kernel.layout import structs
-from probes.tcp.probe import TcpProbe
 from tests.beds.docker import IMAGE, Docker, DockerMissing
 from tests.beds.network import Ground, execute, sweep
+from tests.declared import KIND
 from tests.eventually import eventually
-from tests.kernel.talk import KIND, ROLE, Seen, listening
+from tests.kernel.started import Probes
+from tests.kernel.talk import ROLE, Seen, listening
 
 pytestmark = pytest.mark.kernel
 
@@ -32,16 +33,16 @@ CALL = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[
 
 
 @pytest.fixture(scope="module")
-def probe() -> Iterator[TcpProbe]:
+def probe() -> Iterator[Probes]:
     """A probe for all tests here, with room for what others do meanwhile."""
-    probe = TcpProbe(slots=4096, ring_bytes=32 << 20)
+    probe = Probes(slots=4096, ring_bytes=32 << 20)
     probe.start()
     yield probe
     probe.close()
 
 
 @pytest.fixture
-def seen(probe: TcpProbe) -> Seen:
+def seen(probe: Probes) -> Seen:
     """What it gave since the test began."""
     probe.events()
     return Seen(probe)
@@ -58,7 +59,7 @@ def learn(node: NodeIdentity, seen: Seen) -> int:
     """What NodeActor does with events; the clock's offset."""
     offset_ns = Clock().offset_ns
     rows = seen.events[seen.events["header"]["kind"] == KIND["KIND_EXEC"]]
-    node.learn(np.ascontiguousarray(rows).view(structs()["exec_event"]), offset_ns)
+    node.learn(np.ascontiguousarray(rows).view(structs("process")["exec_event"]), offset_ns)
     return offset_ns
 
 
@@ -129,7 +130,7 @@ client.close(); server.recv(1); server.close()
 def _cgroup(seen: Seen, event: np.void) -> str:
     """The name of the cgroup, as the kernel sent it once."""
     rows = seen.events[seen.events["header"]["kind"] == KIND["KIND_CGROUP"]]
-    names = np.ascontiguousarray(rows).view(structs()["cgroup_event"])
+    names = np.ascontiguousarray(rows).view(structs("kernel")["cgroup_event"])
     owner = event["socket"]["owner"]
     mine = names[(names["id"] == owner["cgroup_id"]) & (names["hierarchy"] == owner["cgroup_hierarchy"])]
     return "/" + mine["name"][-1].decode() if len(mine) else ""

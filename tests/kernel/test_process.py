@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 
 from probes.kernel.layout import structs
-from probes.tcp.probe import TcpProbe
-from tests.kernel.talk import KIND, Seen, until
+from tests.declared import KIND
+from tests.kernel.started import Probes
+from tests.kernel.talk import Seen, until
 
 pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(scope="module")
-def probe() -> Iterator[TcpProbe]:
+def probe() -> Iterator[Probes]:
     """A probe for all tests here."""
-    probe = TcpProbe(slots=64, ring_bytes=1 << 20)
+    probe = Probes(slots=64, ring_bytes=1 << 20)
     probe.start()
     yield probe
     probe.close()
 
 
 @pytest.fixture
-def seen(probe: TcpProbe) -> Seen:
+def seen(probe: Probes) -> Seen:
     """What it gave since the test began."""
     probe.events()
     return Seen(probe)
@@ -36,7 +37,7 @@ def executions(seen: Seen, pid: int) -> np.ndarray:
     """``struct exec_event`` rows of a process."""
     events = seen.drain()
     rows = events[events["header"]["kind"] == KIND["KIND_EXEC"]]
-    events = np.ascontiguousarray(rows).view(structs()["exec_event"])
+    events = np.ascontiguousarray(rows).view(structs("process")["exec_event"])
     mine: np.ndarray = events[events["pid"] == pid]
     return mine
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.recording.file import CUT, Recording
+from tests.declared import EVENT_TYPES
 from tests.kernel.talk import connect, listening, until
 from tests.unprivileged import unprivileged
 
@@ -98,7 +99,7 @@ def test_a_recording_of_a_process_that_was_killed_is_readable(start: Start, tmp_
     assert until(lambda: file.stat().st_size > begin)
     process.kill()
     process.wait()
-    recording = Recording(file)
+    recording = Recording(file, EVENT_TYPES)
     assert len(list(recording.frames())) >= 1
     assert recording.complaint == CUT
 
@@ -122,7 +123,7 @@ def test_what_is_there_is_not_overwritten(start: Start, tmp_path: Path) -> None:
     assert said == f"tailrace: {file} exists: choose another name, or overwrite it with --force\n"
     assert file.read_text() == "precious"
     assert start("record", str(file), "--force", "--duration", "0.1").wait(DEADLINE) == 0
-    assert list(Recording(file).frames())
+    assert list(Recording(file, EVENT_TYPES).frames())
 
 
 @pytest.mark.parametrize(

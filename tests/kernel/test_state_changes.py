@@ -8,30 +8,33 @@ import pytest
 from actors.node.rows import close_reasons
 from model.kinds.delta import CloseReason, Evidence, Role
 from probes.kernel.layout import enums
-from probes.tcp.probe import STATES, TcpProbe
-from tests.kernel.talk import KIND, Seen, connect, listening
+from probes.tcp.probe import STATES
+from tests.declared import KIND
+from tests.kernel.started import Probes
+from tests.kernel.talk import Seen, connect, listening
 from tests.kernel.test_tcp_probe import bytes_by_role, started
 
 pytestmark = pytest.mark.kernel
 
-FLAGS = enums()["event_flag"]
+FLAGS = enums("tcp")["event_flag"]
 
 
 @pytest.fixture
-def probe() -> Iterator[TcpProbe]:
+def probe() -> Iterator[Probes]:
     """A probe with room for all."""
     with started() as probe:
         yield probe
 
 
-def skip(probe: TcpProbe, programs: int) -> None:
+def skip(probe: Probes, programs: int) -> None:
     """From now on the kernel skips so many of the programs that see state changes."""
     (hook,) = STATES.alternatives
+    (attached,) = [held for held in probe.loaded.attached if hook in held.links]
     for part in hook.parts[:programs]:
-        os.close(probe._loaded.links.pop(part))
+        os.close(attached.links.pop(part))
 
 
-def test_they_are_seen_by_the_second_program(probe: TcpProbe) -> None:
+def test_they_are_seen_by_the_second_program(probe: Probes) -> None:
     """Ends with bytes and reason, accepted sockets with their owner: nothing is healed later, or unknown."""
     with listening() as listener:
         seen, port = Seen(probe), listener.getsockname()[1]
@@ -56,7 +59,7 @@ def test_they_are_seen_by_the_second_program(probe: TcpProbe) -> None:
     assert (tallies["healed"], tallies["untracked"]) == (0, 0)
 
 
-def test_the_second_program_does_nothing_twice(probe: TcpProbe) -> None:
+def test_the_second_program_does_nothing_twice(probe: Probes) -> None:
     """Without such changes each end is reported once, by the first program alone."""
     with listening() as listener:
         seen, port = Seen(probe), listener.getsockname()[1]
@@ -70,7 +73,7 @@ def test_the_second_program_does_nothing_twice(probe: TcpProbe) -> None:
     assert probe.tallies()["stale"] == 0
 
 
-def test_an_end_that_nobody_saw_is_healed(probe: TcpProbe) -> None:
+def test_an_end_that_nobody_saw_is_healed(probe: Probes) -> None:
     """When the socket is destroyed: with its exact bytes, but nobody knows who ended it."""
     with listening() as listener:
         seen, port = Seen(probe), listener.getsockname()[1]

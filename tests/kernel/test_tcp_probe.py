@@ -12,21 +12,24 @@ import numpy as np
 import pytest
 
 from model.kinds.delta import NO_SLOT, Evidence, Role
+from probes.attached import SHARED
 from probes.kernel.layout import enums
-from probes.tcp.probe import Snapshot, TcpProbe
+from probes.tcp.sockets import Snapshot
 from selftest.linux import TCP_INFO
-from tests.kernel.talk import DEADLINE_SECONDS, KIND, Seen, connect, listening, unanswered, until
+from tests.declared import KIND
+from tests.kernel.started import Probes
+from tests.kernel.talk import DEADLINE_SECONDS, Seen, connect, listening, unanswered, until
 
 pytestmark = pytest.mark.kernel
 
-FLAGS = enums()["event_flag"]
+FLAGS = enums("tcp")["event_flag"]
 Counters = Literal["auto", "sweep", "segment"]
 
 
 @contextmanager
-def started(slots: int = 1024, ring_bytes: int = 1 << 20, counters: Counters = "auto") -> Iterator[TcpProbe]:
+def started(slots: int = 1024, ring_bytes: int = 1 << 20, counters: Counters = "auto") -> Iterator[Probes]:
     """A probe from start to close."""
-    probe = TcpProbe(slots, ring_bytes, counters)
+    probe = Probes(slots, ring_bytes, counters)
     probe.start()
     try:
         yield probe
@@ -35,14 +38,14 @@ def started(slots: int = 1024, ring_bytes: int = 1 << 20, counters: Counters = "
 
 
 @pytest.fixture(scope="module")
-def probe() -> Iterator[TcpProbe]:
+def probe() -> Iterator[Probes]:
     """A probe with room for all."""
     with started() as probe:
         yield probe
 
 
 @pytest.fixture
-def seen(probe: TcpProbe) -> Seen:
+def seen(probe: Probes) -> Seen:
     """What the shared probe gave since the test began."""
     probe.events()
     return Seen(probe)
@@ -103,7 +106,7 @@ def test_a_refused_connect_is_reported(seen: Seen, listener: socket.socket) -> N
     assert (end["counters"]["tx_bytes"], end["counters"]["rx_bytes"]) == (0, 0)
 
 
-def test_a_connecting_socket_has_its_port(probe: TcpProbe) -> None:
+def test_a_connecting_socket_has_its_port(probe: Probes) -> None:
     """Which connection it is going to be is known before the peer answers."""
     with unanswered() as (listener, client):
         shot = probe.snapshot()
@@ -113,7 +116,7 @@ def test_a_connecting_socket_has_its_port(probe: TcpProbe) -> None:
         assert shot.descriptions["local_port"][connecting].tolist() == [client.getsockname()[1]]
 
 
-def test_the_sweep_reads_what_tcp_info_says(probe: TcpProbe, seen: Seen, listener: socket.socket) -> None:
+def test_the_sweep_reads_what_tcp_info_says(probe: Probes, seen: Seen, listener: socket.socket) -> None:
     """At rest the cells of both ends agree with TCP_INFO, but for the SYN that it counts as a byte sent."""
     connection = connect(listener)
     for _ in range(50):
@@ -181,7 +184,7 @@ def test_finals_are_right_when_counted_by_segment(listener: socket.socket) -> No
             connection.exchange(10_000, 700)
         connection.close()
         ends = seen.await_ends(connection_port(listener), 2)
-        assert not probe.swept
+        assert not probe.sockets.swept
     assert bytes_by_role(ends) == {(Role.CLIENT, 200_000, 14_000), (Role.SERVER, 14_000, 200_000)}
 
 
@@ -189,7 +192,7 @@ def test_owners_are_right_where_the_verifier_takes_no_direct_reads(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The way of older kernels, which reads each field of a task by a call, reports the same."""
-    monkeypatch.setattr(TcpProbe, "_load", lambda probe, headers: probe._load_with(headers, {}))
+    monkeypatch.setattr(Probes, "_load", lambda probe, headers: probe._load_with(headers, {"KERNEL_BTF": 1}))
     with started() as probe:
         connection = connect(listener)
         connection.exchange(1000, 2000)
@@ -208,7 +211,7 @@ def test_sockets_without_a_slot_are_described(listener: socket.socket) -> None:
     The tables have room for 112 sockets of other programs.
     """
     with started(slots=256) as probe:
-        ends, tallies = _talk_at_once(probe, Seen(probe), listener, 200)
+        ends, tallies = _talk_at_once(probe, Seen(probe), listener, 200, slots=256)
     assert tallies["untracked"] == 0
     assert bytes_by_role(ends) == _clients(200) | _servers(200)
     assert set(ends["socket"]["owner"]["tgid"].tolist()) == {os.getpid()}
@@ -219,7 +222,7 @@ def test_sockets_beyond_all_tables_are_reported_at_their_end(listener: socket.so
     """With 8 slots and 60 sockets at once every end has its bytes; those that no table holds are flagged."""
     with started(slots=8) as probe:
         seen = Seen(probe)
-        ends, tallies = _talk_at_once(probe, seen, listener, 30)
+        ends, tallies = _talk_at_once(probe, seen, listener, 30, slots=8)
     untracked = (ends["socket"]["flags"] & FLAGS["FLAG_UNTRACKED"]) != 0
     slots = ends["header"]["slot"]
     assert len(ends) == 60
@@ -233,13 +236,13 @@ def test_sockets_beyond_all_tables_are_reported_at_their_end(listener: socket.so
 
 
 def _talk_at_once(
-    probe: TcpProbe, seen: Seen, listener: socket.socket, count: int
+    probe: Probes, seen: Seen, listener: socket.socket, count: int, *, slots: int
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Opens all, then talks on all, then closes all; their ends and the tallies after it."""
     connections = [connect(listener) for _ in range(count)]
     for number, connection in enumerate(connections):
         connection.exchange(100 + number, 1000 + number)
-    assert len(probe.snapshot().slots) <= probe.slots
+    assert len(probe.snapshot().slots) <= slots
     for connection in connections:
         connection.close()
     return seen.await_ends(connection_port(listener), 2 * count), probe.tallies()
@@ -258,27 +261,27 @@ def test_a_full_ring_loses_nothing_uncounted(listener: socket.socket) -> None:
     with started(ring_bytes=1 << 16) as probe:
         for _ in range(300):
             connect(listener).close()
-        assert until(lambda: probe.tallies()["generated"] >= 600)
+        assert until(lambda: probe.ring_counts()[SHARED][0] >= 600)
         first = len(probe.events())
         for _ in range(20):
             connect(listener).close()
-        assert until(lambda: probe.tallies()["generated"] >= 640)
+        assert until(lambda: probe.ring_counts()[SHARED][0] >= 640)
         probe.detach()
         delivered = [first]
 
         def balanced() -> bool:  # a program that ran while it was detached ends a moment later
             delivered.append(len(probe.events()))
-            tallies = probe.tallies()
-            return tallies["generated"] == sum(delivered) + tallies["lost"]
+            made, lost = probe.ring_counts()[SHARED]
+            return made == sum(delivered) + lost
 
-        assert until(balanced), (delivered, probe.tallies())
-        lost = probe.tallies()["lost"]
+        assert until(balanced), (delivered, probe.ring_counts())
+        lost = probe.ring_counts()[SHARED][1]
     assert first == 255
     assert sum(delivered) >= 255 + 40
     assert lost >= 345
 
 
-def test_slots_are_used_again(probe: TcpProbe, seen: Seen, listener: socket.socket) -> None:
+def test_slots_are_used_again(probe: Probes, seen: Seen, listener: socket.socket) -> None:
     """Connections one after the other have few slots, each time with a new generation."""
     for _ in range(50):
         connect(listener).close()
@@ -289,7 +292,7 @@ def test_slots_are_used_again(probe: TcpProbe, seen: Seen, listener: socket.sock
     assert len(set(headers["slot"].tolist())) < 50
 
 
-def test_open_sockets_of_closed_ones_are_gone(probe: TcpProbe, listener: socket.socket) -> None:
+def test_open_sockets_of_closed_ones_are_gone(probe: Probes, listener: socket.socket) -> None:
     """A snapshot has the sockets that are open, and no more once they are closed."""
     port = connection_port(listener)
     with ExitStack() as stack:

@@ -6,11 +6,11 @@ from ipaddress import IPv6Address
 import numpy as np
 
 from probes.conntrack.feed import Conntrack
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import structs
+from tests.declared import KIND
 from tests.kernel.nat_network import Rewrite, Way
 from tests.kernel.talk import until
 
-KIND = enums()["event_kind"]
 PROTOCOLS = {6: "tcp", 17: "udp", 0: "all"}
 NOWHERE = np.empty(0, np.uint32)
 
@@ -20,7 +20,7 @@ class Told:
 
     def __init__(self, source: Conntrack) -> None:
         self.source = source
-        self.events = np.empty(0, structs()["nat_event"])
+        self.events = np.empty(0, structs("conntrack")["nat_event"])
         self._there: set[tuple[int, Rewrite]] = set()  # with the namespace
 
     def drain(self) -> np.ndarray:
@@ -28,7 +28,7 @@ class Told:
         records = self.source.events()
         if self.source.behind:
             records = np.concatenate((records, self.source.catch_up()))
-        events = records.view(structs()["nat_event"])
+        events = records.view(structs("conntrack")["nat_event"])
         for event in events:
             self._apply(event)
         self.events = np.concatenate((self.events, events))

@@ -17,6 +17,7 @@ from model.settings import PluginConfig
 from model.sink import Sink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tests.configured import configured
+from tests.declared import EVENT_TYPES
 from tests.plain_rows import plain_rows
 from tests.recordings.make import HERE, KINDS
 
@@ -59,7 +60,9 @@ async def replayed(path: Path, lines: Path, speed: float = MAX) -> list[Batch]:
     """The batches that a recording gives; the same as JSON lines go to ``lines``."""
     kept = KeepingSink()
     sinks: dict[str, Sink] = {"kept": kept, "jsonl": JsonlSink(JsonlConfig(str(lines)))}
-    await graphs.replay(Config(), configured(sinks, "deltas"), ReplaySource(Recording(path), speed)).run()
+    await graphs.replay(
+        Config(), configured(sinks, "deltas"), ReplaySource(Recording(path, EVENT_TYPES), speed)
+    ).run()
     return kept.batches
 
 

@@ -17,15 +17,16 @@ import numpy as np
 from engine.recording.file import Recording, RecordingWriter
 from engine.recording.format import End, Frame
 from model.frame_source import Origin
-from probes.kernel.frames import EventFrame, SnapshotFrame, decode
-from probes.kernel.layout import enums, structs
+from probes.kernel.frames import EventFrame, RingFrame, SnapshotFrame, decode
+from probes.kernel.layout import structs
+from tests.declared import EVENT_TYPES, KIND
 
 HERE: Final = Path(__file__).parent
 KINDS: Final = ("short", "long")
 ORIGIN: Final = Origin("golden", "00000000-0000-0000-0000-000000000001", 65536)
 
-_CGROUP: Final = enums()["event_kind"]["KIND_CGROUP"]
-_ENDS: Final = (enums()["event_kind"]["KIND_CLOSE"], enums()["event_kind"]["KIND_FAIL"])
+_CGROUP: Final = KIND["KIND_CGROUP"]
+_ENDS: Final = (KIND["KIND_CLOSE"], KIND["KIND_FAIL"])
 
 
 def record(kind: str, path: Path) -> int:
@@ -78,16 +79,18 @@ class Filter:
             frame = decode(recorded.data)
             if isinstance(frame, SnapshotFrame):
                 yield Frame(recorded.at_ns, self._snapshot(frame).encode())
-            elif len(events := self._events(frame.events)):
+            elif isinstance(frame, EventFrame) and len(events := self._events(frame.events)):
                 yield Frame(recorded.at_ns, EventFrame(frame.offset_ns, events).encode())
 
     def _look_through(self) -> None:
-        recording = Recording(self._recording.path)
+        recording = Recording(self._recording.path, EVENT_TYPES)
         for recorded in recording.frames():
             frame = decode(recorded.data)
+            if isinstance(frame, RingFrame):
+                continue
             described = frame.events["socket"] if isinstance(frame, EventFrame) else frame.descriptions
             if isinstance(frame, EventFrame):
-                for cgroup in frame.events[_is_cgroup(frame.events)].view(structs()["cgroup_event"]):
+                for cgroup in frame.events[_is_cgroup(frame.events)].view(structs("kernel")["cgroup_event"]):
                     self._parents[int(cgroup["id"])] = int(cgroup["parent"])
             self._own |= set(described["owner"]["cgroup_id"][described["netns"] == self._netns].tolist())
         recording.close()
@@ -100,10 +103,10 @@ class Filter:
     def _events(self, events: np.ndarray) -> np.ndarray:
         kept = events.copy()
         named = _is_cgroup(kept)
-        cgroups = kept[named].view(structs()["cgroup_event"])
+        cgroups = kept[named].view(structs("kernel")["cgroup_event"])
         names = np.where(np.isin(cgroups["id"], list(self._own)), b"traffic.service", b"machine.slice")
         cgroups["name"] = np.where(cgroups["name"] == b"", b"", names)
-        kept[named] = cgroups.view(structs()["socket_event"])
+        kept[named] = cgroups.view(structs("tcp")["socket_event"])
         ours = (kept["socket"]["netns"] == self._netns) & np.isin(kept["header"]["kind"], _ENDS)
         ours[named] = np.isin(cgroups["id"], [*self._own, *self._above])
         left: np.ndarray = kept[ours]
@@ -133,7 +136,7 @@ def _is_cgroup(events: np.ndarray) -> np.ndarray:
 
 def keep(recording: Recording, netns: int, path: Path) -> None:
     """Writes what belongs into the repository."""
-    writer = RecordingWriter(path, force=True)
+    writer = RecordingWriter(path, EVENT_TYPES, force=True)
     header = msgspec.structs.replace(recording.header, node=ORIGIN.node, boot=ORIGIN.boot)
     writer.open(header)
     last = 0
@@ -150,7 +153,7 @@ def main() -> None:
         for kind in KINDS:
             raw = Path(folder) / kind
             netns = record(kind, raw)
-            keep(Recording(raw), netns, HERE / f"{kind}.tlr")
+            keep(Recording(raw, EVENT_TYPES), netns, HERE / f"{kind}.tlr")
 
 
 if __name__ == "__main__":

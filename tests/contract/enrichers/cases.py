@@ -50,7 +50,7 @@ def _make_processes(folder: Path) -> Enricher:
 
 def _teach_process(enricher: Enricher, number: int, at_ns: int) -> None:
     assert isinstance(enricher, Processes)
-    event = np.zeros(1, structs()["exec_event"])
+    event = np.zeros(1, structs("process")["exec_event"])
     event["header"]["at_ns"], event["pid"], event["executable"] = at_ns, 1000 + number, b"/bin/app"
     enricher.learn(event, 0)
 

@@ -13,7 +13,7 @@ CONFIG = Config(node="n1", docker=DockerConfig(enabled="off"), cloud=CloudConfig
 
 
 def execution(pid: int, at_ns: int) -> np.ndarray:
-    event = np.zeros(1, structs()["exec_event"])
+    event = np.zeros(1, structs("process")["exec_event"])
     event["header"]["at_ns"], event["pid"] = at_ns, pid
     event["executable"] = event["arguments"] = b"/bin/app"
     return event

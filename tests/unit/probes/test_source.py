@@ -9,21 +9,21 @@ import pytest
 
 from model.clock import SECOND_NS, Clock
 from model.ledger import Stage
-from probes.kernel.event_types import EventTypes
-from probes.kernel.frames import EventFrame, SnapshotFrame, decode
-from probes.kernel.layout import enums, structs
-from probes.registry import PROBES
+from probes.kernel.frames import EventFrame, Frame, RingFrame, SnapshotFrame, decode
+from probes.kernel.layout import structs
 from probes.source import Source
-from probes.tcp.probe import Snapshot
+from probes.tcp.sockets import Snapshot
+from tests.declared import EVENT_TYPES, KIND
 
 START = 1_000 * SECOND_NS
 
 
 class ScriptedProbe:
-    """A probe whose ring is a list and whose counts are its length."""
+    """Probes whose shared ring is a list, and whose counts are its length; with the rings that a test adds."""
 
     def __init__(self) -> None:
-        self.ring_fd, self.waker = os.pipe()
+        self.fd, self.waker = os.pipe()
+        self.rings: dict[str, ScriptedProbe] = {"ring": self}
         self.ring: list[int] = []
         self.kinds: dict[int, int] = {}  # of events at these times; others are ends of sockets
         self.made = self.lost = 0
@@ -36,7 +36,7 @@ class ScriptedProbe:
         self.made += len(times_ns)
 
     def peek(self) -> np.ndarray:
-        self.rows = np.zeros(len(self.ring), structs()["socket_event"])
+        self.rows = np.zeros(len(self.ring), structs("tcp")["socket_event"])
         self.rows["header"]["at_ns"] = self.ring
         self.rows["header"]["kind"] = [self.kinds.get(at, 0) for at in self.ring]
         return self.rows
@@ -48,13 +48,16 @@ class ScriptedProbe:
 
     def snapshot(self) -> Snapshot:
         self.shots += 1
-        empty, descriptions = np.empty(0, np.uint32), np.zeros(1, structs()["description"])
+        empty, descriptions = np.empty(0, np.uint32), np.zeros(1, structs("tcp")["description"])
         descriptions["netns"] = 4711
         self.at_snapshot()
-        return Snapshot(empty, np.empty(0, structs()["cell"]), np.zeros(1, np.uint32), descriptions)
+        return Snapshot(empty, np.empty(0, structs("tcp")["cell"]), np.zeros(1, np.uint32), descriptions)
+
+    def ring_counts(self) -> dict[str, tuple[int, int]]:
+        return {name: (ring.made, ring.lost) for name, ring in self.rings.items()}
 
     def tallies(self) -> dict[str, int]:
-        return {"generated": self.made, "lost": self.lost}
+        return {"within": 4, "settled": 3}
 
     def waiting(self) -> int:
         return len(self.ring)
@@ -89,14 +92,14 @@ class ScriptedFeed:
 
 
 def rewrites(zones: list[int]) -> np.ndarray:
-    rows = np.zeros(len(zones), structs()["nat_event"])
-    rows["header"]["kind"], rows["zone"] = enums()["event_kind"]["KIND_NAT_NEW"], zones
-    return rows.view(structs()["socket_event"])
+    rows = np.zeros(len(zones), structs("conntrack")["nat_event"])
+    rows["header"]["kind"], rows["zone"] = KIND["KIND_NAT_NEW"], zones
+    return rows.view(structs("tcp")["socket_event"])
 
 
-def zones_in(frame: EventFrame | SnapshotFrame) -> list[int]:
+def zones_in(frame: Frame) -> list[int]:
     assert isinstance(frame, EventFrame)
-    zones: list[int] = frame.events.view(structs()["nat_event"])["zone"].tolist()
+    zones: list[int] = frame.events.view(structs("conntrack")["nat_event"])["zone"].tolist()
     return zones
 
 
@@ -106,11 +109,9 @@ class Run:
     def __init__(self, probe: ScriptedProbe, feed: ScriptedFeed | None = None) -> None:
         self.now = START + SECOND_NS // 2
         self.probe = probe
-        self.frames: asyncio.Queue[EventFrame | SnapshotFrame] = asyncio.Queue()
+        self.frames: asyncio.Queue[Frame] = asyncio.Queue()
         clock = Clock(lambda: self.now, lambda: self.now)
-        self.source = Source(
-            probe, self.send, EventTypes(PROBES), clock, {"conntrack": feed} if feed else None
-        )
+        self.source = Source(probe, self.send, EVENT_TYPES, clock, {"conntrack": feed} if feed else None)
         self.task = asyncio.create_task(self.source.run())
 
     async def send(self, data: bytes) -> None:
@@ -132,11 +133,11 @@ class Run:
 def probe() -> Iterator[ScriptedProbe]:
     scripted = ScriptedProbe()
     yield scripted
-    os.close(scripted.ring_fd)
+    os.close(scripted.fd)
     os.close(scripted.waker)
 
 
-async def next_of(run: Run, kind: type) -> EventFrame | SnapshotFrame:
+async def next_of(run: Run, kind: type) -> Frame:
     while not isinstance(frame := await asyncio.wait_for(run.frames.get(), 5), kind):
         pass
     return frame
@@ -179,7 +180,7 @@ async def test_what_the_ring_says_of_sockets_does_not_wait(probe: ScriptedProbe,
     run = Run(probe)
     await asyncio.sleep(0)
     boundary = START + SECOND_NS
-    probe.kinds[boundary + 2] = enums()["event_kind"][kind]
+    probe.kinds[boundary + 2] = KIND[kind]
     probe.emit(boundary + 1, boundary + 2)
     run.now = boundary + 5
     run.wake()
@@ -272,3 +273,43 @@ async def test_what_a_feed_makes_up_for_comes_after_what_it_had(probe: ScriptedP
     assert isinstance(frames[2], EventFrame)
     assert frames[2].events["header"]["at_ns"].tolist() == [START + 1]
     await run.stop()
+
+
+async def test_each_ring_has_its_frames_and_its_account(probe: ScriptedProbe) -> None:
+    """Events of a probe's own ring travel under its name and wait for the window of their time; all are counted."""
+    own = ScriptedProbe()
+    probe.rings["lookups"] = own
+    run = Run(probe)
+    await asyncio.sleep(0)
+    boundary = START + SECOND_NS
+    own.emit(boundary - 2, boundary + 1)
+    own.made, own.lost = 3, 1
+    run.now = boundary + 5
+    run.wake()
+    frames = [await asyncio.wait_for(run.frames.get(), 5) for _ in range(3)]
+    first, snapshot, later = frames
+    assert isinstance(first, RingFrame)
+    assert isinstance(snapshot, SnapshotFrame)
+    assert isinstance(later, RingFrame)
+    assert [times_in(frame) for frame in (first, later)] == [[boundary - 2], [boundary + 1]]
+    assert (first.ring, snapshot.account["received"]) == ("lookups", 0)
+    account = snapshot.feeds["ring.lookups"]
+    assert (account["received"], account["delivered"], account["dropped"]) == (3, 1, {"ring_full": 1})
+    await run.stop()
+    for fd in (own.fd, own.waker):
+        os.close(fd)
+
+
+def times_in(frame: RingFrame) -> list[int]:
+    times: list[int] = np.frombuffer(frame.records, structs("tcp")["socket_event"])["header"][
+        "at_ns"
+    ].tolist()
+    return times
+
+
+async def test_counts_of_sockets_are_noted(probe: ScriptedProbe) -> None:
+    """Those that a reader should know; the others stay in the kernel."""
+    run = Run(probe)
+    await asyncio.sleep(0)
+    await run.stop()
+    assert run.books.noted == {"within": 4}

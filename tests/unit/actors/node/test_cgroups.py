@@ -7,14 +7,14 @@ from probes.kernel.layout import structs
 
 
 def names(*chain: tuple[int, int, bytes]) -> np.ndarray:
-    events = np.zeros(len(chain), structs()["cgroup_event"])
+    events = np.zeros(len(chain), structs("kernel")["cgroup_event"])
     for event, (number, parent, name) in zip(events, chain, strict=True):
         event["id"], event["parent"], event["name"] = number, parent, name
     return events
 
 
 def owners(*ids: int) -> np.ndarray:
-    rows = np.zeros(len(ids), structs()["owner"])
+    rows = np.zeros(len(ids), structs("kernel")["owner"])
     rows["cgroup_id"] = ids
     return rows
 

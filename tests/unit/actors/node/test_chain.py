@@ -17,14 +17,11 @@ from model.batch import Batch
 from model.enricher import Entity
 from model.frame_source import Origin
 from model.ledger import Ledger
-from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame
 from probes.kernel.layout import structs
-from probes.registry import PROBES
 from tests.chain import through
-from tests.kernel_model import KIND, ModelKernel
-
-EVENT_TYPES = EventTypes(PROBES)
+from tests.declared import EVENT_TYPES, KIND
+from tests.kernel_model import ModelKernel
 
 
 class Node:
@@ -129,8 +126,8 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     node = Node(ledger, who)
     kernel.connect()
     kernel.close(0)
-    events = np.concatenate((kernel.drain(1).events, np.zeros(3, structs()["socket_event"])))
-    executions = events.view(structs()["exec_event"])
+    events = np.concatenate((kernel.drain(1).events, np.zeros(3, structs("tcp")["socket_event"])))
+    executions = events.view(structs("process")["exec_event"])
     executions["header"]["kind"][1:] = KIND["KIND_EXEC"], 99, KIND["KIND_EXEC"]
     executions["pid"][1:] = 41, 42, 43
     assert node.handle(EventFrame(7, events).encode()) == []
@@ -144,7 +141,7 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
 
 def test_executions_need_no_learner() -> None:
     """Without one they are left aside, and are no ends of sockets."""
-    ledger, events = Ledger(), np.zeros(2, structs()["socket_event"])
+    ledger, events = Ledger(), np.zeros(2, structs("tcp")["socket_event"])
     events["header"]["kind"] = KIND["KIND_EXEC"]
     Node(ledger).handle(EventFrame(0, events).encode())
     assert (ledger.stages["sockets"].received, ledger.lost) == (0, 0)

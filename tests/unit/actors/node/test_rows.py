@@ -12,7 +12,7 @@ from probes.kernel.layout import structs
 
 
 def counters(**values: int) -> np.ndarray:
-    row = np.zeros(1, structs()["tcp_counters"])
+    row = np.zeros(1, structs("tcp")["tcp_counters"])
     for name, value in values.items():
         row[name] = value
     return row

@@ -10,8 +10,7 @@ from engine.recording.format import End, Frame, Header, Record, new_header
 from model.frame_source import Origin
 from model.ledger import Stage
 from probes.kernel.frames import EventFrame, SnapshotFrame
-from probes.kernel.layout import structs
-from probes.tcp.config import TcpConfig
+from tests.declared import EVENT_TYPES, STRUCTS
 
 SLOTS = 64
 ORIGIN = Origin("node-a", "boot-1", SLOTS)
@@ -19,13 +18,13 @@ ORIGIN = Origin("node-a", "boot-1", SLOTS)
 
 def header() -> Header:
     """Of a small node."""
-    return new_header(ORIGIN, TcpConfig(), 1_700_000_000_000_000_000)
+    return new_header(ORIGIN, 8 << 20, 1_700_000_000_000_000_000, EVENT_TYPES)
 
 
 def random_rows(struct: str, rows: int, seed: int) -> np.ndarray:
     """Rows of any content."""
-    size = structs()[struct].itemsize
-    return np.random.default_rng(seed).integers(0, 256, rows * size, np.uint8).view(structs()[struct])
+    size = STRUCTS[struct].itemsize
+    return np.random.default_rng(seed).integers(0, 256, rows * size, np.uint8).view(STRUCTS[struct])
 
 
 def event_frame(rows: int, seed: int = 0) -> EventFrame:
@@ -59,7 +58,7 @@ def some_frames() -> list[Frame]:
 
 def write(path: Path, records: Iterable[Record], head: Header | None = None) -> Path:
     """A recording of ``records``."""
-    writer = RecordingWriter(path, force=True)
+    writer = RecordingWriter(path, EVENT_TYPES, force=True)
     writer.open(head or header())
     for record in records:
         writer.append(record)

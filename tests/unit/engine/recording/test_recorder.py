@@ -14,7 +14,7 @@ from engine.recording.layout import RecordingError
 from engine.recording.recorder import RecordedSource, Recorder
 from model.frame_source import Send
 from model.ledger import Ledger, Stage
-from probes.tcp.config import TcpConfig
+from tests.declared import EVENT_TYPES
 from tests.unit.engine.recording.recorded_frames import ORIGIN, event_frame
 
 FRAMES = [event_frame(20, seed).encode() for seed in range(12)]
@@ -53,13 +53,15 @@ class ListSource:
 def recorder_to(path: Path, queue_bytes: int = 1 << 20) -> tuple[Recorder, Stage]:
     """A recorder with a clock that ticks a millisecond a look."""
     ledger, clock = Ledger(), iter(range(0, 10**12, 10**6))
-    recorder = Recorder(RecordingWriter(path), ledger, queue_bytes, lambda: next(clock))
+    recorder = Recorder(
+        RecordingWriter(path, EVENT_TYPES), ledger, EVENT_TYPES, queue_bytes, lambda: next(clock)
+    )
     return recorder, ledger.stage("recording", "frames")
 
 
 def read(path: Path) -> tuple[list[bytes], int, str]:
     """Frames, how many are missing, and the complaint."""
-    recording = Recording(path)
+    recording = Recording(path, EVENT_TYPES)
     frames = [frame.data for frame in recording.frames()]
     return frames, recording.lost, recording.complaint
 
@@ -67,13 +69,13 @@ def read(path: Path) -> tuple[list[bytes], int, str]:
 async def test_all_frames_are_written_with_their_times(tmp_path: Path) -> None:
     """In order, each later than the one before, and the books balance."""
     recorder, books = recorder_to(tmp_path / "r")
-    await recorder.start(ORIGIN, TcpConfig())
+    await recorder.start(ORIGIN, 8 << 20)
     for frame in FRAMES:
         recorder.offer(frame)
     recorder.finish()
     await recorder.run()
     recorder.close()
-    recorded = list(Recording(tmp_path / "r").frames())
+    recorded = list(Recording(tmp_path / "r", EVENT_TYPES).frames())
     assert recorded == [Frame((place + 1) * 10**6, frame) for place, frame in enumerate(FRAMES)]
     assert (books.received, books.delivered, books.queued, books.balanced) == (12, 12, 0, True)
     assert recorder.seconds == pytest.approx(0.014)
@@ -82,7 +84,7 @@ async def test_all_frames_are_written_with_their_times(tmp_path: Path) -> None:
 async def test_a_full_queue_loses_the_newest_and_says_so_in_the_file(tmp_path: Path) -> None:
     """The ledger and the file count the same."""
     recorder, books = recorder_to(tmp_path / "r", queue_bytes=2 * len(FRAMES[0]))
-    await recorder.start(ORIGIN, TcpConfig())
+    await recorder.start(ORIGIN, 8 << 20)
     for frame in FRAMES[:5]:
         recorder.offer(frame)
         assert books.balanced
@@ -112,7 +114,7 @@ async def test_a_full_disk_ends_it_and_leaves_whole_frames(tmp_path: Path) -> No
     """The source is stopped, frames that found no room are counted, and the rest is readable."""
     recorder, books = recorder_to(tmp_path / "r")
     source = ListSource(FRAMES)
-    recorded = RecordedSource(source, recorder, TcpConfig(), forward=False)
+    recorded = RecordedSource(source, recorder, 8 << 20, forward=False)
     await recorded.start()
     with little_room():
         async with asyncio.timeout(10):
@@ -136,7 +138,7 @@ async def test_frames_are_passed_on_if_somebody_wants_them(tmp_path: Path, forwa
         passed.append(frame)
 
     source = ListSource(FRAMES)
-    recorded = RecordedSource(source, recorder_to(tmp_path / "r")[0], TcpConfig(), forward=forward)
+    recorded = RecordedSource(source, recorder_to(tmp_path / "r")[0], 8 << 20, forward=forward)
     await recorded.start()
     running = asyncio.create_task(recorded.run(send))
     recorded.stop()
@@ -153,7 +155,7 @@ async def test_a_file_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> Non
     for name, complaint in (("none/r", "No such file or directory"), ("there", "File exists")):
         recorder, _ = recorder_to(tmp_path / name)
         with pytest.raises(RecordingError, match=complaint):
-            await recorder.start(ORIGIN, TcpConfig())
+            await recorder.start(ORIGIN, 8 << 20)
         recorder.close()
 
 

@@ -10,6 +10,7 @@ from engine.recording.file import Recording
 from engine.recording.format import Frame
 from engine.recording.layout import RecordingError
 from engine.recording.replay import MAX, ReplaySource
+from tests.declared import EVENT_TYPES
 from tests.unit.engine.recording.recorded_frames import ORIGIN, event_frame, some_frames, write_whole
 
 HOUR_NS = 3600 * 10**9
@@ -35,7 +36,7 @@ async def test_all_frames_come_at_any_speed(tmp_path: Path) -> None:
     """In order; the source says whose they are and how far it came."""
     path = write_whole(tmp_path / "r", some_frames())
     for speed in (MAX, 1000):
-        taken, source = Taken(), ReplaySource(Recording(path), speed)
+        taken, source = Taken(), ReplaySource(Recording(path, EVENT_TYPES), speed)
         await source.run(taken.send)
         source.close()
         assert taken.frames == [frame.data for frame in some_frames()]
@@ -45,7 +46,7 @@ async def test_all_frames_come_at_any_speed(tmp_path: Path) -> None:
 async def test_the_pace_is_the_recorded_one_divided_by_the_speed(tmp_path: Path) -> None:
     """Frames of a minute, at 600 times the speed, take a tenth of a second."""
     frames = [Frame(0, event_frame(1).encode()), Frame(60 * 10**9, event_frame(1).encode())]
-    source = ReplaySource(Recording(write_whole(tmp_path / "r", frames)), 600)
+    source = ReplaySource(Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES), 600)
     start = time.monotonic()
     await source.run(Taken().send)
     assert 0.1 <= time.monotonic() - start < 5
@@ -54,7 +55,7 @@ async def test_the_pace_is_the_recorded_one_divided_by_the_speed(tmp_path: Path)
 async def test_stop_does_not_wait_for_a_frame_that_is_due_later(tmp_path: Path) -> None:
     """What was sent before is sent."""
     frames = [Frame(0, event_frame(1).encode()), Frame(HOUR_NS, event_frame(1).encode())]
-    taken, source = Taken(), ReplaySource(Recording(write_whole(tmp_path / "r", frames)))
+    taken, source = Taken(), ReplaySource(Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES))
     running = asyncio.create_task(source.run(taken.send))
     await taken.asked.wait()
     source.stop()
@@ -65,7 +66,10 @@ async def test_stop_does_not_wait_for_a_frame_that_is_due_later(tmp_path: Path) 
 
 async def test_stop_does_not_wait_for_a_reader_that_is_stuck(tmp_path: Path) -> None:
     """The frame that it did not take is not counted."""
-    taken, source = Taken(), ReplaySource(Recording(write_whole(tmp_path / "r", some_frames())), MAX)
+    taken, source = (
+        Taken(),
+        ReplaySource(Recording(write_whole(tmp_path / "r", some_frames()), EVENT_TYPES), MAX),
+    )
     taken.gate.clear()
     running = asyncio.create_task(source.run(taken.send))
     await taken.asked.wait()
@@ -83,5 +87,5 @@ async def test_damage_is_an_error_after_what_is_whole(tmp_path: Path) -> None:
     path.write_bytes(data)
     taken = Taken()
     with pytest.raises(RecordingError, match="damaged"):
-        await ReplaySource(Recording(path), MAX).run(taken.send)
+        await ReplaySource(Recording(path, EVENT_TYPES), MAX).run(taken.send)
     assert taken.frames == [frame.data for frame in some_frames()]

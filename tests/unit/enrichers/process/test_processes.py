@@ -27,7 +27,7 @@ ME = str(Path("/proc/self/exe").readlink())
 
 def execution(pid: int, at_ns: int, *arguments: bytes, executable: bytes = b"", uid: int = 0) -> np.ndarray:
     """A ``struct exec_event``, as the kernel side makes it."""
-    event = np.zeros(1, structs()["exec_event"])
+    event = np.zeros(1, structs("process")["exec_event"])
     joined = b"".join(argument + b"\0" for argument in arguments)
     event["header"]["at_ns"], event["started_ns"] = at_ns, at_ns - 5
     event["pid"], event["uid"], event["executable"] = pid, uid, executable or arguments[0]

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import Config
+from engine.plugins.probes import select
 from model.errors import ProbeError
+from model.probe import Feature, Hook, Taken
 from probes.checks import capabilities, limits, machine, privileges, toolchain
 from probes.checks.check import Check
 from probes.checks.trial import describe
 from probes.kernel import bpf, headers, memory
-from probes.kernel.program import Feature, Hook, Taken
+from probes.selection import Selection
+from probes.sources import read_sources
 from probes.tcp.config import TcpConfig
 
 ROOT_STATUS = "Name:\tpython\nCapEff:\t000001ffffffffff\n"
@@ -121,9 +125,17 @@ def test_cgroup_hierarchies_are_told_by_the_mounts(mounts: str, found: str) -> N
     assert machine.check_cgroups(mounts).detail == found
 
 
+def text_of(selection: Selection) -> str:
+    """The sources of its probes."""
+    return "\n".join(map(read_sources, selection.wanted))
+
+
 def test_map_memory_grows_with_the_slots() -> None:
     """844 bytes a slot, and 3.3 MB beside the ring, as the kernel itself accounts for 65,536 slots."""
-    one, two = (sum(memory.map_bytes(slots, 8 << 20).values()) for slots in (65536, 131072))
+    one, two = (
+        sum(memory.map_bytes(text_of(selection), selection.defines).values())
+        for selection in (select(Config(tcp=TcpConfig(slots))) for slots in (65536, 131072))
+    )
     assert (two - one) / 65536 == pytest.approx(844, abs=1)
     assert one == pytest.approx(67_035_000, rel=0.001)
 
@@ -133,18 +145,18 @@ def test_maps_that_do_not_fit_are_refused(able: None, monkeypatch: pytest.Monkey
     monkeypatch.setattr(limits, "available_bytes", lambda: 50_000_000)
     message = r"map memory: 67.0 MB .*65,536 slots; 50.0 MB available: lower tcp.slots or tcp.ring_bytes"
     with pytest.raises(ProbeError, match=message):
-        capabilities.require(TcpConfig())
+        capabilities.require(select(Config()))
 
 
 def test_locked_memory_matters_to_old_kernels_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 5.11 the limit must hold the maps unless it can be raised."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (8 << 20, 8 << 20))
     monkeypatch.setattr(limits, "read_capabilities", lambda: BPF_ONLY)
-    assert limits.check_locked_memory(TcpConfig(), "5.11.0").status == "not needed"
-    old = limits.check_locked_memory(TcpConfig(), "5.10.0")
+    assert limits.check_locked_memory(select(Config()), "5.11.0").status == "not needed"
+    old = limits.check_locked_memory(select(Config()), "5.10.0")
     assert (old.status, old.detail) == ("missing", "8.4 MB of 67.0 MB")
     monkeypatch.setattr(limits, "read_capabilities", lambda: frozenset({"CAP_SYS_RESOURCE"}))
-    assert limits.check_locked_memory(TcpConfig(), "5.10.0").status == "ok"
+    assert limits.check_locked_memory(select(Config()), "5.10.0").status == "ok"
 
 
 def test_few_open_files_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +178,9 @@ def test_a_bpftool_that_is_no_longer_needed(able: None, monkeypatch: pytest.Monk
 
 def test_require_is_cheap_and_imports_no_compiler(able: None) -> None:
     """On a machine that has all it returns within 20 ms, and bcc is not in this process."""
-    capabilities.require(TcpConfig())
+    capabilities.require(select(Config()))
     begin = time.perf_counter()
-    capabilities.require(TcpConfig())
+    capabilities.require(select(Config()))
     assert time.perf_counter() - begin < 0.02
     assert "bcc" not in sys.modules
 
@@ -194,14 +206,14 @@ def test_require_says_on_one_line_what_to_do(
     """Each thing that is missing is named together with its remedy."""
     monkeypatch.setattr(module, name, value)
     with pytest.raises(ProbeError, match=message) as raised:
-        capabilities.require(TcpConfig())
+        capabilities.require(select(Config()))
     assert "\n" not in str(raised.value)
 
 
 def test_hooks_are_not_tried_where_they_cannot_succeed() -> None:
     """One line says what was not tried and what to mend first."""
     lacking = Check("privileges", "missing", "not root", required=True)
-    (check,) = capabilities.check_hooks(TcpConfig(), [lacking])
+    (check,) = capabilities.check_hooks(select(Config()), [lacking])
     assert (check.name, check.status, check.fatal) == ("trial", "missing", False)
     assert check.detail.startswith("not tried: socket states, ")
     assert check.remedy == "privileges first"

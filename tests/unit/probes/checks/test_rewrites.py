@@ -9,7 +9,7 @@ from probes.checks import rewrites as conntrack_check
 from probes.checks.check import Check
 from probes.checks.rewrites import check_rewrites, with_rewrites
 from probes.conntrack.config import NatConfig
-from probes.conntrack.hooks import KPROBES
+from probes.conntrack.probe import KPROBES
 
 ALL = frozenset({"CAP_NET_ADMIN", "CAP_NET_BROADCAST", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"})
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from probes.conntrack.ctnetlink import LAYOUTS, Entries, Reader
 from probes.conntrack.ctnetlink_layout import read_layout
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import structs
+from tests.declared import KIND
 from tests.unit.probes.conntrack.ctnetlink_messages import attribute, entry, packed, way
 
-KIND = enums()["event_kind"]
 DNAT = entry(way("10.0.0.1", "10.0.0.9", (5000, 80)), way("10.1.0.7", "10.0.0.1", (8080, 5000)))
 PLAIN = entry(way("10.0.0.1", "10.0.0.9", (5000, 80)), way("10.0.0.9", "10.0.0.1", (80, 5000)))
 
@@ -173,7 +173,7 @@ def test_no_message_makes_the_reader_fail(messages: list[bytes]) -> None:
     """Whole ones between damaged ones are read; each is an entry, plain, or unreadable."""
     mixed = [DNAT, *messages, DNAT]
     found = read(*mixed)
-    assert found.events.dtype == structs()["nat_event"]
+    assert found.events.dtype == structs("conntrack")["nat_event"]
     assert {0, len(mixed) - 1} <= set(found.rows.tolist())
     assert len(found.events) == len(found.rows) == len(found.ids)
     assert len(found.events) + found.unreadable <= len(mixed)

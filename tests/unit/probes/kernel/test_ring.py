@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from probes.kernel.layout import ring_record
-from probes.kernel.ring import Ring
+from probes.kernel.layout import shared_record, structs
+from probes.kernel.ring import RingReader
 
 RECORDS = 16
-SIZE = RECORDS * ring_record().itemsize
-BUSY = 1 << 31
+SIZE = RECORDS * shared_record().itemsize
+BUSY, DISCARDED = 1 << 31, 1 << 30
 
 
 class ModelRing:
@@ -24,7 +24,7 @@ class ModelRing:
         memory = mmap.mmap(self.fd, 0)
         self.consumer = np.frombuffer(memory, np.uint64, 1)
         self.producer = np.frombuffer(memory, np.uint64, 1, mmap.PAGESIZE)
-        self.records = np.frombuffer(memory, ring_record(), 2 * RECORDS, 2 * mmap.PAGESIZE)
+        self.records = np.frombuffer(memory, shared_record(), 2 * RECORDS, 2 * mmap.PAGESIZE)
         self.made = 0
 
     def emit(self, count: int, *, busy: bool = False) -> None:
@@ -34,7 +34,7 @@ class ModelRing:
                 self.records["event"]["header"]["at_ns"][place] = number
                 self.records["length"][place] = BUSY if busy else 248
         self.made += count
-        self.producer[0] += np.uint64(count * ring_record().itemsize)
+        self.producer[0] += np.uint64(count * shared_record().itemsize)
 
     def commit(self, number: int) -> None:
         self.records["length"][[number % RECORDS, number % RECORDS + RECORDS]] = 248
@@ -42,7 +42,7 @@ class ModelRing:
     @property
     def room(self) -> int:
         """Records that the kernel may write."""
-        return RECORDS - int(self.producer[0] - self.consumer[0]) // ring_record().itemsize
+        return RECORDS - int(self.producer[0] - self.consumer[0]) // shared_record().itemsize
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def model() -> Iterator[ModelRing]:
 
 
 @pytest.fixture
-def ring(model: ModelRing) -> Ring:
-    return Ring(model.fd, SIZE)
+def ring(model: ModelRing) -> RingReader:
+    return RingReader(model.fd, SIZE, structs("tcp")["socket_event"])
 
 
 def numbers(events: np.ndarray) -> list[int]:
@@ -62,12 +62,12 @@ def numbers(events: np.ndarray) -> list[int]:
     return listed
 
 
-def test_an_empty_ring_shows_nothing(ring: Ring) -> None:
+def test_an_empty_ring_shows_nothing(ring: RingReader) -> None:
     """Neither at the start nor after all was read."""
     assert numbers(ring.peek()) == []
 
 
-def test_order_is_kept_across_the_end(model: ModelRing, ring: Ring) -> None:
+def test_order_is_kept_across_the_end(model: ModelRing, ring: RingReader) -> None:
     """Records on both sides of the end of the data are one array."""
     model.emit(12)
     assert numbers(ring.read()) == list(range(12))
@@ -75,7 +75,7 @@ def test_order_is_kept_across_the_end(model: ModelRing, ring: Ring) -> None:
     assert numbers(ring.peek()) == list(range(12, 22))
 
 
-def test_a_record_being_written_holds_back_those_after_it(model: ModelRing, ring: Ring) -> None:
+def test_a_record_being_written_holds_back_those_after_it(model: ModelRing, ring: RingReader) -> None:
     """They are shown once it is complete."""
     model.emit(2)
     model.emit(1, busy=True)
@@ -86,7 +86,15 @@ def test_a_record_being_written_holds_back_those_after_it(model: ModelRing, ring
     assert numbers(ring.read()) == [2, 3, 4, 5]
 
 
-def test_only_what_was_shown_makes_room(model: ModelRing, ring: Ring) -> None:
+def test_a_record_that_its_program_discarded_is_left_out(model: ModelRing, ring: RingReader) -> None:
+    """Its room is given back all the same."""
+    model.emit(3)
+    model.records["length"][[1, 1 + RECORDS]] = DISCARDED | 248
+    assert numbers(ring.read()) == [0, 2]
+    assert model.room == RECORDS
+
+
+def test_only_what_was_shown_makes_room(model: ModelRing, ring: RingReader) -> None:
     """What came between a look and its release stays; a second release gives back nothing."""
     model.emit(5)
     shown = ring.peek()

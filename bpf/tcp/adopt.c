@@ -1,4 +1,7 @@
-/* Sockets that were open before the probe: BPF iterators over all tasks' files, then over all TCP sockets. */
+/* Sockets that were open before the probe: BPF iterators over all tasks' files, then over all TCP sockets. The
+ * kernel checks their contexts by BTF, and no header has them. */
+
+#ifdef KERNEL_BTF
 
 static __always_inline struct sock *socket_of(struct file *file)
 {
@@ -107,3 +110,5 @@ int bpf_iter__tcp(struct bpf_iter__tcp *ctx)
 	adopt(sk, state, &as, !orphan);
 	return 0;
 }
+
+#endif

@@ -1,8 +1,6 @@
 /* Reading a tcp_sock: whole ranges into scratch memory, then fields by their offset: a read costs as much for 400
  * bytes as for 4. */
 
-#define LOW(a, b) ((a) < (b) ? (a) : (b))
-#define HIGH(a, b) ((a) > (b) ? (a) : (b))
 #define AT(field) __builtin_offsetof(struct tcp_sock, field)
 
 /* All of the fields below lie in [HOT_BEGIN, HOT_END), whatever the kernel's layout; `cold` ones apart. */
@@ -45,9 +43,8 @@ struct scratch {
 	u8 retrans[(RETRANS_END - RETRANS_BEGIN + 7) & ~7];
 };
 
+/* By user (enum scratch_user): written and read while one socket is read. */
 BPF_PERCPU_ARRAY(scratches, struct scratch, SCRATCH_USERS);
-
-#define READ(to, from) bpf_probe_read_kernel(&(to), sizeof(to), &(from))
 
 /* How sure the reader can be that the socket stands still. */
 enum stillness {

@@ -73,10 +73,8 @@ static __always_inline void enters(struct pt_regs *ctx, struct nf_conn *entry, s
 	if (!(entry_status(entry) & CT_NAT))
 		return;
 	int stale = entering.lookup(&key) != 0;
-	if (entering.update(&key, &now) || stale) {
-		tally(TALLY_GENERATED, 1);
-		tally(TALLY_LOST, 1);
-	}
+	if (entering.update(&key, &now) || stale)
+		event_made(0, 0);
 }
 
 /* kprobe/__nf_conntrack_confirm: the first packet of a connection leaves; its entry has its final tuples. */

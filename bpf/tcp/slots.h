@@ -123,16 +123,6 @@ static __always_inline int socket_enter(u64 key, struct description *as, u32 sta
 	(HIGH(HIGH(TUPLE_AT(skc_v6_daddr), TUPLE_AT(skc_v6_rcv_saddr)), HIGH(TUPLE_AT(skc_net), TUPLE_AT(skc_daddr))) + 16)
 #define TUPLE(type, name) (*(type *)(head + TUPLE_AT(name)))
 
-static __always_inline void fill_address(u8 *to, u16 family, u8 *v4, u8 *v6)
-{
-	if (family == AF_INET6) {
-		__builtin_memcpy(to, v6, 16);
-		return;
-	}
-	to[10] = to[11] = 0xff;
-	__builtin_memcpy(to + 12, v4, 4);
-}
-
 /* Both addresses and ports as they stand; the rest of the tuple does not change while a socket lives. */
 static __always_inline struct net *fill_ends(struct description *to, struct sock *sk)
 {

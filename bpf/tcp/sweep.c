@@ -1,5 +1,4 @@
-/* Bringing the counters of live sockets up to date, slot by slot, when user space asks. The loader chooses
- * SWEEP_SLOTS: the verifier walks every turn of the loop. */
+/* Bringing the counters of live sockets up to date, slot by slot, when user space asks. */
 
 /* The kernel chooses the port of a socket that connects after it says so, and the peer may take long to answer. Whoever
  * holds the lock may write the description meanwhile: two more leave its mark in `version`, odd or even. */

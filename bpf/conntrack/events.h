@@ -1,0 +1,30 @@
+/* Rewritten connections: what the conntrack probe shares with Python (bpf/kernel/events.h says how). */
+
+enum conntrack_event {
+	KIND_NAT_NEW = 4,     /* struct nat_event: conntrack rewrites a connection from now on */
+	KIND_NAT_DELETED = 5, /* struct nat_event: and no longer */
+};
+
+/* One direction of a conntrack entry. */
+struct nat_tuple {
+	__u8 source_address[16];
+	__u8 destination_address[16];
+	__u16 source_port;
+	__u16 destination_port;
+};
+
+/* A conntrack entry that rewrites: packets of `original` leave it as the reverse of `reply`.
+ *
+ * KIND_NAT_DELETED with protocol 0 and tuples of zeros speaks of all entries of its `netns`: those that were there
+ * before are ended, unless a KIND_NAT_NEW after it brings them again. It comes before a dump that makes up for lost
+ * events (whose entries have at_ns 0), and when the namespace is gone. An entry may come again that is known already. */
+struct nat_event {
+	struct event_header header; /* at_ns: 0 if it was there before anybody looked; slot: NO_SLOT */
+	struct nat_tuple original;
+	struct nat_tuple reply;
+	__u32 netns;    /* in which conntrack keeps it */
+	__u8 family;    /* 4 or 6 */
+	__u8 protocol;  /* IPPROTO_TCP or IPPROTO_UDP */
+	__u16 zone;     /* of conntrack */
+	__u8 reserved[144];
+};

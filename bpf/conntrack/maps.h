@@ -1,0 +1,11 @@
+/* The map of the conntrack probe. */
+
+/* What enters conntrack's table at this moment: addresses of the entry and, unless netlink brings it, the packet. */
+struct entering {
+	u64 entry;
+	u64 packet;
+};
+
+/* Inserted when a function that enters an entry begins (enters), looked up and deleted when it returns (nat_entered). By
+ * the stack that it runs on: none is on one stack twice, because it lets no softirq in while it works. */
+BPF_HASH(entering, u64, struct entering, 256);

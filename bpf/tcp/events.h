@@ -1,0 +1,112 @@
+/* Sockets: what the TCP probe shares with Python (bpf/kernel/events.h says how). */
+
+enum tcp_event {
+	KIND_CLOSE = 1, /* struct socket_event: an established connection ended */
+	KIND_FAIL = 2,  /* struct socket_event: a connect failed */
+};
+
+enum role {
+	ROLE_UNKNOWN = 0,
+	ROLE_CLIENT = 1,
+	ROLE_SERVER = 2,
+};
+
+enum evidence {
+	EVIDENCE_NONE = 0,
+	EVIDENCE_OPENED = 1,
+	EVIDENCE_LISTENER = 2,
+	EVIDENCE_ACCEPTED = 3,
+	EVIDENCE_ADOPTED = 4,
+};
+
+enum event_flag {
+	FLAG_ADOPTED = 1,   /* open before the probe was attached: counters since then */
+	FLAG_UNTRACKED = 2, /* not seen before its end: counters since its birth, owner by its end */
+	FLAG_HEALED = 4,    /* its state change was missed, its destruction was not */
+};
+
+/* What the programs count, one 64-bit cell per processor each (map `tallies`). */
+enum tally {
+	TALLY_OPENED = 0,    /* sockets that entered the table */
+	TALLY_CLOSED = 1,    /* sockets that left it */
+	TALLY_SLOTLESS = 2,  /* sockets that found no free slot: only their end is reported */
+	TALLY_UNTRACKED = 3, /* sockets that ended without ever having been in the table */
+	TALLY_IGNORED = 4,   /* the same while the sockets of before the start were not yet adopted */
+	TALLY_ADOPTED = 5,   /* sockets that were open before the start */
+	TALLY_HEALED = 6,    /* ends whose state change was missed */
+	TALLY_STALE = 7,     /* table entries found at the address of a new socket */
+	TALLY_SETTLED = 8,   /* accepted sockets whose owner was learnt */
+	TALLY_WITHIN = 9,    /* state changes in the middle of another one */
+	TALLY_COUNT = 10,
+};
+
+/* Slots that one run of the sweep reads: the verifier walks every turn of the loop when the program is loaded. */
+enum sweep_size {
+	SWEEP_SLOTS = 128,
+};
+
+/* Indices of the map `settings`. */
+enum setting {
+	SETTING_ADOPTED = 0, /* 1: every open socket is in the table, so an unknown one may be believed */
+	SETTING_PASS = 1,    /* what the iterators do: enum adoption_pass */
+	SETTING_COUNT = 2,
+};
+
+enum adoption_pass {
+	PASS_LISTENERS = 0,
+	PASS_SOCKETS = 1,
+};
+
+/* Cumulative since the socket was opened, or adopted; 32-bit ones wrap. From cwnd_segments on: gauges. The
+ * delivery rate is rate_segments * mss_bytes in rate_interval_us. */
+struct tcp_counters {
+	__u64 tx_bytes; /* payload acknowledged by the peer */
+	__u64 rx_bytes; /* payload received in order */
+	__u64 retransmitted_bytes;
+	__u32 tx_segments;
+	__u32 rx_segments;
+	__u32 retransmitted_segments;
+	__u32 lost_segments;
+	__u32 drops;
+	__u32 cwnd_segments;
+	__u32 rtt_us;
+	__u32 rtt_min_us;
+	__u32 mss_bytes;
+	__u32 rate_segments;
+	__u32 rate_interval_us;
+	__u32 reserved;
+};
+
+/* What does not change while a socket lives, but for its owner. */
+struct description {
+	__u8 local_address[16];
+	__u8 peer_address[16];
+	__u16 local_port;
+	__u16 peer_port;
+	__u32 netns;
+	struct owner owner;
+	__u64 started_ns;     /* SYN sent, SYN received to the end, or adopted */
+	__u64 established_ns; /* 0: not yet */
+	__u32 generation;     /* of the socket described */
+	__u8 family;          /* 4 or 6 */
+	__u8 role;
+	__u8 evidence;
+	__u8 flags;
+};
+
+/* One slot of the counter array. */
+struct cell {
+	__u64 socket;          /* the socket's address in the kernel; 0: the slot is free */
+	__u32 generation;      /* of the socket that holds the slot, or held it last */
+	__u32 read_generation; /* of the socket from which the counters were read */
+	__u32 version;         /* of the description; odd while it is being written */
+	__u32 state;           /* TCP state when the counters were read */
+	struct tcp_counters counters;
+};
+
+struct socket_event {
+	struct event_header header;
+	struct description socket;
+	struct tcp_counters counters;
+	__u8 reserved[48];
+};

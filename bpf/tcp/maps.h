@@ -1,0 +1,72 @@
+/* The maps of the TCP probe. The loader gives SLOTS. */
+
+#define PENDING_CELLS 4096
+
+struct entry {
+	u32 slot; /* or NO_SLOT: the description is in `overflow` then */
+	u32 generation;
+	u16 unsettled; /* 1: accepted, owner not yet known, counted in `pending` */
+	u16 adopted;   /* 1: has a baseline */
+	u32 error; /* that the network answered to our SYN */
+};
+
+struct listener_key {
+	u32 netns;
+	u32 port;
+};
+
+/* Room for whole copies of parts of a tcp_sock; one per program, because a softirq may run one program on the
+ * same processor in the middle of another. */
+enum scratch_user {
+	SCRATCH_STATE,
+	SCRATCH_WITHIN,
+	SCRATCH_DESTROY,
+	SCRATCH_SWEEP,
+	SCRATCH_PROBE,
+	SCRATCH_ADOPT,
+	SCRATCH_USERS
+};
+
+/* From a socket's address to its slot. Inserted at open or adoption (socket_enter), looked up by every hook, deleted at
+ * the end (entry_drop): at most two entries a slot. */
+BPF_HASH(sockets, u64, struct entry, 2 * SLOTS);
+/* Free slots. Filled by user space before anything is attached, popped at open (slot_take), pushed at the end
+ * (cell_free); last in first out keeps used slots dense. */
+BPF_STACK(free_slots, u32, SLOTS);
+/* Counters by slot. Written at open, by the sweep and at the end; user space maps it and reads it once a second. */
+BPF_F_TABLE("array", u32, struct cell, cells, SLOTS, BPF_F_MMAPABLE);
+/* Who and what by slot. Written at open, when the handshake ends and when the owner is learnt; read by every hook; user
+ * space maps it and reads what is new once a second. */
+BPF_F_TABLE("array", u32, struct description, descriptions, SLOTS, BPF_F_MMAPABLE);
+/* Descriptions of sockets without a slot. Inserted at open (describe_new), read by every hook, deleted at the end
+ * (cell_free). */
+BPF_HASH(overflow, u64, struct description, SLOTS);
+/* Counters of adopted sockets as they were then. Inserted at adoption (adopt), read with the counters, deleted at the end
+ * (entry_drop). */
+BPF_HASH(baselines, u64, struct tcp_counters, 2 * SLOTS);
+/* Who listens. Inserted at listen() and at adoption, read when a socket is accepted, never deleted: the oldest make
+ * room. */
+BPF_TABLE("lru_hash", struct listener_key, struct owner, listeners, 16384);
+/* How many unsettled sockets fall on each cell of a hash of their address: 0 lets the hot path return early. Counted up
+ * at open, read by settle, counted down when the owner is learnt and at the end. */
+BPF_ARRAY(pending, u32, PENDING_CELLS);
+/* Counted up by the hooks, never cleared; read by user space (enum tally). */
+BPF_PERCPU_ARRAY(tallies, u64, TALLY_COUNT);
+/* Written by user space, read by the hooks (enum setting). */
+BPF_ARRAY(settings, u32, SETTING_COUNT);
+/* The last generation given to a socket without a slot, by processor: counted up when one is needed. */
+BPF_PERCPU_ARRAY(generations, u32, 1);
+
+/* Atomic, because a softirq may count in the middle of it. */
+static __always_inline void tally(u32 what, u64 count)
+{
+	u64 *cell = tallies.lookup(&what);
+	if (cell)
+		__sync_fetch_and_add(cell, count);
+}
+
+static __always_inline u32 setting(u32 which)
+{
+	u32 *value = settings.lookup(&which);
+	return value ? *value : 0;
+}

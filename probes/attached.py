@@ -1,0 +1,135 @@
+"""The probes in this machine's kernel: compiled together, attached one by one, gone with their descriptors."""
+
+import contextlib
+import logging
+
+import numpy as np
+
+from model.errors import ProbeError
+from model.probe import Feature, Probe, Ring, Taken
+from probes.kernel import bpf
+from probes.kernel.headers import Headers, find_headers
+from probes.kernel.layout import enums, structs
+from probes.kernel.loader import Loaded, load
+from probes.kernel.ring import RingReader
+from probes.selection import Selection
+from probes.sources import absent_programs, source_text
+from probes.tcp.probe import READS, STATES
+from probes.tcp.sockets import Snapshot, TcpSockets
+
+log = logging.getLogger(__name__)
+
+#: The name of the ring that all probes share.
+SHARED = "ring"
+#: Programs that read much of the task at work.
+_READ_TASKS = {
+    hook.program for feature in (STATES, READS) for way in feature.alternatives for hook in way.parts
+}
+
+
+class AttachedProbes:
+    """The probes that are wanted, from ``start`` to ``close``."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._stack = contextlib.ExitStack()
+        #: What became of each feature, in the order in which they were attached.
+        self.taken: list[Taken] = []
+        self.headers: Headers | None = None
+        #: By name, the shared one first.
+        self.rings: dict[str, RingReader] = {}
+
+    def start(self) -> None:
+        """Compiles, loads, attaches, adopts. Takes about two seconds; everything is undone by close().
+
+        :raises ProbeError: if this kernel or machine does not give what is needed.
+        """
+        try:
+            self.headers = find_headers()
+            self.loaded = self._load(self.headers)
+            self._stack.callback(self.loaded.close)
+            self._map_rings()
+            self.sockets = TcpSockets(self.loaded, self._selection.config.tcp.slots)
+            self._stack.callback(self.sockets.close)
+            for probe in self._selection.wanted:
+                for feature in probe.features:  # one by one: after a failure `doctor` shows those before it
+                    self.taken.append(self._attach(probe, feature))
+            self.taken = self.sockets.attached(self.taken) + self._selection.off()
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, headers: Headers) -> Loaded:
+        """With tasks read directly where the verifier takes it (Linux 5.11), else by a call for each field."""
+        if headers.source != "btf":
+            return self._load_with(headers, {})
+        with contextlib.suppress(ProbeError):  # an older bcc does not know the helper
+            loaded = self._load_with(headers, {"KERNEL_BTF": 1, "DIRECT": 1})
+            if not loaded.refused.keys() & _READ_TASKS:
+                return loaded
+            loaded.close()
+        return self._load_with(headers, {"KERNEL_BTF": 1})
+
+    def _load_with(self, headers: Headers, defines: dict[str, int]) -> Loaded:
+        wanted = self._selection.wanted
+        rings = [SHARED, *(ring.name for probe in wanted for ring in probe.rings)]
+        return load(
+            source_text(headers, wanted),
+            headers=headers,
+            defines={**self._selection.defines, **defines},
+            maps=[*rings, *(name for probe in wanted for name in probe.maps)],
+            hooks=[hook for probe in wanted for hook in probe.hooks],
+            absent=absent_programs(headers, wanted),
+        )
+
+    def _map_rings(self) -> None:
+        self._map_ring(Ring(SHARED, self._selection.defines["RING_BYTES"]), structs("tcp")["socket_event"])
+        for probe in self._selection.wanted:
+            for ring in probe.rings:
+                self._map_ring(ring, self._selection.event_types.struct_of(ring.name))
+
+    def _map_ring(self, ring: Ring, event: np.dtype[np.void]) -> None:
+        reader = RingReader(self.loaded.maps[ring.name], ring.size, event)
+        self.rings[ring.name] = reader
+        self._stack.callback(reader.close)
+
+    def _attach(self, probe: Probe, feature: Feature) -> Taken:
+        taken = self.loaded.attach(self._selection.ways(probe, feature))
+        if taken.hook is None and feature.required:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in taken.refused.items())
+            log.warning("probe %s has no hook for %s (%s)", probe.name, feature.name, reasons)
+        return Taken(feature, taken.hook, taken.refused)
+
+    @property
+    def compile_seconds(self) -> float:
+        """How long compiling and loading took."""
+        return self.loaded.compile_seconds
+
+    @property
+    def programs(self) -> dict[str, int]:
+        """Descriptors of the loaded programs, for their run time and count (``probes.kernel.bpf.program_info``)."""
+        return dict(self.loaded.programs)
+
+    def ring_counts(self) -> dict[str, tuple[int, int]]:
+        """Events made for each ring, and those of them that were lost because it was full."""
+        cells = enums("kernel")["ring_count"]
+        width = cells["RING_COUNTS"]
+        values = bpf.percpu_lookup(self.loaded.maps["ring_counts"], width * len(self.rings)).tolist()
+        made, lost = values[cells["RING_MADE"] :: width], values[cells["RING_LOST"] :: width]
+        return {name: (made[number], lost[number]) for number, name in enumerate(self.rings)}
+
+    def tallies(self) -> dict[str, int]:
+        """The kernel side's own counts of sockets, by the names of ``enum tally``."""
+        return self.sockets.tallies()
+
+    def snapshot(self) -> Snapshot:
+        """Brings all counters up to date and copies those of live sockets."""
+        return self.sockets.snapshot()
+
+    def detach(self) -> None:
+        """Takes the hooks off: no more events; what was seen can still be read."""
+        self.loaded.detach()
+
+    def close(self) -> None:
+        """Detaches; nothing is left in the kernel."""
+        self._stack.close()

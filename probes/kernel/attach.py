@@ -1,0 +1,85 @@
+"""Ways to attach a program, each one function, in a table by kind. All hang on descriptors: however the process ends,
+nothing stays."""
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from model.probe import Hook, HookKind
+from probes.kernel import bpf
+from probes.kernel.binaries import locate
+from probes.kernel.filesystems import root_of
+from probes.kernel.perf_events import attach_kprobe, attach_tracepoint, attach_uprobe
+from probes.kernel.program_types import program_type
+
+#: Attaches a program as a hook says; returns the descriptor that holds it there, None where nothing needs to.
+Attach = Callable[[int, Hook], int | None]
+
+
+def _raw_tracepoint(program: int, hook: Hook) -> int:
+    return bpf.attach_raw_tracepoint(program, hook.target)
+
+
+def _tracepoint(program: int, hook: Hook) -> int:
+    return attach_tracepoint(program, hook.target)
+
+
+def _kprobe(program: int, hook: Hook) -> int:
+    return attach_kprobe(program, hook.target, at_return=hook.kind == "kretprobe")
+
+
+def _uprobe(program: int, hook: Hook) -> int:
+    assert hook.place
+    path, offset = locate(hook.place)
+    at_return = hook.kind == "uretprobe"
+    return attach_uprobe(program, path, offset, at_return=at_return, process=hook.place.process)
+
+
+def _cgroup(program: int, hook: Hook) -> int:
+    """At the root of the hierarchy: for the whole machine."""
+    with root_of("cgroup2") as root:
+        return bpf.link(program, root, program_type(hook).attach)
+
+
+def _on_request(program: int, hook: Hook) -> None:
+    """User space runs it; once here, to see whether this kernel can do that."""
+    bpf.TestRun(program, 1)(0)
+
+
+def _iterator(program: int, hook: Hook) -> None:
+    """User space runs it when it wants to (``probes.kernel.bpf.iterate``)."""
+
+
+ATTACH: Final[dict[HookKind, Attach]] = {
+    "raw_tracepoint": _raw_tracepoint,
+    "tracepoint": _tracepoint,
+    "kprobe": _kprobe,
+    "kretprobe": _kprobe,
+    "uprobe": _uprobe,
+    "uretprobe": _uprobe,
+    "cgroup": _cgroup,
+    "on_request": _on_request,
+    "iterator": _iterator,
+}
+
+
+class Attached:
+    """Programs that run until ``close``, or until the process that holds this ends."""
+
+    def __init__(self) -> None:
+        #: The descriptors that hold them there.
+        self.links: dict[Hook, int] = {}
+
+    def add(self, program: int, hook: Hook) -> None:
+        """Attaches one more.
+
+        :raises OSError: as the kernel says.
+        """
+        link = ATTACH[hook.kind](program, hook)
+        if link is not None:
+            self.links[hook] = link
+
+    def close(self) -> None:
+        """Detaches all of them."""
+        while self.links:
+            os.close(self.links.popitem()[1])

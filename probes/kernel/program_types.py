@@ -1,0 +1,50 @@
+"""The kernel's types of BPF programs: a program is loaded for the kind of place at which it runs.
+
+Source: include/uapi/linux/bpf.h, enum bpf_prog_type and enum bpf_attach_type.
+"""
+
+from typing import Final, NamedTuple
+
+from model.probe import Hook, HookKind
+
+
+class ProgramType(NamedTuple):
+    """As what a program is loaded, and where it is attached if it is told the kernel by number (-1: it is not)."""
+
+    program: int
+    attach: int = -1
+
+
+_SKB, _SOCK, _SOCK_OPS, _SOCK_ADDR = 8, 9, 13, 18
+_PROBE, _RAW_TRACEPOINT = ProgramType(2), ProgramType(17)
+
+_BY_KIND: Final[dict[HookKind, ProgramType]] = {
+    "kprobe": _PROBE,
+    "kretprobe": _PROBE,
+    "uprobe": _PROBE,
+    "uretprobe": _PROBE,
+    "tracepoint": ProgramType(5),
+    "raw_tracepoint": _RAW_TRACEPOINT,
+    "on_request": _RAW_TRACEPOINT,
+    "iterator": ProgramType(26),
+}
+#: Places of cgroups, by the kernel's name in lower case without ``BPF_CGROUP_``.
+_OF_CGROUPS: Final = {
+    "inet_ingress": ProgramType(_SKB, 0),
+    "inet_egress": ProgramType(_SKB, 1),
+    "inet_sock_create": ProgramType(_SOCK, 2),
+    "sock_ops": ProgramType(_SOCK_OPS, 3),
+    "inet4_connect": ProgramType(_SOCK_ADDR, 10),
+    "inet6_connect": ProgramType(_SOCK_ADDR, 11),
+    "udp4_sendmsg": ProgramType(_SOCK_ADDR, 14),
+    "udp6_sendmsg": ProgramType(_SOCK_ADDR, 15),
+    "inet_sock_release": ProgramType(_SOCK, 34),
+}
+
+
+def program_type(hook: Hook) -> ProgramType:
+    """As what a hook's program is loaded.
+
+    :raises KeyError: if the hook names a place of cgroups that is not known here.
+    """
+    return _OF_CGROUPS[hook.target] if hook.kind == "cgroup" else _BY_KIND[hook.kind]

@@ -1,0 +1,103 @@
+"""Which probes are attached, and by which ways: what they declare, and what the configuration says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Final, Protocol, cast
+
+import msgspec
+
+from model.probe import Feature, Probe, Taken
+from probes.conntrack.config import NatConfig
+from probes.kernel import bpf
+from probes.kernel.event_types import EventTypes
+from probes.kernel.layout import shared_record
+from probes.tcp.config import TcpConfig
+
+#: Words of a switch that choose no way.
+_ALL_WAYS: Final = ("auto", "on")
+
+
+class ProbeConfig(Protocol):
+    """What the probes need of the configuration, beside the keys of their switches and sizes."""
+
+    @property
+    def node_name(self) -> str: ...
+
+    @property
+    def namespaces(self) -> Sequence[str]: ...
+
+    @property
+    def tcp(self) -> TcpConfig: ...
+
+    @property
+    def nat(self) -> NatConfig: ...
+
+
+class Selection:
+    """The probes of this program, and what the configuration says of them.
+
+    :param known: all of them, in the order in which they are compiled and attached.
+    :param words: what is said of those whose switch has no key of its own, by their names.
+    :raises UsageError: if their events do not go together.
+    """
+
+    def __init__(
+        self, config: ProbeConfig, known: Sequence[Probe], words: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.config = config
+        self.known = tuple(known)
+        self._words = words
+        #: Also of those that are off: a recording may have them.
+        self.event_types = EventTypes(self.known)
+        self.wanted = tuple(probe for probe in self.known if self._word(probe) != "off")
+
+    def with_tables(self, slots: int, ring_bytes: int) -> "Selection":
+        """The same with tables of other sizes."""
+        tcp = msgspec.structs.replace(self.config.tcp, slots=slots, ring_bytes=ring_bytes)
+        config = msgspec.structs.replace(cast(msgspec.Struct, self.config), tcp=tcp)
+        return Selection(cast(ProbeConfig, config), self.known, self._words)
+
+    def _key(self, probe: Probe) -> str:
+        return (probe.switch.key if probe.switch else "") or f"probes.{probe.name}"
+
+    def _word(self, probe: Probe) -> str:
+        """What the configuration says of a probe."""
+        if probe.switch is None:
+            return "on"
+        if probe.switch.key:
+            word: str = attrgetter(probe.switch.key)(self.config)
+            return word
+        return self._words.get(probe.name, probe.switch.default)
+
+    def ways(self, probe: Probe, feature: Feature) -> Feature:
+        """The feature with the alternatives that are wanted. One that was chosen by name is required; of a probe that
+        is taken where it can be had (``auto``), nothing is."""
+        word = attrgetter(feature.switch)(self.config) if feature.switch else self._word(probe)
+        if word in _ALL_WAYS:
+            return replace(feature, required=feature.required and (probe.switch is None or word == "on"))
+        chosen = tuple(hook for hook in feature.alternatives if hook.way == word)
+        return replace(feature, alternatives=chosen, required=True)
+
+    def off(self) -> list[Taken]:
+        """The features of probes that are switched off."""
+        return [
+            Taken(feature, None, {hook.name: f"{self._key(probe)} is off" for hook in feature.alternatives})
+            for probe in self.known
+            if probe not in self.wanted
+            for feature in probe.features
+        ]
+
+    @property
+    def defines(self) -> dict[str, int]:
+        """Macros of the sources: sizes, and the rings with their numbers, that of the shared ring being 0."""
+        sizes = {
+            macro: int(attrgetter(key)(self.config)) for probe in self.wanted for macro, key in probe.sizes
+        }
+        rings = [ring for probe in self.wanted for ring in probe.rings]
+        for number, ring in enumerate(rings, 1):
+            sizes |= {f"{ring.name.upper()}_BYTES": ring.size, f"{ring.name.upper()}_RING": number}
+        events = sizes["RING_BYTES"] // shared_record().itemsize
+        wakeup = max(1, events // 8 // bpf.possible_cpus())
+        return {**sizes, "RINGS": 1 + len(rings), "WAKEUP_EVENTS": wakeup}

@@ -1,0 +1,29 @@
+"""Tailrace's probes in this machine's kernel, with tables of the size that a test wants."""
+
+from typing import Literal
+
+import numpy as np
+
+from engine.config import Config
+from probes.attached import SHARED, AttachedProbes
+from probes.conntrack.config import NatConfig
+from probes.registry import PROBES
+from probes.selection import Selection
+from probes.tcp.config import TcpConfig
+
+Counters = Literal["auto", "sweep", "segment"]
+Nat = Literal["auto", "kprobes", "netlink", "off"]
+
+
+class Probes(AttachedProbes):
+    """All probes; ``start`` and ``close`` are the test's to call."""
+
+    def __init__(
+        self, slots: int = 256, ring_bytes: int = 1 << 16, counters: Counters = "auto", nat: Nat = "auto"
+    ) -> None:
+        config = Config(tcp=TcpConfig(slots, ring_bytes, counters), nat=NatConfig(nat))
+        super().__init__(Selection(config, PROBES))
+
+    def events(self) -> np.ndarray:
+        """Events of the shared ring since the last call, in order."""
+        return self.rings[SHARED].read()

@@ -1,0 +1,104 @@
+"""Which probes are attached, and by which ways, as the configuration says."""
+
+from typing import Literal
+
+import pytest
+
+from engine.config import Config
+from enrichers.process.config import ProcessConfig
+from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
+from probes.conntrack.config import NatConfig
+from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT
+from probes.process.probe import EXECUTIONS, PROCESS
+from probes.registry import PROBES
+from probes.selection import Selection
+from probes.tcp.config import TcpConfig
+from probes.tcp.probe import COUNTERS, TCP
+
+CALLS = Feature("calls", "calls of a function", (Hook("called", "sys_enter"),))
+
+
+def their_probe(default: Literal["auto", "on", "off"] = "auto", *events: EventType) -> Probe:
+    """A probe of others, without a key of its own."""
+    return Probe(
+        "theirs", sources=("tcp/events.h",), features=(CALLS,), events=events, switch=Switch(default=default)
+    )
+
+
+def test_what_is_off_is_neither_compiled_nor_attached() -> None:
+    """Its features are listed with the key that says so."""
+    config = Config(nat=NatConfig("off"), process=ProcessConfig(executions="off"))
+    selection = Selection(config, PROBES)
+    assert [probe.name for probe in selection.wanted] == ["kernel", "tcp"]
+    assert {(taken.feature.name, taken.hook, *set(taken.refused.values())) for taken in selection.off()} == {
+        (NAT.name, None, "nat.source is off"),
+        (EXECUTIONS.name, None, "process.executions is off"),
+    }
+
+
+def test_events_of_a_probe_that_is_off_are_known() -> None:
+    """A recording may have them."""
+    selection = Selection(Config(nat=NatConfig("off")), PROBES)
+    assert "nat_event" in selection.event_types.structs
+
+
+@pytest.mark.parametrize(
+    ("source", "ways", "required"),
+    [("auto", (KPROBES, CTNETLINK), False), ("kprobes", (KPROBES,), True), ("netlink", (CTNETLINK,), True)],
+)
+def test_a_way_that_is_named_is_the_only_one(
+    source: Literal["auto", "kprobes", "netlink"], ways: tuple[Hook, ...], required: bool
+) -> None:
+    """And then the start needs it."""
+    taken = Selection(Config(nat=NatConfig(source)), PROBES).ways(CONNTRACK, NAT)
+    assert (taken.alternatives, taken.required) == (ways, required)
+
+
+def test_a_feature_may_have_a_switch_of_its_own() -> None:
+    """It chooses among the ways of that feature alone."""
+    selection = Selection(Config(tcp=TcpConfig(counters="segment")), PROBES)
+    assert [hook.program for hook in selection.ways(TCP, COUNTERS).alternatives] == ["segment_received"]
+    assert selection.ways(PROCESS, EXECUTIONS).alternatives == EXECUTIONS.alternatives
+
+
+@pytest.mark.parametrize(
+    ("default", "words", "wanted", "required"),
+    [
+        ("auto", {}, True, False),
+        ("off", {}, False, False),
+        ("off", {"theirs": "on"}, True, True),
+        ("on", {"theirs": "off"}, False, False),
+        ("on", {"others": "off"}, True, True),
+    ],
+)
+def test_a_probe_of_others_is_named_under_probes(
+    default: Literal["auto", "on", "off"], words: dict[str, str], wanted: bool, required: bool
+) -> None:
+    """``auto`` takes it where it can be had; ``on`` needs it; where nothing is said its own default holds."""
+    probe = their_probe(default)
+    selection = Selection(Config(), (*PROBES, probe), words)
+    assert (probe in selection.wanted) == wanted
+    if wanted:
+        assert selection.ways(probe, CALLS).required == required
+    else:
+        assert [taken.refused for taken in selection.off()] == [
+            {"tracepoint sys_enter": "probes.theirs is off"}
+        ]
+
+
+def test_rings_have_a_size_and_a_number() -> None:
+    """The source finds both as macros; the shared ring is number 0."""
+    event = EventType("KIND_CLOSE", "socket_event", "theirs", ring=Ring("ends", 1 << 16))
+    selection = Selection(Config(), (PROBES[0], their_probe("auto", event)))
+    assert {name: selection.defines[name] for name in ("ENDS_BYTES", "ENDS_RING", "RINGS")} == {
+        "ENDS_BYTES": 65536,
+        "ENDS_RING": 1,
+        "RINGS": 2,
+    }
+
+
+def test_tables_of_another_size() -> None:
+    """The rest of the configuration stays."""
+    smaller = Selection(Config(node="n", nat=NatConfig("off")), PROBES).with_tables(256, 1 << 16)
+    assert (smaller.defines["SLOTS"], smaller.defines["RING_BYTES"]) == (256, 65536)
+    assert (smaller.config.node_name, CONNTRACK in smaller.wanted) == ("n", False)
