@@ -67,7 +67,7 @@ def cache_root() -> Path:
 
 def _writable(folder: Path) -> bool:
     """Whether ``folder`` can be written to, or be made."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
     return os.access(there, os.W_OK | os.X_OK)
 
 
