@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
-from actors.items import Announcement, Chunk, Message, Unreadable, WindowEnd
+from actors.items import Announcement, Chunk, Message, Unreadable, Window, WindowEnd
 from engine.config import Config
 from engine.graph import Graph
 from engine.node_actors import nat_table, node_actors
@@ -155,7 +155,8 @@ def engine(config: Config, url: str, sinks: Sinks) -> Role:
         reader.only(Chunk) >> fan_out
     else:
         join = engine_join(graph, config, url, lambda: runner.partitions(DELTAS))
-        flows = reader.where(_is_delta) >> join.windows >> join.joiner
+        reader.where(_is_delta) >> join.windows
+        flows = join.windows.only(Window) >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
         reader.where(_is_other) >> fan_out
         graph.clock("clock", TICK_SECONDS) >> join.windows

@@ -48,7 +48,8 @@ def node_actors(
     :param partitions: of the bus that other processes read; without one the messages stay in this process.
     """
     origin, ledger = source.origin, graph.ledger
-    entries = entries or nat_table(config, ledger)
+    if entries is None:
+        entries = nat_table(config, ledger)
     messages = Messages(ledger, partitions, lambda: {} if source.recorded else later_books(ledger))
     return NodeActors(
         frames=graph.actor("frames", Frames(ledger, select(config).event_types)),
