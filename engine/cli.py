@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.commands import agent, doctor, engine, record, replay, run, selftest
+from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest
 from engine.commands.observe import command as observe
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
@@ -15,7 +15,7 @@ from engine.secrets import GuardedFormatter, guarded
 from model.errors import TailraceError
 from tailrace import __version__
 
-COMMANDS = (run, agent, engine, observe, record, replay, doctor, selftest)
+COMMANDS = (run, agent, engine, observe, record, replay, plugins, doctor, selftest)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -52,9 +52,9 @@ def run(
 
     :param source: of frames; this machine's kernel by default.
     """
-    from engine.enrichers import cluster_identity, node_identity
     from engine.faust_runner import FaustRunner
     from engine.join_actors import local_join, sink_outlet, workloads
+    from engine.plugins.enrichers import cluster_identity, node_identity
     from probes.kernel_source import KernelSource
 
     graph, source, who = (
@@ -106,8 +106,8 @@ def replay(
 def agent(config: Config, url: str, source: LiveSource) -> Role:
     """``tailrace agent``: the node's half, whether the bus is there or not."""
     from engine.bus_outlets import NodeOutlet
-    from engine.enrichers import node_identity
     from engine.nats.node_publisher import NodePublisher
+    from engine.plugins.enrichers import node_identity
     from engine.runner import AsyncioRunner
 
     graph, who = Graph(Ledger()), node_identity(config)

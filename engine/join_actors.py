@@ -15,11 +15,11 @@ from actors.windows.new_containers import NewContainers
 from actors.workloads.workloads import Workloads
 from engine.actor import ActorPlace, OnFirstItem, OutletPlace
 from engine.config import Config
-from engine.enrichers import cluster_identity
 from engine.graph import Graph
 from engine.nats.address import connection_of
 from engine.nats.nat_entries import NatFeed
 from engine.node_actors import nat_table
+from engine.plugins.enrichers import cluster_identity
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
 from sinks.configured import ConfiguredSink

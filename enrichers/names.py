@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -24,16 +24,16 @@ _Address = IPv4Address | IPv6Address
 class NamesConfig(PluginConfig, frozen=True):
     """Names that the configuration gives.
 
-    :param names: of networks (``10.20.0.0/16``, ``fd00::/8``) and addresses.
-    :param entries: answers remembered.
+    :param names: of networks (``10.20.0.0/16``, ``fd00::/8``) and addresses; the longest prefix wins.
     """
 
     names: dict[str, str] = msgspec.field(default_factory=dict)
-    entries: Annotated[int, msgspec.Meta(ge=16)] = IDENTITIES
 
 
 class ConfiguredNames:
-    """Names of networks and addresses; an enricher. The longest prefix wins; a name holds at all times.
+    """Gives networks and addresses the names that the configuration has for them.
+
+    The longest prefix wins; a name holds at all times.
 
     :raises UsageError: if a key is no network, or has bits beyond its prefix.
     """
@@ -44,12 +44,12 @@ class ConfiguredNames:
     version = 0
     live = False
 
-    def __init__(self, config: NamesConfig) -> None:
+    def __init__(self, config: NamesConfig, *, entries: int = IDENTITIES) -> None:
         self._named: dict[_Network, str] = {}
         for text, name in config.names.items():
             self._named[_network(text)] = name
         self._prefixes = {version: _lengths(self._named, version) for version in (4, 6)}
-        self._answers = Intervals(config.entries)  # of addresses that were asked for
+        self._answers = Intervals(entries)  # of addresses that were asked for
 
     async def start(self, node: str) -> None:
         """Nothing to watch."""

@@ -41,7 +41,7 @@ class _Answer:
 
 
 class ReverseDns:
-    """Names of hosts by their addresses; an enricher.
+    """Names hosts by their addresses, as the system's resolver does; off by default.
 
     :param resolve: gives the name of an address, may block; called in threads.
     """

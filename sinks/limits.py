@@ -8,10 +8,10 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
 
 class QueueLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What waits for the sink at most; past it the oldest batch is dropped (``queue_full``).
+    """What waits for the sink.
 
-    :param rows: of all waiting batches.
-    :param batches: that wait.
+    :param rows: rows that wait at most; past it the oldest batch is dropped (``queue_full``).
+    :param batches: batches that wait at most, likewise.
     """
 
     rows: Annotated[int, msgspec.Meta(ge=1)] = 200_000
@@ -19,10 +19,10 @@ class QueueLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class RetryLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How often a batch that the sink could not take is offered.
+    """How often a sink is asked again, where it says that this makes sense.
 
-    :param attempts: in all; then the batch is dropped.
-    :param first_pause: seconds before the second attempt; each further pause is twice as long.
+    :param attempts: attempts to write a batch, or to flush; then the rows are dropped.
+    :param first_pause: seconds before the second attempt; each pause after it is twice as long.
     :param longest_pause: seconds between two attempts at most.
     """
 
@@ -34,8 +34,8 @@ class RetryLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class BatchLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How much the sink gathers before it must make the rows safe (``flush``).
 
-    :param rows: written since the last flush.
-    :param seconds: since the first of them; 0: as soon as nothing more waits.
+    :param rows: rows that the sink gathers before it must make them safe.
+    :param seconds: seconds for which it gathers them; 0: until nothing more waits.
     """
 
     rows: Annotated[int, msgspec.Meta(ge=1)] = 100_000

@@ -21,9 +21,9 @@ from model.subjects import Public
 class NatsConfig(PluginConfig, frozen=True):
     """Where rows are published; ``--sink nats:URL`` sets the URL.
 
-    :param url: of the server, with the query keys of the bus (credentials, TLS).
+    :param url: URL of the server, with the query keys of the bus (credentials, TLS).
     :param max_age: seconds for which they are kept.
-    :param max_bytes: kept at most; the oldest make room.
+    :param max_bytes: bytes kept at most; the oldest rows make room.
     """
 
     url: Annotated[str, NATS_SECRETS] = DEFAULT_URL
@@ -38,7 +38,10 @@ class NatsConfig(PluginConfig, frozen=True):
 
 
 class NatsSink:
-    """Publishes each batch and waits for the server's word; a server that went away is looked for at each write."""
+    """Publishes rows on NATS, for ``tailrace observe`` and whoever subscribes.
+
+    Waits until the server has acknowledged each batch; a server that went away is looked for at each write.
+    """
 
     Config: ClassVar[type[PluginConfig]] = NatsConfig
     #: Those that have public subjects; deltas have others.

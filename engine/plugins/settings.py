@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from engine.secrets import guard, guarded
 from model.errors import UsageError
-from model.settings import secret_fields, secrets_in
+from model.settings import Secret, hidden, secret_fields, secrets_in
 
 Config = TypeVar("Config", bound=msgspec.Struct)
 
@@ -27,14 +27,15 @@ class Setting(msgspec.Struct, frozen=True):
 
     :param name: dotted if it lies in a section.
     :param type: in words.
-    :param default: as JSON; None if it must be given, or if nobody may see it.
+    :param secret: whether it is, or may hold, what nobody may see.
+    :param default: without what is secret in it; None if it must be given.
     """
 
     name: str
     type: str
     required: bool
     secret: bool
-    default: str | None
+    default: Any
     meaning: str
 
 
@@ -56,17 +57,26 @@ def checked(title: str, config: type[Config], settings: Mapping[str, Any], where
 
 def described(config: type[msgspec.Struct], section: str = "") -> Iterator[Setting]:
     """The settings in order, those of sections by dotted names."""
-    meanings, marks = param_lines(config.__doc__ or ""), secret_fields(config)
+    meanings, hints = param_lines(config.__doc__ or ""), get_type_hints(config, include_extras=True)
     info = msgspec.inspect.type_info(config)
     assert isinstance(info, msgspec.inspect.StructType)
     for field in info.fields:
-        name, hidden = section + field.encode_name, field.name in marks
+        name, kind, marks = section + field.encode_name, *_unmarked(hints[field.name])
         if isinstance(field.type, msgspec.inspect.StructType):
             yield from described(field.type.cls, f"{name}.")
             continue
-        default = None if field.required or hidden else _default(field)
-        meaning = meanings.get(field.name) or _description(config, field.name)
-        yield Setting(name, _type_text(field.type), field.required, hidden, default, meaning)
+        secret = secret_fields(config).get(field.name)
+        # msgspec sorts the words of a Literal
+        words = " | ".join(map(str, get_args(kind))) if get_origin(kind) is Literal else ""
+        meaning = meanings.get(field.name) or next((mark for mark in map(_description, marks) if mark), "")
+        yield Setting(
+            name=name,
+            type=(words or _type_text(field.type)) + (", secret" if secret else ""),
+            required=field.required,
+            secret=secret is not None,
+            default=_default(field, secret),
+            meaning=meaning,
+        )
 
 
 def param_lines(docstring: str) -> dict[str, str]:
@@ -92,16 +102,22 @@ def _placed(error: str, where: str) -> str:
     return guarded(error)
 
 
-def _default(field: msgspec.inspect.Field) -> str:
+def _default(field: msgspec.inspect.Field, secret: Secret | None) -> Any:
+    if field.required:
+        return None
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    return msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value).decode()
+    return msgspec.json.decode(hidden(text, secret.parts(value)) if secret else text)
 
 
-def _description(config: type[msgspec.Struct], name: str) -> str:
-    """That of an ``Annotated[…, Meta(description=…)]``."""
-    hint = get_type_hints(config, include_extras=True)[name]
-    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((m.description for m in marks if isinstance(m, msgspec.Meta) and m.description), "")
+def _unmarked(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type, and what it is annotated with."""
+    return get_args(hint)[:1][0] if get_origin(hint) is Annotated else hint, get_args(hint)[1:]
+
+
+def _description(mark: Any) -> str:
+    """That of a ``Meta(description=…)``."""
+    return (mark.description or "") if isinstance(mark, msgspec.Meta) else ""
 
 
 def _type_text(kind: msgspec.inspect.Type) -> str:
@@ -110,7 +126,11 @@ def _type_text(kind: msgspec.inspect.Type) -> str:
         return _type_text(kind.type)
     if isinstance(kind, (msgspec.inspect.IntType, msgspec.inspect.FloatType)):
         word = "integer" if isinstance(kind, msgspec.inspect.IntType) else "number"
-        bounds = [f"{sign} {value:,}" for name, sign in _BOUNDS if (value := getattr(kind, name)) is not None]
+        if kind.ge is not None and kind.le is not None:
+            return f"{word} {kind.ge:,.10g} to {kind.le:,.10g}"
+        bounds = [
+            f"{sign} {value:,.10g}" for name, sign in _BOUNDS if (value := getattr(kind, name)) is not None
+        ]
         return " ".join([word, " and ".join(bounds)]).strip()
     if isinstance(kind, msgspec.inspect.LiteralType):
         return " | ".join(map(str, kind.values))

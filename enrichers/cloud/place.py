@@ -18,7 +18,9 @@ TIME_LIMIT: Final = 2.0
 
 
 class CloudPlace:
-    """The place of this node; an enricher. It does not change while the machine runs, so it is learnt once.
+    """Says where this node is: provider, region and zone, as configured or as the cloud's metadata service says.
+
+    That does not change while the machine runs, so it is learnt once.
 
     It answers one key, the node's name. What is configured goes before what a cloud says.
 

@@ -20,7 +20,7 @@ PATHS: Final = 16_384
 
 
 class Containers:
-    """Containers of this node by cgroup, id and address; an enricher.
+    """Names the containers of this node by cgroup, id and address, from the cgroup's path and from Docker.
 
     A cgroup's path alone gives ``container.id``, ``container.runtime``, ``k8s.pod.uid``, ``k8s.pod.qos_class``,
     ``aws.ecs.task.id`` and ``systemd.unit``; Docker adds names, images and labels.

@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 
 
 class Kubernetes:
-    """Follows the API server, which may be away for any time: answers go on from memory, and count as stale.
+    """Names pods, workloads, services and nodes, as the API server of Kubernetes knows them.
+
+    The server may be away for any time: answers go on from memory, and count as stale.
 
     :param only_node: ask for this node and its pods only; the whole cluster by default.
     :ivar noted: how often what happened: ``lists``, ``watches``, ``failures``, ``forbidden``, ``expired``,

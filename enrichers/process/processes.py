@@ -32,7 +32,7 @@ PID_DIGITS: Final = 10
 
 
 class Processes:
-    """The processes of this node, by pid and time; an enricher."""
+    """Names the processes of this node: executable, command line, owner."""
 
     Config: ClassVar[type[PluginConfig]] = ProcessConfig
     name = "process"

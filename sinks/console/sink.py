@@ -36,7 +36,7 @@ class ConsoleConfig(PluginConfig, frozen=True):
 
 
 class ConsoleSink:
-    """Shows the top connections of each second.
+    """Shows the top connections of each second: a live table on a terminal, plain lines elsewhere.
 
     :param output: the file descriptor written to, by default standard output; it is not closed.
     :param patience: seconds that a write waits for a slow terminal; while that draws, frames are skipped.

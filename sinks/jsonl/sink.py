@@ -32,7 +32,7 @@ class JsonlConfig(PluginConfig, frozen=True):
 
     :param path: a file, appended to; "-" is standard output.
     :param rotate_bytes: the file becomes ``PATH.1`` before it grows beyond this; 0: never.
-    :param keep: rotated files kept, ``PATH.1`` the newest.
+    :param keep: how many rotated files are kept, ``PATH.1`` the newest.
     :param rotate_seconds: the file also rotates when it spans this many seconds of windows; 0: never.
     """
 
@@ -43,7 +43,10 @@ class JsonlConfig(PluginConfig, frozen=True):
 
 
 class JsonlSink:
-    """Appends JSON lines (see ``docs/schema.md``); a full disk costs rows, never leaves half a line."""
+    """Appends one JSON object for each row to a file, or writes them to standard output.
+
+    A full disk costs rows, and never leaves half a line.
+    """
 
     Config: ClassVar[type[PluginConfig]] = JsonlConfig
 

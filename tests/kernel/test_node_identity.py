@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.config import Config
-from engine.enrichers import node_identity
+from engine.plugins.enrichers import node_identity
 from enrichers.docker.config import DockerConfig
 from enrichers.node import NodeIdentity
 from model.clock import Clock

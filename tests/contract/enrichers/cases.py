@@ -80,7 +80,7 @@ CASES: Final = (
     EnricherCase("cloud", _make_cloud, lambda n: (KeyKind.NODE, f"node-{n + 1}"), timeless=True),
     EnricherCase(
         "names",
-        lambda _: ConfiguredNames(NamesConfig({"10.0.0.0/8": "inside"}, ENTRIES)),
+        lambda _: ConfiguredNames(NamesConfig({"10.0.0.0/8": "inside"}), entries=ENTRIES),
         lambda n: (KeyKind.ADDRESS, f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"),
         timeless=True,
     ),

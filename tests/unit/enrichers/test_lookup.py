@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from engine.config import Config
-from engine.enrichers import node_identity
+from engine.plugins.enrichers import node_identity
 from enrichers import lookup as asking
 from enrichers.cloud.config import CloudConfig
 from enrichers.cluster import ClusterIdentity

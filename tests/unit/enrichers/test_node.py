@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.config import Config
-from engine.enrichers import node_identity
+from engine.plugins.enrichers import node_identity
 from enrichers.cloud.config import CloudConfig
 from enrichers.docker.config import DockerConfig
 from probes.kernel.layout import structs

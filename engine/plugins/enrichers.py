@@ -1,7 +1,7 @@
 """Which enrichers say who is at the ends of connections: of this node, and beyond it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from engine.config import Config
 from engine.plugins.registry import ENRICHER, OWN, load, made, plugin_named
@@ -13,6 +13,16 @@ from enrichers.node import NodeIdentity
 from model.enricher import Enricher
 from model.errors import UsageError
 from model.settings import PluginConfig
+
+#: Where in the configuration the settings of ours stand.
+SECTIONS: Final = {
+    "process": "process",
+    "docker": "docker",
+    "cloud": "cloud",
+    "kubernetes": "kubernetes",
+    "names": "names",
+    "reverse_dns": "dns",
+}
 
 
 def node_identity(config: Config) -> NodeIdentity:

@@ -1,0 +1,36 @@
+"""What a sink or an enricher of another package imports: nothing else of Tailrace is public.
+
+``docs/plugins.md`` shows how to write one, ``tailrace.testing`` tests it.
+"""
+
+from msgspec import Meta
+
+from model.batch import Batch
+from model.column import Column
+from model.enricher import OPEN, Enricher, EnricherStatistics, Entity, Identity, KeyKind
+from model.errors import SinkError, UsageError
+from model.kind import Kind
+from model.kinds import kind_named, kinds
+from model.settings import PluginConfig, Secret, UrlSecret
+from model.sink import Sink
+
+__all__ = [
+    "OPEN",
+    "Batch",
+    "Column",
+    "Enricher",
+    "EnricherStatistics",
+    "Entity",
+    "Identity",
+    "KeyKind",
+    "Kind",
+    "Meta",
+    "PluginConfig",
+    "Secret",
+    "Sink",
+    "SinkError",
+    "UrlSecret",
+    "UsageError",
+    "kind_named",
+    "kinds",
+]
