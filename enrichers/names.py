@@ -6,9 +6,9 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from enrichers.intervals import IDENTITIES, Intervals
 from model.enricher import EnricherStatistics, Entity, KeyKind
 from model.errors import UsageError
+from model.intervals import IDENTITIES, Intervals
 from model.settings import PluginConfig
 
 #: The attribute that a configured name becomes.

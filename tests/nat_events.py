@@ -10,6 +10,7 @@ from model.arrays import Columns
 from model.batch import Batch
 from model.kinds.delta import DELTA, Role
 from probes.kernel.layout import structs
+from tailrace.testing.deltas import unresolved
 from tests.declared import KIND
 
 #: Address and port.
@@ -72,18 +73,8 @@ def columns_of(rows: Sequence[dict[str, Any]]) -> Columns:
     return columns
 
 
-def resolved(columns: Columns) -> Columns:
-    """Columns with the tuple that each socket itself sees."""
-    calls = columns["connection.role"] == Role.CLIENT
-    for part in ("address", "port"):
-        local, peer = columns[f"network.local.{part}"], columns[f"network.peer.{part}"]
-        columns[f"connection.source.{part}"] = np.where(calls, local, peer)
-        columns[f"connection.destination.{part}"] = np.where(calls, peer, local)
-    return columns
-
-
 def batch_of(
     rows: Sequence[dict[str, Any]], window: int, *, node: str = "n", seq: int = 0, **fields: Any
 ) -> Batch:
     """A batch of rows that nothing rewrote."""
-    return Batch(DELTA, node, f"boot-{node}", seq, window, resolved(columns_of(rows)), **fields)
+    return Batch(DELTA, node, f"boot-{node}", seq, window, unresolved(columns_of(rows)), **fields)

@@ -1,4 +1,4 @@
-"""Synthetic workload batches: each flow of ``tests.flows`` is a pair of its own."""
+"""Workloads as the actor sums them up: each flow of ``tailrace.testing.flows`` is a pair of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ import numpy as np
 from actors.workloads.workloads import Workloads
 from model.batch import Batch
 from model.ledger import Ledger
-from tests.flows import make_flows
+from tailrace.testing.flows import make_flows
 
 
-def make_workloads(rows: int, *, columns: Mapping[str, object] | None = None, **settings: Any) -> Batch:
+def summed_workloads(rows: int, *, columns: Mapping[str, object] | None = None, **settings: Any) -> Batch:
     """``rows`` pairs of one window, at most 65,536, in one batch."""
     ports = {"server.port": np.arange(rows)}
     flows = make_flows(rows, columns=ports | dict(columns or {}), **settings)

@@ -10,8 +10,8 @@ from enrichers.cgroup_path import CgroupOwner, owner_of
 from enrichers.docker.config import DockerConfig
 from enrichers.docker.daemon import DockerWatch
 from enrichers.docker.memory import DockerMemory
-from enrichers.intervals import Intervals
 from model.enricher import EnricherStatistics, Entity, KeyKind
+from model.intervals import Intervals
 from model.settings import PluginConfig
 from model.tasks import end
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from enrichers.docker.facts import SECOND_NS, ContainerFacts, ImageFacts, attributes, from_event
-from enrichers.intervals import Intervals
 from model.enricher import OPEN, KeyKind
+from model.intervals import Intervals
 
 #: A container that is gone still answers for so long: ids are never used again, and rows come late.
 REMEMBERED_NS: Final = 300 * SECOND_NS

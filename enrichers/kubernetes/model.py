@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from enrichers.intervals import Intervals
 from enrichers.kubernetes.facts import controller, facts_of
 from enrichers.kubernetes.pods import Pods
 from enrichers.kubernetes.resources import (
@@ -26,6 +25,7 @@ from enrichers.kubernetes.services import (
 )
 from enrichers.kubernetes.surroundings import Surroundings
 from model.enricher import EnricherStatistics, Entity, KeyKind
+from model.intervals import Intervals
 
 
 class Model:

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from enrichers.intervals import Intervals
 from enrichers.kubernetes.entity import container_attributes, workload_attributes
 from enrichers.kubernetes.facts import PodFacts
 from enrichers.kubernetes.surroundings import Surroundings
 from enrichers.kubernetes.times import SECOND, begin_of, end_of
 from model.enricher import Entity, KeyKind
+from model.intervals import Intervals
 
 #: Ids of containers are given once: their intervals are wide, so that clocks which differ do no harm.
 GRACE_NS = 60 * SECOND

@@ -1,11 +1,11 @@
 """Services, endpoint slices and nodes: their addresses, and which pods a service selects. Pure."""
 
-from enrichers.intervals import Intervals
 from enrichers.kubernetes.entity import node_attributes
 from enrichers.kubernetes.objects import EndpointSlice, Metadata, Node, Service
 from enrichers.kubernetes.surroundings import Surroundings
 from enrichers.kubernetes.times import begin_of, nanoseconds
 from model.enricher import Entity, KeyKind
+from model.intervals import Intervals
 
 _SERVICE_LABEL = "kubernetes.io/service-name"
 _INTERNAL = "InternalIP"

@@ -14,12 +14,12 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from enrichers.intervals import Intervals
 from enrichers.process.config import ProcessConfig
 from enrichers.process.procfs import COMMAND_BYTES, PROC, Census, ProcessFacts, take_census
 from enrichers.process.redact import redacted
 from enrichers.process.users import PASSWD, Users
 from model.enricher import OPEN, EnricherStatistics, Entity, KeyKind
+from model.intervals import Intervals
 from model.settings import PluginConfig
 from model.tasks import end
 

@@ -11,7 +11,7 @@ from model.errors import UsageError
 from model.kinds.delta import DELTA
 from probes.kernel.namespaces import NAMED, require_namespaces
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 
 
 async def test_a_link_stays_where_its_target_rotates(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ async def test_a_link_stays_where_its_target_rotates(tmp_path: Path) -> None:
     link.symlink_to("real/t.jsonl")
     sink = JsonlSink(JsonlConfig(str(link), rotate_bytes=50_000, keep=9))
     await sink.open((DELTA,))
-    await sink.write(make_batch(300))
+    await sink.write(make_deltas(300))
     await sink.close()
     assert link.is_symlink()
     assert link.resolve() == real / "t.jsonl"

@@ -12,7 +12,7 @@ import pytest
 
 from model.kinds.delta import DELTA
 from sinks.console.sink import ConsoleConfig, ConsoleSink
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 
 
 @contextmanager
@@ -32,7 +32,7 @@ async def shown(rows: int, columns: int) -> bytes:
     with terminal(rows, columns) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
         await sink.open((DELTA,))
-        await sink.write(make_batch(10))
+        await sink.write(make_deltas(10))
         await sink.close()
         return os.read(screen, 1 << 16)
 

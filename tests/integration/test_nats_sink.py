@@ -17,9 +17,9 @@ from model.kinds.flow import FLOW, SIDES
 from model.ledger import Ledger
 from model.subjects import FLOW_STREAM, flow
 from sinks.limits import Limits, RetryLimits
-from tests.batches import WINDOW
+from tailrace.testing.deltas import WINDOW
+from tailrace.testing.flows import NODE, flows_of, make_flows
 from tests.configured import make_fan_out
-from tests.flows import NODE, flows_of, make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
 
 __all__ = ["nats_server"]

@@ -20,10 +20,10 @@ from model.errors import UsageError
 from model.kinds.flow import Node
 from model.public import row_parts
 from model.subjects import NODE_STREAM, NODES, flow, heartbeat
-from tests.batches import WINDOW
-from tests.flows import make_flows
+from tailrace.testing.deltas import WINDOW
+from tailrace.testing.flows import make_flows
 from tests.nats_server import NatsServer, free_port, nats_server
-from tests.workloads import make_workloads
+from tests.workloads import summed_workloads
 
 __all__ = ["nats_server"]
 
@@ -234,7 +234,7 @@ async def test_following_waits_for_the_first_flow(nats_server: NatsServer, start
 async def test_workloads_are_shown_instead(nats_server: NatsServer, start: Start) -> None:
     """By the name of either end and the port; flows of the same server are not among them."""
     named = {"client.process.comm": b"curl", "server.process.comm": b"nginx"}
-    await publish(nats_server, make_workloads(3, columns=named), make_workloads(3))
+    await publish(nats_server, summed_workloads(3, columns=named), summed_workloads(3))
     await publish(nats_server, second(0))
     options = ("--workloads", "--workload", "cur*", "--port", "2", "-o", "json")
     code, lines, errors = await ended(await start(*options))

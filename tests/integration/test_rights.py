@@ -17,8 +17,8 @@ from engine.config import Config
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.sink import NatsConfig, NatsSink
 from model.kinds.flow import FLOW
+from tailrace.testing.flows import make_flows
 from tests.configured import configured
-from tests.flows import make_flows
 from tests.integration.test_roles import Adding, agent, running
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 from tests.scripted_source import ScriptedSource

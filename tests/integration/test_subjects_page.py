@@ -17,11 +17,11 @@ from model.kinds.delta import DELTA
 from model.kinds.flow import FLOW, FlowEvidence
 from model.public import row_parts
 from model.subjects import flow
-from tests.batches import WINDOW, make_batch
-from tests.flows import make_flows
+from tailrace.testing.deltas import WINDOW, make_deltas
+from tailrace.testing.flows import make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
 from tests.plain_rows import plain_rows
-from tests.workloads import make_workloads
+from tests.workloads import summed_workloads
 
 __all__ = ["nats_server"]
 
@@ -78,7 +78,7 @@ async def test_the_subscriber_of_flows_prints_each_row(nats_server: NatsServer) 
 
 async def test_the_subscriber_of_workloads_prints_each_pair(nats_server: NatsServer) -> None:
     """As it stands on the page, against what the sink publishes."""
-    batch = make_workloads(3, columns={"client.process.comm": b"curl", "server.process.comm": b"nginx"})
+    batch = summed_workloads(3, columns={"client.process.comm": b"curl", "server.process.comm": b"nginx"})
     (part,) = row_parts(batch, 1 << 20)
     assert part.subject == "tailrace.workload._.curl"
     lines = await first_lines(PROGRAMS[1], nats_server, part.subject, part.data, 3)
@@ -88,7 +88,7 @@ async def test_the_subscriber_of_workloads_prints_each_pair(nats_server: NatsSer
 
 async def test_the_reader_of_deltas_prints_columns(nats_server: NatsServer) -> None:
     """As it stands on the page, against the message that agents publish."""
-    batch = make_batch(3)
+    batch = make_deltas(3)
     lines = await first_lines(PROGRAMS[2], nats_server, "tailrace.log.deltas.0.node-a", _wire(batch), 1)
     ports, sent = (batch.columns[name].tolist() for name in ("network.peer.port", "tx_bytes"))
     assert lines == [f"node-a {WINDOW} {' '.join(str(pair) for pair in zip(ports, sent, strict=True))}"]

@@ -6,7 +6,7 @@ from engine.collectors import SinkCollector
 from model.errors import SinkError
 from model.ledger import Ledger
 from sinks.limits import Limits, RetryLimits
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
@@ -19,8 +19,8 @@ async def test_a_sink_that_does_not_return_is_named() -> None:
     async with make_fan_out({"slow": sink}, Ledger(), quick) as fan_out:
         registry = CollectorRegistry()
         registry.register(SinkCollector(fan_out.statistics))
-        fan_out.offer(make_batch(5))
-        fan_out.offer(make_batch(7))
+        fan_out.offer(make_deltas(5))
+        fan_out.offer(make_deltas(7))
         await sink.entered.wait()
         figures = figures_of(registry)
         assert figures['tailrace_sink_queued_rows{sink="slow"}'] == 12

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from model.public import PublicRow
-from tests.batches import WINDOW
+from tailrace.testing.deltas import WINDOW
 
 #: Both ends known, called by the address of a service.
 BOTH: Final[dict[str, Any]] = {

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from model.addresses import address_text
 from model.kinds.delta import DELTA
 from model.message import BadBatch, decode
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 from tests.plain_rows import plain_rows
 
 
 def test_round_trip() -> None:
     """Every column and field survives encoding."""
-    batch = make_batch(100, seed=1)
+    batch = make_deltas(100, seed=1)
     back = decode(batch.encode())
     assert (back.node, back.window, back.tables["cgroups"]) == (
         batch.node,
@@ -30,7 +30,7 @@ def test_round_trip() -> None:
 
 def test_columns_of_zeros_take_no_room() -> None:
     """They come back as they were; a message cannot ask for more rows than fit a reader's memory."""
-    batch = make_batch(100, seed=1)
+    batch = make_deltas(100, seed=1)
     names = ["tx_bytes", "network.peer.address", "process.comm"]
     empty = replace(
         batch, columns=batch.columns | {name: np.zeros_like(batch.columns[name]) for name in names}
@@ -48,7 +48,7 @@ def test_columns_of_zeros_take_no_room() -> None:
 @pytest.mark.parametrize("rows", [0, 1, DELTA.chunk_rows, DELTA.chunk_rows + 1, 3 * DELTA.chunk_rows])
 def test_chunks_add_up(rows: int) -> None:
     """Chunks are numbered, none is larger than the limit, and together they are the batch."""
-    chunks = list(make_batch(rows, seed=2).chunked())
+    chunks = list(make_deltas(rows, seed=2).chunked())
     assert sum(map(len, chunks)) == rows
     assert [chunk.chunk for chunk in chunks] == list(range(max(1, -(-rows // DELTA.chunk_rows))))
     assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
@@ -57,13 +57,13 @@ def test_chunks_add_up(rows: int) -> None:
 
 def test_a_message_fits_into_a_megabyte() -> None:
     """A full chunk stays below what a NATS server takes by default."""
-    assert len(make_batch(DELTA.chunk_rows, seed=3).encode()) < 1_000_000
+    assert len(make_deltas(DELTA.chunk_rows, seed=3).encode()) < 1_000_000
 
 
 @pytest.mark.parametrize("max_bytes", [950_000, 60_000, 1])
 def test_messages_fit_also_with_many_long_paths(max_bytes: int) -> None:
     """Each row has a cgroup of its own: messages get smaller, none beyond the limit but a single row's."""
-    batch = make_batch(5000, seed=7)
+    batch = make_deltas(5000, seed=7)
     paths = [f"/kubepods.slice/{number:04}/{'x' * 200}" for number in range(5000)]
     batch = replace(
         batch, columns=batch.columns | {"cgroup.index": np.arange(5000, dtype=np.uint32)}
@@ -85,7 +85,7 @@ def test_messages_fit_also_with_many_long_paths(max_bytes: int) -> None:
 )
 def test_a_wrong_message_says_what_is_wrong(changes: dict[str, object], complaint: str) -> None:
     """Unknown versions and columns that do not fit are refused with the reason."""
-    message = msgpack.unpackb(make_batch(3, seed=4).encode()) | changes
+    message = msgpack.unpackb(make_deltas(3, seed=4).encode()) | changes
     with pytest.raises(BadBatch, match=complaint):
         decode(msgpack.packb(message))
 
@@ -99,7 +99,7 @@ def test_garbage_is_refused(data: bytes) -> None:
 
 def test_truncated_messages_are_refused() -> None:
     """A message cut anywhere is no batch."""
-    whole = make_batch(2, seed=5).encode()
+    whole = make_deltas(2, seed=5).encode()
     for length in range(0, len(whole), 97):
         with pytest.raises(BadBatch):
             decode(whole[:length])
@@ -120,7 +120,7 @@ def test_addresses_as_people_write_them(raw: bytes, text: str) -> None:
 
 def test_rows_are_plain_types() -> None:
     """A row is a dictionary of numbers and text, with the cgroup's path in place of its number."""
-    row = next(plain_rows(make_batch(1, seed=6)))
+    row = next(plain_rows(make_deltas(1, seed=6)))
     assert isinstance(row["tx_bytes"], int)
     assert isinstance(row["process.comm"], str)
     assert isinstance(row["cgroup.path"], str)

@@ -4,12 +4,12 @@ import numpy as np
 
 from model.kinds.delta import DELTA
 from model.partition import by_partition, partition_of
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 
 
 def test_both_ends_fall_into_the_same_partition() -> None:
     """Exchanging local and peer changes nothing."""
-    columns = make_batch(5000, seed=1).columns
+    columns = make_deltas(5000, seed=1).columns
     other = dict(columns)
     for part in ("address", "port"):
         ends = f"connection.source.{part}", f"connection.destination.{part}"
@@ -19,7 +19,7 @@ def test_both_ends_fall_into_the_same_partition() -> None:
 
 def test_connections_of_one_pair_of_hosts_spread() -> None:
     """Only the client's port differs, and still every partition gets its share, within a fifth."""
-    columns = make_batch(8000, seed=2).columns
+    columns = make_deltas(8000, seed=2).columns
     for name in ("connection.source.address", "connection.destination.address"):
         columns[name] = np.full(8000, columns[name][0])
     columns["connection.source.port"] = np.arange(8000, dtype=np.uint16) + 30000
@@ -31,7 +31,7 @@ def test_connections_of_one_pair_of_hosts_spread() -> None:
 
 def test_the_mapping_is_fixed() -> None:
     """Agents and engines of different versions must agree for ever: these numbers never change."""
-    columns = make_batch(3, seed=3).columns
+    columns = make_deltas(3, seed=3).columns
     columns["connection.source.address"] = np.frombuffer(bytes(10) + b"\xff\xff\x0a\0\0\x01", "V16").repeat(3)
     columns["connection.destination.address"] = np.frombuffer(
         bytes(10) + b"\xff\xff\x0a\0\0\x02", "V16"
@@ -43,7 +43,7 @@ def test_the_mapping_is_fixed() -> None:
 
 def test_rows_are_divided_without_loss() -> None:
     """Every row is in exactly one part, in its old order."""
-    batch = make_batch(1000, seed=4)
+    batch = make_deltas(1000, seed=4)
     parts = dict(by_partition(batch, 5))
     places = partition_of(batch.columns, 5)
     assert sum(map(len, parts.values())) == 1000

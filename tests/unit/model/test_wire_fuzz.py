@@ -7,7 +7,7 @@ import numpy as np
 
 from model.kinds.delta import DELTA
 from model.message import BadBatch, decode
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 
 CASES = 200_000
 #: What a hostile sender puts in place of a value.
@@ -62,14 +62,14 @@ def mutate(rng: random.Random, whole: bytes) -> bytes:
 def test_mutated_messages_are_refused_or_whole() -> None:
     """Changed bytes anywhere, also in the lengths that msgpack itself carries."""
     rng = random.Random(1)
-    whole = make_batch(1, seed=1).encode()
+    whole = make_deltas(1, seed=1).encode()
     refused = sum(not taken(mutate(rng, whole)) for _ in range(CASES))
     assert CASES // 4 < refused < CASES
 
 
 def test_values_of_the_wrong_type_are_refused() -> None:
     """Each field in turn holds what it never should; a message without its head is refused too."""
-    message = msgpack.unpackb(make_batch(2, seed=2).encode())
+    message = msgpack.unpackb(make_deltas(2, seed=2).encode())
     for name in message:
         optional = name in ("kind", "via", *DELTA.tables, *DELTA.head)
         assert optional or not taken(
@@ -86,13 +86,13 @@ def test_values_of_the_wrong_type_are_refused() -> None:
 
 def test_a_row_count_that_lies_is_refused() -> None:
     """The count is that of every column, or there is no batch."""
-    message = msgpack.unpackb(make_batch(3, seed=3).encode())
+    message = msgpack.unpackb(make_deltas(3, seed=3).encode())
     assert not any(taken(msgpack.packb(message | {"n": rows})) for rows in (0, 2, 4, 2**40, -3, "3"))
 
 
 def test_a_cgroup_number_without_a_path_is_refused() -> None:
     """An index beyond its table would be a crash further on."""
-    batch = make_batch(2, seed=4)
+    batch = make_deltas(2, seed=4)
     batch.columns["cgroup.index"] = np.array([0, 999], np.uint32)
     assert not taken(batch.encode())
 

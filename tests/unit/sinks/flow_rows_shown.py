@@ -3,9 +3,9 @@
 import errno
 from typing import Any, Final
 
+from model.addresses import address_bytes
 from model.kinds.delta import CloseReason, State
 from model.kinds.flow import FlowEvidence
-from tests.batches import packed
 
 LEDGER: Final[dict[str, Any]] = {
     "ring": {"unit": "events", "dropped": {"full": 3}},
@@ -20,7 +20,7 @@ def ends(client: tuple[str, int], server: tuple[str, int], service: tuple[str, i
     """The columns of addresses."""
     row: Row = {}
     for end, (address, port) in (("client", client), ("server", server), ("service", service or server)):
-        row |= {f"{end}.address": packed(address), f"{end}.port": port}
+        row |= {f"{end}.address": address_bytes(address), f"{end}.port": port}
     return row
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from engine.config import SinkConfig
 from engine.plugins.sinks import make_sink, sink_from_argument
+from model.addresses import address_bytes
 from model.batch import Batch
 from model.errors import SinkError, UsageError
 from model.kinds.delta import DELTA, CloseReason, Role, State
@@ -26,7 +27,7 @@ from sinks.console.plain import plain_lines
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.console.summary import Second, Sort
 from sinks.console.table import render
-from tests.batches import CGROUPS, WINDOW, make_batch, packed
+from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 from tests.plain_rows import plain_rows
 
 LEDGER: Final[dict[str, Any]] = {
@@ -37,9 +38,9 @@ LEDGER: Final[dict[str, Any]] = {
 
 ROWS: Final[tuple[dict[str, object], ...]] = (
     {
-        "network.local.address": packed("10.0.0.5"),
+        "network.local.address": address_bytes("10.0.0.5"),
         "network.local.port": 5432,
-        "network.peer.address": packed("10.0.1.77"),
+        "network.peer.address": address_bytes("10.0.1.77"),
         "network.peer.port": 40112,
         "process.pid": 811,
         "process.comm": b"postgres",
@@ -52,9 +53,9 @@ ROWS: Final[tuple[dict[str, object], ...]] = (
         "rtt_ns": 187_000,
     },
     {
-        "network.local.address": packed("2001:db8:85a3:8d3:1319:8a2e:370:7348"),
+        "network.local.address": address_bytes("2001:db8:85a3:8d3:1319:8a2e:370:7348"),
         "network.local.port": 51234,
-        "network.peer.address": packed("2001:db8:1f89:ffff:abcd:ef01:2345:6789"),
+        "network.peer.address": address_bytes("2001:db8:1f89:ffff:abcd:ef01:2345:6789"),
         "network.peer.port": 443,
         "process.pid": 4190233,
         "process.comm": b"\x1b[31mevil name",
@@ -68,9 +69,9 @@ ROWS: Final[tuple[dict[str, object], ...]] = (
         "rtt_ns": 23_400_000,
     },
     {
-        "network.local.address": packed("10.0.0.5"),
+        "network.local.address": address_bytes("10.0.0.5"),
         "network.local.port": 60000,
-        "network.peer.address": packed("203.0.113.255"),
+        "network.peer.address": address_bytes("203.0.113.255"),
         "network.peer.port": 65535,
         "process.pid": 7,
         "process.comm": b"curl",
@@ -115,7 +116,7 @@ def test_table_is_readable(width: int) -> None:
 
 def test_frame_fits_the_terminal() -> None:
     """A low terminal shows fewer connections; no line is wider than the terminal, however narrow."""
-    second = second_of(make_batch(500, ledger=LEDGER))
+    second = second_of(make_deltas(500, ledger=LEDGER))
     assert len(render(second, 80, 10, color=False).splitlines()) == 10
     for width in (20, 79, 80, 100, 127, 128, 200, 400):
         assert max(map(len, render(second, width, 30, color=False).splitlines())) <= width
@@ -124,7 +125,7 @@ def test_frame_fits_the_terminal() -> None:
 def test_losses_are_red() -> None:
     """On a terminal with colours a loss is red, and no loss is green."""
     lossy, fine = (
-        render(second_of(make_batch(1, ledger=ledger)), 80, 9, color=True) for ledger in (LEDGER, {})
+        render(second_of(make_deltas(1, ledger=ledger)), 80, 9, color=True) for ledger in (LEDGER, {})
     )
     assert "\x1b[1;31mlost 1203" in lossy
     assert "\x1b[32mlost 0" in fine
@@ -150,7 +151,7 @@ tx=0B/s rx=0B/s retransmits=0 rtt=-
 
 def test_quiet_second_is_one_line() -> None:
     """Without rows there is the summary alone."""
-    assert plain_lines(second_of(make_batch(0))) == (
+    assert plain_lines(second_of(make_deltas(0))) == (
         "2023-11-14T22:13:20Z node-a summary rows=0 open=0 opened=0 closed=0 failed=0 tx=0B/s rx=0B/s "
         "retransmits=0 lost=0\n"
     )
@@ -159,7 +160,7 @@ def test_quiet_second_is_one_line() -> None:
 @pytest.mark.parametrize("sort", ["bytes", "tx", "rx", "retransmits", "rtt"])
 def test_top_is_that_of_the_whole_second(sort: Sort) -> None:
     """The top of many chunks is what sorting all rows in Python gives, with each row's own cgroup."""
-    batch = make_batch(5000, seed=3)
+    batch = make_deltas(5000, seed=3)
     top = second_of(*batch.chunked(700), limit=15, sort=sort).top()
     keys = {
         "bytes": lambda row: row["tx_bytes"] + row["rx_bytes"],
@@ -200,7 +201,7 @@ async def test_seconds_are_drawn_with_their_last_chunk() -> None:
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=2), writer)
         await sink.open((DELTA,))
-        *early, last = make_batch(1000).chunked(300)
+        *early, last = make_deltas(1000).chunked(300)
         for chunk in early:
             await sink.write(chunk)
         with pytest.raises(BlockingIOError):
@@ -218,8 +219,8 @@ async def test_second_without_its_last_chunk_is_drawn_with_the_next() -> None:
     with pipe() as (reader, writer):
         sink = ConsoleSink(ConsoleConfig(rows=1), writer)
         await sink.open((DELTA,))
-        await sink.write(next(make_batch(1000, window=WINDOW).chunked(300)))
-        await sink.write(make_batch(7, window=WINDOW + 1))
+        await sink.write(next(make_deltas(1000, window=WINDOW).chunked(300)))
+        await sink.write(make_deltas(7, window=WINDOW + 1))
         summaries = [line for line in os.read(reader, 1 << 16).decode().splitlines() if " summary " in line]
         assert "rows=300 " in summaries[0]
         assert summaries[0].endswith("missing_chunks=3")
@@ -235,7 +236,7 @@ async def test_gone_reader_is_a_broken_pipe() -> None:
         await sink.open((DELTA,))
         os.close(reader)
         with pytest.raises(SinkError, match=r"standard output .*its reader has ended") as caught:
-            await sink.write(make_batch(5))
+            await sink.write(make_deltas(5))
         assert (caught.value.reason, caught.value.retryable) == ("broken_pipe", False)
         await sink.close()
 
@@ -263,14 +264,14 @@ async def test_frames_replace_each_other_on_a_terminal() -> None:
     with terminal(12, 80) as (screen, program):
         sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
         await sink.open((DELTA,))
-        await sink.write(make_batch(10))
+        await sink.write(make_deltas(10))
         first = os.read(screen, 1 << 16).decode()
         assert first.startswith("\x1b[H\x1b[2J")
         assert first.count("\n") == 6
-        await sink.write(make_batch(10, seed=1))
+        await sink.write(make_deltas(10, seed=1))
         assert os.read(screen, 1 << 16).decode().startswith("\x1b[6A\r")
         fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 200, 0, 0))
-        await sink.write(make_batch(10, seed=2))
+        await sink.write(make_deltas(10, seed=2))
         resized = os.read(screen, 1 << 16).decode()
         assert resized.startswith("\x1b[H\x1b[2J")
         assert resized.count("\n") == 4
@@ -283,7 +284,7 @@ async def test_slow_terminal_skips_frames() -> None:
         sink = ConsoleSink(ConsoleConfig(rows=1000), program, patience=0.01)
         await sink.open((DELTA,))
         for seed in range(4):
-            await sink.write(make_batch(1000, seed=seed))
+            await sink.write(make_deltas(1000, seed=seed))
         assert sink.skipped_frames == 3
         loop = asyncio.get_running_loop()
         loop.add_reader(screen, os.read, screen, 1 << 16)

@@ -13,10 +13,10 @@ from model.errors import SinkError, TailraceError, UsageError
 from model.ledger import Ledger, Stage
 from model.row_stage import RowStage
 from sinks.limits import Limits, QueueLimits, RetryLimits
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
+from tailrace.testing.workloads import make_workloads
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
-from tests.workloads import make_workloads
 
 QUICK: Final = Limits(retry=RetryLimits(first_pause=0.001, longest_pause=0.002))
 
@@ -26,7 +26,7 @@ def stage(ledger: Ledger, name: str = "a") -> Stage:
 
 
 def batches(count: int, rows: int = 10) -> list[Batch]:
-    return [make_batch(rows, seq=seq) for seq in range(count)]
+    return [make_deltas(rows, seq=seq) for seq in range(count)]
 
 
 class StubbornSink(ScriptedSink):
@@ -55,7 +55,7 @@ async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
     sinks = {"deltas": deltas, "workloads": workloads, "both": both}
     stages: dict[str, RowStage] = {"deltas": "deltas", "workloads": "workloads"}
     async with make_fan_out(sinks, ledger, stage=stages) as fanout:
-        fanout.offer(make_batch(10, seq=1))
+        fanout.offer(make_deltas(10, seq=1))
         await fanout.put(make_workloads(7, seq=2))
     assert (deltas.seqs, workloads.seqs, both.seqs) == ([1], [2], [1, 2])
     assert [stage(ledger, name).received for name in sinks] == [10, 7, 17]
@@ -83,7 +83,7 @@ async def test_rows_bound_the_queue() -> None:
     """A batch that does not fit beside the waiting rows pushes out as many old batches as it needs."""
     sink, ledger = ScriptedSink(slow=True), Ledger()
     async with make_fan_out({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
-        for batch in (*batches(5, rows=25), make_batch(50, seq=5)):
+        for batch in (*batches(5, rows=25), make_deltas(50, seq=5)):
             fanout.offer(batch)
         assert stage(ledger).dropped == {"queue_full": 75}
         assert fanout.statistics()["a"].queued_rows == 100
@@ -95,8 +95,8 @@ async def test_batch_larger_than_the_queue_is_dropped_alone() -> None:
     """A batch that never fits is counted as larger_than_queue and pushes nothing out."""
     sink, ledger = ScriptedSink(), Ledger()
     async with make_fan_out({"a": sink}, ledger, Limits(QueueLimits(rows=100))) as fanout:
-        fanout.offer(make_batch(10, seq=0))
-        fanout.offer(make_batch(101, seq=1))
+        fanout.offer(make_deltas(10, seq=0))
+        fanout.offer(make_deltas(101, seq=1))
     assert sink.seqs == [0]
     assert stage(ledger).dropped == {"larger_than_queue": 101}
 
@@ -131,7 +131,7 @@ async def test_final_error_counts_the_rows_lost(lost_rows: int | None, dropped: 
     sink = ScriptedSink([SinkError("full", reason="disk_full", lost_rows=lost_rows)])
     ledger = Ledger()
     async with make_fan_out({"a": sink}, ledger) as fanout:
-        fanout.offer(make_batch(10))
+        fanout.offer(make_deltas(10))
     assert sink.calls == 1
     assert stage(ledger).dropped.total() == stage(ledger).dropped["disk_full"] == dropped
     assert stage(ledger).delivered == 10 - dropped
@@ -206,7 +206,7 @@ async def test_stop_counts_what_does_not_get_through(kind: type[ScriptedSink]) -
         fanout.offer(batch)
     await sink.entered.wait()
     await fanout.stop(timeout=0.01)
-    fanout.offer(make_batch(5))
+    fanout.offer(make_deltas(5))
     assert (stage(ledger).queued, stage(ledger).dropped, sink.closed) == (0, {"shutdown": 35}, 1)
     assert stage(ledger).balanced
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("sink.")] == []
@@ -264,7 +264,7 @@ async def test_errors_are_told() -> None:
         ),
     )
     async with fanout:
-        fanout.offer(make_batch(1))
+        fanout.offer(make_deltas(1))
     assert heard == [("a", error, 1)]
 
 
@@ -297,7 +297,7 @@ async def test_books_balance_at_every_moment(seed: int) -> None:
     fanout = make_fan_out(sinks, ledger, limits)
     async with fanout:
         for seq in range(200):
-            fanout.offer(make_batch(chance.randrange(30), seq=seq))
+            fanout.offer(make_deltas(chance.randrange(30), seq=seq))
             assert all(account.balanced for account in ledger.stages.values())
             for _ in range(chance.randrange(4)):
                 await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import pytest
 
 from model.ledger import Ledger
 from sinks.limits import Limits, QueueLimits
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
@@ -19,7 +19,7 @@ async def test_put_waits_for_the_slowest_sink_and_nothing_is_dropped(limits: Lim
 
         async def put_all() -> None:
             for seq in range(20):
-                await fan_out.put(make_batch(10, seq=seq))
+                await fan_out.put(make_deltas(10, seq=seq))
 
         putting = asyncio.create_task(put_all())
         await sinks["slow"].entered.wait()
@@ -38,7 +38,7 @@ async def test_drained_waits_for_the_write_under_way() -> None:
     """An empty queue is not the end while a sink is busy with what was in it."""
     sink = ScriptedSink(slow=True)
     async with make_fan_out({"slow": sink}, Ledger()) as fan_out:
-        fan_out.offer(make_batch(1))
+        fan_out.offer(make_deltas(1))
         await sink.entered.wait()
         waiting = asyncio.create_task(fan_out.drained())
         await asyncio.sleep(0)
@@ -51,6 +51,6 @@ async def test_drained_waits_for_the_write_under_way() -> None:
 async def test_drained_returns_at_once_when_nothing_came() -> None:
     """Also without any sink."""
     async with asyncio.timeout(1), make_fan_out({}, ledger := Ledger()) as fan_out:
-        await fan_out.put(make_batch(1))
+        await fan_out.put(make_deltas(1))
         await fan_out.drained()
     assert ledger.as_dict() == {}

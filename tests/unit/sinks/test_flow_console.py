@@ -10,7 +10,7 @@ from model.kinds.flow import FlowEvidence
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort
 from sinks.console.table import render
-from tests.flows import flows_of, make_flows
+from tailrace.testing.flows import flows_of, make_flows
 from tests.plain_rows import plain_rows
 from tests.unit.sinks.flow_rows_shown import FAILED, HALF, LEDGER, REWRITTEN, SHOWN
 

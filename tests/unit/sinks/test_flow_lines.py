@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.addresses import address_bytes
 from model.batch import Batch
 from model.kinds.delta import NO_SLOT, CloseReason, Evidence, State
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
@@ -17,8 +18,8 @@ from model.rows.port_names import port_name
 from model.rows.words import words_of
 from model.transport import NetworkType, Transport
 from sinks.jsonl.sink import _ledger_line
-from tests.batches import CGROUPS, WINDOW, packed
-from tests.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
+from tailrace.testing.deltas import CGROUPS, WINDOW
+from tailrace.testing.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
 from tests.plain_rows import plain_rows
 
 HEAD = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
@@ -37,11 +38,11 @@ CALL: dict[str, object] = {
     "connection.id": 0xAB,
     "network.transport": 6,
     "network.type": 4,
-    "client.address": packed("10.0.0.5"),
+    "client.address": address_bytes("10.0.0.5"),
     "client.port": 51234,
-    "service.address": packed("10.96.0.10"),
+    "service.address": address_bytes("10.96.0.10"),
     "service.port": 443,
-    "server.address": packed("10.244.1.7"),
+    "server.address": address_bytes("10.244.1.7"),
     "server.port": 6443,
     "evidence": FlowEvidence.NAT,
 }

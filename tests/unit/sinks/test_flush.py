@@ -8,7 +8,7 @@ import pytest
 from model.errors import SinkError
 from model.ledger import Ledger, Stage
 from sinks.limits import BatchLimits, Limits, RetryLimits
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
@@ -25,8 +25,8 @@ async def test_written_rows_are_queued_until_they_are_flushed() -> None:
     """A sink that gathers for a minute has taken the rows, but nobody calls them delivered."""
     sink, ledger = ScriptedSink(), Ledger()
     async with make_fan_out({"a": sink}, ledger, GATHERING) as fan_out:
-        fan_out.offer(make_batch(10))
-        fan_out.offer(make_batch(7))
+        fan_out.offer(make_deltas(10))
+        fan_out.offer(make_deltas(7))
         await sink.wait_for(2)
         flushing = asyncio.create_task(fan_out.flush())
         await asyncio.sleep(0)
@@ -42,7 +42,7 @@ async def test_a_sink_that_does_not_gather_is_flushed_when_nothing_waits() -> No
     sink, ledger = ScriptedSink(), Ledger()
     fan_out = make_fan_out({"a": sink}, ledger)
     for seq in range(10):
-        fan_out.offer(make_batch(10, seq=seq))
+        fan_out.offer(make_deltas(10, seq=seq))
     async with fan_out:
         await fan_out.flush()
         assert (sink.flushed, stage(ledger).delivered) == ([10], 100)
@@ -53,7 +53,7 @@ async def test_so_many_rows_are_flushed_at_once() -> None:
     sink = ScriptedSink()
     fan_out = make_fan_out({"a": sink}, Ledger(), Limits(batch=BatchLimits(rows=25, seconds=60)))
     for seq in range(7):
-        fan_out.offer(make_batch(10, seq=seq))
+        fan_out.offer(make_deltas(10, seq=seq))
     async with fan_out:
         await sink.wait_for(7)
         assert sink.flushed == [3, 6]
@@ -65,7 +65,7 @@ async def test_rows_do_not_wait_longer_than_configured() -> None:
     sink = ScriptedSink()
     async with make_fan_out({"a": sink}, Ledger(), Limits(batch=BatchLimits(seconds=0.05))) as fan_out:
         begin = asyncio.get_running_loop().time()
-        fan_out.offer(make_batch(10))
+        fan_out.offer(make_deltas(10))
         async with asyncio.timeout(10):
             await fan_out.flush()
         assert asyncio.get_running_loop().time() - begin >= 0.05
@@ -76,10 +76,10 @@ async def test_flush_waits_for_what_came_before_it_alone() -> None:
     """A batch that is offered after the call does not hold it up."""
     sink, ledger = ScriptedSink(), Ledger()
     async with make_fan_out({"a": sink}, ledger, Limits(batch=BatchLimits(rows=10, seconds=60))) as fan_out:
-        fan_out.offer(make_batch(10))
+        fan_out.offer(make_deltas(10))
         flushing = asyncio.create_task(fan_out.flush())
         await asyncio.sleep(0)
-        fan_out.offer(make_batch(1))
+        fan_out.offer(make_deltas(1))
         await flushing
         await sink.wait_for(2)
         assert (stage(ledger).delivered, stage(ledger).queued) == (10, 1)
@@ -89,7 +89,7 @@ async def test_flush_returns_when_the_rows_are_lost() -> None:
     """Rows that a full queue dropped, or that the sink refused, are counted: nobody waits for them."""
     sink, ledger = ScriptedSink([SinkError("no", reason="refused")]), Ledger()
     async with make_fan_out({"a": sink}, ledger, GATHERING) as fan_out:
-        fan_out.offer(make_batch(10))
+        fan_out.offer(make_deltas(10))
         async with asyncio.timeout(10):
             await fan_out.flush()
     assert (stage(ledger).dropped, stage(ledger).delivered) == ({"refused": 10}, 0)
@@ -100,7 +100,7 @@ async def test_flush_is_repeated() -> None:
     errors = [SinkError("away", reason="away", retryable=True)] * 2
     sink, ledger = ScriptedSink(flushes=errors), Ledger()
     async with make_fan_out({"a": sink}, ledger, Limits(retry=QUICK)) as fan_out:
-        fan_out.offer(make_batch(10))
+        fan_out.offer(make_deltas(10))
     assert (sink.flushed, fan_out.statistics()["a"].retries) == ([1], 2)
     assert (stage(ledger).delivered, stage(ledger).dropped) == (10, {})
 
@@ -122,11 +122,11 @@ async def test_a_failed_flush_loses_what_was_written_since_the_last(
     sink, ledger = ScriptedSink(flushes=failures), Ledger()
     fan_out = make_fan_out({"a": sink}, ledger, Limits(retry=QUICK))
     for seq in range(2):
-        fan_out.offer(make_batch(10, seq=seq))
+        fan_out.offer(make_deltas(10, seq=seq))
     async with fan_out:
         await fan_out.flush()
         assert stage(ledger).dropped == lost
-        fan_out.offer(make_batch(3, seq=2))
+        fan_out.offer(make_deltas(3, seq=2))
     assert stage(ledger).delivered == 23 - lost.popitem()[1]
     assert stage(ledger).balanced
 
@@ -136,10 +136,10 @@ async def test_what_was_not_flushed_at_the_end_is_lost() -> None:
     sink, ledger = ScriptedSink(), Ledger()
     fan_out = make_fan_out({"a": sink}, ledger, GATHERING)
     await fan_out.start()
-    fan_out.offer(make_batch(10))
+    fan_out.offer(make_deltas(10))
     await sink.wait_for(1)
     sink.gate.clear()
-    fan_out.offer(make_batch(7))
+    fan_out.offer(make_deltas(7))
     await fan_out.stop(timeout=0.01)
     assert (stage(ledger).delivered, stage(ledger).queued, stage(ledger).dropped) == (0, 0, {"shutdown": 17})
 
@@ -147,5 +147,5 @@ async def test_what_was_not_flushed_at_the_end_is_lost() -> None:
 async def test_a_second_without_rows_is_flushed_too() -> None:
     """Its message is acknowledged like any other."""
     async with asyncio.timeout(10), make_fan_out({"a": ScriptedSink()}, Ledger()) as fan_out:
-        fan_out.offer(make_batch(0))
+        fan_out.offer(make_deltas(0))
         await fan_out.flush()

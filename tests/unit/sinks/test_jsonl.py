@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from engine.plugins.sinks import sink_from_argument
+from model.addresses import address_bytes
 from model.batch import Batch
 from model.chains import HOP, Chains
 from model.errors import SinkError
 from model.kinds.delta import DELTA, NO_SLOT, CloseReason, Evidence
 from model.ledger import Ledger
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
-from tests.batches import CGROUPS, WINDOW, make_batch, packed
+from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
@@ -52,7 +53,7 @@ def rotated_files(path: Path) -> list[Path]:
 
 def one_row(columns: dict[str, object]) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(
-        b"".join(text for _, text in make_batch(1, ipv6=0, columns=columns).json_lines())
+        b"".join(text for _, text in make_deltas(1, ipv6=0, columns=columns).json_lines())
     )
     return row
 
@@ -63,9 +64,9 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
     row = {
         "socket.slot": 7,
         "network.type": 4,
-        "network.local.address": packed("192.0.2.1"),
+        "network.local.address": address_bytes("192.0.2.1"),
         "network.local.port": 80,
-        "network.peer.address": packed("198.51.100.9"),
+        "network.peer.address": address_bytes("198.51.100.9"),
         "network.peer.port": 40000,
         "process.pid": 17,
         "process.comm": b"caf\xc3\xa9\xff",
@@ -128,14 +129,14 @@ def test_unknown_codes_stay_numbers() -> None:
 
 def test_row_has_its_resolved_tuple_totals_and_chain() -> None:
     """Where something was rewritten; the index into the table is gone."""
-    hops = np.array([(packed("10.0.0.5"), packed("10.96.0.10"), 4711, 443)], HOP)
+    hops = np.array([(address_bytes("10.0.0.5"), address_bytes("10.96.0.10"), 4711, 443)], HOP)
     columns = {
         "nat.index": 1,
-        "connection.source.address": packed("10.0.0.5"),
+        "connection.source.address": address_bytes("10.0.0.5"),
         "connection.source.port": 4711,
         "tx_bytes_total": 5000,
     }
-    batch = make_batch(1, columns=columns).with_tables(chains=Chains(np.ones(1, np.uint8), hops))
+    batch = make_deltas(1, columns=columns).with_tables(chains=Chains(np.ones(1, np.uint8), hops))
     row = json.loads(b"".join(text for _, text in batch.json_lines()))
     assert (row["connection.source.address"], row["connection.source.port"]) == ("10.0.0.5", 4711)
     assert row["tx_bytes_total"] == 5000
@@ -153,7 +154,7 @@ def test_row_has_its_resolved_tuple_totals_and_chain() -> None:
 async def test_ledger_is_written_when_it_changed(tmp_path: Path) -> None:
     """The same ledger twice makes one line, another one a second line."""
     ledgers: list[dict[str, Any]] = [{"ring": {"dropped": {}}}] * 2 + [{"ring": {"dropped": {"full": 3}}}]
-    batches = [make_batch(0, window=WINDOW + i, ledger=ledger) for i, ledger in enumerate(ledgers)]
+    batches = [make_deltas(0, window=WINDOW + i, ledger=ledger) for i, ledger in enumerate(ledgers)]
     await write(JsonlConfig(str(path := tmp_path / "out")), *batches)
     head = {"kind": "ledger", "node": "node-a", "boot": "boot-1"}
     assert lines(path) == [
@@ -165,7 +166,7 @@ async def test_ledger_is_written_when_it_changed(tmp_path: Path) -> None:
 async def test_rotation_loses_and_splits_no_line(tmp_path: Path) -> None:
     """Files stay below the limit, and together hold all rows in order, the newest in the file itself."""
     path = tmp_path / "out"
-    await write(JsonlConfig(str(path), rotate_bytes=50_000, keep=100), make_batch(700), make_batch(300))
+    await write(JsonlConfig(str(path), rotate_bytes=50_000, keep=100), make_deltas(700), make_deltas(300))
     rotated = rotated_files(path)
     assert len(rotated) > 8
     assert max(file.stat().st_size for file in rotated) <= 50_000
@@ -176,11 +177,11 @@ async def test_rotation_loses_and_splits_no_line(tmp_path: Path) -> None:
 async def test_only_so_many_rotated_files_are_kept(tmp_path: Path) -> None:
     """Of many rotated files the two newest stay; with none to keep only the file itself does."""
     path = tmp_path / "out"
-    await write(JsonlConfig(str(path), rotate_bytes=20_000, keep=2), make_batch(500))
+    await write(JsonlConfig(str(path), rotate_bytes=20_000, keep=2), make_deltas(500))
     assert [file.name for file in rotated_files(path)] == ["out.2", "out.1"]
     kept = slots(*rotated_files(path), path)
     assert kept == list(range(500 - len(kept), 500))
-    await write(JsonlConfig(str(tmp_path / "none"), rotate_bytes=20_000, keep=0), make_batch(500))
+    await write(JsonlConfig(str(tmp_path / "none"), rotate_bytes=20_000, keep=0), make_deltas(500))
     assert not (tmp_path / "none.1").exists()
     assert slots(tmp_path / "none")[-1] == 499
 
@@ -188,14 +189,14 @@ async def test_only_so_many_rotated_files_are_kept(tmp_path: Path) -> None:
 async def test_lines_longer_than_the_limit_get_a_file_each(tmp_path: Path) -> None:
     """A limit below one line's length is no reason to lose it."""
     path = tmp_path / "out"
-    await write(JsonlConfig(str(path), rotate_bytes=10, keep=9), make_batch(3))
+    await write(JsonlConfig(str(path), rotate_bytes=10, keep=9), make_deltas(3))
     assert [slots(tmp_path / name) for name in ("out.2", "out.1", "out")] == [[0], [1], [2]]
 
 
 async def test_rotation_by_time_follows_the_windows(tmp_path: Path) -> None:
     """A file spans ten seconds of windows; the batch of the eleventh begins the next."""
     path = tmp_path / "out"
-    batches = [make_batch(1, window=WINDOW + second) for second in (0, 9, 10, 12)]
+    batches = [make_deltas(1, window=WINDOW + second) for second in (0, 9, 10, 12)]
     await write(JsonlConfig(str(path), rotate_seconds=10), *batches)
     assert [line["window"] - WINDOW for line in lines(tmp_path / "out.1")] == [0, 9]
     assert [line["window"] - WINDOW for line in lines(path)] == [10, 12]
@@ -204,7 +205,7 @@ async def test_rotation_by_time_follows_the_windows(tmp_path: Path) -> None:
 async def test_failing_rotation_keeps_writing(tmp_path: Path) -> None:
     """If the rotated name is taken by a folder, the rows go on into the file in use."""
     (tmp_path / "out.1" / "folder").mkdir(parents=True)
-    await write(JsonlConfig(str(tmp_path / "out"), rotate_bytes=10_000, keep=1), make_batch(100))
+    await write(JsonlConfig(str(tmp_path / "out"), rotate_bytes=10_000, keep=1), make_deltas(100))
     assert slots(tmp_path / "out") == list(range(100))
 
 
@@ -212,15 +213,15 @@ async def test_renamed_removed_and_truncated_files_are_followed(tmp_path: Path) 
     """After a rename or a removal the next batch begins a new file; a truncated one goes on at 0."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
     await sink.open((DELTA,))
-    await sink.write(make_batch(1))
+    await sink.write(make_deltas(1))
     path.rename(tmp_path / "moved")
-    await sink.write(make_batch(2))
+    await sink.write(make_deltas(2))
     assert (slots(tmp_path / "moved"), slots(path)) == ([0], [0, 1])
     path.unlink()
-    await sink.write(make_batch(3))
+    await sink.write(make_deltas(3))
     assert slots(path) == [0, 1, 2]
     os.truncate(path, 0)
-    await sink.write(make_batch(4))
+    await sink.write(make_deltas(4))
     assert slots(path) == [0, 1, 2, 3]
     await sink.close()
 
@@ -238,7 +239,7 @@ async def test_half_a_line_of_an_earlier_run_goes(tmp_path: Path, found: str, ex
     """A row cut off by a crash is removed at the next start; foreign text only gets a line end."""
     path = tmp_path / "out"
     path.write_text(found)
-    await write(JsonlConfig(str(path)), make_batch(1))
+    await write(JsonlConfig(str(path)), make_deltas(1))
     assert path.read_text().startswith(expected + '{"kind":"delta"')
     assert len(path.read_text().splitlines()) == 2
 
@@ -265,7 +266,7 @@ def test_argument_sets_the_path() -> None:
 
 async def test_dash_is_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     """``-`` writes to standard output, which stays open."""
-    await write(JsonlConfig(), make_batch(3))
+    await write(JsonlConfig(), make_deltas(3))
     assert [json.loads(line)["socket.slot"] for line in capfd.readouterr().out.splitlines()] == [0, 1, 2]
     os.fstat(1)
 
@@ -278,7 +279,7 @@ async def test_gone_reader_is_a_broken_pipe(tmp_path: Path) -> None:
     await sink.open((DELTA,))
     os.close(reader)
     with pytest.raises(SinkError, match="its reader has ended") as caught:
-        await sink.write(make_batch(10))
+        await sink.write(make_deltas(10))
     assert (caught.value.reason, caught.value.lost_rows, caught.value.retryable) == ("broken_pipe", 10, False)
     await sink.close()
 
@@ -291,7 +292,7 @@ async def test_reader_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None
     fan_out = make_fan_out({"pipe": JsonlSink(JsonlConfig(str(path))), "other": other}, ledger)
     await fan_out.start()
     for seq in range(10):
-        fan_out.offer(make_batch(5000, seq=seq))
+        fan_out.offer(make_deltas(5000, seq=seq))
     await other.wait_for(10)
     async with asyncio.timeout(5):
         await fan_out.stop(timeout=0.01)
@@ -337,13 +338,13 @@ async def test_full_disk_costs_rows_but_leaves_whole_lines(tmp_path: Path) -> No
         ballast.write_bytes(bytes(512 << 10))
         sink = JsonlSink(JsonlConfig(str(path)))
         await sink.open((DELTA,))
-        lost = await lost_rows(sink, make_batch(2500))
+        lost = await lost_rows(sink, make_deltas(2500))
         assert 1000 > lost - 1000 > 0
         assert slots(path) == list(range(2500 - lost))
-        assert await lost_rows(sink, make_batch(100)) > 90
+        assert await lost_rows(sink, make_deltas(100)) > 90
         before = len(lines(path))
         ballast.unlink()
-        await sink.write(make_batch(100, ledger={"a": {}}))
+        await sink.write(make_deltas(100, ledger={"a": {}}))
         assert slots_and_kinds(path)[before:] == [*range(100), "ledger"]
         await sink.close()
 
@@ -353,9 +354,9 @@ async def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
     await sink.open((DELTA,))
     with file_size_limit(100_000):
-        lost = await lost_rows(sink, make_batch(1000))
+        lost = await lost_rows(sink, make_deltas(1000))
     assert slots(path) == list(range(1000 - lost))
-    await sink.write(make_batch(5))
+    await sink.write(make_deltas(5))
     assert slots(path) == [*range(1000 - lost), *range(5)]
     await sink.close()
 
@@ -364,7 +365,7 @@ async def test_ledger_that_found_no_room_comes_later(tmp_path: Path) -> None:
     """A ledger line that could not be written loses no rows and is written with the next batch."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
     await sink.open((DELTA,))
-    batch = make_batch(0, ledger={"stage" * 100: {}})
+    batch = make_deltas(0, ledger={"stage" * 100: {}})
     with file_size_limit(100):
         assert await lost_rows(sink, batch) == 0
     assert path.read_text() == ""

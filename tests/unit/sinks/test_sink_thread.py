@@ -12,7 +12,7 @@ from model.batch import Batch
 from model.kind import Kind
 from model.ledger import Ledger
 from sinks import delivery
-from tests.batches import make_batch
+from tailrace.testing.deltas import make_deltas
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
 
@@ -45,10 +45,10 @@ async def test_a_write_that_blocks_delays_nobody() -> None:
     """While one sink blocks, another takes everything, and the loop of the program is not held up."""
     blocking, quick, ledger = BlockingSink(), ScriptedSink(), Ledger()
     async with make_fan_out({"a": blocking, "b": quick}, ledger) as fan_out:
-        fan_out.offer(make_batch(1, seq=0))
+        fan_out.offer(make_deltas(1, seq=0))
         await blocking.entered.wait()
         for seq in range(1, 50):
-            fan_out.offer(make_batch(1, seq=seq))
+            fan_out.offer(make_deltas(1, seq=seq))
         await quick.wait_for(50)
         assert (ledger.stages["sink.a"].queued, blocking.taken) == (50, [])
         assert fan_out.statistics()["a"].busy_seconds > 0
@@ -64,7 +64,7 @@ async def test_what_a_blocked_sink_cannot_take_at_the_end_is_counted(
     fan_out = make_fan_out({"a": sink}, ledger)
     await fan_out.start()
     for seq in range(3):
-        fan_out.offer(make_batch(10, seq=seq))
+        fan_out.offer(make_deltas(10, seq=seq))
     await sink.entered.wait()
     begin = time.monotonic()
     await fan_out.stop(timeout=0.01)
@@ -84,8 +84,8 @@ async def test_a_slow_sink_is_named(
     monkeypatch.setattr(delivery, "SLOW_SECONDS", 0.01)
     sink = BlockingSink()
     async with make_fan_out({"a": sink}, Ledger()) as fan_out:
-        fan_out.offer(make_batch(5))
-        fan_out.offer(make_batch(7))
+        fan_out.offer(make_deltas(5))
+        fan_out.offer(make_deltas(7))
         with caplog.at_level(logging.WARNING):
             while not caplog.records:  # noqa: ASYNC110 - the log has no event
                 await asyncio.sleep(0.001)
@@ -100,8 +100,8 @@ async def test_a_sink_does_not_end_the_program(error: BaseException) -> None:
     """``sys.exit()`` in a sink loses one batch."""
     sink, ledger = ScriptedSink([error]), Ledger()
     async with make_fan_out({"a": sink}, ledger) as fan_out:
-        fan_out.offer(make_batch(10))
-        fan_out.offer(make_batch(7))
+        fan_out.offer(make_deltas(10))
+        fan_out.offer(make_deltas(7))
     assert (ledger.stages["sink.a"].delivered, ledger.stages["sink.a"].dropped) == (7, {"sink_crashed": 10})
 
 

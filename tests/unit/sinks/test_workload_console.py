@@ -10,7 +10,7 @@ from sinks.console.plain import plain_lines
 from sinks.console.summary import Second, Sort
 from sinks.console.table import render
 from tests.unit.sinks.workload_rows_shown import shown
-from tests.workloads import make_workloads
+from tests.workloads import summed_workloads
 
 
 def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
@@ -49,7 +49,7 @@ def test_plain_lines_are_stable() -> None:
 @pytest.mark.parametrize("sort", ["bytes", "tx", "rx", "retransmits", "rtt"])
 def test_the_top_ones_come_first(sort: Sort) -> None:
     """Over all chunks, by what was asked for."""
-    batch = make_workloads(
+    batch = summed_workloads(
         500, columns={"connection.failed": 0, "connection.closed": 0, "connection.opened": 0}
     )
     second = second_of(*batch.chunked(100), limit=5, sort=sort)

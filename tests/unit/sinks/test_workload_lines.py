@@ -9,7 +9,7 @@ import pytest
 from model.kinds.workload import WORKLOAD
 from model.public import LARGEST, BadRows, decode_rows, row_parts
 from tests.unit.sinks.workload_rows_shown import shown
-from tests.workloads import make_workloads
+from tests.workloads import summed_workloads
 
 
 def test_a_line_says_who_talks_to_whom() -> None:
@@ -45,7 +45,7 @@ def test_every_column_is_written() -> None:
     """A line of a row in which all is there has each column, or what it points to."""
     columns = dict.fromkeys(("client.rtt_ns", "connection.connect_latency_ns", "window.late_s"), 1)
     lives = dict.fromkeys(("connection.opened", "connection.closed", "connection.failed"), 1)
-    batch = make_workloads(1, columns=columns | lives)
+    batch = summed_workloads(1, columns=columns | lives)
     for name, kind in WORKLOAD.types.items():
         if not name.endswith((".index", ".sum")):
             batch.columns[name][:] = np.ones(1, kind)
@@ -66,13 +66,13 @@ def test_each_client_has_its_subject() -> None:
 
 def test_clients_without_a_name_share_a_subject() -> None:
     """There may be very many addresses."""
-    batch = make_workloads(50, columns={"client.process.comm": b""})
+    batch = summed_workloads(50, columns={"client.process.comm": b""})
     assert {part.subject for part in row_parts(batch, 1 << 20)} == {"tailrace.workload._._"}
 
 
 def test_messages_hold_every_row_once() -> None:
     """In the order of their numbers, none larger than it may be; their readers tell them from flows."""
-    batch = make_workloads(3000)
+    batch = summed_workloads(3000)
     parts = row_parts(batch, 1 << 20)
     assert sum(part.rows for part in parts) == 3000
     assert all(len(part.data) <= LARGEST for part in parts)

@@ -3,11 +3,11 @@
 from typing import Final
 
 from actors.workloads.workloads import Workloads
+from model.addresses import address_bytes
 from model.batch import Batch
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger
-from tests.batches import packed
-from tests.flows import flows_of
+from tailrace.testing.flows import flows_of
 from tests.unit.sinks.flow_rows_shown import LEDGER
 
 _ENTITIES: Final = [
@@ -36,7 +36,7 @@ _CART: Final = {
 }
 _CURL: Final = {
     "client.process.comm": b"curl",
-    "server.address": packed("203.0.113.255"),
+    "server.address": address_bytes("203.0.113.255"),
     "server.port": 65535,
     "connection.failed": 1,
     "connection.connect_latency_ns": 2_000_000,

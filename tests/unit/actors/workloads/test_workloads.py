@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from actors.workloads.ends import distinct
 from actors.workloads.names import named
 from actors.workloads.workloads import Workloads
+from model.addresses import address_bytes
 from model.batch import Batch
 from model.enricher import Entity
 from model.histogram import Histogram, bucket_of, merged
@@ -19,8 +20,7 @@ from model.kinds.flow import FlowEvidence
 from model.kinds.flow.traffic import moved_in_flows
 from model.kinds.workload import EVIDENCE, OTHER, Workload
 from model.ledger import Ledger
-from tests.batches import packed
-from tests.flows import flows_of, make_flows
+from tailrace.testing.flows import flows_of, make_flows
 from tests.plain_rows import plain_rows
 
 POD: Entity = {
@@ -135,7 +135,7 @@ def test_the_server_speaks_for_a_silent_client() -> None:
 def test_an_end_without_a_workload_is_its_process_else_its_machine_else_its_address() -> None:
     """In that order; two processes of one name are one."""
     curl = {"client.process.comm": b"curl"}
-    address = np.frombuffer(packed("203.0.113.7"), "V16")[0]
+    address = np.frombuffer(address_bytes("203.0.113.7"), "V16")[0]
     (batch,) = summed(
         enriched(
             flow(3, 2) | curl,
@@ -162,7 +162,7 @@ def test_late_flows_keep_their_own_second() -> None:
 def test_pairs_beyond_the_limit_are_one_row() -> None:
     """Those that moved least, strangers first; nothing is lost, and it is counted."""
     ledger = Ledger()
-    address = np.frombuffer(packed("203.0.113.7"), "V16")[0]
+    address = np.frombuffer(address_bytes("203.0.113.7"), "V16")[0]
     rows = [flow(1, 2, server_port=port, client_tx_bytes=port) for port in range(1, 9)]
     rows.append(flow(0, 2, client_address=address, client_tx_bytes=10**6))
     found = rows_of(*summed(enriched(*rows), pairs=4, ledger=ledger))

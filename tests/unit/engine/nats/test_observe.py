@@ -21,8 +21,8 @@ from engine.nats.sink import NatsConfig
 from model.errors import UsageError
 from model.kinds.flow import FLOW, NOWHERE, SIDES, FlowEvidence, Node
 from model.public import BadRows, decode_rows, row_parts
-from tests.batches import WINDOW
-from tests.flows import make_flows
+from tailrace.testing.deltas import WINDOW
+from tailrace.testing.flows import make_flows
 from tests.unit.model.flow_examples import BOTH, FAILED, SERVER_ONLY, flow
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from enrichers.docker.facts import ContainerFacts, ImageFacts
 from enrichers.docker.memory import REMEMBERED_NS, DockerMemory
-from enrichers.intervals import Intervals
 from model.enricher import KeyKind
+from model.intervals import Intervals
 
 IMAGE = ImageFacts(("app:1",), ("app@sha256:1",))
 

@@ -1,16 +1,15 @@
-"""Synthetic delta batches: plausible connections, the same for the same seed."""
+"""Made-up deltas: plausible connections, the same for the same seed."""
 
 import errno
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from model.addresses import address_bytes
 from model.arrays import Array, Columns
 from model.batch import Batch
 from model.kinds.delta import COUNTERS, DELTA, CloseReason, Evidence, Role, State
-from tests.nat_events import resolved
 
 WINDOW = 1_700_000_000
 COMMS = (b"nginx", b"postgres", b"curl", b"java", b"envoy", b"python3", b"redis-server", b"k3s-agent-node1")
@@ -22,13 +21,7 @@ CGROUPS = [
 ]
 
 
-def packed(address: str) -> bytes:
-    """The 16 bytes of an address column for ``address``."""
-    ip = ipaddress.ip_address(address)
-    return ip.packed if ip.version == 6 else b"\0" * 10 + b"\xff\xff" + ip.packed
-
-
-def make_batch(
+def make_deltas(
     rows: int,
     *,
     seed: int = 0,
@@ -53,7 +46,7 @@ def make_batch(
     _traffic(made, random)
     given = dict(columns or {})
     _replace(made, given)
-    _replace(resolved(made), given)
+    _replace(unresolved(made), given)
     ended = int(np.count_nonzero(made["connection.closed"])) + int(
         np.count_nonzero(made["connection.failed"])
     )
@@ -63,6 +56,16 @@ def make_batch(
         {"cgroups": list(CGROUPS)},
         {"open_sockets": rows - ended, "ledger": ledger or {}},
     )
+
+
+def unresolved(columns: Columns) -> Columns:
+    """Columns of deltas with the tuple that each socket itself sees: nothing was rewritten."""
+    calls = columns["connection.role"] == Role.CLIENT
+    for part in ("address", "port"):
+        local, peer = columns[f"network.local.{part}"], columns[f"network.peer.{part}"]
+        columns[f"connection.source.{part}"] = np.where(calls, local, peer)
+        columns[f"connection.destination.{part}"] = np.where(calls, peer, local)
+    return columns
 
 
 def _replace(columns: Columns, given: Mapping[str, object]) -> None:
@@ -88,7 +91,7 @@ def _addresses(six: np.ndarray[Any, Any], tail: np.ndarray[Any, Any], head: byte
     raw = np.zeros((len(six), 16), np.uint8)
     raw[:, 10:12] = 0xFF
     raw[:, 12] = head[0]
-    raw[six] = np.frombuffer(packed("2001:db8::"), np.uint8)
+    raw[six] = np.frombuffer(address_bytes("2001:db8::"), np.uint8)
     raw[:, 13:] = tail
     return raw.reshape(-1).view("V16")
 

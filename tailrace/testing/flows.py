@@ -5,33 +5,28 @@ from typing import Any, Final
 
 import numpy as np
 
+from model.addresses import address_bytes
 from model.arrays import Columns
 from model.batch import Batch
-from model.chains import Chain, Hop
+from model.chains import HOP, Chains
 from model.kinds.delta import CloseReason
 from model.kinds.flow import END_COLUMNS, FLOW, NOWHERE, FlowEvidence, Node
-from tests.batches import CGROUPS, WINDOW, make_batch, packed
+from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 
 #: As the sinks get them; the first of each table stands for nothing.
 PATHS: Final = ["", *CGROUPS]
 NODE: Final = Node("node-a", "boot-1")
 OTHER_NODE: Final = Node("db.7", "boot-2")
 NODES: Final = [NOWHERE, NODE, OTHER_NODE]
-CHAIN: Final[Chain] = (
-    Hop(
-        source_address=packed("10.0.0.5"),
-        source_port=51234,
-        destination_address=packed("10.96.0.10"),
-        destination_port=443,
-    ),
-    Hop(
-        source_address=packed("10.0.0.5"),
-        source_port=51234,
-        destination_address=packed("10.244.1.7"),
-        destination_port=6443,
-    ),
+#: Of a client that called a service: what it called, and who answered.
+HOPS: Final = np.array(
+    [
+        (address_bytes("10.0.0.5"), address_bytes("10.96.0.10"), 51234, 443),
+        (address_bytes("10.0.0.5"), address_bytes("10.244.1.7"), 51234, 6443),
+    ],
+    HOP,
 )
-CHAINS: Final[list[Chain]] = [(), CHAIN]
+CHAINS: Final = Chains(np.array([len(HOPS)], np.uint8), HOPS)
 ENTITIES: Final = [{}, {"host.name": "node-a", "container.name": "web"}, {"k8s.pod.name": "db-0"}]
 
 _BOTH: Final = FlowEvidence.BOTH
@@ -60,7 +55,7 @@ def make_flows(
     :param ends: where clients and servers are, if they are known.
     """
     random = np.random.default_rng(seed)
-    deltas = make_batch(rows, seed=seed, window=window, ipv6=ipv6).columns
+    deltas = make_deltas(rows, seed=seed, window=window, ipv6=ipv6).columns
     made = FLOW.empty(rows)
     _connections(made, deltas, random)
     _rewrites(made, random)
@@ -112,7 +107,7 @@ def _rewrites(columns: Columns, random: np.random.Generator) -> None:
     """A tenth of IPv4 connections called another address than the one that answered."""
     rewritten = (random.random(len(columns["connection.id"])) < 0.1) & (columns["network.type"] == 4)
     rewritten |= columns["evidence"] == FlowEvidence.NAT
-    columns["service.address"][rewritten] = np.frombuffer(packed("10.96.0.10"), "V16")
+    columns["service.address"][rewritten] = np.frombuffer(address_bytes("10.96.0.10"), "V16")
     columns["service.port"][rewritten] = 443
     columns["nat.index"][:] = rewritten
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from enrichers.intervals import Intervals
 from model.enricher import OPEN, Entity, Identity, KeyKind
+from model.intervals import Intervals
 
 LIMIT, PER_KEY = 8, 4
 
