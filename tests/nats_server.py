@@ -77,6 +77,12 @@ class NatsServer:
             self._process.wait()
             self._process = None
 
+    def replace(self) -> None:
+        """Kill it and start another one in its place, whose store is empty."""
+        self.kill()
+        shutil.rmtree(self.folder / "store")
+        self.start()
+
     def remove(self) -> None:
         """End it and remove its store."""
         self.kill()

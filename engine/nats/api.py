@@ -33,7 +33,11 @@ Request = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Unanswered(TailraceError):
-    """The server did not answer, or not now: a retry makes sense."""
+    """The server did not answer, or not now: a retry makes sense. ``code`` is JetStream's number of why, else 0."""
+
+    def __init__(self, what: str, remedy: str = "", *, code: int = 0) -> None:
+        super().__init__(what, remedy)
+        self.code = code
 
 
 class NoStream(Unanswered):
@@ -63,21 +67,31 @@ def reply_of(subject: str, data: bytes) -> dict[str, Any]:
     what, code = f"{subject}: {reply['error'].get('description')}", int(reply["error"].get("err_code", 0))
     # A full stream is an answer though its code says "not now".
     if reply["error"].get("code") == _NOT_NOW and code != FULL:
-        raise Unanswered(what)
+        raise Unanswered(what, code=code)
     raise Refused(what, code)
 
 
 def requests_of(client: Client) -> Request:
-    """Requests over a plain connection."""
+    """Requests to the API over a plain connection."""
 
     async def request(call: str, body: dict[str, Any]) -> dict[str, Any]:
-        subject = f"{API}.{call}"
-        try:
-            reply = await client.request(subject, json.dumps(body).encode(), REQUEST_TIMEOUT)
-        except nats.errors.NoRespondersError:
-            raise NoStream(f"{subject}: no JetStream takes it") from None
-        except (OSError, nats.errors.Error, TimeoutError) as error:
-            raise Unanswered(f"{subject}: {str(error) or type(error).__name__}") from None
-        return reply_of(subject, reply.data)
+        return await ask(client, f"{API}.{call}", json.dumps(body).encode())
 
     return request
+
+
+async def ask(
+    client: Client, subject: str, data: bytes, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """One request to JetStream over a plain connection, of which publishing to a stream is one.
+
+    :raises Unanswered: if there is no answer, or the answer is "not now".
+    :raises Refused: if the answer is an error.
+    """
+    try:
+        reply = await client.request(subject, data, REQUEST_TIMEOUT, headers=headers)
+    except nats.errors.NoRespondersError:
+        raise NoStream(f"{subject}: no stream takes it") from None
+    except (OSError, nats.errors.Error, TimeoutError) as error:
+        raise Unanswered(f"{subject}: {str(error) or type(error).__name__}") from None
+    return reply_of(subject, reply.data)

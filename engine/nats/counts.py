@@ -25,5 +25,5 @@ def log_counts(log: NatsLog) -> dict[str, Count]:
         "nats.waiting": Count(
             sends.waiting, "messages that wait now for room in their partition", total=False
         ),
-        "nats.streams_made_again": Count(log.streams_made_again, "streams of partitions that were gone"),
+        "nats.streams_replaced": Count(log.streams_replaced, "streams of partitions that were gone"),
     }

@@ -31,7 +31,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Seen:
+class StoredHeartbeat:
     """A heartbeat as the server has it.
 
     :param stored_at_ns: when the server stored it, by the server's clock.
@@ -58,7 +58,7 @@ def decode_heartbeat(data: bytes) -> Heartbeat | None:
     return heartbeat if heartbeat.v == HEARTBEAT_VERSION else None
 
 
-async def last_heartbeats(connection: NatsConnection, nodes: tuple[str, ...]) -> list[Seen]:
+async def last_heartbeats(connection: NatsConnection, nodes: tuple[str, ...]) -> list[StoredHeartbeat]:
     """The last one of each node, in the order of names; only of ``nodes`` if there are any.
 
     :raises ConnectionRefused: if the server is not there or refuses this client.
@@ -66,14 +66,14 @@ async def last_heartbeats(connection: NatsConnection, nodes: tuple[str, ...]) ->
     """
     client = await connect(connection, name="tailrace observe")
     try:
-        seen = await _read(StreamReader(client, subjects.NODE_STREAM))
+        found = await _read(StreamReader(client, subjects.NODE_STREAM))
     finally:
         await client.close()
-    wanted = [one for one in seen if not nodes or one.heartbeat.node in nodes]
+    wanted = [one for one in found if not nodes or one.heartbeat.node in nodes]
     return sorted(wanted, key=lambda one: one.heartbeat.node)
 
 
-async def _read(reader: StreamReader) -> list[Seen]:
+async def _read(reader: StreamReader) -> list[StoredHeartbeat]:
     if await reader.bounds() is None:
         raise TailraceError(
             "no node has said on this server that it lives",
@@ -84,5 +84,5 @@ async def _read(reader: StreamReader) -> list[Seen]:
         while cursor.pending:
             message = await cursor.next()
             if heartbeat := decode_heartbeat(message.data):
-                found.append(Seen(heartbeat, round(message.metadata.timestamp.timestamp() * 1e9)))
+                found.append(StoredHeartbeat(heartbeat, round(message.metadata.timestamp.timestamp() * 1e9)))
     return found

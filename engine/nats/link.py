@@ -109,9 +109,15 @@ class Link:
             await asyncio.sleep(0)
 
     async def _connect(self) -> None:
-        self._closed.clear()
+        closed = self._closed = asyncio.Event()
+
+        async def on_closed() -> None:
+            closed.set()
+            if closed is self._closed:  # the callback of a connection may come after the next one is there
+                self._go_down()
+
         self._client = await nats_connection.connect(
-            self.settings, reconnect=False, on_error=self._on_error, on_closed=self._on_closed
+            self.settings, reconnect=False, on_error=self._on_error, on_closed=on_closed
         )
         for listening in tuple(self._listening):
             await self._subscribe(listening)
@@ -133,10 +139,6 @@ class Link:
                 await asyncio.sleep(self._outage.failed(self.last_error))
         self._outage.over(self.where)
 
-    async def _on_closed(self) -> None:
-        self._go_down()
-        self._closed.set()
-
     def _go_down(self) -> None:
         """Answers to what was asked will not come any more."""
         self.up.clear()
@@ -148,7 +150,7 @@ class Link:
         while True:
             # The client may end without calling back, when its last bytes cannot be written.
             await happens(self._closed, PAUSE)
-            if self._client.is_closed:
+            if self._closed.is_set() or self._client.is_closed:
                 self._go_down()
                 await self._connect_some_time(again=True)
                 self.reconnects += 1
@@ -161,7 +163,8 @@ class Link:
         if found := _NO_RIGHT.search(str(error)):
             for request in self._requests.values():
                 if request.subject.lower() == found[1].lower() and not request.answer.done():
-                    request.answer.set_exception(Refused(f"this user may not publish {found[1]}", NO_RIGHT))
+                    refusal = Refused(f"this user may not publish {request.subject}", NO_RIGHT)
+                    request.answer.set_exception(refusal)
 
     def note(self, error: Exception) -> None:
         """Remember the last thing that went wrong."""

@@ -43,7 +43,7 @@ class NatsLog:
 
     :param writer: whose records are appended here; it stands in their subject.
     :param waiting: says what waits while the server is away, for the log.
-    :param on_made_again: called when the stream of a partition was gone and is made again, empty.
+    :param on_replaced: called when the stream of a partition was gone and another one, empty, is in its place.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class NatsLog:
         writer: str = "",
         *,
         waiting: Callable[[], str] = lambda: "",
-        on_made_again: Callable[[], None] = lambda: None,
+        on_replaced: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self.names = LogNames(settings.log)
         self._writer = writer
         self.link = Link(connection, waiting)
         self.sends = SendCounts()
-        self.streams_made_again = 0
-        self._on_made_again = on_made_again
+        self.streams_replaced = 0
+        self._on_replaced = on_replaced
         self._meta = Bucket(self.link, streams.meta(self.names, settings))
         self._counts: dict[str, int] = {}
         self._senders: dict[TopicPartition, Sender] = {}
@@ -119,16 +119,26 @@ class NatsLog:
                 except Unanswered:
                     await self.link.pause()
 
-    async def _make_stream(self, tp: TopicPartition) -> bool:
+    async def _make_stream(self, tp: TopicPartition) -> None:
         stream = streams.partition(self.names, tp, self.settings)
         self._by_stream[stream.name] = tp
         try:
-            return await self.link.until_answered(lambda: streams.make(self.link.api, stream))
+            made = await self.link.until_answered(lambda: streams.make(self.link.api, stream))
         except Refused as error:
             remedy = "see the account limits of nats-server, or lower max_bytes"
             raise TailraceError(error.what, remedy) from None
+        self._note_made(tp, made)
 
-    async def make_again(self, tp: TopicPartition) -> None:
+    def _note_made(self, tp: TopicPartition, made: str) -> None:
+        if self._made.get(tp, made) != made:
+            self.streams_replaced += 1
+            self._on_replaced()
+            log.warning(
+                "%s: the stream %s was replaced by an empty one", self.link.where, self.names.stream(tp)
+            )
+        self._made[tp] = made
+
+    async def ensure_stream(self, tp: TopicPartition) -> None:
         """Make the partition's stream if it is gone from the server; waits for the server.
 
         :raises PartitionsChanged: if the topic was made again with another number of partitions.
@@ -137,18 +147,10 @@ class NatsLog:
         count = self._counts.get(tp.topic, 0)
         if count and count != (now := await self._agreed_count(tp.topic, count)):
             what = f"{tp.topic} was made again with {now} partitions in place of {count}"
-            raise PartitionsChanged(
-                what, "give every program the same number of partitions, and start this again"
-            )
+            remedy = "give every program the same number of partitions, and start this again"
+            raise PartitionsChanged(what, remedy)
         with contextlib.suppress(streams.OtherLimits):  # it is there, and that is enough
-            if await self._make_stream(tp):
-                self.streams_made_again += 1
-                self._on_made_again()
-                log.warning(
-                    "%s: the stream %s was gone; it is made again, empty",
-                    self.link.where,
-                    self.names.stream(tp),
-                )
+            await self._make_stream(tp)
 
     def partitions(self, topic: str) -> int | None:
         """How many partitions the topic has, once it was created here."""
@@ -169,7 +171,7 @@ class NatsLog:
                 names.full(names.stream(tp)),
                 max_bytes=self.settings.max_bytes,
                 counts=self.sends,
-                make_stream=lambda: self.make_again(tp),
+                ensure_stream=lambda: self.ensure_stream(tp),
             )
         return await self._senders[tp].append(record)
 
@@ -184,7 +186,7 @@ class NatsLog:
     async def state(self, tp: TopicPartition) -> StreamState:
         """The partition's stream, made again if it is gone; waits for the server.
 
-        :raises TailraceError: as ``make_again`` does, or if the server refuses.
+        :raises TailraceError: as ``ensure_stream`` does, or if the server refuses.
         """
         call = f"STREAM.INFO.{self.names.stream(tp)}"
         try:
@@ -192,9 +194,10 @@ class NatsLog:
         except Refused as error:
             if error.code != NO_STREAM:
                 raise
-            await self.make_again(tp)
+            await self.ensure_stream(tp)
             reply = await self.link.insist(call, {})
         state = reply["state"]
         first, end = max(FIRST_OFFSET, int(state["first_seq"])), int(state["last_seq"]) + 1
-        self._made[tp] = str(reply["created"])
-        return StreamState(first, end, self._made[tp])
+        made = str(reply["created"])
+        self._note_made(tp, made)
+        return StreamState(first, end, made)

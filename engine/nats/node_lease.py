@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
+from engine.nats import streams
 from engine.nats.api import Refused, Unanswered
 from engine.nats.bucket import Bucket, Conflict, Entry
 from engine.nats.lease import Lease
-from engine.nats.link import Link
+from engine.nats.log import NatsLog
 from engine.nats.streams import AGENT_LEASE_SECONDS, OtherLimits
 from model.errors import TailraceError
 from model.subjects import token
@@ -69,11 +70,11 @@ def _started(pid: int) -> int:
 
 
 class NodeLease:
-    """The right to publish under a node name: ``held`` is set while this agent has it."""
+    """The right to publish on a log under a node name: ``held`` is set while this agent has it."""
 
-    def __init__(self, link: Link, bucket: Bucket, node: str) -> None:
-        self._link = link
-        self._bucket = bucket
+    def __init__(self, nats_log: NatsLog, node: str) -> None:
+        self._link = nats_log.link
+        self._bucket = Bucket(nats_log.link, streams.agent_leases(nats_log.names, nats_log.settings))
         self._node = node
         self._key = token(node)
         self._lease = Lease(AGENT_LEASE_SECONDS)

@@ -13,7 +13,6 @@ from engine.config import AgentConfig
 from engine.log_record import Record
 from engine.nats import streams
 from engine.nats.address import parse_url
-from engine.nats.bucket import Bucket
 from engine.nats.counts import Count, log_counts
 from engine.nats.log import NatsLog
 from engine.nats.nat_entries import announcements
@@ -58,12 +57,11 @@ class NodePublisher:
             connection,
             origin.node,
             waiting=self._outbox.waiting_text,
-            on_made_again=lambda: stage.note("streams_made_again"),
+            on_replaced=lambda: stage.note("streams_replaced"),
         )
-        link, names = self._log.link, self._log.names
-        self._lease = NodeLease(link, Bucket(link, streams.agent_leases(names, settings)), origin.node)
-        self._heartbeats = StreamPublisher(link, streams.NODES)
-        self._entries = StreamPublisher(link, streams.NAT, on_entries_lost)
+        self._lease = NodeLease(self._log, origin.node)
+        self._heartbeats = StreamPublisher(self._log.link, streams.NODES)
+        self._entries = StreamPublisher(self._log.link, streams.NAT, on_entries_lost)
 
     @property
     def partitions(self) -> int:

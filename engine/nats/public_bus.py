@@ -12,31 +12,22 @@ from typing import Final, NoReturn, Self
 
 import nats.errors
 from nats.aio.client import Client
-from nats.js.api import DiscardPolicy, StreamConfig
-from nats.js.errors import APIError, BadRequestError, NoStreamResponseError
 
+from engine.nats.api import NO_ROOM, NoStream, Refused, Unanswered, ask, requests_of
 from engine.nats.connection import NatsConnection, connect
-from model.errors import SinkError
+from engine.nats.streams import make, public_rows
+from model.errors import SinkError, TailraceError
 from model.public import RowPart
 from model.subjects import Public
 
-#: Seconds that the server has for an answer.
-PATIENCE: Final = 2
+#: Seconds that the server has to take what was sent.
+FLUSH_TIMEOUT: Final = 2
 
 #: Messages on their way whose acknowledgement is not here yet.
 IN_FLIGHT: Final = 16
 
 #: Seconds between attempts to get a stream where there is none.
 STREAM_PAUSE: Final = 30.0
-
-#: Seconds for which the server knows a message that comes again.
-_DUPLICATES: Final = 120.0
-
-#: JetStream's numbers: a stream of that name is configured otherwise; it has no room, on disk or in memory.
-_OTHER_CONFIGURATION: Final = 10058
-_NO_ROOM: Final = 10023
-
-_UNAVAILABLE: Final = 503
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +36,26 @@ class PublicBus:
     """One connection; when it is gone, make another.
 
     :param public: what it carries.
-    :param limits: of the stream.
+    :param max_age: seconds for which the stream keeps a message.
+    :param max_bytes: of the stream; the oldest messages make room.
+    :param refusals: what the server refused, in its own words.
     """
 
     def __init__(
-        self, client: Client, where: str, public: Public, limits: StreamConfig, refusals: list[str]
+        self,
+        client: Client,
+        where: str,
+        public: Public,
+        *,
+        max_age: float,
+        max_bytes: int,
+        refusals: list[str],
     ) -> None:
         self._client = client
-        self._js = client.jetstream(timeout=PATIENCE)
+        self._request = requests_of(client)
         self._where = where
         self._public = public
-        self._limits = limits
+        self._stream = public_rows(public, max_age, max_bytes)
         self._refusals = refusals
         self._kept = False
         self._try_at = 0.0
@@ -65,9 +65,6 @@ class PublicBus:
     async def open(cls, connection: NatsConnection, public: Public, max_age: float, max_bytes: int) -> Self:
         """Connect.
 
-        :param public: what it carries.
-        :param max_age: seconds for which the stream keeps a message.
-        :param max_bytes: of the stream; the oldest messages make room.
         :raises ConnectionRefused: if that fails.
         """
         refusals: list[str] = []
@@ -77,22 +74,15 @@ class PublicBus:
             reconnect=False,
             on_error=lambda error: refusals.append(str(error).lower()),
         )
-        limits = StreamConfig(
-            name=public.stream,
-            subjects=[f"{public.subject}.>"],
-            discard=DiscardPolicy.OLD,
-            max_age=max_age,
-            max_bytes=max_bytes,
-            duplicate_window=min(_DUPLICATES, max_age),
-        )
-        bus = cls(client, f"NATS at {', '.join(connection.servers)}", public, limits, refusals)
+        where = f"NATS at {', '.join(connection.servers)}"
+        bus = cls(client, where, public, max_age=max_age, max_bytes=max_bytes, refusals=refusals)
         await bus._find_stream()
         return bus
 
     async def close(self) -> None:
         """Disconnect."""
         with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(FLUSH_TIMEOUT):
                 await self._client.close()
 
     @property
@@ -112,17 +102,14 @@ class PublicBus:
         for first in range(0, len(parts), IN_FLIGHT):
             some = parts[first : first + IN_FLIGHT]
             try:
-                await (self._keep(some) if self._kept else self._tell(some))
-            except (OSError, nats.errors.Error, TimeoutError) as error:
+                await (self._store(some) if self._kept else self._send(some))
+            except (OSError, nats.errors.Error, TimeoutError, Unanswered, Refused) as error:
                 self._explain(error, sum(part.rows for part in parts) - self._taken)
 
-    async def _keep(self, parts: Sequence[RowPart]) -> None:
+    async def _store(self, parts: Sequence[RowPart]) -> None:
         """Publish to the stream and wait for every acknowledgement."""
         answers = await asyncio.gather(
-            *(
-                self._js.publish(part.subject, part.data, headers={"Nats-Msg-Id": part.id}, timeout=PATIENCE)
-                for part in parts
-            ),
+            *(ask(self._client, part.subject, part.data, {"Nats-Msg-Id": part.id}) for part in parts),
             return_exceptions=True,
         )
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
@@ -132,11 +119,11 @@ class PublicBus:
         if failed:
             raise failed[0]
 
-    async def _tell(self, parts: Sequence[RowPart]) -> None:
+    async def _send(self, parts: Sequence[RowPart]) -> None:
         """Publish to whoever listens, and wait until the server has read it."""
         for part in parts:
             await self._client.publish(part.subject, part.data, headers={"Nats-Msg-Id": part.id})
-        await self._client.flush(PATIENCE)
+        await self._client.flush(FLUSH_TIMEOUT)
         if self._refused():
             raise nats.errors.Error
         self._taken += sum(part.rows for part in parts)
@@ -144,32 +131,27 @@ class PublicBus:
     async def _find_stream(self) -> None:
         """Make sure of the stream; where there is none, look again from time to time."""
         if not self._kept and time.monotonic() >= self._try_at:
-            self._kept = await self._stream()
+            self._kept = await self._is_kept()
             never = any("permissions violation" in text and "$js.api" in text for text in self._refusals)
             self._try_at = math.inf if never else time.monotonic() + STREAM_PAUSE
 
-    async def _stream(self) -> bool:
+    async def _is_kept(self) -> bool:
         """Whether there is a stream, made now or by somebody else."""
         try:
-            try:
-                await self._js.add_stream(self._limits)
-            except BadRequestError as error:
-                if error.err_code != _OTHER_CONFIGURATION:
-                    raise
-                await self._js.update_stream(self._limits)
-        except (OSError, nats.errors.Error, TimeoutError) as error:
-            return await self._is_there(getattr(error, "description", None) or type(error).__name__)
+            await make(self._request, self._stream)
+        except TailraceError as error:
+            return await self._is_there(error)
         return True
 
-    async def _is_there(self, trouble: str) -> bool:
+    async def _is_there(self, trouble: TailraceError) -> bool:
         try:
-            await self._js.stream_info(self._public.stream)
-        except (OSError, nats.errors.Error, TimeoutError):
+            await self._request(f"STREAM.INFO.{self._stream.name}", {})
+        except TailraceError:
             log.warning(
                 "%s keeps no %s (%s): only those who listen get them", self._where, self._public.rows, trouble
             )
             return False
-        log.warning("%s: the stream %s stays as it is (%s)", self._where, self._public.stream, trouble)
+        log.warning("%s: the stream %s stays as it is (%s)", self._where, self._stream.name, trouble)
         return True
 
     def _refused(self) -> bool:
@@ -185,30 +167,29 @@ class PublicBus:
                 f"allow publishing to {self._public.subject}.>",
             )
             raise SinkError(what, remedy, reason="bus_refused", lost_rows=rows) from None
-        if isinstance(error, APIError):
+        if isinstance(error, Unanswered | Refused):
             self._explain_answer(error, rows)
-        if isinstance(error, NoStreamResponseError):
+        if isinstance(error, NoStream):
             self._kept, self._try_at = False, 0.0
         raise SinkError(
-            f"{self._where} is away ({type(error).__name__})",
+            f"{self._where} is away ({str(error) or type(error).__name__})",
             "start nats-server; publishing goes on by itself",
             reason="bus_away",
             retryable=True,
         ) from None
 
-    def _explain_answer(self, error: APIError, rows: int) -> None:
-        text = error.description or ""
+    def _explain_answer(self, error: Unanswered | Refused, rows: int) -> None:
         full = os.strerror(errno.ENOSPC)
-        if error.err_code == _NO_ROOM or full.lower() in text.lower():
-            text = full if full.lower() in text.lower() else text
+        if error.code == NO_ROOM or full.lower() in error.what.lower():
+            text = full if full.lower() in error.what.lower() else error.what
             what, remedy = (
                 f"{self._where} cannot keep {self._public.rows} ({text})",
                 "make room on the disk of the server",
             )
             raise SinkError(what, remedy, reason="disk_full", lost_rows=rows) from None
-        if error.code != _UNAVAILABLE:
+        if isinstance(error, Refused):
             what, remedy = (
-                f"{self._where} refuses {self._public.rows} ({text})",
-                f"see the stream {self._public.stream}",
+                f"{self._where} refuses {self._public.rows} ({error.what})",
+                f"see the stream {self._stream.name}",
             )
             raise SinkError(what, remedy, reason="bus_refused", lost_rows=rows) from None

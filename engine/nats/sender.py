@@ -47,7 +47,7 @@ class Sender:
     with a leader, while the next one is stored: their order would change.
 
     :param full: the subject on which to say that this sender waits for room.
-    :param make_stream: makes the stream again if it is gone.
+    :param ensure_stream: makes the stream again if it is gone.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Sender:
         *,
         max_bytes: int,
         counts: SendCounts,
-        make_stream: Callable[[], Awaitable[None]],
+        ensure_stream: Callable[[], Awaitable[None]],
     ) -> None:
         self._link = link
         self._subject = subject
         self._full = full
         self._max_bytes = max_bytes
         self._counts = counts
-        self._make_stream = make_stream
+        self._ensure_stream = ensure_stream
         self._turn = asyncio.Lock()
         self.room = asyncio.Event()
 
@@ -117,7 +117,7 @@ class Sender:
                     return int((await self._link.ask(self._subject, payload, headers))["seq"])
                 except Unanswered:
                     await self._link.pause()
-                    await self._make_stream()
+                    await self._ensure_stream()
                     self._counts.resends += 1
                 except Refused as error:
                     raise self._final(error) from None

@@ -29,19 +29,19 @@ class _Message(NamedTuple):
 class StreamPublisher:
     """For messages whose loss does little harm: the next one says the same, or they are counted elsewhere.
 
-    :param on_made_again: called when the stream was gone and is made again, empty.
+    :param on_replaced: called when the stream was gone and another one, empty, is in its place.
     """
 
-    def __init__(self, link: Link, stream: Stream, on_made_again: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, link: Link, stream: Stream, on_replaced: Callable[[], None] = lambda: None) -> None:
         self._link = link
         self._stream = stream
-        self._on_made_again = on_made_again
+        self._on_replaced = on_replaced
         self._waiting: deque[_Message] = deque()
         self._offered = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._kept = False
-        self._made_before = False
+        self._made = ""
         self._make_at = 0.0
         self.dropped = 0
 
@@ -91,14 +91,14 @@ class StreamPublisher:
         try:
             made = await make(self._link.api, self._stream)
         except OtherLimits:
-            made = False
+            made = self._made  # it is there, and that is enough
         except Unanswered:
             return
         except Refused as error:
             log.info("nothing is kept in %s: %s", self._stream.name, error)
             self._kept, self._make_at = False, time.monotonic() + REFUSED_PAUSE
             return
-        if made and self._made_before:
+        if self._made not in ("", made):
             log.warning("%s: the stream %s was gone; it is made again", self._link.where, self._stream.name)
-            self._on_made_again()
-        self._kept = self._made_before = True
+            self._on_replaced()
+        self._kept, self._made = True, made

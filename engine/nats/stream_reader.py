@@ -60,12 +60,10 @@ class StreamReader:
         """
         try:
             reply = await self._request(f"STREAM.INFO.{self._stream}", {})
-        except NoStream:
-            return None
-        except Refused as error:
-            if error.code == NO_STREAM:
+        except (Unanswered, Refused) as error:
+            if isinstance(error, NoStream) or error.code == NO_STREAM:
                 return None
-            raise Unanswered(error.what) from None
+            raise _unanswered(error) from None
         state = reply["state"]
         return Bounds(int(state["first_seq"]), int(state["last_seq"]), str(reply["created"]))
 
@@ -91,9 +89,7 @@ class StreamReader:
         try:
             consumer = await self._request(f"CONSUMER.CREATE.{self._stream}", body)
             subscription = await self._client.subscribe(self._client.new_inbox())
-        except Refused as error:
-            raise Unanswered(error.what) from None
-        except (OSError, nats.errors.Error, TimeoutError) as error:
+        except (OSError, nats.errors.Error, TimeoutError, Unanswered, Refused) as error:
             raise _unanswered(error) from None
         next_subject = f"{API}.CONSUMER.MSG.NEXT.{self._stream}.{consumer['name']}"
         try:
@@ -149,7 +145,7 @@ class Cursor:
 
 
 def _unanswered(error: Exception) -> Unanswered:
-    text = getattr(error, "description", None) or type(error).__name__
+    text = str(error) or type(error).__name__
     return Unanswered(f"NATS does not answer ({text})", "check the server, and what this user may read")
 
 

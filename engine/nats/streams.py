@@ -4,7 +4,6 @@
 was in memory, or somebody removed one. ``docs/subjects.md`` says the same for users.
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -13,8 +12,6 @@ from engine.nats.settings import LogSettings
 from model import subjects
 from model.errors import UsageError
 from model.subjects import LogNames, Public, TopicPartition
-
-log = logging.getLogger(__name__)
 
 #: Seconds that the server knows message ids for, so that what is sent again is stored once.
 DUPLICATE_SECONDS: Final = 120.0
@@ -155,10 +152,10 @@ def _bucket(
     )
 
 
-async def make(request: Request, stream: Stream) -> bool:
+async def make(request: Request, stream: Stream) -> str:
     """Make the stream unless it exists.
 
-    :returns: whether it was made now.
+    :returns: when it was made, as the server says it: another time than before is another stream, empty at first.
     :raises OtherLimits: if it exists with other limits, unless these are changed.
     :raises Unanswered: if the server does not answer.
     :raises Refused: if it will not.
@@ -173,8 +170,5 @@ async def make(request: Request, stream: Stream) -> bool:
                 f"the stream {stream.name} exists with other limits",
                 "give every program the same lease_seconds, limits, storage and replicas, or remove the stream",
             ) from None
-        await request(f"STREAM.UPDATE.{stream.name}", stream.configuration())
-        return False
-    if made := bool(reply.get("did_create")):
-        log.info("the stream %s was made", stream.name)
-    return made
+        reply = await request(f"STREAM.UPDATE.{stream.name}", stream.configuration())
+    return str(reply["created"])

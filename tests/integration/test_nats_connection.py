@@ -149,6 +149,24 @@ async def test_a_link_says_that_nobody_answers_and_comes_back(nats_server: NatsS
     await link.close()
 
 
+async def test_a_late_word_of_the_connection_before_changes_nothing(nats_server: NatsServer) -> None:
+    """Its callback may come when the link has come back already: the link stays up, and the loop goes on."""
+    link = Link(NatsConnection((nats_server.address,)))
+    await link.open()
+    late = link._client._closed_cb
+    assert late is not None
+    back = asyncio.Event()
+    link.on_reconnect.add(back.set)
+    nats_server.kill()
+    await asyncio.to_thread(nats_server.start)
+    async with asyncio.timeout(10):
+        await back.wait()
+        await late()
+        await link.api("INFO", {})
+    assert link.up.is_set()
+    await link.close()
+
+
 async def test_a_server_without_jetstream_is_refused() -> None:
     """The error says how to start the server."""
     server = NatsServer(jetstream=False).start()

@@ -160,7 +160,7 @@ async def test_a_stream_that_is_gone_is_made_again_and_read_from_its_beginning(l
     await _append(log, b"new")
     reading.position = 1
     assert await reading.values(reader, 1) == [b"new"]
-    assert (log.reads.replaced, log.reads.lost, missed) == (1, 1, [("stream_lost", 1)])
+    assert (log.reads.rewound, log.reads.lost, missed) == (1, 1, [("stream_lost", 1)])
     assert member.lapses == 0
     await reader.close()
     await member.leave()
@@ -173,7 +173,7 @@ async def test_what_was_committed_of_a_stream_that_is_gone_removes_nothing(log: 
     await _append(log, *[b"old"] * 5)
     await member.commit({DELTAS: 6})
     await _remove(log, log.names.stream(DELTAS))
-    await log.make_again(DELTAS)
+    await log.ensure_stream(DELTAS)
     await _append(log, *[b"new"] * 9)
     assert await member.committed([DELTAS]) == {DELTAS: 1}
     assert log._trimmer is not None
@@ -195,7 +195,7 @@ async def test_a_sender_makes_a_stream_that_is_gone(log: NatsBackend) -> None:
         await _remove(log, log.names.stream(DELTAS))
         async with asyncio.timeout(10):
             assert await _append(log, b"1") == [1]
-    assert log.streams_made_again == 2
+    assert log.streams_replaced == 2
 
 
 async def test_a_consumer_that_is_gone_is_made_again(log: NatsBackend) -> None:
@@ -207,7 +207,7 @@ async def test_a_consumer_that_is_gone_is_made_again(log: NatsBackend) -> None:
     await log.link.api(f"CONSUMER.DELETE.{log.names.stream(DELTAS)}.{reader._consumer}", {})
     await _append(log, b"2", b"3")
     assert await reading.values(reader, 2) == [b"2", b"3"]
-    assert (log.reads.replaced, log.reads.lost) == (0, 0)
+    assert (log.reads.rewound, log.reads.lost) == (0, 0)
     await reader.close()
 
 

@@ -196,6 +196,18 @@ async def test_following_goes_on_after_the_server_restarted(nats_server: NatsSer
     assert windows([await line_of(process.stdout) for _ in range(2)]) == [1, 2]
 
 
+async def test_following_goes_on_with_a_stream_that_was_replaced(
+    nats_server: NatsServer, start: Start
+) -> None:
+    """All of the new one is shown, though its numbers begin again below those seen last."""
+    await publish(nats_server, second(0), second(1), second(2))
+    process = await start("-f", "-o", "json", "--last", "1")
+    assert windows([await line_of(process.stdout)]) == [2]
+    nats_server.replace()
+    await publish(nats_server, second(3), second(4))
+    assert windows([await line_of(process.stdout) for _ in range(2)]) == [3, 4]
+
+
 async def test_no_server_is_one_line(start: Start) -> None:
     """It says where it looked and what to do, and fails."""
     port = free_port()

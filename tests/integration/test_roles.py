@@ -25,6 +25,7 @@ from engine.role import Role
 from model.batch import Batch
 from model.errors import UsageError
 from model.kind import Kind
+from model.row_stage import RowStage
 from model.settings import PluginConfig
 from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
@@ -94,8 +95,8 @@ def agent(url: str, source: ScriptedSource, **settings: Any) -> Role:
     return graphs.agent(Config(agent=AgentConfig(**settings)), url, source)
 
 
-def engine(url: str, sink: Sink) -> Role:
-    return graphs.engine(Config(), url, configured({"adding": sink}, "deltas"))
+def engine(url: str, sink: Sink, stage: RowStage = "deltas") -> Role:
+    return graphs.engine(Config(), url, configured({"adding": sink}, stage))
 
 
 async def test_what_an_agent_sees_reaches_the_engine(nats_server: NatsServer) -> None:

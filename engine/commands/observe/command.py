@@ -109,7 +109,7 @@ async def _flows(
     public = kind.public or public_rows(kind.plural)
     text = JsonRows(kind.name) if options.output == "json" else TableRows(width, kind.reading)
     request = RowRequest(public, match.matcher(), options.last, options.follow)
-    await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _tell)
+    await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _warn)
 
 
 async def _nodes(
@@ -123,7 +123,7 @@ async def _nodes(
     output.print(text(nodes, time.time_ns()))
 
 
-def _tell(line: str) -> None:
+def _warn(line: str) -> None:
     print(f"tailrace: {line}", file=sys.stderr)
 
 

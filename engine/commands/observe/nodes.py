@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from engine.nats.heartbeats import Seen
+from engine.nats.heartbeats import StoredHeartbeat
 from model.rows.words import printable
 from model.text.units import duration_text
 from sinks.console.summary import Loss, losses
@@ -13,26 +13,26 @@ from sinks.console.summary import Loss, losses
 _TITLES = ("NODE", "VERSION", "AGE", "CLOCK", "OPEN", "LOST", "WHERE")
 
 
-def nodes_table(nodes: Sequence[Seen], now_ns: int) -> str:
+def nodes_table(nodes: Sequence[StoredHeartbeat], now_ns: int) -> str:
     """One aligned line for each node."""
-    rows = [_TITLES, *(_row(seen, now_ns) for seen in nodes)]
+    rows = [_TITLES, *(_row(stored, now_ns) for stored in nodes)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "".join(_line(row, widths) for row in rows)
 
 
-def nodes_json(nodes: Sequence[Seen], now_ns: int) -> str:
+def nodes_json(nodes: Sequence[StoredHeartbeat], now_ns: int) -> str:
     """One object a line: the heartbeat, and what follows from it."""
-    return msgspec.json.Encoder().encode_lines([_object(seen, now_ns) for seen in nodes]).decode()
+    return msgspec.json.Encoder().encode_lines([_object(stored, now_ns) for stored in nodes]).decode()
 
 
-def _row(seen: Seen, now_ns: int) -> tuple[str, ...]:
-    beat, lost = seen.heartbeat, losses(seen.heartbeat.ledger)
-    difference = seen.clock_difference_ns
+def _row(stored: StoredHeartbeat, now_ns: int) -> tuple[str, ...]:
+    beat, lost = stored.heartbeat, losses(stored.heartbeat.ledger)
+    difference = stored.clock_difference_ns
     where = ", ".join(f"{loss.stage} {loss.reason} {loss.count}" for loss in lost) or "-"
     return (
         printable(beat.node),
         printable(beat.version),
-        duration_text(max(0, now_ns - seen.stored_at_ns)),
+        duration_text(max(0, now_ns - stored.stored_at_ns)),
         ("-" if difference < 0 else "+") + duration_text(abs(difference)),
         str(beat.open_sockets),
         str(_total(lost)),
@@ -49,12 +49,12 @@ def _line(cells: Sequence[str], widths: list[int]) -> str:
     return "  ".join(padded).rstrip() + "\n"
 
 
-def _object(seen: Seen, now_ns: int) -> dict[str, Any]:
-    lost = losses(seen.heartbeat.ledger)
-    said: dict[str, Any] = msgspec.to_builtins(seen.heartbeat)
-    return said | {
-        "age_ns": now_ns - seen.stored_at_ns,
-        "clock_difference_ns": seen.clock_difference_ns,
+def _object(stored: StoredHeartbeat, now_ns: int) -> dict[str, Any]:
+    lost = losses(stored.heartbeat.ledger)
+    heartbeat: dict[str, Any] = msgspec.to_builtins(stored.heartbeat)
+    return heartbeat | {
+        "age_ns": now_ns - stored.stored_at_ns,
+        "clock_difference_ns": stored.clock_difference_ns,
         "lost": _total(lost),
         "lost_by_reason": {f"{loss.stage}.{loss.reason}": loss.count for loss in lost},
     }

@@ -126,12 +126,13 @@ class NatsMember:
             await asyncio.sleep(self.lease.seconds / RENEWALS)
 
     async def _renew_lease(self) -> None:
-        sent_at = self.lease.clock()
+        sent_at, name = self.lease.clock(), self._id
         value = msgspec.json.encode(Membership(self.topics, self._gave_up))
-        await self._leases.put(MEMBER + self._id, value)
-        if self.lease.renewed(sent_at):
-            return
-        log.warning("the lease of this worker in %s lapsed before it was renewed", self._group)
+        await self._leases.put(MEMBER + name, value)
+        if name != self._id or self._starts_anew:
+            return  # the lease that this renewed is given up
+        if not self.lease.renewed(sent_at):
+            log.warning("the lease of this worker in %s lapsed before it was renewed", self._group)
 
     async def _attempt(self, step: Awaitable[object]) -> bool:
         """Whether the step succeeded; what fails now is tried again at the next round."""

@@ -41,7 +41,7 @@ class ReadCounts:
 
     ``buffered_bytes`` are received and not yet read; ``expired`` counts records that were removed by age
     before they were read; ``unreadable`` those whose headers are broken, which are read without headers;
-    ``replaced`` how often a stream was gone, or ended before what had been read of it; ``lost`` the records that
+    ``rewound`` how often a stream was replaced, or ended before what had been read of it; ``lost`` the records that
     were known to be in it, and were not read.
 
     :param on_missed: called with a reason and a number of records that nobody will read.
@@ -50,7 +50,7 @@ class ReadCounts:
     buffered_bytes: int = 0
     expired: int = 0
     unreadable: int = 0
-    replaced: int = 0
+    rewound: int = 0
     lost: int = 0
     on_missed: Callable[[str, int], None] = lambda _, __: None
 
@@ -60,12 +60,12 @@ class ReadCounts:
             self.expired += count
             self.on_missed("expired", count)
 
-    def replace(self, stream: str, unread: int) -> None:
+    def rewind(self, stream: str, unread: int) -> None:
         """A stream is another than it was; so many records that were in it are not."""
         log.error(
             "%s was lost, with %d messages known to be unread: it is read from its beginning", stream, unread
         )
-        self.replaced += 1
+        self.rewound += 1
         self.lost += unread
         self.on_missed("stream_lost", unread)
 
@@ -207,7 +207,7 @@ class NatsReader:
         self._made = state.made
         if replaced or (self._received and self._next > state.end):
             unread = self._end - max(self._handed_out, 0 if replaced else state.end)
-            self._counts.replace(self._stream, max(0, unread))
+            self._counts.rewind(self._stream, max(0, unread))
             self._records.clear()
             self._account(-self._bytes)
             self._next = self._handed_out = state.first

@@ -48,8 +48,8 @@ class NatsTransport(Transport):
             "nats.lapses": Count(lapses, "leases lost"),
             "nats.expired": Count(reads.expired, "messages that max_age removed before they were read"),
             "nats.unreadable": Count(reads.unreadable, "messages with broken headers, read without them"),
-            "nats.replaced": Count(
-                reads.replaced, "streams that were gone, or lost what had been read of them"
+            "nats.rewound": Count(
+                reads.rewound, "streams that were gone, or lost what had been read of them"
             ),
             "nats.lost": Count(reads.lost, "messages that were in these, and were not read"),
         }

@@ -16,7 +16,7 @@ from engine.commands.observe.nodes import nodes_json, nodes_table
 from engine.commands.observe.table import JsonRows, TableRows
 from engine.config import BusConfig, Config
 from engine.nats.address import connection_of
-from engine.nats.heartbeats import Heartbeat, Seen, decode_heartbeat
+from engine.nats.heartbeats import Heartbeat, StoredHeartbeat, decode_heartbeat
 from engine.nats.sink import NatsConfig
 from model.errors import UsageError
 from model.kinds.flow import FLOW, NOWHERE, SIDES, FlowEvidence, Node
@@ -212,10 +212,10 @@ HEARTBEAT = {
 }
 
 
-def seen(late_ns: int = 1_200_000) -> Seen:
+def seen(late_ns: int = 1_200_000) -> StoredHeartbeat:
     heartbeat = decode_heartbeat(msgpack.packb(HEARTBEAT))
     assert heartbeat is not None
-    return Seen(heartbeat, WINDOW * 10**9 + late_ns)
+    return StoredHeartbeat(heartbeat, WINDOW * 10**9 + late_ns)
 
 
 def test_the_table_of_nodes_says_who_lives_and_what_was_lost() -> None:
