@@ -84,12 +84,18 @@ def replay(
     source: FrameSource,
     ledger: Ledger | None = None,
 ) -> Role:
-    """``tailrace replay``: what comes out depends on the recording alone, and sinks are waited for."""
+    """``tailrace replay``: what comes out depends on the recording alone, and sinks are waited for.
+
+    Of the enrichers only those of other packages are asked, if the configuration lists any.
+    """
     from engine.faust_runner import FaustRunner
     from engine.join_actors import local_join, sink_outlet, workloads
+    from engine.plugins.enrichers import recorded_identity
 
     graph = Graph(ledger or Ledger(), recorded=True)
     fan_out, wanted = sink_outlet(graph, sinks, waits=True)
+    others = recorded_identity(config)
+    graph.identify(*others)
 
     recording, frames = graph.source("recording", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source)
@@ -97,7 +103,7 @@ def replay(
     if "deltas" in wanted:
         node.messages.only(Chunk) >> fan_out
     if wanted - {"deltas"}:
-        join = local_join(graph, config, source.origin)
+        join = local_join(graph, config, source.origin, *others)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)

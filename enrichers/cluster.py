@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from enrichers.lookup import ask
+from enrichers.lookup import ask, start
 from model.enricher import Enricher, EnricherStatistics, Entity, KeyKind
 
 #: Attributes by which an end that its node described is looked up further.
@@ -32,7 +32,7 @@ class ClusterIdentity:
         :raises TailraceError: for what the user has to fix.
         """
         for enricher in self._own:
-            await enricher.start(self._node)
+            await start(enricher, self._node)
 
     async def close(self) -> None:
         """Ends all that start() began."""

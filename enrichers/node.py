@@ -7,7 +7,7 @@ import numpy as np
 
 from enrichers.cloud.place import CloudPlace
 from enrichers.docker.containers import Containers
-from enrichers.lookup import ask
+from enrichers.lookup import ask, start
 from enrichers.process.processes import Processes
 from model.enricher import Enricher, EnricherStatistics, Entity, KeyKind
 
@@ -49,7 +49,7 @@ class NodeIdentity:
     async def start(self) -> None:
         """Begin to watch; returns at once, whether or not there are a Docker daemon and a cloud."""
         for enricher in self.enrichers:
-            await enricher.start(self._node)
+            await start(enricher, self._node)
 
     async def close(self) -> None:
         """End all that start() began."""

@@ -9,6 +9,7 @@ from model.batch import Batch
 from model.column import Column
 from model.enricher import OPEN, Enricher, EnricherStatistics, Entity, Identity, KeyKind
 from model.errors import SinkError, UsageError
+from model.intervals import Intervals
 from model.kind import Kind
 from model.kinds import kind_named, kinds
 from model.settings import PluginConfig, Secret, UrlSecret
@@ -22,6 +23,7 @@ __all__ = [
     "EnricherStatistics",
     "Entity",
     "Identity",
+    "Intervals",
     "KeyKind",
     "Kind",
     "Meta",

@@ -24,10 +24,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal; 1 if a sink lost all of its rows."""
-    from engine import graphs
-
     url = nats_url(config, options)
     sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
+    from engine import graphs  # slow: what is wrong with the sinks is said before
 
     async def run() -> Ledger:
         role = graphs.engine(config, url, sinks)

@@ -41,6 +41,9 @@ def speed(text: str) -> float:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Replays until the file's end, a signal, or a reader that left; 1 if rows were lost or the file is damaged."""
+    sinks = chosen_sinks(
+        config, options, config.sinks or [SinkConfig("console")]
+    )  # before what is slow to load
     from engine import graphs
     from engine.plugins.probes import select
     from engine.recording.file import Recording
@@ -48,7 +51,6 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from model.ledger import Ledger
 
     config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     recording, ledger = Recording(options.file, select(config).event_types), Ledger()
 
     async def run() -> ReplaySource:

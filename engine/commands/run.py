@@ -23,13 +23,15 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left; 1 if a sink lost all of its rows."""
+    sinks = chosen_sinks(
+        config, options, config.sinks or [SinkConfig("console")]
+    )  # before what is slow to load
     from engine import graphs
     from engine.plugins.probes import select
     from probes.checks.capabilities import require
 
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
     require(select(config))
 
     async def run() -> Ledger:

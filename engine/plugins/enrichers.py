@@ -50,6 +50,15 @@ def cluster_identity(config: Config, node: NodeIdentity | None = None) -> Cluste
     return ClusterIdentity(every, config.node_name, shared=node.enrichers)
 
 
+def recorded_identity(config: Config) -> list[ClusterIdentity]:
+    """What a replay asks: enrichers of other packages, if there are any; ours would tell of this machine and now.
+
+    :raises UsageError: if one cannot be had.
+    """
+    others = other_enrichers(config)
+    return [ClusterIdentity(others, config.node_name)] if others else []
+
+
 def other_enrichers(config: Config) -> Sequence[Enricher]:
     """Those of other packages, as the configuration lists them.
 

@@ -13,6 +13,7 @@ from engine.plugins.registry import ENRICHER, OWN, PLUGIN_KINDS, SINK, Plugin, i
 from engine.plugins.settings import Setting, described
 from engine.plugins.sinks import kind_names
 from model.errors import UsageError
+from model.settings import secrets_in
 
 #: What the configuration of every sink has beside its settings.
 _OF_EVERY_SINK: Final = ("queue", "retry", "batch")
@@ -26,6 +27,7 @@ class Listed(msgspec.Struct, frozen=True):
     :param fault: why it cannot be used; empty if it can.
     :param takes: kinds of rows of a sink, or of keys of an enricher; empty for all.
     :param configured: where its settings stand in the configuration.
+    :param argument: the setting that ``--sink NAME:ARG`` sets; empty if none may be set so.
     :param limits: settings that every plug-in of the kind has beside them.
     """
 
@@ -38,6 +40,7 @@ class Listed(msgspec.Struct, frozen=True):
     fault: str
     takes: list[str]
     configured: str
+    argument: str
     settings: list[Setting]
     limits: list[Setting]
 
@@ -76,6 +79,7 @@ def _listed(plugin: Plugin, every: list[Plugin]) -> Listed:
         fault=fault,
         takes=_takes(plugin, loaded) if config else [],
         configured=_configured(plugin),
+        argument=_argument(config) if plugin.kind is SINK and config else "",
         settings=list(described(config)) if config else [],
         limits=list(_limits()) if plugin.kind is SINK else [],
     )
@@ -100,6 +104,14 @@ def _configured(plugin: Plugin) -> str:
     if plugin.kind is ENRICHER and plugin.package == OWN:
         return f"{SECTIONS[plugin.name]}: {{…}}"
     return f"enrichers: [{{name: {plugin.name}, settings: {{…}}}}]" if plugin.kind is ENRICHER else ""
+
+
+def _argument(config: type[msgspec.Struct]) -> str:
+    """The first setting, unless all that can stand there is secret."""
+    first = next(iter(msgspec.structs.fields(config)), None)
+    if first is None or any(secrets_in(config, {first.name: "text"})):
+        return ""
+    return first.encode_name
 
 
 def _limits() -> Iterator[Setting]:

@@ -47,7 +47,7 @@ def _ways(plugin: Listed) -> Iterator[str]:
     """How it is asked for."""
     yield f"In the configuration: {plugin.configured}"
     if plugin.limits:
-        argument = f":ARG, which sets `{plugin.settings[0].name}`" if plugin.settings else ""
+        argument = f":ARG, which sets `{plugin.argument}`" if plugin.argument else ""
         yield f"On the command line: --sink {plugin.name}{argument}"
 
 
