@@ -82,7 +82,9 @@ class Batch:
         head = {"v": kind.version, "kind": kind.name, "node": self.node, "boot": self.boot, "seq": self.seq}
         part = {"window": self.window, "chunk": self.chunk, "chunks": self.chunks, "n": len(self)}
         columns = {
-            name: self.columns[name].tobytes() if holds(self.columns[name]) else b"" for name in kind.types
+            column.name: self.columns[column.name].tobytes() if holds(self.columns[column.name]) else b""
+            for column in kind.columns
+            if not (column.default and (self.columns[column.name] == column.default).all())
         }
         tables = {name: table.type.encode(self.tables[name]) for name, table in kind.tables.items()}
         whole = head | part | {"columns": columns} | tables | dict(self.head) | {"via": self.via}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,17 @@ Fields = Callable[[str], Iterable[Field]]
 
 Codes = type[IntEnum]
 
+#: The unit that the end of a name says; the longest end first.
+_UNITS: Final = (
+    ("bytes_per_second", "bytes/s"),
+    ("segments", "segments"),
+    ("bytes", "bytes"),
+    ("_bytes_total", "bytes"),
+    ("_ns", "ns"),
+    ("_ns.sum", "ns"),
+    ("late_s", "s"),
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Column:
@@ -25,7 +37,7 @@ class Column:
     :param name: dotted; as the OpenTelemetry semantic conventions have it, else with the unit in the name.
     :param type: of numpy, little-endian: ``<u8``, ``V16`` (an address), ``S16`` (text, padded with zeros).
     :param meaning: for the schema page.
-    :param unit: in which it counts, where that is not in the name.
+    :param unit: in which it counts, where the name does not end in it.
     :param default: what rows of a message have that lacks the column.
     :param codes: the words that rows have in place of numbers.
     :param table: what it points into; its name ends in ``.index``.
@@ -51,6 +63,11 @@ class Column:
     def dtype(self) -> "np.dtype[np.generic]":
         """Its type."""
         return np.dtype(self.type)
+
+    @property
+    def counted_in(self) -> str:
+        """The unit, also where the name says it; nothing for what is no measure."""
+        return self.unit or next((unit for end, unit in _UNITS if self.name.endswith(end)), "")
 
     def filled(self, rows: int) -> Array:
         """So many rows of the default."""

@@ -60,7 +60,7 @@ class Kind:
 
     :param name: as messages and JSON lines say it: ``flow``.
     :param plural: as the configuration and people say it: ``flows``.
-    :param columns: in the order of the schema page; the first is there in every batch.
+    :param columns: in the order of the schema page; the first is there in every batch. None: batches have no rows.
     :param key: columns that tell rows of one window apart.
     :param lead: fields that rows begin with, by their names in rows; the others follow in the order of the columns.
     :param derived: fields that rows have beside those of columns, each with the name of the field before it; at the
@@ -70,7 +70,11 @@ class Kind:
     :param text: how people read rows, if there is more to it than fields side by side.
     :param traffic: how rows are summed up, if they move something.
     :param version: of the messages; columns are added without a new one.
-    :param page: its chapter of the schema page.
+    :param document: what is written of ``head`` as one JSON line for each batch, beside those of its rows.
+    :param to_all_sinks: whether sinks get it beside the rows that they were asked for.
+    :param page: its chapter of the schema page; ``{columns}`` stands for the table of columns, ``{columns GROUP}``
+        for that of a group of them.
+    :param title: of the chapter; the plural by default.
     """
 
     name: str
@@ -85,7 +89,10 @@ class Kind:
     traffic: Traffic | None = None
     version: int = 1
     chunk_rows: int = CHUNK_ROWS
+    document: tuple[str, ...] = ()
+    to_all_sinks: bool = False
     page: str = ""
+    title: str = ""
 
     def __repr__(self) -> str:
         """Its name: columns are many."""

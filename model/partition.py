@@ -6,16 +6,19 @@ import numpy as np
 
 from model.arrays import Array, Columns
 from model.batch import Batch
+from model.transport import Transport
 
 _ADDRESS_HIGH = np.uint64(0x9E3779B97F4A7C15)
 _ADDRESS_LOW = np.uint64(0xC2B2AE3D27D4EB4F)
 _PORT = np.uint64(0x165667B19E3779F9)
+_TRANSPORT = np.uint64(0xD6E8FEB86659FD93)
 
 
 def partition_of(columns: Columns, partitions: int) -> np.ndarray:
     """The partition of each row, from the resolved tuple without regard to who called; shape (n,), uint32.
 
-    The mixing is the finalizer of MurmurHash3 (64 bit). Other programs may compute it; it never changes.
+    TCP, which was there first, adds nothing; another transport adds its number. The mixing is the finalizer of
+    MurmurHash3 (64 bit). Other programs may compute it; it never changes.
     """
     return (_hashed(columns) % np.uint64(partitions)).astype(np.uint32)
 
@@ -28,6 +31,9 @@ def block_of(columns: Columns, blocks: int) -> np.ndarray:
 def _hashed(columns: Columns) -> np.ndarray:
     ends = _endpoint(columns["connection.source.address"], columns["connection.source.port"])
     ends += _endpoint(columns["connection.destination.address"], columns["connection.destination.port"])
+    others = columns["network.transport"].astype(np.uint64) ^ np.uint64(Transport.TCP)
+    if others.any():
+        ends += others * _TRANSPORT
     return _mix(ends)
 
 

@@ -9,7 +9,6 @@ from model.arrays import Columns
 from model.kinds.delta import COUNTERS, flags
 from model.kinds.flow import FLOW, GAUGES, OWNER, SIDES, FlowEvidence
 
-_TCP: Final = 6
 #: What an end says of a window and not of itself: zero where it does not report.
 _MOMENTARY: Final = (
     "connection.opened",
@@ -58,7 +57,7 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
 def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     called, final = table.called.take(flows), table.final.take(flows)
     columns["connection.id"] = table.id[flows]
-    columns["network.transport"] = np.full(len(flows), _TCP, np.uint8)
+    columns["network.transport"] = table.transport[flows]
     columns["network.type"] = table.type[flows]
     for part in ("address", "port"):
         columns[f"client.{part}"] = np.ascontiguousarray(called[f"source_{part}"])

@@ -54,6 +54,7 @@ class FlowTable:
         self.ends = (End(flows), End(flows))
         self.used = np.zeros(flows, np.bool_)
         self.id = np.zeros(flows, np.uint64)  # a hash of the resolved tuple
+        self.transport = np.zeros(flows, np.uint8)
         self.type = np.zeros(flows, np.uint8)
         self.called = np.zeros(flows, HOP)  # as the client's socket has it, as far as known
         self.final = np.zeros(flows, HOP)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,6 @@ from model.clock import SECOND_NS
 from model.kinds.delta import began_at, flags
 from model.kinds.flow import FLOW, Node
 from model.ledger import Ledger
-
-_TCP: Final = 6
 
 
 class Joiner(Actor):
@@ -170,7 +168,7 @@ class Joiner(Actor):
     def _pair(self, rows: Rows, window: int) -> np.ndarray:
         """Ends for sockets that are new: clients first, so that servers of the same second find them."""
         columns, hops = rows.columns, rows.hops()
-        keys = make_keys(hops, _TCP, columns["netns.id"], rows.crc)
+        keys = make_keys(hops, columns["network.transport"], columns["netns.id"], rows.crc)
         opened_at = columns["connection.opened_at_ns"].astype(np.int64)
         calls = callers(columns)
         self._meet(columns["network.local.address"])
@@ -193,6 +191,7 @@ class Joiner(Actor):
         table.since[flows[~other]] = np.where(began != 0, began, (window + 1) * SECOND_NS)
         table.final.view("V36")[flows] = hops.view("V36")
         table.ends[side].node[flows] = rows.node
+        table.transport[flows] = rows.columns["network.transport"]
         table.type[flows] = rows.columns["network.type"]
         self._learn_chains(side, flows, rows, hops)
         alone = flows[~other]

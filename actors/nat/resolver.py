@@ -17,7 +17,6 @@ SLACK_NS: Final = 5_000_000
 WORD_NS: Final = 150_000_000
 #: Windows for which a connection without an entry is looked up again.
 PATIENCE: Final = 3
-_TCP: Final = 6
 
 
 class Resolver:
@@ -36,7 +35,8 @@ class Resolver:
         self._generation = np.zeros(slots, np.uint32)
         self._first_window = np.zeros(slots, np.int64)
         self._rewrites = np.zeros(slots, np.uint8)
-        self._far = np.zeros(slots, HOP)  # the far end of the chain, where there is one
+        self._own = np.zeros(slots, HOP)  # where the chain begins, where there is one, and
+        self._far = np.zeros(slots, HOP)  # its far end
         self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
 
     def resolve(self, columns: Columns, window: int) -> Chains:
@@ -73,11 +73,16 @@ class Resolver:
         new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
         known = slotted & (age == 0)  # also of sockets whose slot has another in this very window
         rewrites = np.where(known, self._rewrites[index], 0).astype(np.uint8)
+        begun = np.flatnonzero(rewrites)
+        # what a node learnt of its own socket meanwhile is the beginning of another chain
+        other = begun[self._own.view("V36")[index[begun]] != own.view("V36")[begun]]
+        rewrites[other] = 0
         far = self._far.take(index)
         between = self._between_of(slots, rewrites)
         self._forget(slots[new], generations[new], window)
         held = slotted & (self._generation[index] == generations)
         unsettled = ~held | (self._first_window[index] + PATIENCE > window)
+        unsettled[other] = True
         rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
         if len(rows):
             found = _Search(
@@ -85,12 +90,14 @@ class Resolver:
             )
             rewrites[rows], between = found.rewrites, between | found.between
             far.view("V36")[rows] = found.far.view("V36")
-            self._keep(slots, rows[held[rows] & (rewrites[rows] > 0)], rewrites, far, between)
+            kept = rows[held[rows] & (rewrites[rows] > 0)]
+            self._own.view("V36")[slots[kept]] = own.view("V36")[kept]
+            self._keep(slots, kept, rewrites, far, between)
         return rewrites, far, between
 
     def _grow(self, slots: int) -> None:
         if slots > len(self._generation):
-            for name in ("_generation", "_first_window", "_rewrites", "_far"):
+            for name in ("_generation", "_first_window", "_rewrites", "_own", "_far"):
                 column = getattr(self, name)
                 grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
                 grown[: len(column)] = column
@@ -139,6 +146,7 @@ class _Search:
         spans: tuple[np.ndarray, np.ndarray],
     ) -> None:
         self._table = table
+        self._transport = columns["network.transport"][rows]
         self._netns = columns["netns.id"][rows]
         self._calls = calls[rows]
         self._numbers = rows
@@ -153,7 +161,7 @@ class _Search:
     def _follow(self, here: np.ndarray, *, ahead: bool) -> None:
         passed: dict[int, list[np.ndarray]] = {}
         for step in range(REWRITES):
-            keys = make_keys(self.far.take(here), _TCP, self._netns[here])
+            keys = make_keys(self.far.take(here), self._transport[here], self._netns[here])
             places = self._entries(keys, here, ahead=ahead)
             found = places != NOWHERE
             here, places = here[found], places[found]

@@ -25,6 +25,7 @@ from model.arrays import Columns
 from model.clock import SECOND_NS
 from model.kinds.delta import COUNTERS, DELTA, NO_SLOT, RESOLVED, CloseReason
 from model.ledger import Stage
+from model.transport import Transport
 from probes.kernel.frames import SnapshotFrame
 from probes.kernel.layout import enums, rows_where, structs, void_rows
 
@@ -70,6 +71,8 @@ class SocketTable:
         self._deltas = {name: np.empty(slots, np.uint64) for name in COUNTERS}
         self._zeros = np.zeros(slots, np.uint64)
         self._zeros.flags.writeable = False
+        self._transport = np.full(slots, Transport.TCP, np.uint8)
+        self._transport.flags.writeable = False
 
     @property
     def open_sockets(self) -> int:
@@ -139,6 +142,7 @@ class SocketTable:
             columns[name] = growth(counters[name], last[name]) if last else counters[name]
         gauge(columns, counters)
         columns["socket.slot"], columns["socket.generation"] = header["slot"], header["generation"]
+        columns["network.transport"] = np.full(len(events), Transport.TCP, np.uint8)
         columns["connection.state"] = np.full(len(events), CLOSE, np.uint8)
         failed = header["kind"] == _KIND["KIND_FAIL"]
         columns["connection.failed"] = failed.astype(np.uint8)
@@ -278,7 +282,8 @@ class SocketTable:
     def _columns(self, slots: np.ndarray, index: slice | np.ndarray) -> Columns:
         """Columns of described sockets, with zeros where nothing is known yet; views if ``index`` is a slice."""
         columns = {name: column[index] for name, column in self._described.items()}
-        return columns | {name: self._zeros.view(kind)[: len(slots)] for name, kind in _UNDESCRIBED.items()}
+        undescribed = {name: self._zeros.view(kind)[: len(slots)] for name, kind in _UNDESCRIBED.items()}
+        return columns | undescribed | {"network.transport": self._transport[: len(slots)]}
 
 
 def _where(mask: np.ndarray, slots: np.ndarray, columns: Columns) -> tuple[np.ndarray, Columns]:

@@ -18,6 +18,9 @@ from model.partition import partition_of
 #: Starts of nodes whose sockets are remembered.
 NODES: Final = 4096
 
+#: Node, boot and transport: each has slots of its own.
+Origin = tuple[str, str, int]
+
 
 class CrossNode:
     """Follows the tuples of callers by the entries of other nodes. Pure: batches in, batches out.
@@ -31,7 +34,7 @@ class CrossNode:
         self._table = table
         self._partitions = partitions
         self._stage = stage
-        self._resolvers: OrderedDict[tuple[str, str], Resolver] = OrderedDict()
+        self._resolvers: OrderedDict[Origin, Resolver] = OrderedDict()
 
     def divided(self, batch: Batch, partition: int) -> tuple[Batch, list[tuple[int, Batch]]]:
         """The rows that stay in ``partition``, and those that belong to others, with these.
@@ -51,13 +54,17 @@ class CrossNode:
 
     def follow(self, batch: Batch) -> Batch:
         """``batch`` with its tuples as all nodes together know them."""
-        if not len(self._table) or not len(batch):
+        if not len(self._table):
             return batch
-        calls = callers(batch.columns)
-        rows = np.flatnonzero(calls)
+        for transport in np.flatnonzero(np.bincount(batch.columns["network.transport"])).tolist():
+            batch = self._follow(batch, transport)
+        return batch
+
+    def _follow(self, batch: Batch, transport: int) -> Batch:
+        rows = np.flatnonzero(callers(batch.columns) & (batch.columns["network.transport"] == transport))
         columns = {name: column[rows] for name, column in batch.columns.items()}
         own = resolved_hops(batch).take(rows)
-        resolver = self._resolver(batch)
+        resolver = self._resolver((batch.node, batch.boot, transport))
         rewrites, far, between = resolver.follow(columns, own, np.ones(len(rows), np.bool_), batch.window)
         changed = np.flatnonzero(rewrites)
         if not len(changed):
@@ -67,8 +74,7 @@ class CrossNode:
         index, more = chains_of(own, final, rewrites, between)
         return _rewritten(batch, rows[changed], final.take(changed), more.used(index[changed])[1])
 
-    def _resolver(self, batch: Batch) -> Resolver:
-        origin = (batch.node, batch.boot)
+    def _resolver(self, origin: Origin) -> Resolver:
         resolver = self._resolvers.get(origin) or Resolver(1024, self._table, SKEW_NS)
         self._resolvers[origin] = resolver
         self._resolvers.move_to_end(origin)

@@ -8,13 +8,16 @@ from typing import Final
 from model.kind import Kind
 from model.kinds.delta import DELTA
 from model.kinds.flow import FLOW
+from model.kinds.ledger import LEDGER
 from model.kinds.workload import WORKLOAD
 from model.subjects import Public, public_rows
 
 #: Entry points of kinds that other packages declare: each names a ``Kind``.
 GROUP: Final = "tailrace.kinds"
 
-_kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in (FLOW, WORKLOAD, DELTA)}
+#: Those of this program, in the order of the schema page.
+DECLARED: Final = (FLOW, WORKLOAD, DELTA, LEDGER)
+_kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in DECLARED}
 
 
 def register(kind: Kind) -> Kind:
@@ -30,12 +33,12 @@ def register(kind: Kind) -> Kind:
 
 
 def kinds() -> Iterable[Kind]:
-    """All kinds, those of other packages last.
+    """All kinds of rows, those of other packages last.
 
     :raises ValueError: if one of them has the name of another.
     """
     _load()
-    return tuple(_kinds.values())
+    return tuple(kind for kind in _kinds.values() if kind.columns)
 
 
 def kind_named(name: str) -> Kind | None:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from model.transport import Transport
 from probes.conntrack.ctnetlink_layout import MessageLayout, read_layout
 from probes.kernel.layout import enums, rows_where, structs
 
@@ -22,7 +23,6 @@ LAYOUTS: Final = 64
 
 _EVENT: Final = structs("conntrack")["nat_event"]
 _KIND: Final = enums("conntrack")["conntrack_event"]
-_TCP, _UDP = 6, 17
 _HEADER_BYTES: Final = 20
 
 
@@ -82,7 +82,7 @@ class Reader:
                     alike = messages if len(index) == len(messages) else messages[index]
                     _decode(alike, layout, events, ids, index)
         protocols = events["protocol"]
-        wanted = ((protocols == _TCP) | (protocols == _UDP)) & _rewrites(events)
+        wanted = ((protocols == Transport.TCP) | (protocols == Transport.UDP)) & _rewrites(events)
         entries = rows_where(events, wanted)
         rows = np.flatnonzero(wanted)
         deleted = kinds[rows] == MSG_DELETE

@@ -27,7 +27,7 @@ from model.rows import values as row_values
 from model.rows.format import ALWAYS, UNSET, Field, Values
 from model.tables import CHAIN, ENTITY, TEXTS, Table, chain_field, entity_field, stem, text_field
 from model.traffic import Moved, Traffic
-from model.transport import NetworkType
+from model.transport import NetworkType, Transport
 
 __all__ = [
     "CGROUPS",
@@ -87,19 +87,19 @@ CHAINS: Final = Table(
     "chains",
     CHAIN,
     lambda index: (chain_field(stem(index), "chains", index),),
-    "`lengths`, a byte for each chain, and `hops`, 36 bytes each: source and destination address, source and "
-    "destination port; the index counts from 1",
+    "chains of rewrites: `lengths`, a byte for each but the empty first one, and `hops`, 36 bytes each: source and "
+    "destination address, source and destination port",
 )
 
 _COUNTERS: Final = (
     Column("tx_bytes", "<u8", "payload that the peer acknowledged"),
     Column("rx_bytes", "<u8", "payload received in order"),
-    Column("tx_segments", "<u8", "segments sent, also those without payload"),
-    Column("rx_segments", "<u8", "segments received"),
+    Column("tx_segments", "<u8", "sent, also those without payload"),
+    Column("rx_segments", "<u8", "received"),
     Column("retransmitted_segments", "<u8"),
     Column("retransmitted_bytes", "<u8"),
-    Column("lost_segments", "<u8", "segments that the kernel took for lost"),
-    Column("drops", "<u8", "segments that the socket dropped on receiving (`sk_drops`)", "segments"),
+    Column("lost_segments", "<u8", "that the kernel took for lost"),
+    Column("drops", "<u8", "that the socket dropped on receiving (`sk_drops`)", "segments"),
 )
 #: The columns whose sums over windows equal the socket's final counters.
 COUNTERS: Final = tuple(column.name for column in _COUNTERS)
@@ -125,6 +125,7 @@ _COLUMNS: Final = (
     ),
     Column("socket.generation", "<u4", "counts the sockets that had this slot", always=True),
     # the connection as this socket sees it
+    Column("network.transport", "<u1", "6 tcp, 17 udp", default=Transport.TCP, codes=Transport, always=True),
     Column("network.type", "<u1", "4 or 6", codes=NetworkType, always=True),
     Column("network.local.address", "V16", "network order; IPv4 as IPv4-mapped IPv6", always=True),
     Column("network.local.port", "<u2", always=True),
@@ -211,8 +212,8 @@ _COLUMNS: Final = (
     # what moved in this window (sums of these are exact)
     *_COUNTERS,
     # how it stands at the end of the window
-    Column("tx_bytes_total", "<u8", "since the connection was opened, or Tailrace started", "bytes"),
-    Column("rx_bytes_total", "<u8", unit="bytes"),
+    Column("tx_bytes_total", "<u8", "since the connection was opened, or Tailrace started"),
+    Column("rx_bytes_total", "<u8"),
     Column("rtt_ns", "<u8", "smoothed round-trip time, at the window's end"),
     Column("rtt_min_ns", "<u8", "smallest seen lately"),
     Column("cwnd_segments", "<u4", "congestion window"),
@@ -248,6 +249,7 @@ DELTA: Final = Kind(
     lead=(
         "socket.slot",
         "socket.generation",
+        "network.transport",
         "network.type",
         "network.local.address",
         "network.local.port",

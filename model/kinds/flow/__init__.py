@@ -22,8 +22,8 @@ Each end has these, as `client.…` and `server.…`:
 
 {columns client}
 
-Those without a type mean what they mean in [deltas](#deltas). Socket, owner, state and `connection.adopted` are
-there also in rows in which an end does not report, once it has; everything else is 0 then.
+Socket, owner, state and `connection.adopted` are there also in rows in which an end does not report, once it has;
+everything else is 0 then.
 
 ### Evidence
 
@@ -65,7 +65,6 @@ from model.rows import values as row_values
 from model.rows.format import ALWAYS, Field, Values
 from model.subjects import FLOW_STREAM, FLOWS, node_token
 from model.tables import RecordType, Table, record_fields
-from model.transport import NetworkType, Transport
 
 __all__ = [
     "CLIENT",
@@ -156,8 +155,8 @@ _HEAD: Final = (
         values=row_values.hexadecimals,
         always=True,
     ),
-    Column("network.transport", "<u1", "6 tcp", default=Transport.TCP, codes=Transport, always=True),
-    Column("network.type", "<u1", "4 or 6", codes=NetworkType, always=True),
+    DELTA.column("network.transport"),
+    DELTA.column("network.type"),
     # who called, whom it called, and who answered
     Column(
         "client.address",

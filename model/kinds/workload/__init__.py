@@ -5,7 +5,7 @@ server workload on one port in one second. Metrics and maps of services stand on
 
 | kind | name | namespace |
 |---|---|---|
-| of Kubernetes: `Deployment`, …, `Pod`, `Service` | the name of workload, pod or service | `k8s.namespace.name` |
+| Kubernetes' own: `Deployment`, … | `k8s.workload.name`, `k8s.pod.name`, `k8s.service.name` | `k8s.namespace.name` |
 | `ecs` | `aws.ecs.task.family` | the cluster's name |
 | `compose` | `docker.compose.service` | `docker.compose.project` |
 | `container` | `container.name` | |
@@ -40,12 +40,13 @@ are open is what was opened less what was closed, since when you count.
 
 They are OpenTelemetry's exponential histograms of scale 3: bucket *i* counts values above 2^(*i*/8) and up to
 2^((*i*+1)/8) nanoseconds, so that a quantile is off by 4.5 % at most. A row has
-`{"count":3,"sum":3100,"scale":3,"buckets":[79,80], "counts":[1,2]}`: the buckets that hold something, ascending,
+`{"count":3,"sum":3100,"scale":3,"buckets":[79,80],"counts":[1,2]}`: the buckets that hold something, ascending,
 and what each holds. To merge two, add the counts of the same bucket.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -53,13 +54,12 @@ import numpy as np
 from model.arrays import Columns, Tables
 from model.column import Column, derived, hidden
 from model.kind import Kind, Subject
-from model.kinds.flow import SIDES, FlowEvidence
+from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.kinds.workload.text import TEXT
 from model.rows import values as row_values
 from model.subjects import WORKLOAD_STREAM, WORKLOADS, workload_token
 from model.tables import HISTOGRAM, RecordType, Table, histogram_field, record_fields, stem
 from model.traffic import Moved, Traffic
-from model.transport import Transport
 
 
 class Workload(NamedTuple):
@@ -128,7 +128,7 @@ def _total(name: str) -> Column:
 
 
 _COLUMNS: Final = (
-    Column("network.transport", "<u1", "6 tcp", default=Transport.TCP, codes=Transport),
+    replace(FLOW.column("network.transport"), always=False),
     Column(
         "client.workload.index",
         "<u4",

@@ -4,6 +4,7 @@ import numpy as np
 
 from model.kinds.delta import DELTA
 from model.partition import by_partition, partition_of
+from model.transport import Transport
 from tailrace.testing.deltas import make_deltas
 
 
@@ -39,6 +40,8 @@ def test_the_mapping_is_fixed() -> None:
     columns["connection.source.port"] = np.array([1, 2, 3], np.uint16)
     columns["connection.destination.port"] = np.array([80, 80, 80], np.uint16)
     assert partition_of(columns, 1024).tolist() == [670, 588, 139]
+    columns["network.transport"] = np.array([Transport.TCP, Transport.UDP, Transport.UDP], np.uint8)
+    assert partition_of(columns, 1024).tolist() == [670, 142, 317]
 
 
 def test_rows_are_divided_without_loss() -> None:

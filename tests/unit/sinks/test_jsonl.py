@@ -89,6 +89,7 @@ def test_row_is_one_object_with_the_names_of_the_schema() -> None:
         "window": WINDOW,
         "socket.slot": 7,
         "socket.generation": 0,
+        "network.transport": "tcp",
         "network.type": "ipv4",
         "network.local.address": "192.0.2.1",
         "network.local.port": 80,

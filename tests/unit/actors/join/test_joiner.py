@@ -14,6 +14,7 @@ from model.chains import HOP, Chains
 from model.kinds.delta import DELTA, NO_SLOT, Role
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger
+from model.transport import Transport
 from tests.nat_events import End, batch_of, socket_row
 from tests.plain_rows import plain_rows
 
@@ -367,3 +368,17 @@ def test_blocks_of_a_window_give_what_the_whole_gives() -> None:
     assert len(whole) == 2 * len(ports)
     assert {row["evidence"] for row in whole} == {FlowEvidence.BOTH}
     assert parts == whole
+
+
+def test_connections_of_one_tuple_over_tcp_and_udp_are_two() -> None:
+    """Also where their sockets have the same slots and generations: each transport has its own."""
+    udp: dict[str, Any] = {"network__transport": Transport.UDP}
+    site = Site()
+    for window in (1, 2):
+        rows = [client(tx_bytes=1), client(tx_bytes=2, **udp), server(rx_bytes=1), server(rx_bytes=2, **udp)]
+        flows = site.join(window, batch_of(rows, window))
+        assert sorted(
+            (flow["network.transport"], flow["client.tx_bytes"], flow["server.rx_bytes"]) for flow in flows
+        ) == [(Transport.TCP, 1, 1), (Transport.UDP, 2, 2)]
+        assert len({flow["connection.id"] for flow in flows}) == 2
+    assert len(site.joiner) == 2

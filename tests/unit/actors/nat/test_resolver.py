@@ -8,6 +8,7 @@ from actors.nat.table import NatTable
 from model.arrays import Columns
 from model.kinds.delta import Role
 from model.ledger import Stage
+from model.transport import Transport
 from tests.nat_events import columns_of, nat_event, socket_row
 
 SECOND = 10**9
@@ -93,3 +94,11 @@ def test_an_entry_of_a_later_connection_is_not_an_earlier_ones() -> None:
     first, second = connection(1, SECOND + 1000), connection(2, SECOND + 60_000_000)
     assert backends(resolver, 1, first) == [1]
     assert backends(resolver, 2, second) == [2]
+
+
+def test_an_entry_rewrites_connections_of_its_own_transport_alone() -> None:
+    """A UDP socket with the tuple of a TCP connection that was rewritten keeps its own."""
+    there = socket(7, rewritten=True)
+    other = socket(7, rewritten=True) | {"network.transport": np.array([Transport.UDP], np.uint8)}
+    assert rewrites(known(), 1, other) == [False]
+    assert rewrites(known(), 1, there) == [True]

@@ -1,0 +1,127 @@
+"""Wherever something can be lost it is counted, by reason. Each stage says in which unit, and its books balance:
+`received == delivered + queued + dropped`. A node sends its ledger once a second, as a message of its own; sinks get
+it beside whatever rows they were asked for. It has no rows: its message says
+
+| key | meaning |
+|---|---|
+| `stages` | stage → `unit`, `received`, `delivered`, `queued`, `dropped` and `noted` (reason → count), `balanced` |
+| `open_sockets` | connections open at the window's end, also those without a row |
+
+The sink jsonl writes a line `{"kind":"ledger", …, "stages":{…}}` when the ledger changed.
+
+{stages}
+"""
+
+from typing import Final, NamedTuple
+
+from model.kind import Kind
+
+
+class StageNote(NamedTuple):
+    """What a stage counts, for the schema page."""
+
+    stage: str
+    unit: str
+    dropped: str
+    noted: str
+
+
+#: In the order in which data meets them.
+STAGES: Final = (
+    StageNote(
+        "`kernel`",
+        "events",
+        "`ring_full`: events came faster than they were read; raise `tcp.ring_bytes`",
+        "`slotless`: sockets without a slot, raise `tcp.slots`; `untracked`: not seen before their "
+        "end; `ignored`: ended while Tailrace started; `adopted`: open before the start; `within`: "
+        "state changes in the middle of another one on the same processor, seen by a program of "
+        "their own; `healed`: state changes that were missed all the same, found by other means; "
+        "`stale`; `windows_joined`: seconds slept through",
+    ),
+    StageNote(
+        "`conntrack`",
+        "NAT entries that came, went, or were there",
+        "`unreadable`",
+        "`overruns`: the kernel left messages out, and dumps made up for them; raise "
+        "`nat.buffer_bytes`; `namespaces`: known now; `dumps`, `dumps_failed`, `unreachable`: "
+        "namespaces that may not be entered, or numbered; `unplaced`: of a namespace that was not "
+        "found yet, and is dumped when it is",
+    ),
+    StageNote(
+        "`nat`",
+        "NAT entries said by conntrack, or by nodes",
+        "`table_full`: all entries of the table hold; raise `nat.entries`",
+        "`evicted`: entries that had ended made room",
+    ),
+    StageNote(
+        "`frames`",
+        "batches from the probe",
+        "`unreadable`",
+        "`left_at_the_end`",
+    ),
+    StageNote(
+        "`sockets`",
+        "events",
+        "`ended_twice`, `unknown_kind`",
+        "`late`, `without_slot`, `untracked`, `healed`, `end_unseen`, `cgroup_table_full`",
+    ),
+    StageNote(
+        "`deltas`",
+        "rows",
+        "",
+        "",
+    ),
+    StageNote(
+        "`join`",
+        "rows",
+        "",
+        "`late`; `one_end_only`: connections that ended without their other end; `met_later`: of "
+        "which it came in a later second; `moved`: whose rewriting was learnt after their first "
+        "row; `rekeyed`: sent to another partition for it; `flows_evicted`: forgotten for want of "
+        "room",
+    ),
+    StageNote(
+        "`workloads`",
+        "flow rows",
+        "",
+        "`rows_folded`, `pairs_folded`: rows of kind `other`; raise `workloads.pairs`",
+    ),
+    StageNote(
+        "`outbox` (agent)",
+        "rows",
+        "`outage`: NATS was away for longer than the buffer lasts; `too_large`, `shutdown`, `spool_failed`",
+        "`publish_retries`",
+    ),
+    StageNote(
+        "`deltas` (engine)",
+        "messages",
+        "`unreadable`: on the dead-letter subject",
+        "`duplicates`",
+    ),
+    StageNote(
+        "`sink.NAME`",
+        "rows",
+        "`queue_full`: slower than the rows come; `disk_full`, `shutdown`, `sink_crashed`, and what "
+        "the sink's own page names",
+        "",
+    ),
+)
+
+
+def _table() -> str:
+    head = ("stage", "unit", "dropped for", "noted (nothing lost)")
+    rows = [head, ("---",) * len(head), *STAGES]
+    return "\n".join("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows)
+
+
+#: The loss ledger of a node, or of an engine, at the end of a window.
+LEDGER: Final = Kind(
+    "ledger",
+    "ledgers",
+    (),
+    head={"stages": {}, "open_sockets": 0},
+    document=("stages",),
+    to_all_sinks=True,
+    title="The ledger",
+    page=(__doc__ or "").replace("{stages}", _table()),
+)
