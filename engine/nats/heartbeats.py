@@ -14,7 +14,7 @@ HEARTBEAT_VERSION: Final = 1
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """What a node said of itself. ``docs/subjects.md`` has the keys."""
+    """How a node is. ``docs/subjects.md`` has the keys."""
 
     v: int
     kind: str
@@ -76,7 +76,7 @@ async def last_heartbeats(connection: NatsConnection, nodes: tuple[str, ...]) ->
 async def _read(reader: StreamReader) -> list[StoredHeartbeat]:
     if await reader.bounds() is None:
         raise TailraceError(
-            "no node has said on this server that it lives",
+            "no node has published a heartbeat on this server",
             f"start tailrace agent (there is no stream {subjects.NODE_STREAM})",
         )
     found = []

@@ -30,9 +30,9 @@ MESSAGE_ENTRIES: Final = 5000
 REFUSED_PAUSE: Final = 30.0
 
 
-def announcements(node: str, boot: str, window: int, said: np.ndarray) -> list[bytes]:
+def announcements(node: str, boot: str, window: int, entries: np.ndarray) -> list[bytes]:
     """Entries (``ANNOUNCED``) as messages, none for none."""
-    parts = [said[begin : begin + MESSAGE_ENTRIES] for begin in range(0, len(said), MESSAGE_ENTRIES)]
+    parts = [entries[begin : begin + MESSAGE_ENTRIES] for begin in range(0, len(entries), MESSAGE_ENTRIES)]
     head = {"v": 1, "kind": "nat", "node": node, "boot": boot, "window": window}
     return [msgpack.packb(head | {"n": len(part), "entries": part.tobytes()}) for part in parts]
 

@@ -1,4 +1,4 @@
-"""What an agent publishes: deltas, kept while NATS is away; NAT entries and heartbeats, which are said again."""
+"""What an agent publishes: deltas, kept while NATS is away; NAT entries and heartbeats, which are repeated."""
 
 import asyncio
 import time
@@ -86,15 +86,15 @@ class NodePublisher:
         self._outbox.put(message)
 
     def announce(self, window: int, entries: np.ndarray) -> None:
-        """Publish NAT entries (``ANNOUNCED``), unless there is no connection: those that hold are said again."""
+        """Publish NAT entries (``ANNOUNCED``), unless there is no connection: those that hold are repeated."""
         if self.publishing:
             for message in announcements(self._origin.node, self._origin.boot, window, entries):
                 self._entries.offer(rewrites(self._origin.node), message)
 
-    def beat(self, said: dict[str, Any]) -> None:
+    def beat(self, fields: dict[str, Any]) -> None:
         """Publish a heartbeat, unless there is no connection."""
         if self.publishing:
-            self._heartbeats.offer(heartbeat(self._origin.node), msgpack.packb(said))
+            self._heartbeats.offer(heartbeat(self._origin.node), msgpack.packb(fields))
 
     async def _store(self, message: Outgoing) -> None:
         """Return when the message is stored; what the server did not acknowledge is sent again."""
@@ -104,9 +104,9 @@ class NodePublisher:
 
     def counts(self) -> dict[str, Count]:
         """What happened on the way, by name."""
-        said = self._heartbeats.dropped + self._entries.dropped
+        dropped = self._heartbeats.dropped + self._entries.dropped
         meaning = "heartbeats and NAT entries that no server took; the next ones say the same"
-        return log_counts(self._log) | {"nats.unpublished": Count(said, meaning)}
+        return log_counts(self._log) | {"nats.unpublished": Count(dropped, meaning)}
 
     # -- life
 
@@ -128,7 +128,7 @@ class NodePublisher:
             await end(*tasks)
 
     async def flush(self) -> None:
-        """Return when all that was put or said is published."""
+        """Return when all is published."""
         await self._outbox.drained()
         await self._heartbeats.drained()
 

@@ -56,17 +56,17 @@ async def show_rows(connection: NatsConnection, request: RowRequest, show: Show,
     client = await connect(connection, name="tailrace observe", on_error=_slow(request.public.rows, warn))
     try:
         reader = RowReader(client, request.public, request.match, warn)
-        seen = await reader.newest(request.last, show)
-        if seen is None and not request.follow:
+        shown = await reader.newest(request.last, show)
+        if shown is None and not request.follow:
             raise TailraceError(
                 f"no {request.public.rows} were published on this server",
                 _remedy(request.public),
             )
-        if request.follow and seen is None:
+        if request.follow and shown is None:
             warn(f"nothing keeps {request.public.rows} on this server yet: waiting for those that come")
             await reader.listen(show)
-        elif request.follow and seen is not None:
-            await reader.follow(seen, show)
+        elif request.follow and shown is not None:
+            await reader.follow(shown, show)
     finally:
         with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
             await client.close()
@@ -119,15 +119,15 @@ class RowReader:
             self._warn(f"no {self._public.kind} that is kept matches")
         return bounds
 
-    async def follow(self, seen: Bounds, show: Show) -> None:
-        """Shows what is in the stream after ``seen``, and all that comes; outlives the server."""
-        first, warned = seen.last + 1, False
+    async def follow(self, shown: Bounds, show: Show) -> None:
+        """Shows what is in the stream after ``shown``, and all that comes; outlives the server."""
+        first, warned = shown.last + 1, False
         while True:
             try:
                 if warned and (bounds := await self._reader.bounds()):
                     # Another stream is read from its beginning; one that lost its end with the power, from there.
-                    first = min(first, bounds.last + 1) if bounds.made == seen.made else bounds.first
-                    seen = bounds
+                    first = min(first, bounds.last + 1) if bounds.made == shown.made else bounds.first
+                    shown = bounds
                 async with self._reader.cursor(self._subject, first) as cursor:
                     warned = False
                     while True:

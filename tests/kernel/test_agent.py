@@ -101,3 +101,24 @@ async def test_a_restarted_agent_adopts_and_counts_nothing_twice(nats_server: Na
     old, new = sink.sent.values()
     assert 1_000 <= old < 2_000
     assert 2_000 <= new < 3_000
+
+
+async def test_a_second_agent_of_a_node_name_ends(nats_server: NatsServer) -> None:
+    """Exit code 1 and one line that says where the first one is; that one goes on."""
+    url, sink = nats_server.url(query="partitions=2"), Adding()
+    async with running(engine(url, sink)):
+        with agent_process(url) as first:
+            await sink.until(lambda: sink.rows > 0)
+            second = await asyncio.to_thread(
+                subprocess.run,
+                [TAILRACE, "agent", "--nats", url],
+                env=os.environ | {"TAILRACE_LOG_LEVEL": "error"},
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE,
+                check=False,
+            )
+            assert first.poll() is None
+    assert (second.returncode, second.stdout, second.stderr.count("\n")) == (1, "", 1)
+    assert second.stderr.startswith(f"tailrace: another agent publishes as node {socket.gethostname()}: ")
+    assert f"process {first.pid} on host {socket.gethostname()}: stop that one, or give" in second.stderr

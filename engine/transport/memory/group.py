@@ -42,9 +42,9 @@ class MemoryGroup:
         self.generation += 1
         for member in self._members:
             self.topics |= member.topics
-        self.tell()
+        self.wake_waiting()
 
-    def tell(self) -> None:
+    def wake_waiting(self) -> None:
         """Wake everyone who waits for news of the group."""
         self._news.set()
         self._news = asyncio.Event()
@@ -102,7 +102,7 @@ class MemoryMember:
         self._held = Assignment(0, frozenset())
         while generation != group.generation:
             generation = self.gave_up = group.generation
-            group.tell()
+            group.wake_waiting()
             await group.wait(
                 lambda wanted=generation: group.generation != wanted or group.all_gave_up(wanted)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             )

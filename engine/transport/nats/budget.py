@@ -27,7 +27,7 @@ class Budget:
         return max(self.least, self.total // max(1, self.readers))
 
     @property
-    def patience(self) -> float:
+    def request_seconds(self) -> float:
         """Seconds a request may wait for its messages: less when readers have to take turns."""
         return LONG if self.readers * self.least <= self.total else SHORT
 

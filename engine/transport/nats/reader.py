@@ -224,8 +224,8 @@ class NatsReader:
         request = {
             "batch": BATCH,
             "max_bytes": self._granted,
-            "expires": int(self._budget.patience * 1e9),
-            "idle_heartbeat": int(min(HEARTBEAT, self._budget.patience / 3) * 1e9),
+            "expires": int(self._budget.request_seconds * 1e9),
+            "idle_heartbeat": int(min(HEARTBEAT, self._budget.request_seconds / 3) * 1e9),
         }
         call = f"{API}.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
         await self._link.publish(call, json.dumps(request).encode(), reply=self._inbox.subject)

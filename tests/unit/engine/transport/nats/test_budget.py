@@ -10,7 +10,7 @@ def test_a_lone_reader_may_have_all_of_it() -> None:
     """One reader's request is as large as the budget; two share it."""
     budget = Budget(total=100, least=10)
     budget.readers = 1
-    assert (budget.share, budget.patience) == (100, LONG)
+    assert (budget.share, budget.request_seconds) == (100, LONG)
     budget.readers = 2
     assert budget.share == 50
 
@@ -22,7 +22,7 @@ def test_readers_in_a_crowd_take_turns() -> None:
     woken: list[str] = []
     wakes = {name: lambda name=name: woken.append(name) for name in "abc"}
     assert [budget.grant(wakes[name]) for name in "abc"] == [10, 10, 0]
-    assert budget.patience == SHORT
+    assert budget.request_seconds == SHORT
     assert woken == []
     budget.give_back(10)
     assert woken == ["c"]
