@@ -4,7 +4,7 @@ import logging
 from importlib.metadata import packages_distributions, version
 
 from model.enricher import Enricher, Entity, KeyKind
-from model.errors import TailraceError, UsageError
+from model.errors import TailraceError, UsageError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +22,7 @@ async def start(enricher: Enricher, node: str) -> None:
         raise
     except Exception as error:
         log.debug("%s", enricher.name, exc_info=True)
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        what = f"enricher {enricher.name}{_origin(enricher)} cannot be started ({said})"
+        what = f"enricher {enricher.name}{_origin(enricher)} cannot be started ({one_line(error)})"
         raise UsageError(what, "see docs/plugins.md") from error
 
 

@@ -4,6 +4,12 @@
 BROKEN_PIPE = "broken_pipe"
 
 
+def one_line(error: BaseException) -> str:
+    """What an exception of somebody else's code says, with its type, on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class TailraceError(Exception):
     """A failure that one sentence explains.
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from model.batch import Batch
-from model.errors import SinkError, UsageError
+from model.errors import SinkError, UsageError, one_line
 from model.kinds import kinds
 from model.ledger import Ledger
 from sinks.configured import ConfiguredSink
@@ -134,8 +134,7 @@ async def _open(queue: SinkQueue, sink: ConfiguredSink) -> None:
         raise UsageError(f"{title}: {error.what}", error.remedy) from error
     except Exception as error:
         log.debug("%s", title, exc_info=True)
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UsageError(f"{title} cannot be opened ({said})", "see docs/plugins.md") from error
+        raise UsageError(f"{title} cannot be opened ({one_line(error)})", "see docs/plugins.md") from error
 
 
 async def _close(queue: SinkQueue) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from model.enricher import Enricher
-from model.errors import TailraceError, UsageError
+from model.errors import TailraceError, UsageError, one_line
 from model.settings import PluginConfig
 from model.sink import Sink
 
@@ -110,7 +110,7 @@ def load(plugin: Plugin) -> Any:
     except (Exception, SystemExit) as error:
         log.debug("%s", plugin.title, exc_info=True)
         remedy = "install what it needs, or uninstall its package"
-        raise UsageError(f"{plugin.title} cannot be imported ({said(error)})", remedy) from error
+        raise UsageError(f"{plugin.title} cannot be imported ({one_line(error)})", remedy) from error
     if plugin.kind.contract:
         for fault in _faults(plugin.kind, loaded):
             raise UsageError(f"{plugin.title} {fault}", _REMEDY)
@@ -128,17 +128,11 @@ def made(plugin: Plugin, factory: Any, config: msgspec.Struct) -> Any:
         raise UsageError(f"{plugin.title}: {error.what}", error.remedy) from error
     except (Exception, SystemExit) as error:
         log.debug("%s", plugin.title, exc_info=True)
-        raise UsageError(f"{plugin.title} cannot be made ({said(error)})", _REMEDY) from error
+        raise UsageError(f"{plugin.title} cannot be made ({one_line(error)})", _REMEDY) from error
     for name in plugin.kind.attributes:
         if not hasattr(instance, name):
             raise UsageError(f"{plugin.title} has no attribute {name}", _REMEDY)
     return instance
-
-
-def said(error: BaseException) -> str:
-    """What an exception of somebody else's code says, on one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _faults(kind: PluginKind, loaded: Any) -> Iterator[str]:

@@ -23,14 +23,14 @@ from datetime import UTC, datetime
 
 from model.text.plain import word
 from model.text.units import rate_word
-from sinks.console.summary import LIVES, Second
+from sinks.console.summary import LIVES, WindowSummary
 
 
-def plain_lines(second: Second) -> str:
+def plain_lines(summary: WindowSummary) -> str:
     """The summary line, then a line per connection of the top."""
-    head = f"{time_text(second.window)} {word(second.node)}"
-    lines = [f"{head} summary {_summary(second)}"]
-    lines += [f"{head} {second.kind.reading.line(row)}" for row in second.top()]
+    head = f"{time_text(summary.window)} {word(summary.node)}"
+    lines = [f"{head} summary {_summary(summary)}"]
+    lines += [f"{head} {summary.kind.reading.line(row)}" for row in summary.top()]
     return "\n".join(lines) + "\n"
 
 
@@ -39,17 +39,17 @@ def time_text(window: int) -> str:
     return datetime.fromtimestamp(window, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _summary(second: Second) -> str:
-    totals = second.totals
+def _summary(summary: WindowSummary) -> str:
+    totals = summary.totals
     words = [f"rows={totals.rows}"]
-    if traffic := second.kind.traffic:
+    if traffic := summary.kind.traffic:
         opened, sent, received = traffic.words
         words += [f"{opened}={totals.open}"]
         words += [f"{name}={getattr(totals, name)}" for name in LIVES]
         words += [f"{sent}={rate_word(totals.tx_bytes)}", f"{received}={rate_word(totals.rx_bytes)}"]
         words += [f"retransmits={totals.retransmitted_segments}"]
-    words += [f"lost={sum(loss.count for loss in second.losses)}"]
-    words += [f"lost.{word(loss.stage)}.{word(loss.reason)}={loss.count}" for loss in second.losses]
-    if missing := second.chunks - second.chunks_seen:
+    words += [f"lost={sum(loss.count for loss in summary.losses)}"]
+    words += [f"lost.{word(loss.stage)}.{word(loss.reason)}={loss.count}" for loss in summary.losses]
+    if missing := summary.chunks - summary.chunks_seen:
         words.append(f"missing_chunks={missing}")
     return " ".join(words)

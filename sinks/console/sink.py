@@ -13,7 +13,7 @@ from model.errors import SinkError
 from model.kind import Kind
 from model.settings import PluginConfig
 from sinks.console.plain import plain_lines
-from sinks.console.summary import Second, Sort, publication
+from sinks.console.summary import Sort, WindowSummary, publication
 from sinks.console.writer_thread import WriterThread
 from sinks.descriptor import write_all, write_error
 
@@ -39,18 +39,18 @@ class ConsoleSink:
     """Shows the top connections of each second: a live table on a terminal, plain lines elsewhere.
 
     :param output: the file descriptor written to, by default standard output; it is not closed.
-    :param patience: seconds that a write waits for a slow terminal; while that draws, frames are skipped.
+    :param wait_seconds: that a write waits for a slow terminal; while that draws, frames are skipped.
     """
 
     Config: ClassVar[type[PluginConfig]] = ConsoleConfig
 
-    def __init__(self, config: ConsoleConfig, output: int = 1, patience: float = 0.5) -> None:
+    def __init__(self, config: ConsoleConfig, output: int = 1, wait_seconds: float = 0.5) -> None:
         self.skipped_frames = 0
         self._config = config
         self._output = output
-        self._patience = patience
+        self._wait_seconds = wait_seconds
         self._writer = WriterThread("sink.console")
-        self._seconds: dict[str, Second] = {}
+        self._summaries: dict[str, WindowSummary] = {}
         self._live = False
         self._drawing: asyncio.Future[None] | None = None
         self._size = os.terminal_size((0, 0))
@@ -80,10 +80,10 @@ class ConsoleSink:
 
         :raises SinkError: if the output is gone or full.
         """
-        if not batch.chunks:  # books of a node on their way through an engine
+        if not batch.chunks:  # the ledger of a node, on its way through an engine
             return
-        for second in self._collect(batch):
-            await self._show(second)
+        for summary in self._collect(batch):
+            await self._show(summary)
 
     async def flush(self) -> None:
         """Nothing is kept back but a second that is not complete."""
@@ -92,27 +92,27 @@ class ConsoleSink:
         """Let a frame under way finish; leaves the cursor below the table."""
         await self._writer.close(lambda: None)
 
-    def _collect(self, batch: Batch) -> list[Second]:
+    def _collect(self, batch: Batch) -> list[WindowSummary]:
         """The seconds that ``batch`` completes: its own, and an earlier one of which chunks were lost."""
         ready = []
-        second = self._seconds.pop(batch.node, None)
-        if second and second.publication != publication(batch):
-            ready.append(second)
-            second = None
-        second = second or Second(batch, self._config.rows, self._config.sort)
-        second.add(batch)
+        summary = self._summaries.pop(batch.node, None)
+        if summary and summary.publication != publication(batch):
+            ready.append(summary)
+            summary = None
+        summary = summary or WindowSummary(batch, self._config.rows, self._config.sort)
+        summary.add(batch)
         if batch.last:
-            ready.append(second)
+            ready.append(summary)
         else:
-            self._seconds[batch.node] = second
-            if len(self._seconds) > _NODES:
-                ready.append(self._seconds.pop(next(iter(self._seconds))))
+            self._summaries[batch.node] = summary
+            if len(self._summaries) > _NODES:
+                ready.append(self._summaries.pop(next(iter(self._summaries))))
         return ready
 
-    async def _show(self, second: Second) -> None:
+    async def _show(self, summary: WindowSummary) -> None:
         """On a terminal waits for a while at most; a pipe may hold up the sink's queue."""
         if not self._live:
-            await self._writer.submit(partial(self._put, lambda: plain_lines(second)))
+            await self._writer.submit(partial(self._put, lambda: plain_lines(summary)))
             return
         if self._drawing and not self._drawing.done():
             self.skipped_frames += 1
@@ -120,8 +120,8 @@ class ConsoleSink:
         before, self._drawing = self._drawing, None
         if before:
             before.result()
-        self._drawing = self._writer.submit(partial(self._put, partial(self._frame, second)))
-        await asyncio.wait({self._drawing}, timeout=self._patience)
+        self._drawing = self._writer.submit(partial(self._put, partial(self._frame, summary)))
+        await asyncio.wait({self._drawing}, timeout=self._wait_seconds)
         if self._drawing.done():
             drawn, self._drawing = self._drawing, None
             drawn.result()
@@ -132,13 +132,13 @@ class ConsoleSink:
         if error:
             raise write_error(error, _TARGET) from error
 
-    def _frame(self, second: Second) -> str:
+    def _frame(self, summary: WindowSummary) -> str:
         """The frame, with what puts it in the place of the one before."""
         from sinks.console.table import render  # rich is loaded only where there is a terminal
 
         size = os.get_terminal_size(self._output)
         lines = render(
-            second, max(size.columns, 20), max(size.lines, 4) - 1, color=not os.environ.get("NO_COLOR")
+            summary, max(size.columns, 20), max(size.lines, 4) - 1, color=not os.environ.get("NO_COLOR")
         )
         above = _CLEAR if size != self._size else f"\x1b[{self._height}A\r"
         self._size, self._height = size, lines.count("\n")

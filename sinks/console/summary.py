@@ -55,7 +55,7 @@ class Loss:
     count: int
 
 
-class Second:
+class WindowSummary:
     """What the console shows of one window of one node.
 
     :param first: any chunk of it; add it, too.

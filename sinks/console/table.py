@@ -12,10 +12,10 @@ from model.rows.words import printable
 from model.text.table import Row, TextColumn
 from model.text.units import rate_text
 from sinks.console.plain import time_text
-from sinks.console.summary import Second
+from sinks.console.summary import WindowSummary
 
 
-def render(second: Second, width: int, height: int, *, color: bool) -> str:
+def render(summary: WindowSummary, width: int, height: int, *, color: bool) -> str:
     """The frame: two header lines, what was lost if anything was, and the connections that fit."""
     console = Console(
         file=StringIO(),
@@ -27,19 +27,19 @@ def render(second: Second, width: int, height: int, *, color: bool) -> str:
         highlight=False,
         legacy_windows=False,
     )
-    head = _header(second)
-    text = second.kind.reading
+    head = _header(summary)
+    text = summary.kind.reading
     with console.capture() as capture:
         for line in head:
             console.print(line, no_wrap=True, overflow="ellipsis")
-        rows = second.top()[: max(0, height - len(head) - 1)]
+        rows = summary.top()[: max(0, height - len(head) - 1)]
         console.print(_table(rows, text.live.fitted(width), text.style))
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def _header(second: Second) -> list[Text]:
-    totals, traffic = second.totals, second.kind.traffic
-    first = Text.assemble((printable(second.node), "bold"), f"  {time_text(second.window)}")
+def _header(summary: WindowSummary) -> list[Text]:
+    totals, traffic = summary.totals, summary.kind.traffic
+    first = Text.assemble((printable(summary.node), "bold"), f"  {time_text(summary.window)}")
     second_line = Text()
     if traffic:
         opened, sent, received = traffic.titles
@@ -48,12 +48,12 @@ def _header(second: Second) -> list[Text]:
         second_line.append(f"{sent} {rate_text(totals.tx_bytes)}  {received} {rate_text(totals.rx_bytes)}")
         second_line.append(f"  retransmits {totals.retransmitted_segments}  ")
     else:
-        first.append(f"  {second.kind.plural} {totals.rows}")
-    lost = sum(loss.count for loss in second.losses)
+        first.append(f"  {summary.kind.plural} {totals.rows}")
+    lost = sum(loss.count for loss in summary.losses)
     second_line.append(f"lost {lost}", "bold red" if lost else "green")
-    if missing := second.chunks - second.chunks_seen:
-        second_line.append(f"  incomplete: {missing} of {second.chunks} chunks missing", "red")
-    where = [f"{loss.stage} {loss.reason} {loss.count} {loss.unit}" for loss in second.losses]
+    if missing := summary.chunks - summary.chunks_seen:
+        second_line.append(f"  incomplete: {missing} of {summary.chunks} chunks missing", "red")
+    where = [f"{loss.stage} {loss.reason} {loss.count} {loss.unit}" for loss in summary.losses]
     return [first, second_line] + ([Text(f"lost: {', '.join(where)}", "red")] if where else [])
 
 

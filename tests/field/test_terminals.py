@@ -30,7 +30,7 @@ def terminal(rows: int, columns: int) -> Iterator[tuple[int, int]]:
 async def shown(rows: int, columns: int) -> bytes:
     """What one second looks like on such a terminal."""
     with terminal(rows, columns) as (screen, program):
-        sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
+        sink = ConsoleSink(ConsoleConfig(rows=3), program, wait_seconds=30)
         await sink.open((DELTA,))
         await sink.write(make_deltas(10))
         await sink.close()

@@ -25,7 +25,7 @@ from model.errors import SinkError, UsageError
 from model.kinds.delta import DELTA, CloseReason, Role, State
 from sinks.console.plain import plain_lines
 from sinks.console.sink import ConsoleConfig, ConsoleSink
-from sinks.console.summary import Second, Sort
+from sinks.console.summary import Sort, WindowSummary
 from sinks.console.table import render
 from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 from tests.plain_rows import plain_rows
@@ -100,8 +100,8 @@ def batch_of(*rows: dict[str, object], ledger: dict[str, Any] | None = None) -> 
     )
 
 
-def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
-    second = Second(batches[0], limit, sort)
+def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> WindowSummary:
+    second = WindowSummary(batches[0], limit, sort)
     for batch in batches:
         second.add(batch)
     return second
@@ -262,7 +262,7 @@ def terminal(rows: int, columns: int) -> Iterator[tuple[int, int]]:
 async def test_frames_replace_each_other_on_a_terminal() -> None:
     """The first frame clears the terminal, the next goes over it line by line, a resize clears it again."""
     with terminal(12, 80) as (screen, program):
-        sink = ConsoleSink(ConsoleConfig(rows=3), program, patience=30)
+        sink = ConsoleSink(ConsoleConfig(rows=3), program, wait_seconds=30)
         await sink.open((DELTA,))
         await sink.write(make_deltas(10))
         first = os.read(screen, 1 << 16).decode()
@@ -281,7 +281,7 @@ async def test_frames_replace_each_other_on_a_terminal() -> None:
 async def test_slow_terminal_skips_frames() -> None:
     """While a terminal does not take a frame, rows are still taken, and later frames are skipped."""
     with terminal(1000, 200) as (screen, program):
-        sink = ConsoleSink(ConsoleConfig(rows=1000), program, patience=0.01)
+        sink = ConsoleSink(ConsoleConfig(rows=1000), program, wait_seconds=0.01)
         await sink.open((DELTA,))
         for seed in range(4):
             await sink.write(make_deltas(1000, seed=seed))

@@ -8,7 +8,7 @@ import pytest
 from model.batch import Batch
 from model.kinds.flow import FlowEvidence
 from sinks.console.plain import plain_lines
-from sinks.console.summary import Second, Sort
+from sinks.console.summary import Sort, WindowSummary
 from sinks.console.table import render
 from tailrace.testing.flows import flows_of, make_flows
 from tests.plain_rows import plain_rows
@@ -26,8 +26,8 @@ _SORT_KEYS: Final = {
 }
 
 
-def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
-    second = Second(batches[0], limit, sort)
+def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> WindowSummary:
+    second = WindowSummary(batches[0], limit, sort)
     for batch in batches:
         second.add(batch)
     return second

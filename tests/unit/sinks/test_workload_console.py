@@ -7,14 +7,14 @@ import pytest
 
 from model.batch import Batch
 from sinks.console.plain import plain_lines
-from sinks.console.summary import Second, Sort
+from sinks.console.summary import Sort, WindowSummary
 from sinks.console.table import render
 from tests.unit.sinks.workload_rows_shown import shown
 from tests.workloads import summed_workloads
 
 
-def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> Second:
-    second = Second(batches[0], limit, sort)
+def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> WindowSummary:
+    second = WindowSummary(batches[0], limit, sort)
     for batch in batches:
         second.add(batch)
     return second
