@@ -33,3 +33,10 @@ def loopback(addresses: Array) -> np.ndarray:
     six = (halves[:, 0] == 0) & (halves[:, 1] == 1)
     found: np.ndarray = four | six
     return found
+
+
+def is_ipv4(addresses: Array) -> np.ndarray:
+    """Which are IPv4-mapped: those that IPv4 carries on the wire, whatever the socket's family; shape (n,), bool."""
+    halves = np.ascontiguousarray(addresses).view(">u8").reshape(-1, 2)
+    found: np.ndarray = (halves[:, 0] == 0) & (halves[:, 1] >> np.uint64(32) == 0xFFFF)
+    return found

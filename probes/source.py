@@ -181,6 +181,7 @@ class Source:
             shot.descriptions,
             self.account.as_dict(),
             {name: stage.as_dict() for name, stage in self._stages()},
+            max(0, behind),
         )
         await self._send(frame.encode())
         self.clock.correct()

@@ -11,6 +11,7 @@ from model.kinds.flow import FLOW, GAUGES, OWNER, SIDES, FlowEvidence
 
 #: What an end says of a window and not of itself: zero where it does not report.
 _MOMENTARY: Final = (
+    "window.missed_s",
     "connection.opened",
     "connection.closed",
     "connection.close_reason",

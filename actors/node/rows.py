@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from model.addresses import is_ipv4
 from model.arrays import Columns
 from model.kinds.delta import DELTA, RESOLVED, CloseReason
+from model.transport import NetworkType
 from probes.kernel.layout import enums
 
 _FLAGS = enums("tcp")["event_flag"]
@@ -80,7 +82,7 @@ def describe(columns: Columns, sockets: np.ndarray | dict[str, Any], offset_ns: 
 
     :param sockets: structs, or their fields by name.
     """
-    columns["network.type"] = sockets["family"]
+    columns["network.type"] = np.where(is_ipv4(sockets["peer_address"]), NetworkType.IPV4, NetworkType.IPV6)
     columns["network.local.address"] = sockets["local_address"]
     columns["network.local.port"] = sockets["local_port"]
     columns["network.peer.address"] = sockets["peer_address"]

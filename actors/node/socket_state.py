@@ -25,10 +25,9 @@ class SocketState(Actor):
         self._origin = origin
         self._stage = ledger.stage("sockets", "events")
         self._table = SocketTable(origin.slots, self._stage)
-        self._window = 0
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
-            "sockets": lambda events, offset_ns: self._table.take_ends(events, offset_ns, self._window + 1),
+            "sockets": self._table.take_ends,
             UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
         }
 
@@ -43,7 +42,6 @@ class SocketState(Actor):
                 yield item
 
     def _rows(self, snapshot: Snapshot) -> Batch:
-        self._window = snapshot.frame.window
         columns, cgroups = self._table.tick(snapshot.frame)
         books = {**snapshot.books, "sockets": self._stage.as_dict()}
         return Batch(
@@ -51,7 +49,7 @@ class SocketState(Actor):
             self._origin.node,
             self._origin.boot,
             0,  # given with the message
-            self._window,
+            snapshot.frame.window,
             {name: _owned(column) for name, column in columns.items()},
             {"cgroups": cgroups},
             {"open_sockets": self._table.open_sockets, "ledger": books},

@@ -85,15 +85,15 @@ class SocketTable:
         self._cgroups.learn(events)
         self._stage.delivered += len(events)
 
-    def take_ends(self, events: np.ndarray, offset_ns: int, window: int) -> None:
-        """Takes ends of sockets in (``struct socket_event``); their rows wait for the tick of ``window``."""
+    def take_ends(self, events: np.ndarray, offset_ns: int) -> None:
+        """Takes ends of sockets in (``struct socket_event``); their rows wait for the next tick."""
         again = self._ended_before(events)
         ended = rows_where(events, ~again)
         self._stage.received += len(events)
         self._stage.drop("ended_twice", len(events) - len(ended))
         self._stage.delivered += len(ended)
         if len(ended):
-            self._ended.append(self._end(ended, offset_ns, window))
+            self._ended.append(self._end(ended, offset_ns))
 
     def leave_aside(self, count: int) -> None:
         """Counts events of kinds that this version does not know."""
@@ -108,7 +108,7 @@ class SocketTable:
         again: np.ndarray = slotted & (age < 1 << 31)
         return again
 
-    def _end(self, events: np.ndarray, offset_ns: int, window: int) -> Columns:
+    def _end(self, events: np.ndarray, offset_ns: int) -> Columns:
         """Rows of sockets that ended: final counters less what was reported."""
         slots, generations = events["header"]["slot"], events["header"]["generation"]
         slotted = slots != NO_SLOT
@@ -121,10 +121,15 @@ class SocketTable:
         self._generation[slots[known]] = 0
         self._close(slots[slotted], generations[slotted])
         columns = self._end_columns(events, last, opened_before, offset_ns)
-        late = window - columns["connection.closed_at_ns"].astype(np.int64) // SECOND_NS
-        columns["window.late_s"] = np.maximum(late, 0).astype(np.uint16)
-        self._note(events, int(np.count_nonzero(late > 0)))
+        self._note(events)
         return columns
+
+    def _late(self, columns: Columns, window: int) -> Columns:
+        """Rows of ended sockets with the seconds by which each one's own lies before ``window``."""
+        late = window - columns["connection.closed_at_ns"].astype(np.int64) // SECOND_NS
+        self._stage.note("late", int(np.count_nonzero(late > 0)))
+        late_s = np.clip(late, 0, 0xFFFF).astype(np.uint16)
+        return columns | {"window.late_s": late_s, "window.missed_s": np.zeros(len(late), np.uint16)}
 
     def _close(self, slots: np.ndarray, generations: np.ndarray) -> None:
         """Remembers the newest socket of each slot that ended; generations of a slot come in order, and wrap."""
@@ -159,11 +164,18 @@ class SocketTable:
             columns["connection.connect_latency_ns"][waited] = waiting[waited]
         columns["connection.close_reason"] = reasons
         columns["cgroup.index"] = self._cgroups.ids(sockets["owner"])
+        self._keep_opening(columns, np.where(header["slot"] != NO_SLOT, header["slot"], 0))
         return columns
 
-    def _note(self, events: np.ndarray, late: int) -> None:
+    def _keep_opening(self, columns: Columns, slots: np.ndarray) -> None:
+        """One time of opening for all rows of a socket: that of the first one, whatever became of the clock since."""
+        reported = self._described["connection.opened_at_ns"][slots]
+        same = self._described["socket.generation"][slots] == columns["socket.generation"]
+        kept = same & (columns["socket.slot"] != NO_SLOT) & (reported != 0)
+        columns["connection.opened_at_ns"][kept] = reported[kept]
+
+    def _note(self, events: np.ndarray) -> None:
         flags = events["socket"]["flags"]
-        self._stage.note("late", late)
         self._stage.note("without_slot", int(np.count_nonzero(events["header"]["slot"] == NO_SLOT)))
         for flag, name in (("FLAG_UNTRACKED", "untracked"), ("FLAG_HEALED", "healed")):
             self._stage.note(name, int(np.count_nonzero(flags & _FLAGS[flag])))
@@ -184,7 +196,8 @@ class SocketTable:
         usable &= (self._generation[slots] == generations) | (self._generation[slots] == 0)
         if not usable.all():
             slots, cells = _where(usable, slots, cells)
-        parts = [*self._ended, unseen, self._live(slots, cells, frame)]
+        ended = [self._late(part, frame.window) for part in self._ended]
+        parts = [*ended, unseen, self._live(slots, cells, frame)]
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
         columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
@@ -248,9 +261,9 @@ class SocketTable:
         deltas: Columns = {name: delta[: len(slots)] for name, delta in self._deltas.items()}
         if not changed.all():
             slots, cells, deltas = *_where(changed, slots, cells), _where(changed, slots, deltas)[1]
-        return self._live_columns(slots, cells, deltas)
+        return self._live_columns(slots, cells, deltas, frame.missed)
 
-    def _live_columns(self, slots: np.ndarray, cells: Columns, deltas: Columns) -> Columns:
+    def _live_columns(self, slots: np.ndarray, cells: Columns, deltas: Columns, missed: int) -> Columns:
         index = _span(slots)
         columns = self._columns(slots, index) | deltas
         gauge(columns, cells)
@@ -258,6 +271,8 @@ class SocketTable:
         opened = (states != SYN_SENT) & (columns["connection.adopted"] == 0) & ~self._opened[index]
         columns["connection.opened"] = opened.astype(np.uint8)
         self._opened[index] |= states != SYN_SENT
+        if missed:
+            columns["window.missed_s"] = np.full(len(slots), min(missed, 0xFFFF), np.uint16)
         return columns
 
     def _begin(self, slots: np.ndarray) -> None:
@@ -275,6 +290,7 @@ class SocketTable:
         columns = {"socket.slot": slots, "socket.generation": arrived["generation"]}
         columns["cgroup.index"] = self._cgroups.ids(arrived["owner"])
         describe(columns, arrived, offset_ns)
+        self._keep_opening(columns, slots)
         for name, column in self._described.items():
             column[slots] = columns[name]
         self._fresh[slots] = False

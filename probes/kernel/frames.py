@@ -63,6 +63,7 @@ class SnapshotFrame:
     :param account: books of the kernel side (``model.ledger.Stage.as_dict``).
     :param feeds: the same of what brings events another way, by the name of its stage; recordings of earlier
         versions have none.
+    :param missed: seconds before the window that ended without a snapshot: the cells have their traffic, too.
     """
 
     offset_ns: int
@@ -73,12 +74,15 @@ class SnapshotFrame:
     descriptions: np.ndarray
     account: dict[str, Any]
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    missed: int = 0
 
     def encode(self) -> bytes:
         """As bytes for a topic."""
         arrays = {name: packed_bytes(getattr(self, name)) for name in _ARRAYS}
         books = {"account": self.account, "feeds": self.feeds}
-        return _pack("snapshot", offset_ns=self.offset_ns, window=self.window, **books, **arrays)
+        return _pack(
+            "snapshot", offset_ns=self.offset_ns, window=self.window, missed=self.missed, **books, **arrays
+        )
 
 
 _ARRAYS = {
@@ -135,6 +139,7 @@ def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
             for name, books in feeds.items()
             if name in FEEDS or name.startswith(RING_STAGE)
         },
+        message.get("missed", 0),
     )
 
 

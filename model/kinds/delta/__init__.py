@@ -180,6 +180,12 @@ _COLUMNS: Final = (
     ),
     Column("window.late_s", "<u2", "seconds by which the row's window lies before the message's"),
     Column(
+        "window.missed_s",
+        "<u2",
+        "seconds before this window in which nobody looked at the socket, because Tailrace was stopped or starved: "
+        "the row has their traffic, too",
+    ),
+    Column(
         "connection.opened",
         "<u1",
         "1 in the row that reports a connection for the first time; 0 for adopted ones",
@@ -206,7 +212,12 @@ _COLUMNS: Final = (
         "of a failed connect or an abnormal end; in rows beside it `error.type`, its name. 125 (ECANCELED): the "
         "application gave up; 99 (EADDRNOTAVAIL): no local port was free",
     ),
-    Column("connection.opened_at_ns", "<u8", "wall clock, established; 0 for adopted and failed ones"),
+    Column(
+        "connection.opened_at_ns",
+        "<u8",
+        "wall clock, established; 0 for adopted and failed ones. The same in all rows of the socket, whatever "
+        "became of the clock",
+    ),
     Column("connection.closed_at_ns", "<u8", "wall clock; 0 while open"),
     Column("connection.connect_latency_ns", "<u8", "from connect() to established, or to the failure"),
     # what moved in this window (sums of these are exact)

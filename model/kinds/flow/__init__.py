@@ -226,6 +226,7 @@ _END: Final = (
         table=NODES,
     ),
     Column("seq", "<u8", "number of the delta message in which the report came", fields=_seqs),
+    DELTA.column("window.missed_s"),
     *(DELTA.column(name) for name in (*OWNER, *STANDING, *COUNTERS, *GAUGES)),
 )
 #: How an end's columns become fields where that is not as in deltas.

@@ -61,7 +61,7 @@ class Sums(RuleBasedStateMachine):
         self.take(self.table.tick(shot)[0])
 
     def apply(self, frame: EventFrame) -> None:
-        self.table.take_ends(frame.events, frame.offset_ns, 0)
+        self.table.take_ends(frame.events, frame.offset_ns)
 
     def take(self, columns: Columns) -> None:
         for row in range(len(columns["socket.slot"])):
