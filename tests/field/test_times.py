@@ -76,7 +76,7 @@ def test_what_ended_while_nobody_looked_keeps_its_own_second() -> None:
 
 def test_the_network_type_is_what_goes_over_the_wire() -> None:
     """A dual-stack server's socket is of IPv6, its client's connection of IPv4."""
-    sockets = np.zeros(3, structs()["description"])
+    sockets = np.zeros(3, structs("tcp")["description"])
     sockets["family"] = [6, 6, 4]
     for row, peer in enumerate(("192.0.2.1", "2001:db8::1", "192.0.2.1")):
         sockets["peer_address"][row] = np.void(address_bytes(peer))
