@@ -9,7 +9,7 @@ from engine.config import Config
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
     parser = commands.add_parser(
-        "doctor", parents=[common], help="what this machine offers, and and how to fix what is missing"
+        "doctor", parents=[common], help="what this machine offers, and how to fix what is missing"
     )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(execute=execute)
