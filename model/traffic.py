@@ -7,7 +7,7 @@ from typing import NamedTuple
 from model.arrays import Array, Columns
 
 
-class Moved(NamedTuple):
+class RowTraffic(NamedTuple):
     """One value for each row; what a socket sent is what went from client to server where a row has two ends."""
 
     tx_bytes: Array
@@ -26,7 +26,7 @@ class Traffic:
     :param titles: the same on a terminal.
     """
 
-    moved: Callable[[Columns], Moved]
+    moved: Callable[[Columns], RowTraffic]
     lives: Callable[[Columns, str], Array]
     words: tuple[str, str, str] = ("open_sockets", "to_server", "to_client")
     titles: tuple[str, str, str] = ("open sockets", "→", "←")

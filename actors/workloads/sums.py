@@ -7,10 +7,10 @@ from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.delta import flags
 from model.kinds.workload import EVIDENCE, MEASURES
-from model.traffic import Moved
+from model.traffic import RowTraffic
 
 
-def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> None:
+def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic) -> None:
     """Bytes, connections and evidence of each pair, into ``columns``."""
     columns["bytes"] = pairs.sums(moved.tx_bytes)
     columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
@@ -26,7 +26,7 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> N
         columns[name] = grades[:, grade]
 
 
-def fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: Moved) -> Histograms:
+def fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic) -> Histograms:
     """A round trip for each flow that has one, a latency for each connection that was opened or failed.
 
     :return: what the columns of ``columns`` that are filled here point into.

@@ -17,10 +17,10 @@ from model.batch import Batch
 from model.dictionary import Dictionary
 from model.histogram import Histograms
 from model.kinds.flow import SIDES
-from model.kinds.flow.traffic import moved_in_flows
+from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 from model.ledger import Ledger
-from model.traffic import Moved
+from model.traffic import RowTraffic
 
 #: Pairs of one window at most.
 PAIRS: Final = 50_000
@@ -88,7 +88,7 @@ class Workloads(Actor):
         """All in one batch; at least one of flows."""
         window = _window(flows, self._names)
         pairs = window.pairs()
-        moved = moved_in_flows(window.columns)
+        moved = flow_traffic(window.columns)
         rest = self._beyond(pairs, window, moved)
         if rest.any():
             count = len(pairs)
@@ -103,7 +103,7 @@ class Workloads(Actor):
         columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD.types.items()}
         return _batch(flows[0], flows[-1], columns, workloads, histograms)
 
-    def _beyond(self, pairs: Pairs, window: _Window, moved: Moved) -> np.ndarray:
+    def _beyond(self, pairs: Pairs, window: _Window, moved: RowTraffic) -> np.ndarray:
         """Which pairs get no row of their own: of those with strangers first, those that moved least; bool."""
         rest = np.zeros(len(pairs), np.bool_)
         room = max(0, self._limit - int(window.kinds.max(initial=0)) - 1)

@@ -185,9 +185,9 @@ def _dump_btf(module: Path | None = None) -> str:
     except OSError as error:
         raise ProbeError(f"cannot run {bpftool} ({error.strerror})", "install bpftool anew") from error
     except subprocess.CalledProcessError as error:
-        said = " ".join(error.stderr.split())
+        text = " ".join(error.stderr.split())
         remedy = f"install the bpftool of this kernel, {os.uname().release}"
-        raise ProbeError(f"bpftool cannot dump {BTF} ({said})", remedy) from error
+        raise ProbeError(f"bpftool cannot dump {BTF} ({text})", remedy) from error
 
 
 def write_tree(tree: Path, types: str, release: str) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from model.arrays import Array
 from model.batch import Batch
-from model.traffic import Moved
+from model.traffic import RowTraffic
 
 Sort = Literal["bytes", "tx", "rx", "retransmits", "rtt"]
 
@@ -96,7 +96,7 @@ class WindowSummary:
         """The top rows as JSON lines have them, the first one first."""
         return [row for _, row in self._top]
 
-    def _sum(self, figures: Moved, lives: Mapping[str, Array]) -> None:
+    def _sum(self, figures: RowTraffic, lives: Mapping[str, Array]) -> None:
         totals = self.totals
         for life, counts in lives.items():
             setattr(totals, life, getattr(totals, life) + int(counts.sum()))
@@ -129,7 +129,7 @@ def losses(ledger: Mapping[str, Any]) -> list[Loss]:
     return sorted(found, key=lambda loss: (-loss.count, loss.stage, loss.reason))
 
 
-def _scores(figures: Moved, lives: Mapping[str, Array], sort: Sort) -> npt.NDArray[np.uint64]:
+def _scores(figures: RowTraffic, lives: Mapping[str, Array], sort: Sort) -> npt.NDArray[np.uint64]:
     """What rows are ordered by: the sort column, and where that is equal: failed, closed, opened, others."""
     score = np.zeros(len(figures.tx_bytes), np.uint64)
     for name in _SORT_BY[sort]:

@@ -26,7 +26,7 @@ from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
 from model.rows.format import ALWAYS, UNSET, Field, Values
 from model.tables import CHAIN, ENTITY, TEXTS, Table, chain_field, entity_field, stem, text_field
-from model.traffic import Moved, Traffic
+from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
 
 __all__ = [
@@ -247,8 +247,8 @@ def began_at(columns: Columns) -> npt.NDArray[np.int64]:
     return np.where(opened != 0, opened, tried * (closed != 0))
 
 
-def _moved(columns: Columns) -> Moved:
-    return Moved(*(columns[name] for name in Moved._fields))
+def _moved(columns: Columns) -> RowTraffic:
+    return RowTraffic(*(columns[name] for name in RowTraffic._fields))
 
 
 #: What one socket did in one second.

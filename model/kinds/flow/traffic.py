@@ -7,13 +7,13 @@ import numpy as np
 from model.arrays import Columns
 from model.kinds.delta import flags
 from model.kinds.flow.codes import FlowEvidence
-from model.traffic import Moved, Traffic
+from model.traffic import RowTraffic, Traffic
 
 
-def moved_in_flows(columns: Columns) -> Moved:
+def flow_traffic(columns: Columns) -> RowTraffic:
     """The client's figures, or the server's mirrored where it alone reports; retransmits of both."""
     mirrored = mirrors(columns)
-    return Moved(
+    return RowTraffic(
         np.where(mirrored, columns["server.rx_bytes"], columns["client.tx_bytes"]),
         np.where(mirrored, columns["server.tx_bytes"], columns["client.rx_bytes"]),
         np.add(columns["client.retransmitted_segments"], columns["server.retransmitted_segments"]),
@@ -30,4 +30,4 @@ def mirrors(columns: Columns) -> np.ndarray:
     return marked
 
 
-TRAFFIC: Final = Traffic(moved_in_flows, lambda columns, life: flags(columns, f"connection.{life}"))
+TRAFFIC: Final = Traffic(flow_traffic, lambda columns, life: flags(columns, f"connection.{life}"))

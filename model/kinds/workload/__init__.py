@@ -59,7 +59,7 @@ from model.kinds.workload.text import TEXT
 from model.rows import values as row_values
 from model.subjects import WORKLOAD_STREAM, WORKLOADS, workload_token
 from model.tables import HISTOGRAM, RecordType, Table, histogram_field, record_fields, stem
-from model.traffic import Moved, Traffic
+from model.traffic import RowTraffic, Traffic
 
 
 class Workload(NamedTuple):
@@ -176,9 +176,9 @@ _COLUMNS: Final = (
 )
 
 
-def _moved(columns: Columns) -> Moved:
+def _moved(columns: Columns) -> RowTraffic:
     """The sums, and the mean round trip."""
-    return Moved(
+    return RowTraffic(
         columns["bytes"],
         columns["reply_bytes"],
         columns["retransmitted_segments"],

@@ -17,7 +17,7 @@ from model.enricher import Entity
 from model.histogram import Histogram, bucket_of, merged
 from model.kinds.delta import flags
 from model.kinds.flow import FlowEvidence
-from model.kinds.flow.traffic import moved_in_flows
+from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import EVIDENCE, OTHER, Workload
 from model.ledger import Ledger
 from tailrace.testing.flows import flows_of, make_flows
@@ -219,7 +219,7 @@ def test_nothing_is_lost_or_made_up(rows: int, seed: int, ports: int, pairs: int
     flows = make_flows(rows, seed=seed, columns=drawn).with_tables(entities=ENTITIES)
     batches = summed(*flows.chunked(chunk), pairs=pairs)
     assert {name: total(batches, name) for name in expected(flows)} == expected(flows)
-    assert rtts(batches) == histogram_of(moved_in_flows(flows.columns).rtt_ns)
+    assert rtts(batches) == histogram_of(flow_traffic(flows.columns).rtt_ns)
 
 
 def total(batches: list[Batch], name: str) -> int:
@@ -227,7 +227,7 @@ def total(batches: list[Batch], name: str) -> int:
 
 
 def expected(flows: Batch) -> dict[str, int]:
-    moved, columns = moved_in_flows(flows.columns), flows.columns
+    moved, columns = flow_traffic(flows.columns), flows.columns
     began = flags(columns, "connection.opened", "connection.failed")
     lives = {f"connections.{life}": columns[f"connection.{life}"] for life in ("opened", "closed", "failed")}
     sums = lives | {
