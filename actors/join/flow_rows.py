@@ -58,6 +58,8 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
 def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     called, final = table.called.take(flows), table.final.take(flows)
     columns["connection.id"] = table.id[flows]
+    columns["connection.previous_id"] = table.previous[flows]
+    table.previous[flows[columns["connection.previous_id"] != 0]] = 0
     columns["network.transport"] = table.transport[flows]
     columns["network.type"] = table.type[flows]
     for part in ("address", "port"):
@@ -100,10 +102,10 @@ def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: t
     columns["connection.opened"] = opened & ~table.opened[flows]
     table.opened[flows] |= opened
     failed = np.zeros(len(flows), np.bool_)
-    for side in (SERVER_SIDE, CLIENT_SIDE):  # the client's word is the last
+    for side in (CLIENT_SIDE, SERVER_SIDE):
         rows, said, _ = reports[side]
         failed[rows] |= said["connection.failed"] != 0
-        _remember_times(table, flows[rows], said, over=side == CLIENT_SIDE)
+        _remember_times(table, flows[rows], said, waited=side == CLIENT_SIDE)
     ended = (client.closed[flows] | (client.node[flows] == 0)) & (
         server.closed[flows] | (server.node[flows] == 0)
     )
@@ -115,13 +117,13 @@ def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: t
     columns["connection.closed_at_ns"] = np.where(ended | failed, table.closed_at[flows], 0)
 
 
-def _remember_times(table: FlowTable, flows: np.ndarray, said: Columns, *, over: bool) -> None:
-    """When it was opened and how long that took: the client knows best (``over``)."""
+def _remember_times(table: FlowTable, flows: np.ndarray, said: Columns, *, waited: bool) -> None:
+    """When it was opened: the first time reported stays; how long that took: who ``waited`` knows best."""
     opened_at = said["connection.opened_at_ns"].astype(np.int64)
-    takes = (opened_at != 0) & (over | (table.opened_at[flows] == 0))
+    takes = (opened_at != 0) & (table.opened_at[flows] == 0)
     table.opened_at[flows[takes]] = opened_at[takes]
     latency = said["connection.connect_latency_ns"]
-    takes = (latency != 0) & (over | (table.latency[flows] == 0))
+    takes = (latency != 0) & (waited | (table.latency[flows] == 0))
     table.latency[flows[takes]] = latency[takes]
     table.closed_at[flows] = np.maximum(table.closed_at[flows], said["connection.closed_at_ns"])
 

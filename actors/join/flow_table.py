@@ -54,6 +54,7 @@ class FlowTable:
         self.ends = (End(flows), End(flows))
         self.used = np.zeros(flows, np.bool_)
         self.id = np.zeros(flows, np.uint64)  # a hash of the resolved tuple
+        self.previous = np.zeros(flows, np.uint64)  # the id that a client had, until a row has told it
         self.transport = np.zeros(flows, np.uint8)
         self.type = np.zeros(flows, np.uint8)
         self.called = np.zeros(flows, HOP)  # as the client's socket has it, as far as known
@@ -131,7 +132,7 @@ class FlowTable:
         self._touched[places] = window
         self._life[places] += np.uint32(1)
         self.opened[places] = self.over[places] = self.near[places] = False
-        self.closed_at[places] = self.latency[places] = 0
+        self.closed_at[places] = self.latency[places] = self.previous[places] = 0
         for end in self.ends:
             end.clear(places)
         return places

@@ -160,6 +160,7 @@ class Joiner(Actor):
         flows = before[had] // 2
         table = self._table
         table.opened[after[had] // 2] |= table.opened[flows]
+        table.previous[after[had] // 2] = table.id[flows]
         table.ends[CLIENT_SIDE].clear(flows)
         alone = flows[table.ends[SERVER_SIDE].node[flows] == 0]
         table.give_up(np.unique(alone))

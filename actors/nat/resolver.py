@@ -1,10 +1,11 @@
-"""What rewriting by this node did to its sockets' tuples: looked up once a connection, kept by slot."""
+"""What rewriting by this node did to its sockets' tuples: kept by slot, and looked up again only when an entry begins
+that may go on where the last look-up ended."""
 
 from typing import Final
 
 import numpy as np
 
-from actors.nat.table import NatTable, Spans
+from actors.nat.table import ANY, NatTable, Spans
 from actors.nat.tuple_index import NOWHERE, make_keys
 from model.arrays import Columns
 from model.chains import HOP, REWRITES, Chains
@@ -15,8 +16,6 @@ from model.kinds.delta import NO_SLOT, Role
 SLACK_NS: Final = 5_000_000
 #: Time that conntrack's word may take to reach us: it is read ten times a second.
 WORD_NS: Final = 150_000_000
-#: Windows for which a connection without an entry is looked up again.
-PATIENCE: Final = 3
 
 
 class Resolver:
@@ -33,17 +32,18 @@ class Resolver:
         self._table = table
         self._skew_ns = skew_ns
         self._generation = np.zeros(slots, np.uint32)
-        self._first_window = np.zeros(slots, np.int64)
         self._rewrites = np.zeros(slots, np.uint8)
-        self._own = np.zeros(slots, HOP)  # where the chain begins, where there is one, and
-        self._far = np.zeros(slots, HOP)  # its far end
+        self._own = np.zeros(slots, HOP)  # where the chain begins
+        self._far = np.zeros(slots, HOP)  # its far end, where it has more than one hop
+        self._mark = np.zeros(slots, np.uint32)  # of that end: an entry of its tuple would lengthen the chain
+        self._begun = np.zeros(slots, np.int64)  # entries that had begun when it was looked up
         self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
 
     def resolve(self, columns: Columns, window: int) -> Chains:
         """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows."""
         calls = callers(columns)
         own = own_hops(columns, calls)
-        rewrites, far, between = self.follow(columns, own, calls, window)
+        rewrites, far, between = self.follow(columns, own, calls, np.zeros(len(calls), np.bool_), window)
         final, first = own.view("V36").copy(), own.view("V36").copy()
         changed = rewrites > 0
         ahead, back = changed & calls, changed & ~calls
@@ -53,12 +53,13 @@ class Resolver:
         return chains
 
     def follow(
-        self, columns: Columns, own: np.ndarray, calls: np.ndarray, window: int
+        self, columns: Columns, own: np.ndarray, calls: np.ndarray, learnt: np.ndarray, window: int
     ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
         """Rewrites and far end of each row, and hops between, by row.
 
         :param own: the tuples to begin with, ``HOP``.
         :param calls: whose are followed ahead; the others backward.
+        :param learnt: rows whose tuple may be another than in earlier rows of the socket.
         """
         slots, generations = (
             columns["socket.slot"],
@@ -73,41 +74,57 @@ class Resolver:
         new = new[np.argsort(age[new], kind="stable")]  # of several in one window the last is kept
         known = slotted & (age == 0)  # also of sockets whose slot has another in this very window
         rewrites = np.where(known, self._rewrites[index], 0).astype(np.uint8)
-        begun = np.flatnonzero(rewrites)
         # what a node learnt of its own socket meanwhile is the beginning of another chain
-        other = begun[self._own.view("V36")[index[begun]] != own.view("V36")[begun]]
+        told = np.flatnonzero(known & learnt)
+        other = told[self._own.view("V36")[index[told]] != own.view("V36")[told]]
         rewrites[other] = 0
         far = self._far.take(index)
         between = self._between_of(slots, rewrites)
-        self._forget(slots[new], generations[new], window)
+        self._forget(slots[new], generations[new])
         held = slotted & (self._generation[index] == generations)
-        unsettled = ~held | (self._first_window[index] + PATIENCE > window)
-        unsettled[other] = True
-        rows = np.flatnonzero(unsettled & (rewrites == 0)) if len(self._table) else np.zeros(0, np.int64)
+        rows = self._due(index, held, rewrites, other) if self._table.begun else np.zeros(0, np.int64)
         if len(rows):
             found = _Search(
                 self._table, columns, calls, own, rows, _spans(columns, rows, window, self._skew_ns)
             )
-            rewrites[rows], between = found.rewrites, between | found.between
-            far.view("V36")[rows] = found.far.view("V36")
-            kept = rows[held[rows] & (rewrites[rows] > 0)]
-            self._own.view("V36")[slots[kept]] = own.view("V36")[kept]
+            longer = found.rewrites > rewrites[rows]  # what was known stays, though its entries may be gone
+            rewrites[rows[longer]] = found.rewrites[longer]
+            far.view("V36")[rows[longer]] = found.far.view("V36")[longer]
+            between |= {row: hops for row, hops in found.between.items() if len(hops) == rewrites[row] - 1}
+            kept = rows[held[rows]]
             self._keep(slots, kept, rewrites, far, between)
+            ends = np.where(rewrites[kept] > 0, far.view("V36")[kept], own.view("V36")[kept]).view(HOP)
+            transport, netns = columns["network.transport"][kept], columns["netns.id"][kept]
+            self._settle(slots[kept], own.take(kept), make_keys(ends, transport, netns))
         return rewrites, far, between
+
+    def _due(
+        self, index: np.ndarray, held: np.ndarray, rewrites: np.ndarray, other: np.ndarray
+    ) -> np.ndarray:
+        """Rows to look up: for the first time, or because an entry began that may lengthen their chain."""
+        changed = self._table.changed_since(self._mark[index], self._begun[index])
+        changed[other] = True
+        return np.flatnonzero(np.where(held, changed, rewrites == 0))
+
+    def _settle(self, slots: np.ndarray, own: np.ndarray, ends: np.ndarray) -> None:
+        """These are looked up again when an entry begins at the far ends of their chains (``KEY``)."""
+        self._own.view("V36")[slots] = own.view("V36")
+        self._mark[slots] = self._table.mark_of(ends)
+        self._begun[slots] = self._table.begun
 
     def _grow(self, slots: int) -> None:
         if slots > len(self._generation):
-            for name in ("_generation", "_first_window", "_rewrites", "_own", "_far"):
+            for name in ("_generation", "_rewrites", "_own", "_far", "_mark", "_begun"):
                 column = getattr(self, name)
                 grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
                 grown[: len(column)] = column
                 setattr(self, name, grown)
 
-    def _forget(self, slots: np.ndarray, generations: np.ndarray, window: int) -> None:
+    def _forget(self, slots: np.ndarray, generations: np.ndarray) -> None:
         """These slots have new sockets."""
         self._generation[slots] = generations
-        self._first_window[slots] = window
-        self._rewrites[slots] = 0
+        self._mark[slots] = ANY
+        self._begun[slots] = self._rewrites[slots] = 0
         if self._between:
             for slot in slots.tolist():
                 self._between.pop(slot, None)

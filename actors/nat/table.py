@@ -36,6 +36,8 @@ ANNOUNCED: Final = np.dtype(
 ENTRIES: Final = 262_144
 #: Events taken at once: some milliseconds.
 RUN: Final = 4096
+#: A mark that every entry changes (``NatTable.changed_since``).
+ANY: Final = 0
 #: The end of an entry that holds.
 OPEN: Final = np.iinfo(np.int64).max
 
@@ -83,6 +85,9 @@ class NatTable:
         self._heard = np.zeros(entries, np.int64)  # when it was said last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
         self._places = NatPlaces(entries)
+        self._marks = np.zeros(1 << max(8, (2 * entries).bit_length()), np.int64)
+        #: Entries that began, over all time.
+        self.begun = 0
 
     def __len__(self) -> int:
         """Entries known, also those that ended."""
@@ -123,8 +128,28 @@ class NatTable:
         self._swept[places] = self._claimed[places] = self._said[places] = False
         self._netns[places] = netns[fresh]
         self._note(places)
-        self._called.add(places, called.take(fresh))
-        self._seen.add(places, seen.take(fresh))
+        self._mark(self._called.add(places, called.take(fresh)), self._seen.add(places, seen.take(fresh)))
+
+    def _mark(self, called: np.ndarray, seen: np.ndarray) -> None:
+        """Entries of these tuples (hashes) began: who looked for one before may look again."""
+        if len(called):
+            self.begun += len(called)
+            self._marks[ANY] = self.begun
+            for hashes in (called, seen):
+                self._marks[_marks_of(hashes, len(self._marks))] = self.begun
+
+    def mark_of(self, keys: np.ndarray) -> np.ndarray:
+        """A number for each tuple, for ``changed_since``: few tuples have the same; shape (n,), uint32."""
+        return _marks_of(hashed(keys), len(self._marks))
+
+    def changed_since(self, marks: np.ndarray, begun: np.ndarray) -> np.ndarray:
+        """Whether an entry from or to a tuple may have begun after so many had; shape (n,), bool.
+
+        :param marks: of the tuples (``mark_of``), or ``ANY``.
+        :param begun: what the property of that name was.
+        """
+        changed: np.ndarray = self._marks[marks] > begun
+        return changed
 
     def _end_at(self, called: np.ndarray, seen: np.ndarray, _: np.ndarray, at_ns: np.ndarray) -> None:
         self._stage.received += len(called)
@@ -279,6 +304,12 @@ def turns(keys: np.ndarray) -> Iterator[np.ndarray]:
     number[order] = np.arange(len(keys)) - np.maximum.accumulate(np.where(again, 0, np.arange(len(keys))))
     for turn in range(int(number.max()) + 1):
         yield np.flatnonzero(number == turn)
+
+
+def _marks_of(hashes: np.ndarray, count: int) -> np.ndarray:
+    """One of ``count`` marks for each hash, never ``ANY``."""
+    marks: np.ndarray = np.maximum(hashes >> np.uint64(32) & np.uint64(count - 1), 1).astype(np.uint32)
+    return marks
 
 
 def hops_of(keys: np.ndarray) -> np.ndarray:

@@ -65,7 +65,10 @@ class CrossNode:
         columns = {name: column[rows] for name, column in batch.columns.items()}
         own = resolved_hops(batch).take(rows)
         resolver = self._resolver((batch.node, batch.boot, transport))
-        rewrites, far, between = resolver.follow(columns, own, np.ones(len(rows), np.bool_), batch.window)
+        learnt = columns["nat.index"] != 0
+        rewrites, far, between = resolver.follow(
+            columns, own, np.ones(len(rows), np.bool_), learnt, batch.window
+        )
         changed = np.flatnonzero(rewrites)
         if not len(changed):
             return batch

@@ -69,6 +69,11 @@ def hexadecimals(column: Array) -> Values:
     return [digits[begin : begin + 16] for begin in range(0, len(digits), 16)]
 
 
+def known_hexadecimals(column: Array) -> Values:
+    """The same, and nothing for 0."""
+    return only(hexadecimals(column), column != 0)
+
+
 def only(values: Values, where: np.ndarray) -> Values:
     """``values`` in the rows that ``where`` marks."""
     if where.all():

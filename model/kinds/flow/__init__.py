@@ -150,10 +150,18 @@ _HEAD: Final = (
     Column(
         "connection.id",
         "<u8",
-        "from the addresses and ports after all rewriting: the same in every row, engine and run. A tuple that is "
-        "used again has the same one: tell them apart by `connection.opened_at_ns`. In rows 16 hexadecimal digits",
+        "from the addresses and ports after all rewriting: the same in every row, engine and run, but where a "
+        "rewriting is learnt later, which `connection.previous_id` tells. A tuple that is used again has the same "
+        "one: tell them apart by `connection.opened_at_ns`. In rows 16 hexadecimal digits",
         values=row_values.hexadecimals,
         always=True,
+    ),
+    Column(
+        "connection.previous_id",
+        "<u8",
+        "the `connection.id` in the connection's rows before this one, from the tuple that its client knew: its "
+        "rewriting was learnt just now. 0 in all other rows",
+        values=row_values.known_hexadecimals,
     ),
     DELTA.column("network.transport"),
     DELTA.column("network.type"),
@@ -200,7 +208,8 @@ _HEAD: Final = (
     Column(
         "connection.opened_at_ns",
         "<u8",
-        "wall clock, established: the client's if it reports, else the server's; 0 if open before Tailrace started",
+        "wall clock, established: the client's if it reports in the first row that has it, else the server's; the "
+        "same in all rows that follow. 0 if open before Tailrace started",
     ),
     Column("connection.closed_at_ns", "<u8", "wall clock, of the later end; 0 while open"),
     Column(

@@ -203,7 +203,7 @@ _FLAGS = ("opened", "closed", "failed", "adopted", "reported")
 
 def _word(name: str, value: Any) -> Any:
     """What a line says for a value of ``plain_rows``."""
-    if name == "connection.id":
+    if name == "connection.id" or (name == "connection.previous_id" and value):
         return f"{value:016x}"
     if name.rpartition(".")[2] in _FLAGS:
         return bool(value)

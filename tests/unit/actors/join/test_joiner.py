@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +168,24 @@ def test_rewriting_learnt_late_moves_the_end() -> None:
     (second,) = site.join(2, rewritten(batch, service))
     assert (first["evidence"], second["evidence"]) == (FlowEvidence.ADDRESS, FlowEvidence.BOTH)
     assert (second["connection.opened"], site.noted["moved"], len(site.joiner)) == (0, 1, 1)
+    (third,) = site.join(3, rewritten(batch_of([client(tx_bytes=1)], 3), service))
+    ids = [row["connection.id"] for row in (first, second, third)]
+    previous = [row["connection.previous_id"] for row in (first, second, third)]
+    assert (ids[0] != ids[1] == ids[2], previous) == (True, [0, ids[0], 0])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["client_first", "server_first"])
+def test_the_time_of_opening_that_was_reported_first_stays(order: tuple[int, int]) -> None:
+    """Whichever end reports first, in whatever second: all rows of the connection have that end's time."""
+    site = Site()
+    ends = [client, server]
+    times = [700, 900]
+    rows = (
+        [ends[order[0]](connection__opened_at_ns=times[order[0]])],
+        [end(connection__opened_at_ns=time) for end, time in zip(ends, times, strict=True)],
+    )
+    told = [flow for window, some in enumerate(rows, 1) for flow in site.join(window, batch_of(some, window))]
+    assert [flow["connection.opened_at_ns"] for flow in told] == [times[order[0]]] * 2
 
 
 def test_a_failed_connect_is_a_flow() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from actors.nat.resolver import Resolver
-from actors.nat.table import NatTable
+from actors.nat.table import NatTable, Spans
 from model.arrays import Columns
 from model.kinds.delta import Role
 from model.ledger import Stage
@@ -102,3 +102,50 @@ def test_an_entry_rewrites_connections_of_its_own_transport_alone() -> None:
     other = socket(7, rewritten=True) | {"network.transport": np.array([Transport.UDP], np.uint8)}
     assert rewrites(known(), 1, other) == [False]
     assert rewrites(known(), 1, there) == [True]
+
+
+def attempt(since_ns: int = 0, **values: int) -> Columns:
+    """The row of CLIENT's socket while its connect goes on; afterwards with when it was answered."""
+    values = {"socket__slot": 1, "socket__generation": 1, **values}
+    return columns_of([socket_row(CLIENT, SERVICE, Role.CLIENT, connection__opened_at_ns=since_ns, **values)])
+
+
+def chain(resolver: Resolver, window: int, socket: Columns) -> list[int]:
+    """Ports to which the connection was sent on, one hop after the other."""
+    chains = resolver.resolve(columns := dict(socket), window)
+    return [hop.destination_port for hop in chains[int(columns["nat.index"][0])]]
+
+
+def test_a_connection_resolved_in_part_goes_on_when_an_entry_begins() -> None:
+    """The first SYN was rewritten by one namespace; the next ones met no other until ten seconds later."""
+    table, halfway, far = NatTable(16, Stage("entries")), ("10.1.0.9", 81), ("192.0.2.7", 5000)
+    resolver = Resolver(4, table)
+    assert chain(resolver, 1, attempt()) == []
+    table.learn(nat_event((CLIENT, SERVICE), (far, halfway), at_ns=SECOND), 0)
+    assert chain(resolver, 2, attempt()) == [80, 81]
+    assert chain(resolver, 9, attempt()) == [80, 81]
+    table.learn(nat_event((far, halfway), (far, BACKEND), at_ns=12 * SECOND), 0)
+    assert chain(resolver, 13, attempt(12 * SECOND + 1000)) == [80, 81, 8080]
+    table.learn(nat_event((CLIENT, SERVICE), (far, halfway), at_ns=20 * SECOND, deleted=True), 0)
+    table.learn(nat_event((far, BACKEND), (far, halfway), at_ns=20 * SECOND), 0)
+    assert chain(resolver, 21, attempt(12 * SECOND + 1000)) == [80, 81, 8080]
+
+
+def test_what_does_not_change_is_not_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket without an entry is looked up once, and again only after an entry of its tuple began."""
+    table, looks = NatTable(16, Stage("entries")), list[int]()
+    find = table.rewritten
+
+    def rewritten(keys: np.ndarray, spans: Spans) -> np.ndarray:
+        looks.append(len(keys))
+        return find(keys, spans)
+
+    monkeypatch.setattr(table, "rewritten", rewritten)
+    resolver = Resolver(4, table)
+    table.learn(nat_event((OTHER, SERVICE), (OTHER, BACKEND), at_ns=SECOND), 0)
+    for window in range(1, 6):
+        assert chain(resolver, window, attempt(SECOND)) == []
+    assert looks == [1]
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
+    assert chain(resolver, 6, attempt(SECOND)) == [80, 8080]
+    assert looks == [1, 1, 1]
