@@ -44,9 +44,9 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
     count = len(flows)
     columns: Columns = {"flow": flows}
     _fill_head(columns, table, flows)
-    for side, (rows, said, seq) in enumerate(reports):
-        _fill_end(columns, table, flows, side, said if len(rows) == count else None)
-        _fill_report(columns, SIDES[side], count, rows, said, seq)
+    for side, (rows, report, seq) in enumerate(reports):
+        _fill_end(columns, table, flows, side, report if len(rows) == count else None)
+        _fill_report(columns, SIDES[side], count, rows, report, seq)
     _fill_life(columns, table, flows, reports)
     _fill_unaccounted(columns, table, flows)
     columns["evidence"] = _evidence(table, flows)
@@ -70,22 +70,27 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     columns["window.late_s"] = np.zeros(len(flows), np.uint16)
 
 
-def _fill_end(columns: Columns, table: FlowTable, flows: np.ndarray, side: int, said: Columns | None) -> None:
+def _fill_end(
+    columns: Columns, table: FlowTable, flows: np.ndarray, side: int, report: Columns | None
+) -> None:
     """Who is at an end, also where it does not report now.
 
-    :param said: what it says, where it does in all flows.
+    :param report: what it says, where it does in all flows.
     """
     end = table.ends[side]
     columns[f"{SIDES[side]}.node.index"] = end.node[flows]
     for name in _LASTING:
-        columns[f"{SIDES[side]}.{name}"] = said[name] if said else end.said[name].take(flows)
+        columns[f"{SIDES[side]}.{name}"] = report[name] if report else end.last[name].take(flows)
 
 
 def _fill_report(
-    columns: Columns, side: str, count: int, rows: np.ndarray, said: Columns, seq: np.ndarray
+    columns: Columns, side: str, count: int, rows: np.ndarray, report: Columns, seq: np.ndarray
 ) -> None:
     """What an end says of the window; zero where it does not report."""
-    whole = {name: said[name] for name in _MOMENTARY} | {"seq": seq, "reported": np.ones(len(rows), np.uint8)}
+    whole = {name: report[name] for name in _MOMENTARY} | {
+        "seq": seq,
+        "reported": np.ones(len(rows), np.uint8),
+    }
     for name, column in whole.items():
         columns[f"{side}.{name}"] = column if len(rows) == count else _spread(column, rows, count)
 
@@ -103,9 +108,9 @@ def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: t
     table.opened[flows] |= opened
     failed = np.zeros(len(flows), np.bool_)
     for side in (CLIENT_SIDE, SERVER_SIDE):
-        rows, said, _ = reports[side]
-        failed[rows] |= said["connection.failed"] != 0
-        _remember_times(table, flows[rows], said, waited=side == CLIENT_SIDE)
+        rows, report, _ = reports[side]
+        failed[rows] |= report["connection.failed"] != 0
+        _remember_times(table, flows[rows], report, waited=side == CLIENT_SIDE)
     ended = (client.closed[flows] | (client.node[flows] == 0)) & (
         server.closed[flows] | (server.node[flows] == 0)
     )
@@ -117,15 +122,15 @@ def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: t
     columns["connection.closed_at_ns"] = np.where(ended | failed, table.closed_at[flows], 0)
 
 
-def _remember_times(table: FlowTable, flows: np.ndarray, said: Columns, *, waited: bool) -> None:
+def _remember_times(table: FlowTable, flows: np.ndarray, report: Columns, *, waited: bool) -> None:
     """When it was opened: the first time reported stays; how long that took: who ``waited`` knows best."""
-    opened_at = said["connection.opened_at_ns"].astype(np.int64)
+    opened_at = report["connection.opened_at_ns"].astype(np.int64)
     takes = (opened_at != 0) & (table.opened_at[flows] == 0)
     table.opened_at[flows[takes]] = opened_at[takes]
-    latency = said["connection.connect_latency_ns"]
+    latency = report["connection.connect_latency_ns"]
     takes = (latency != 0) & (waited | (table.latency[flows] == 0))
     table.latency[flows[takes]] = latency[takes]
-    table.closed_at[flows] = np.maximum(table.closed_at[flows], said["connection.closed_at_ns"])
+    table.closed_at[flows] = np.maximum(table.closed_at[flows], report["connection.closed_at_ns"])
 
 
 def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:

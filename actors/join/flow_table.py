@@ -31,14 +31,14 @@ class End:
         self.closed = np.zeros(flows, np.bool_)
         self.sent = np.zeros(flows, np.uint64)  # payload, since it was opened or adopted
         self.received = np.zeros(flows, np.uint64)
-        self.said = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING)}
+        self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING)}
 
     def clear(self, flows: np.ndarray) -> None:
         """Nothing is known of this end of these flows."""
         self.node[flows] = 0
         self.closed[flows] = False
         self.sent[flows] = self.received[flows] = 0
-        for column in self.said.values():
+        for column in self.last.values():
             column[flows] = np.zeros(1, column.dtype)[0]
 
 
@@ -161,7 +161,7 @@ class FlowTable:
         self._touched[flows] = window
 
     def retire(self, flows: np.ndarray, window: int) -> None:
-        """These have ended as far as is known: they go when both ends said so, else after ``LINGER`` windows."""
+        """These have ended as far as is known: they go when both ends have ended, else after ``LINGER`` windows."""
         whole = (self.ends[0].node[flows] != 0) & (self.ends[1].node[flows] != 0)
         for waits, due in ((whole, window), (~whole, window + LINGER)):
             going = flows[waits]
@@ -179,7 +179,7 @@ class FlowTable:
     def in_use(self, name: str) -> np.ndarray:
         """The numbers that any end says under ``name``, or, for ``node``, of their nodes."""
         flows = np.flatnonzero(self.used)
-        held = [(end.node if name == "node" else end.said[name])[flows] for end in self.ends]
+        held = [(end.node if name == "node" else end.last[name])[flows] for end in self.ends]
         return np.unique(np.concatenate(held))
 
     def forget_node(self, node: int) -> None:
@@ -194,10 +194,10 @@ class FlowTable:
         self.called.view("V36")[flows] = first.view("V36")
         self.rewrites[flows] = rewrites
 
-    def say(self, side: int, flows: np.ndarray, columns: Columns) -> None:
+    def take_report(self, side: int, flows: np.ndarray, columns: Columns) -> None:
         """Takes in what an end's rows say of it."""
         end = self.ends[side]
-        for name, column in end.said.items():
+        for name, column in end.last.items():
             column[flows] = columns[name]
         end.closed[flows] |= flags(columns, "connection.closed", "connection.failed")
         end.sent[flows] = columns["tx_bytes_total"]

@@ -84,8 +84,8 @@ class Joiner(Actor):
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
         open_sockets = max((batch.head["open_sockets"] for batch in batches), default=0)
-        said = {"open_sockets": open_sockets, "ledger": ledger or {}}
-        head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty(), head=said)
+        totals = {"open_sockets": open_sockets, "ledger": ledger or {}}
+        head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty(), head=totals)
         blocks = [self._block(head, rows) for rows in self._names.rows(batches)] if batches else [head]
         self._table.expire(window)
         for batch in published(blocks):
@@ -226,11 +226,10 @@ class Joiner(Actor):
         table, flows, sides = self._table, ends // 2, ends % 2
         client, server = (np.flatnonzero(sides == side) for side in (CLIENT_SIDE, SERVER_SIDE))
         chosen, server, places = self._ordered(flows, client, server)
-        said = rows.take(client, REPORTED), rows.take(server, REPORTED)
+        clients, servers = rows.take(client, REPORTED), rows.take(server, REPORTED)
         self._learn_later(flows, rows, server)
-        table.say(CLIENT_SIDE, flows[client], said[CLIENT_SIDE].columns)
-        table.say(SERVER_SIDE, flows[server], said[SERVER_SIDE].columns)
-        clients, servers = said
+        table.take_report(CLIENT_SIDE, flows[client], clients.columns)
+        table.take_report(SERVER_SIDE, flows[server], servers.columns)
         reports = (
             (np.arange(len(client)), clients.columns, clients.seq),
             (places, servers.columns, servers.seq),
@@ -281,8 +280,8 @@ class Joiner(Actor):
         told = rows.columns["nat.index"][server] != 0
         late = server[told & (self._table.rewrites[flows[server]] == 0)]
         if len(late):
-            said = rows.take(late)
-            self._learn_chains(SERVER_SIDE, flows[late], said, said.hops())
+            reports = rows.take(late)
+            self._learn_chains(SERVER_SIDE, flows[late], reports, reports.hops())
 
 
 def _concatenated(parts: list[Columns]) -> Columns:

@@ -35,8 +35,8 @@ class Places:
         flows = index // 2
         right = table.used[flows] & (table.transport[flows] == rows.columns["network.transport"])
         for side, end in enumerate(table.ends):
-            held = (end.said["socket.slot"][flows] == slots) & (end.node[flows] == rows.node)
-            held &= end.said["socket.generation"][flows] == rows.columns["socket.generation"]
+            held = (end.last["socket.slot"][flows] == slots) & (end.node[flows] == rows.node)
+            held &= end.last["socket.generation"][flows] == rows.columns["socket.generation"]
             right &= held | (index % 2 != side)
         ends[~right] = NOWHERE
         return ends

@@ -18,8 +18,8 @@ _KIND = enums("conntrack")["conntrack_event"]
 
 #: Windows in which each entry that holds is announced once.
 REPEAT: Final = 60
-#: Changes said in one window at most; more, as after a start among many entries, are said in those that follow.
-SAID_AT_ONCE: Final = 50_000
+#: Changes announced in one window at most; the rest, as after a start among many entries, in the windows that follow.
+ANNOUNCED_AT_ONCE: Final = 50_000
 #: An entry as one node tells it to others.
 ANNOUNCED: Final = np.dtype(
     [
@@ -81,8 +81,8 @@ class NatTable:
         self._netns = np.zeros(entries, np.uint32)
         self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
         self._claimed = np.zeros(entries, np.bool_)  # rewrites a connection of this node's own sockets
-        self._said = np.zeros(entries, np.bool_)  # announced
-        self._heard = np.zeros(entries, np.int64)  # when it was said last
+        self._announced = np.zeros(entries, np.bool_)  # announced
+        self._announced_at = np.zeros(entries, np.int64)  # when it was announced last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
         self._places = NatPlaces(entries)
         self._marks = np.zeros(1 << max(8, (2 * entries).bit_length()), np.int64)
@@ -94,7 +94,7 @@ class NatTable:
         return len(self._places)
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
-        """Takes ``struct nat_event`` rows in, in order; what conntrack said twice is known once."""
+        """Takes ``struct nat_event`` rows in, in order; what conntrack reported twice is known once."""
         for part in _parts(events):
             if part["protocol"][0]:
                 self._learn(part, offset_ns)
@@ -125,7 +125,7 @@ class NatTable:
         fresh = fresh[: len(places)]
         self._begin[places] = at_ns[fresh]
         self._end[places] = OPEN
-        self._swept[places] = self._claimed[places] = self._said[places] = False
+        self._swept[places] = self._claimed[places] = self._announced[places] = False
         self._netns[places] = netns[fresh]
         self._note(places)
         self._mark(self._called.add(places, called.take(fresh)), self._seen.add(places, seen.take(fresh)))
@@ -165,7 +165,7 @@ class NatTable:
             self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
 
     def _sweep(self, netns: int, at_ns: int) -> None:
-        """All entries of the namespace end unless they are said again."""
+        """All entries of the namespace end unless they are announced or dumped again."""
         holding = np.flatnonzero((self._netns == netns) & (self._end == OPEN))
         self._swept[holding] = True
         self._finish(holding, at_ns)
@@ -180,7 +180,7 @@ class NatTable:
             self._changed.append(places)
 
     def _holding(self, called: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """The place of the entry O → T that holds, or of one that ends unless it is said again; else NOWHERE."""
+        """The place of the entry O → T that holds, or of one that ends unless it is reported again; else NOWHERE."""
         places = self._called.newest(called)
         wanted = seen.view("V48")
         while True:
@@ -234,24 +234,24 @@ class NatTable:
 
     def announce(self, window: int) -> np.ndarray:
         """What other places should know: entries that began or ended and rewrite nobody's call of this node, and a
-        part of those that hold, so that each is said once in ``REPEAT`` windows; ``ANNOUNCED``."""
+        part of those that hold, so that each is announced once in ``REPEAT`` windows; ``ANNOUNCED``."""
         changed = self._marked(*self._changed)
-        changed = changed[~self._claimed[changed] & ((self._end[changed] == OPEN) | self._said[changed])]
-        changed, self._changed = changed[:SAID_AT_ONCE], [changed[SAID_AT_ONCE:]]
+        changed = changed[~self._claimed[changed] & ((self._end[changed] == OPEN) | self._announced[changed])]
+        changed, self._changed = changed[:ANNOUNCED_AT_ONCE], [changed[ANNOUNCED_AT_ONCE:]]
         repeated = np.arange(window % REPEAT, len(self._end), REPEAT)
-        repeated = repeated[self._said[repeated] & (self._end[repeated] == OPEN)]
+        repeated = repeated[self._announced[repeated] & (self._end[repeated] == OPEN)]
         places = self._marked(changed, repeated)
-        self._said[places] = True
-        said = np.zeros(len(places), ANNOUNCED)
+        self._announced[places] = True
+        entries = np.zeros(len(places), ANNOUNCED)
         for name, index in (("called", self._called), ("seen", self._seen)):
-            said[name].view("V48")[...] = index.keys(places).view("V48")
-        said["begin_ns"], said["end_ns"] = self._begin[places], self._end[places]
-        said["netns"] = self._netns[places]
-        return said
+            entries[name].view("V48")[...] = index.keys(places).view("V48")
+        entries["begin_ns"], entries["end_ns"] = self._begin[places], self._end[places]
+        entries["netns"] = self._netns[places]
+        return entries
 
     def announce_again(self) -> None:
         """Whoever kept what was announced has lost it: announce all entries that hold anew."""
-        self._changed.append(np.flatnonzero(self._said & (self._end == OPEN)))
+        self._changed.append(np.flatnonzero(self._announced & (self._end == OPEN)))
 
     def _marked(self, *parts: np.ndarray) -> np.ndarray:
         """Each of these places once; a set of hashes or a sort would take ten times as long."""
@@ -260,19 +260,19 @@ class NatTable:
             marks[places] = True
         return np.flatnonzero(marks)
 
-    def hear(self, said: np.ndarray, now_ns: int) -> None:
+    def take_announced(self, entries: np.ndarray, now_ns: int) -> None:
         """Takes in what another node announced; ``ANNOUNCED``. What nobody repeats has ended."""
-        called, seen = (np.ascontiguousarray(said[name]) for name in ("called", "seen"))
-        self._begin_at(called, seen, said["netns"], said["begin_ns"])
+        called, seen = (np.ascontiguousarray(entries[name]) for name in ("called", "seen"))
+        self._begin_at(called, seen, entries["netns"], entries["begin_ns"])
         places = self._holding(called, seen)
         held = places != NOWHERE
-        self._heard[places[held]] = now_ns
-        over = held & (said["end_ns"] != OPEN)
-        self._finish(places[over], said["end_ns"][over])
+        self._announced_at[places[held]] = now_ns
+        over = held & (entries["end_ns"] != OPEN)
+        self._finish(places[over], entries["end_ns"][over])
 
-    def forget_unheard(self, now_ns: int) -> None:
+    def end_unannounced(self, now_ns: int) -> None:
         """Ends the entries that nobody has repeated for two rounds."""
-        silent = (self._end == OPEN) & (self._heard < now_ns - 2 * REPEAT * SECOND_NS)
+        silent = (self._end == OPEN) & (self._announced_at < now_ns - 2 * REPEAT * SECOND_NS)
         places = np.flatnonzero(silent).astype(np.int32)
         self._finish(places, np.full(len(places), now_ns))
 

@@ -98,9 +98,9 @@ class NatFeed:
             forgotten = time.monotonic()
             while True:
                 message = await cursor.next()
-                self._table.hear(read_announcement(message.data), time.time_ns())
+                self._table.take_announced(read_announcement(message.data), time.time_ns())
                 if not cursor.pending:
                     self._caught_up.set()
                 if time.monotonic() - forgotten > REPEAT:
-                    self._table.forget_unheard(time.time_ns())
+                    self._table.end_unannounced(time.time_ns())
                     forgotten = time.monotonic()

@@ -132,9 +132,9 @@ def test_entries_of_nobodys_call_are_announced() -> None:
     last = subject.announce(62)
     assert last["end_ns"].tolist() == [7]
     far = table()
-    far.hear(said[0], now_ns=100 * SECOND)
+    far.take_announced(said[0], now_ns=100 * SECOND)
     assert backend(far, 0, SECOND, client=other) == BACKENDS[1]
-    far.hear(last, now_ns=101 * SECOND)
+    far.take_announced(last, now_ns=101 * SECOND)
     assert backend(far, 8, SECOND, client=other) is None
 
 
@@ -143,10 +143,10 @@ def test_what_is_not_repeated_has_ended() -> None:
     subject = table(announces=True)
     subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKENDS[0])), 0)
     far = table()
-    far.hear(subject.announce(1), now_ns=SECOND)
-    far.forget_unheard(now_ns=100 * SECOND)
+    far.take_announced(subject.announce(1), now_ns=SECOND)
+    far.end_unannounced(now_ns=100 * SECOND)
     assert backend(far, 100 * SECOND, 101 * SECOND) == BACKENDS[0]
-    far.forget_unheard(now_ns=200 * SECOND)
+    far.end_unannounced(now_ns=200 * SECOND)
     assert backend(far, 300 * SECOND, 301 * SECOND) is None
 
 

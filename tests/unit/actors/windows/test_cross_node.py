@@ -20,7 +20,7 @@ def cross_node(*entries: tuple[tuple[End, End], tuple[End, End]]) -> CrossNode:
     node, table = NatTable(64, Stage("entries"), announces=True), NatTable(64, Stage("entries"))
     for called, seen in entries:
         node.learn(nat_event(called, seen), 0)
-    table.hear(node.announce(1), now_ns=1)
+    table.take_announced(node.announce(1), now_ns=1)
     return CrossNode(table, lambda: 8, Stage("rows"))
 
 

@@ -37,7 +37,7 @@ class Site:
         """A node's entry, by way of a table of its own."""
         node = NatTable(64, Stage("entries"), announces=True)
         node.learn(nat_event(called, seen), 0)
-        self.table.hear(node.announce(1), now_ns=1)
+        self.table.take_announced(node.announce(1), now_ns=1)
 
     def take(self, batch: Batch, now: float) -> None:
         """Where its rows belong as far as its own node knows."""
