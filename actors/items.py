@@ -1,8 +1,7 @@
 """What actors hand to each other; the length of each is its number of rows, or of events."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -139,15 +138,11 @@ class Window:
     """A second that waits for no more.
 
     :param batches: its rows: deltas first, then the flows and workloads made of them.
-    :param passing: batches that are no part of the window and come after it: books of nodes.
-    :param books: that go with the last of its flows.
     :param receipts: what is to be acknowledged when its rows are safe.
     """
 
     number: int
     batches: tuple[Batch, ...]
-    passing: tuple[Batch, ...] = ()
-    books: Mapping[str, Any] = field(default_factory=dict)
     receipts: tuple[Receipt, ...] = ()
 
     def __len__(self) -> int:

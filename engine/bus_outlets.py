@@ -32,7 +32,7 @@ class NodeOutlet:
         """Rows are kept until the bus has them; entries and heartbeats are said again."""
         match item:
             case Chunk(batch=batch):
-                name = f"{batch.node}.{batch.boot}.{batch.seq}"
+                name = f"{batch.node}.{batch.boot}.{batch.kind.name}.{batch.seq}"
                 self._publisher.put(Outgoing(item.partition, name, len(batch), batch.encode()))
             case Announcement():
                 self._publisher.announce(item.window, item.entries)

@@ -5,6 +5,8 @@ full, those before it wait. ``engine/node_actors.py`` and ``engine/join_actors.p
 Imports stand in the functions: no role loads what it does not run.
 """
 
+import os
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Protocol
@@ -31,6 +33,8 @@ TICK_SECONDS: Final = 0.05
 #: Seconds that an engine gets to join what it holds when it is stopped.
 ENGINE_FLUSH_SECONDS: Final = 2.0
 
+#: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
+JOINED: Final = frozenset({"flows", "workloads"})
 #: By the name they have in the ledger.
 Sinks = Mapping[str, ConfiguredSink]
 
@@ -69,9 +73,10 @@ def run(
     kernel, frames = graph.source("kernel", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source, who)
     kernel >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    node.messages.where(_is_other) >> fan_out
     if "deltas" in wanted:
-        node.messages.only(Chunk) >> fan_out
-    if wanted - {"deltas"}:
+        node.messages.where(_is_delta) >> fan_out
+    if wanted & JOINED:
         join = local_join(graph, config, source.origin, cluster)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
@@ -100,9 +105,10 @@ def replay(
     recording, frames = graph.source("recording", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source)
     recording >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    node.messages.where(_is_other) >> fan_out
     if "deltas" in wanted:
-        node.messages.only(Chunk) >> fan_out
-    if wanted - {"deltas"}:
+        node.messages.where(_is_delta) >> fan_out
+    if wanted & JOINED:
         join = local_join(graph, config, source.origin, *others)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
@@ -143,13 +149,13 @@ def engine(config: Config, url: str, sinks: Sinks) -> Role:
     from actors.windows.reader import Reader
     from engine.bus_outlets import DeadLetters
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import engine_join, sink_outlet, workloads
+    from engine.join_actors import engine_join, own_ledger, sink_outlet, workloads
 
     graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
     fan_out, wanted = sink_outlet(graph, sinks, waits=True)
-    if "deltas" in wanted and len(wanted) > 1:
+    if "deltas" in wanted and wanted & JOINED:
         raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
-    runner = FaustRunner("tailrace-engine", url, DELTA_MESSAGES if "deltas" in wanted else HELD_MESSAGES)
+    runner = FaustRunner("tailrace-engine", url, HELD_MESSAGES if wanted & JOINED else DELTA_MESSAGES)
     graph.bus, once = runner.counts, Reader(graph.ledger)
     runner.nats.reads.on_missed = once.missed
 
@@ -157,14 +163,15 @@ def engine(config: Config, url: str, sinks: Sinks) -> Role:
     dead_letters = graph.outlet("dead_letters", DeadLetters(partial(runner.nats.bury, DELTAS)))
     deltas >> reader
     reader.only(Unreadable) >> dead_letters
-    if "deltas" in wanted:
-        reader.only(Chunk) >> fan_out
+    reader.where(_is_other) >> fan_out
+    if not wanted & JOINED:
+        reader.where(_is_delta) >> fan_out
     else:
-        join = engine_join(graph, config, url, lambda: runner.partitions(DELTAS))
+        boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
+        join = engine_join(graph, config, url, boot, lambda: runner.partitions(DELTAS))
         reader.where(_is_delta) >> join.windows
-        flows = join.windows.only(Window) >> join.joiner
+        flows = join.windows.only(Window) >> join.joiner >> own_ledger(graph, boot)
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
-        reader.where(_is_other) >> fan_out
         graph.clock("clock", TICK_SECONDS) >> join.windows
         join.windows.only(Message) >> deltas  # rows whose connection is joined in another partition
     return Role(graph, runner, config.metrics.listen)

@@ -1,7 +1,5 @@
 """The actors from deltas to sinks: which they are, and what each is made of, in one process and in an engine."""
 
-import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +10,7 @@ from actors.windows.completeness import DistributedCompleteness, LocalCompletene
 from actors.windows.cross_node import CrossNode
 from actors.windows.hold import WindowHold
 from actors.windows.new_containers import NewContainers
+from actors.windows.own_ledger import OwnLedger
 from actors.workloads.workloads import Workloads
 from engine.actor import ActorPlace, OnFirstItem, OutletPlace
 from engine.config import Config
@@ -24,6 +23,8 @@ from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
 from sinks.configured import ConfiguredSink
 
+#: Who joins in an engine.
+ENGINE: Final = "engine"
 #: Connections that an engine can know at once.
 MOST_FLOWS: Final = 1 << 24
 
@@ -65,9 +66,12 @@ def local_join(graph: Graph, config: Config, origin: Origin, cluster: Cluster | 
     )
 
 
-def engine_join(graph: Graph, config: Config, url: str, partitions: Callable[[], int]) -> JoinActors:
+def engine_join(
+    graph: Graph, config: Config, url: str, boot: str, partitions: Callable[[], int]
+) -> JoinActors:
     """Adds those of an engine: a second waits for all nodes, and follows what other nodes say of rewriting.
 
+    :param boot: since when it joins.
     :param partitions: gives their number, once a message has come.
     """
     ledger, settings = graph.ledger, config.join
@@ -75,14 +79,18 @@ def engine_join(graph: Graph, config: Config, url: str, partitions: Callable[[],
     cluster = cluster_identity(config)
     graph.service(NatFeed(connection_of(url), rewrites).running())
     graph.identify(cluster)
-    boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
     cross_node = CrossNode(rewrites, partitions, ledger.stage("join", "rows"))
     complete = DistributedCompleteness(settings.wait_seconds)
 
     def joiner() -> Joiner:
-        return Joiner("engine", boot, ledger, min(settings.flows * partitions(), MOST_FLOWS), cluster)
+        return Joiner(ENGINE, boot, ledger, min(settings.flows * partitions(), MOST_FLOWS), cluster)
 
     return JoinActors(
         windows=graph.actor("windows", WindowHold(complete, cross_node)),
         joiner=graph.actor("joiner", OnFirstItem(joiner)),
     )
+
+
+def own_ledger(graph: Graph, boot: str) -> ActorPlace:
+    """Adds what puts the ledger of an engine ahead of each window to a graph."""
+    return graph.actor("ledger", OwnLedger(graph.ledger, ENGINE, boot))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgpack
+import msgspec
 import numpy as np
 
 from model.arrays import Columns, Tables
@@ -21,7 +22,7 @@ class Batch:
     """Rows of one window, or a chunk of them.
 
     :param node: who made the rows: a node's name, ``engine``, or that of an engine's partition.
-    :param boot: the start of Tailrace there; with ``node`` and ``seq`` it names the batch for good.
+    :param boot: the start of Tailrace there; with ``kind``, ``node`` and ``seq`` it names the batch for good.
     :param window: the second since the epoch in which the rows happened, whole.
     :param columns: those of the kind, all of the same length.
     :param tables: what index columns point into, by name; empty ones may be left out.
@@ -96,8 +97,18 @@ class Batch:
         return self.kind.rows.objects(self)
 
     def json_lines(self) -> Iterator[tuple[int, bytes]]:
-        """The rows as JSON lines, some at a time: how many, and their text; nothing for an empty batch."""
-        return self.kind.rows.lines(self)
+        """The rows as JSON lines, some at a time: how many, and their text; nothing for an empty batch.
+
+        What the batch says as a whole (``Kind.document``) is a line that counts for no row.
+        """
+        yield from self.kind.rows.lines(self)
+        if document := self.document():
+            head = {"kind": self.kind.name, "node": self.node, "boot": self.boot, "window": self.window}
+            yield 0, msgspec.json.encode(head | document) + b"\n"
+
+    def document(self) -> dict[str, Any]:
+        """What it says as a whole, for a line of its own; nothing for most kinds."""
+        return {name: self.head[name] for name in self.kind.document}
 
     def packed_rows(self) -> Iterator[bytes]:
         """The rows as maps of msgpack, without what is the same for all rows of the batch."""
@@ -154,11 +165,9 @@ def published(batches: Sequence[Batch], rows: int = 0) -> Iterator[Batch]:
 
 
 def _numbered(whole: Batch, parts: Sequence[Batch]) -> Iterator[Batch]:
-    """Parts as chunks of ``whole``; its ledger is in the last."""
+    """Parts as chunks of ``whole``."""
     for chunk, part in enumerate(parts):
-        last = chunk == len(parts) - 1
-        head = whole.head if last or not whole.head.get("ledger") else {**whole.head, "ledger": {}}
-        yield replace(part, seq=whole.seq + chunk, chunk=chunk, chunks=len(parts), head=head)
+        yield replace(part, seq=whole.seq + chunk, chunk=chunk, chunks=len(parts), head=whole.head)
 
 
 def _used(kind: Kind, columns: Columns, tables: Tables) -> tuple[Columns, Tables]:

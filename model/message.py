@@ -10,6 +10,7 @@ from model.arrays import Columns, Tables
 from model.batch import Batch
 from model.kind import Kind
 from model.kinds import kind_named
+from model.kinds.ledger import LEDGER
 
 #: Rows that a reader takes at most.
 MOST_ROWS: Final = 1 << 16
@@ -95,6 +96,15 @@ def decode(data: bytes) -> Batch:
         **known,
         unknown=unknown,
     )
+
+
+def ledger_within(batch: Batch) -> Batch | None:
+    """The ledger of its node that an agent from before the kind ``ledger`` sent in a message of deltas."""
+    said = batch.head.get("ledger")
+    if not said or batch.via >= 0:
+        return None
+    head = {"stages": said, "open_sockets": batch.head["open_sockets"]}
+    return Batch(LEDGER, batch.node, batch.boot, batch.seq, batch.window, {}, head=head)
 
 
 def _kind(name: str) -> Kind:

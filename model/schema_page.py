@@ -43,11 +43,15 @@ _KEYS: Final = (
         "`node`, `boot`",
         "who reports: the node's name; its boot id and the start of Tailrace, for slots begin anew with each",
     ),
-    ("`seq`", "number of the message; with `node` and `boot` it names the message for good"),
+    ("`seq`", "number of the message; with `kind`, `node` and `boot` it names the message for good"),
     ("`window`", "the second since the epoch"),
     ("`chunk`, `chunks`", "which of how many messages of this window"),
     ("`n`", f"rows, at most {MOST_ROWS:,}"),
-    ("`columns`", "name → the column's bytes; none at all for a column of zeros"),
+    (
+        "`columns`",
+        "name → the column's bytes; none at all for a column of zeros. One whose default is not 0 is left out "
+        "where all values are the default",
+    ),
 )
 
 

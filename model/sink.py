@@ -17,7 +17,8 @@ class Sink(Protocol):
     other sink. The constructor takes a ``Config`` and does no I/O; it runs in another thread.
 
     ``Config`` says which settings there are. A sink that does not take rows of every kind names those that it takes:
-    ``kinds: ClassVar[Sequence[str]] = ("flow",)``.
+    ``kinds: ClassVar[Sequence[str]] = ("flow",)``. One with ``ledgers: ClassVar[bool] = True`` also gets the loss
+    ledgers of nodes and engines: batches of the kind ``ledger``, which have no rows, ahead of those of their window.
     """
 
     Config: ClassVar[type[PluginConfig]]

@@ -22,5 +22,7 @@ class ConfiguredSink:
     title: str = ""
 
     def wants(self, kind: Kind) -> bool:
-        """Whether it gets rows of this kind."""
+        """Whether it gets batches of this kind."""
+        if kind.to_all_sinks:
+            return getattr(self.sink, "ledgers", False)
         return not self.kinds or kind in self.kinds

@@ -69,8 +69,7 @@ class Joiner(Actor):
             case Window():
                 for batch in item.batches:
                     self.add(batch)
-                flows = self.close(item.number, dict(item.books))
-                yield replace(item, batches=(*flows, *item.passing), passing=())
+                yield replace(item, batches=tuple(self.close(item.number)))
             case _:
                 yield item
 
@@ -80,12 +79,10 @@ class Joiner(Actor):
         self._stage.queued += len(batch)
         self._waiting.setdefault(batch.window, []).append(batch)
 
-    def close(self, window: int, ledger: dict[str, Any] | None = None) -> Iterator[Batch]:
+    def close(self, window: int) -> Iterator[Batch]:
         """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
         batches = self._waiting.pop(window, [])
-        open_sockets = max((batch.head["open_sockets"] for batch in batches), default=0)
-        totals = {"open_sockets": open_sockets, "ledger": ledger or {}}
-        head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty(), head=totals)
+        head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty())
         blocks = [self._block(head, rows) for rows in self._names.rows(batches)] if batches else [head]
         self._table.expire(window)
         for batch in published(blocks):

@@ -1,5 +1,7 @@
-"""The rows of a second cut into messages, numbered, for one process or for the partitions of a bus."""
+"""What a node makes in a second cut into messages, numbered, for one process or for the partitions of a bus."""
 
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -8,11 +10,12 @@ from actors.items import Books, Chunk, WindowEnd
 from model.actor import Actor
 from model.batch import MESSAGE_BYTES, Batch
 from model.kinds.delta import DELTA
+from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 from model.partition import by_partition
 from probes.kernel.frames import FEEDS, RING_STAGE
 
-#: Stages whose books travel with the deltas, in this order: they depend on nothing but the frames.
+#: Stages of a node's ledger, in this order: they depend on nothing but the frames.
 STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
 
 
@@ -29,10 +32,12 @@ class Partitions(Protocol):
 
 
 class Messages(Actor):
-    """Cuts batches into messages, and gives each the next number: with node and boot it names a message for good.
+    """Cuts batches into messages, and gives each the next number of its kind: kind, node, boot and number name it.
+
+    The ledger of a window goes ahead of its rows, so that who shows them knows what is missing.
 
     :param partitions: of the bus; without one all goes into one, and a window without rows is a message too.
-    :param after: gives the books of what follows in this process, for the end of each window.
+    :param after: gives the books of what follows in this process, for the ledger of each window.
     """
 
     def __init__(
@@ -44,35 +49,44 @@ class Messages(Actor):
         self._stage = ledger.stage("deltas", "rows")
         self._partitions = partitions
         self._after = after
-        self._seq = 0
+        self._seqs: Counter[str] = Counter()  # by kind
 
     def handle(self, item: Any) -> Iterator[Any]:
-        """The messages of a window, then its end; what is no rows of a window is passed on."""
+        """The messages of a window, then its end; those of other kinds; what is no batch is passed on."""
         match item:
             case Batch() if item.kind is DELTA:
-                yield from self._cut(item)
+                self._stage.received += len(item)
+                self._stage.queued += len(item)
+                yield from self._numbered(self._partition_of(item.node), self._ledger(item))
+                yield from self._cut(replace(item, head={}))
                 yield WindowEnd(item.window, item.head["open_sockets"])
+            case Batch():
+                yield from self._numbered(self._partition_of(item.node), item)
             case _:
                 yield item
 
-    def _cut(self, batch: Batch) -> Iterator[Chunk]:
-        self._stage.received += len(batch)
-        self._stage.queued += len(batch)
-        batch = replace(batch, head={**batch.head, "ledger": self._books(batch)})
-        if self._partitions is None:
-            yield from self._numbered(0, batch, MESSAGE_BYTES)
-            return
-        for partition, part in by_partition(batch, self._partitions.partitions):
-            yield from self._numbered(partition, part, self._partitions.max_bytes)
-
-    def _books(self, batch: Batch) -> dict[str, Any]:
+    def _ledger(self, batch: Batch) -> Batch:
         books = {**batch.head["ledger"], "deltas": self._stage.as_dict()}
         rings = [name for name in books if name.startswith(RING_STAGE)]
-        return {name: books[name] for name in (*STAGES, *rings) if name in books} | self._after()
+        stages = {name: books[name] for name in (*STAGES, *rings) if name in books} | self._after()
+        head = {"stages": stages, "open_sockets": batch.head["open_sockets"]}
+        return Batch(LEDGER, batch.node, batch.boot, 0, batch.window, {}, head=head)
 
-    def _numbered(self, partition: int, batch: Batch, max_bytes: int) -> Iterator[Chunk]:
-        for chunk in replace(batch, seq=self._seq).fitting(max_bytes):
-            self._seq += 1
-            self._stage.queued -= len(chunk)
-            self._stage.delivered += len(chunk)
+    def _cut(self, batch: Batch) -> Iterator[Chunk]:
+        """Rows by the partition in which both ends of their connection meet."""
+        divided = by_partition(batch, self._partitions.partitions) if self._partitions else [(0, batch)]
+        for partition, part in divided:
+            for chunk in self._numbered(partition, part):
+                self._stage.queued -= len(chunk)
+                self._stage.delivered += len(chunk)
+                yield chunk
+
+    def _partition_of(self, node: str) -> int:
+        """Of what is not joined: all of a node in one, which keeps its order."""
+        return zlib.crc32(node.encode()) % self._partitions.partitions if self._partitions else 0
+
+    def _numbered(self, partition: int, batch: Batch) -> Iterator[Chunk]:
+        max_bytes = self._partitions.max_bytes if self._partitions else MESSAGE_BYTES
+        for chunk in replace(batch, seq=self._seqs[batch.kind.name]).fitting(max_bytes):
+            self._seqs[batch.kind.name] += 1
             yield Chunk(chunk, partition)

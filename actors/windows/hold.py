@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.items import Chunk, Message, Receipt, Tick, Window
@@ -11,7 +11,6 @@ from actors.windows.cross_node import CrossNode
 from model.actor import Actor
 from model.batch import Batch
 from model.kinds.delta import DELTA
-from model.kinds.flow import FLOW
 
 
 @dataclass
@@ -77,16 +76,4 @@ class WindowHold(Actor):
 
     def _window(self, number: int, held: _Held) -> Window:
         batches = held.settled + [chunk.batch for chunk in held.unsettled]
-        if self._cross_node is None:
-            books = batches[-1].head["ledger"]
-            return Window(number, tuple(batches), books=books, receipts=tuple(held.receipts))
-        rows = tuple(replace(batch, head={"open_sockets": 0}) for batch in batches)
-        passing = tuple(_books(batch) for batch in batches if batch.head["ledger"] and batch.via < 0)
-        return Window(number, rows, passing, receipts=tuple(held.receipts))
-
-
-def _books(batch: Batch) -> Batch:
-    """A node's ledger on its way to the sinks; ``chunks`` is 0: it is no part of a window."""
-    return Batch(
-        FLOW, batch.node, batch.boot, batch.seq, batch.window, FLOW.empty(), head=batch.head, chunks=0
-    )
+        return Window(number, tuple(batches), tuple(held.receipts))

@@ -7,13 +7,13 @@ from typing import Any, Final
 from actors.items import Chunk, Message, Receipt, Unreadable
 from model.actor import Actor
 from model.ledger import Ledger
-from model.message import BadBatch, decode
+from model.message import BadBatch, UnknownKind, decode, ledger_within
 
 #: Starts of nodes whose last message number is remembered, by partition and way.
 ORIGINS: Final = 100_000
 
-#: In which messages come in order: node, boot, partition, and the partition that they came by.
-_Origin = tuple[str, str, int, int]
+#: In which messages come in order: kind, node, boot, partition, and the partition that they came by.
+_Origin = tuple[str, str, str, int, int]
 
 
 class Reader(Actor):
@@ -30,7 +30,10 @@ class Reader(Actor):
         self._open: dict[tuple[_Origin, int], Receipt] = {}
 
     def handle(self, item: Any) -> Iterator[Any]:
-        """The batch of a message, unless it came before or nobody can read it."""
+        """The batch of a message, unless it came before or nobody can read it; of an older agent also its ledger.
+
+        Messages of kinds that nobody declared here are left aside, counted: newer programs and plug-ins send them.
+        """
         match item:
             case Message():
                 yield from self._read(item)
@@ -41,11 +44,15 @@ class Reader(Actor):
         self._stage.received += 1
         try:
             batch = decode(message.data)
+        except UnknownKind:
+            self._stage.drop("unknown_kind")
+            message.acknowledge()
+            return
         except BadBatch as error:
             self._stage.drop("unreadable")
             yield Unreadable(message, str(error))
             return
-        origin = (batch.node, batch.boot, message.partition, batch.via)
+        origin = (batch.kind.name, batch.node, batch.boot, message.partition, batch.via)
         if batch.seq <= self._last.get(origin, -1):
             self._leave_out(message, (origin, batch.seq))
             return
@@ -54,6 +61,9 @@ class Reader(Actor):
         receipt = self._open[origin, batch.seq] = Receipt(
             message.acknowledge, lambda: self._close((origin, batch.seq))
         )
+        self._stage.note("unknown_columns", len(batch.unknown))
+        if (ledger := ledger_within(batch)) is not None:
+            yield Chunk(ledger, message.partition, at=message.at)
         yield Chunk(batch, message.partition, (receipt,), message.at)
 
     def missed(self, reason: str, count: int) -> None:

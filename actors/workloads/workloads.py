@@ -15,7 +15,6 @@ from model.actor import Actor
 from model.arrays import Columns
 from model.batch import Batch
 from model.dictionary import Dictionary
-from model.histogram import Histograms
 from model.kinds.flow import SIDES
 from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import OTHER, WORKLOAD, Workload
@@ -73,16 +72,12 @@ class Workloads(Actor):
                 yield item
 
     def of(self, flows: Sequence[Batch]) -> list[Batch]:
-        """The workloads of one publication of a window, and books of nodes as batches without rows.
-
-        Numbers of batches are those of the flows, which are never fewer.
-        """
-        window = [batch for batch in flows if batch.chunks]
-        rows = sum(map(len, window))
+        """The workloads of one publication of a window; numbers of batches are those of the flows, never fewer."""
+        rows = sum(map(len, flows))
         self._stage.received += rows
-        made = list(self.summed(window).chunked()) if window else []
+        made = list(self.summed(flows).chunked()) if flows else []
         self._stage.delivered += rows
-        return made + [_batch(batch, chunks=0) for batch in flows if not batch.chunks]
+        return made
 
     def summed(self, flows: Sequence[Batch]) -> Batch:
         """All in one batch; at least one of flows."""
@@ -101,7 +96,9 @@ class Workloads(Actor):
         fill_sums(columns, window.columns, pairs, moved)
         histograms = fill_measures(columns, window.columns, pairs, moved)
         columns = {name: columns[name].astype(kind, copy=False) for name, kind in WORKLOAD.types.items()}
-        return _batch(flows[0], flows[-1], columns, workloads, histograms)
+        first = flows[0]
+        tables = {"workloads": workloads, "histograms": histograms}
+        return Batch(WORKLOAD, first.node, first.boot, first.seq, first.window, columns, tables)
 
     def _beyond(self, pairs: Pairs, window: _Window, moved: RowTraffic) -> np.ndarray:
         """Which pairs get no row of their own: of those with strangers first, those that moved least; bool."""
@@ -141,23 +138,3 @@ def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarr
         ids, same = np.unique(ends.ids[first[~others]], return_inverse=True)
         columns[f"{side}.workload.index"][~others] = table.ids(map(ends.workload, ids.tolist()))[same]
     return table.values
-
-
-def _batch(
-    first: Batch,
-    last: Batch | None = None,
-    columns: Columns | None = None,
-    workloads: Sequence[Workload] = (OTHER,),
-    histograms: Histograms | None = None,
-    chunks: int = 1,
-) -> Batch:
-    """Named as the flows are; the books are those of their last batch."""
-    books = (last or first).head["ledger"]
-    return Batch(
-        WORKLOAD,
-        *(first.node, first.boot, first.seq, first.window),
-        WORKLOAD.empty() if columns is None else columns,
-        {"workloads": workloads, "histograms": histograms or Histograms()},
-        {"open_sockets": first.head["open_sockets"], "ledger": books},
-        chunks=chunks,
-    )

@@ -4,13 +4,14 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, TypeVar
 
 import msgspec
 
 from model.batch import Batch
 from model.errors import SinkError
 from model.kind import Kind
+from model.kinds.ledger import LEDGER
 from model.settings import PluginConfig
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Sort, WindowSummary, publication
@@ -19,6 +20,9 @@ from sinks.descriptor import write_all, write_error
 
 #: Nodes whose second may be incomplete at the same time.
 _NODES: Final = 256
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 _CLEAR: Final = "\x1b[H\x1b[2J"
 _TARGET: Final = "standard output"
@@ -43,6 +47,7 @@ class ConsoleSink:
     """
 
     Config: ClassVar[type[PluginConfig]] = ConsoleConfig
+    ledgers: ClassVar[bool] = True
 
     def __init__(self, config: ConsoleConfig, output: int = 1, wait_seconds: float = 0.5) -> None:
         self.skipped_frames = 0
@@ -50,7 +55,8 @@ class ConsoleSink:
         self._output = output
         self._wait_seconds = wait_seconds
         self._writer = WriterThread("sink.console")
-        self._summaries: dict[str, WindowSummary] = {}
+        self._summaries: dict[tuple[str, str], WindowSummary] = {}  # by node and kind
+        self._ledgers: dict[str, Batch] = {}  # the newest of each node
         self._live = False
         self._drawing: asyncio.Future[None] | None = None
         self._size = os.terminal_size((0, 0))
@@ -80,7 +86,8 @@ class ConsoleSink:
 
         :raises SinkError: if the output is gone or full.
         """
-        if not batch.chunks:  # the ledger of a node, on its way through an engine
+        if batch.kind is LEDGER:
+            _keep(self._ledgers, batch.node, batch)
             return
         for summary in self._collect(batch):
             await self._show(summary)
@@ -94,19 +101,18 @@ class ConsoleSink:
 
     def _collect(self, batch: Batch) -> list[WindowSummary]:
         """The seconds that ``batch`` completes: its own, and an earlier one of which chunks were lost."""
-        ready = []
-        summary = self._summaries.pop(batch.node, None)
+        ready, key = [], (batch.node, batch.kind.name)
+        summary = self._summaries.pop(key, None)
         if summary and summary.publication != publication(batch):
             ready.append(summary)
             summary = None
-        summary = summary or WindowSummary(batch, self._config.rows, self._config.sort)
+        config, ledger = self._config, self._ledgers.get(batch.node)
+        summary = summary or WindowSummary(batch, config.rows, config.sort, ledger)
         summary.add(batch)
         if batch.last:
             ready.append(summary)
-        else:
-            self._summaries[batch.node] = summary
-            if len(self._summaries) > _NODES:
-                ready.append(self._summaries.pop(next(iter(self._summaries))))
+        elif given_up := _keep(self._summaries, key, summary):
+            ready.append(given_up)
         return ready
 
     async def _show(self, summary: WindowSummary) -> None:
@@ -143,6 +149,13 @@ class ConsoleSink:
         above = _CLEAR if size != self._size else f"\x1b[{self._height}A\r"
         self._size, self._height = size, lines.count("\n")
         return above + lines.replace("\n", "\x1b[K\n") + "\x1b[J"
+
+
+def _keep(kept: dict[Key, Value], key: Key, value: Value) -> Value | None:
+    """Puts a value last; returns the first one if there are more than of ``_NODES`` nodes."""
+    kept.pop(key, None)
+    kept[key] = value
+    return kept.pop(next(iter(kept))) if len(kept) > _NODES else None
 
 
 def _load() -> None:

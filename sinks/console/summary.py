@@ -60,17 +60,18 @@ class WindowSummary:
 
     :param first: any chunk of it; add it, too.
     :param limit: how many connections are kept.
+    :param ledger: of the node, as far as one came.
     """
 
-    def __init__(self, first: Batch, limit: int, sort: Sort) -> None:
+    def __init__(self, first: Batch, limit: int, sort: Sort, ledger: Batch | None = None) -> None:
         self.node = first.node
         self.window = first.window
         self.kind = first.kind
         self.publication = publication(first)
         self.chunks = first.chunks
         self.chunks_seen = 0
-        self.totals = Totals()
-        self.losses: list[Loss] = []
+        self.totals = Totals(open=ledger.head["open_sockets"] if ledger is not None else 0)
+        self.losses = losses(ledger.head["stages"]) if ledger is not None else []
         self._limit = limit
         self._sort = sort
         self._top: list[tuple[int, dict[str, Any]]] = []
@@ -78,9 +79,6 @@ class WindowSummary:
     def add(self, batch: Batch) -> None:
         """Sum up another chunk of the same window."""
         self.chunks_seen += 1
-        self.totals.open = batch.head["open_sockets"]
-        if batch.head["ledger"]:
-            self.losses = losses(batch.head["ledger"])
         if not len(batch):
             return
         self.totals.rows += len(batch)

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
@@ -49,13 +49,14 @@ class JsonlSink:
     """
 
     Config: ClassVar[type[PluginConfig]] = JsonlConfig
+    ledgers: ClassVar[bool] = True
 
     def __init__(self, config: JsonlConfig) -> None:
         self._config = config
         self._target = "standard output" if config.path == STDOUT else config.path
         self._file = LineFile(config.path, config.rotate_bytes, config.keep)
         self._since: int | None = None
-        self._ledgers: dict[str, bytes] = {}
+        self._said: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def open(self, kinds: Sequence[Kind]) -> None:
         """Open the file.
@@ -70,7 +71,7 @@ class JsonlSink:
             raise SinkError(what, remedy, reason="not_open") from error
 
     async def write(self, batch: Batch) -> None:
-        """Append the rows of ``batch``, and its ledger if that changed.
+        """Append the rows of ``batch``, or a ledger that changed.
 
         :raises SinkError: if rows could not be written, with their exact number; those written stay.
         """
@@ -80,10 +81,12 @@ class JsonlSink:
         except OSError as error:
             raise write_error(error, self._target, rows) from error
         self._rotate_by_time(batch.window)
+        if self._repeats(batch):
+            return
         for count, lines in batch.json_lines():
             self._append_lines(lines, count, rows)
             rows -= count
-        self._append_ledger(batch)
+        self._remember(batch)
 
     async def flush(self) -> None:
         """Nothing is kept back: the kernel has the lines."""
@@ -101,17 +104,17 @@ class JsonlSink:
         if appended.error:
             raise write_error(appended.error, self._target, max(0, rows - appended.lines)) from appended.error
 
-    def _append_ledger(self, batch: Batch) -> None:
-        """The ledger counts no rows; one that could not be written comes with the next batch."""
-        if not batch.head["ledger"]:
-            return
-        stages = msgspec.json.encode(batch.head["ledger"])
-        if self._ledgers.get(batch.node) != stages:
-            self._append_lines(_ledger_line(batch), 1, 0)
-            self._ledgers.pop(batch.node, None)
-            self._ledgers[batch.node] = stages
-            if len(self._ledgers) > _NODES:
-                del self._ledgers[next(iter(self._ledgers))]
+    def _repeats(self, batch: Batch) -> bool:
+        """Whether it says what its node said last; a ledger that could not be written comes with the next one."""
+        document = batch.document()
+        return bool(document) and self._said.get((batch.kind.name, batch.node)) == document
+
+    def _remember(self, batch: Batch) -> None:
+        if document := batch.document():
+            self._said.pop((batch.kind.name, batch.node), None)
+            self._said[batch.kind.name, batch.node] = document
+            if len(self._said) > _NODES:
+                del self._said[next(iter(self._said))]
 
     def _rotate_by_time(self, window: int) -> None:
         if self._since is None:
@@ -119,8 +122,3 @@ class JsonlSink:
         elif self._config.rotate_seconds and window - self._since >= self._config.rotate_seconds:
             self._file.rotate()
             self._since = window
-
-
-def _ledger_line(batch: Batch) -> bytes:
-    head = {"kind": "ledger", "node": batch.node, "boot": batch.boot, "window": batch.window}
-    return msgspec.json.encode(head | {"stages": batch.head["ledger"]}) + b"\n"

@@ -11,6 +11,7 @@ from model.arrays import Array
 from model.batch import Batch
 from model.column import Column
 from model.kind import Kind
+from model.kinds.ledger import LEDGER
 from tailrace.testing.deltas import WINDOW, make_deltas
 from tailrace.testing.flows import make_flows
 from tailrace.testing.workloads import make_workloads
@@ -31,28 +32,36 @@ def make_batch(
     seed: int = 0,
     seq: int = 0,
     window: int = WINDOW,
-    ledger: Mapping[str, Any] | None = None,
     text: bytes | None = None,
 ) -> Batch:
     """``rows`` rows of one window; the same for the same arguments.
 
-    :param ledger: what the batch says of losses.
     :param text: what stands in all places for text: names of processes, of containers and so on.
     """
     maker = _MAKERS.get(kind.name)
-    settings: dict[str, Any] = {"seed": seed, "seq": seq, "window": window, "ledger": dict(ledger or {})}
+    settings: dict[str, Any] = {"seed": seed, "seq": seq, "window": window}
     batch = maker(rows, **settings) if maker else _of_declaration(kind, rows, **settings)
     return batch if text is None else _with_text(batch, text)
 
 
-def _of_declaration(
-    kind: Kind, rows: int, *, seed: int, seq: int, window: int, ledger: dict[str, Any]
+def make_ledger(
+    stages: Mapping[str, Any],
+    *,
+    node: str = "node-a",
+    seq: int = 0,
+    window: int = WINDOW,
+    open_sockets: int = 42,
 ) -> Batch:
+    """What a node says of losses: stages as ``docs/schema.md`` has them."""
+    head = {"stages": dict(stages), "open_sockets": open_sockets}
+    return Batch(LEDGER, node, "boot-1", seq, window, {}, head=head)
+
+
+def _of_declaration(kind: Kind, rows: int, *, seed: int, seq: int, window: int) -> Batch:
     """Each column on its own, from its type; tables stay empty."""
     random = np.random.default_rng(seed)
     columns = {column.name: _values(column, rows, random) for column in kind.columns}
-    head = {"ledger": ledger} if "ledger" in kind.head else {}
-    return Batch(kind, "node-a", "boot-1", seq, window, columns, head=head)
+    return Batch(kind, "node-a", "boot-1", seq, window, columns)
 
 
 def _values(column: Column, rows: int, random: np.random.Generator) -> Array:

@@ -30,7 +30,6 @@ def make_deltas(
     boot: str = "boot-1",
     seq: int = 0,
     ipv6: float = 0.25,
-    ledger: dict[str, Any] | None = None,
     columns: Mapping[str, object] | None = None,
 ) -> Batch:
     """``rows`` connections of one window; a tenth each is opened, closed, or a connect that failed.
@@ -47,15 +46,7 @@ def make_deltas(
     given = dict(columns or {})
     _replace(made, given)
     _replace(unresolved(made), given)
-    ended = int(np.count_nonzero(made["connection.closed"])) + int(
-        np.count_nonzero(made["connection.failed"])
-    )
-    return Batch(
-        DELTA,
-        *(node, boot, seq, window, made),
-        {"cgroups": list(CGROUPS)},
-        {"open_sockets": rows - ended, "ledger": ledger or {}},
-    )
+    return Batch(DELTA, node, boot, seq, window, made, {"cgroups": list(CGROUPS)})
 
 
 def unresolved(columns: Columns) -> Columns:

@@ -42,7 +42,6 @@ def make_flows(
     boot: str = "boot-1",
     seq: int = 0,
     ipv6: float = 0.25,
-    ledger: dict[str, Any] | None = None,
     columns: Mapping[str, object] | None = None,
     ends: tuple[Node, Node] = (NODE, OTHER_NODE),
 ) -> Batch:
@@ -68,10 +67,10 @@ def make_flows(
         "chains": CHAINS,
         "entities": ENTITIES,
     }
-    return Batch(FLOW, node, boot, seq, window, made, tables, {"open_sockets": rows, "ledger": ledger or {}})
+    return Batch(FLOW, node, boot, seq, window, made, tables)
 
 
-def flows_of(*rows: Mapping[str, object], ledger: dict[str, Any] | None = None) -> Batch:
+def flows_of(*rows: Mapping[str, object]) -> Batch:
     """A batch of just these rows: columns that are not named are 0."""
     columns = FLOW.empty(len(rows))
     for place, row in enumerate(rows):
@@ -83,14 +82,12 @@ def flows_of(*rows: Mapping[str, object], ledger: dict[str, Any] | None = None) 
         "chains": CHAINS,
         "entities": ENTITIES,
     }
-    head = {"open_sockets": 42, "ledger": ledger or {}}
-    return Batch(FLOW, "node-a", "boot-1", 0, WINDOW, columns, tables, head)
+    return Batch(FLOW, "node-a", "boot-1", 0, WINDOW, columns, tables)
 
 
 def _connections(columns: Columns, deltas: Columns, random: np.random.Generator) -> None:
     rows = len(columns["connection.id"])
     columns["connection.id"][:] = random.integers(1, 2**64, rows, dtype=np.uint64)
-    columns["network.transport"][:] = 6
     columns["network.type"][:] = deltas["network.type"]
     columns["client.address"][:] = deltas["network.local.address"]
     columns["client.port"][:] = deltas["network.local.port"]

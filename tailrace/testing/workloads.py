@@ -1,7 +1,7 @@
 """Made-up workloads: who talks to whom, with histograms; the same for the same seed."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -31,7 +31,6 @@ def make_workloads(
     node: str = "node-a",
     boot: str = "boot-1",
     seq: int = 0,
-    ledger: dict[str, Any] | None = None,
     columns: Mapping[str, object] | None = None,
     ends: list[Workload] | None = None,
 ) -> Batch:
@@ -59,5 +58,4 @@ def make_workloads(
     for name, value in (columns or {}).items():
         made[name][:] = np.asarray(value, made[name].dtype)
     tables = {"workloads": table, "histograms": histograms}
-    head = {"open_sockets": 42, "ledger": ledger or {}}
-    return Batch(WORKLOAD, node, boot, seq, window, made, tables, head)
+    return Batch(WORKLOAD, node, boot, seq, window, made, tables)

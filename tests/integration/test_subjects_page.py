@@ -17,6 +17,7 @@ from model.kinds.delta import DELTA
 from model.kinds.flow import FLOW, FlowEvidence
 from model.public import row_parts
 from model.subjects import flow
+from tailrace.testing.batches import make_ledger
 from tailrace.testing.deltas import WINDOW, make_deltas
 from tailrace.testing.flows import make_flows
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
@@ -31,8 +32,10 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 PATIENCE = 20
 
 
-async def first_lines(program: str, server: NatsServer, subject: str, data: bytes, count: int) -> list[str]:
-    """What ``program`` prints of a message; it is published until the program has subscribed."""
+async def first_lines(
+    program: str, server: NatsServer, subject: str, data: bytes, count: int, *ahead: bytes
+) -> list[str]:
+    """What ``program`` prints of a message and those ahead; they are published until the program has subscribed."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-u", "-c", program, server.url()), stdout=PIPE, cwd="/", env={"PATH": os.defpath}
     )
@@ -42,7 +45,8 @@ async def first_lines(program: str, server: NatsServer, subject: str, data: byte
     try:
         async with asyncio.timeout(PATIENCE):
             while not reading.done():
-                await client.publish(subject, data)
+                for message in (*ahead, data):
+                    await client.publish(subject, message)
                 await client.flush()
                 await asyncio.wait({reading}, timeout=0.1)
         return await reading
@@ -58,10 +62,10 @@ async def _read(stream: asyncio.StreamReader, count: int) -> list[str]:
 
 
 def test_the_programs_are_short() -> None:
-    """Fifteen lines at most, blank ones not counted, and nothing but nats-py and msgpack beside the library."""
+    """Sixteen lines at most, blank ones not counted, and nothing but nats-py and msgpack beside the library."""
     assert len(PROGRAMS) == 3
     for program in PROGRAMS:
-        assert len([line for line in program.splitlines() if line]) <= 15
+        assert len([line for line in program.splitlines() if line]) <= 16
         imported = set(re.findall(r"^import (\w+)$", program, re.MULTILINE))
         assert imported <= {"asyncio", "sys", "struct", "msgpack", "nats"}
 
@@ -87,9 +91,10 @@ async def test_the_subscriber_of_workloads_prints_each_pair(nats_server: NatsSer
 
 
 async def test_the_reader_of_deltas_prints_columns(nats_server: NatsServer) -> None:
-    """As it stands on the page, against the message that agents publish."""
-    batch = make_deltas(3)
-    lines = await first_lines(PROGRAMS[2], nats_server, "tailrace.log.deltas.0.node-a", _wire(batch), 1)
+    """As it stands on the page, against the messages that agents publish: of rows and of the ledger."""
+    batch, ledger = make_deltas(3), make_ledger({"kernel": {}}).encode()
+    subject = "tailrace.log.deltas.0.node-a"
+    lines = await first_lines(PROGRAMS[2], nats_server, subject, _wire(batch), 1, ledger)
     ports, sent = (batch.columns[name].tolist() for name in ("network.peer.port", "tx_bytes"))
     assert lines == [f"node-a {WINDOW} {' '.join(str(pair) for pair in zip(ports, sent, strict=True))}"]
 

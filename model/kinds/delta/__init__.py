@@ -1,6 +1,6 @@
 """One row says what one socket did in one second. A connection between two processes of the same machine has two
 sockets and so two rows, one for each end. Rows come for sockets that moved something, changed their state or
-owner, or ended; an idle open connection has no row, and is counted in `open_sockets`.
+owner, or ended; an idle open connection has no row: how many are open is in the [ledger](#the-ledger).
 
 **Counters add up.** For every socket the sum of its rows equals the kernel's final counters, also for one that
 lived shorter than a second. Bytes are payload: SYN and FIN, which the kernel counts with them, are taken off.
@@ -269,6 +269,7 @@ DELTA: Final = Kind(
         "user.id",
     ),
     derived=(("", derived("error.type", "error.errno", row_values.error_types)),),
+    # on the way through a node; in messages of agents from before the kind `ledger`
     head={"open_sockets": 0, "ledger": {}},
     text=TEXT,
     traffic=Traffic(

@@ -290,7 +290,6 @@ FLOW: Final = Kind(
             for side in SIDES
         ),
     ),
-    head={"open_sockets": 0, "ledger": {}},
     subject=Subject(FLOWS, FLOW_STREAM, _by_node),
     text=TEXT,
     traffic=TRAFFIC,

@@ -212,7 +212,6 @@ WORKLOAD: Final = Kind(
     key=("network.transport", "client.workload.index", "server.workload.index", "server.port"),
     lead=(*(f"{side}.{part}" for side in SIDES for part in PARTS), "server.port"),
     derived=(("server.port", derived("server.port.name", "server.port", row_values.port_names)),),
-    head={"open_sockets": 0, "ledger": {}},
     subject=Subject(WORKLOADS, WORKLOAD_STREAM, _by_client),
     text=TEXT,
     traffic=Traffic(_moved, lambda columns, life: columns[f"connections.{life}"]),

@@ -25,10 +25,11 @@ from model.errors import SinkError, UsageError
 from model.kinds.delta import DELTA, CloseReason, Role, State
 from sinks.console.plain import plain_lines
 from sinks.console.sink import ConsoleConfig, ConsoleSink
-from sinks.console.summary import Sort, WindowSummary
+from sinks.console.summary import Sort
 from sinks.console.table import render
 from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 from tests.plain_rows import plain_rows
+from tests.unit.sinks.summaries import second_of
 
 LEDGER: Final[dict[str, Any]] = {
     "ring": {"unit": "events", "dropped": {"full": 3}},
@@ -83,7 +84,7 @@ ROWS: Final[tuple[dict[str, object], ...]] = (
 )
 
 
-def batch_of(*rows: dict[str, object], ledger: dict[str, Any] | None = None) -> Batch:
+def batch_of(*rows: dict[str, object]) -> Batch:
     columns = DELTA.empty(len(rows))
     for place, row in enumerate(rows):
         for name, value in row.items():
@@ -96,27 +97,19 @@ def batch_of(*rows: dict[str, object], ledger: dict[str, Any] | None = None) -> 
         WINDOW,
         columns,
         {"cgroups": list(CGROUPS)},
-        {"open_sockets": 42, "ledger": ledger or {}},
     )
-
-
-def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> WindowSummary:
-    second = WindowSummary(batches[0], limit, sort)
-    for batch in batches:
-        second.add(batch)
-    return second
 
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_table_is_readable(width: int) -> None:
     """At 80 columns addresses and names give way, but not ports and pids; at 200 all is whole, with units."""
-    frame = render(second_of(batch_of(*ROWS, ledger=LEDGER)), width, 24, color=False)
+    frame = render(second_of(batch_of(*ROWS), ledger=LEDGER), width, 24, color=False)
     assert frame == (Path(__file__).parent / "golden" / f"console-{width}.txt").read_text()
 
 
 def test_frame_fits_the_terminal() -> None:
     """A low terminal shows fewer connections; no line is wider than the terminal, however narrow."""
-    second = second_of(make_deltas(500, ledger=LEDGER))
+    second = second_of(make_deltas(500), ledger=LEDGER)
     assert len(render(second, 80, 10, color=False).splitlines()) == 10
     for width in (20, 79, 80, 100, 127, 128, 200, 400):
         assert max(map(len, render(second, width, 30, color=False).splitlines())) <= width
@@ -125,7 +118,7 @@ def test_frame_fits_the_terminal() -> None:
 def test_losses_are_red() -> None:
     """On a terminal with colours a loss is red, and no loss is green."""
     lossy, fine = (
-        render(second_of(make_deltas(1, ledger=ledger)), 80, 9, color=True) for ledger in (LEDGER, {})
+        render(second_of(make_deltas(1), ledger=ledger), 80, 9, color=True) for ledger in (LEDGER, {})
     )
     assert "\x1b[1;31mlost 1203" in lossy
     assert "\x1b[32mlost 0" in fine
@@ -134,7 +127,7 @@ def test_losses_are_red() -> None:
 def test_plain_lines_are_stable() -> None:
     """Each line has the time and node first, no escape codes and no blanks inside words."""
     assert (
-        plain_lines(second_of(batch_of(*ROWS, ledger=LEDGER)))
+        plain_lines(second_of(batch_of(*ROWS), ledger=LEDGER))
         == """\
 2023-11-14T22:13:20Z node-a summary rows=3 open=42 opened=0 closed=1 failed=1 tx=48MB/s rx=1.3MB/s \
 retransmits=12 lost=1203 lost.sink.jsonl.queue_full=1200 lost.ring.full=3
@@ -152,7 +145,7 @@ tx=0B/s rx=0B/s retransmits=0 rtt=-
 def test_quiet_second_is_one_line() -> None:
     """Without rows there is the summary alone."""
     assert plain_lines(second_of(make_deltas(0))) == (
-        "2023-11-14T22:13:20Z node-a summary rows=0 open=0 opened=0 closed=0 failed=0 tx=0B/s rx=0B/s "
+        "2023-11-14T22:13:20Z node-a summary rows=0 open=42 opened=0 closed=0 failed=0 tx=0B/s rx=0B/s "
         "retransmits=0 lost=0\n"
     )
 

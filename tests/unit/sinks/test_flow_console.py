@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import pytest
 
-from model.batch import Batch
 from model.kinds.flow import FlowEvidence
 from sinks.console.plain import plain_lines
-from sinks.console.summary import Sort, WindowSummary
+from sinks.console.summary import Sort
 from sinks.console.table import render
 from tailrace.testing.flows import flows_of, make_flows
 from tests.plain_rows import plain_rows
 from tests.unit.sinks.flow_rows_shown import FAILED, HALF, LEDGER, REWRITTEN, SHOWN
+from tests.unit.sinks.summaries import second_of
 
 #: Bytes to the server, to the client, retransmits and RTT of a row as the batch has them, told twice.
 Figures = tuple[int, int, int, int]
@@ -24,13 +24,6 @@ _SORT_KEYS: Final = {
     "retransmits": lambda row: figures(row)[2],
     "rtt": lambda row: figures(row)[3],
 }
-
-
-def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> WindowSummary:
-    second = WindowSummary(batches[0], limit, sort)
-    for batch in batches:
-        second.add(batch)
-    return second
 
 
 def figures(row: dict[str, Any]) -> Figures:
@@ -46,13 +39,13 @@ def figures(row: dict[str, Any]) -> Figures:
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_table_is_readable(width: int) -> None:
     """Ports, pids and errors stay whole; what was called comes at 120 columns, both ends' containers at 200."""
-    frame = render(second_of(flows_of(*SHOWN, ledger=LEDGER)), width, 24, color=False)
+    frame = render(second_of(flows_of(*SHOWN), ledger=LEDGER), width, 24, color=False)
     assert frame == (Path(__file__).parent / "golden" / f"flows-{width}.txt").read_text()
 
 
 def test_plain_lines_are_stable() -> None:
     """The same words at the same places, a dash where something is not known."""
-    text = plain_lines(second_of(flows_of(REWRITTEN, FAILED, ledger=LEDGER)))
+    text = plain_lines(second_of(flows_of(REWRITTEN, FAILED), ledger=LEDGER))
     assert (
         text
         == """\
@@ -69,7 +62,7 @@ ECONNREFUSED to_server=0B/s to_client=0B/s retransmits=0 rtt=- evidence=address
 
 def test_frame_fits_the_terminal() -> None:
     """A low terminal shows fewer connections; no line is wider than the terminal, however narrow."""
-    second = second_of(make_flows(500, ledger=LEDGER))
+    second = second_of(make_flows(500), ledger=LEDGER)
     assert len(render(second, 80, 10, color=False).splitlines()) == 10
     for width in (20, 79, 80, 112, 113, 120, 194, 195, 200, 400):
         assert max(map(len, render(second, width, 30, color=False).splitlines())) <= width

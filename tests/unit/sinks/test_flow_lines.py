@@ -17,7 +17,7 @@ from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.rows.port_names import port_name
 from model.rows.words import words_of
 from model.transport import NetworkType, Transport
-from sinks.jsonl.sink import _ledger_line
+from tailrace.testing.batches import make_ledger
 from tailrace.testing.deltas import CGROUPS, WINDOW
 from tailrace.testing.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
 from tests.plain_rows import plain_rows
@@ -211,8 +211,15 @@ def _word(name: str, value: Any) -> Any:
     return _WORDS[bare].get(value, value) if bare in _WORDS and value else value
 
 
-def test_the_ledger_line_is_that_of_deltas() -> None:
-    """Who counts, which window, the stages."""
+def test_the_ledger_is_one_line() -> None:
+    """Who counts, which window, the stages; it counts for no row."""
     stages: dict[str, Any] = {"join": {"dropped": {}}}
-    line = json.loads(_ledger_line(make_flows(0, ledger=stages)))
-    assert line == {"kind": "ledger", "node": "node-a", "boot": "boot-1", "window": WINDOW, "stages": stages}
+    ((rows, line),) = make_ledger(stages).json_lines()
+    assert rows == 0
+    assert json.loads(line) == {
+        "kind": "ledger",
+        "node": "node-a",
+        "boot": "boot-1",
+        "window": WINDOW,
+        "stages": stages,
+    }

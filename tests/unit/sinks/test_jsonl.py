@@ -22,6 +22,7 @@ from model.errors import SinkError
 from model.kinds.delta import DELTA, NO_SLOT, CloseReason, Evidence
 from model.ledger import Ledger
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
+from tailrace.testing.batches import make_ledger
 from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 from tests.configured import make_fan_out
 from tests.scripted_sink import ScriptedSink
@@ -155,7 +156,7 @@ def test_row_has_its_resolved_tuple_totals_and_chain() -> None:
 async def test_ledger_is_written_when_it_changed(tmp_path: Path) -> None:
     """The same ledger twice makes one line, another one a second line."""
     ledgers: list[dict[str, Any]] = [{"ring": {"dropped": {}}}] * 2 + [{"ring": {"dropped": {"full": 3}}}]
-    batches = [make_deltas(0, window=WINDOW + i, ledger=ledger) for i, ledger in enumerate(ledgers)]
+    batches = [make_ledger(ledger, window=WINDOW + i) for i, ledger in enumerate(ledgers)]
     await write(JsonlConfig(str(path := tmp_path / "out")), *batches)
     head = {"kind": "ledger", "node": "node-a", "boot": "boot-1"}
     assert lines(path) == [
@@ -345,8 +346,9 @@ async def test_full_disk_costs_rows_but_leaves_whole_lines(tmp_path: Path) -> No
         assert await lost_rows(sink, make_deltas(100)) > 90
         before = len(lines(path))
         ballast.unlink()
-        await sink.write(make_deltas(100, ledger={"a": {}}))
-        assert slots_and_kinds(path)[before:] == [*range(100), "ledger"]
+        await sink.write(make_ledger({"a": {}}))
+        await sink.write(make_deltas(100))
+        assert slots_and_kinds(path)[before:] == ["ledger", *range(100)]
         await sink.close()
 
 
@@ -363,10 +365,10 @@ async def test_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
 
 
 async def test_ledger_that_found_no_room_comes_later(tmp_path: Path) -> None:
-    """A ledger line that could not be written loses no rows and is written with the next batch."""
+    """A ledger line that could not be written loses no rows and is written when the ledger comes again."""
     sink = JsonlSink(JsonlConfig(str(path := tmp_path / "out")))
     await sink.open((DELTA,))
-    batch = make_deltas(0, ledger={"stage" * 100: {}})
+    batch = make_ledger({"stage" * 100: {}})
     with file_size_limit(100):
         assert await lost_rows(sink, batch) == 0
     assert path.read_text() == ""

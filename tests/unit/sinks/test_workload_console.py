@@ -5,32 +5,26 @@ from typing import Any
 
 import pytest
 
-from model.batch import Batch
 from sinks.console.plain import plain_lines
-from sinks.console.summary import Sort, WindowSummary
+from sinks.console.summary import Sort
 from sinks.console.table import render
+from tests.unit.sinks.flow_rows_shown import LEDGER
+from tests.unit.sinks.summaries import second_of
 from tests.unit.sinks.workload_rows_shown import shown
 from tests.workloads import summed_workloads
-
-
-def second_of(*batches: Batch, limit: int = 20, sort: Sort = "bytes") -> WindowSummary:
-    second = WindowSummary(batches[0], limit, sort)
-    for batch in batches:
-        second.add(batch)
-    return second
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_table_is_readable(width: int) -> None:
     """Ports stay whole; times of connects come at 120 columns, kinds and zones at 200."""
-    frame = render(second_of(shown()), width, 24, color=False)
+    frame = render(second_of(shown(), ledger=LEDGER), width, 24, color=False)
     assert all(len(line) <= width for line in frame.splitlines())
     assert frame == (Path(__file__).parent / "golden" / f"workloads-{width}.txt").read_text()
 
 
 def test_plain_lines_are_stable() -> None:
     """The same words at the same places, a dash where something is not known."""
-    summary, cart, curl = plain_lines(second_of(shown())).splitlines()
+    summary, cart, curl = plain_lines(second_of(shown(), ledger=LEDGER)).splitlines()
     assert summary == (
         "2023-11-14T22:13:20Z node-a summary rows=2 open_sockets=42 opened=1 closed=0 failed=1 to_server=1.2MB/s "
         "to_client=48MB/s retransmits=12 lost=1203 lost.sink.jsonl.queue_full=1200 lost.ring.full=3"

@@ -8,7 +8,6 @@ from model.batch import Batch
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger
 from tailrace.testing.flows import flows_of
-from tests.unit.sinks.flow_rows_shown import LEDGER
 
 _ENTITIES: Final = [
     {},
@@ -49,8 +48,6 @@ def shown() -> Batch:
     """Two pairs: one of two connections of which one was opened, one of a connect that failed."""
     opened = {"connection.opened": 1, "connection.connect_latency_ns": 250_000, "client.rtt_ns": 187_000}
     moved = {"client.tx_bytes": 1_250_000, "client.rx_bytes": 48_300_000, "client.rtt_ns": 9_000_000}
-    flows = flows_of(
-        _CART | opened, _CART | moved | {"server.retransmitted_segments": 12}, _CURL, ledger=LEDGER
-    )
+    flows = flows_of(_CART | opened, _CART | moved | {"server.retransmitted_segments": 12}, _CURL)
     (batch,) = Workloads(Ledger()).of([flows.with_tables(entities=_ENTITIES)])
     return batch

@@ -9,14 +9,17 @@ from actors.nat.nat_resolver import NatResolver
 from actors.nat.table import NatTable
 from actors.node.enricher import NodeEnricher
 from actors.node.frames import Frames
-from actors.node.messages import Messages
+from actors.node.messages import Messages, Partitions
 from actors.node.owners import WhoIs
 from actors.node.socket_state import SocketState
 from model.actor import Actor
 from model.batch import Batch
 from model.enricher import Entity
 from model.frame_source import Origin
+from model.kinds.delta import DELTA
+from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
+from model.partition import partition_of
 from probes.kernel.frames import EventFrame
 from probes.kernel.layout import structs
 from tests.chain import through
@@ -27,32 +30,39 @@ from tests.kernel_model import ModelKernel
 class Node:
     """All actors of a node with eight slots."""
 
-    def __init__(self, ledger: Ledger | None = None, who: WhoIs | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger | None = None, who: WhoIs | None = None, partitions: Partitions | None = None
+    ) -> None:
         self.ledger = ledger or Ledger()
         self._actors: list[Actor] = [
             Frames(self.ledger, EVENT_TYPES),
             SocketState(Origin("n1", "b1", 8), self.ledger),
             NatResolver(8, NatTable(64, self.ledger.stage("nat", "entries")), self.ledger),
             NodeEnricher(8, who),
-            Messages(self.ledger),
+            Messages(self.ledger, partitions),
         ]
 
     def handle(self, frame: bytes) -> list[Batch]:
         """The batches that a frame gives rise to."""
-        return [item.batch for item in through(self._actors, Message(frame)) if isinstance(item, Chunk)]
+        return [chunk.batch for chunk in self.chunks(frame)]
+
+    def chunks(self, frame: bytes) -> list[Chunk]:
+        """The same with their partitions."""
+        return [item for item in through(self._actors, Message(frame)) if isinstance(item, Chunk)]
 
 
 def test_a_snapshot_gives_one_second() -> None:
-    """Rows, open sockets, ledger and identity of the node are in the message."""
+    """First its ledger with the open sockets, then its rows, both under the name of the node."""
     kernel, ledger = ModelKernel(8), Ledger()
     node = Node(ledger)
     kernel.connect()
     kernel.connect()
     kernel.move(0, 500)
-    (message,) = node.handle(kernel.snapshot().encode())
-    assert (message.node, message.boot, message.head["open_sockets"]) == ("n1", "b1", 2)
+    said, message = node.handle(kernel.snapshot().encode())
+    assert [(one.node, one.boot, one.window) for one in (said, message)] == [("n1", "b1", said.window)] * 2
+    assert (said.kind, message.kind) == (LEDGER, DELTA)
+    assert (said.head["open_sockets"], said.head["stages"]["deltas"]["queued"]) == (2, 2)
     assert sorted(message.columns["tx_bytes"].tolist()) == [0, 500]
-    assert message.head["ledger"]["deltas"]["queued"] == 2
     assert ledger.stages["deltas"].delivered == 2
     assert all(stage.balanced for stage in ledger.stages.values())
 
@@ -62,19 +72,39 @@ def test_an_idle_second_still_has_a_message() -> None:
     kernel, node = ModelKernel(8), Node()
     kernel.connect()
     node.handle(kernel.snapshot().encode())
-    (message,) = node.handle(kernel.snapshot().encode())
+    said, message = node.handle(kernel.snapshot().encode())
     assert len(message) == 0
-    assert message.head["open_sockets"] == 1
+    assert said.head["open_sockets"] == 1
 
 
 def test_messages_are_numbered_without_gaps() -> None:
-    """A subscriber can tell that it missed none."""
+    """Of each kind: a subscriber can tell that it missed none."""
     kernel, node = ModelKernel(8), Node()
-    numbers = []
+    numbers: dict[str, list[int]] = {"delta": [], "ledger": []}
     for _ in range(4):
         kernel.connect()
-        numbers += [batch.seq for batch in node.handle(kernel.snapshot().encode())]
-    assert numbers == [0, 1, 2, 3]
+        for batch in node.handle(kernel.snapshot().encode()):
+            numbers[batch.kind.name].append(batch.seq)
+    assert numbers == {"delta": [0, 1, 2, 3], "ledger": [0, 1, 2, 3]}
+
+
+class Two:
+    """A bus of two partitions."""
+
+    partitions, max_bytes = 2, 100_000
+
+
+def test_a_bus_gets_the_ledger_once_and_rows_where_their_connection_is_joined() -> None:
+    """Also in a second without rows, so that whoever watches knows that the node counts."""
+    kernel, node = ModelKernel(8), Node(partitions=Two())
+    quiet = node.chunks(kernel.snapshot().encode())
+    assert [chunk.batch.kind for chunk in quiet] == [LEDGER]
+    for _ in range(6):
+        kernel.connect()
+    said, *rows = node.chunks(kernel.snapshot().encode())
+    assert (said.batch.kind, said.partition, sum(map(len, rows))) == (LEDGER, quiet[0].partition, 6)
+    for chunk in rows:
+        assert set(partition_of(chunk.batch.columns, 2).tolist()) == {chunk.partition}
 
 
 def broken_frames() -> list[bytes]:
@@ -134,7 +164,7 @@ def test_each_event_goes_to_who_learns_from_its_kind() -> None:
     assert node.handle(EventFrame(7, events).encode()) == []
     (taken, offset), *more = who.learnt
     assert (taken["pid"].tolist(), offset, more) == ([41, 43], 7, [])
-    (message,) = node.handle(kernel.snapshot().encode())
+    _, message = node.handle(kernel.snapshot().encode())
     assert message.columns["connection.closed"].tolist() == [1]
     stage = ledger.stages["sockets"]
     assert (stage.received, stage.delivered, stage.dropped) == (2, 1, {"unknown_kind": 1})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from actors.items import Chunk, Message, Receipt, Tick, Window
+from actors.items import Chunk, Message, Receipt, Tick
 from actors.join.joiner import Joiner
 from actors.nat.table import NatTable
 from actors.windows.completeness import DistributedCompleteness
@@ -146,16 +146,3 @@ def test_a_partition_that_lags_hurries_nobody() -> None:
         site.take(batch_of([client(other)], window, node="b", seq=window), 0.1)
     _, tokens = site.close(0.2)
     assert sorted(token[1] for token in tokens) == [1, 100, 101, 102, 103, 104]
-
-
-def test_the_books_of_nodes_go_on() -> None:
-    """A node's ledger that came with its deltas reaches the sinks under its name, with no rows."""
-    site = Site()
-    site.take(batch_of([client(SERVER)], 5, node="a", head={"ledger": {"kernel": {"received": 1}}}), 0.0)
-    (window,) = site.hold.finish()
-    (joined,) = site.joiner.handle(window)
-    assert isinstance(joined, Window)
-    batches = joined.batches
-    assert [(batch.node, len(batch), batch.head["ledger"]) for batch in batches if batch.head["ledger"]] == [
-        ("a", 0, {"kernel": {"received": 1}})
-    ]
