@@ -34,6 +34,8 @@ struct ring_event {
 
 /* Who owns a socket. */
 struct owner {
+	__u64 program; /* with the tgid: which process, and which program it runs. When it began (CLOCK_MONOTONIC ns, in
+			* steps of 256), and, in the low 8 bits, how often it or a parent had executed another */
 	__u64 cgroup_id;
 	__u32 cgroup_hierarchy;
 	__u32 tgid;

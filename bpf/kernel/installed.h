@@ -35,6 +35,7 @@ struct bpf_refcount {
 #include <linux/mm_types.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
 #include <linux/version.h>

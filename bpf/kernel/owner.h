@@ -135,9 +135,22 @@ static __always_inline void fill_comm(struct owner *owner, struct task_struct *t
 	READ(owner->comm, leader->comm);
 }
 
+/* See struct owner. The threads of a process have the same. */
+static __always_inline u64 program_of(struct task_struct *task)
+{
+	struct task_struct *leader = 0;
+	u64 started = 0;
+	LOAD(leader, task->group_leader);
+	LOAD(started, leader->start_time);
+	typeof(task->self_exec_id) executions = 0;
+	LOAD(executions, task->self_exec_id);
+	return (started & ~0xffull) | (executions & 0xff);
+}
+
 static __always_inline void fill_owner(struct owner *owner, struct task_struct *task)
 {
 	const struct cred *cred = 0;
+	owner->program = program_of(task);
 	LOAD(owner->tgid, task->tgid);
 	LOAD(owner->pid, task->pid);
 	READ(cred, task->cred);
@@ -151,6 +164,7 @@ static __always_inline void fill_current(struct owner *owner)
 {
 	struct task_struct *task = CURRENT_TASK();
 	u64 ids = bpf_get_current_pid_tgid();
+	owner->program = program_of(task);
 	owner->tgid = ids >> 32;
 	owner->pid = ids;
 	owner->uid = bpf_get_current_uid_gid();

@@ -55,7 +55,34 @@ static __always_inline void fill_adopted(struct description *as, struct sock *sk
 	as->role = as->evidence || (!acknowledged && state != TCP_SYN_SENT) ? ROLE_SERVER : ROLE_CLIENT;
 }
 
-/* iter/task_file: each file of each task, in two passes (enum adoption_pass). */
+/* The first who holds a listener owns it, until that process exits. */
+static __always_inline void adopt_listener(struct sock *sk, struct task_struct *task)
+{
+	u64 key = (u64)sk;
+	struct owner owner = {};
+	struct listening_socket *known = listeners.lookup(&key);
+	if (known && listener_owners.lookup(&known->owner.tgid))
+		return;
+	fill_owner(&owner, task);
+	if (known)
+		own_listener(known, &owner);
+	else
+		listener_enter(sk, &owner);
+}
+
+/* A connection that nobody has used, at a listener whose owner is gone: whoever holds it has accepted it. */
+static __always_inline void hold(u64 key, struct entry *entry, struct task_struct *task)
+{
+	struct description *as = describe(key, entry->slot);
+	if (!as || as->evidence != EVIDENCE_LISTENER || listener_owners.lookup(&as->owner.tgid))
+		return;
+	turn_version(entry->slot);
+	fill_owner(&as->owner, task);
+	as->evidence = EVIDENCE_ACCEPTED;
+	turn_version(entry->slot);
+}
+
+/* iter/task_file: each file of each task, in passes (enum adoption_pass). */
 int bpf_iter__task_file(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
@@ -69,17 +96,17 @@ int bpf_iter__task_file(struct bpf_iter__task_file *ctx)
 	u8 state = 0;
 	READ(state, sk->__sk_common.skc_state);
 	if (setting(SETTING_PASS) == PASS_LISTENERS) {
-		struct description as = {};
-		struct owner owner = {};
-		if (state != TCP_LISTEN)
-			return 0;
-		fill_tuple(&as, sk);
-		struct listener_key listener = {.netns = as.netns, .port = as.local_port};
-		fill_owner(&owner, task);
-		listeners.update(&listener, &owner);
+		if (state == TCP_LISTEN)
+			adopt_listener(sk, task);
 		return 0;
 	}
-	if (!adoptable(state) || sockets.lookup(&key))
+	struct entry *entry = sockets.lookup(&key);
+	if (setting(SETTING_PASS) == PASS_HOLDERS) {
+		if (entry && entry->unsettled)
+			hold(key, entry, task);
+		return 0;
+	}
+	if (!adoptable(state) || entry)
 		return 0;
 	struct description as = {};
 	fill_adopted(&as, sk, state);

@@ -17,6 +17,7 @@ enum evidence {
 	EVIDENCE_LISTENER = 2,
 	EVIDENCE_ACCEPTED = 3,
 	EVIDENCE_ADOPTED = 4,
+	EVIDENCE_USED = 5,
 };
 
 enum event_flag {
@@ -37,7 +38,9 @@ enum tally {
 	TALLY_STALE = 7,     /* table entries found at the address of a new socket */
 	TALLY_SETTLED = 8,   /* accepted sockets whose owner was learnt */
 	TALLY_WITHIN = 9,    /* state changes in the middle of another one */
-	TALLY_COUNT = 10,
+	TALLY_OWNERS_GONE = 10, /* processes that owned a listener and have exited */
+	TALLY_TAKEN_OVER = 11, /* sockets that another program than the owner's used */
+	TALLY_COUNT = 12,
 };
 
 /* Slots that one run of the sweep reads: the verifier walks every turn of the loop when the program is loaded. */
@@ -55,6 +58,7 @@ enum setting {
 enum adoption_pass {
 	PASS_LISTENERS = 0,
 	PASS_SOCKETS = 1,
+	PASS_HOLDERS = 2, /* of sockets that are in the table already */
 };
 
 /* Cumulative since the socket was opened, or adopted; 32-bit ones wrap. From cwnd_segments on: gauges. The
@@ -108,5 +112,5 @@ struct socket_event {
 	struct event_header header;
 	struct description socket;
 	struct tcp_counters counters;
-	__u8 reserved[48];
+	__u8 reserved[40];
 };

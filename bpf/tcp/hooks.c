@@ -11,8 +11,22 @@ static __always_inline void became_established(struct sock *sk, u32 old)
 		opened_passive(sk);
 }
 
+/* Only the application's own close or disconnect ends an established socket while a task holds it, unless there was an
+ * error: a reset that came in, or an administrator's (tcp_abort). */
+static __always_inline void close_settles(struct sock *sk, u32 old)
+{
+	int error = 0;
+	if (old != TCP_ESTABLISHED && old != TCP_CLOSE_WAIT)
+		return;
+	READ(error, sk->sk_err);
+	if (!error)
+		settle(sk, DEED_CLOSE);
+}
+
 static __always_inline void became_closed(struct sock *sk, u32 old)
 {
+	if (old == TCP_LISTEN)
+		listener_leave((u64)sk);
 	if (old == TCP_LISTEN || old == TCP_CLOSE || old == TCP_NEW_SYN_RECV)
 		return;
 	if (old == TCP_SYN_RECV) { /* only a simultaneous open was seen to begin */
@@ -20,17 +34,15 @@ static __always_inline void became_closed(struct sock *sk, u32 old)
 		if (!sockets.lookup(&key))
 			return;
 	}
+	close_settles(sk, old);
 	ended(sk, old, 0, SCRATCH_STATE);
 }
 
-static __always_inline void listening(struct sock *sk)
+static __always_inline void began_to_listen(struct sock *sk)
 {
-	struct description as = {};
 	struct owner owner = {};
-	fill_tuple(&as, sk);
-	struct listener_key key = {.netns = as.netns, .port = as.local_port};
 	fill_current(&owner);
-	listeners.update(&key, &owner);
+	listener_enter(sk, &owner);
 }
 
 /* raw_tracepoint inet_sock_set_state(sk, old, new): the state has not been stored yet. Other protocols have it,
@@ -43,13 +55,13 @@ int state_changed(struct bpf_raw_tracepoint_args *ctx)
 	    new != TCP_FIN_WAIT1 && new != TCP_LAST_ACK)
 		return 0;
 	if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK)
-		settle(sk); /* only the application's own close or shutdown leads to these states */
+		settle(sk, DEED_CLOSE); /* only the application's own close or shutdown leads to these states */
 	else if (new == TCP_ESTABLISHED)
 		became_established(sk, old);
 	else if (new == TCP_CLOSE)
 		became_closed(sk, old);
 	else if (is_tcp(sk))
-		new == TCP_SYN_SENT ? opened_active(sk) : listening(sk);
+		new == TCP_SYN_SENT ? opened_active(sk) : began_to_listen(sk);
 	return 0;
 }
 
@@ -111,11 +123,62 @@ int error_reported(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* raw_tracepoint tcp_rcv_space_adjust(sk), tcp_sendmsg_locked(sk, ...), sock_send_length(sk, ...): the task at
- * work has read from or writes to the socket. */
+/* raw_tracepoint tcp_rcv_space_adjust(sk), tcp_sendmsg_locked(sk, ...): the task at work has read from or writes to the
+ * socket. */
 int used(struct bpf_raw_tracepoint_args *ctx)
 {
-	settle((struct sock *)ctx->args[0]);
+	settle((struct sock *)ctx->args[0], DEED_USE);
+	return 0;
+}
+
+/* raw_tracepoint sock_send_length(sk, ...): the same behind the call. */
+int sent(struct bpf_raw_tracepoint_args *ctx)
+{
+	settle((struct sock *)ctx->args[0], DEED_SENT);
+	return 0;
+}
+
+/* raw_tracepoint sk_data_ready(sk): of a listener, right behind the end of a handshake on the same processor, it tells
+ * which one the kernel chose (tcp_child_process). */
+int accept_ready(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0;
+	u64 key = ctx->args[0];
+	struct handshake *last = handshakes.lookup(&zero);
+	if (!last || !last->socket || last->socket == key)
+		return 0;
+	struct listening_socket *listener = listeners.lookup(&key);
+	u64 child = last->socket;
+	if (!listener)
+		return 0;
+	last->socket = 0;
+	struct entry *entry = sockets.lookup(&child);
+	struct description *as = entry && entry->unsettled ? describe(child, entry->slot) : 0;
+	if (!as || as->local_port != listener->at.port || as->netns != listener->at.netns ||
+	    bpf_ktime_get_ns() - last->at_ns > HANDSHAKE_NS)
+		return 0;
+	turn_version(entry->slot);
+	as->owner = listener->owner;
+	as->evidence = EVIDENCE_LISTENER;
+	turn_version(entry->slot);
+	return 0;
+}
+
+/* raw_tracepoint sched_process_exit(task): of a process that owns a listener, its last thread. User space then looks for
+ * who else holds the listener. */
+int exited(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct signal_struct *signal = 0;
+	int live = 0;
+	if (!listener_owners.lookup(&tgid))
+		return 0;
+	READ(signal, ((struct task_struct *)ctx->args[0])->signal);
+	READ(live, signal->live.counter);
+	if (live)
+		return 0;
+	listener_owners.delete(&tgid);
+	tally(TALLY_OWNERS_GONE, 1);
 	return 0;
 }
 

@@ -24,10 +24,16 @@ static __always_inline void opened_passive(struct sock *sk)
 {
 	struct description as = {};
 	fill_tuple(&as, sk);
-	fill_listener(&as);
+	u32 several = fill_listener(&as);
 	as.role = ROLE_SERVER;
 	as.started_ns = as.established_ns = bpf_ktime_get_ns();
 	socket_enter((u64)sk, &as, TCP_ESTABLISHED, 1);
+	u32 zero = 0;
+	struct handshake *last = several ? handshakes.lookup(&zero) : 0;
+	if (last) {
+		last->socket = (u64)sk;
+		last->at_ns = as.started_ns;
+	}
 }
 
 /* The peer answered our SYN: now the local address and port are known. Returns whether it was news. */
@@ -47,27 +53,60 @@ static __always_inline int established(struct sock *sk, u64 key, struct entry *e
 	return 1;
 }
 
-/* The current task reads, writes or closes an accepted socket: it is the owner. */
-static __always_inline void settle(struct sock *sk)
+/* What the task at work does with a socket. */
+enum deed {
+	DEED_USE,   /* reads or writes */
+	DEED_SENT,  /* has written: nobody holds the socket any more */
+	DEED_CLOSE, /* closes, or shuts down */
+};
+
+/* A number of a socket and of the program at work: of other ones it is another. */
+static __always_inline u64 user_number(u64 key)
 {
-	u64 key = (u64)sk;
-	u32 index = pending_cell(key);
-	u32 *waiting = pending.lookup(&index);
-	if (!waiting || !*waiting)
+#ifdef DIRECT
+	return key + program_of(CURRENT_TASK()) * 0x9e3779b97f4a7c15ull;
+#else
+	return key + (bpf_get_current_pid_tgid() >> 32) * 0x9e3779b97f4a7c15ull;
+#endif
+}
+
+/* Whether a task holds the socket: the kernel works on it in the middle of whatever task only while none does. */
+static __always_inline int held_by_task(struct sock *sk)
+{
+	int owned = 0;
+	READ(owned, sk->sk_lock.owned);
+	return owned;
+}
+
+static __always_inline void take_over(struct entry *entry, struct description *as)
+{
+	turn_version(entry->slot);
+	fill_current(&as->owner);
+	as->evidence = entry->unsettled ? EVIDENCE_ACCEPTED : EVIDENCE_USED;
+	turn_version(entry->slot);
+	tally(entry->unsettled ? TALLY_SETTLED : TALLY_TAKEN_OVER, 1);
+	entry->unsettled = 0;
+}
+
+/* The current task is the owner of a socket that it reads, writes, or is the first to do something with. */
+static __always_inline void settle(struct sock *sk, enum deed deed)
+{
+	u64 key = (u64)sk, number = user_number(key);
+	u64 *last = user_of(key);
+	if (!last || *last == number)
 		return;
 	struct entry *entry = sockets.lookup(&key);
-	if (!entry || !entry->unsettled || is_kernel_thread(CURRENT_TASK()))
+	struct task_struct *task = CURRENT_TASK();
+	if (!entry || (deed == DEED_CLOSE && !entry->unsettled) || is_kernel_thread(task) ||
+	    (deed != DEED_SENT && !held_by_task(sk)))
 		return;
 	struct description *as = describe(key, entry->slot);
 	if (!as)
 		return;
-	entry->unsettled = 0;
-	pending_add(key, -1);
-	turn_version(entry->slot);
-	fill_current(&as->owner);
-	as->evidence = EVIDENCE_ACCEPTED;
-	turn_version(entry->slot);
-	tally(TALLY_SETTLED, 1);
+	if (entry->unsettled || as->owner.program != program_of(task) ||
+	    as->owner.tgid != bpf_get_current_pid_tgid() >> 32)
+		take_over(entry, as);
+	*last = number;
 }
 
 /* A failed connect's error: sk_err; without one the application gave up, and what the network had answered is

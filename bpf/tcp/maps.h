@@ -1,18 +1,46 @@
 /* The maps of the TCP probe. The loader gives SLOTS. */
 
-#define PENDING_CELLS 4096
+#define USER_CELLS 65536
+#define LISTENER_PLACES 4
 
 struct entry {
 	u32 slot; /* or NO_SLOT: the description is in `overflow` then */
 	u32 generation;
-	u16 unsettled; /* 1: accepted, owner not yet known, counted in `pending` */
+	u16 unsettled; /* 1: accepted, nobody has used it yet */
 	u16 adopted;   /* 1: has a baseline */
 	u32 error; /* that the network answered to our SYN */
 };
 
-struct listener_key {
+struct port_key {
 	u32 netns;
 	u32 port;
+};
+
+/* Who listens on a port, on any address. */
+struct port_listeners {
+	u64 socket; /* the one that began last; 0 when that one has ended */
+	u32 count;
+	u32 reserved;
+};
+
+struct listener_key {
+	u8 address[16]; /* unspecified: all of its family, for IPv6 perhaps those of IPv4, too */
+	u32 netns;
+	u16 port;
+	u16 place; /* of several that share address and port (SO_REUSEPORT), from 0 */
+};
+
+struct listening_socket {
+	struct owner owner;
+	struct listener_key at;
+	u32 ipv6_only;
+	u32 reserved;
+};
+
+/* A handshake that has just ended: whose it is will be told next on the same processor. */
+struct handshake {
+	u64 socket;
+	u64 at_ns;
 };
 
 /* Room for whole copies of parts of a tcp_sock; one per program, because a softirq may run one program on the
@@ -44,12 +72,22 @@ BPF_HASH(overflow, u64, struct description, SLOTS);
 /* Counters of adopted sockets as they were then. Inserted at adoption (adopt), read with the counters, deleted at the end
  * (entry_drop). */
 BPF_HASH(baselines, u64, struct tcp_counters, 2 * SLOTS);
-/* Who listens. Inserted at listen() and at adoption, read when a socket is accepted, never deleted: the oldest make
- * room. */
-BPF_TABLE("lru_hash", struct listener_key, struct owner, listeners, 16384);
-/* How many unsettled sockets fall on each cell of a hash of their address: 0 lets the hot path return early. Counted up
- * at open, read by settle, counted down when the owner is learnt and at the end. */
-BPF_ARRAY(pending, u32, PENDING_CELLS);
+/* Who listens, by the socket's address. Inserted at listen() and at adoption, read when a connection is accepted there,
+ * deleted when the socket listens no more; of too many the oldest make room. */
+BPF_TABLE("lru_hash", u64, struct listening_socket, listeners, 16384);
+/* The sockets that listen at an address. Inserted, read and deleted along with `listeners`. */
+BPF_TABLE("lru_hash", struct listener_key, u64, listening, 16384);
+/* How many listen on a port. Counted up and down along with `listeners`: only where several do, addresses count. */
+BPF_TABLE("lru_hash", struct port_key, struct port_listeners, ports, 16384);
+/* The last handshake of a processor on a port where several listen. Written at its end, read and cleared when the kernel
+ * wakes the listener (accept_ready). */
+BPF_PERCPU_ARRAY(handshakes, struct handshake, 1);
+/* Living processes that own a listener, by their number. Inserted along with `listeners`, looked up at adoption, deleted
+ * when the process exits. */
+BPF_TABLE("lru_hash", u32, u8, listener_owners, 16384);
+/* Which program used a socket last, by a hash of its address: a number of both (user_number). Written and read when a
+ * socket is read, written or closed: the same again lets the hot path return early. */
+BPF_ARRAY(users, u64, USER_CELLS);
 /* Counted up by the hooks, never cleared; read by user space (enum tally). */
 BPF_PERCPU_ARRAY(tallies, u64, TALLY_COUNT);
 /* Written by user space, read by the hooks (enum setting). */

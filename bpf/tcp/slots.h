@@ -1,16 +1,9 @@
 /* The socket table: from a socket's address to its slot, its cell and its description. */
 
-static __always_inline u32 pending_cell(u64 key)
+static __always_inline u64 *user_of(u64 key)
 {
-	return (key >> 8 ^ key >> 20) & (PENDING_CELLS - 1);
-}
-
-static __always_inline void pending_add(u64 key, int count)
-{
-	u32 index = pending_cell(key);
-	u32 *cell = pending.lookup(&index);
-	if (cell)
-		__sync_fetch_and_add(cell, count);
+	u32 index = (key >> 6 ^ key >> 22) & (USER_CELLS - 1);
+	return users.lookup(&index);
 }
 
 static __always_inline struct description *describe(u64 key, u32 slot)
@@ -49,8 +42,6 @@ static __always_inline void cell_free(u64 key, u32 slot)
 static __always_inline void entry_drop(u64 key, struct entry *entry)
 {
 	u32 slot = entry->slot;
-	if (entry->unsettled)
-		pending_add(key, -1);
 	if (entry->adopted)
 		baselines.delete(&key);
 	sockets.delete(&key);
@@ -111,8 +102,9 @@ static __always_inline int socket_enter(u64 key, struct description *as, u32 sta
 		cell_free(key, entry.slot);
 		return -1;
 	}
-	if (unsettled)
-		pending_add(key, 1);
+	u64 *user = user_of(key); /* of another socket at this address */
+	if (user)
+		*user = 0;
 	tally(TALLY_OPENED, 1);
 	return 0;
 }
@@ -151,13 +143,4 @@ static __always_inline void fill_last_tuple(struct description *to, struct sock 
 	fill_tuple(to, sk);
 	READ(local, ((struct inet_sock *)sk)->inet_sport);
 	to->local_port = bpf_ntohs(local);
-}
-
-static __always_inline void fill_listener(struct description *to)
-{
-	struct listener_key key = {.netns = to->netns, .port = to->local_port};
-	struct owner *owner = listeners.lookup(&key);
-	to->evidence = owner ? EVIDENCE_LISTENER : EVIDENCE_NONE;
-	if (owner)
-		to->owner = *owner;
 }

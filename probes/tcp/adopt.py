@@ -16,9 +16,21 @@ def adopt_held(loaded: Loaded) -> None:
 
     :raises OSError: if the kernel has no such iterator.
     """
-    passes = enums("tcp")["adoption_pass"]
-    for name in ("PASS_LISTENERS", "PASS_SOCKETS"):
-        change_setting(loaded, "SETTING_PASS", passes[name])
+    _visit_files(loaded, "PASS_LISTENERS", "PASS_SOCKETS")
+
+
+def find_holders(loaded: Loaded) -> None:
+    """Finds the processes that hold listeners, and connections accepted there, whose owner is gone.
+
+    :raises OSError: if the kernel has no such iterator.
+    """
+    _visit_files(loaded, "PASS_LISTENERS", "PASS_HOLDERS")
+
+
+def _visit_files(loaded: Loaded, *passes: str) -> None:
+    """All files of all tasks, once for each of these of ``enum adoption_pass``."""
+    for name in passes:
+        change_setting(loaded, "SETTING_PASS", enums("tcp")["adoption_pass"][name])
         bpf.iterate(loaded.programs["bpf_iter__task_file"])
 
 

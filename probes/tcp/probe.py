@@ -39,9 +39,23 @@ READS: Final = Feature(
 WRITES: Final = Feature(
     "owner by first write",
     "the same where the server speaks first",
-    (Hook("used", "tcp_sendmsg_locked"), Hook("used", "sock_send_length")),
+    (Hook("used", "tcp_sendmsg_locked"), Hook("sent", "sock_send_length")),
     required=False,
     loss="accepted sockets that are only written to keep the listener's owner until they are closed",
+)
+ACCEPTS: Final = Feature(
+    "listener by its wake-up",
+    "which of several listeners on one port the kernel chose",
+    (Hook("accept_ready", "sk_data_ready"),),
+    required=False,
+    loss="of listeners that share an address (SO_REUSEPORT) one is named until the connection is used",
+)
+EXITS: Final = Feature(
+    "exits of listeners' owners",
+    "who holds a listening socket when the process that opened it is gone",
+    (Hook("exited", "sched_process_exit"),),
+    required=False,
+    loss="a connection that nobody has used may be of a process that is gone",
 )
 SWEEP: Final = Hook("sweep", kind="on_request", way="sweep")
 COUNTERS: Final = Feature(
@@ -78,13 +92,26 @@ TCP: Final = Probe(
         "tcp/maps.h",
         "tcp/counters.h",
         "tcp/slots.h",
+        "tcp/listeners.h",
         "tcp/life.h",
         "tcp/sweep.c",
         "tcp/hooks.c",
         "tcp/adopt.c",
     ),
     maps=("cells", "descriptions", "free_slots", "settings", "tallies"),
-    features=(STATES, DESTROYED, ERRORS, READS, WRITES, COUNTERS, HEALING, ADOPTION, LEFTOVERS),
+    features=(
+        STATES,
+        DESTROYED,
+        ERRORS,
+        READS,
+        WRITES,
+        ACCEPTS,
+        EXITS,
+        COUNTERS,
+        HEALING,
+        ADOPTION,
+        LEFTOVERS,
+    ),
     events=(
         EventType("KIND_CLOSE", "socket_event", "sockets", namespace="socket.netns"),
         EventType("KIND_FAIL", "socket_event", "sockets", namespace="socket.netns"),

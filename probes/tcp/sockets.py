@@ -1,8 +1,10 @@
 """Open sockets as the TCP probe keeps them in the kernel: slots, counters, and those of before the start."""
 
 import contextlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -12,11 +14,15 @@ from probes.kernel import bpf
 from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
-from probes.tcp.adopt import adopt_held, adopt_leftovers, change_setting
-from probes.tcp.probe import ADOPTION, COUNTERS, HEALING, LEFTOVERS, SWEEP
+from probes.tcp.adopt import adopt_held, adopt_leftovers, change_setting, find_holders
+from probes.tcp.probe import ADOPTION, COUNTERS, EXITS, HEALING, LEFTOVERS, SWEEP
 
 #: As in the kernel (include/net/tcp_states.h).
 TCP_SYN_SENT, TCP_SYN_RECV = 2, 3
+
+
+#: Looking at all files of all tasks takes no more than this part of the time.
+HOLDERS_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,9 @@ class TcpSockets:
         self._high = 0
         self._sweep: bpf.TestRun | None = None
         self._heal_one: bpf.TestRun | None = None
+        self._find_holders = False
+        self._owners_gone = 0  # as many as when those who hold their listeners were looked for
+        self._look_again = 0.0  # CLOCK_MONOTONIC, seconds
         self._sweep_slots = enums("tcp")["sweep_size"]["SWEEP_SLOTS"]
         bpf.push_all(loaded.maps["free_slots"], range(slots - 1, -1, -1))
 
@@ -75,6 +84,7 @@ class TcpSockets:
             self._heal_one = bpf.TestRun(programs[hook.program], 1)
         if not by_feature[ADOPTION.name].hook:
             return [*by_feature.values()]
+        self._find_holders = by_feature[EXITS.name].hook is not None
         try:
             self._adopt(leftovers=by_feature[LEFTOVERS.name].hook is not None)
         except PermissionError as error:
@@ -98,6 +108,7 @@ class TcpSockets:
 
     def snapshot(self) -> Snapshot:
         """Brings all counters up to date and copies those of live sockets."""
+        self._name_holders()
         high = self._high_water()
         if self._sweep:
             for first in range(0, high, self._sweep_slots):
@@ -110,6 +121,18 @@ class TcpSockets:
         new_slots, descriptions = self._new_descriptions(slots, cells)
         self._heal(slots, cells, new_slots, descriptions)
         return Snapshot(slots, cells, new_slots, descriptions)
+
+    def _name_holders(self) -> None:
+        """Looks for who holds the listeners of processes that are gone."""
+        begin = time.monotonic()
+        if not self._find_holders or begin < self._look_again:
+            return
+        gone = self.tallies()["owners_gone"]
+        if gone != self._owners_gone:
+            self._owners_gone = gone
+            find_holders(self._loaded)
+            end = time.monotonic()
+            self._look_again = end + (end - begin) / HOLDERS_SHARE
 
     def _high_water(self) -> int:
         """Slots are given out lowest first: behind the first that never was used, none was."""

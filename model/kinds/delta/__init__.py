@@ -166,7 +166,8 @@ _COLUMNS: Final = (
         "owner.evidence",
         "<u1",
         "0 none, 1 opened (it called connect), 2 listener (nobody has taken the connection yet), 3 accepted (it "
-        "read, wrote or closed first), 4 adopted (it held the socket when Tailrace started)",
+        "read, wrote or closed first), 4 adopted (it held the socket when Tailrace started), 5 used (it was handed "
+        "the connection and reads or writes, or it executed another program since)",
         codes=Evidence,
     ),
     # life

@@ -36,6 +36,7 @@ class Evidence(IntEnum):
     LISTENER = 2  # the process that listens; nobody has taken the connection yet
     ACCEPTED = 3  # the process that took the connection
     ADOPTED = 4  # the process that held the descriptor when Tailrace started
+    USED = 5  # another process than its owner used the connection, or that executed another program
 
 
 class CloseReason(IntEnum):

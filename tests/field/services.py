@@ -1,0 +1,136 @@
+"""Processes that listen, accept, and leave what they accepted unread; and who the probe says they are."""
+
+import contextlib
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from model.kinds.delta import Role
+from tests.kernel.started import Probes
+from tests.kernel.talk import DEADLINE_SECONDS, until
+
+_FORK = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process that holds all that it accepts."""
+
+    pid: int
+    address: str
+    port: int
+    accepted: Connection
+
+    def await_accepted(self) -> int:
+        """The peer's port of the next connection that it has accepted."""
+        assert self.accepted.poll(DEADLINE_SECONDS)
+        port: int = self.accepted.recv()
+        return port
+
+
+def listener(address: str, port: int, *, shared: bool = False, v6_only: bool = True) -> socket.socket:
+    """A listening socket; ``shared``: with SO_REUSEPORT."""
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if made.family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6_only))
+    made.bind((address, port))
+    made.listen(64)
+    return made
+
+
+def hold_all(listening: socket.socket, told: Connection) -> None:
+    """Accepts for ever, reads nothing, and tells the ports of its peers."""
+    held = []
+    while True:
+        connection, peer = listening.accept()
+        held.append(connection)
+        told.send(peer[1])
+
+
+@contextlib.contextmanager
+def child(work: Callable[[Connection], None]) -> Iterator[tuple[int, Connection]]:
+    """A forked process at work, with what it tells; it is ended when the block is left."""
+    told, tell = _FORK.Pipe(duplex=False)
+    process = _FORK.Process(target=work, args=(tell,), daemon=True)
+    process.start()
+    tell.close()
+    assert process.pid
+    try:
+        yield process.pid, told
+    finally:
+        process.kill()
+        process.join()
+        told.close()
+
+
+@contextlib.contextmanager
+def service(address: str, port: int = 0, *, shared: bool = False, v6_only: bool = True) -> Iterator[Service]:
+    """A process of its own that listens there."""
+
+    def work(told: Connection) -> None:
+        listening = listener(address, port, shared=shared, v6_only=v6_only)
+        told.send(listening.getsockname()[1])
+        hold_all(listening, told)
+
+    with child(work) as (pid, told):
+        assert told.poll(DEADLINE_SECONDS)
+        yield Service(pid, address, told.recv(), told)
+
+
+def connected(address: str, port: int) -> socket.socket:
+    """A client's socket."""
+    return socket.create_connection((address, port), timeout=DEADLINE_SECONDS)
+
+
+class Sockets:
+    """What snapshots told of open sockets."""
+
+    def __init__(self, probe: Probes) -> None:
+        self._probe = probe
+        self._told: dict[tuple[int, int, int], np.void] = {}
+
+    def look(self) -> dict[tuple[int, int, int], np.void]:
+        """What is known of each by now, by role, own port and peer's port."""
+        for row in self._probe.snapshot().descriptions:
+            self._told[int(row["role"]), int(row["local_port"]), int(row["peer_port"])] = row
+        return self._told
+
+    def _servers(self, port: int) -> dict[int, int]:
+        return {
+            peer: int(row["owner"]["tgid"])
+            for (role, local, peer), row in self.look().items()
+            if role == Role.SERVER and local == port
+        }
+
+    def owners(self, port: int, count: int) -> dict[int, int]:
+        """Pids that own the server's ends on a port, by the peer's port."""
+        assert until(lambda: len(self._servers(port)) >= count)
+        return self._servers(port)
+
+    def await_owner(self, role: Role, ports: tuple[int, int], pid: int) -> np.void:
+        """What is said of a socket once that process owns it."""
+        key = (int(role), *ports)
+
+        def owned() -> bool:
+            row = self.look().get(key)
+            return row is not None and row["owner"]["tgid"] == pid
+
+        assert until(owned), self._told.get(key)
+        return self._told[key]
+
+
+def orphaned_listener(told: Connection) -> None:
+    """Listens, leaves the listening socket to a child, and is gone."""
+    listening = listener("127.0.0.1", 0)
+    if os.fork():
+        os._exit(0)
+    told.send((os.getpid(), listening.getsockname()[1]))
+    hold_all(listening, told)
