@@ -74,17 +74,17 @@ BPF_HASH(overflow, u64, struct description, SLOTS);
 BPF_HASH(baselines, u64, struct tcp_counters, 2 * SLOTS);
 /* Who listens, by the socket's address. Inserted at listen() and at adoption, read when a connection is accepted there,
  * deleted when the socket listens no more; of too many the oldest make room. */
-BPF_TABLE("lru_hash", u64, struct listening_socket, listeners, 16384);
+BPF_TABLE("lru_hash", u64, struct listening_socket, listeners, 8192);
 /* The sockets that listen at an address. Inserted, read and deleted along with `listeners`. */
-BPF_TABLE("lru_hash", struct listener_key, u64, listening, 16384);
+BPF_TABLE("lru_hash", struct listener_key, u64, listening, 8192);
 /* How many listen on a port. Counted up and down along with `listeners`: only where several do, addresses count. */
-BPF_TABLE("lru_hash", struct port_key, struct port_listeners, ports, 16384);
+BPF_TABLE("lru_hash", struct port_key, struct port_listeners, ports, 8192);
 /* The last handshake of a processor on a port where several listen. Written at its end, read and cleared when the kernel
  * wakes the listener (accept_ready). */
 BPF_PERCPU_ARRAY(handshakes, struct handshake, 1);
 /* Living processes that own a listener, by their number. Inserted along with `listeners`, looked up at adoption, deleted
  * when the process exits. */
-BPF_TABLE("lru_hash", u32, u8, listener_owners, 16384);
+BPF_TABLE("lru_hash", u32, u8, listener_owners, 4096);
 /* Which program used a socket last, by a hash of its address: a number of both (user_number). Written and read when a
  * socket is read, written or closed: the same again lets the hot path return early. */
 BPF_ARRAY(users, u64, USER_CELLS);
