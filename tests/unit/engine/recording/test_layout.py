@@ -158,7 +158,7 @@ def test_a_number_that_became_wider_is_read() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "complaint"),
     [
-        ("\t__u32 netns;", "\t__u64 netns;", "socket.netns was recorded as uint64, and is uint32"),
+        ("\t__u32 netns;", "\t__u64 netns;", "netns was recorded as uint64, and is uint32"),
         ("\tchar comm[16];", "\tchar comm[24];", "owner.comm was recorded as |S24, and is |S16"),
         (
             "\t__u8 local_address[16];",
