@@ -117,6 +117,11 @@ class Kind:
         return {column.name: column.type for column in self.columns}
 
     @cached_property
+    def dtypes(self) -> "dict[str, np.dtype[np.generic]]":
+        """The same as numpy's objects: it reads a name anew each time."""
+        return {column.name: column.dtype for column in self.columns}
+
+    @cached_property
     def tables(self) -> dict[str, Table]:
         """The tables that its columns point into, by name."""
         return {column.table.name: column.table for column in self.columns if column.table}

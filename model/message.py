@@ -100,10 +100,10 @@ def decode(data: bytes) -> Batch:
 
 def ledger_within(batch: Batch) -> Batch | None:
     """The ledger of its node that an agent from before the kind ``ledger`` sent in a message of deltas."""
-    said = batch.head.get("ledger")
-    if not said or batch.via >= 0:
+    stages = batch.head.get("ledger")
+    if not stages or batch.via >= 0:
         return None
-    head = {"stages": said, "open_sockets": batch.head["open_sockets"]}
+    head = {"stages": stages, "open_sockets": batch.head["open_sockets"]}
     return Batch(LEDGER, batch.node, batch.boot, batch.seq, batch.window, {}, head=head)
 
 
@@ -121,21 +121,18 @@ def _check_version(kind: Kind, version: int) -> None:
 
 def _columns(kind: Kind, columns: dict[str, memoryview], rows: int) -> Columns:
     """:raises BadBatch: if one has another length."""
-    zeros: dict[str, np.ndarray] = {}
+    zeros = {dtype: np.frombuffer(_ZEROS, dtype, rows) for dtype in set(kind.dtypes.values())}
     read: Columns = {}
-    for column in kind.columns:
-        name, type_ = column.name, column.type
+    for name, dtype in kind.dtypes.items():
         data = columns.get(name)
-        if data is None and column.default:
-            read[name] = column.filled(rows)
-        elif not data:
-            if type_ not in zeros:
-                zeros[type_] = np.frombuffer(_ZEROS, type_, rows)
-            read[name] = zeros[type_]
+        if data:
+            read[name] = column = np.frombuffer(data, dtype)
+            if len(column) != rows:
+                raise BadBatch(f"column {name} has {len(column)} rows, not {rows}")
+        elif data is None and kind.column(name).default:
+            read[name] = kind.column(name).filled(rows)
         else:
-            read[name] = np.frombuffer(data, type_)
-            if len(read[name]) != rows:
-                raise BadBatch(f"column {name} has {len(read[name])} rows, not {rows}")
+            read[name] = zeros[dtype]
     return read
 
 
