@@ -4,6 +4,7 @@ import errno
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +30,11 @@ def locate(place: Place) -> tuple[str, int]:
     :raises OSError: ENOENT if there is no such file, or none with this build id; EINVAL if it has no such function.
     """
     path = _find(place)
-    try:
-        return str(path), _offset(place, read_elf(path))
-    except ValueError as error:
-        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    with opened_elf(path) as elf:
+        try:
+            return str(path), _offset(place, elf)
+        except ElfError as error:
+            raise OSError(errno.EINVAL, str(error), str(path)) from error
 
 
 def _offset(place: Place, elf: Elf) -> int:
@@ -41,16 +43,28 @@ def _offset(place: Place, elf: Elf) -> int:
     return place.offset + (elf.offset_of(place.symbol) if place.symbol else 0)
 
 
-def read_elf(path: Path) -> Elf:
-    """The file, mapped for as long as the result is used.
+@contextmanager
+def opened_elf(path: Path) -> Iterator[Elf]:
+    """The file, mapped while the block runs.
 
-    :raises OSError: if it cannot be read.
-    :raises ElfError: if it is no ELF file of 64 bits.
+    :raises OSError: if it cannot be read; EINVAL if it is no ELF file of 64 bits.
     """
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
-            raise ElfError("an empty file")
-        return Elf(memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)))
+            raise OSError(errno.EINVAL, "an empty file", str(path))
+        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                yield _elf(view, path)
+            finally:
+                view.release()
+
+
+def _elf(data: memoryview, path: Path) -> Elf:
+    try:
+        return Elf(data)
+    except ElfError as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
 
 
 def _find(place: Place) -> Path:
@@ -85,9 +99,10 @@ def _with_build_id(place: Place) -> Path:
                 if (stat.st_dev, stat.st_ino) in seen:
                     continue
                 seen.add((stat.st_dev, stat.st_ino))
-                if read_elf(path).build_id == place.build_id.lower():
-                    return path
-            except (OSError, ValueError):  # it went away, or is no ELF file
+                with opened_elf(path) as elf:
+                    if elf.build_id == place.build_id.lower():
+                        return path
+            except (OSError, ElfError):  # it went away, or is no ELF file
                 continue
     raise FileNotFoundError(errno.ENOENT, "no process has a file with this build id", place.build_id)
 

@@ -80,6 +80,16 @@ def push_all(fd: int, values: Sequence[int]) -> None:
         _bpf(Command.MAP_UPDATE_ELEM, attr)
 
 
+def array_lookup(fd: int, index: int) -> int:
+    """One 64-bit element of an array.
+
+    :raises OSError: ENOENT behind its end.
+    """
+    key, value = ctypes.c_uint32(index), ctypes.c_uint64()
+    _bpf(Command.MAP_LOOKUP_ELEM, _attr("IIQQQ", fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
+    return value.value
+
+
 def percpu_lookup(fd: int, keys: int) -> npt.NDArray[np.uint64]:
     """64-bit elements 0..keys of a per-processor array, summed over processors; shape (keys,)."""
     cells = np.zeros(possible_cpus(), np.uint64)

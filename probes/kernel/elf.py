@@ -33,12 +33,12 @@ class _Section:
 class Elf:
     """A 64-bit ELF file.
 
-    :param data: the whole file; of a memory map only what is looked at is read.
+    :param data: the whole file, of which nothing is kept but this; of a memory map only what is looked at is read.
     :raises ElfError: if it is none.
     """
 
     def __init__(self, data: bytes | memoryview) -> None:
-        self._data = memoryview(data)
+        self._data = data
         if bytes(self._data[:4]) != b"\x7fELF" or len(self._data) < 64:
             raise ElfError("no ELF file")
         if self._data[4] != 2:
@@ -52,8 +52,8 @@ class Elf:
 
     def _read(self, dtype: npt.DTypeLike, count: int, at: int) -> np.ndarray:
         try:
-            return np.frombuffer(self._data, dtype, count, at)
-        except ValueError as error:  # behind its end
+            return np.frombuffer(self._data, dtype, count, at).copy()
+        except (ValueError, OverflowError) as error:  # behind its end
             raise ElfError("a damaged ELF file") from error
 
     def _table(self, place: int, sizes: int, fields: list[tuple[str, str]]) -> np.ndarray:
@@ -77,7 +77,8 @@ class Elf:
     def build_id(self) -> str:
         """In hexadecimal; empty if the file has none."""
         for segment in self._segments[self._segments["kind"] == _NOTE]:
-            at, end = int(segment["offset"]), int(segment["offset"] + segment["file_size"])
+            at = int(segment["offset"])
+            end = at + int(segment["file_size"])
             while at + 12 <= end:
                 name, size, kind = (self._number(at + place, 4) for place in (0, 4, 8))
                 begin = at + 12 + -(-name // 4) * 4
@@ -102,10 +103,10 @@ class Elf:
         for section in self._section(kind):
             table = self._symbols(section)
             wanted = (table["info"] & 15 == _FUNCTION) & (table["section"] != 0)
-            wanted &= np.isin(table["name"], self._places(self._sections[section.link], symbol))
+            wanted &= np.isin(table["name"], self._places(section, symbol))
             if kind == _DYNSYM:
-                for versions in self._section(_VERSYM):
-                    wanted &= self._array(versions, "u2") & _HIDDEN == 0
+                for versions in self._section(_VERSYM):  # one for each symbol
+                    wanted &= self._read(self._order + "u2", len(table), versions.offset) & _HIDDEN == 0
             yield from table["address"][wanted].tolist()
 
     def _symbols(self, section: _Section) -> np.ndarray:
@@ -115,11 +116,11 @@ class Elf:
         )
         return self._read(dtype, section.size // dtype.itemsize, section.offset)
 
-    def _array(self, section: _Section, kind: str) -> np.ndarray:
-        return self._read(self._order + kind, section.size // int(kind[1:]), section.offset)
-
-    def _places(self, strings: _Section, symbol: str) -> list[int]:
-        """Where the name may begin in a table of strings, in which one may be the end of another."""
+    def _places(self, symbols: _Section, symbol: str) -> list[int]:
+        """Where the name may begin in the strings of a table of symbols; one may be the end of another."""
+        if symbols.link >= len(self._sections):
+            raise ElfError("a damaged ELF file")
+        strings = self._sections[symbols.link]
         text = bytes(self._data[strings.offset : strings.offset + strings.size])
         name, places, at = symbol.encode() + b"\0", [], -1
         while (at := text.find(name, at + 1)) >= 0:
