@@ -12,7 +12,6 @@ from typing import Final
 
 from benchmarks.children import Child, find, holds, running
 from benchmarks.peers.headers import bcc_environment
-from model.row_stage import RowStage
 
 #: From its first hook until a watcher has done with starting: adoption, the first window.
 SETTLE_SECONDS: Final = 1.2
@@ -42,14 +41,14 @@ def program() -> str | Path:
 
 
 @contextlib.contextmanager
-def _tailrace(sink: str, stage: RowStage) -> Iterator[Child]:
+def _tailrace(sink: str, stage: str) -> Iterator[Child]:
     command = [program(), "run", "--stage", stage, "--sink", sink]
     with running(command, ready=holds("bpf_link", "bpf-link")) as child:
         time.sleep(SETTLE_SECONDS)
         yield child
 
 
-def tailrace(output: Path, stage: RowStage = "deltas") -> AbstractContextManager[Child]:
+def tailrace(output: Path, stage: str = "deltas") -> AbstractContextManager[Child]:
     """``tailrace run`` writing every row to a file, as JSON."""
     return _tailrace(f"jsonl:{output}", stage)
 

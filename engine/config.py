@@ -15,7 +15,6 @@ from enrichers.docker.config import DockerConfig
 from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.process.config import ProcessConfig
 from model.errors import UsageError
-from model.row_stage import RowStage
 from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
@@ -88,7 +87,7 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     name: str
     settings: dict[str, Any] = {}
-    stage: RowStage | None = None
+    stage: str | None = None
     queue: QueueLimits = QueueLimits()
     retry: RetryLimits = RetryLimits()
     batch: BatchLimits = BatchLimits()
@@ -155,7 +154,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     agent: AgentConfig = AgentConfig()
     kubernetes: KubernetesConfig = KubernetesConfig()
     enrichers: list[EnricherConfig] = []
-    stage: RowStage = "flows"
+    stage: str = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -72,7 +72,8 @@ def run(
 
     kernel, frames = graph.source("kernel", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source, who)
-    kernel >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    kernel >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher
+    node.enricher >> node.receivers >> node.messages
     node.messages.where(_is_other) >> fan_out
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
@@ -104,7 +105,8 @@ def replay(
 
     recording, frames = graph.source("recording", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source)
-    recording >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    recording >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher
+    node.enricher >> node.receivers >> node.messages
     node.messages.where(_is_other) >> fan_out
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
@@ -134,7 +136,8 @@ def agent(config: Config, url: str, source: LiveSource) -> Role:
     kernel = graph.source("kernel", source)
     node = node_actors(graph, config, source, who, entries, publisher)
     bus = graph.outlet("bus", NodeOutlet(publisher, source.origin, graph.ledger, source.state))
-    kernel >> node.frames >> node.sockets >> node.nat >> node.enricher >> node.messages
+    kernel >> node.frames >> node.sockets >> node.nat >> node.enricher
+    node.enricher >> node.receivers >> node.messages
     node.messages.only(Chunk, Announcement, WindowEnd) >> bus
     return Role(graph, AsyncioRunner(), config.metrics.listen)
 

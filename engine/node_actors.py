@@ -10,6 +10,7 @@ from actors.node.enricher import NodeEnricher
 from actors.node.frames import Frames
 from actors.node.messages import Messages, Partitions
 from actors.node.owners import WhoIs
+from actors.node.receivers import Receivers
 from actors.node.socket_state import SocketState
 from engine.actor import ActorPlace
 from engine.config import Config
@@ -30,6 +31,7 @@ class NodeActors:
     sockets: ActorPlace
     nat: ActorPlace
     enricher: ActorPlace
+    receivers: ActorPlace
     messages: ActorPlace
 
 
@@ -47,15 +49,16 @@ def node_actors(
     :param entries: the NAT table, where somebody else uses it too.
     :param partitions: of the bus that other processes read; without one the messages stay in this process.
     """
-    origin, ledger = source.origin, graph.ledger
+    origin, ledger, probes = source.origin, graph.ledger, select(config)
     if entries is None:
         entries = nat_table(config, ledger)
     messages = Messages(ledger, partitions, lambda: {} if source.recorded else later_books(ledger))
     return NodeActors(
-        frames=graph.actor("frames", Frames(ledger, select(config).event_types)),
+        frames=graph.actor("frames", Frames(ledger, probes.event_types)),
         sockets=graph.actor("sockets", SocketState(origin, ledger)),
         nat=graph.actor("nat", NatResolver(origin.slots, entries, ledger)),
         enricher=graph.actor("enricher", NodeEnricher(origin.slots, who)),
+        receivers=graph.actor("receivers", Receivers(probes.receivers(), ledger)),
         messages=graph.actor("messages", messages),
     )
 

@@ -1,7 +1,12 @@
 """What a probe declares: BPF sources, maps, features with their hooks, event types, and its switch."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+
+from model.arrays import Columns
+from model.kind import Kind
 
 #: Ways to attach a program: each is one function of ``probes.kernel.attach``. ``listener`` is no BPF program.
 HookKind = Literal[
@@ -142,6 +147,29 @@ class EventType:
     ring: Ring | None = None
 
 
+class Receiver(Protocol):
+    """Learns from the events of one type, and makes rows of them: what a probe of another package has of its own.
+
+    It is made once, without arguments, and does no I/O.
+
+    :cvar name: what the event type calls it.
+    :cvar kind: of its rows.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind]
+
+    def take(self, events: np.ndarray, offset_ns: int) -> None:
+        """Takes events in, in order, several times a second; nothing of the array may be kept but a copy.
+
+        :param events: an array of the event type's struct; shape (n,).
+        :param offset_ns: wall clock minus the clock of ``header.at_ns``.
+        """
+
+    def rows(self) -> Columns:
+        """The rows of the second that has ended: columns of its kind; those that are left out have their default."""
+
+
 @dataclass(frozen=True)
 class Switch:
     """Where the configuration says whether a probe is attached: ``auto``, ``on``, the name of a way, or ``off``.
@@ -163,6 +191,7 @@ class Probe:
     :param maps: those that user space reads or writes, but for rings.
     :param features: what it does; they are attached in this order.
     :param events: what its BPF programs tell.
+    :param receivers: who learns from them, where that is nobody of Tailrace's own.
     :param sizes: macros of the sources, and the key of the configuration that gives each its value.
     :param switch: None: it is always attached.
     """
@@ -173,6 +202,7 @@ class Probe:
     maps: tuple[str, ...] = ()
     features: tuple[Feature, ...] = ()
     events: tuple[EventType, ...] = ()
+    receivers: tuple[type[Receiver], ...] = ()
     sizes: tuple[tuple[str, str], ...] = ()
     switch: Switch | None = Switch()
 

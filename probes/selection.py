@@ -8,7 +8,7 @@ from typing import Final, Protocol, cast
 
 import msgspec
 
-from model.probe import Feature, Probe, Taken
+from model.probe import Feature, Probe, Receiver, Taken
 from probes.conntrack.config import NatConfig
 from probes.kernel import bpf
 from probes.kernel.event_types import EventTypes
@@ -79,6 +79,10 @@ class Selection:
             return replace(feature, required=feature.required and (probe.switch is None or word == "on"))
         chosen = tuple(hook for hook in feature.alternatives if hook.way == word)
         return replace(feature, alternatives=chosen, required=True)
+
+    def receivers(self) -> list[Receiver]:
+        """New ones, of all probes that have their own."""
+        return [receiver() for probe in self.known for receiver in probe.receivers]
 
     def off(self) -> list[Taken]:
         """The features of probes that are switched off."""

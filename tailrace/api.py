@@ -1,4 +1,4 @@
-"""What a sink or an enricher of another package imports: nothing else of Tailrace is public.
+"""What a sink, an enricher or a probe of another package imports: nothing else of Tailrace is public.
 
 ``docs/plugins.md`` shows how to write one, ``tailrace.testing`` tests it.
 """
@@ -12,6 +12,7 @@ from model.errors import SinkError, UsageError
 from model.intervals import Intervals
 from model.kind import Kind
 from model.kinds import kind_named, kinds
+from model.probe import EventType, Feature, Hook, Place, Probe, Receiver, Ring, Switch
 from model.settings import PluginConfig, Secret, UrlSecret
 from model.sink import Sink
 
@@ -22,15 +23,23 @@ __all__ = [
     "Enricher",
     "EnricherStatistics",
     "Entity",
+    "EventType",
+    "Feature",
+    "Hook",
     "Identity",
     "Intervals",
     "KeyKind",
     "Kind",
     "Meta",
+    "Place",
     "PluginConfig",
+    "Probe",
+    "Receiver",
+    "Ring",
     "Secret",
     "Sink",
     "SinkError",
+    "Switch",
     "UrlSecret",
     "UsageError",
     "kind_named",

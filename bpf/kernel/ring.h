@@ -18,6 +18,18 @@ static __always_inline int event_made(u32 ring_number, void *event)
 	return event != 0;
 }
 
+/* Counts an event of a probe's own ring and fills in its head; returns 0 if there was no room for it. */
+static __always_inline int event_begin(u32 ring_number, struct event_header *header, u8 kind)
+{
+	if (!event_made(ring_number, header))
+		return 0;
+	__builtin_memset(header, 0, sizeof(*header));
+	header->at_ns = bpf_ktime_get_ns();
+	header->slot = NO_SLOT;
+	header->kind = kind;
+	return 1;
+}
+
 /* User space drains on a timer; between two of its turns it is woken once in WAKEUP_EVENTS events of a processor,
  * which the loader chooses well below the size of the ring. */
 static __always_inline u64 wakeup(void)

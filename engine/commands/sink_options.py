@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from engine.config import Config, SinkConfig
-from model.row_stage import ROW_STAGES, RowStage
 
 if TYPE_CHECKING:
     from sinks.configured import ConfiguredSink
@@ -26,15 +25,15 @@ def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:
     )
     parser.add_argument(
         "--stage",
-        choices=ROW_STAGES,
-        help="connections, with both ends of each; what each socket reported; or who talks to whom, summed up "
-        "(default: flows)",
+        metavar="ROWS",
+        help="flows: connections, with both ends of each; deltas: what each socket reported; workloads: who talks to "
+        "whom, summed up; or what another package's probe makes (default: flows)",
     )
 
 
-def chosen_stage(config: Config, options: argparse.Namespace) -> RowStage:
+def chosen_stage(config: Config, options: argparse.Namespace) -> str:
     """That of the command line, else the configured one."""
-    stage: RowStage = options.stage or config.stage
+    stage: str = options.stage or config.stage
     return stage
 
 
@@ -45,8 +44,10 @@ def chosen_sinks(
 
     :raises UsageError: if one does not exist, is set wrongly, or does not take rows of this stage.
     """
+    from engine.plugins.probes import select
     from engine.plugins.sinks import make_sinks, sink_from_argument
 
+    select(config)  # probes of other packages make rows of their own kinds
     stage = chosen_stage(config, options)
     if options.sink:
         given = [SinkConfig(*sink_from_argument(argument)) for argument in options.sink]

@@ -9,10 +9,11 @@ import msgspec
 
 from engine.config import SinkConfig
 from engine.plugins.enrichers import SECTIONS
-from engine.plugins.registry import ENRICHER, OWN, PLUGIN_KINDS, SINK, Plugin, installed, load
+from engine.plugins.registry import ENRICHER, OWN, PLUGIN_KINDS, PROBE, SINK, Plugin, installed, load
 from engine.plugins.settings import Setting, described
 from engine.plugins.sinks import kind_names
 from model.errors import UsageError
+from model.probe import Probe
 from model.settings import secrets_in
 
 #: What the configuration of every sink has beside its settings.
@@ -87,6 +88,8 @@ def _listed(plugin: Plugin, every: list[Plugin]) -> Listed:
 
 def _summary(loaded: Any) -> str:
     """The first sentence of a class's docstring, or of what a declaration says of itself."""
+    if isinstance(loaded, Probe):
+        return "; ".join(feature.purpose for feature in loaded.features)
     text = inspect.getdoc(loaded) if isinstance(loaded, type) else str(getattr(loaded, "page", ""))
     sentence = re.split(r"(?<=\.)\s", " ".join((text or "").split()), maxsplit=1)[0]
     return sentence.replace("``", "`").rstrip(".")
@@ -103,6 +106,8 @@ def _configured(plugin: Plugin) -> str:
         return f"sinks: [{{name: {plugin.name}, settings: {{…}}}}]"
     if plugin.kind is ENRICHER and plugin.package == OWN:
         return f"{SECTIONS[plugin.name]}: {{…}}"
+    if plugin.kind is PROBE:
+        return f"probes: {{{plugin.name}: on}}"
     return f"enrichers: [{{name: {plugin.name}, settings: {{…}}}}]" if plugin.kind is ENRICHER else ""
 
 

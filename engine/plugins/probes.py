@@ -1,10 +1,21 @@
 """The probes of this program: its own, and those of others that are installed or named in the configuration."""
 
-from collections.abc import Mapping
-from typing import Protocol
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Final, Protocol
 
+from engine.plugins.registry import OWN, PROBE, Plugin, installed, load
+from model.errors import UsageError
+from model.kinds import register
+from model.probe import Probe
 from probes.registry import PROBES
 from probes.selection import ProbeConfig, Selection
+
+_REMEDY: Final = "see docs/writing-a-probe.md"
+
+log = logging.getLogger(__name__)
 
 
 class ConfigOfProbes(ProbeConfig, Protocol):
@@ -12,12 +23,84 @@ class ConfigOfProbes(ProbeConfig, Protocol):
 
     @property
     def probes(self) -> Mapping[str, str]:
-        """Of others: by the name under which they are installed, or ``module:NAME``."""
+        """Of others: ``auto``, ``on`` or ``off`` by the name under which they are installed, or ``module:NAME``."""
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A probe of another package, and what is said of it."""
+
+    title: str
+    probe: Probe
+    word: str
 
 
 def select(config: ConfigOfProbes) -> Selection:
-    """All probes, with what the configuration says of them.
+    """All probes, with what the configuration says of them. The kinds of their rows are known from now on.
 
     :raises UsageError: if one cannot be had, or two do not go together.
     """
-    return Selection(config, PROBES)
+    others = list(_others(config.probes))
+    for other in others:
+        _check_names(other, [probe for probe in others if probe is not other])
+        _register_kinds(other)
+    words = {other.probe.name: other.word for other in others if other.word}
+    return Selection(config, (*PROBES, *(other.probe for other in others)), words)
+
+
+def _others(said: Mapping[str, str]) -> Iterator[_Other]:
+    """Those that are installed, then those that are named by their module. One that is off may be broken."""
+    plugins = [plugin for plugin in installed(PROBE) if plugin.package != OWN]
+    named = [_by_module(name) for name in said if ":" in name]
+    known = {plugin.name for plugin in (*plugins, *named)}
+    for name in said:
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"probes.{name}: unknown probe", f"installed probes of other packages: {names}")
+    for plugin in (*plugins, *named):
+        word = said.get(plugin.name, "")
+        try:
+            yield _Other(plugin.title, _loaded(plugin), word)
+        except UsageError as error:
+            if word != "off":
+                raise
+            log.info("%s, which is off", error)
+
+
+def _by_module(name: str) -> Plugin:
+    module, _, _ = name.partition(":")
+    return Plugin(PROBE, name, module, "", EntryPoint(name, name, PROBE.group))
+
+
+def _loaded(plugin: Plugin) -> Probe:
+    loaded = load(plugin)
+    if not isinstance(loaded, Probe):
+        raise UsageError(f"{plugin.title} is no tailrace.api.Probe, but {type(loaded).__name__}", _REMEDY)
+    return loaded
+
+
+def _check_names(other: _Other, others: list[_Other]) -> None:
+    """`capabilities`, `doctor` and the configuration go by the names of probes and features.
+
+    :raises UsageError: if it has one that another has.
+    """
+    taken = {probe.name: f"the probe {probe.name} of Tailrace" for probe in PROBES}
+    taken |= {each.probe.name: each.title for each in others}
+    if other.probe.name in taken:
+        raise UsageError(f"{other.title} has the name of {taken[other.probe.name]}", "rename one of them")
+    features = {
+        feature.name for probe in (*PROBES, *(each.probe for each in others)) for feature in probe.features
+    }
+    for feature in other.probe.features:
+        if feature.name in features:
+            raise UsageError(
+                f"{other.title} has a feature {feature.name}, as another probe does", "rename it"
+            )
+
+
+def _register_kinds(other: _Other) -> None:
+    for receiver in other.probe.receivers:
+        try:
+            register(receiver.kind)
+        except ValueError as error:
+            raise UsageError(f"{other.title}: {error}", "rename its kind of rows") from error

@@ -13,6 +13,8 @@ from probes.kernel.layout import enumerators_of, ring_record, rows_where, struct
 KINDS: Final = 256
 #: From this number on kinds belong to probes of others.
 FIRST_OF_OTHERS: Final = 128
+#: The receivers that every node has (``engine.node_actors``).
+OF_TAILRACE: Final = ("cgroups", "sockets", "nat", "processes")
 
 
 class EventTypes:
@@ -69,6 +71,9 @@ class EventTypes:
         if not first <= number < KINDS:
             what = f"probe {probe.name}: {event.kind} is {number}"
             raise UsageError(what, f"give it a number from {first} to {KINDS - 1}")
+        if event.receiver not in (*OF_TAILRACE, *(receiver.name for receiver in probe.receivers)):
+            what = f"probe {probe.name}: nobody is called {event.receiver}, who is to learn from {event.kind}"
+            raise UsageError(what, "name a class in the probe's receivers")
         struct = self._of_receivers.setdefault(event.receiver, event.struct)
         if struct != event.struct:
             what = f"{event.receiver} receives events of struct {struct} and of struct {event.struct}"

@@ -15,7 +15,7 @@ SHARED = "kernel"
 _SCALARS = {"__u8": "<u1", "__u16": "<u2", "__u32": "<u4", "__u64": "<u8"}
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STRUCT = re.compile(r"struct (\w+) \{(.*?)\n\};", re.DOTALL)
-_ENUM = re.compile(r"enum (\w+) \{(.*?)\n\};", re.DOTALL)
+_ENUM = re.compile(r"enum (\w+) \{(.*?)\};", re.DOTALL)
 _MEMBER = re.compile(r"(struct \w+|\w+) (\w+)(?:\[(\d+)\])?;")
 
 

@@ -9,7 +9,6 @@ from engine import graphs, join_actors
 from engine.config import Config, load_config
 from engine.role import Role
 from model.enricher import Entity
-from model.row_stage import RowStage
 from tests.configured import configured
 from tests.eventually import eventually
 from tests.scripted_sink import ScriptedSink
@@ -35,7 +34,7 @@ def config() -> Config:
 
 @pytest.mark.parametrize("stage", ["flows", "workloads"])
 async def test_its_rows_come_with_the_next_windows(
-    config: Config, stage: RowStage, monkeypatch: pytest.MonkeyPatch
+    config: Config, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In order, none twice; at the end what still waits is passed on. Deltas wait for nothing."""
     monkeypatch.setattr(join_actors, "NewContainers", lambda _: Waits(1_002, 1_003, 1_005))

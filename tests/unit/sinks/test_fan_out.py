@@ -11,7 +11,6 @@ import pytest
 from model.batch import Batch
 from model.errors import SinkError, TailraceError, UsageError
 from model.ledger import Ledger, Stage
-from model.row_stage import RowStage
 from sinks.limits import Limits, QueueLimits, RetryLimits
 from tailrace.testing.deltas import make_deltas
 from tailrace.testing.workloads import make_workloads
@@ -53,7 +52,7 @@ async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
     """One that has none gets all that is offered; books are kept of what a sink was offered."""
     deltas, workloads, both, ledger = ScriptedSink(), ScriptedSink(), ScriptedSink(), Ledger()
     sinks = {"deltas": deltas, "workloads": workloads, "both": both}
-    stages: dict[str, RowStage] = {"deltas": "deltas", "workloads": "workloads"}
+    stages: dict[str, str] = {"deltas": "deltas", "workloads": "workloads"}
     async with make_fan_out(sinks, ledger, stage=stages) as fanout:
         fanout.offer(make_deltas(10, seq=1))
         await fanout.put(make_workloads(7, seq=2))

@@ -1,0 +1,72 @@
+"""What probes of other packages learn from their events, as an actor: events in, rows of each second out."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from actors.items import Events
+from model.actor import Actor
+from model.batch import Batch
+from model.kinds.delta import DELTA
+from model.ledger import Ledger, Stage
+from model.probe import Receiver
+
+#: The reason of events that were lost in a receiver.
+FAILED: Final = "receiver_failed"
+
+log = logging.getLogger(__name__)
+
+
+class Receivers(Actor):
+    """Gives events to whom they are for, and asks for rows when a second ends.
+
+    A receiver that raises loses the events of that call, counted; the others and the node go on.
+
+    :param receivers: made by the probes.
+    """
+
+    def __init__(self, receivers: Sequence[Receiver], ledger: Ledger) -> None:
+        self._receivers = {receiver.name: receiver for receiver in receivers}
+        self._stages = {name: ledger.stage(f"receiver.{name}", "events") for name in self._receivers}
+
+    def handle(self, item: Any) -> Iterator[Any]:
+        """Rows before the deltas of their second; what is for others is passed on."""
+        match item:
+            case Events() if item.receiver in self._receivers:
+                self._take(self._receivers[item.receiver], self._stages[item.receiver], item)
+            case Batch() if item.kind is DELTA:
+                for name, receiver in self._receivers.items():
+                    yield from self._rows(receiver, self._stages[name], item)
+                yield item
+            case _:
+                yield item
+
+    def _take(self, receiver: Receiver, stage: Stage, item: Events) -> None:
+        stage.received += len(item)
+        try:
+            receiver.take(item.rows, item.offset_ns)
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's code raises
+            self._failed(receiver, stage, error)
+            stage.drop(FAILED, len(item))
+        else:
+            stage.delivered += len(item)
+
+    def _rows(self, receiver: Receiver, stage: Stage, delta: Batch) -> Iterator[Batch]:
+        kind = receiver.kind
+        try:
+            made = receiver.rows()
+            count = len(next(iter(made.values()))) if made else 0
+            columns = {name: column.astype(kind.types[name], copy=False) for name, column in made.items()}
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's code raises
+            self._failed(receiver, stage, error)
+            return
+        if count:
+            yield Batch(kind, delta.node, delta.boot, 0, delta.window, kind.empty(count) | columns)
+
+    def _failed(self, receiver: Receiver, stage: Stage, error: Exception) -> None:
+        """Logged the first time; after that only counted."""
+        if not stage.noted["failures"]:
+            log.error(
+                "receiver %s failed (%s: %s)", receiver.name, type(error).__name__, error, exc_info=True
+            )
+        stage.note("failures")
