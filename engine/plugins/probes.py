@@ -68,8 +68,7 @@ def _others(said: Mapping[str, str]) -> Iterator[_Other]:
 
 
 def _by_module(name: str) -> Plugin:
-    module, _, _ = name.partition(":")
-    return Plugin(PROBE, name, module, "", EntryPoint(name, name, PROBE.group))
+    return Plugin(PROBE, name, "the configuration", "", EntryPoint(name, name, PROBE.group))
 
 
 def _loaded(plugin: Plugin) -> Probe:

@@ -72,7 +72,9 @@ class Plugin:
     def title(self) -> str:
         """For errors: our own go without their package."""
         own = self.package == OWN
-        return f"{self.kind.name} {self.name}" + ("" if own else f" of {self.package} {self.version}")
+        return f"{self.kind.name} {self.name}" + (
+            "" if own else f" of {self.package} {self.version}".rstrip()
+        )
 
 
 def installed(kind: PluginKind) -> list[Plugin]:

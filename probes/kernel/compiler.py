@@ -25,8 +25,9 @@ _PR_SET_PDEATHSIG = 1
 def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     """Compiles, creates the maps, loads each program on its own.
 
-    The answer names each descriptor in the order of the list; a program that the kernel refuses has its
-    reason in ``refused``; a source that does not compile is an ``error`` and no descriptors.
+    The answer names each descriptor in the order of the list. A program that the kernel refuses has its reason in
+    ``refused``; one that the source does not have is ``missing``. A source that does not compile is an ``error`` and
+    no descriptors.
     """
     if request["tree"]:
         os.environ["BCC_KERNEL_SOURCE"] = request["tree"]
@@ -41,11 +42,18 @@ def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]
     except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever clang says
         return {"error": "compile", "detail": str(error)}, []
     maps = {name: module[name].map_fd for name in request["maps"]}
-    programs, refused = _load(module, request["programs"])
+    there = {name: kind for name, kind in request["programs"].items() if _has(bcc, module, name)}
+    programs, refused = _load(module, there)
     descriptors = [*maps.values(), *programs.values()]
     # The module closes its descriptors when it is collected; copies travel.
-    names = {"maps": list(maps), "programs": list(programs), "refused": refused}
+    missing = [name for name in request["programs"] if name not in there]
+    names = {"maps": list(maps), "programs": list(programs), "refused": refused, "missing": missing}
     return names, [os.dup(fd) for fd in descriptors]
+
+
+def _has(bcc: Any, module: Any, name: str) -> bool:
+    """Whether the source has a program of this name."""
+    return bool(bcc.lib.bpf_function_start(module.module, name.encode()))
 
 
 def _load(module: Any, wanted: dict[str, list[int]]) -> tuple[dict[str, int], dict[str, str]]:

@@ -140,6 +140,6 @@ def load(
         {name: by_name[name] for name in answer["maps"]},
         {name: by_name[name] for name in answer["programs"]},
         answer["refused"],
-        dict(absent),
+        {**absent, **dict.fromkeys(answer["missing"], "the source has no such program")},
         compile_seconds=time.monotonic() - begin,
     )

@@ -15,7 +15,6 @@ from engine.nats.address import connection_of
 from engine.nats.heartbeats import StoredHeartbeat, last_heartbeats
 from engine.nats.node_lease import NodeNameTaken
 from model.errors import TailraceError
-from model.row_stage import RowStage
 from model.subjects import DEAD_STREAM
 from tests.integration.test_roles import DEADLINE, QUERY, Adding, agent, engine, running
 from tests.nats_server import NatsServer, nats_server
@@ -73,7 +72,7 @@ async def test_nodes_are_seen_after_the_server_restarted(nats_server: NatsServer
 
 @pytest.mark.parametrize("stage", ["deltas", "flows"])
 async def test_a_server_with_an_empty_store_ends_nobody(
-    nats_server: NatsServer, caplog: pytest.LogCaptureFixture, stage: RowStage
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture, stage: str
 ) -> None:
     """Agent and engine go on: all rows after the loss arrive, and the ledger says that streams were lost."""
     url, source, sink = nats_server.url(query=QUERY), ScriptedSource(), ScriptedSink()

@@ -25,7 +25,6 @@ from engine.role import Role
 from model.batch import Batch
 from model.errors import UsageError
 from model.kind import Kind
-from model.row_stage import RowStage
 from model.settings import PluginConfig
 from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
@@ -95,7 +94,7 @@ def agent(url: str, source: ScriptedSource, **settings: Any) -> Role:
     return graphs.agent(Config(agent=AgentConfig(**settings)), url, source)
 
 
-def engine(url: str, sink: Sink, stage: RowStage = "deltas") -> Role:
+def engine(url: str, sink: Sink, stage: str = "deltas") -> Role:
     return graphs.engine(Config(), url, configured({"adding": sink}, stage))
 
 

@@ -23,7 +23,7 @@ def environment(tailrace_alone: Environment, tmp_path_factory: pytest.TempPathFa
     """Tailrace with the examples, and with plug-ins that have a fault each."""
     folder = tmp_path_factory.mktemp("plugins")
     environment = tailrace_alone.copied(folder / "environment")
-    examples = [ROOT / "examples" / name for name in ("sink-csv", "enricher-racks")]
+    examples = [ROOT / "examples" / name for name in ("sink-csv", "enricher-racks", "probe-lookups")]
     environment.install(*(_copied(example, folder) for example in examples), *faulty_projects(folder))
     return environment
 

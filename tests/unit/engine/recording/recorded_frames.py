@@ -9,6 +9,7 @@ from engine.recording.file import RecordingWriter
 from engine.recording.format import End, Frame, Header, Record, new_header
 from model.frame_source import Origin
 from model.ledger import Stage
+from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame, SnapshotFrame
 from tests.declared import EVENT_TYPES, STRUCTS
 
@@ -56,9 +57,11 @@ def some_frames() -> list[Frame]:
     return [Frame(number * 100_000_000, data) for number, data in enumerate(made)]
 
 
-def write(path: Path, records: Iterable[Record], head: Header | None = None) -> Path:
+def write(
+    path: Path, records: Iterable[Record], head: Header | None = None, event_types: EventTypes = EVENT_TYPES
+) -> Path:
     """A recording of ``records``."""
-    writer = RecordingWriter(path, EVENT_TYPES, force=True)
+    writer = RecordingWriter(path, event_types, force=True)
     writer.open(head or header())
     for record in records:
         writer.append(record)

@@ -1,6 +1,7 @@
 """A probe for Tailrace: which process asks for the addresses of names (getaddrinfo), and how often."""
 
 import numpy as np
+
 from tailrace.api import Column, EventType, Feature, Hook, Kind, Place, Probe, Ring
 
 PID = Column("process.pid", "<u4", "the process that asked", always=True)
