@@ -1,7 +1,7 @@
 """What a probe declares: BPF sources, maps, features with their hooks, event types, and its switch."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -152,12 +152,12 @@ class Receiver(Protocol):
 
     It is made once, without arguments, and does no I/O.
 
-    :cvar name: what the event type calls it.
-    :cvar kind: of its rows.
+    :ivar name: what the event type calls it; of the class.
+    :ivar kind: of its rows; of the class.
     """
 
-    name: ClassVar[str]
-    kind: ClassVar[Kind]
+    name: str
+    kind: Kind
 
     def take(self, events: np.ndarray, offset_ns: int) -> None:
         """Takes events in, in order, several times a second; nothing of the array may be kept but a copy.

@@ -89,10 +89,10 @@ class ArrayReader:
             self._recorded = {name: dtype_of(layouts[name]) for name in described}
         except (KeyError, ValueError, TypeError) as error:
             raise RecordingError(f"the recording's layout cannot be read: {error}") from error
-        self._known = self._recorded.keys() & self._current.keys()
+        self._known = [name for name in self._current if name in self._recorded]
         for name in self._known:
             _check(self._recorded[name], self._current[name], name)
-        shared = self._known & {*event_types.shared}
+        shared = {*self._known} & {*event_types.shared}
         if len({self._recorded[name].itemsize for name in shared}) > 1:
             raise RecordingError("the recording's layout cannot be read: events of two sizes")
         self._same = all(layouts[name] == layout_of(self._current[name]) for name in self._known)

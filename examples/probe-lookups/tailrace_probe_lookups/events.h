@@ -1,5 +1,4 @@
 enum lookups_event { KIND_LOOKUP = 128 };
-
 struct lookup_event {
 	struct event_header header;
 	__u32 pid;

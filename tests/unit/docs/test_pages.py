@@ -76,3 +76,11 @@ def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), target
     assert not re.search(r"\b(MEMORY|FIGURES|SELFTEST_OUTPUT|MEASURED_\w+)\b", text)
+
+
+@pytest.mark.parametrize("file", ["events.h", "lookups.c", "__init__.py"])
+def test_the_page_of_probes_shows_the_example(file: str) -> None:
+    """As it is, but for its docstrings."""
+    text = (ROOT / "examples" / "probe-lookups" / "tailrace_probe_lookups" / file).read_text()
+    bare = re.sub(r'^ *"""[^"]*"""\n\n', "", text, flags=re.MULTILINE)
+    assert bare in page("docs/writing-a-probe.md")

@@ -14,6 +14,7 @@ from probes.registry import PROBES
 from probes.selection import Selection
 from probes.tcp.config import TcpConfig
 from probes.tcp.probe import COUNTERS, TCP
+from tests.declared import receiver
 
 CALLS = Feature("calls", "calls of a function", (Hook("called", "sys_enter"),))
 
@@ -21,7 +22,12 @@ CALLS = Feature("calls", "calls of a function", (Hook("called", "sys_enter"),))
 def their_probe(default: Literal["auto", "on", "off"] = "auto", *events: EventType) -> Probe:
     """A probe of others, without a key of its own."""
     return Probe(
-        "theirs", sources=("tcp/events.h",), features=(CALLS,), events=events, switch=Switch(default=default)
+        "theirs",
+        sources=("tcp/events.h",),
+        features=(CALLS,),
+        events=events,
+        receivers=(receiver("theirs"),),
+        switch=Switch(default=default),
     )
 
 

@@ -1,7 +1,7 @@
 """What probes of other packages make of their events: rows ahead of the deltas of the same second."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +24,7 @@ ROW = np.dtype([("number", "<u2")])
 class Sums:
     """Adds numbers up; one row a second if there was one."""
 
-    name: ClassVar[str] = "sums"
-    kind: ClassVar[Kind] = SUM
+    name, kind = "sums", SUM
 
     def __init__(self) -> None:
         self.numbers: list[int] = []

@@ -37,9 +37,10 @@ def test_the_command_line_goes_before_the_configuration() -> None:
 
 
 def test_an_unknown_stage_is_named() -> None:
-    """In the configuration as on the command line."""
-    with pytest.raises(UsageError, match=r"Invalid enum value 'rows' - at `\$.stage`"):
-        load_config(None, {"TAILRACE_STAGE": "rows"})
+    """In the configuration as on the command line; kinds of probes of other packages are known by then."""
+    for config, options in ((Config(stage="rows"), options_of()), (Config(), options_of("--stage", "rows"))):
+        with pytest.raises(UsageError, match="nothing makes rows: one of flows, workloads, deltas"):
+            chosen_sinks(config, options, [SinkConfig("console")])
 
 
 def test_sinks_given_replace_the_others() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from model.errors import UsageError
 from model.probe import EventType, Probe, Ring
-from probes.kernel.event_types import EventTypes
+from probes.kernel.event_types import OF_TAILRACE, EventTypes
 from probes.kernel.layout import enums, structs
 from probes.registry import PROBES
-from tests.declared import EVENT_TYPES, KIND
+from tests.declared import EVENT_TYPES, KIND, receiver
 
 EXECUTION = EventType("KIND_EXEC", "exec_event", "processes", private=("arguments",))
 
@@ -27,7 +27,8 @@ def events_of(*kinds: int) -> np.ndarray:
 
 def probe(*events: EventType, folder: str = "process", name: str = "mine", package: str = "bpf") -> Probe:
     """One that tells of these events, with the header of one of Tailrace's folders."""
-    return Probe(name, package, (f"{folder}/events.h",), events=events)
+    receivers = tuple(receiver(name) for name in {event.receiver for event in events} - {*OF_TAILRACE})
+    return Probe(name, package, (f"{folder}/events.h",), events=events, receivers=receivers)
 
 
 def test_every_kind_of_the_headers_is_declared_by_one_probe() -> None:
@@ -83,7 +84,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], P
     def made(header: str) -> Probe:
         (package / "events.h").write_text(header)
         event = EventType("KIND_THEIRS", "their_event", "theirs", ring=Ring("theirs"))
-        return Probe("theirs", "their_probe", ("events.h",), events=(event,))
+        return Probe("theirs", "their_probe", ("events.h",), events=(event,), receivers=(receiver("theirs"),))
 
     return made
 
@@ -122,6 +123,15 @@ def test_a_header_that_is_not_there_is_named() -> None:
     missing = probe(EXECUTION, folder="none", name="theirs")
     with pytest.raises(UsageError, match=r"probe theirs: none/events.h of the package bpf cannot be read"):
         EventTypes((missing,))
+
+
+def test_a_receiver_that_nobody_is_is_refused() -> None:
+    """Its events would reach nobody."""
+    lost = Probe("lost", sources=("process/events.h",), events=(replace(EXECUTION, receiver="nobody"),))
+    with pytest.raises(
+        UsageError, match="probe lost: nobody is called nobody, who is to learn from KIND_EXEC"
+    ):
+        EventTypes((lost,))
 
 
 def test_a_receiver_has_one_struct() -> None:
