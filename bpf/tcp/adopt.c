@@ -44,15 +44,32 @@ static __always_inline int adoptable(u32 state)
 	       state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING;
 }
 
-/* One that holds a port on which somebody listens was accepted there; so was one without a byte acknowledged, for
- * who connects has had its SYN acknowledged. */
+/* Who connects has had its SYN acknowledged, which bytes_acked counts (payload_sent): one more than the payload that was
+ * sent for the first time. That is sure while the socket rests: all that was written is acknowledged. */
+static __always_inline u32 role_by_bytes(struct sock *sk, u32 state)
+{
+	u32 user = SCRATCH_ADOPT;
+	struct scratch *scratch = scratches.lookup(&user);
+	if (!scratch || state == TCP_SYN_SENT)
+		return scratch ? ROLE_CLIENT : ROLE_UNKNOWN;
+	u32 busy = locked(sk);
+	bpf_probe_read_kernel(scratch->hot, sizeof(scratch->hot), (void *)sk + HOT_BEGIN);
+	bpf_probe_read_kernel(scratch->retrans, sizeof(scratch->retrans), (void *)sk + RETRANS_BEGIN);
+	if (busy || locked(sk) || FIELD(u32, write_seq) != FIELD(u32, snd_una))
+		return ROLE_UNKNOWN;
+	u64 flags = FIELD(u64, bytes_acked) - (FIELD(u64, bytes_sent) - RETRANS(u64, bytes_retrans));
+	flags -= state == TCP_FIN_WAIT2;
+	return flags == 1 ? ROLE_CLIENT : flags == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
+}
+
+/* One that holds a port on which somebody listens was accepted there. Where neither tells, the other end may. */
 static __always_inline void fill_adopted(struct description *as, struct sock *sk, u32 state)
 {
-	u64 acknowledged = 0;
-	READ(acknowledged, ((struct tcp_sock *)sk)->bytes_acked);
 	fill_last_tuple(as, sk);
 	fill_listener(as);
-	as->role = as->evidence || (!acknowledged && state != TCP_SYN_SENT) ? ROLE_SERVER : ROLE_CLIENT;
+	as->role = role_by_bytes(sk, state);
+	if (as->role == ROLE_UNKNOWN && as->evidence)
+		as->role = ROLE_SERVER;
 }
 
 /* The first who holds a listener owns it, until that process exits. */
