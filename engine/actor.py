@@ -159,23 +159,24 @@ class ActorPlace(Place):
         self._resting.set()
 
     async def _handle(self, item: Any) -> None:
-        await self._pass_on(self._actor.handle(item))
+        await self._pass_on(lambda: self._actor.handle(item))
 
     async def finish(self) -> None:
         """Hands on what the actor still holds."""
-        await self._pass_on(self._actor.finish())
+        await self._pass_on(self._actor.finish)
 
     async def idle(self) -> None:
         """Returns when all that was put into the inbox, or is being read from a topic, has been handled."""
         await self.inbox.join()
         await self._resting.wait()
 
-    async def _pass_on(self, made: Iterable[Any]) -> None:
+    async def _pass_on(self, make: Callable[[], Iterable[Any]]) -> None:
         """Sends each item as soon as it is made; keeps the time of both apart."""
-        clock, counts, items = time.perf_counter_ns, self._counts, iter(made)
+        clock, counts = time.perf_counter_ns, self._counts
         try:
+            begin = clock()
+            items = iter(make())
             while True:
-                begin = clock()
                 item = next(items, _END)
                 made_at = clock()
                 counts.busy_ns += made_at - begin
@@ -184,7 +185,8 @@ class ActorPlace(Place):
                 if await self.send(item):
                     counts.sent += 1
                     counts.sent_rows += len(item)
-                counts.blocked_ns += clock() - made_at
+                begin = clock()
+                counts.blocked_ns += begin - made_at
         except Exception as error:  # noqa: BLE001 - whatever it is, the role ends with it
             await self._fail(error)
 

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.items import Announcement, Chunk, Message, Unreadable, Window, WindowEnd
 from engine.config import Config
@@ -22,7 +22,9 @@ from model.frame_source import FrameSource
 from model.kinds.delta import DELTA
 from model.ledger import Ledger
 from model.subjects import DELTAS
-from sinks.configured import ConfiguredSink
+
+if TYPE_CHECKING:
+    from sinks.configured import ConfiguredSink
 
 #: Messages that an engine holds at most; past it no more are read until some have been joined.
 HELD_MESSAGES: Final = 4096
@@ -36,7 +38,7 @@ ENGINE_FLUSH_SECONDS: Final = 2.0
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
 JOINED: Final = frozenset({"flows", "workloads"})
 #: By the name they have in the ledger.
-Sinks = Mapping[str, ConfiguredSink]
+Sinks = Mapping[str, "ConfiguredSink"]
 
 
 class LiveSource(FrameSource, Protocol):
