@@ -19,6 +19,7 @@ HookKind = Literal[
     "cgroup",
     "iterator",
     "on_request",
+    "socket_filter",
     "listener",
 ]
 #: What a hook may need of the kernel's types.

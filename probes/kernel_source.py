@@ -7,8 +7,10 @@ from typing import Any
 
 from model.frame_source import Origin, Send
 from probes.attached import AttachedProbes
+from probes.checks.rewrites import warn_of_unseen
 from probes.conntrack.feed import Conntrack
-from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES
+from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
+from probes.conntrack.times import EntryTimes
 from probes.kernel.namespaces import ChosenNamespaces, require_namespaces
 from probes.limited import LimitedProbes
 from probes.selection import Selection
@@ -43,8 +45,13 @@ class KernelSource:
         """
         await asyncio.to_thread(self._probes.start)
         if self._conntrack:
-            self._conntrack.listen = KPROBES not in {taken.hook for taken in self._probes.taken}
+            taken = {taken.hook for taken in self._probes.taken}
+            self._conntrack.listen = KPROBES not in taken
+            if TIMED in taken:
+                loaded = self._probes.loaded
+                self._conntrack.times = EntryTimes(loaded.programs[TIMED.program], loaded.maps[TIMES])
             self._conntrack.start()
+            warn_of_unseen(listening=self._conntrack.listen)
 
     async def run(self, send: Send) -> None:
         """Runs until stop(), then sends the last events and the unfinished window."""

@@ -22,6 +22,7 @@ def nat_event(
     seen: tuple[End, End],
     *,
     at_ns: int = 0,
+    latest_at_ns: int = 0,
     deleted: bool = False,
     netns: int = 1,
     protocol: int = 6,
@@ -30,7 +31,7 @@ def nat_event(
     events = np.zeros(1, structs("conntrack")["nat_event"])
     event = events[0]
     event["header"]["kind"] = KIND["KIND_NAT_DELETED" if deleted else "KIND_NAT_NEW"]
-    event["header"]["at_ns"] = at_ns
+    event["header"]["at_ns"], event["latest_at_ns"] = at_ns, latest_at_ns
     _fill(event["original"], *called)
     _fill(event["reply"], *reversed(seen))
     event["netns"], event["protocol"], event["family"] = netns, protocol, 4

@@ -9,12 +9,13 @@ from actors.nat.table import ANY, NatTable, Spans
 from actors.nat.tuple_index import NOWHERE, make_keys
 from model.arrays import Columns
 from model.chains import HOP, REWRITES, Chains
-from model.clock import SECOND_NS
+from model.clock import SECOND_NS, SLEW_NS
 from model.kinds.delta import NO_SLOT, Role
 
-#: By how much times of sockets and of entries of one node may differ: the clock is mapped anew for each frame.
-SLACK_NS: Final = 5_000_000
-#: Time that conntrack's word may take to reach us: it is read ten times a second.
+#: By how much times of sockets and of entries of one node may differ: both are the kernel's, but the wall clock is
+#: followed from frame to frame. Less than it takes to use a tuple again.
+SLACK_NS: Final = SLEW_NS + 100_000
+#: How long after a window's end its snapshot may be taken, and before a socket's end its entry be gone.
 WORD_NS: Final = 150_000_000
 
 
@@ -160,15 +161,14 @@ class _Search:
         calls: np.ndarray,
         own: np.ndarray,
         rows: np.ndarray,
-        spans: tuple[np.ndarray, np.ndarray],
+        spans: Spans,
     ) -> None:
         self._table = table
         self._transport = columns["network.transport"][rows]
         self._netns = columns["netns.id"][rows]
         self._calls = calls[rows]
         self._numbers = rows
-        self._opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
-        self._since, self._until = spans
+        self._spans = spans
         self.far = own.view("V36")[rows].view(HOP)
         self.rewrites = np.zeros(len(rows), np.uint8)
         self.between: dict[int, np.ndarray] = {}
@@ -198,41 +198,24 @@ class _Search:
 
     def _entries(self, keys: np.ndarray, here: np.ndarray, *, ahead: bool) -> np.ndarray:
         look = self._table.rewritten if ahead else self._table.behind
-        spans = Spans(self._since[here], self._until[here], np.zeros(len(here), np.int64))
-        places = look(keys, spans)
-        later = _later(places, self._opened[here])
-        if later.any():
-            places = look(keys, Spans(spans.since_ns, spans.until_ns, later))
-        return places
+        return look(keys, self._spans.take(here))
 
 
-def _later(places: np.ndarray, opened: np.ndarray) -> np.ndarray:
-    """How many of the rows that found the same entry were opened later than each."""
-    later = np.zeros(len(places), np.int64)
-    found = np.flatnonzero(places != NOWHERE)
-    order = found[np.lexsort((-opened[found], places[found]))]
-    same = np.diff(places[order], prepend=NOWHERE) == 0
-    if same.any():
-        begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
-        later[order] = np.arange(len(order)) - begins
-    return later
+def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> Spans:
+    """When entries may be theirs.
 
-
-def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> tuple[np.ndarray, np.ndarray]:
-    """From when to when entries may be theirs.
-
-    The kernel makes an entry as the first packet leaves, before the handshake ends, and the time that it is known by
-    is never later than that (``probes/conntrack/feed.py``): one that began after belongs to a later connection.
+    The kernel makes an entry as the first packet leaves, before the handshake ends, and keeps it while the connection
+    lasts: one that began after the handshake belongs to a later connection, one that ended before to an earlier one.
     """
     opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
     closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
     waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
     late = columns["window.late_s"][rows].astype(np.int64)
     begin = (window - late) * SECOND_NS
-    since = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin)) - WORD_NS
-    unseen = np.where(closed > 0, closed, begin + SECOND_NS) + WORD_NS  # whose handshake was not seen
-    until = np.where(opened > 0, opened, unseen) + skew_ns
-    return since - skew_ns, until
+    began = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin))
+    since = np.where(opened > 0, opened, began - WORD_NS)
+    until = np.where(opened > 0, opened, np.where(closed > 0, closed, begin + SECOND_NS + WORD_NS))
+    return Spans(began - skew_ns, since - skew_ns, until + skew_ns)
 
 
 def callers(columns: Columns) -> np.ndarray:

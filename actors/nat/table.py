@@ -50,14 +50,18 @@ _REVERSED = ("destination_address", "source_address", "destination_port", "sourc
 class Spans:
     """When connections were there, wall clock; each of shape (n,), int64.
 
-    :param since_ns: an entry that ended before is none of theirs.
+    :param began_ns: an entry that began later may have been made for them.
+    :param since_ns: one that ended before is none of theirs.
     :param until_ns: one that began after is none of theirs either.
-    :param later: how many later connections of the same tuple there were in that time: so many entries are theirs.
     """
 
+    began_ns: np.ndarray
     since_ns: np.ndarray
     until_ns: np.ndarray
-    later: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Spans":
+        """Those of some connections."""
+        return Spans(self.began_ns[rows], self.since_ns[rows], self.until_ns[rows])
 
 
 class NatTable:
@@ -77,6 +81,7 @@ class NatTable:
         self._called = TupleIndex(entries)  # by O
         self._seen = TupleIndex(entries)  # by T
         self._begin = np.zeros(entries, np.int64)
+        self._latest = np.zeros(entries, np.int64)  # by when it began, where that is not known better
         self._end = np.zeros(entries, np.int64)
         self._netns = np.zeros(entries, np.uint32)
         self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
@@ -107,12 +112,23 @@ class NatTable:
         news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
         at_ns = events["header"]["at_ns"].astype(np.int64)
         at_ns[~news | (at_ns != 0)] += offset_ns
+        latest = events["latest_at_ns"].astype(np.int64)
+        latest_ns = np.where(latest != 0, latest + offset_ns, at_ns)
         for rows in turns(called):
-            for take, some in ((self._end_at, rows[~news[rows]]), (self._begin_at, rows[news[rows]])):
-                if len(some):
-                    take(called.take(some), seen.take(some), events["netns"][some], at_ns[some])
+            ends, begins = rows[~news[rows]], rows[news[rows]]
+            if len(ends):
+                self._end_at(called.take(ends), seen.take(ends), at_ns[ends])
+            if len(begins):
+                times = at_ns[begins], latest_ns[begins]
+                self._begin_at(called.take(begins), seen.take(begins), events["netns"][begins], times)
 
-    def _begin_at(self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, at_ns: np.ndarray) -> None:
+    def _begin_at(
+        self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, times: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        """Entries that begin.
+
+        :param times: at which they begin, and by when at the latest.
+        """
         self._stage.received += len(called)
         known = self._holding(called, seen)
         again = known != NOWHERE
@@ -123,7 +139,7 @@ class NatTable:
         self._stage.drop("table_full", len(fresh) - len(places))
         self._stage.delivered += len(called) - (len(fresh) - len(places))
         fresh = fresh[: len(places)]
-        self._begin[places] = at_ns[fresh]
+        self._begin[places], self._latest[places] = (each[fresh] for each in times)
         self._end[places] = OPEN
         self._swept[places] = self._claimed[places] = self._announced[places] = False
         self._netns[places] = netns[fresh]
@@ -151,7 +167,7 @@ class NatTable:
         changed: np.ndarray = self._marks[marks] > begun
         return changed
 
-    def _end_at(self, called: np.ndarray, seen: np.ndarray, _: np.ndarray, at_ns: np.ndarray) -> None:
+    def _end_at(self, called: np.ndarray, seen: np.ndarray, at_ns: np.ndarray) -> None:
         self._stage.received += len(called)
         self._stage.delivered += len(called)
         places = self._holding(called, seen)
@@ -209,24 +225,39 @@ class NatTable:
         self._stage.note("evicted", len(places))
 
     def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
-        """The entry that rewrites each tuple O at its time, the newest if several do; else NOWHERE; shape (n,)."""
-        return self._find(self._called, keys, spans)
+        """The entry that rewrites each tuple O at its time; NOWHERE if none does, or any of several may; (n,).
+
+        The newest that can be is the one: an entry begins with its connection's first packet.
+        """
+        return self._find(self._called, self._seen, keys, spans)
 
     def behind(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
         """The same by T: the entry that made each tuple what it is."""
-        return self._find(self._seen, keys, spans)
+        return self._find(self._seen, self._called, keys, spans)
 
-    def _find(self, index: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
-        places, left = index.newest(keys), spans.later.copy()
+    def _find(self, index: TupleIndex, other: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+        places = self._fitting(index, index.newest(keys), spans)
+        rows = np.flatnonzero(places != NOWHERE)
+        rivals = self._fitting(index, index.older(places[rows]), spans.take(rows))
+        while len(left := np.flatnonzero(rivals != NOWHERE)):
+            rows, rivals = rows[left], rivals[left]
+            differ = other.keys(rivals).view("V48") != other.keys(places[rows]).view("V48")
+            undecided = differ & (self._latest[rivals] >= spans.began_ns[rows])
+            places[rows[undecided]] = NOWHERE
+            self._stage.note("undecided", int(np.count_nonzero(undecided)))
+            rows, rivals = rows[~undecided], rivals[~undecided]
+            rivals = self._fitting(index, index.older(rivals), spans.take(rows))
+        return places
+
+    def _fitting(self, index: TupleIndex, places: np.ndarray, spans: "Spans") -> np.ndarray:
+        """From ``places`` on, newest first, the first entry that was there at its time, or NOWHERE."""
         while True:
             rows = np.flatnonzero(places != NOWHERE)
             here = places[rows]
             holds = (self._begin[here] <= spans.until_ns[rows]) & (self._end[here] >= spans.since_ns[rows])
-            skip = ~holds | (left[rows] > 0)
-            if not skip.any():
+            if holds.all():
                 return places
-            left[rows[skip]] -= holds[skip]
-            places[rows[skip]] = index.older(here[skip])
+            places[rows[~holds]] = index.older(here[~holds])
 
     def claim(self, places: np.ndarray) -> None:
         """A socket of this node called by way of these entries: nobody else needs them."""
@@ -263,7 +294,7 @@ class NatTable:
     def take_announced(self, entries: np.ndarray, now_ns: int) -> None:
         """Takes in what another node announced; ``ANNOUNCED``. What nobody repeats has ended."""
         called, seen = (np.ascontiguousarray(entries[name]) for name in ("called", "seen"))
-        self._begin_at(called, seen, entries["netns"], entries["begin_ns"])
+        self._begin_at(called, seen, entries["netns"], (entries["begin_ns"], entries["begin_ns"]))
         places = self._holding(called, seen)
         held = places != NOWHERE
         self._announced_at[places[held]] = now_ns

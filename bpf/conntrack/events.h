@@ -26,5 +26,14 @@ struct nat_event {
 	__u8 family;    /* 4 or 6 */
 	__u8 protocol;  /* IPPROTO_TCP or IPPROTO_UDP */
 	__u16 zone;     /* of conntrack */
-	__u8 reserved[144];
+	__u64 latest_at_ns; /* it began between header.at_ns and this, where the time is not known; else 0 */
+	__u8 reserved[136];
+};
+
+/* When netlink told of an entry, in the ring `conntrack_times`. */
+struct conntrack_time {
+	__u64 at_ns;
+	__u32 id;      /* the kernel's number of the entry */
+	__u32 message; /* the type of the netlink message */
+	__u64 reserved;
 };

@@ -51,7 +51,7 @@ STAGES: Final = (
         "`nat`",
         "NAT entries said by conntrack, or by nodes",
         "`table_full`: all entries of the table hold; raise `nat.entries`",
-        "`evicted`: entries that had ended made room",
+        "`evicted`: entries that had ended made room; `undecided`: connections that may have had any of several",
     ),
     StageNote(
         "`frames`",

@@ -1,5 +1,6 @@
 """Whether NAT rewrites can be seen, by which way, and what is missed."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -18,6 +19,10 @@ _RIGHTS = {
     "CAP_SYS_ADMIN": "rewrites of before the start are not seen in other network namespaces",
     "CAP_SYS_PTRACE": "namespaces of other users' processes are found only by their names in /run/netns",
 }
+#: Those of ctnetlink's events alone.
+_TO_LISTEN = ("CAP_NET_ADMIN", "CAP_NET_BROADCAST")
+
+log = logging.getLogger(__name__)
 
 
 def check_rewrites(config: NatConfig) -> Check:
@@ -30,9 +35,20 @@ def check_rewrites(config: NatConfig) -> Check:
         )
     lacking = [right for right in _RIGHTS if right not in read_capabilities()]
     if lacking:
-        cost = _RIGHTS[lacking[0]]
+        cost = "; ".join(_RIGHTS[right] for right in lacking)
         return Check(NAME, "degraded", f"no {' and '.join(lacking)}", cost, f"add {' and '.join(lacking)}")
     return _check_events()
+
+
+def warn_of_unseen(*, listening: bool) -> None:
+    """Logs which rewrites are not seen for want of a right.
+
+    :param listening: to ctnetlink; kprobes see all network namespaces.
+    """
+    held = read_capabilities() if COUNT.exists() else _RIGHTS
+    for right, cost in _RIGHTS.items():
+        if right not in held and (listening or right not in _TO_LISTEN):
+            log.warning("no %s: %s; see `tailrace doctor`", right, cost)
 
 
 def with_rewrites(config: NatConfig, hooks: Iterable[Check]) -> list[Check]:

@@ -20,6 +20,7 @@ from probes.conntrack.events import all_ended, joined, no_events, stamped
 from probes.conntrack.known_namespaces import KnownNamespaces
 from probes.conntrack.namespace_numbers import overrun
 from probes.conntrack.socket import ALWAYS, COUNT, NEVER, dump, open_listener
+from probes.conntrack.times import EntryTimes
 from probes.kernel.bulk_receiver import BulkReceiver, Received
 from probes.kernel.layout import enums, rows_where
 from probes.kernel.namespaces import ChosenNamespaces
@@ -59,6 +60,8 @@ class Conntrack:
         self.account = Stage("entries")
         self._buffer_bytes = buffer_bytes
         self.listen = listen
+        #: Tells when each message was made; without it that is known only from one look to the next.
+        self.times: EntryTimes | None = None
         self._required = required
         self._monotonic = monotonic
         self._chosen = ChosenNamespaces(patterns)
@@ -93,7 +96,8 @@ class Conntrack:
             self._known = KnownNamespaces(self.account)
             if self.listen:
                 self._heard_ns = self._monotonic()
-                self._listener = open_listener(self._buffer_bytes)
+                program = self.times.program if self.times else None
+                self._listener = open_listener(self._buffer_bytes, program)
         except OSError as error:
             self.close()
             self._refused = True
@@ -127,11 +131,14 @@ class Conntrack:
     def _received(self, known: KnownNamespaces) -> Iterator[np.ndarray]:
         begin = self._monotonic()
         for _ in range(CALLS if self._listener else 0):
+            before = self.times.look() if self.times else 0
             received = self._receive()
             if received is not None:
                 yield self._placed(received, known)
             elif not self._overrun:
                 self._heard_ns = begin
+                if self.times:
+                    self.times.forget(before)
                 return
             else:  # only an empty socket hears again: what a dump shows from now on is the truth
                 self._overrun = False
@@ -153,9 +160,16 @@ class Conntrack:
         netns = known.inodes(received.namespaces[entries.rows])
         # A namespace without a place yet is dumped when it gets one.
         self.account.note("unplaced", int(np.count_nonzero(netns == 0)))
-        # An entry holds at least from its connection's first packet to its end, however late we read of them.
-        new = entries.events["header"]["kind"] == _NEW
-        return self._deliver(entries, netns, np.where(new, self._heard_ns, self._monotonic()), received.cut)
+        return self._deliver(entries, netns, self._when(entries), received.cut)
+
+    def _when(self, entries: Entries) -> np.ndarray:
+        """When each entry began or ended; where that is not known it holds at least from its connection's first
+        packet to its end, however late we read of them."""
+        new, now = entries.events["header"]["kind"] == _NEW, self._monotonic()
+        told = self.times.of(entries.ids, new) if self.times else np.zeros(len(new), np.uint64)
+        entries.events["latest_at_ns"] = np.where(new & (told == 0), now, 0)
+        when: np.ndarray = np.where(told != 0, told, np.where(new, self._heard_ns, now).astype(np.uint64))
+        return when
 
     def _deliver(
         self, entries: Entries, netns: np.ndarray, at_ns: np.ndarray | int, cut: int = 0
@@ -250,4 +264,6 @@ class Conntrack:
             self._listener.close()
         if self._known:
             self._known.close()
-        self._listener = self._known = None
+        if self.times:
+            self.times.close()
+        self._listener = self._known = self.times = None

@@ -10,6 +10,8 @@ from typing import Final
 
 from model.probe import EventType, Feature, Hook, Probe, Switch
 
+#: The ring with the times of netlink's messages.
+TIMES: Final = "conntrack_times"
 _CONFIRM, _INSERT = "__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"
 
 KPROBES: Final = Hook(
@@ -25,20 +27,22 @@ KPROBES: Final = Hook(
         Hook("nat_leaving", "nf_ct_delete", "kprobe", needs="conntrack"),
     ),
 )
-#: ``probes.conntrack.feed`` listens.
+#: ``probes.conntrack.feed`` listens: with the time of each message, or without.
+TIMED: Final = Hook("entry_told", "ctnetlink", "socket_filter", way="netlink")
 CTNETLINK: Final = Hook("ctnetlink", kind="listener", way="netlink")
 
 NAT: Final = Feature(
     "NAT rewrites",
     "connections that this machine rewrites",
-    (KPROBES, CTNETLINK),
+    (KPROBES, TIMED, CTNETLINK),
     required=False,
     loss="flows show addresses as each end sees them, and ends behind NAT are not joined",
 )
 
 CONNTRACK: Final = Probe(
     "conntrack",
-    sources=("conntrack/events.h", "conntrack/maps.h", "conntrack/nat.c"),
+    sources=("conntrack/events.h", "conntrack/maps.h", "conntrack/nat.c", "conntrack/told.c"),
+    maps=(TIMES,),
     features=(NAT,),
     events=(
         EventType("KIND_NAT_NEW", "nat_event", "nat", urgent=True),

@@ -44,6 +44,7 @@ _ANY: Final = bytes(4)
 _PASSES: Final = ((_IPS_DST_NAT, _IPS_DST_NAT), (_IPS_SRC_NAT, _IPS_SRC_NAT | _IPS_DST_NAT))
 
 _SO_ATTACH_FILTER: Final = 26
+_SO_ATTACH_BPF: Final = 50
 _ACCEPT, _DROP = 0xFFFFFFFF, 0
 _NLATTR, _NLATTR_NEST = 0xFFFFF000 + 12, 0xFFFFF000 + 16  # SKF_AD_OFF + SKF_AD_NLATTR…
 
@@ -60,18 +61,22 @@ class Dump:
     mode: int
 
 
-def open_listener(buffer_bytes: int) -> socket.socket:
+def open_listener(buffer_bytes: int, program: int | None = None) -> socket.socket:
     """A non-blocking socket for new and ended entries that rewrite TCP or UDP, of this namespace and all numbered
     ones.
 
     :param buffer_bytes: memory for messages that wait; the kernel charges about 1,300 bytes each, and gives twice
         what is asked for.
+    :param program: a loaded BPF program that filters in the place of ``rewrites_only``.
     :raises OSError: without CAP_NET_ADMIN, or if the kernel has no ctnetlink.
     """
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(open_netlink(NETLINK_NETFILTER))
         listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
-        _attach_filter(listener)
+        if program is None:
+            _attach_filter(listener)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, program)
         with contextlib.suppress(PermissionError):  # CAP_NET_BROADCAST: without it, this namespace only
             listener.setsockopt(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)
         join(listener)

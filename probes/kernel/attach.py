@@ -46,6 +46,10 @@ def _on_request(program: int, hook: Hook) -> None:
     bpf.TestRun(program, 1)(0)
 
 
+def _socket_filter(program: int, hook: Hook) -> None:
+    """Who opens the socket attaches it there."""
+
+
 def _iterator(program: int, hook: Hook) -> None:
     """User space runs it when it wants to (``probes.kernel.bpf.iterate``)."""
 
@@ -60,6 +64,7 @@ ATTACH: Final[dict[HookKind, Attach]] = {
     "cgroup": _cgroup,
     "on_request": _on_request,
     "iterator": _iterator,
+    "socket_filter": _socket_filter,
 }
 
 

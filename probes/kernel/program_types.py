@@ -27,6 +27,7 @@ _BY_KIND: Final[dict[HookKind, ProgramType]] = {
     "raw_tracepoint": _RAW_TRACEPOINT,
     "on_request": _RAW_TRACEPOINT,
     "iterator": ProgramType(26),
+    "socket_filter": ProgramType(1),
 }
 #: Places of cgroups, by the kernel's name in lower case without ``BPF_CGROUP_``.
 _OF_CGROUPS: Final = {

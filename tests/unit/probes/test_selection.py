@@ -8,7 +8,7 @@ from engine.config import Config
 from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
-from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT
+from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
 from probes.process.probe import EXECUTIONS, PROCESS
 from probes.registry import PROBES
 from probes.selection import Selection
@@ -50,7 +50,11 @@ def test_events_of_a_probe_that_is_off_are_known() -> None:
 
 @pytest.mark.parametrize(
     ("source", "ways", "required"),
-    [("auto", (KPROBES, CTNETLINK), False), ("kprobes", (KPROBES,), True), ("netlink", (CTNETLINK,), True)],
+    [
+        ("auto", (KPROBES, TIMED, CTNETLINK), False),
+        ("kprobes", (KPROBES,), True),
+        ("netlink", (TIMED, CTNETLINK), True),
+    ],
 )
 def test_a_way_that_is_named_is_the_only_one(
     source: Literal["auto", "kprobes", "netlink"], ways: tuple[Hook, ...], required: bool

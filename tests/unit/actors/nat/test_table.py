@@ -31,16 +31,17 @@ def key(source: End, destination: End) -> np.ndarray:
     return make_keys(hop(source, destination), 6, np.array([1], np.uint32))
 
 
-def spans(since_ns: int, until_ns: int, later: int = 0) -> Spans:
-    since, until, skipped = (np.array([value], np.int64) for value in (since_ns, until_ns, later))
-    return Spans(since, until, skipped)
+def spans(since_ns: int, until_ns: int, began_ns: int | None = None) -> Spans:
+    began, since, until = (
+        np.array([value], np.int64)
+        for value in (since_ns if began_ns is None else began_ns, since_ns, until_ns)
+    )
+    return Spans(began, since, until)
 
 
-def backend(
-    subject: NatTable, since_ns: int, until_ns: int, later: int = 0, client: End = CLIENT
-) -> End | None:
+def backend(subject: NatTable, since_ns: int, until_ns: int, client: End = CLIENT) -> End | None:
     """Where the table says that the service's client came out."""
-    places = subject.rewritten(key(client, SERVICE), spans(since_ns, until_ns, later))
+    places = subject.rewritten(key(client, SERVICE), spans(since_ns, until_ns))
     if places[0] == NOWHERE:
         return None
     seen = subject.seen(places)
@@ -66,13 +67,25 @@ def test_a_tuple_is_looked_up_at_its_time() -> None:
     ]
 
 
-def test_later_connections_of_the_tuple_have_the_later_entries() -> None:
-    """Within one span, a connection that had two later ones of its tuple has the third newest entry."""
+def test_what_may_be_any_of_several_is_none() -> None:
+    """Entries whose beginnings are known only to within a span say nothing of a connection in it, or they agree."""
+    first, other = (CLIENT, BACKENDS[0]), (CLIENT, BACKENDS[1])
+    for seen, expected in ((other, None), (first, BACKENDS[0])):
+        subject = NatTable(16, stage := Stage("entries"))
+        for to in (first, seen):
+            subject.learn(nat_event((CLIENT, SERVICE), to, at_ns=SECOND, latest_at_ns=2 * SECOND), 0)
+            subject.learn(nat_event((CLIENT, SERVICE), to, at_ns=2 * SECOND, deleted=True), 0)
+        assert backend(subject, SECOND + 5, SECOND + 9) == expected
+        assert stage.noted.get("undecided", 0) == (expected is None)
+
+
+def test_an_entry_of_before_the_connection_is_no_rival() -> None:
+    """The connection before ended a moment ago, and its entry with the new one's first packet."""
     subject = table()
-    for number, to in enumerate(BACKENDS):
-        subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, to), at_ns=SECOND + number), 0)
-        subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, to), at_ns=SECOND + number, deleted=True), 0)
-    assert [backend(subject, 0, 2 * SECOND, later) for later in range(4)] == [*reversed(BACKENDS), None]
+    subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKENDS[0]), at_ns=SECOND), 0)
+    subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKENDS[0]), at_ns=2 * SECOND, deleted=True), 0)
+    subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKENDS[1]), at_ns=2 * SECOND + 1), 0)
+    assert backend(subject, 2 * SECOND - 5, 2 * SECOND + 5) == BACKENDS[1]
 
 
 def test_the_tuple_behind_is_found_from_what_the_server_sees() -> None:

@@ -22,7 +22,7 @@ LATER = (
     NOW.replace("\t__u64 socket;", "\t__u64 inserted;\n\t__u64 socket;")
     .replace("\t__u8 reserved[40];", "\t__u32 region;\n\t__u8 reserved[36];")
     .replace("\t__u32 netns;", "\t__u32 mark;\n\t__u32 netns;\n\t__u32 pad;", 1)
-    .replace("\t__u8 reserved[144];", "\t__u64 more;\n\t__u8 reserved[144];")
+    .replace("\t__u8 reserved[136];", "\t__u64 more;\n\t__u8 reserved[136];")
     .replace("\tchar arguments[128];", "\t__u64 inserted;\n\tchar arguments[128];")
     .replace("\tchar name[200];", "\tchar name[200];\n\t__u64 more;")
 )

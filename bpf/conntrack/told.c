@@ -1,0 +1,47 @@
+/* When conntrack's netlink messages are made: a filter of the socket that gets them runs in the kernel as each one is
+ * queued. Values: include/uapi/linux/netfilter/nfnetlink_conntrack.h. */
+
+#define CTNETLINK_HEADER 20 /* struct nlmsghdr, struct nfgenmsg */
+#define MESSAGE_TYPE_AT 4
+#define CTA_TYPE 0x3fff
+#define CTA_STATUS_TYPE 3
+#define CTA_ID_TYPE 12
+#define CTA_STATUS_NAT 0x30
+#define TOP_ATTRIBUTES 6 /* both tuples, zone, id, status: in the first ones, in this order */
+#define LEFT_OUT 0
+#define WHOLE (-1)
+
+struct told_attribute {
+	u16 length;
+	u16 type;
+};
+
+/* socket filter: entries that rewrite nothing are left out, and the time of the others is written down by their id. */
+int entry_told(struct __sk_buff *message)
+{
+	u32 at = CTNETLINK_HEADER, id = 0, status = 0;
+	u16 type = 0;
+	bpf_skb_load_bytes(message, MESSAGE_TYPE_AT, &type, sizeof(type));
+	for (int number = 0; number < TOP_ATTRIBUTES; number++) {
+		struct told_attribute head = {};
+		if (bpf_skb_load_bytes(message, at, &head, sizeof(head)) || head.length < sizeof(head))
+			break;
+		if ((head.type & CTA_TYPE) == CTA_ID_TYPE)
+			bpf_skb_load_bytes(message, at + sizeof(head), &id, sizeof(id));
+		if ((head.type & CTA_TYPE) == CTA_STATUS_TYPE) {
+			bpf_skb_load_bytes(message, at + sizeof(head), &status, sizeof(status));
+			if (!(bpf_ntohl(status) & CTA_STATUS_NAT))
+				return LEFT_OUT;
+		}
+		at += (head.length + 3) & ~3;
+	}
+	struct conntrack_time *told = conntrack_times.ringbuf_reserve(sizeof(struct conntrack_time));
+	if (!told)
+		return WHOLE;
+	told->at_ns = bpf_ktime_get_ns();
+	told->id = bpf_ntohl(id);
+	told->message = type;
+	told->reserved = 0;
+	conntrack_times.ringbuf_submit(told, BPF_RB_NO_WAKEUP);
+	return WHOLE;
+}
