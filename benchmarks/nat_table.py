@@ -33,7 +33,7 @@ _GENERATIONS: Final = 100
 
 
 @dataclass
-class Taken:
+class Attachment:
     """What a table took.
 
     :param megabytes: by which the process grew while the entries came.
@@ -134,9 +134,9 @@ def batches(*, gone: bool) -> Iterator[np.ndarray]:
         yield from (events[begin : begin + _BATCH] for begin in range(0, RATE, _BATCH))
 
 
-def lived(kind: type[Table]) -> Taken:
+def lived(kind: type[Table]) -> Attachment:
     """Fills a table, then lets entries come and go at a steady rate."""
-    taken, new, gone = Taken(), batches(gone=False), batches(gone=True)
+    taken, new, gone = Attachment(), batches(gone=False), batches(gone=True)
     none = next(batches(gone=True))[:0]
     before = memory(os.getpid()).now
     table = kind()
@@ -153,13 +153,13 @@ def lived(kind: type[Table]) -> Taken:
 
 
 @cache
-def mine() -> Taken:
+def mine() -> Attachment:
     """Ours, once for both figures."""
     return alone(lived, Columns)
 
 
 @cache
-def peer() -> Taken:
+def peer() -> Attachment:
     """The peer, once for both figures."""
     return alone(lived, Rows)
 

@@ -104,7 +104,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Attachment:
     """Which alternative serves a feature, and why those before it were refused."""
 
     feature: Feature

@@ -6,7 +6,7 @@ import logging
 import numpy as np
 
 from model.errors import ProbeError
-from model.probe import Feature, Probe, Ring, Taken
+from model.probe import Attachment, Feature, Probe, Ring
 from probes.kernel import bpf
 from probes.kernel.headers import Headers, find_headers
 from probes.kernel.layout import enums, structs
@@ -34,7 +34,7 @@ class AttachedProbes:
         self._selection = selection
         self._stack = contextlib.ExitStack()
         #: What became of each feature, in the order in which they were attached.
-        self.taken: list[Taken] = []
+        self.taken: list[Attachment] = []
         self.headers: Headers | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
@@ -93,12 +93,12 @@ class AttachedProbes:
         self.rings[ring.name] = reader
         self._stack.callback(reader.close)
 
-    def _attach(self, probe: Probe, feature: Feature) -> Taken:
+    def _attach(self, probe: Probe, feature: Feature) -> Attachment:
         taken = self.loaded.attach(self._selection.ways(probe, feature))
         if taken.hook is None and feature.required:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in taken.refused.items())
             log.warning("probe %s has no hook for %s (%s)", probe.name, feature.name, reasons)
-        return Taken(feature, taken.hook, taken.refused)
+        return Attachment(feature, taken.hook, taken.refused)
 
     @property
     def compile_seconds(self) -> float:

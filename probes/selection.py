@@ -8,7 +8,7 @@ from typing import Final, Protocol, cast
 
 import msgspec
 
-from model.probe import Feature, Probe, Receiver, Taken
+from model.probe import Attachment, Feature, Probe, Receiver
 from probes.conntrack.config import NatConfig
 from probes.kernel import bpf
 from probes.kernel.event_types import EventTypes
@@ -84,10 +84,12 @@ class Selection:
         """New ones, of all probes that have their own."""
         return [receiver() for probe in self.known for receiver in probe.receivers]
 
-    def off(self) -> list[Taken]:
+    def off(self) -> list[Attachment]:
         """The features of probes that are switched off."""
         return [
-            Taken(feature, None, {hook.name: f"{self._key(probe)} is off" for hook in feature.alternatives})
+            Attachment(
+                feature, None, {hook.name: f"{self._key(probe)} is off" for hook in feature.alternatives}
+            )
             for probe in self.known
             if probe not in self.wanted
             for feature in probe.features

@@ -3,7 +3,7 @@
 import time
 
 from model.errors import ProbeError
-from model.probe import Feature, Taken
+from model.probe import Attachment, Feature
 from probes.attached import AttachedProbes
 from probes.checks.check import Check
 from probes.kernel.headers import find_headers
@@ -45,7 +45,7 @@ def _start(probes: AttachedProbes) -> Check:
     return Check("trial", "ok", f"{times}, attach and adopt {rest:.2f} s", required=True)
 
 
-def describe(feature: Feature, taken: Taken | None) -> Check:
+def describe(feature: Feature, taken: Attachment | None) -> Check:
     """A feature's check; ``taken`` is None when the trial ended before its turn."""
     if taken is None:
         return Check(feature.name, "missing", "not tried, or no hook", feature.loss or feature.purpose)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from model.errors import ProbeError
-from model.probe import Feature, Hook, Taken
+from model.probe import Attachment, Feature, Hook
 from probes.kernel.attach import Attached
 from probes.kernel.compilation import ask_compiler
 from probes.kernel.headers import Headers
@@ -47,7 +47,7 @@ class Loaded:
     compile_seconds: float = 0.0
     attached: list[Attached] = field(default_factory=list)
 
-    def attach(self, feature: Feature) -> Taken:
+    def attach(self, feature: Feature) -> Attachment:
         """Attaches the first alternative that the kernel takes, until detach().
 
         :raises ProbeError: if none does and the feature is required.
@@ -56,13 +56,13 @@ class Loaded:
         for hook in feature.alternatives:
             try:
                 self.attached.append(self._attach(hook))
-                return Taken(feature, hook, refused)
+                return Attachment(feature, hook, refused)
             except _RefusedError as error:
                 refused[hook.name] = str(error)
         if feature.required:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
             raise ProbeError(f"no hook for {feature.name}", f"see `tailrace doctor` ({reasons})")
-        return Taken(feature, None, refused)
+        return Attachment(feature, None, refused)
 
     def attach_hook(self, hook: Hook) -> Attached:
         """Attaches a hook while others are at work, for a process that has come; it runs until what is returned is

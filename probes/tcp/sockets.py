@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from model.errors import ProbeError
-from model.probe import Taken
+from model.probe import Attachment
 from probes.kernel import bpf
 from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.loader import Loaded
@@ -69,7 +69,7 @@ class TcpSockets:
         """Whether counters are read once a second; else they are brought up to date at every segment."""
         return self._sweep is not None
 
-    def attached(self, taken: Iterable[Taken]) -> list[Taken]:
+    def attached(self, taken: Iterable[Attachment]) -> list[Attachment]:
         """Takes in the sockets that were open before; returns what became of the features, as some come too late.
 
         Only where all open sockets could be taken in may an unknown one be believed at its end.
@@ -89,7 +89,7 @@ class TcpSockets:
             self._adopt(leftovers=by_feature[LEFTOVERS.name].hook is not None)
         except PermissionError as error:
             refused = {LEFTOVERS.alternatives[0].name: str(error)}
-            by_feature[LEFTOVERS.name] = Taken(LEFTOVERS, None, refused)
+            by_feature[LEFTOVERS.name] = Attachment(LEFTOVERS, None, refused)
         except OSError as error:
             raise ProbeError(f"cannot adopt open sockets ({error})", "see `tailrace doctor`") from error
         return [*by_feature.values()]

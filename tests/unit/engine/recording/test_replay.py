@@ -16,7 +16,7 @@ from tests.unit.engine.recording.recorded_frames import ORIGIN, event_frame, som
 HOUR_NS = 3600 * 10**9
 
 
-class Taken:
+class Attachment:
     """Keeps what is sent; takes it only while ``gate`` is set."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ async def test_all_frames_come_at_any_speed(tmp_path: Path) -> None:
     """In order; the source says whose they are and how far it came."""
     path = write_whole(tmp_path / "r", some_frames())
     for speed in (MAX, 1000):
-        taken, source = Taken(), ReplaySource(Recording(path, EVENT_TYPES), speed)
+        taken, source = Attachment(), ReplaySource(Recording(path, EVENT_TYPES), speed)
         await source.run(taken.send)
         source.close()
         assert taken.frames == [frame.data for frame in some_frames()]
@@ -48,14 +48,14 @@ async def test_the_pace_is_the_recorded_one_divided_by_the_speed(tmp_path: Path)
     frames = [Frame(0, event_frame(1).encode()), Frame(60 * 10**9, event_frame(1).encode())]
     source = ReplaySource(Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES), 600)
     start = time.monotonic()
-    await source.run(Taken().send)
+    await source.run(Attachment().send)
     assert 0.1 <= time.monotonic() - start < 5
 
 
 async def test_stop_does_not_wait_for_a_frame_that_is_due_later(tmp_path: Path) -> None:
     """What was sent before is sent."""
     frames = [Frame(0, event_frame(1).encode()), Frame(HOUR_NS, event_frame(1).encode())]
-    taken, source = Taken(), ReplaySource(Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES))
+    taken, source = Attachment(), ReplaySource(Recording(write_whole(tmp_path / "r", frames), EVENT_TYPES))
     running = asyncio.create_task(source.run(taken.send))
     await taken.asked.wait()
     source.stop()
@@ -67,7 +67,7 @@ async def test_stop_does_not_wait_for_a_frame_that_is_due_later(tmp_path: Path) 
 async def test_stop_does_not_wait_for_a_reader_that_is_stuck(tmp_path: Path) -> None:
     """The frame that it did not take is not counted."""
     taken, source = (
-        Taken(),
+        Attachment(),
         ReplaySource(Recording(write_whole(tmp_path / "r", some_frames()), EVENT_TYPES), MAX),
     )
     taken.gate.clear()
@@ -85,7 +85,7 @@ async def test_damage_is_an_error_after_what_is_whole(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-3] ^= 0xFF  # in the end mark
     path.write_bytes(data)
-    taken = Taken()
+    taken = Attachment()
     with pytest.raises(RecordingError, match="damaged"):
         await ReplaySource(Recording(path, EVENT_TYPES), MAX).run(taken.send)
     assert taken.frames == [frame.data for frame in some_frames()]

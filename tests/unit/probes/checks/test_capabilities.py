@@ -12,7 +12,7 @@ import pytest
 from engine.config import Config
 from engine.plugins.probes import select
 from model.errors import ProbeError
-from model.probe import Feature, Hook, Taken
+from model.probe import Attachment, Feature, Hook
 from probes.checks import capabilities, limits, machine, privileges, toolchain
 from probes.checks.check import Check
 from probes.checks.trial import describe
@@ -223,9 +223,9 @@ def test_a_feature_is_described_by_what_was_taken() -> None:
     """The hook taken and those refused; the loss when there is none."""
     first, second = Hook("used", "first"), Hook("used", "second")
     feature = Feature("owner", "who", (first, second), required=False, loss="nobody")
-    assert describe(feature, Taken(feature, first)) == Check("owner", "ok", "tracepoint first")
-    lesser = Taken(feature, second, {first.name: "no such"})
+    assert describe(feature, Attachment(feature, first)) == Check("owner", "ok", "tracepoint first")
+    lesser = Attachment(feature, second, {first.name: "no such"})
     assert describe(feature, lesser).detail == "tracepoint second (refused: tracepoint first: no such)"
-    none = Taken(feature, None, {first.name: "no such", second.name: "no such"})
+    none = Attachment(feature, None, {first.name: "no such", second.name: "no such"})
     assert (describe(feature, none).status, describe(feature, none).cost) == ("degraded", "nobody")
     assert describe(feature, None).status == "missing"
