@@ -82,12 +82,12 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     :param name: as installed.
     :param settings: as ``tailrace plugins NAME`` lists them.
-    :param stage: which rows it gets; by default what the key ``stage`` of all says.
+    :param stage: which rows it gets; empty: what the key ``stage`` of all says.
     """
 
     name: str
     settings: dict[str, Any] = {}
-    stage: str | None = None
+    stage: str = ""
     queue: QueueLimits = QueueLimits()
     retry: RetryLimits = RetryLimits()
     batch: BatchLimits = BatchLimits()
@@ -135,7 +135,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         for all of the machine.
     :param probes: of other packages: by the name under which they are installed, or ``module:NAME``.
     :param enrichers: of other packages.
-    :param stage: what sinks get: flows, the deltas that they are made of, or the workloads they are summed up to.
+    :param stage: what sinks get: flows, the deltas that they are made of, the workloads that they are summed up to,
+        or rows of another kind by its plural; several with commas between them.
     """
 
     node: str = ""

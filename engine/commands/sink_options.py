@@ -27,7 +27,7 @@ def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:
         "--stage",
         metavar="ROWS",
         help="flows: connections, with both ends of each; deltas: what each socket reported; workloads: who talks to "
-        "whom, summed up; or what another package's probe makes (default: flows)",
+        "whom, summed up; or rows of a plug-in. Several with commas between them (default: flows)",
     )
 
 
@@ -51,6 +51,11 @@ def chosen_sinks(
     stage = chosen_stage(config, options)
     if options.sink:
         given = [SinkConfig(*sink_from_argument(argument)) for argument in options.sink]
-        return make_sinks(given, stage)
-    wanted = [replace(sink, stage=options.stage or sink.stage) for sink in otherwise]
-    return make_sinks(wanted, stage, "$.sinks")
+        return make_sinks(given, stage, stage_from=_from(options))
+    wanted = [replace(sink, stage="") for sink in otherwise] if options.stage else otherwise
+    return make_sinks(wanted, stage, "$.sinks", _from(options))
+
+
+def _from(options: argparse.Namespace) -> str:
+    """Where the stage of all sinks was given, for errors."""
+    return "--stage" if options.stage else "$.stage"

@@ -15,7 +15,6 @@ from model.kind import Kind
 from model.kinds import kinds
 from model.public import row_parts
 from model.settings import PluginConfig
-from model.subjects import Public
 
 
 class NatsConfig(PluginConfig, frozen=True):
@@ -49,28 +48,24 @@ class NatsSink:
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
-        self._public: Public | None = None
-        self._bus: PublicBus | None = None
+        self._buses: dict[str, PublicBus] = {}  # by kind: each has a stream of its own
 
     async def open(self, kinds: Sequence[Kind]) -> None:
-        """Connect, and make the stream of the rows.
+        """Connect, and make the streams of the rows.
 
         :raises SinkError: if the server is not there or refuses this client.
         """
-        self._public = kinds[0].public
-        await self._connected()
+        for kind in kinds:
+            await self._connected(kind)
 
     async def write(self, batch: Batch) -> None:
         """Publish the rows of ``batch``; those that were published before the server went away count once.
 
         :raises SinkError: retryable as ``bus_away`` if the server does not answer; else with the rows lost.
         """
-        if batch.kind.public is None:
-            rows = batch.kind.plural
-            raise SinkError(f"sink nats takes no {rows}", f"leave out --stage {rows}", reason="not_public")
         if not len(batch):
             return
-        bus = await self._connected()
+        bus = await self._connected(batch.kind)
         parts = await asyncio.to_thread(row_parts, batch, bus.max_payload)
         try:
             await bus.publish(parts)
@@ -87,17 +82,24 @@ class NatsSink:
 
     async def close(self) -> None:
         """Disconnect."""
-        bus, self._bus = self._bus, None
-        if bus:
+        buses, self._buses = self._buses, {}
+        for bus in buses.values():
             await bus.close()
 
-    async def _connected(self) -> PublicBus:
-        if self._bus is None:
-            connection, config = connection_of(self._config.url), self._config
+    async def _connected(self, kind: Kind) -> PublicBus:
+        if kind.name not in self._buses:
+            config = self._config
+            if kind.public is None:
+                rows = kind.plural
+                raise SinkError(
+                    f"sink nats takes no {rows}", f"leave out --stage {rows}", reason="not_public"
+                )
             try:
-                assert self._public is not None  # a kind without public subjects is refused before
-                self._bus = await PublicBus.open(connection, self._public, config.max_age, config.max_bytes)
+                bus = await PublicBus.open(
+                    connection_of(config.url), kind.public, config.max_age, config.max_bytes
+                )
             except ConnectionRefused as error:
                 reason = "bus_away" if error.absent else "bus_refused"
                 raise SinkError(error.what, error.remedy, reason=reason, retryable=error.absent) from None
-        return self._bus
+            self._buses[kind.name] = bus
+        return self._buses[kind.name]

@@ -20,10 +20,12 @@ def sink_names() -> list[str]:
     return [plugin.name for plugin in installed(SINK)]
 
 
-def make_sinks(wanted: Sequence[SinkConfig], stage: str, where: str = "") -> dict[str, ConfiguredSink]:
+def make_sinks(
+    wanted: Sequence[SinkConfig], stage: str, where: str = "", stage_from: str = "$.stage"
+) -> dict[str, ConfiguredSink]:
     """Sinks by name; a second one of a name gets a number.
 
-    :param stage: of those that have none of their own.
+    :param stage: of those that have none of their own; given at ``stage_from``.
     :param where: the path of the list in the configuration, for errors; empty for those of the command line.
     :raises UsageError: as make_sink does.
     """
@@ -32,22 +34,26 @@ def make_sinks(wanted: Sequence[SinkConfig], stage: str, where: str = "") -> dic
         number = sum(1 for other in sinks if other.partition("#")[0] == each.name) + 1
         title = each.name if number == 1 else f"{each.name}#{number}"
         path = f"{where}[{place}].settings" if where else "$"
-        sinks[title] = make_sink(each, each.stage or stage, path)
+        said = f"{where}[{place}].stage" if each.stage else stage_from
+        sinks[title] = make_sink(each, each.stage or stage, path, said)
     return sinks
 
 
-def make_sink(wanted: SinkConfig, stage: str = "flows", where: str = "$") -> ConfiguredSink:
+def make_sink(
+    wanted: SinkConfig, stage: str = "flows", where: str = "$", stage_from: str = "$.stage"
+) -> ConfiguredSink:
     """A sink with its settings checked.
 
-    :param where: the path of the settings, for errors.
+    :param where: the path of the settings, for errors; ``stage_from`` that of the stage.
     :raises UsageError: if there is no such sink, it cannot be loaded, it does not take rows of this stage, or a
         setting is unknown or of the wrong type.
     """
     plugin = plugin_named(SINK, wanted.name)
     factory = load(plugin)
-    kind = _kind(plugin, factory, stage)
+    names = stage.split(",")
+    found = [_kind(plugin, factory, name.strip(), stage_from) for name in names]
     settings = checked(plugin.title, factory.Config, wanted.settings, where)
-    return ConfiguredSink(made(plugin, factory, settings), [kind], wanted.limits, plugin.title)
+    return ConfiguredSink(made(plugin, factory, settings), found, wanted.limits, plugin.title)
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
@@ -77,12 +83,12 @@ def kind_names(factory: Any) -> tuple[str, ...]:
     return tuple(getattr(factory, "kinds", ()))
 
 
-def _kind(plugin: Plugin, factory: Any, stage: str) -> Kind:
-    """That of the stage, if the sink takes it."""
+def _kind(plugin: Plugin, factory: Any, stage: str, where: str) -> Kind:
+    """That of this name, if the sink takes it."""
     kind, taken = kind_named(stage), kind_names(factory)
-    if kind is None:
+    if kind is None or not kind.columns:
         known = ", ".join(each.plural for each in kinds())
-        raise UsageError(f"nothing makes {stage}", f"one of {known}")
+        raise UsageError(f"no rows are called {stage!r} - at `{where}`", f"write one or more of {known}")
     if taken and kind.name not in taken:
         names = [found.plural if (found := kind_named(name)) else name for name in taken]
         remedy = f"choose another sink for {stage}, or leave out --stage {stage}"

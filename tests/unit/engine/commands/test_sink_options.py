@@ -36,11 +36,32 @@ def test_the_command_line_goes_before_the_configuration() -> None:
     assert chosen_stage(Config(), options_of()) == "flows"
 
 
-def test_an_unknown_stage_is_named() -> None:
-    """In the configuration as on the command line; kinds of probes of other packages are known by then."""
-    for config, options in ((Config(stage="rows"), options_of()), (Config(), options_of("--stage", "rows"))):
-        with pytest.raises(UsageError, match="nothing makes rows: one of flows, workloads, deltas"):
-            chosen_sinks(config, options, [SinkConfig("console")])
+@pytest.mark.parametrize(
+    ("config", "arguments", "place"),
+    [
+        (Config(stage="rows"), [], r"`\$.stage`"),
+        (Config(), ["--stage", "rows"], "`--stage`"),
+        (
+            Config(sinks=[SinkConfig("jsonl"), SinkConfig("jsonl", stage="flows,rows")]),
+            [],
+            r"`\$.sinks\[1\].stage`",
+        ),
+        (Config(stage="ledgers"), [], r"`\$.stage`"),
+    ],
+)
+def test_an_unknown_stage_is_named(config: Config, arguments: list[str], place: str) -> None:
+    """With its place, and what there is: rows alone, not what a node says of losses."""
+    with pytest.raises(
+        UsageError, match=f"no rows are called '(rows|ledgers)' - at {place}: .* flows, workloads, deltas"
+    ):
+        chosen_sinks(config, options_of(*arguments), config.sinks or [SinkConfig("jsonl")])
+
+
+def test_a_sink_may_get_rows_of_several_kinds() -> None:
+    """With commas between them."""
+    config = Config(stage="flows, workloads")
+    (sink,) = chosen_sinks(config, options_of(), [SinkConfig("jsonl")]).values()
+    assert sink.kinds == [FLOW, WORKLOAD]
 
 
 def test_sinks_given_replace_the_others() -> None:
