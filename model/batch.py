@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from model.arrays import Columns, Tables
+from model.arrow import arrow_table
 from model.kind import Kind
 
 #: Bytes of one message at most: below what a NATS server takes by default (1 MiB), with room for headers.
@@ -113,6 +114,13 @@ class Batch:
     def packed_rows(self) -> Iterator[bytes]:
         """The rows as maps of msgpack, without what is the same for all rows of the batch."""
         return self.kind.rows.packed(self)
+
+    def to_arrow(self) -> Any:
+        """A ``pyarrow.Table`` (the extra ``arrow``): see ``model.arrow``.
+
+        :raises TailraceError: if pyarrow is not installed.
+        """
+        return arrow_table(self)
 
     def chunked(self, rows: int = 0) -> Iterator["Batch"]:
         """Pieces of at most ``rows`` rows (0: as many as the kind says), numbered; tables are shared.

@@ -12,7 +12,7 @@ import numpy as np
 from model.arrays import Array, Columns, Tables, compacted
 from model.chains import Chains, Hop
 from model.enricher import Entity
-from model.histogram import Histograms
+from model.histogram import SCALE, Histograms
 from model.rows.format import ALWAYS, UNSET, Field, Values
 
 #: Entities of messages that are remembered, and bytes that one of them may have: larger ones are read anew.
@@ -43,6 +43,12 @@ class TableType(Protocol):
 
     def nbytes(self, table: Any) -> int:
         """Bytes in a message, about, and not less."""
+
+    def arrow(self, table: Any, pa: Any) -> list[Any]:
+        """For each field that an index column becomes, an Arrow array of its values, by index.
+
+        :param pa: the module ``pyarrow``.
+        """
 
 
 class ListType:
@@ -79,6 +85,10 @@ class ListType:
         """The sum over the values."""
         return 5 + sum(map(self.value_bytes, table))
 
+    def arrow(self, table: Sequence[Any], pa: Any) -> list[Any]:
+        """The values, with the type that Arrow finds in them."""
+        return [pa.array(list(table))]
+
     def value_bytes(self, value: Any) -> int:
         """Bytes of one value in a message."""
         return len(msgspec.msgpack.encode(value))
@@ -95,6 +105,10 @@ class TextType(ListType):
     def value_bytes(self, value: str) -> int:
         """With what msgpack puts before it."""
         return len(value.encode(errors="replace")) + 5
+
+    def arrow(self, table: Sequence[str], pa: Any) -> list[Any]:
+        """Strings; what is no UTF-8 in them becomes ``?``."""
+        return [pa.array([text.encode(errors="replace").decode() for text in table], pa.string())]
 
 
 class EntityType(ListType):
@@ -126,6 +140,10 @@ class EntityType(ListType):
         """With what msgpack puts before each text."""
         return 3 + sum(len(name.encode()) + len(text.encode()) + 6 for name, text in value.items())
 
+    def arrow(self, table: Sequence[Entity], pa: Any) -> list[Any]:
+        """Maps of strings."""
+        return [pa.array([list(entity.items()) for entity in table], pa.map_(pa.string(), pa.string()))]
+
 
 class RecordType(ListType):
     """Named tuples of texts, as lists in a message.
@@ -140,6 +158,10 @@ class RecordType(ListType):
         record = type(self._nothing)
         size = len(self._nothing)
         return [record(*(value + [""] * size)[:size]) for value in raw] or self.empty()
+
+    def arrow(self, table: Sequence[Any], pa: Any) -> list[Any]:
+        """Strings, for each part."""
+        return [pa.array([str(value) for value in part], pa.string()) for part in zip(*table, strict=True)]
 
 
 class ChainType:
@@ -169,6 +191,14 @@ class ChainType:
         """Of lengths and hops."""
         return table.nbytes + 32
 
+    def arrow(self, table: Chains, pa: Any) -> list[Any]:
+        """Lists of hops, addresses as strings."""
+        ends = [
+            (f"{end}.address", pa.string(), f"{end}.port", pa.uint16()) for end in ("source", "destination")
+        ]
+        hop = pa.struct([(name, type_) for end in ends for name, type_ in (end[:2], end[2:])])
+        return [pa.array([list(map(_hop, chain)) for chain in table], pa.list_(hop))]
+
 
 class HistogramType:
     """Histograms."""
@@ -195,6 +225,15 @@ class HistogramType:
     def nbytes(self, table: Histograms) -> int:
         """Of the arrays."""
         return table.nbytes + 64
+
+    def arrow(self, table: Histograms, pa: Any) -> list[Any]:
+        """Structs of the scale, and of what each bucket holds."""
+        numbers = pa.list_(pa.int64())
+        type_ = pa.struct([("scale", pa.int8()), ("buckets", numbers), ("counts", numbers)])
+        ends = pa.array(table.begins, pa.int32())
+        parts = [pa.ListArray.from_arrays(ends, pa.array(part)) for part in (table.buckets, table.counts)]
+        scale = pa.array([SCALE] * len(table), pa.int8())
+        return [pa.StructArray.from_arrays([scale, *parts], fields=list(type_))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,133 @@
+"""Batches as Arrow tables: the same words as JSON lines, columns without copying where Arrow keeps them alike.
+
+Numbers, addresses, codes and texts of tables are the batch's own memory; flags, process names and what is nested are
+made anew.
+"""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from model.arrays import Array, Columns, Tables
+from model.column import Column
+from model.errors import TailraceError
+from model.kind import Kind
+from model.rows.values import flags
+from model.rows.words import words_of
+
+
+class Rows(Protocol):
+    """What becomes a table: a batch."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def boot(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def tables(self) -> Tables: ...
+    def __len__(self) -> int: ...
+
+
+def arrow_table(batch: Rows) -> Any:
+    """A ``pyarrow.Table``. Each row has ``node``, ``boot``, ``seq`` and ``window``: tables can be put together.
+
+    :raises TailraceError: if pyarrow is not installed.
+    """
+    pa = _pyarrow()
+    fields = {name: array for column in batch.kind.columns for name, array in _fields(pa, batch, column)}
+    fields |= {
+        field.name: _strings(pa, field.values(batch.columns, batch.tables)) for _, field in batch.kind.derived
+    }
+    order = [field.name for field in batch.kind.rows.fields if field.name in fields]
+    arrays = _head(pa, batch) | {name: fields[name] for name in dict.fromkeys([*order, *fields])}
+    schema = pa.schema(
+        [pa.field(name, array.type, metadata=_metadata(batch.kind, name)) for name, array in arrays.items()],
+        metadata={"kind": batch.kind.name},
+    )
+    return pa.Table.from_arrays(list(arrays.values()), schema=schema)
+
+
+def _pyarrow() -> Any:
+    try:
+        return importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise TailraceError(
+            "Arrow tables need pyarrow", "pip install 'tailrace[arrow]' into the same environment"
+        ) from error
+
+
+def _head(pa: Any, batch: Rows) -> dict[str, Any]:
+    """What is the same in all rows."""
+    rows = len(batch)
+    index = pa.array(np.zeros(rows, np.int8))
+    texts = {"node": batch.node, "boot": batch.boot}
+    numbers = {"seq": batch.seq, "window": batch.window}
+    return {name: pa.DictionaryArray.from_arrays(index, pa.array([text])) for name, text in texts.items()} | {
+        name: pa.array(np.full(rows, number, np.uint64)) for name, number in numbers.items()
+    }
+
+
+def _fields(pa: Any, batch: Rows, column: Column) -> Iterator[tuple[str, Any]]:
+    values = batch.columns[column.name]
+    if column.table:
+        names = [field.name for field in column.row_fields()]
+        arrays = column.table.type.arrow(batch.tables[column.table.name], pa)
+        for name, array in zip(names, arrays, strict=True):
+            yield name, _looked_up(pa, _plain(pa, values), array)
+    else:
+        yield column.name, _column(pa, column, values)
+
+
+def _looked_up(pa: Any, index: Any, values: Any) -> Any:
+    """Strings stay in a dictionary; what is nested is written out, for few readers take it in one."""
+    return pa.DictionaryArray.from_arrays(index, values) if values.type == pa.string() else values.take(index)
+
+
+def _column(pa: Any, column: Column, values: Array) -> Any:
+    if column.codes:
+        return pa.DictionaryArray.from_arrays(_plain(pa, values), _words(column.codes))
+    if column.values is flags:
+        return pa.array(values != 0)
+    if column.dtype.kind == "S":
+        return _strings(pa, (text.decode(errors="replace") for text in values.tolist()))
+    return _plain(pa, values)
+
+
+def _plain(pa: Any, values: Array) -> Any:
+    """The column's own memory, if it lies together."""
+    values = np.ascontiguousarray(values)
+    if values.dtype.kind == "V":
+        type_ = pa.binary(values.dtype.itemsize)
+        return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(values)])
+    return pa.array(values)
+
+
+def _strings(pa: Any, values: Any) -> Any:
+    """Empty ones are null."""
+    return pa.array([text if isinstance(text, str) and text else None for text in values], pa.string())
+
+
+@cache
+def _words(codes: Any) -> Any:
+    """The word of each number of one byte, the number itself where there is none."""
+    pa, words = _pyarrow(), words_of(codes)
+    return pa.array([words.get(code, str(code)) for code in range(256)])
+
+
+def _metadata(kind: Kind, name: str) -> Mapping[str, str] | None:
+    if name not in kind.types:
+        return None
+    column = kind.column(name)
+    said = {"unit": column.counted_in, "meaning": column.meaning}
+    return {key: text for key, text in said.items() if text} or None
