@@ -15,8 +15,6 @@ from engine.graph import Graph
 from engine.nats.counts import Count
 from engine.transport.driver import Transport
 from engine.transport.embedded import embedded_app
-from engine.transport.nats.backend import NatsBackend
-from engine.transport.nats.transport import NatsTransport
 from model.errors import TailraceError
 
 
@@ -55,14 +53,9 @@ class FaustRunner:
         """The driver of the bus."""
         return cast(Transport, self._app.transport)
 
-    @property
-    def nats(self) -> NatsBackend:
-        """The log on NATS, if the bus is one."""
-        return cast(NatsTransport, self.transport).backend
-
     def counts(self) -> Mapping[str, Count]:
-        """What the log on NATS counts, by name."""
-        return cast(NatsTransport, self.transport).counts()
+        """What the bus counts, by name."""
+        return self.transport.counts()
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has, as far as known here."""

@@ -162,10 +162,10 @@ def engine(config: Config, url: str, sinks: Sinks) -> Role:
         raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
     runner = FaustRunner("tailrace-engine", url, HELD_MESSAGES if wanted & JOINED else DELTA_MESSAGES)
     graph.bus, once = runner.counts, Reader(graph.ledger)
-    runner.nats.reads.on_missed = once.missed
+    runner.transport.on_missed(once.missed)
 
     deltas, reader = graph.topic(DELTAS, shared=True), graph.actor("reader", once)
-    dead_letters = graph.outlet("dead_letters", DeadLetters(partial(runner.nats.bury, DELTAS)))
+    dead_letters = graph.outlet("dead_letters", DeadLetters(partial(runner.transport.bury, DELTAS)))
     deltas >> reader
     reader.only(Unreadable) >> dead_letters
     reader.where(_is_other) >> fan_out

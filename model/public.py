@@ -48,6 +48,7 @@ class RowMessage(msgspec.Struct, frozen=True):
 class PublicRow(NamedTuple):
     """One row with what its message says of it."""
 
+    kind: str
     node: str
     boot: str
     seq: int
@@ -86,7 +87,8 @@ def decode_rows(data: bytes, kind: str) -> list[PublicRow]:
         raise BadRows(f"not a {kind} message: {error}") from error
     if message.v != VERSION or message.kind != (kind or message.kind):
         raise BadRows(f"{message.kind!r} of version {message.v}, this program reads {kind} of {VERSION}")
-    return [PublicRow(message.node, message.boot, message.seq, message.window, row) for row in message.rows]
+    head = (message.kind, message.node, message.boot, message.seq, message.window)
+    return [PublicRow(*head, row) for row in message.rows]
 
 
 def row_parts(batch: Batch, limit: int) -> list[RowPart]:

@@ -10,7 +10,7 @@ from model.column import Column
 from model.enricher import OPEN, Enricher, EnricherStatistics, Entity, Identity, KeyKind
 from model.errors import SinkError, UsageError
 from model.intervals import Intervals
-from model.kind import Kind
+from model.kind import Kind, own_subject
 from model.kinds import kind_named, kinds
 from model.probe import EventType, Feature, Hook, Place, Probe, Receiver, Ring, Switch
 from model.settings import PluginConfig, Secret, UrlSecret
@@ -44,4 +44,5 @@ __all__ = [
     "UsageError",
     "kind_named",
     "kinds",
+    "own_subject",
 ]

@@ -36,6 +36,13 @@ class NatsConfig(PluginConfig, frozen=True):
             raise ValueError(str(error)) from None
 
 
+class PublicKinds:
+    """The names of all kinds that have public subjects, also of those that were declared after this module."""
+
+    def __get__(self, instance: object, owner: type) -> Sequence[str]:
+        return tuple(kind.name for kind in kinds() if kind.public)
+
+
 class NatsSink:
     """Publishes rows on NATS, for ``tailrace observe`` and whoever subscribes.
 
@@ -44,7 +51,7 @@ class NatsSink:
 
     Config: ClassVar[type[PluginConfig]] = NatsConfig
     #: Those that have public subjects; deltas have others.
-    kinds: ClassVar[Sequence[str]] = tuple(kind.name for kind in kinds() if kind.public)
+    kinds: ClassVar[Sequence[str]] = PublicKinds()  # type: ignore[assignment]  # a descriptor
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config

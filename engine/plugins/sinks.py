@@ -29,6 +29,7 @@ def make_sinks(
     :param where: the path of the list in the configuration, for errors; empty for those of the command line.
     :raises UsageError: as make_sink does.
     """
+    kinds()  # what a package declares wrongly is said before anything starts
     sinks: dict[str, ConfiguredSink] = {}
     for place, each in enumerate(wanted):
         number = sum(1 for other in sinks if other.partition("#")[0] == each.name) + 1

@@ -1,13 +1,17 @@
 """Faust's transport over a backend; ``memory`` and other kinds of logs differ in the backend only."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import ClassVar, cast
 
 from faust.types import TP
 from faust.types.transports import ConsumerT, ProducerT
 
+from engine.nats.counts import Count
 from engine.transport import consumer, producer
 from engine.transport.log_transport import LogTransport
+
+log = logging.getLogger(__name__)
 
 
 class Transport(LogTransport):
@@ -30,6 +34,17 @@ class Transport(LogTransport):
     def backlog(self) -> Mapping[TP, int]:
         """Messages of each partition assigned to this app that are stored and not yet processed."""
         return self._consumer.backlog()
+
+    def counts(self) -> Mapping[str, Count]:
+        """What the log counts, by name; nothing unless it says so."""
+        return {}
+
+    def on_missed(self, missed: Callable[[str, int], None]) -> None:
+        """``missed`` is told why and how many messages the log lost before they were read; memory loses none."""
+
+    def bury(self, topic: str, data: bytes, reason: str) -> None:
+        """Puts a message that nobody can read aside; in memory nobody can look at it."""
+        log.warning("a message of %s was put aside: %s", topic, reason)
 
     @property
     def _consumer(self) -> consumer.Consumer:

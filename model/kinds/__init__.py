@@ -5,6 +5,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
 
+from model.errors import UsageError, one_line
 from model.kind import Kind
 from model.kinds.delta import DELTA
 from model.kinds.flow import FLOW
@@ -23,8 +24,10 @@ _kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in DECLARED}
 def register(kind: Kind) -> Kind:
     """Makes a kind known to this process; returns it.
 
-    :raises ValueError: if another one has its name.
+    :raises ValueError: if it is none, or another one has its name.
     """
+    if not isinstance(kind, Kind):
+        raise ValueError(f"{kind!r} is no Kind")  # noqa: TRY004 - of whoever declares kinds
     for other in _kinds.values():
         if other is not kind and {other.name, other.plural} & {kind.name, kind.plural}:
             raise ValueError(f"there is a kind {other.name} ({other.plural}) already")
@@ -32,10 +35,15 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
+def forget(kind: Kind) -> None:
+    """Makes it unknown again: after a test that registered it."""
+    _kinds.pop(kind.name, None)
+
+
 def kinds() -> Iterable[Kind]:
     """All kinds of rows, those of other packages last.
 
-    :raises ValueError: if one of them has the name of another.
+    :raises UsageError: if one of these cannot be loaded, or has the name of another.
     """
     _load()
     return tuple(kind for kind in _kinds.values() if kind.columns)
@@ -57,4 +65,10 @@ def public_named(name: str) -> Public | None:
 @cache
 def _load() -> None:
     for entry in entry_points(group=GROUP):
-        register(entry.load())
+        package = entry.dist.name if entry.dist else "unknown"
+        try:
+            kind = entry.load()
+            register(kind)
+        except Exception as error:
+            what = f"the kind {entry.name} of the package {package} cannot be used ({one_line(error)})"
+            raise UsageError(what, f"repair or remove {package}") from error

@@ -56,6 +56,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workloads", action="store_true", help="who talks to whom, summed up for each second"
     )
+    parser.add_argument("--rows", default="", metavar="ROWS", help="those of a plug-in, by their plural")
     parser.add_argument(
         "--workload", action="append", default=[], metavar="W", help="NAME or NAMESPACE/NAME of either end"
     )
@@ -86,13 +87,17 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     of_flows = options.process or options.address or options.evidence
-    chosen = options.port or options.workload or options.workloads or of_flows
-    if options.nodes and (options.follow or chosen):
+    chosen = options.port or options.workload or of_flows
+    if options.nodes and (options.follow or chosen or options.workloads or options.rows):
         raise UsageError("--nodes lists the nodes once", "leave out all but --node, --nats and -o")
     if options.workload and not options.workloads:
         raise UsageError("--workload is of workloads", "add --workloads")
     if options.workloads and (options.node or of_flows):
         raise UsageError("workloads have no such attribute", "choose by --workload and --port")
+    if options.rows and (chosen or options.node or options.workloads):
+        raise UsageError(
+            "flows and workloads alone can be chosen", "leave out all but --last, --follow and -o"
+        )
 
 
 async def _flows(
@@ -100,14 +105,15 @@ async def _flows(
 ) -> None:
     from engine.commands.observe.table import JsonRows, TableRows
     from engine.nats.row_reader import RowRequest, show_rows
-    from model.kinds.flow import FLOW
-    from model.kinds.workload import WORKLOAD
-    from model.subjects import public_rows
+    from model.kinds import kind_named, public_named
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
-    kind = WORKLOAD if options.workloads else FLOW
-    public = kind.public or public_rows(kind.plural)
-    text = JsonRows(kind.name) if options.output == "json" else TableRows(width, kind.reading)
+    rows = options.rows or ("workloads" if options.workloads else "flows")
+    public, kind = public_named(rows), kind_named(rows)
+    if public is None:
+        raise UsageError(f"{rows} are not published", "observe flows, workloads or rows of a plug-in")
+    table = TableRows(width, kind.reading if kind else None)
+    text = JsonRows() if options.output == "json" else table
     request = RowRequest(public, match.matcher(), options.last, options.follow)
     await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _warn)
 

@@ -23,9 +23,10 @@ class TableRows:
 
     def lines(self, rows: Iterable[PublicRow]) -> str:
         """The lines of ``rows``."""
-        shown = [{"window": row.window, **row.row} for row in rows]
+        rows = list(rows)
         if not self._columns:
-            self._columns = seen_text(shown).history.fitted(self._width)
+            self._columns = seen_text([row.row for row in rows]).history.fitted(self._width)
+        shown = [{"window": row.window, **row.row} for row in rows]
         lines = [[column.text(row, column.width) for column in self._columns] for row in shown]
         if lines and not self._titled:
             lines.insert(0, [column.title for column in self._columns])
@@ -41,17 +42,13 @@ def _padded(cell: str, column: TextColumn) -> str:
 
 
 class JsonRows:
-    """Rows as JSON lines of one kind."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
+    """Rows as JSON lines."""
 
     def lines(self, rows: Iterable[PublicRow]) -> str:
         """The lines of ``rows``."""
-        objects = [_object(row, self._kind) for row in rows]
-        return msgspec.json.Encoder().encode_lines(objects).decode()
+        return msgspec.json.Encoder().encode_lines(list(map(_object, rows))).decode()
 
 
-def _object(row: PublicRow, kind: str) -> dict[str, Any]:
-    head = {"kind": kind, "node": row.node, "boot": row.boot, "seq": row.seq, "window": row.window}
+def _object(row: PublicRow) -> dict[str, Any]:
+    head = {name: getattr(row, name) for name in ("kind", "node", "boot", "seq", "window")}
     return head | row.row

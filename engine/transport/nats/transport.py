@@ -5,6 +5,7 @@ different names share nothing. Several servers of a cluster are separated by ``;
 fields of ``LogSettings`` and of ``NatsConnection``.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from yarl import URL
@@ -34,6 +35,14 @@ class NatsTransport(Transport):
     def default_partitions(self) -> int:
         """Partitions of topics that do not say how many they want."""
         return self.backend.settings.partitions
+
+    def on_missed(self, missed: Callable[[str, int], None]) -> None:
+        """Of streams that were gone, or lost what had been read of them."""
+        self.backend.reads.on_missed = missed
+
+    def bury(self, topic: str, data: bytes, reason: str) -> None:
+        """Where somebody can look at it."""
+        self.backend.bury(topic, data, reason)
 
     def counts(self) -> dict[str, Count]:
         """How the log does and did, as seen from this worker, by name."""

@@ -73,4 +73,4 @@ SERVER_ONLY: Final[dict[str, Any]] = {
 
 def flow(row: dict[str, Any] = BOTH) -> PublicRow:
     """One flow of the window that tests use."""
-    return PublicRow("engine-0", "boot-1", 3, WINDOW, row)
+    return PublicRow("flow", "engine-0", "boot-1", 3, WINDOW, row)

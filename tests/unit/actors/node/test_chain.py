@@ -14,8 +14,10 @@ from actors.node.owners import WhoIs
 from actors.node.socket_state import SocketState
 from model.actor import Actor
 from model.batch import Batch
+from model.column import Column
 from model.enricher import Entity
 from model.frame_source import Origin
+from model.kind import Kind
 from model.kinds.delta import DELTA
 from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
@@ -49,6 +51,10 @@ class Node:
     def chunks(self, frame: bytes) -> list[Chunk]:
         """The same with their partitions."""
         return [item for item in through(self._actors, Message(frame)) if isinstance(item, Chunk)]
+
+    def behind_frames(self, batch: Batch) -> list[Chunk]:
+        """What comes of rows that somebody makes of frames himself."""
+        return [item for item in through(self._actors[1:], batch) if isinstance(item, Chunk)]
 
 
 def test_a_snapshot_gives_one_second() -> None:
@@ -176,3 +182,18 @@ def test_executions_need_no_learner() -> None:
     events["header"]["kind"] = KIND["KIND_EXEC"]
     Node(ledger).handle(EventFrame(0, events).encode())
     assert (ledger.stages["sockets"].received, ledger.lost) == (0, 0)
+
+
+def test_rows_of_other_kinds_pass_through() -> None:
+    """Numbered apart, all of a node in one partition, however many seconds there are."""
+    kind = Kind("ping", "pings", (Column("hops", "<u1"),))
+    node = Node(partitions=Two())
+    chunks = [
+        chunk
+        for window in range(3)
+        for chunk in node.behind_frames(Batch(kind, "n1", "b1", 0, window, kind.empty(4)))
+    ]
+    assert [(chunk.batch.kind, chunk.batch.seq, len(chunk)) for chunk in chunks] == [
+        (kind, seq, 4) for seq in range(3)
+    ]
+    assert len({chunk.partition for chunk in chunks}) == 1

@@ -120,7 +120,7 @@ def test_the_table_shows_no_control_characters() -> None:
 
 def test_json_is_one_object_a_line() -> None:
     """The row's names stand beside those of its message."""
-    line = JsonRows("flow").lines([flow()])
+    line = JsonRows().lines([flow()])
     assert line.endswith("}\n")
     head = {"kind": "flow", "node": "engine-0", "boot": "boot-1", "seq": 3, "window": WINDOW}
     assert json.loads(line) == head | BOTH
