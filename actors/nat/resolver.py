@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from actors.nat.table import ANY, NatTable, Spans
-from actors.nat.tuple_index import NOWHERE, make_keys
+from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.arrays import Columns
 from model.chains import HOP, REWRITES, Chains
 from model.clock import SECOND_NS, SLEW_NS
@@ -37,7 +37,7 @@ class Resolver:
         self._own = np.zeros(slots, HOP)  # where the chain begins
         self._far = np.zeros(slots, HOP)  # its far end, where it has more than one hop
         self._mark = np.zeros(slots, np.uint32)  # of that end: an entry of its tuple would lengthen the chain
-        self._begun = np.zeros(slots, np.int64)  # entries that had begun when it was looked up
+        self._state = np.zeros(slots, np.uint32)  # of that mark, when it was looked up
         self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
 
     def resolve(self, columns: Columns, window: int) -> Chains:
@@ -94,28 +94,26 @@ class Resolver:
             between |= {row: hops for row, hops in found.between.items() if len(hops) == rewrites[row] - 1}
             kept = rows[held[rows]]
             self._keep(slots, kept, rewrites, far, between)
-            ends = np.where(rewrites[kept] > 0, far.view("V36")[kept], own.view("V36")[kept]).view(HOP)
-            transport, netns = columns["network.transport"][kept], columns["netns.id"][kept]
-            self._settle(slots[kept], own.take(kept), make_keys(ends, transport, netns))
+            self._settle(slots[kept], own.take(kept), found.hashes[held[rows]])
         return rewrites, far, between
 
     def _due(
         self, index: np.ndarray, held: np.ndarray, rewrites: np.ndarray, other: np.ndarray
     ) -> np.ndarray:
         """Rows to look up: for the first time, or because an entry began that may lengthen their chain."""
-        changed = self._table.changed_since(self._mark[index], self._begun[index])
+        changed = self._table.state(self._mark[index]) != self._state[index]
         changed[other] = True
         return np.flatnonzero(np.where(held, changed, rewrites == 0))
 
     def _settle(self, slots: np.ndarray, own: np.ndarray, ends: np.ndarray) -> None:
-        """These are looked up again when an entry begins at the far ends of their chains (``KEY``)."""
+        """These are looked up again when an entry begins at the far ends of their chains (hashes)."""
         self._own.view("V36")[slots] = own.view("V36")
-        self._mark[slots] = self._table.mark_of(ends)
-        self._begun[slots] = self._table.begun
+        self._mark[slots] = marks = self._table.marks(ends)
+        self._state[slots] = self._table.state(marks)
 
     def _grow(self, slots: int) -> None:
         if slots > len(self._generation):
-            for name in ("_generation", "_rewrites", "_own", "_far", "_mark", "_begun"):
+            for name in ("_generation", "_rewrites", "_own", "_far", "_mark", "_state"):
                 column = getattr(self, name)
                 grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
                 grown[: len(column)] = column
@@ -125,7 +123,7 @@ class Resolver:
         """These slots have new sockets."""
         self._generation[slots] = generations
         self._mark[slots] = ANY
-        self._begun[slots] = self._rewrites[slots] = 0
+        self._state[slots] = self._rewrites[slots] = 0
         if self._between:
             for slot in slots.tolist():
                 self._between.pop(slot, None)
@@ -171,6 +169,7 @@ class _Search:
         self._spans = spans
         self.far = own.view("V36")[rows].view(HOP)
         self.rewrites = np.zeros(len(rows), np.uint8)
+        self.hashes = np.zeros(len(rows), np.uint64)  # of the tuple at which each look-up ended
         self.between: dict[int, np.ndarray] = {}
         for ahead in (True, False):
             self._follow(np.flatnonzero(self._calls == ahead), ahead=ahead)
@@ -179,7 +178,9 @@ class _Search:
         passed: dict[int, list[np.ndarray]] = {}
         for step in range(REWRITES):
             keys = make_keys(self.far.take(here), self._transport[here], self._netns[here])
-            places = self._entries(keys, here, ahead=ahead)
+            self.hashes[here] = hashes = hashed(keys)
+            look = self._table.rewritten if ahead else self._table.behind
+            places = look(keys, hashes, self._spans.take(here))
             found = places != NOWHERE
             here, places = here[found], places[found]
             if not len(here):
@@ -195,10 +196,6 @@ class _Search:
         for row, hops_passed in passed.items():
             chain = hops_passed if ahead else hops_passed[::-1]
             self.between[int(self._numbers[row])] = np.concatenate(chain)
-
-    def _entries(self, keys: np.ndarray, here: np.ndarray, *, ahead: bool) -> np.ndarray:
-        look = self._table.rewritten if ahead else self._table.behind
-        return look(keys, self._spans.take(here))
 
 
 def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> Spans:

@@ -36,7 +36,7 @@ ANNOUNCED: Final = np.dtype(
 ENTRIES: Final = 262_144
 #: Events taken at once: some milliseconds.
 RUN: Final = 4096
-#: A mark that every entry changes (``NatTable.changed_since``).
+#: A mark that every entry changes (``NatTable.state``).
 ANY: Final = 0
 #: The end of an entry that holds.
 OPEN: Final = np.iinfo(np.int64).max
@@ -81,7 +81,7 @@ class NatTable:
         self._called = TupleIndex(entries)  # by O
         self._seen = TupleIndex(entries)  # by T
         self._begin = np.zeros(entries, np.int64)
-        self._latest = np.zeros(entries, np.int64)  # by when it began, where that is not known better
+        self._doubt_ms = np.zeros(entries, np.uint16)  # how much later it may have begun
         self._end = np.zeros(entries, np.int64)
         self._netns = np.zeros(entries, np.uint32)
         self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
@@ -90,7 +90,7 @@ class NatTable:
         self._announced_at = np.zeros(entries, np.int64)  # when it was announced last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
         self._places = NatPlaces(entries)
-        self._marks = np.zeros(1 << max(8, (2 * entries).bit_length()), np.int64)
+        self._marks = np.zeros(1 << max(8, (entries // 4).bit_length()), np.uint32)
         #: Entries that began, over all time.
         self.begun = 0
 
@@ -112,14 +112,13 @@ class NatTable:
         news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
         at_ns = events["header"]["at_ns"].astype(np.int64)
         at_ns[~news | (at_ns != 0)] += offset_ns
-        latest = events["latest_at_ns"].astype(np.int64)
-        latest_ns = np.where(latest != 0, latest + offset_ns, at_ns)
+        doubts = _doubts(events)
         for rows in turns(called):
             ends, begins = rows[~news[rows]], rows[news[rows]]
             if len(ends):
                 self._end_at(called.take(ends), seen.take(ends), at_ns[ends])
             if len(begins):
-                times = at_ns[begins], latest_ns[begins]
+                times = at_ns[begins], doubts[begins]
                 self._begin_at(called.take(begins), seen.take(begins), events["netns"][begins], times)
 
     def _begin_at(
@@ -127,7 +126,7 @@ class NatTable:
     ) -> None:
         """Entries that begin.
 
-        :param times: at which they begin, and by when at the latest.
+        :param times: at which they begin, and how many milliseconds later that may be.
         """
         self._stage.received += len(called)
         known = self._holding(called, seen)
@@ -139,7 +138,7 @@ class NatTable:
         self._stage.drop("table_full", len(fresh) - len(places))
         self._stage.delivered += len(called) - (len(fresh) - len(places))
         fresh = fresh[: len(places)]
-        self._begin[places], self._latest[places] = (each[fresh] for each in times)
+        self._begin[places], self._doubt_ms[places] = (each[fresh] for each in times)
         self._end[places] = OPEN
         self._swept[places] = self._claimed[places] = self._announced[places] = False
         self._netns[places] = netns[fresh]
@@ -150,22 +149,19 @@ class NatTable:
         """Entries of these tuples (hashes) began: who looked for one before may look again."""
         if len(called):
             self.begun += len(called)
-            self._marks[ANY] = self.begun
+            now = self.begun & 0xFFFFFFFF
+            self._marks[ANY] = now
             for hashes in (called, seen):
-                self._marks[_marks_of(hashes, len(self._marks))] = self.begun
+                self._marks[self.marks(hashes)] = now
 
-    def mark_of(self, keys: np.ndarray) -> np.ndarray:
-        """A number for each tuple, for ``changed_since``: few tuples have the same; shape (n,), uint32."""
-        return _marks_of(hashed(keys), len(self._marks))
+    def marks(self, hashes: np.ndarray) -> np.ndarray:
+        """A mark for each tuple (``hashed``), never ``ANY``; few have the same; shape (n,), uint32."""
+        marks: np.ndarray = np.maximum(hashes >> np.uint64(32) & np.uint64(len(self._marks) - 1), 1)
+        return marks.astype(np.uint32)
 
-    def changed_since(self, marks: np.ndarray, begun: np.ndarray) -> np.ndarray:
-        """Whether an entry from or to a tuple may have begun after so many had; shape (n,), bool.
-
-        :param marks: of the tuples (``mark_of``), or ``ANY``.
-        :param begun: what the property of that name was.
-        """
-        changed: np.ndarray = self._marks[marks] > begun
-        return changed
+    def state(self, marks: np.ndarray) -> np.ndarray:
+        """Another number for each mark once an entry from or to its tuple began; shape (n,), uint32."""
+        return self._marks.take(marks)
 
     def _end_at(self, called: np.ndarray, seen: np.ndarray, at_ns: np.ndarray) -> None:
         self._stage.received += len(called)
@@ -224,25 +220,26 @@ class NatTable:
         self._places.give_back(places)
         self._stage.note("evicted", len(places))
 
-    def rewritten(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+    def rewritten(self, keys: np.ndarray, hashes: np.ndarray, spans: "Spans") -> np.ndarray:
         """The entry that rewrites each tuple O at its time; NOWHERE if none does, or any of several may; (n,).
 
         The newest that can be is the one: an entry begins with its connection's first packet.
         """
-        return self._find(self._called, self._seen, keys, spans)
+        return self._find(self._called, self._seen, self._called.newest(keys, hashes), spans)
 
-    def behind(self, keys: np.ndarray, spans: "Spans") -> np.ndarray:
+    def behind(self, keys: np.ndarray, hashes: np.ndarray, spans: "Spans") -> np.ndarray:
         """The same by T: the entry that made each tuple what it is."""
-        return self._find(self._seen, self._called, keys, spans)
+        return self._find(self._seen, self._called, self._seen.newest(keys, hashes), spans)
 
-    def _find(self, index: TupleIndex, other: TupleIndex, keys: np.ndarray, spans: "Spans") -> np.ndarray:
-        places = self._fitting(index, index.newest(keys), spans)
+    def _find(self, index: TupleIndex, other: TupleIndex, newest: np.ndarray, spans: "Spans") -> np.ndarray:
+        places = self._fitting(index, newest, spans)
         rows = np.flatnonzero(places != NOWHERE)
         rivals = self._fitting(index, index.older(places[rows]), spans.take(rows))
         while len(left := np.flatnonzero(rivals != NOWHERE)):
             rows, rivals = rows[left], rivals[left]
             differ = other.keys(rivals).view("V48") != other.keys(places[rows]).view("V48")
-            undecided = differ & (self._latest[rivals] >= spans.began_ns[rows])
+            latest = self._begin[rivals] + self._doubt_ms[rivals].astype(np.int64) * 1_000_000
+            undecided = differ & (latest >= spans.began_ns[rows])
             places[rows[undecided]] = NOWHERE
             self._stage.note("undecided", int(np.count_nonzero(undecided)))
             rows, rivals = rows[~undecided], rivals[~undecided]
@@ -294,7 +291,9 @@ class NatTable:
     def take_announced(self, entries: np.ndarray, now_ns: int) -> None:
         """Takes in what another node announced; ``ANNOUNCED``. What nobody repeats has ended."""
         called, seen = (np.ascontiguousarray(entries[name]) for name in ("called", "seen"))
-        self._begin_at(called, seen, entries["netns"], (entries["begin_ns"], entries["begin_ns"]))
+        self._begin_at(
+            called, seen, entries["netns"], (entries["begin_ns"], np.zeros(len(entries), np.uint16))
+        )
         places = self._holding(called, seen)
         held = places != NOWHERE
         self._announced_at[places[held]] = now_ns
@@ -337,10 +336,11 @@ def turns(keys: np.ndarray) -> Iterator[np.ndarray]:
         yield np.flatnonzero(number == turn)
 
 
-def _marks_of(hashes: np.ndarray, count: int) -> np.ndarray:
-    """One of ``count`` marks for each hash, never ``ANY``."""
-    marks: np.ndarray = np.maximum(hashes >> np.uint64(32) & np.uint64(count - 1), 1).astype(np.uint32)
-    return marks
+def _doubts(events: np.ndarray) -> np.ndarray:
+    """Milliseconds by which each entry may have begun later than its event says, rounded up; shape (n,), uint16."""
+    latest = events["latest_at_ns"]
+    doubts = np.where(latest != 0, latest - events["header"]["at_ns"], 0).astype(np.int64)
+    return np.minimum(-(-doubts // 1_000_000), 0xFFFF).astype(np.uint16)
 
 
 def hops_of(keys: np.ndarray) -> np.ndarray:

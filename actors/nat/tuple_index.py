@@ -134,10 +134,14 @@ class TupleIndex:
             rows = rows[self._going[places[rows]]]
         return places
 
-    def newest(self, keys: np.ndarray) -> np.ndarray:
-        """The place added last under each key, or NOWHERE; shape (n,), int32."""
+    def newest(self, keys: np.ndarray, hashes: np.ndarray | None = None) -> np.ndarray:
+        """The place added last under each key, or NOWHERE; shape (n,), int32.
+
+        :param hashes: of the keys, where they are known.
+        """
         words = _words(keys)
-        return self._walk(self._head[(mixed(words) & self._mask).astype(np.int64)] - 1, words)
+        found = mixed(words) if hashes is None else hashes
+        return self._walk(self._head[(found & self._mask).astype(np.int64)] - 1, words)
 
     def older(self, places: np.ndarray) -> np.ndarray:
         """The place added before each of these under the same key, or NOWHERE; shape (n,), int32."""

@@ -8,13 +8,13 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.beds.flows import Row
+from tests.beds.flows import Flow, Row
 from tests.beds.watch import Watch, scaled
 from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork, nat_network
 
@@ -24,16 +24,8 @@ COUNT: Final = scaled(int(os.environ.get("REUSE_COUNT", "1500")))
 PORTS: Final = range(30000, 30024)
 _HERE, _GATE, _, _THERE = ADDRESSES[4]
 _OTHER: Final = "10.77.2.3"
+_NUMBER: Final = struct.Struct("Q")
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends RST, and the tuple is free
-
-
-@dataclass(frozen=True)
-class Call:
-    """A connection as its client knows it; times are those of the wall clock."""
-
-    port: int
-    begin_ns: int
-    end_ns: int
 
 
 def prepare(network: NatNetwork) -> None:
@@ -44,30 +36,28 @@ def prepare(network: NatNetwork) -> None:
     network.run(ROUTER, f"{rule} -j DNAT --to {_OTHER}:8080")
 
 
-def call(port: int, number: int) -> Call:
-    """One connection from this port, which carries its number and ends with RST."""
+def call(port: int, number: int) -> None:
+    """One connection from this port, which carries its number, as many bytes more, and ends with RST."""
     with socket.socket() as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         caller.settimeout(20)
         caller.bind((_HERE, port))
-        begin = time.time_ns()
         caller.connect((_GATE, 80))
-        end = time.time_ns()
-        caller.sendall(struct.pack("Q", number))
+        caller.sendall(_NUMBER.pack(number) + bytes(number))
         assert caller.recv(1) == b"y"
-    return Call(port, begin, end)
 
 
-def calls() -> list[Call]:
-    """As many as wanted; each port is used again after 1 to 100 ms."""
+def calls() -> list[int]:
+    """As many as wanted; each port is used again after 1 to 100 ms. The ports, in the order of the calls."""
     chance = random.Random(7)
     due = [(0.0, port) for port in PORTS]
-    made: list[Call] = []
+    made: list[int] = []
     while len(made) < COUNT:
         at, port = heapq.heappop(due)
         time.sleep(max(0.0, at - time.monotonic()))
-        made.append(call(port, len(made)))
+        call(port, len(made))
+        made.append(port)
         heapq.heappush(due, (time.monotonic() + chance.uniform(0.001, 0.1), port))
     return made
 
@@ -91,7 +81,8 @@ class Backends:
                     assert isinstance(key.fileobj, socket.socket)
                     accepted, (_, port) = key.fileobj.accept()
                     with accepted:
-                        (number,) = struct.unpack("Q", accepted.recv(8, socket.MSG_WAITALL))
+                        (number,) = _NUMBER.unpack(accepted.recv(_NUMBER.size, socket.MSG_WAITALL))
+                        assert len(accepted.recv(number, socket.MSG_WAITALL)) == number
                         self.took[number] = (accepted.getsockname()[0], port)
                         accepted.sendall(b"y")
 
@@ -103,20 +94,25 @@ class Backends:
             listener.close()
 
 
-def wrong(made: list[Call], took: dict[int, tuple[str, int]], rows: list[Row]) -> list[str]:
-    """What flows say of connections that is not so."""
-    flows: dict[int, dict[int, list[Row]]] = {}
+def wrong(made: list[int], took: dict[int, tuple[str, int]], rows: list[Row]) -> list[str]:
+    """What flows say of connections that is not so; each is known by its bytes."""
+    found, seen = [], Counter[int]()
+    for flow in flows_by_opening(rows):
+        sent, received = flow.total("client.tx_bytes"), flow.total("server.rx_bytes")
+        number = max(sent, received) - _NUMBER.size
+        seen[number] += 1
+        told = (*flow.server, flow.rows[-1]["client.port"], sent == received, flow.evidence)
+        if number not in took or told != (took[number][0], 8080, made[number], True, "both"):
+            found.append(f"{number}: {told} instead of {took.get(number)}")
+    return found + [f"{number}: {seen[number]} flows" for number in range(len(made)) if seen[number] != 1]
+
+
+def flows_by_opening(rows: list[Row]) -> list[Flow]:
+    """A tuple that is used again has one id: its connections differ in when they were opened."""
+    found: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        flows.setdefault(row["client.port"], {}).setdefault(row["connection.opened_at_ns"], []).append(row)
-    found = []
-    for number, one in enumerate(made):
-        assert took[number][1] == one.port
-        times = [at for at in flows.get(one.port, {}) if one.begin_ns <= at <= one.end_ns]
-        told = {(row["server.address"], row["evidence"]) for at in times for row in flows[one.port].pop(at)}
-        if len(times) != 1 or told != {(took[number][0], "both")}:
-            found.append(f"{number} from {one.port}: {told} instead of {took[number][0]}")
-    left = [f"phantom {port} at {at}: {some[0]}" for port, more in flows.items() for at, some in more.items()]
-    return found + left
+        found.setdefault((row["connection.id"], row.get("connection.opened_at_ns", 0)), []).append(row)
+    return [Flow(some) for some in found.values()]
 
 
 def test_each_use_of_a_tuple_has_its_own_backend(tmp_path: Path) -> None:

@@ -136,9 +136,9 @@ def test_what_does_not_change_is_not_looked_up_again(monkeypatch: pytest.MonkeyP
     table, looks = NatTable(16, Stage("entries")), list[int]()
     find = table.rewritten
 
-    def rewritten(keys: np.ndarray, spans: Spans) -> np.ndarray:
+    def rewritten(keys: np.ndarray, hashes: np.ndarray, spans: Spans) -> np.ndarray:
         looks.append(len(keys))
-        return find(keys, spans)
+        return find(keys, hashes, spans)
 
     monkeypatch.setattr(table, "rewritten", rewritten)
     resolver = Resolver(4, table)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.nat.table import OPEN, NatTable, Spans
-from actors.nat.tuple_index import NOWHERE, make_keys
+from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.addresses import address_bytes
 from model.chains import HOP
 from model.ledger import Stage
@@ -41,7 +41,7 @@ def spans(since_ns: int, until_ns: int, began_ns: int | None = None) -> Spans:
 
 def backend(subject: NatTable, since_ns: int, until_ns: int, client: End = CLIENT) -> End | None:
     """Where the table says that the service's client came out."""
-    places = subject.rewritten(key(client, SERVICE), spans(since_ns, until_ns))
+    places = subject.rewritten(called := key(client, SERVICE), hashed(called), spans(since_ns, until_ns))
     if places[0] == NOWHERE:
         return None
     seen = subject.seen(places)
@@ -92,7 +92,7 @@ def test_the_tuple_behind_is_found_from_what_the_server_sees() -> None:
     """A server that sees a gateway's address learns who called, and whom."""
     subject, gateway = table(), ("192.0.2.1", 61000)
     subject.learn(nat_event((CLIENT, SERVICE), (gateway, BACKENDS[0])), 0)
-    places = subject.behind(key(gateway, BACKENDS[0]), spans(0, SECOND))
+    places = subject.behind(seen := key(gateway, BACKENDS[0]), hashed(seen), spans(0, SECOND))
     assert (subject.called(places) == hop(CLIENT, SERVICE)).all()
 
 
@@ -137,7 +137,7 @@ def test_entries_of_nobodys_call_are_announced() -> None:
     subject, other = table(announces=True), ("10.0.0.6", 1)
     subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKENDS[0])), 0)
     subject.learn(nat_event((other, SERVICE), (other, BACKENDS[1]), at_ns=1), 0)
-    subject.claim(subject.rewritten(key(CLIENT, SERVICE), spans(0, SECOND)))
+    subject.claim(subject.rewritten(called := key(CLIENT, SERVICE), hashed(called), spans(0, SECOND)))
     said = [subject.announce(window) for window in range(1, 62)]
     assert len(said[0]) == 1
     assert sum(map(len, said)) in (2, 3)
