@@ -48,6 +48,12 @@ STAGES: Final = (
         "found yet, and is dumped when it is",
     ),
     StageNote(
+        "`ring.NAME`",
+        "events of the ring of a probe of another package",
+        "`ring_full`: give the ring a larger size",
+        "",
+    ),
+    StageNote(
         "`nat`",
         "NAT entries said by conntrack, or by nodes",
         "`table_full`: all entries of the table hold; raise `nat.entries`",
@@ -55,9 +61,15 @@ STAGES: Final = (
     ),
     StageNote(
         "`frames`",
-        "batches from the probe",
+        "batches from the probes",
         "`unreadable`",
-        "`left_at_the_end`",
+        "`left_at_the_end`; `unknown_ring`: of a probe that is not installed here",
+    ),
+    StageNote(
+        "`receiver.NAME`",
+        "events that the receiver of such a probe got",
+        "`receiver_failed`: it raised; the log says what",
+        "`failures`: how often",
     ),
     StageNote(
         "`sockets`",
