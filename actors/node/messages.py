@@ -13,9 +13,9 @@ from model.kinds.delta import DELTA
 from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 from model.partition import by_partition
-from probes.kernel.frames import FEEDS, RING_STAGE
+from probes.kernel.frames import FEEDS
 
-#: Stages of a node's ledger, in this order: they depend on nothing but the frames.
+#: Stages of a node's ledger, in this order; those of probes of other packages follow. They depend on frames alone.
 STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "deltas")
 
 
@@ -67,8 +67,7 @@ class Messages(Actor):
 
     def _ledger(self, batch: Batch) -> Batch:
         books = {**batch.head["ledger"], "deltas": self._stage.as_dict()}
-        rings = [name for name in books if name.startswith(RING_STAGE)]
-        stages = {name: books[name] for name in (*STAGES, *rings) if name in books} | self._after()
+        stages = {name: books[name] for name in (*STAGES, *books) if name in books} | self._after()
         head = {"stages": stages, "open_sockets": batch.head["open_sockets"]}
         return Batch(LEDGER, batch.node, batch.boot, 0, batch.window, {}, head=head)
 

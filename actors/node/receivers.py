@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from actors.items import Events
@@ -11,6 +12,8 @@ from model.kinds.delta import DELTA
 from model.ledger import Ledger, Stage
 from model.probe import Receiver
 
+#: How the stage of a receiver begins; its name follows.
+STAGE: Final = "receiver."
 #: The reason of events that were lost in a receiver.
 FAILED: Final = "receiver_failed"
 
@@ -27,7 +30,7 @@ class Receivers(Actor):
 
     def __init__(self, receivers: Sequence[Receiver], ledger: Ledger) -> None:
         self._receivers = {receiver.name: receiver for receiver in receivers}
-        self._stages = {name: ledger.stage(f"receiver.{name}", "events") for name in self._receivers}
+        self._stages = {name: ledger.stage(f"{STAGE}{name}", "events") for name in self._receivers}
 
     def handle(self, item: Any) -> Iterator[Any]:
         """Rows before the deltas of their second; what is for others is passed on."""
@@ -37,9 +40,15 @@ class Receivers(Actor):
             case Batch() if item.kind is DELTA:
                 for name, receiver in self._receivers.items():
                     yield from self._rows(receiver, self._stages[name], item)
-                yield item
+                yield self._with_books(item)
             case _:
                 yield item
+
+    def _with_books(self, delta: Batch) -> Batch:
+        if not self._stages:
+            return delta
+        books = {f"{STAGE}{name}": stage.as_dict() for name, stage in self._stages.items()}
+        return replace(delta, head={**delta.head, "ledger": {**delta.head["ledger"], **books}})
 
     def _take(self, receiver: Receiver, stage: Stage, item: Events) -> None:
         stage.received += len(item)

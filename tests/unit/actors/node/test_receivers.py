@@ -14,6 +14,7 @@ from model.batch import Batch
 from model.column import Column
 from model.kind import Kind
 from model.kinds.delta import DELTA
+from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 from tests.chain import through
 
@@ -103,9 +104,14 @@ def test_a_receiver_that_fails_is_counted_and_asked_again(
 
 
 def test_rows_are_numbered_without_gaps(ledger: Ledger) -> None:
-    """Node, boot, kind and number name one message for good."""
+    """Node, boot, kind and number name one message for good; books of receivers go with those of the node."""
     actors = [Receivers([Sums()], ledger), Messages(ledger)]
     made = [item for window in (1, 2) for item in (events(window), second(window))]
     chunks = [chunk for item in made for chunk in through(actors, item) if isinstance(chunk, Chunk)]
     sums = [(chunk.batch.seq, chunk.batch.window) for chunk in chunks if chunk.batch.kind is SUM]
     assert sums == [(0, 1), (1, 2)]
+    stages = [chunk.batch.head["stages"] for chunk in chunks if chunk.batch.kind is LEDGER]
+    assert [(list(each), each["receiver.sums"]["delivered"]) for each in stages] == [
+        (["deltas", "receiver.sums"], 1),
+        (["deltas", "receiver.sums"], 2),
+    ]
