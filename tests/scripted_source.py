@@ -32,6 +32,10 @@ class ScriptedSource:
         self._window += 1
         self._orders.put_nowait(self.kernel.snapshot(window=self._window).encode())
 
+    def frame(self, data: bytes) -> None:
+        """Queues any frame."""
+        self._orders.put_nowait(data)
+
     async def run(self, send: Send) -> None:
         """Sends what was queued, until stop()."""
         while (frame := await self._orders.get()) is not None:

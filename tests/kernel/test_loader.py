@@ -11,14 +11,18 @@ import pytest
 
 from engine.config import Config
 from engine.plugins.probes import select
+from enrichers.process.config import ProcessConfig
 from model.errors import ProbeError
 from model.probe import Feature, Hook, Probe
-from probes.conntrack.probe import CTNETLINK, KPROBES, NAT
+from probes.attached import AttachedProbes
+from probes.conntrack.config import NatConfig
+from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT
 from probes.kernel.filesystems import root_of
 from probes.kernel.headers import find_headers, version_numbers
 from probes.kernel.loader import Loaded, load
 from probes.kernel.memory import map_bytes
 from probes.kernel.perf_events import has_kprobes
+from probes.process.probe import EXECUTIONS, PROCESS
 from probes.registry import PROBES
 from probes.sources import read_sources
 from probes.tcp.config import TcpConfig
@@ -158,6 +162,25 @@ def test_this_kernel_gives_every_feature() -> None:
     probe.close()
     best = {feature.name: feature.alternatives[0] for feature in FEATURES}
     assert hooks == best | {NAT.name: KPROBES if has_kprobes() else CTNETLINK}
+
+
+def test_what_is_off_is_not_in_the_kernel() -> None:
+    """Neither its programs nor its maps are loaded; its features say which key switches them off."""
+    config = Config(
+        tcp=TcpConfig(256, 1 << 16), nat=NatConfig("off"), process=ProcessConfig(executions="off")
+    )
+    probes = AttachedProbes(select(config))
+    probes.start()
+    try:
+        programs, kernel = set(probes.programs), map_memory(held_by(os.getpid())["map"])
+        refused = {entry.feature.name: entry.refused for entry in probes.taken}
+    finally:
+        probes.close()
+    off = {hook.program for probe in (CONNTRACK, PROCESS) for hook in probe.hooks}
+    assert programs & off == set()
+    assert "entering" not in kernel
+    assert set(refused[EXECUTIONS.name].values()) == {"process.executions is off"}
+    assert set(refused[NAT.name].values()) == {"nat.source is off"}
 
 
 def test_neither_tracefs_nor_bpffs_is_needed() -> None:
