@@ -20,7 +20,7 @@ _TABLE = re.compile(
     r'^BPF_(?:F_)?TABLE\("(\w+)", ([\w ]+), ([\w ]+), (\w+), ([\w *]+)(?:, \w+)?\);', re.MULTILINE
 )
 _ARRAY = re.compile(r"^BPF_ARRAY\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
-_RING = re.compile(r"^BPF_RINGBUF_OUTPUT\((\w+), (\w+) / PAGE_SIZE\);", re.MULTILINE)
+_RING = re.compile(r"^BPF_RINGBUF_OUTPUT\((\w+), \(?([\w *]+)\)? / PAGE_SIZE\);", re.MULTILINE)
 _STACK = re.compile(r"^BPF_STACK\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
 
 
@@ -45,7 +45,7 @@ def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
         )
     found |= {name: _array(sizes[value], _count(n, counts)) for name, value, n in _ARRAY.findall(text)}
     found |= {name: sizes[value] * (_count(n, counts) + 1) for name, value, n in _STACK.findall(text)}
-    return found | {name: counts[size] + 3 * _PAGE for name, size in _RING.findall(text)}
+    return found | {name: _count(size, counts) + 3 * _PAGE for name, size in _RING.findall(text)}
 
 
 def _count(expression: str, sizes: Mapping[str, int]) -> int:

@@ -16,7 +16,7 @@ from model.errors import ProbeError
 from model.probe import Feature, Hook, Probe
 from probes.attached import AttachedProbes
 from probes.conntrack.config import NatConfig
-from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT
+from probes.conntrack.probe import CONNTRACK, KPROBES, NAT, TIMED
 from probes.kernel.filesystems import root_of
 from probes.kernel.headers import find_headers, version_numbers
 from probes.kernel.loader import Loaded, load
@@ -161,7 +161,7 @@ def test_this_kernel_gives_every_feature() -> None:
     hooks = {taken.feature.name: taken.hook for taken in probe.taken}
     probe.close()
     best = {feature.name: feature.alternatives[0] for feature in FEATURES}
-    assert hooks == best | {NAT.name: KPROBES if has_kprobes() else CTNETLINK}
+    assert hooks == best | {NAT.name: KPROBES if has_kprobes() else TIMED}
 
 
 def test_what_is_off_is_not_in_the_kernel() -> None:
