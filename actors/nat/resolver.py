@@ -180,7 +180,8 @@ class _Search:
             keys = make_keys(self.far.take(here), self._transport[here], self._netns[here])
             self.hashes[here] = hashes = hashed(keys)
             look = self._table.rewritten if ahead else self._table.behind
-            places = look(keys, hashes, self._spans.take(here))
+            spans = self._spans.take(here)
+            places = self._table.newest_of_dumped(look(keys, hashes, spans), spans)
             found = places != NOWHERE
             here, places = here[found], places[found]
             if not len(here):

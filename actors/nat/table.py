@@ -246,6 +246,19 @@ class NatTable:
             rivals = self._fitting(index, index.older(rivals), spans.take(rows))
         return places
 
+    def newest_of_dumped(self, places: np.ndarray, spans: "Spans") -> np.ndarray:
+        """``places``, but NOWHERE for connections that found the same entry of a dump as a later one.
+
+        A dump has the last entry of each tuple, and not when it began: of several connections it is the newest's.
+        """
+        found = np.flatnonzero(places != NOWHERE)
+        found = found[self._begin[places[found]] == 0]
+        order = found[np.lexsort((spans.began_ns[found], places[found]))]
+        earlier = order[:-1][places[order[:-1]] == places[order[1:]]]
+        places[earlier] = NOWHERE
+        self._stage.note("undecided", len(earlier))
+        return places
+
     def _fitting(self, index: TupleIndex, places: np.ndarray, spans: "Spans") -> np.ndarray:
         """From ``places`` on, newest first, the first entry that was there at its time, or NOWHERE."""
         while True:

@@ -149,3 +149,14 @@ def test_what_does_not_change_is_not_looked_up_again(monkeypatch: pytest.MonkeyP
     table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
     assert chain(resolver, 6, attempt(SECOND)) == [80, 8080]
     assert looks == [1, 1, 1]
+
+
+def test_an_entry_of_a_dump_is_the_newest_connections() -> None:
+    """A dump has the last entry of a tuple: connections before it in the same second stay as they are seen."""
+    table = NatTable(4, Stage("entries"))
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND)), 0)
+    first, second = connection(1, SECOND + 1000), connection(2, SECOND + 60_000_000)
+    assert backends(Resolver(4, table), 1, second, first) == [
+        1,
+        backends(Resolver(4, NatTable(4, Stage("none"))), 1, first)[0],
+    ]
