@@ -1,23 +1,26 @@
-"""Tables that the index columns of a row kind point into: how they are sent, cut to what rows use, and written."""
+"""What tables are made of: how they are sent, cut to what rows use, and written."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import repeat
 from typing import Any, Final, Protocol
 
 import msgspec
 import numpy as np
 
-from model.arrays import Array, Columns, Tables, compacted
+from model.arrays import Array, compacted
 from model.chains import Chains, Hop
 from model.enricher import Entity
 from model.histogram import SCALE, Histograms
-from model.rows.format import ALWAYS, UNSET, Field, Values
 
 #: Entities of messages that are remembered, and bytes that one of them may have: larger ones are read anew.
 ENTITIES: Final = 16_384
 LARGEST_ENTITY: Final = 8192
+
+#: A table of entities in which there is nobody.
+NOBODY: Final[Sequence[Entity]] = ({},)
+
+#: As rows have it; the hops of a connection come again every second.
+hop_row: Final = lru_cache(1 << 14)(Hop.as_dict)
 
 
 class TableType(Protocol):
@@ -197,7 +200,7 @@ class ChainType:
             (f"{end}.address", pa.string(), f"{end}.port", pa.uint16()) for end in ("source", "destination")
         ]
         hop = pa.struct([(name, type_) for end in ends for name, type_ in (end[:2], end[2:])])
-        return [pa.array([list(map(_hop, chain)) for chain in table], pa.list_(hop))]
+        return [pa.array([list(map(hop_row, chain)) for chain in table], pa.list_(hop))]
 
 
 class HistogramType:
@@ -236,108 +239,7 @@ class HistogramType:
         return [pa.StructArray.from_arrays([scale, *parts], fields=list(type_))]
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """One table of a row kind.
-
-    :param name: its key in a message.
-    :param type: what it is made of.
-    :param fields: of an index column, by its name.
-    :param meaning: what it holds, for the page.
-    """
-
-    name: str
-    type: TableType
-    fields: Callable[[str], tuple[Field, ...]]
-    meaning: str = ""
-
-
 TEXTS: Final = TextType()
 ENTITY: Final = EntityType()
 CHAIN: Final = ChainType()
 HISTOGRAM: Final = HistogramType()
-#: A table of entities in which there is nobody.
-NOBODY: Final[Sequence[Entity]] = ({},)
-
-#: The hops of a connection come again every second.
-_hop: Final = lru_cache(1 << 14)(Hop.as_dict)
-
-
-def stem(index: str) -> str:
-    """``client.cgroup`` of ``client.cgroup.index``."""
-    return index.removesuffix(".index")
-
-
-def looked_up(column: Array, value: Callable[[int], Any]) -> Values:
-    """What each index stands for, asked once for each that is different."""
-    items = column.tolist()
-    known = {index: value(index) for index in set(items)}
-    return [known[index] for index in items]
-
-
-def text_field(name: str, table: str, index: str) -> Field:
-    """Texts; what is no UTF-8 in them becomes ``?``."""
-
-    def values(columns: Columns, tables: Tables) -> Values:
-        texts = tables[table]
-        return looked_up(columns[index], lambda number: texts[number].encode(errors="replace").decode())
-
-    return Field(name, values, "")
-
-
-def entity_field(name: str, table: str, index: str) -> Field:
-    """Attributes of who that is; nothing where nobody knows."""
-
-    def values(columns: Columns, tables: Tables) -> Values:
-        column, entities = columns[index], tables[table]
-        if not column.any():
-            return repeat(UNSET, len(column))
-        return looked_up(column, lambda number: dict(entities[number]) or UNSET)
-
-    return Field(name, values, ALWAYS)
-
-
-def chain_field(name: str, table: str, index: str) -> Field:
-    """Lists of hops; nothing where nothing was rewritten."""
-
-    def values(columns: Columns, tables: Tables) -> Values:
-        column, chains = columns[index], tables[table]
-        if not column.any():
-            return repeat(UNSET, len(column))
-        return looked_up(column, lambda number: [_hop(hop) for hop in chains[number]] or UNSET)
-
-    return Field(name, values, ALWAYS)
-
-
-def record_fields(parts: Iterable[tuple[str, int]], table: str, index: str) -> tuple[Field, ...]:
-    """One field for each of these parts of records: its name, and its place in the record."""
-
-    def field(name: str, part: int) -> Field:
-        def values(columns: Columns, tables: Tables) -> Values:
-            column = [record[part] for record in tables[table]]
-            return [column[number] for number in columns[index].tolist()]
-
-        return Field(name, values, "")
-
-    return tuple(field(name, part) for name, part in parts)
-
-
-def histogram_field(name: str, table: str, index: str, total: str) -> Field:
-    """``count``, ``sum`` (the column ``total``), and the buckets that hold something; nothing where none does."""
-
-    def values(columns: Columns, tables: Tables) -> Values:
-        column, histograms = columns[index], tables[table]
-        if not column.any():
-            return repeat(UNSET, len(column))
-        sums = columns[total].tolist()
-        return [
-            _histogram(histograms, number, total) if number else UNSET
-            for number, total in zip(column.tolist(), sums, strict=True)
-        ]
-
-    return Field(name, values, ALWAYS)
-
-
-def _histogram(histograms: Histograms, number: int, total: int) -> dict[str, Any]:
-    histogram = histograms[number]
-    return {"count": histogram.count, "sum": total, **histogram.as_dict()}
