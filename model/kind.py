@@ -61,7 +61,7 @@ class Kind:
     :param name: as messages and JSON lines say it: ``flow``.
     :param plural: as the configuration and people say it: ``flows``.
     :param columns: in the order of the schema page; the first is there in every batch. None: batches have no rows.
-    :param key: columns that tell rows of one window apart.
+    :param key: columns that say what a row is about.
     :param lead: fields that rows begin with, by their names in rows; the others follow in the order of the columns.
     :param derived: fields that rows have beside those of columns, each with the name of the field before it; at the
         end if that is empty.
@@ -100,6 +100,8 @@ class Kind:
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
+        if unknown := set(self.key) - set(names):
+            raise ValueError(f"kind {self.name}: no columns for its key: {', '.join(sorted(unknown))}")
         of_message = [*HEAD, *(table for table in self.tables), *self.head]
         for kind, used in (("columns", names), ("keys of a message", of_message)):
             if twice := {name for name in used if used.count(name) > 1}:

@@ -66,8 +66,14 @@ def _chapter(kind: Kind) -> str:
     def columns(match: re.Match[str]) -> str:
         return _columns(kind, (match[1] or "").strip())
 
-    page = re.sub(r"\{columns( [a-z]+)?\}", columns, kind.page)
+    page = re.sub(
+        r"\{columns( [a-z]+)?\}", columns, kind.page.replace("{columns}", "{columns}" + _key(kind), 1)
+    )
     return f"## {kind.title or kind.plural.capitalize()}\n\n{page}"
+
+
+def _key(kind: Kind) -> str:
+    return f"\n\nA row is about one {', '.join(f'`{name}`' for name in kind.key)}." if kind.key else ""
 
 
 def _columns(kind: Kind, group: str) -> str:

@@ -257,7 +257,7 @@ DELTA: Final = Kind(
     "delta",
     "deltas",
     _COLUMNS,
-    key=("socket.slot", "socket.generation"),
+    key=("network.transport", "socket.slot", "socket.generation"),
     lead=(
         "socket.slot",
         "socket.generation",
