@@ -1,5 +1,6 @@
 """Batches: what is encoded comes back, chunks add up, and bytes that are no batch are refused."""
 
+import json
 from dataclasses import replace
 
 import msgpack
@@ -9,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.addresses import address_text
+from model.kind import Kind
+from model.kinds import kinds
 from model.kinds.delta import DELTA
 from model.message import BadBatch, decode
+from tailrace.testing.batches import make_batch
 from tailrace.testing.deltas import make_deltas
 from tests.plain_rows import plain_rows
 
@@ -126,3 +130,44 @@ def test_rows_are_plain_types() -> None:
     assert isinstance(row["cgroup.path"], str)
     assert "cgroup.index" not in row
     assert not any(isinstance(value, np.generic) for value in row.values())
+
+
+ROW_KINDS = pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.name)
+
+
+@ROW_KINDS
+def test_rows_of_any_kind_have_the_words_of_json_lines(kind: Kind) -> None:
+    """And those of msgpack the same, without what is alike in all rows of a batch."""
+    batch = make_batch(kind, 2500, seed=5)
+    lines = [json.loads(line) for _, text in batch.json_lines() for line in text.splitlines()]
+    assert lines == list(batch.rows())
+    head = {"kind": kind.name, "node": "node-a", "boot": "boot-1", "seq": 0, "window": batch.window}
+    assert lines == [head | msgpack.unpackb(row) for row in batch.packed_rows()]
+
+
+@ROW_KINDS
+def test_messages_of_any_kind_say_what_the_batch_says(kind: Kind) -> None:
+    """Row by row, however they are cut; each message has only what its rows point to in its tables."""
+    batch = make_batch(kind, 700, seed=6)
+    for max_bytes in (950_000, 30_000):
+        messages = [decode(chunk.encode()) for chunk in batch.fitting(max_bytes)]
+        rows = [replace(message, seq=0) for message in messages]
+        assert [row for message in rows for row in message.rows()] == list(batch.rows())
+        assert all(len(message.encode()) <= max_bytes for message in messages)
+        for message in messages:
+            for name, indexes in kind.indexes.items():
+                used = {0}.union(*(message.columns[index].tolist() for index in indexes))
+                assert len(message.tables[name]) == len(used), name
+    assert len(messages) > 1
+
+
+@ROW_KINDS
+def test_whatever_is_missing_has_its_default(kind: Kind) -> None:
+    """A message with nothing but its head is a batch of so many rows of defaults."""
+    whole = msgpack.unpackb(make_batch(kind, 3).encode())
+    head = {name: whole[name] for name in ("v", "kind", "node", "boot", "seq", "window", "chunk", "chunks")}
+    batch = decode(msgpack.packb(head | {"n": 3, "columns": {}}))
+    assert len(batch) == 3
+    for name, column in kind.empty(3).items():
+        assert batch.columns[name].tobytes() == column.tobytes(), name
+    assert list(batch.rows()) == list(replace(batch, columns=kind.empty(3)).rows())
