@@ -13,22 +13,32 @@ ARGS ?=
 
 .PHONY: setup setup-run setup-bench run test soak lint bench clean
 
-setup: setup-run
-	@scripts/debian $(DEBIAN_TEST)
+setup: $(VENV)/.ready
+	@scripts/debian $(DEBIAN) $(DEBIAN_TEST)
 	@[ "$$(uname -m)" != x86_64 ] || scripts/debian $(DEBIAN_VM)
 
-setup-run: $(VENV)/.ready
+setup-run: $(VENV)/.run
 	@scripts/debian $(DEBIAN)
 
 setup-bench: setup
 	@scripts/debian $(DEBIAN_BENCH)
 
-# The distribution's python3 sees the distribution's bcc; a virtual environment with its own would not.
+# What the main job needs, without what tests need.
+$(VENV)/.run: pyproject.toml constraints.txt
+	@scripts/debian $(DEBIAN)
+	$(call install,.)
+	@touch $@
+
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@scripts/debian $(DEBIAN)
-	$(PYTHON) -m venv --system-site-packages $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
+	$(call install,'.[dev]')
+	@touch $(VENV)/.run $@
+
+# The distribution's python3 sees the distribution's bcc; a virtual environment with its own would not.
+define install
+$(PYTHON) -m venv --system-site-packages $(VENV)
+$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e $(1)
+endef
 
 run: setup-run
 	@$(BIN)/tailrace run $(ARGS)
