@@ -8,8 +8,8 @@ import numpy as np
 from model.batch import Batch
 from probes.kernel.frames import SnapshotFrame
 
-#: The books of some stages (``model.ledger.Stage.as_dict``), by name.
-Books = dict[str, dict[str, object]]
+#: Stages of a ledger as plain types (``model.ledger.Stage.as_dict``), by name.
+PlainStages = dict[str, dict[str, object]]
 
 
 def nothing() -> None:
@@ -54,10 +54,10 @@ class Events:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The end of a window: counters of all live sockets, and the books of all that came before."""
+    """The end of a window: counters of all live sockets, and the ledger of all that came before."""
 
     frame: SnapshotFrame
-    books: Books
+    stages: PlainStages
 
     def __len__(self) -> int:
         return len(self.frame.slots)

@@ -44,7 +44,7 @@ async def _publish(url: str) -> Spent:
             frame = source.frame()
             cpu, wall = time.process_time(), time.perf_counter()
             source.end_second(frame)
-            while outbox.delivered < (number + 1) * ROWS:  # noqa: ASYNC110  # books have no event
+            while outbox.delivered < (number + 1) * ROWS:  # noqa: ASYNC110  # a ledger has no event
                 await asyncio.sleep(_LOOK_SECONDS)
             spent.cpu.append(time.process_time() - cpu)
             spent.wall.append(time.perf_counter() - wall)

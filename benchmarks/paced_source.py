@@ -29,7 +29,7 @@ class PacedSource:
     def frame(self) -> bytes:
         """The next second."""
         self.window += 1
-        return replace(self._following(), window=self.window, account=Stage("events").as_dict()).encode()
+        return replace(self._following(), window=self.window, kernel_stage=Stage("events").as_dict()).encode()
 
     def end_second(self, frame: bytes) -> None:
         """Sends it."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from actors.items import Books
+from actors.items import PlainStages
 from actors.nat.nat_resolver import NatResolver
 from actors.nat.table import NatTable
 from actors.node.enricher import NodeEnricher
@@ -52,7 +52,7 @@ def node_actors(
     origin, ledger, probes = source.origin, graph.ledger, select(config)
     if entries is None:
         entries = nat_table(config, ledger)
-    messages = Messages(ledger, partitions, lambda: {} if source.recorded else later_books(ledger))
+    messages = Messages(ledger, partitions, lambda: {} if source.recorded else later_stages(ledger))
     return NodeActors(
         frames=graph.actor("frames", Frames(ledger, probes.event_types)),
         sockets=graph.actor("sockets", SocketState(origin, ledger)),
@@ -71,6 +71,6 @@ def nat_table(config: Config, ledger: Ledger, *, announces: bool = False) -> Nat
     return NatTable(config.nat.entries, ledger.stage("nat", "entries"), announces=announces)
 
 
-def later_books(ledger: Ledger) -> Books:
-    """The books of the stages that follow in this process: how far they are depends on the moment."""
+def later_stages(ledger: Ledger) -> PlainStages:
+    """The stages that follow in this process: how far they are depends on the moment."""
     return {name: stage.as_dict() for name, stage in ledger.stages.items() if name.startswith(_LATER)}

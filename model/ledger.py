@@ -8,9 +8,9 @@ from typing import Any
 
 @dataclass
 class Stage:
-    """The account of one stage, in units that the stage names (events, rows, batches).
+    """What one stage did with its units, which it names (events, rows, batches).
 
-    The books balance when ``received == delivered + queued + sum(dropped.values())``.
+    Nothing is missing when ``received == delivered + queued + sum(dropped.values())``.
     """
 
     unit: str
@@ -64,12 +64,12 @@ class Ledger:
             raise ValueError(f"stage {name} counts {stage.unit}, not {unit}")
         return stage
 
-    def take(self, name: str, account: Mapping[str, Any]) -> None:
-        """Puts in the books of a stage that is kept elsewhere (``Stage.as_dict``)."""
-        stage = self.stage(name, account["unit"])
-        stage.received, stage.delivered = account["received"], account["delivered"]
-        stage.queued = account["queued"]
-        stage.dropped, stage.noted = Counter(account["dropped"]), Counter(account["noted"])
+    def take(self, name: str, counts: Mapping[str, Any]) -> None:
+        """Take over the counts of a stage that is kept elsewhere (``Stage.as_dict``)."""
+        stage = self.stage(name, counts["unit"])
+        stage.received, stage.delivered = counts["received"], counts["delivered"]
+        stage.queued = counts["queued"]
+        stage.dropped, stage.noted = Counter(counts["dropped"]), Counter(counts["noted"])
 
     @property
     def stages(self) -> Mapping[str, Stage]:

@@ -1,4 +1,4 @@
-"""What is read of one ring: whole windows, and an account of what its programs made."""
+"""What is read of one ring: whole windows, and the ledger stage of what its programs made."""
 
 from typing import Protocol
 
@@ -29,14 +29,14 @@ class RingDrain:
     """Takes the events of one ring window by window.
 
     :param urgent: whether events of a kind do not wait for the window of their time; by number.
-    :param account: the kernel's own: events made, read, lost because the ring was full; it travels in snapshots.
+    :param stage: the kernel's own: events made, read, lost because the ring was full; it travels in snapshots.
     """
 
-    def __init__(self, ring: EventRing, urgent: np.ndarray, account: Stage) -> None:
+    def __init__(self, ring: EventRing, urgent: np.ndarray, stage: Stage) -> None:
         self._ring = ring
         self._urgent = urgent
         self._later: np.ndarray | None = None
-        self.account = account
+        self.stage = stage
 
     def peek(self) -> np.ndarray:
         """What the ring holds, valid until ``release``."""
@@ -55,7 +55,7 @@ class RingDrain:
             late &= ~self._urgent[events["header"]["kind"]]
             self._later = copied(rows_where(events, late)) if late.any() else None
             events = rows_where(events, ~late)
-        self.account.delivered += len(events)
+        self.stage.delivered += len(events)
         return events
 
     def release(self) -> None:
@@ -63,9 +63,9 @@ class RingDrain:
         self._ring.release()
 
     def balance(self, made: int, lost: int, *, final: bool) -> None:
-        """Brings the account up to date. While programs run, what is made but not read counts as queued, for no two
+        """Brings the stage up to date. While programs run, what is made but not read counts as queued, for no two
         counts are of one moment; at the end the ring is empty or it is not, and the counts must agree."""
-        account = self.account
-        account.received, account.dropped["ring_full"] = made, lost
+        stage = self.stage
+        stage.received, stage.dropped["ring_full"] = made, lost
         waiting = self._ring.waiting() + (len(self._later) if self._later is not None else 0)
-        account.queued = waiting if final else made - lost - account.delivered
+        stage.queued = waiting if final else made - lost - stage.delivered

@@ -46,7 +46,7 @@ class Feed(Protocol):
     """Events that come another way than by a ring: NAT rewrites."""
 
     @property
-    def account(self) -> Stage: ...
+    def stage(self) -> Stage: ...
 
     @property
     def behind(self) -> bool:
@@ -83,7 +83,7 @@ class Source:
         self._send = send
         self._event_types = event_types
         #: Of the shared ring.
-        self.account = Stage("events")
+        self.stage = Stage("events")
         self.clock = clock or Clock()
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
@@ -93,7 +93,7 @@ class Source:
         loop = asyncio.get_running_loop()
         (_, shared), *own = self._kernel.rings.items()
         urgent = self._event_types.urgent
-        self._shared = RingDrain(shared, urgent, self.account)
+        self._shared = RingDrain(shared, urgent, self.stage)
         self._own = {name: RingDrain(ring, urgent, Stage("events")) for name, ring in own}
         # Edge-triggered: a ring that is never empty under load is ready only when the kernel wakes us.
         edges = select.epoll()
@@ -165,7 +165,7 @@ class Source:
         the next boundary."""
         behind = (self.clock.now() - boundary) // SECOND_NS
         if behind > 0:
-            self.account.note("windows_joined", behind)
+            self.stage.note("windows_joined", behind)
             boundary += behind * SECOND_NS
         shot = self._kernel.snapshot()
         for feed in self._feeds.values():
@@ -179,7 +179,7 @@ class Source:
             shot.cells,
             shot.new_slots,
             shot.descriptions,
-            self.account.as_dict(),
+            self.stage.as_dict(),
             {name: stage.as_dict() for name, stage in self._stages()},
             max(0, behind),
         )
@@ -190,9 +190,9 @@ class Source:
         return following if following != boundary else boundary + SECOND_NS
 
     def _stages(self) -> Iterator[tuple[str, Stage]]:
-        """The accounts that travel beside that of the shared ring."""
-        yield from ((name, feed.account) for name, feed in self._feeds.items())
-        yield from ((RING_STAGE + name, drain.account) for name, drain in self._own.items())
+        """The stages that travel beside that of the shared ring."""
+        yield from ((name, feed.stage) for name, feed in self._feeds.items())
+        yield from ((RING_STAGE + name, drain.stage) for name, drain in self._own.items())
 
     def _balance(self, *, final: bool) -> None:
         counts = self._kernel.ring_counts()
@@ -201,4 +201,4 @@ class Source:
         tallies = self._kernel.tallies()
         for name in NOTED:
             if tallies.get(name):
-                self.account.noted[name] = tallies[name]
+                self.stage.noted[name] = tallies[name]

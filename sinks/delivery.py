@@ -35,7 +35,7 @@ class Loss(NamedTuple):
 class Delivery:
     """Gives batches to a sink and has it make them safe.
 
-    :param stage: the sink's account.
+    :param stage: the sink's, in the ledger.
     :param on_error: is told each failed call after it was counted; must be quick and must not raise.
     :ivar retries: calls that were repeated.
     :ivar failures: failed calls by kind.

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class FanOut:
     """Owns the sinks, a thread and a queue for each; an async context manager, or ``start()`` and ``stop()``.
 
-    The account of a sink is the ledger stage ``sink.NAME``, in rows; it balances at every moment.
+    A sink has the ledger stage ``sink.NAME``, in rows; it balances at every moment.
 
     :param sinks: the sinks by the name they have in the ledger and in messages.
     :param on_error: is told each failed call, after it was counted; must be quick and must not raise.
@@ -115,7 +115,7 @@ class FanOut:
         return [queue for name, queue in self._queues.items() if self._sinks[name].wants(batch.kind)]
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Cancel what still delivers, settle the accounts, close the sinks."""
+        """Cancel what still delivers, settle the stages, close the sinks."""
         for queue in self._queues.values():
             queue.abandon()
         await _end_tasks(tasks)

@@ -1,4 +1,4 @@
-"""The bounded queue in front of one sink, and the account of what the sink was given."""
+"""The bounded queue in front of one sink, and the ledger stage of what the sink was given."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from sinks.limits import Limits
 
 @dataclass(frozen=True)
 class SinkStatistics:
-    """One sink's queue and account at this moment.
+    """One sink's queue and ledger stage at this moment.
 
     :param queued_rows: that are neither delivered nor dropped; includes the batch that the sink is busy with, and
         ``unflushed_rows``, which it has taken but not made safe.
@@ -162,7 +162,7 @@ class SinkQueue:
         return await self._delivery.stop(timeout)
 
     def statistics(self) -> SinkStatistics:
-        """The queue and the account at this moment."""
+        """The queue and the stage at this moment."""
         return SinkStatistics(
             queued_batches=len(self._pending) + (self._in_flight is not None) + self._written.batches,
             queued_rows=self._stage.queued,

@@ -18,7 +18,7 @@ class NatResolver(Actor):
 
     :param slots: of the node's socket table.
     :param table: keeps them.
-    :param ledger: has the books of the table, ``nat``.
+    :param ledger: has the stage of the table, ``nat``.
     """
 
     def __init__(self, slots: int, table: NatTable, ledger: Ledger) -> None:
@@ -41,6 +41,6 @@ class NatResolver(Actor):
     def _resolved(self, batch: Batch) -> Batch:
         columns = dict(batch.columns)
         chains = self._resolver.resolve(columns, batch.window)
-        books = {**batch.head["ledger"], "nat": self._stage.as_dict()}
-        tables, head = {**batch.tables, "chains": chains}, {**batch.head, "ledger": books}
+        stages = {**batch.head["ledger"], "nat": self._stage.as_dict()}
+        tables, head = {**batch.tables, "chains": chains}, {**batch.head, "ledger": stages}
         return replace(batch, columns=columns, tables=tables, head=head)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.items import Books, Events, Message, Snapshot
+from actors.items import Events, Message, PlainStages, Snapshot
 from model.actor import Actor
 from model.ledger import Ledger
 from probes.kernel.event_types import EventTypes
@@ -45,7 +45,7 @@ class Frames(Actor):
     def _parts(self, frame: Frame) -> Iterator[Events | Snapshot]:
         match frame:
             case SnapshotFrame():
-                yield Snapshot(frame, self._books(frame))
+                yield Snapshot(frame, self._stages(frame))
             case RingFrame():
                 yield from self._of_ring(frame)
             case EventFrame():
@@ -68,9 +68,9 @@ class Frames(Actor):
         if unknown:
             yield Events(UNKNOWN, self._event_types.unknown(frame.events), frame.offset_ns)
 
-    def _books(self, frame: SnapshotFrame) -> Books:
+    def _stages(self, frame: SnapshotFrame) -> PlainStages:
         """Those of the kernel side, which came with the frame, and our own."""
-        books: dict[str, dict[str, Any]] = {"kernel": frame.account, **frame.feeds}
-        for name, account in books.items():
-            self._ledger.take(name, account)
-        return {name: self._ledger.stages[name].as_dict() for name in (*books, "frames")}
+        stages: dict[str, dict[str, Any]] = {"kernel": frame.kernel_stage, **frame.feeds}
+        for name, counts in stages.items():
+            self._ledger.take(name, counts)
+        return {name: self._ledger.stages[name].as_dict() for name in (*stages, "frames")}

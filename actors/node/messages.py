@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from actors.items import Books, Chunk, WindowEnd
+from actors.items import Chunk, PlainStages, WindowEnd
 from model.actor import Actor
 from model.batch import MESSAGE_BYTES, Batch
 from model.kinds.delta import DELTA
@@ -37,14 +37,14 @@ class Messages(Actor):
     The ledger of a window goes ahead of its rows, so that who shows them knows what is missing.
 
     :param partitions: of the bus; without one all goes into one, and a window without rows is a message too.
-    :param after: gives the books of what follows in this process, for the ledger of each window.
+    :param after: gives the stages that follow in this process, for the ledger of each window.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         partitions: Partitions | None = None,
-        after: Callable[[], Books] = dict,
+        after: Callable[[], PlainStages] = dict,
     ) -> None:
         self._stage = ledger.stage("deltas", "rows")
         self._partitions = partitions
@@ -66,8 +66,8 @@ class Messages(Actor):
                 yield item
 
     def _ledger(self, batch: Batch) -> Batch:
-        books = {**batch.head["ledger"], "deltas": self._stage.as_dict()}
-        stages = {name: books[name] for name in (*STAGES, *books) if name in books} | self._after()
+        so_far = {**batch.head["ledger"], "deltas": self._stage.as_dict()}
+        stages = {name: so_far[name] for name in (*STAGES, *so_far) if name in so_far} | self._after()
         head = {"stages": stages, "open_sockets": batch.head["open_sockets"]}
         return Batch(LEDGER, batch.node, batch.boot, 0, batch.window, {}, head=head)
 

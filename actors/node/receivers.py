@@ -40,15 +40,15 @@ class Receivers(Actor):
             case Batch() if item.kind is DELTA:
                 for name, receiver in self._receivers.items():
                     yield from self._rows(receiver, self._stages[name], item)
-                yield self._with_books(item)
+                yield self._with_stages(item)
             case _:
                 yield item
 
-    def _with_books(self, delta: Batch) -> Batch:
+    def _with_stages(self, delta: Batch) -> Batch:
         if not self._stages:
             return delta
-        books = {f"{STAGE}{name}": stage.as_dict() for name, stage in self._stages.items()}
-        return replace(delta, head={**delta.head, "ledger": {**delta.head["ledger"], **books}})
+        stages = {f"{STAGE}{name}": stage.as_dict() for name, stage in self._stages.items()}
+        return replace(delta, head={**delta.head, "ledger": {**delta.head["ledger"], **stages}})
 
     def _take(self, receiver: Receiver, stage: Stage, item: Events) -> None:
         stage.received += len(item)

@@ -43,7 +43,7 @@ class SocketState(Actor):
 
     def _rows(self, snapshot: Snapshot) -> Batch:
         columns, cgroups = self._table.tick(snapshot.frame)
-        books = {**snapshot.books, "sockets": self._stage.as_dict()}
+        stages = {**snapshot.stages, "sockets": self._stage.as_dict()}
         return Batch(
             DELTA,
             self._origin.node,
@@ -52,7 +52,7 @@ class SocketState(Actor):
             snapshot.frame.window,
             {name: _owned(column) for name, column in columns.items()},
             {"cgroups": cgroups},
-            {"open_sockets": self._table.open_sockets, "ledger": books},
+            {"open_sockets": self._table.open_sockets, "ledger": stages},
         )
 
 

@@ -34,7 +34,7 @@ _PAYLOAD_SHARE: Final = 0.9
 class NodePublisher:
     """The way of one node to NATS. While it has no connection, or not its node name, everything waits.
 
-    :param stage: books of the rows that wait.
+    :param stage: of the rows that wait.
     :param on_entries_lost: called when the server lost the NAT entries that were announced.
     :raises UsageError: if the URL or the spool cannot be used.
     """

@@ -22,7 +22,7 @@ class Outbox:
     Memory comes first; when it is full the newest go to the spool, if there is one, and come back in order.
 
     :param publish: returns when the bus has stored the message, however long that takes.
-    :param stage: books in rows; ``received == delivered + queued + dropped`` at every moment.
+    :param stage: in rows; ``received == delivered + queued + dropped`` at every moment.
     :param max_bytes: of messages in memory.
     """
 

@@ -19,7 +19,7 @@ QUEUE_BYTES: Final = 64 << 20
 
 
 class Recorder:
-    """A bounded queue in front of a file; the ledger stage ``recording`` accounts for frames.
+    """A bounded queue in front of a file; the ledger stage ``recording`` counts frames.
 
     :param monotonic: nanoseconds.
     """
@@ -111,7 +111,7 @@ class Recorder:
         return "queue_full" if self._waiting and self._waiting_bytes + size > self._queue_bytes else ""
 
     async def _write_first(self) -> None:
-        """The first frame stays in the queue, and in the books, until it is written."""
+        """The first frame stays in the queue, and in the ledger, until it is written."""
         lost_before, frame = self._waiting[0]
         await self._append_loss(lost_before)
         await self._append(frame)

@@ -1,4 +1,4 @@
-"""Wherever something can be lost it is counted, by reason. Each stage says in which unit, and its books balance:
+"""Wherever something can be lost it is counted, by reason. Each stage says in which unit. In each,
 `received == delivered + queued + dropped`. A node sends its ledger once a second, as a message of its own; sinks get
 it beside whatever rows they were asked for. It has no rows: its message says
 

@@ -57,7 +57,7 @@ class Conntrack:
         required: bool = True,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.account = Stage("entries")
+        self.stage = Stage("entries")
         self._buffer_bytes = buffer_bytes
         self.listen = listen
         #: Tells when each message was made; without it that is known only from one look to the next.
@@ -93,7 +93,7 @@ class Conntrack:
         if not COUNT.exists():
             return None
         try:
-            self._known = KnownNamespaces(self.account)
+            self._known = KnownNamespaces(self.stage)
             if self.listen:
                 self._heard_ns = self._monotonic()
                 program = self.times.program if self.times else None
@@ -151,7 +151,7 @@ class Conntrack:
         except OSError as error:
             if not overrun(error):
                 raise
-        self.account.note("overruns")
+        self.stage.note("overruns")
         self._overrun = True
         return self._receiver.receive(self._listener.fileno())
 
@@ -159,7 +159,7 @@ class Conntrack:
         entries = self._reader.read(received.messages, received.lengths)
         netns = known.inodes(received.namespaces[entries.rows])
         # A namespace without a place yet is dumped when it gets one.
-        self.account.note("unplaced", int(np.count_nonzero(netns == 0)))
+        self.stage.note("unplaced", int(np.count_nonzero(netns == 0)))
         return self._deliver(entries, netns, self._when(entries), received.cut)
 
     def _when(self, entries: Entries) -> np.ndarray:
@@ -178,9 +178,9 @@ class Conntrack:
         wanted = np.isin(netns, np.fromiter(self._reported, np.uint32, len(self._reported)))
         events = rows_where(events, wanted)
         unreadable = entries.unreadable + cut
-        self.account.received += len(events) + unreadable
-        self.account.delivered += len(events)
-        self.account.drop("unreadable", unreadable)
+        self.stage.received += len(events) + unreadable
+        self.stage.delivered += len(events)
+        self.stage.drop("unreadable", unreadable)
         return events
 
     def _end(self, namespaces: Iterable[int]) -> np.ndarray:
@@ -196,7 +196,7 @@ class Conntrack:
         return all_ended(ended, self._monotonic())
 
     def _note_namespaces(self) -> None:
-        self.account.noted["namespaces"] = len(self._reported)
+        self.stage.noted["namespaces"] = len(self._reported)
 
     def catch_up(self) -> np.ndarray:
         """Looks for new namespaces and dumps those that need it; blocks, for half a second and one dump at most.
@@ -233,10 +233,10 @@ class Conntrack:
         try:
             found = self._known.inside(namespace, dump)
         except OSError as error:  # without the right to enter; or it is gone, which the kernel tells apart
-            self.account.note("dumps_failed")
+            self.stage.note("dumps_failed")
             log.info("conntrack of network namespace %d cannot be read: %s", namespace, error)
             return no_events()
-        self.account.note("dumps")
+        self.stage.note("dumps")
         entries = self._reader.read(*split(found.messages))
         self._note_silent(namespace, entries.ids, found.mode, again)
         netns = np.full(len(entries.events), namespace, np.uint32)

@@ -20,12 +20,12 @@ Result = TypeVar("Result")
 class KnownNamespaces:
     """Grows with ``look``, shrinks with ``changes`` and ``forget``.
 
-    :param account: where it is noted which namespaces cannot be reached.
+    :param stage: where it is noted which namespaces cannot be reached.
     :raises OSError: if rtnetlink cannot be had.
     """
 
-    def __init__(self, account: Stage) -> None:
-        self._account = account
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
         self._numbers = NamespaceNumbers()
         self._finder = NamespaceFinder()
         self._own = inode_of(OWN)
@@ -65,7 +65,7 @@ class KnownNamespaces:
             return
         except OSError:
             self._refused.add(inode)
-            self._account.note("unreachable")
+            self._stage.note("unreachable")
             return
         if number is not None:
             self._inodes[number] = inode
@@ -78,7 +78,7 @@ class KnownNamespaces:
             if not overrun(error):
                 raise
             # Any may be gone, and its number another's: all are learnt anew.
-            self._account.note("overruns")
+            self._stage.note("overruns")
             self._fully = True
             return self.reachable - {self._own}, True
         return {self._inodes[number] for number in numbers if number in self._inodes}, new

@@ -10,8 +10,8 @@ import numpy as np
 from probes.kernel.layout import packed_bytes, structs
 
 VERSION = 1
-#: What the books of a stage have at least (``model.ledger.Stage.as_dict``).
-ACCOUNT = ("unit", "received", "delivered", "queued", "dropped", "noted")
+#: What a stage of a ledger has at least (``model.ledger.Stage.as_dict``).
+STAGE_KEYS = ("unit", "received", "delivered", "queued", "dropped", "noted")
 
 #: Stages of what brings events another way than by a ring.
 FEEDS = ("conntrack",)
@@ -54,13 +54,13 @@ class RingFrame:
 
 @dataclass(frozen=True)
 class SnapshotFrame:
-    """The end of a window: counters of all live sockets, and the kernel side's books.
+    """The end of a window: counters of all live sockets, and the ledger of the kernel side.
 
     :param slots: slots in use, ascending; shape (n,), uint32.
     :param cells: ``struct cell``; shape (n,).
     :param new_slots: slots whose description changed; shape (m,), uint32.
     :param descriptions: ``struct description``; shape (m,).
-    :param account: books of the kernel side (``model.ledger.Stage.as_dict``).
+    :param kernel_stage: counts of the kernel side (``model.ledger.Stage.as_dict``).
     :param feeds: the same of what brings events another way, by the name of its stage; recordings of earlier
         versions have none.
     :param missed: seconds before the window that ended without a snapshot: the cells have their traffic, too.
@@ -72,16 +72,17 @@ class SnapshotFrame:
     cells: np.ndarray
     new_slots: np.ndarray
     descriptions: np.ndarray
-    account: dict[str, Any]
+    kernel_stage: dict[str, Any]
     feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
     missed: int = 0
 
     def encode(self) -> bytes:
         """As bytes for a topic."""
         arrays = {name: packed_bytes(getattr(self, name)) for name in _ARRAYS}
-        books = {"account": self.account, "feeds": self.feeds}
+        # `account` is how recordings of all versions call it
+        stages = {"account": self.kernel_stage, "feeds": self.feeds}
         return _pack(
-            "snapshot", offset_ns=self.offset_ns, window=self.window, missed=self.missed, **books, **arrays
+            "snapshot", offset_ns=self.offset_ns, window=self.window, missed=self.missed, **stages, **arrays
         )
 
 
@@ -133,18 +134,18 @@ def _snapshot_frame(message: dict[str, Any]) -> SnapshotFrame:
         arrays["cells"],
         arrays["new_slots"],
         arrays["descriptions"],
-        _account(message["account"]),
+        _stage(message["account"]),
         {
-            name: _account(books)
-            for name, books in feeds.items()
+            name: _stage(counts)
+            for name, counts in feeds.items()
             if name in FEEDS or name.startswith(RING_STAGE)
         },
         message.get("missed", 0),
     )
 
 
-def _account(books: dict[str, Any]) -> dict[str, Any]:
-    return {name: books[name] for name in ACCOUNT}
+def _stage(counts: dict[str, Any]) -> dict[str, Any]:
+    return {name: counts[name] for name in STAGE_KEYS}
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], Frame]] = {

@@ -157,10 +157,10 @@ async def test_an_outage_within_the_bound_loses_nothing(nats_server: NatsServer)
             await asyncio.sleep(0.01)
         nats_server.start()
         await sink.until(lambda: sink.bytes >= source.sent)
-    books = subject.ledger.stages["outbox"]
+    outbox = subject.ledger.stages["outbox"]
     assert sink.bytes == 2100
     assert [number for _, number in sink.messages] == sorted({number for _, number in sink.messages})
-    assert (books.received, books.delivered, books.queued, books.dropped.total()) == (2100, 2100, 0, 0)
+    assert (outbox.received, outbox.delivered, outbox.queued, outbox.dropped.total()) == (2100, 2100, 0, 0)
 
 
 class Gate:
@@ -226,16 +226,16 @@ async def test_past_the_bound_the_ledger_is_exact(nats_server: NatsServer) -> No
         source.second(1)
         await sink.until(lambda: sink.bytes >= 1)
         nats_server.kill()
-        books = subject.ledger.stages["outbox"]
+        outbox = subject.ledger.stages["outbox"]
         for _ in range(12):
             source.second(1000)
             await asyncio.sleep(0.02)
-        assert books.dropped["outage"] > 0
+        assert outbox.dropped["outage"] > 0
         nats_server.start()
-        await sink.until(lambda: sink.rows + books.dropped.total() >= source.sent)
-    assert sink.rows + books.dropped["outage"] == source.sent
-    assert books.balanced
-    assert books.queued == 0
+        await sink.until(lambda: sink.rows + outbox.dropped.total() >= source.sent)
+    assert sink.rows + outbox.dropped["outage"] == source.sent
+    assert outbox.balanced
+    assert outbox.queued == 0
 
 
 async def test_messages_fit_a_server_that_takes_little(tmp_path: Path) -> None:

@@ -39,5 +39,5 @@ def still_there(held: dict[str, set[int]]) -> dict[str, set[int]]:
 
 
 def map_memory(maps: set[int]) -> dict[str, int]:
-    """Bytes of these maps by name, as the kernel accounts for them."""
+    """Bytes of these maps by name, as the kernel counts them."""
     return {entry["name"]: entry["bytes_memlock"] for entry in _bpftool("map", "show") if entry["id"] in maps}

@@ -198,8 +198,8 @@ def test_entries_of_before_the_start_are_told(router: NatNetwork) -> None:
         assert len(told.events) == 50
         assert told.rewrites == router.rewrites(ROUTER)
         assert set(told.events["header"]["at_ns"].tolist()) == {0}
-        assert source.account.noted["dumps"] == source.account.noted["namespaces"] == 3
-        assert (source.account.received, source.account.balanced) == (50, True)
+        assert source.stage.noted["dumps"] == source.stage.noted["namespaces"] == 3
+        assert (source.stage.received, source.stage.balanced) == (50, True)
     finally:
         source.close()
 
@@ -214,7 +214,7 @@ def test_what_was_lost_is_made_up_for(router: NatNetwork) -> None:
         told.drain()
         make_entries(router, 300)
         told.drain()
-        assert source.account.noted["overruns"] == 1
+        assert source.stage.noted["overruns"] == 1
         assert told.until(lambda: not source.behind)
         assert len(told.rewrites) == 300
         assert told.rewrites == router.rewrites(ROUTER)
@@ -223,10 +223,10 @@ def test_what_was_lost_is_made_up_for(router: NatNetwork) -> None:
         make_entries(router, 3)
         told.drain()
         assert told.until(lambda: not source.behind)
-        assert source.account.noted["overruns"] == 2
+        assert source.stage.noted["overruns"] == 2
         assert len(told.rewrites) == 3
         assert told.rewrites == router.rewrites(ROUTER)
-        assert source.account.dropped.total() == 0
+        assert source.stage.dropped.total() == 0
     finally:
         source.close()
 
@@ -281,10 +281,10 @@ def test_entries_whose_end_is_not_told_are_dumped_again(router: NatNetwork, hand
         hand.ahead_ns += AGAIN_NS
         told.drain()
         assert told.rewrites == set()
-        dumps = source.account.noted["dumps"]
+        dumps = source.stage.noted["dumps"]
         hand.ahead_ns += AGAIN_NS
         told.drain()
-        assert source.account.noted["dumps"] == dumps + (later == 0)
+        assert source.stage.noted["dumps"] == dumps + (later == 0)
     finally:
         source.close()
         switch(2)
@@ -305,7 +305,7 @@ def test_only_the_namespaces_asked_for_are_told(router: NatNetwork) -> None:
         assert told.until(lambda: len(told.events) > 0)
         assert len(router.rewrites(ROUTER)) == 1
         assert set(told.events["netns"].tolist()) == {router.inode(CLIENT)}
-        assert source.account.noted["namespaces"] == 1
+        assert source.stage.noted["namespaces"] == 1
     finally:
         source.close()
 

@@ -36,13 +36,13 @@ def test_a_socket_in_a_namespace_without_a_name_is_followed() -> None:
             everywhere.start()
             process.stdout.readline()
             Told(everywhere).drain()
-            before = everywhere.account.noted["namespaces"]
+            before = everywhere.stage.noted["namespaces"]
             process.stdin.write("\n")
             process.stdin.flush()
             inode = int(process.stdout.readline())
             for netns, found in ((NOWHERE, 0), (np.array([inode], np.uint32), 1)):
                 everywhere.notice(netns)
                 Told(everywhere).drain()
-                assert everywhere.account.noted["namespaces"] == before + found
+                assert everywhere.stage.noted["namespaces"] == before + found
         finally:
             process.kill()

@@ -201,10 +201,10 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
     assert (tried.stderr, tried.stdout.split()) == ("", ["True"] * len(FEATURES))
 
 
-@pytest.mark.skipif(version_numbers(os.uname().release) < (6, 4, 0), reason="the kernel's account is rough")
+@pytest.mark.skipif(version_numbers(os.uname().release) < (6, 4, 0), reason="the kernel's count is rough")
 @pytest.mark.parametrize(("slots", "ring_bytes"), [(256, 1 << 16), (5000, 1 << 20)])
 def test_map_memory_is_as_computed(slots: int, ring_bytes: int) -> None:
-    """The kernel's own account of each map differs by its descriptor only: less than two pages."""
+    """The kernel's own figure for each map differs by its descriptor only: less than two pages."""
     before = held_by(os.getpid())["map"]
     probe = Probes(slots, ring_bytes)
     probe.start()

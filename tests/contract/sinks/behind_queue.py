@@ -62,7 +62,7 @@ class SinkBehindQueue(SinkContract):
         assert "::ffff:" not in text
 
     def test_fan_out_accounts_for_every_row(self, kind: Kind, output: Any) -> None:
-        """Through the fan-out all rows are delivered, and the output agrees with the account."""
+        """Through the fan-out all rows are delivered, and the output agrees with the ledger."""
         batches, ledger = _seconds(kind, 20, 1000), Ledger()
 
         async def deliver() -> None:

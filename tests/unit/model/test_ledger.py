@@ -1,4 +1,4 @@
-"""The loss ledger: books balance, losses have reasons."""
+"""The loss ledger: stages balance, losses have reasons."""
 
 import pytest
 

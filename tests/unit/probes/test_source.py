@@ -1,4 +1,4 @@
-"""The source: windows end at whole seconds, events fall into the right one, the kernel's account is kept."""
+"""The source: windows end at whole seconds, events fall into the right one, the kernel's counts are kept."""
 
 import asyncio
 import os
@@ -70,7 +70,7 @@ class ScriptedFeed:
     """A feed that holds ports of events, and of more that take a while."""
 
     def __init__(self) -> None:
-        self.account = Stage("entries", received=7, delivered=7)
+        self.stage = Stage("entries", received=7, delivered=7)
         self.waiting: list[int] = []
         self.slow: list[int] = []
         self.noticed: list[int] = []
@@ -118,8 +118,8 @@ class Run:
         self.frames.put_nowait(decode(data))
 
     @property
-    def books(self) -> Stage:
-        return self.source.account
+    def stage(self) -> Stage:
+        return self.source.stage
 
     def wake(self) -> None:
         os.write(self.probe.waker, b"x")
@@ -202,7 +202,7 @@ async def test_seconds_slept_through_are_joined_and_counted(probe: ScriptedProbe
     frame = await next_of(run, SnapshotFrame)
     assert isinstance(frame, SnapshotFrame)
     assert frame.window == START // SECOND_NS + 3
-    assert run.books.noted["windows_joined"] == 3
+    assert run.stage.noted["windows_joined"] == 3
     await run.stop()
 
 
@@ -226,19 +226,19 @@ async def test_the_account_is_the_kernels(probe: ScriptedProbe) -> None:
     probe.emit(START + 1, START + 2, START + 3)
     probe.made, probe.lost = 5, 2
     await run.stop()
-    assert (run.books.received, run.books.delivered, run.books.dropped["ring_full"]) == (5, 3, 2)
-    assert run.books.queued == 0
-    assert run.books.balanced
+    assert (run.stage.received, run.stage.delivered, run.stage.dropped["ring_full"]) == (5, 3, 2)
+    assert run.stage.queued == 0
+    assert run.stage.balanced
 
 
-async def test_an_event_that_nobody_counted_unbalances_the_books(probe: ScriptedProbe) -> None:
-    """The account is a check, not an echo: the kernel's count and ours must agree."""
+async def test_an_event_that_nobody_counted_unbalances_the_stage(probe: ScriptedProbe) -> None:
+    """The stage is a check, not an echo: the kernel's count and ours must agree."""
     run = Run(probe)
     await asyncio.sleep(0)
     probe.emit(START + 1)
     probe.made = 2
     await run.stop()
-    assert not run.books.balanced
+    assert not run.stage.balanced
 
 
 async def test_a_rewrite_goes_ahead_of_the_snapshot_that_has_its_socket(probe: ScriptedProbe) -> None:
@@ -292,9 +292,9 @@ async def test_each_ring_has_its_frames_and_its_account(probe: ScriptedProbe) ->
     assert isinstance(snapshot, SnapshotFrame)
     assert isinstance(later, RingFrame)
     assert [times_in(frame) for frame in (first, later)] == [[boundary - 2], [boundary + 1]]
-    assert (first.ring, snapshot.account["received"]) == ("lookups", 0)
-    account = snapshot.feeds["ring.lookups"]
-    assert (account["received"], account["delivered"], account["dropped"]) == (3, 1, {"ring_full": 1})
+    assert (first.ring, snapshot.kernel_stage["received"]) == ("lookups", 0)
+    stage = snapshot.feeds["ring.lookups"]
+    assert (stage["received"], stage["delivered"], stage["dropped"]) == (3, 1, {"ring_full": 1})
     await run.stop()
     for fd in (own.fd, own.waker):
         os.close(fd)
@@ -312,4 +312,4 @@ async def test_counts_of_sockets_are_noted(probe: ScriptedProbe) -> None:
     run = Run(probe)
     await asyncio.sleep(0)
     await run.stop()
-    assert run.books.noted == {"within": 4}
+    assert run.stage.noted == {"within": 4}

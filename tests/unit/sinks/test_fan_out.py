@@ -1,4 +1,4 @@
-"""The fan-out: bounded queues, retries, isolation of sinks, and books that balance."""
+"""The fan-out: bounded queues, retries, isolation of sinks, and stages that balance."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ class StubbornSink(ScriptedSink):
 
 
 async def test_every_sink_gets_every_batch_in_order() -> None:
-    """Two sinks take the same ten batches in the order offered, and their accounts say so."""
+    """Two sinks take the same ten batches in the order offered, and their stages say so."""
     one, two, ledger = ScriptedSink(), ScriptedSink(), Ledger()
     async with make_fan_out({"a": one, "b": two}, ledger) as fanout:
         for batch in batches(10):
@@ -49,7 +49,7 @@ async def test_every_sink_gets_every_batch_in_order() -> None:
 
 
 async def test_a_sink_with_a_stage_gets_its_rows_alone() -> None:
-    """One that has none gets all that is offered; books are kept of what a sink was offered."""
+    """One that has none gets all that is offered; what a sink was offered is counted."""
     deltas, workloads, both, ledger = ScriptedSink(), ScriptedSink(), ScriptedSink(), Ledger()
     sinks = {"deltas": deltas, "workloads": workloads, "both": both}
     stages: dict[str, str] = {"deltas": "deltas", "workloads": "workloads"}
@@ -281,7 +281,7 @@ async def test_batches_wait_for_the_start() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 async def test_books_balance_at_every_moment(seed: int) -> None:
-    """Whatever three sinks do, each account balances after every step; all rows are settled at the end."""
+    """Whatever three sinks do, each stage balances after every step; all rows are settled at the end."""
     chance = random.Random(seed)
     faults = [
         None,
@@ -297,9 +297,9 @@ async def test_books_balance_at_every_moment(seed: int) -> None:
     async with fanout:
         for seq in range(200):
             fanout.offer(make_deltas(chance.randrange(30), seq=seq))
-            assert all(account.balanced for account in ledger.stages.values())
+            assert all(stage.balanced for stage in ledger.stages.values())
             for _ in range(chance.randrange(4)):
                 await asyncio.sleep(0)
-    for name, account in ledger.stages.items():
-        assert (account.balanced, account.queued) == (True, 0), name
-        assert sum(map(len, sinks[name[-1]].taken)) <= account.delivered < account.received
+    for name, stage in ledger.stages.items():
+        assert (stage.balanced, stage.queued) == (True, 0), name
+        assert sum(map(len, sinks[name[-1]].taken)) <= stage.delivered < stage.received

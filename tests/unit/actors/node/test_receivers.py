@@ -104,7 +104,7 @@ def test_a_receiver_that_fails_is_counted_and_asked_again(
 
 
 def test_rows_are_numbered_without_gaps(ledger: Ledger) -> None:
-    """Node, boot, kind and number name one message for good; books of receivers go with those of the node."""
+    """Node, boot, kind and number name one message for good; stages of receivers go with those of the node."""
     actors = [Receivers([Sums()], ledger), Messages(ledger)]
     made = [item for window in (1, 2) for item in (events(window), second(window))]
     chunks = [chunk for item in made for chunk in through(actors, item) if isinstance(chunk, Chunk)]

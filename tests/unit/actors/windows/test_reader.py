@@ -41,7 +41,7 @@ class Bus:
 
     @property
     def stage(self) -> Stage:
-        """The account of messages."""
+        """The stage of messages."""
         return self.ledger.stages["deltas"]
 
 
@@ -106,9 +106,9 @@ def test_a_message_that_comes_again_is_taken_once() -> None:
 
 def test_an_engine_says_what_it_lost_itself() -> None:
     """Its own ledger goes ahead of each window, numbered; what is no window is passed on."""
-    books = Ledger()
-    books.stage("deltas", "messages").drop("unknown_kind", 3)
-    actor = OwnLedger(books, "engine", "e1")
+    ledger = Ledger()
+    ledger.stage("deltas", "messages").drop("unknown_kind", 3)
+    actor = OwnLedger(ledger, "engine", "e1")
     for number in range(2):
         chunk, window = actor.handle(Window(100 + number, ()))
         assert isinstance(chunk, Chunk)

@@ -134,7 +134,7 @@ def test_a_later_recording_is_read_by_the_names_of_fields(tmp_path: Path) -> Non
     layouts = layouts_of(known, *ARRAYS)
     frame = snapshot_frame(3, 0)
     other = SnapshotFrame(
-        0, 7, frame.slots, cells, frame.new_slots, np.empty(0, known["description"]), frame.account
+        0, 7, frame.slots, cells, frame.new_slots, np.empty(0, known["description"]), frame.kernel_stage
     )
     head = msgspec.structs.replace(header(), layouts=layouts)
     recording = Recording(write(tmp_path / "r", [Frame(0, other.encode()), End(1)], head), EVENT_TYPES)

@@ -67,8 +67,8 @@ def read(path: Path) -> tuple[list[bytes], int, str]:
 
 
 async def test_all_frames_are_written_with_their_times(tmp_path: Path) -> None:
-    """In order, each later than the one before, and the books balance."""
-    recorder, books = recorder_to(tmp_path / "r")
+    """In order, each later than the one before, and the ledger balances."""
+    recorder, stage = recorder_to(tmp_path / "r")
     await recorder.start(ORIGIN, 8 << 20)
     for frame in FRAMES:
         recorder.offer(frame)
@@ -77,26 +77,26 @@ async def test_all_frames_are_written_with_their_times(tmp_path: Path) -> None:
     recorder.close()
     recorded = list(Recording(tmp_path / "r", EVENT_TYPES).frames())
     assert recorded == [Frame((place + 1) * 10**6, frame) for place, frame in enumerate(FRAMES)]
-    assert (books.received, books.delivered, books.queued, books.balanced) == (12, 12, 0, True)
+    assert (stage.received, stage.delivered, stage.queued, stage.balanced) == (12, 12, 0, True)
     assert recorder.seconds == pytest.approx(0.014)
 
 
 async def test_a_full_queue_loses_the_newest_and_says_so_in_the_file(tmp_path: Path) -> None:
     """The ledger and the file count the same."""
-    recorder, books = recorder_to(tmp_path / "r", queue_bytes=2 * len(FRAMES[0]))
+    recorder, stage = recorder_to(tmp_path / "r", queue_bytes=2 * len(FRAMES[0]))
     await recorder.start(ORIGIN, 8 << 20)
     for frame in FRAMES[:5]:
         recorder.offer(frame)
-        assert books.balanced
+        assert stage.balanced
     running = asyncio.create_task(recorder.run())
-    while books.queued:  # noqa: ASYNC110 - a ledger has no event
+    while stage.queued:  # noqa: ASYNC110 - a ledger has no event
         await asyncio.sleep(0)
     recorder.offer(FRAMES[5])
     recorder.finish()
     await running
     recorder.close()
     assert read(tmp_path / "r") == ([FRAMES[0], FRAMES[1], FRAMES[5]], 3, "")
-    assert (books.dropped, books.delivered, books.balanced) == ({"queue_full": 3}, 3, True)
+    assert (stage.dropped, stage.delivered, stage.balanced) == ({"queue_full": 3}, 3, True)
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def little_room() -> Iterator[None]:
 
 async def test_a_full_disk_ends_it_and_leaves_whole_frames(tmp_path: Path) -> None:
     """The source is stopped, frames that found no room are counted, and the rest is readable."""
-    recorder, books = recorder_to(tmp_path / "r")
+    recorder, stage = recorder_to(tmp_path / "r")
     source = ListSource(FRAMES)
     recorded = RecordedSource(source, recorder, 8 << 20, forward=False)
     await recorded.start()
@@ -122,10 +122,10 @@ async def test_a_full_disk_ends_it_and_leaves_whole_frames(tmp_path: Path) -> No
         recorded.close()
     frames, _, complaint = read(tmp_path / "r")
     assert frames == FRAMES[: len(frames)]
-    assert 0 < len(frames) == books.delivered < len(FRAMES)
+    assert 0 < len(frames) == stage.delivered < len(FRAMES)
     assert complaint == CUT
-    assert books.dropped == {"write_failed": len(FRAMES) - len(frames)}
-    assert books.balanced
+    assert stage.dropped == {"write_failed": len(FRAMES) - len(frames)}
+    assert stage.balanced
     assert "File too large" in str(recorder.error)
 
 

@@ -131,7 +131,7 @@ def text_of(selection: Selection) -> str:
 
 
 def test_map_memory_grows_with_the_slots() -> None:
-    """860 bytes a slot, and 5.6 MB beside the ring, as the kernel itself accounts for 65,536 slots."""
+    """860 bytes a slot, and 5.6 MB beside the ring, as the kernel itself counts for 65,536 slots."""
     one, two = (
         sum(memory.map_bytes(text_of(selection), selection.defines).values())
         for selection in (select(Config(tcp=TcpConfig(slots))) for slots in (65536, 131072))
