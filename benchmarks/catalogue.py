@@ -10,6 +10,7 @@ from benchmarks import (
     coverage,
     engine_rate,
     enrich_rate,
+    filter_rate,
     join_rate,
     kills,
     kube_follow,
@@ -70,6 +71,7 @@ FIGURES: Final = (
     Figure(
         "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
     ),
+    Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
     Figure("chain_rate", "rows on the whole way through an engine", chain_rate.measure),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest
+from engine.commands.filter_words import parsed
 from engine.commands.observe import command as observe
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
@@ -32,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and ends the program with its exit code."""
-    options = build_parser().parse_args(arguments)
+    options = parsed(build_parser(), sys.argv[1:] if arguments is None else arguments)
     try:
         config = load_config(options.config, os.environ)
         set_up_logging(config.log_level)

@@ -83,11 +83,15 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param name: as installed.
     :param settings: as ``tailrace plugins NAME`` lists them.
     :param stage: which rows it gets; empty: what the key ``stage`` of all says.
+    :param where: a filter of rows (docs/filters.md).
+    :param fields: patterns of the fields that rows have, or ``brief``; none: all.
     """
 
     name: str
     settings: dict[str, Any] = {}
     stage: str = ""
+    where: str = ""
+    fields: list[str] | str = []
     queue: QueueLimits = QueueLimits()
     retry: RetryLimits = RetryLimits()
     batch: BatchLimits = BatchLimits()

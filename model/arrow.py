@@ -15,8 +15,10 @@ from model.arrays import Array, Columns, Tables
 from model.column import Column
 from model.errors import TailraceError
 from model.kind import Kind
+from model.narrowing import Wanted
 from model.rows.values import flags
 from model.rows.words import words_of
+from model.tables import ENTITY
 
 
 class Rows(Protocol):
@@ -45,9 +47,14 @@ def arrow_table(batch: Rows) -> Any:
     :raises TailraceError: if pyarrow is not installed.
     """
     pa = _pyarrow()
-    fields = {name: array for column in batch.kind.columns for name, array in _fields(pa, batch, column)}
+    wanted = Wanted(batch.kind.only)
+    fields = {
+        name: array for column in batch.kind.columns for name, array in _fields(pa, batch, column, wanted)
+    }
     fields |= {
-        field.name: _strings(pa, field.values(batch.columns, batch.tables)) for _, field in batch.kind.derived
+        field.name: _strings(pa, field.values(batch.columns, batch.tables))
+        for _, field in batch.kind.derived
+        if wanted.name(field.name)
     }
     order = [field.name for field in batch.kind.rows.fields if field.name in fields]
     arrays = _head(pa, batch) | {name: fields[name] for name in dict.fromkeys([*order, *fields])}
@@ -78,15 +85,21 @@ def _head(pa: Any, batch: Rows) -> dict[str, Any]:
     }
 
 
-def _fields(pa: Any, batch: Rows, column: Column) -> Iterator[tuple[str, Any]]:
+def _fields(pa: Any, batch: Rows, column: Column, wanted: Wanted) -> Iterator[tuple[str, Any]]:
+    """Those of a column that are wanted."""
     values = batch.columns[column.name]
-    if column.table:
-        names = [field.name for field in column.row_fields()]
-        arrays = column.table.type.arrow(batch.tables[column.table.name], pa)
-        for name, array in zip(names, arrays, strict=True):
+    if column.table is None:
+        if wanted.name(column.name):
+            yield column.name, _column(pa, column, values)
+        return
+    table, names = batch.tables[column.table.name], [field.name for field in column.row_fields()]
+    if not any(map(wanted.some, names)):
+        return
+    if column.table.type is ENTITY and batch.kind.only:
+        table = [wanted.entity(names[0], entity) for entity in table]
+    for name, array in zip(names, column.table.type.arrow(table, pa), strict=True):
+        if wanted.some(name):
             yield name, _looked_up(pa, _plain(pa, values), array)
-    else:
-        yield column.name, _column(pa, column, values)
 
 
 def _looked_up(pa: Any, index: Any, values: Any) -> Any:

@@ -9,9 +9,10 @@ import numpy as np
 
 from model.arrays import Columns, Tables
 from model.column import Column
+from model.narrowing import narrowed
 from model.rows.format import Field, RowFormat
 from model.subjects import Public, node_token, public_rows
-from model.tables import Table
+from model.tables import ENTITY, Table
 from model.text.plain import plain_text
 from model.text.table import Text
 from model.traffic import Traffic
@@ -75,6 +76,8 @@ class Kind:
     :param page: its chapter of the schema page; ``{columns}`` stands for the table of columns, ``{columns GROUP}``
         for that of a group of them.
     :param title: of the chapter; the plural by default.
+    :param brief: patterns of the fields that tell most in little room; none: all.
+    :param only: patterns of the fields that rows have, where that is not all (``model.narrowing``).
     """
 
     name: str
@@ -93,6 +96,8 @@ class Kind:
     to_all_sinks: bool = False
     page: str = ""
     title: str = ""
+    brief: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Its name: columns are many."""
@@ -139,7 +144,13 @@ class Kind:
     @cached_property
     def rows(self) -> RowFormat:
         """How rows are written."""
-        return RowFormat(self.name, list(self._fields()))
+        return RowFormat(self.name, list(narrowed(self._fields(), self.entities, self.only)))
+
+    @property
+    def entities(self) -> set[str]:
+        """Fields that are maps of attributes."""
+        columns = (column for column in self.columns if column.table and column.table.type is ENTITY)
+        return {field.name for column in columns for field in column.row_fields()}
 
     @cached_property
     def reading(self) -> Text:

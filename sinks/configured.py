@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from model.kind import Kind
 from model.sink import Sink
 from sinks.limits import Limits
+from sinks.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,14 @@ class ConfiguredSink:
 
     :param kinds: of the rows that it gets; empty for all.
     :param title: what errors call it: with the package that it comes from.
+    :param shape: what it gets of each batch.
     """
 
     sink: Sink
     kinds: Sequence[Kind] = ()
     limits: Limits = field(default_factory=Limits)
     title: str = ""
+    shape: Shape = field(default_factory=Shape)
 
     def wants(self, kind: Kind) -> bool:
         """Whether it gets batches of this kind."""

@@ -68,14 +68,16 @@ class FanOut:
 
     def offer(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink that wants it; never waits. A full queue drops its oldest, counted."""
-        for queue in self._wanting(batch):
-            queue.offer(batch)
+        for queue, part in self._wanting(batch):
+            queue.offer(part)
 
     async def put(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink that wants it as soon as each has room, so that none is dropped for it."""
-        for queue in self._wanting(batch):
-            await queue.room(len(batch))
-        self.offer(batch)
+        wanting = self._wanting(batch)
+        for queue, part in wanting:
+            await queue.room(len(part))
+        for queue, part in wanting:
+            queue.offer(part)
 
     async def flush(self) -> None:
         """Return when every sink has made safe, or counted as lost, all that was queued before this call.
@@ -111,8 +113,13 @@ class FanOut:
         """What each sink holds, took, lost and how it fails, by name."""
         return {name: queue.statistics() for name, queue in self._queues.items()}
 
-    def _wanting(self, batch: Batch) -> list[SinkQueue]:
-        return [queue for name, queue in self._queues.items() if self._sinks[name].wants(batch.kind)]
+    def _wanting(self, batch: Batch) -> list[tuple[SinkQueue, Batch]]:
+        """The queues of sinks that want it, each with what its sink gets of it."""
+        return [
+            (queue, self._sinks[name].shape(batch))
+            for name, queue in self._queues.items()
+            if self._sinks[name].wants(batch.kind)
+        ]
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
         """Cancel what still delivers, settle the stages, close the sinks."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from engine.commands.filter_words import add_filter
 from engine.commands.losses import require_all
 from engine.commands.process import give_memory_back, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
@@ -25,6 +26,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "--speed", type=speed, default=1.0, metavar="N|max", help="how many times faster than it happened"
     )
     add_sink_options(parser, "console")
+    add_filter(parser)
     parser.set_defaults(execute=execute)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from engine.commands.filter_words import add_filter
 from engine.commands.losses import require_some
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
 from engine.commands.sink_options import add_sink_options, chosen_sinks
@@ -17,6 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
     parser = commands.add_parser("run", parents=[common], help="watch this machine's connections")
     add_sink_options(parser, "console")
+    add_filter(parser)
     parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")
     parser.set_defaults(execute=execute)
 

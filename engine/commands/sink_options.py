@@ -48,12 +48,12 @@ def chosen_sinks(
     from engine.plugins.sinks import make_sinks, sink_from_argument
 
     select(config)  # probes of other packages make rows of their own kinds
-    stage = chosen_stage(config, options)
+    stage, words = chosen_stage(config, options), " ".join(getattr(options, "filter", ()))
     if options.sink:
         given = [SinkConfig(*sink_from_argument(argument)) for argument in options.sink]
-        return make_sinks(given, stage, stage_from=_from(options))
+        return make_sinks(given, stage, stage_from=_from(options), words=words)
     wanted = [replace(sink, stage="") for sink in otherwise] if options.stage else otherwise
-    return make_sinks(wanted, stage, "$.sinks", _from(options))
+    return make_sinks(wanted, stage, "$.sinks", _from(options), words)
 
 
 def _from(options: argparse.Namespace) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,8 +24,11 @@ LONGER: Final = 4
 #: Bytes of messages that wait while nothing keeps them.
 _WAITING_BYTES: Final = 64 << 20
 
-#: Whether a row is wanted.
-Match = Callable[[PublicRow], bool]
+#: Seconds by which a message may have been stored before the second of its rows, as the clock of their node says it.
+_CLOCKS_DIFFER: Final = 60.0
+
+#: The rows of a message that are wanted.
+Select = Callable[[Sequence[PublicRow]], list[PublicRow]]
 
 #: Called with the flows of one message, at least one.
 Show = Callable[[Iterable[PublicRow]], None]
@@ -36,15 +39,18 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class RowRequest:
-    """What to show: the ``last`` newest rows that match, then those that come if ``follow``.
+    """What to show: the ``last`` newest rows that are wanted, then those that come if ``follow``.
 
     :param public: which rows.
+    :param last: how many at most; None: all.
+    :param since: seconds since the epoch from which on rows are looked for; None: in all that is kept.
     """
 
     public: Public
-    match: Match
-    last: int = 20
+    select: Select
+    last: int | None = 20
     follow: bool = False
+    since: float | None = None
 
 
 async def show_rows(connection: NatsConnection, request: RowRequest, show: Show, warn: Warn) -> None:
@@ -55,8 +61,11 @@ async def show_rows(connection: NatsConnection, request: RowRequest, show: Show,
     """
     client = await connect(connection, name="tailrace observe", on_error=_slow(request.public.rows, warn))
     try:
-        reader = RowReader(client, request.public, request.match, warn)
-        shown = await reader.newest(request.last, show)
+        reader = RowReader(client, request.public, request.select, warn)
+        if request.since is None and request.last is not None:
+            shown = await reader.newest(request.last, show)
+        else:
+            shown = await reader.since(request.since or 0.0, request.last, show)
         if shown is None and not request.follow:
             raise TailraceError(
                 f"no {request.public.rows} were published on this server",
@@ -88,11 +97,11 @@ def _slow(rows: str, warn: Warn) -> Callable[[Exception], None]:
 class RowReader:
     """Rows that match, from the stream or as they are published."""
 
-    def __init__(self, client: Client, public: Public, match: Match, warn: Warn) -> None:
+    def __init__(self, client: Client, public: Public, select: Select, warn: Warn) -> None:
         self._client = client
         self._public = public
         self._subject = f"{public.subject}.>"
-        self._match = match
+        self._select = select
         self._reader = StreamReader(client, public.stream)
         self._warn = warn
         self._unreadable = False
@@ -116,6 +125,36 @@ class RowReader:
         if found:
             show(found)
         elif count:
+            self._warn(f"no {self._public.kind} that is kept matches")
+        return bounds
+
+    async def since(self, begin: float, count: int | None, show: Show) -> Bounds | None:
+        """Shows what is wanted of the messages since then, oldest first, the ``count`` newest (None: all).
+
+        :param begin: seconds since the epoch.
+        :return: as ``newest``.
+        :raises Unanswered: if the server does not answer.
+        """
+        bounds = await self._reader.bounds()
+        if bounds is None:
+            return None
+        newest: deque[PublicRow] = deque(maxlen=count)
+        shown = False
+        async with self._reader.cursor_since(self._subject, begin - _CLOCKS_DIFFER) as cursor:
+            while cursor.pending:
+                message = await cursor.next()
+                if message.metadata.sequence.stream > bounds.last:
+                    break
+                if not (rows := self._select(self._flows(message))):
+                    continue
+                shown = True
+                newest.extend(rows)
+                if count is None:
+                    show(newest)
+                    newest.clear()
+        if newest:
+            show(newest)
+        if not shown:
             self._warn(f"no {self._public.kind} that is kept matches")
         return bounds
 
@@ -154,11 +193,11 @@ class RowReader:
                 message = await cursor.next()
                 if message.metadata.sequence.stream > high:
                     break
-                found.extend(filter(self._match, self._flows(message)))
+                found.extend(self._select(self._flows(message)))
         return found
 
     def _show(self, message: Msg, show: Show) -> None:
-        if flows := [*filter(self._match, self._flows(message))]:
+        if flows := self._select(self._flows(message)):
             show(flows)
 
     def _flows(self, message: Msg) -> list[PublicRow]:

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import nats.errors
@@ -67,12 +69,27 @@ class StreamReader:
         state = reply["state"]
         return Bounds(int(state["first_seq"]), int(state["last_seq"]), str(reply["created"]))
 
-    @contextlib.asynccontextmanager
-    async def cursor(self, subject: str, first: int | None) -> AsyncIterator["Cursor"]:
+    def cursor(self, subject: str, first: int | None) -> AbstractAsyncContextManager["Cursor"]:
         """Messages of ``subject`` from sequence ``first`` on; None: the last one of each subject.
 
         :raises Unanswered: if the server does not answer, or the stream is gone.
         """
+        if first is None:
+            return self._cursor(subject, {"deliver_policy": "last_per_subject"})
+        return self._cursor(subject, {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, first)})
+
+    def cursor_since(self, subject: str, begin: float) -> AbstractAsyncContextManager["Cursor"]:
+        """Messages of ``subject`` that were stored since then, in seconds since the epoch.
+
+        :raises Unanswered: likewise.
+        """
+        if begin <= 0:
+            return self._cursor(subject, {"deliver_policy": "all"})
+        at = datetime.fromtimestamp(begin, UTC).isoformat()
+        return self._cursor(subject, {"deliver_policy": "by_start_time", "opt_start_time": at})
+
+    @contextlib.asynccontextmanager
+    async def _cursor(self, subject: str, begin: Mapping[str, Any]) -> AsyncIterator["Cursor"]:
         config: dict[str, Any] = {
             "ack_policy": "none",
             "replay_policy": "instant",
@@ -80,11 +97,8 @@ class StreamReader:
             "inactive_threshold": int(_FORGET * 1e9),
             "mem_storage": True,
             "num_replicas": 1,
+            **begin,
         }
-        if first is None:
-            config |= {"deliver_policy": "last_per_subject"}
-        else:
-            config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, first)}
         body = {"stream_name": self._stream, "config": config}
         try:
             consumer = await self._request(f"CONSUMER.CREATE.{self._stream}", body)

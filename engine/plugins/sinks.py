@@ -8,6 +8,7 @@ import msgspec
 from engine.config import SinkConfig
 from engine.plugins.registry import SINK, Plugin, installed, load, made, plugin_named
 from engine.plugins.settings import checked
+from engine.plugins.shapes import shape_of
 from model.errors import UsageError
 from model.kind import Kind
 from model.kinds import kind_named, kinds
@@ -21,12 +22,13 @@ def sink_names() -> list[str]:
 
 
 def make_sinks(
-    wanted: Sequence[SinkConfig], stage: str, where: str = "", stage_from: str = "$.stage"
+    wanted: Sequence[SinkConfig], stage: str, path: str = "", stage_from: str = "$.stage", words: str = ""
 ) -> dict[str, ConfiguredSink]:
     """Sinks by name; a second one of a name gets a number.
 
     :param stage: of those that have none of their own; given at ``stage_from``.
-    :param where: the path of the list in the configuration, for errors; empty for those of the command line.
+    :param path: of the list in the configuration, for errors; empty for those of the command line.
+    :param words: a filter for all of them.
     :raises UsageError: as make_sink does.
     """
     kinds()  # what a package declares wrongly is said before anything starts
@@ -34,27 +36,31 @@ def make_sinks(
     for place, each in enumerate(wanted):
         number = sum(1 for other in sinks if other.partition("#")[0] == each.name) + 1
         title = each.name if number == 1 else f"{each.name}#{number}"
-        path = f"{where}[{place}].settings" if where else "$"
-        said = f"{where}[{place}].stage" if each.stage else stage_from
-        sinks[title] = make_sink(each, each.stage or stage, path, said)
+        at = f"{path}[{place}]" if path else "$"
+        said = f"{at}.stage" if each.stage else stage_from
+        sinks[title] = make_sink(each, each.stage or stage, at, said, words)
     return sinks
 
 
 def make_sink(
-    wanted: SinkConfig, stage: str = "flows", where: str = "$", stage_from: str = "$.stage"
+    wanted: SinkConfig, stage: str = "flows", path: str = "$", stage_from: str = "$.stage", words: str = ""
 ) -> ConfiguredSink:
     """A sink with its settings checked.
 
-    :param where: the path of the settings, for errors; ``stage_from`` that of the stage.
-    :raises UsageError: if there is no such sink, it cannot be loaded, it does not take rows of this stage, or a
-        setting is unknown or of the wrong type.
+    :param path: of the sink, for errors; ``stage_from`` that of the stage.
+    :param words: a filter beside its own.
+    :raises UsageError: if there is no such sink, it cannot be loaded, it does not take rows of this stage, a
+        setting is unknown or of the wrong type, or a filter or a field means nothing for its rows.
     """
     plugin = plugin_named(SINK, wanted.name)
     factory = load(plugin)
     names = stage.split(",")
     found = [_kind(plugin, factory, name.strip(), stage_from) for name in names]
-    settings = checked(plugin.title, factory.Config, wanted.settings, where)
-    return ConfiguredSink(made(plugin, factory, settings), found, wanted.limits, plugin.title)
+    settings = checked(
+        plugin.title, factory.Config, wanted.settings, path if path == "$" else f"{path}.settings"
+    )
+    shape = shape_of(wanted, found, path, words)
+    return ConfiguredSink(made(plugin, factory, settings), found, wanted.limits, plugin.title, shape)
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:

@@ -361,3 +361,45 @@ async def test_a_reader_that_is_stuck_does_not_hold_a_signal_up(
     assert process.stderr is not None
     assert await process.stderr.read() == b""
     os.close(read)
+
+
+async def test_words_of_a_filter_stand_anywhere(nats_server: NatsServer, start: Start) -> None:
+    """Before and after options; one that excludes is no option."""
+    await publish(nats_server, *(second(number, comm=("nginx", "curl")[number % 2]) for number in range(6)))
+    found = (
+        "process:nginx",
+        "--last",
+        "50",
+        "-process:curl",
+        "-o",
+        "json",
+        "evidence:both,client,nat,server,address",
+    )
+    code, lines, errors = await ended(await start(*found))
+    assert (code, windows(lines), errors) == (0, [0, 2, 4], "")
+    code, lines, errors = await ended(await start("-o", "json", "prozess:nginx"))
+    assert (code, lines) == (2, [])
+    assert errors == "tailrace: filter: flows have no 'prozess' at »prozess:nginx«: did you mean process?\n"
+
+
+async def test_since_and_until_reach_over_all_that_is_kept(nats_server: NatsServer, start: Start) -> None:
+    """Every row of the time between comes, however many, oldest first; --last takes the newest of them."""
+    await publish(nats_server, *(second(number) for number in range(100)))
+    between = ("--since", str(WINDOW + 10), "--until", str(WINDOW + 79), "-o", "json")
+    code, lines, errors = await ended(await start(*between))
+    assert (code, windows(lines), errors) == (0, list(range(9 + 1, 80)), "")
+    code, lines, _ = await ended(await start(*between, "--last", "2"))
+    assert (code, windows(lines)) == (0, [78, 79])
+    code, lines, errors = await ended(await start("--since", "1m"))
+    assert (code, lines, errors) == (0, [], "tailrace: no flow that is kept matches\n")
+    code, lines, errors = await ended(await start("--since", "soon"))
+    assert (code, lines, errors.count("\n")) == (2, [], 1)
+
+
+async def test_following_goes_on_after_since(nats_server: NatsServer, start: Start) -> None:
+    """What comes is shown after what was kept, nothing twice."""
+    await publish(nats_server, *(second(number) for number in range(3)))
+    process = await start("-f", "--since", str(WINDOW + 1), "-o", "json")
+    assert windows([await line_of(process.stdout) for _ in range(2)]) == [1, 2]
+    await publish(nats_server, second(3))
+    assert windows([await line_of(process.stdout)]) == [3]

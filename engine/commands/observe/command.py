@@ -6,20 +6,23 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from engine.commands.filter_words import add_filter
 from engine.commands.nats_url import add_nats_option, nats_url
 from engine.commands.output import QuietOutput
 from engine.config import Config
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.commands.observe.filter import FlowFilter, Network
     from engine.nats.connection import NatsConnection
+    from model.filter.filter import Filter
 
 #: The names of ``model.kinds.flow.FlowEvidence``, which would load numpy for the command line alone.
 EVIDENCE = ("address", "nat", "server", "client", "both")
 
 #: Characters of a line where the output is no terminal.
 _WIDTH = 120
+#: Rows shown, unless it was said how many or since when.
+_LAST = 20
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -28,9 +31,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "observe",
         parents=[common],
         help="flows or workloads of all nodes, from NATS",
-        description="The newest flows that match, then with -f those that come. An option given more than "
-        "once wants any of its values; different options are all wanted.",
+        description="The newest rows that match, then with -f those that come. An option given more than "
+        "once wants any of its values; different options are all wanted, and all words of the filter.",
     )
+    add_filter(parser)
     add_nats_option(parser)
     parser.add_argument("--node", action="append", default=[], metavar="N", help="of either end")
     parser.add_argument(
@@ -43,14 +47,17 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "--address",
         action="append",
         default=[],
-        type=_network,
         metavar="A[/PREFIX]",
         help="of either end, or called",
     )
     parser.add_argument(
         "--evidence", action="append", default=[], choices=EVIDENCE, help="what the flow rests on"
     )
-    parser.add_argument("--last", type=_count, default=20, metavar="N", help="how many (default: 20)")
+    parser.add_argument("--since", default="", metavar="T", help="10m, 14:05 or 2026-11-29T14:05:00Z; in UTC")
+    parser.add_argument("--until", default="", metavar="T", help="likewise")
+    parser.add_argument(
+        "--last", type=_count, metavar="N", help="how many (default: 20; all that is kept, with --since)"
+    )
     parser.add_argument("-f", "--follow", action="store_true", help="then show those that come")
     parser.add_argument("--nodes", action="store_true", help="the nodes themselves: clock, sockets, losses")
     parser.add_argument(
@@ -66,43 +73,37 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """0, also when a signal or a reader that left ends it."""
-    from engine.commands.observe.filter import FlowFilter
+    from engine.commands.observe.filter import filter_text
     from engine.nats.address import connection_of
+    from model.filter.filter import Filter
 
     connection = connection_of(nats_url(config, options))
-    match = FlowFilter(
-        tuple(options.node),
-        tuple(options.process),
-        tuple(options.port),
-        tuple(options.address),
-        tuple(options.evidence),
-        tuple(options.workload),
-    )
     _check(options)
+    wanted = Filter(filter_text(options))
     output = QuietOutput()
-    show = _nodes if options.nodes else _flows
-    output.run(show(connection, match, options, output))
+    output.run(
+        _nodes(connection, options, output) if options.nodes else _rows(connection, wanted, options, output)
+    )
     return 0
 
 
 def _check(options: argparse.Namespace) -> None:
     of_flows = options.process or options.address or options.evidence
-    chosen = options.port or options.workload or of_flows
+    chosen = options.port or options.workload or of_flows or options.filter or options.since or options.until
     if options.nodes and (options.follow or chosen or options.workloads or options.rows):
         raise UsageError("--nodes lists the nodes once", "leave out all but --node, --nats and -o")
     if options.workload and not options.workloads:
         raise UsageError("--workload is of workloads", "add --workloads")
     if options.workloads and (options.node or of_flows):
         raise UsageError("workloads have no such attribute", "choose by --workload and --port")
-    if options.rows and (chosen or options.node or options.workloads):
-        raise UsageError(
-            "flows and workloads alone can be chosen", "leave out all but --last, --follow and -o"
-        )
+    if options.rows and options.workloads:
+        raise UsageError("--rows and --workloads are different rows", "leave out one of them")
 
 
-async def _flows(
-    connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
+async def _rows(
+    connection: "NatsConnection", wanted: "Filter", options: argparse.Namespace, output: QuietOutput
 ) -> None:
+    from engine.commands.observe.filter import selection
     from engine.commands.observe.table import JsonRows, TableRows
     from engine.nats.row_reader import RowRequest, show_rows
     from model.kinds import kind_named, public_named
@@ -114,17 +115,16 @@ async def _flows(
         raise UsageError(f"{rows} are not published", "observe flows, workloads or rows of a plug-in")
     table = TableRows(width, kind.reading if kind else None)
     text = JsonRows() if options.output == "json" else table
-    request = RowRequest(public, match.matcher(), options.last, options.follow)
+    last = options.last if options.last is not None or wanted.since is not None else _LAST
+    request = RowRequest(public, selection(wanted, kind, rows), last, options.follow, wanted.since)
     await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _warn)
 
 
-async def _nodes(
-    connection: "NatsConnection", match: "FlowFilter", options: argparse.Namespace, output: QuietOutput
-) -> None:
+async def _nodes(connection: "NatsConnection", options: argparse.Namespace, output: QuietOutput) -> None:
     from engine.commands.observe.nodes import nodes_json, nodes_table
     from engine.nats.heartbeats import last_heartbeats
 
-    nodes = await last_heartbeats(connection, match.nodes)
+    nodes = await last_heartbeats(connection, tuple(options.node))
     text = nodes_json if options.output == "json" else nodes_table
     output.print(text(nodes, time.time_ns()))
 
@@ -143,12 +143,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) > 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of flows up to 1000000")
     return int(text)
-
-
-def _network(text: str) -> "Network":
-    from engine.commands.observe.filter import network
-
-    try:
-        return network(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address, nor address/prefix") from None

@@ -1,79 +1,51 @@
-"""Which flows, or workloads, are wanted: of the same kind any, of each kind one."""
+"""Which rows are shown: a filter, and options that stand for words of it."""
 
-import ipaddress
-from collections.abc import Callable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import Any
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from model.kinds.flow import SIDES
+import numpy as np
+
+from model.errors import UsageError
+from model.filter.filter import Filter
+from model.filter.view import RowsView
+from model.kind import Kind
 from model.public import PublicRow
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: The rows of a message that are wanted.
+Select = Callable[[Sequence[PublicRow]], list[PublicRow]]
 
-#: Addresses whose answer is remembered.
-_REMEMBERED = 4096
+#: Options that each stand for words with that key.
+KEYS: Final = ("node", "process", "port", "address", "evidence", "workload")
 
 
-def network(text: str) -> Network:
-    """``10.0.0.0/8``, or one address.
+def filter_text(options: argparse.Namespace) -> str:
+    """The words that were given, and those that options stand for."""
+    given = [(key, getattr(options, key)) for key in KEYS]
+    words = [f"{key}:{','.join(map(_quoted, values))}" for key, values in given if values]
+    times = [f"{key}:{time}" for key in ("since", "until") if (time := getattr(options, key))]
+    return " ".join([*options.filter, *words, *times])
 
-    :raises ValueError: if it is neither.
+
+def selection(wanted: Filter, kind: Kind | None, rows: str) -> Select:
+    """What takes the wanted rows out of those of a message.
+
+    :param kind: of the rows; None if this program does not know it: then a filter cannot be.
+    :raises UsageError: if a word means nothing for these rows.
     """
-    return ipaddress.ip_network(text, strict=False)
+    if not wanted:
+        return list
+    if kind is None:
+        raise UsageError(
+            f"{rows} are of a plug-in that is not installed here", "leave out the filter, or install it"
+        )
+    mask = wanted.of(kind)
+
+    def select(found: Sequence[PublicRow]) -> list[PublicRow]:
+        return [found[place] for place in np.flatnonzero(mask(RowsView(kind, found))).tolist()]
+
+    return select
 
 
-@dataclass(frozen=True)
-class FlowFilter:
-    """Nothing given matches everything.
-
-    :param nodes: of either end.
-    :param processes: patterns of names as a shell has them, or process ids; of either end.
-    :param ports: of either end, or of the service that was called.
-    :param addresses: one of them holds either end, or the service that was called.
-    :param evidence: grades.
-    :param workloads: patterns of names, or of ``namespace/name``; of either end. Flows have none.
-    """
-
-    nodes: tuple[str, ...] = ()
-    processes: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()
-    addresses: tuple[Network, ...] = ()
-    evidence: tuple[str, ...] = ()
-    workloads: tuple[str, ...] = ()
-
-    def matcher(self) -> Callable[[PublicRow], bool]:
-        """What tells whether a flow is wanted."""
-        known = lru_cache(_REMEMBERED)(self._has_address)
-
-        def wanted(flow: PublicRow) -> bool:
-            row = flow.row
-            return (not self.evidence or row.get("evidence") in self.evidence) and (
-                (not self.nodes or any(row.get(f"{side}.node") in self.nodes for side in SIDES))
-                and (not self.workloads or any(self._has_workload(row, side) for side in SIDES))
-                and (not self.processes or any(self._has_process(row, side) for side in SIDES))
-                and (not self.ports or any(row.get(f"{end}.port") in self.ports for end in _ENDS))
-                and (not self.addresses or any(known(row.get(f"{end}.address", "")) for end in _ENDS))
-            )
-
-        return wanted
-
-    def _has_process(self, row: dict[str, Any], side: str) -> bool:
-        name, pid = row.get(f"{side}.process.comm", ""), str(row.get(f"{side}.process.pid", ""))
-        return any((name and fnmatchcase(name, pattern)) or pid == pattern for pattern in self.processes)
-
-    def _has_workload(self, row: dict[str, Any], side: str) -> bool:
-        name, namespace = (row.get(f"{side}.workload.{part}", "") for part in ("name", "namespace"))
-        names = (name, f"{namespace}/{name}")
-        return any(fnmatchcase(text, pattern) for pattern in self.workloads for text in names)
-
-    def _has_address(self, text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in self.addresses)
-
-
-_ENDS = (*SIDES, "service")
+def _quoted(value: object) -> str:
+    return f'"{value}"'

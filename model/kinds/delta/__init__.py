@@ -30,6 +30,7 @@ from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
 
 __all__ = [
+    "BRIEF",
     "CGROUPS",
     "CHAINS",
     "COUNTERS",
@@ -103,6 +104,15 @@ _COUNTERS: Final = (
 )
 #: The columns whose sums over windows equal the socket's final counters.
 COUNTERS: Final = tuple(column.name for column in _COUNTERS)
+
+#: What tells most of an end in little room.
+BRIEF: Final = (
+    *("process.pid", "process.comm"),
+    *(f"entity.k8s.{name}.name" for name in ("namespace", "workload", "pod")),
+    *("entity.container.name", "entity.systemd.unit", "entity.cloud.availability_zone"),
+    *("connection.state", "connection.close_reason", "error.type"),
+    *("tx_bytes", "rx_bytes", "retransmitted_segments", "rtt_ns"),
+)
 
 #: What is looked up for a row; a socket alone does not tell.
 RESOLVED: Final = (
@@ -281,4 +291,9 @@ DELTA: Final = Kind(
     ),
     chunk_rows=3000,
     page=__doc__,
+    brief=(
+        *("network.transport", "*.address", "*.port", "connection.role", "window.late_s"),
+        *("connection.opened", "connection.closed", "connection.failed", "connection.connect_latency_ns"),
+        *BRIEF,
+    ),
 )

@@ -57,7 +57,7 @@ import numpy as np
 from model.arrays import Columns, Tables
 from model.column import Column, derived, where
 from model.kind import Kind, Subject
-from model.kinds.delta import CHAINS, COUNTERS, DELTA, slots
+from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, slots
 from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence, Node
 from model.kinds.flow.text import TEXT
 from model.kinds.flow.traffic import TRAFFIC
@@ -294,4 +294,9 @@ FLOW: Final = Kind(
     text=TEXT,
     traffic=TRAFFIC,
     page=__doc__,
+    brief=(
+        *("connection.id", "network.transport", "*.address", "*.port", "evidence", "window.late_s"),
+        *("connection.opened", "connection.closed", "connection.failed", "connection.connect_latency_ns"),
+        *("*.node", "*.reported", *(f"*.{name}" for name in BRIEF)),
+    ),
 )

@@ -216,4 +216,5 @@ WORKLOAD: Final = Kind(
     text=TEXT,
     traffic=Traffic(_moved, lambda columns, life: columns[f"connections.{life}"]),
     page=__doc__,
+    brief=("-evidence.*", "-*.port.name"),
 )

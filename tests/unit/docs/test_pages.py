@@ -8,6 +8,9 @@ import pytest
 from engine.cli import build_parser
 from engine.config import Config, _keys
 from engine.plugins.sinks import sink_names
+from model.filter.filter import Filter
+from model.filter.names import NAMES
+from model.filter.targets import targets
 from model.kind import Kind
 from model.kinds import DECLARED
 from model.kinds.delta import CloseReason, Evidence, Role
@@ -53,6 +56,20 @@ def test_the_configuration_page_lists_every_key_and_variable() -> None:
     text = page("docs/configuration.md")
     for variable, path, _ in _keys(Config, ()):
         assert f"| `{'.'.join(path)}` | `{variable}` |" in text, variable
+
+
+def test_the_page_of_filters_lists_every_key() -> None:
+    """With the kinds that have it, an example that means something, and what it is."""
+    lines = re.findall(
+        r"^\| `(\w+)` \| ([\w, ]+) \| `(.+)` \| (.+) \|$", page("docs/filters.md"), re.MULTILINE
+    )
+    assert [line[0] for line in lines] == list(NAMES)
+    for key, rows, example, meaning in lines:
+        assert rows.split(", ") == [
+            kind.plural for kind in DECLARED if kind.columns and targets(kind, key)
+        ], key
+        assert meaning == NAMES[key].meaning
+        Filter(example).of(next(kind for kind in DECLARED if targets(kind, key)))
 
 
 def test_every_sink_has_a_chapter() -> None:

@@ -13,7 +13,10 @@ from model.errors import UsageError
 from model.kinds.delta import DELTA
 from model.kinds.flow import FLOW
 from model.kinds.workload import WORKLOAD
+from model.narrowing import unknown
+from sinks.configured import ConfiguredSink
 from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
+from tailrace.testing import make_flows
 
 CONSOLE = [SinkConfig("console")]
 
@@ -134,3 +137,68 @@ def test_what_is_wrong_with_a_sink_is_named(sink: str, complaint: str) -> None:
     with pytest.raises(UsageError) as error:
         choose()
     assert complaint in str(error.value)
+
+
+def where_of(text: str) -> ConfiguredSink:
+    """A sink ``jsonl`` with these keys beside its name."""
+    config = load_config(None, {"TAILRACE_SINKS": f"[{{name: jsonl, {text}}}]"})
+    (sink,) = chosen_sinks(config, options_of(), config.sinks).values()
+    return sink
+
+
+def test_where_and_fields_say_what_a_sink_gets() -> None:
+    """Rows that match, with these fields; what names the batch is always there."""
+    batch = make_flows(500)
+    shape = where_of("where: 'opened>0 evidence:both', fields: [connection.id, '*.port', evidence]").shape
+    rows = list(shape(batch).rows())
+    wanted = [row for row in batch.rows() if row.get("connection.opened") and row["evidence"] == "both"]
+    names = {"kind", "node", "boot", "seq", "window"}
+    names |= {"connection.id", "client.port", "service.port", "server.port", "evidence"}
+    assert rows == [{name: value for name, value in row.items() if name in names} for row in wanted]
+    assert len(rows) > 5
+
+
+def test_brief_fields_are_those_that_a_kind_declares() -> None:
+    """Each declared pattern means something, and rows are less than half as long."""
+    for kind in (FLOW, DELTA, WORKLOAD):
+        assert not unknown(kind.brief, kind.rows.fields, kind.entities)
+    entity = dict.fromkeys(
+        ("k8s.pod.name", "k8s.pod.uid", "process.command_line", "container.id", "container.image.id"),
+        "x" * 40,
+    )
+    owned = {f"{side}.entity.index": 1 for side in ("client", "server")}
+    batch = make_flows(100, columns=owned).with_tables(entities=[{}, entity])
+    whole, brief = (
+        sum(len(lines) for _, lines in each.json_lines())
+        for each in (batch, where_of("fields: brief").shape(batch))
+    )
+    assert brief < 0.5 * whole
+    (row, *_) = where_of("fields: brief").shape(batch).rows()
+    assert {*row.get("client.entity", {}), *row.get("server.entity", {})} == {"k8s.pod.name"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("where: 'prt:80'", r"did you mean port\?"),
+        ("where: 'prt:80'", r"at `\$.sinks\[0\].where`"),
+        (
+            "fields: [client.prot]",
+            r"flows have no field 'client.prot' - at `\$.sinks\[0\].fields`: did you mean client.port\?",
+        ),
+        ("fields: short", "flows have no field 'short'"),
+    ],
+)
+def test_a_filter_or_field_that_means_nothing_is_refused(text: str, said: str) -> None:
+    """With its place."""
+    with pytest.raises(UsageError, match=said):
+        where_of(text)
+
+
+def test_words_of_the_command_line_are_for_all_sinks() -> None:
+    """Beside the filter that a sink has of its own."""
+    options = options_of("--sink", "jsonl")
+    options.filter = ["failed>0", "port:1-65535"]
+    (sink,) = chosen_sinks(Config(), options, CONSOLE).values()
+    batch = make_flows(200)
+    assert len(sink.shape(batch)) == int(batch.columns["connection.failed"].sum())
