@@ -34,6 +34,16 @@ static __always_inline int is_kernel_thread(struct task_struct *task)
 	return flags & PF_KTHREAD_BIT;
 }
 
+/* Whether the last thread of a task's process has begun to exit: its files are there until its memory is gone. */
+static __always_inline int is_exiting(struct task_struct *task)
+{
+	struct signal_struct *signal = 0;
+	int live = 0;
+	LOAD(signal, task->signal);
+	READ(live, signal->live.counter);
+	return !live;
+}
+
 /* The cgroup's number, and its node in cgroupfs. */
 static __always_inline struct kernfs_node *identify(struct owner *owner, struct cgroup *cgroup)
 {

@@ -72,13 +72,13 @@ static __always_inline void fill_adopted(struct description *as, struct sock *sk
 		as->role = ROLE_SERVER;
 }
 
-/* The first who holds a listener owns it, until that process exits. */
+/* The first who holds a listener owns it, until that process exits: to give it to one that exits already would last. */
 static __always_inline void adopt_listener(struct sock *sk, struct task_struct *task)
 {
 	u64 key = (u64)sk;
 	struct owner owner = {};
 	struct listening_socket *known = listeners.lookup(&key);
-	if (known && listener_owners.lookup(&known->owner.tgid))
+	if ((known && listener_owners.lookup(&known->owner.tgid)) || is_exiting(task))
 		return;
 	fill_owner(&owner, task);
 	if (known)
@@ -91,7 +91,7 @@ static __always_inline void adopt_listener(struct sock *sk, struct task_struct *
 static __always_inline void hold(u64 key, struct entry *entry, struct task_struct *task)
 {
 	struct description *as = describe(key, entry->slot);
-	if (!as || as->evidence != EVIDENCE_LISTENER || listener_owners.lookup(&as->owner.tgid))
+	if (!as || as->evidence != EVIDENCE_LISTENER || listener_owners.lookup(&as->owner.tgid) || is_exiting(task))
 		return;
 	turn_version(entry->slot);
 	fill_owner(&as->owner, task);

@@ -169,13 +169,7 @@ int accept_ready(struct bpf_raw_tracepoint_args *ctx)
 int exited(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct signal_struct *signal = 0;
-	int live = 0;
-	if (!listener_owners.lookup(&tgid))
-		return 0;
-	READ(signal, ((struct task_struct *)ctx->args[0])->signal);
-	READ(live, signal->live.counter);
-	if (live)
+	if (!listener_owners.lookup(&tgid) || !is_exiting(CURRENT_TASK()))
 		return 0;
 	listener_owners.delete(&tgid);
 	tally(TALLY_OWNERS_GONE, 1);

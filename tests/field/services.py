@@ -127,10 +127,11 @@ class Sockets:
         return self._told[key]
 
 
-def orphaned_listener(told: Connection) -> None:
-    """Listens, leaves the listening socket to a child, and is gone."""
+def orphaned_listener(told: Connection, memory: int = 0) -> None:
+    """Listens, leaves the listening socket to a child, and is gone: so many bytes take their time to be freed."""
     listening = listener("127.0.0.1", 0)
     if os.fork():
-        os._exit(0)
+        held = bytearray(b"x") * memory
+        os._exit(len(held) - memory)
     told.send((os.getpid(), listening.getsockname()[1]))
     hold_all(listening, told)

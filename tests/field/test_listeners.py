@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -113,9 +114,12 @@ def test_listeners_of_before_the_start_are_told_apart() -> None:
         assert sockets.owners(first.port, 2) == dict(zip(peers, (first.pid, second.pid), strict=True))
 
 
-def test_a_process_that_is_gone_is_not_named_when_another_holds_the_listener(sockets: Sockets) -> None:
-    """Who listened has exited, as daemons do after the fork; its child accepts."""
-    with child(orphaned_listener) as (gone, told):
+@pytest.mark.parametrize("memory", [0, 1 << 29], ids=["at_once", "slowly"])
+def test_a_process_that_is_gone_is_not_named_when_another_holds_the_listener(
+    sockets: Sockets, memory: int
+) -> None:
+    """Who listened has exited, as daemons do after the fork, or does it at this moment; its child accepts."""
+    with child(partial(orphaned_listener, memory=memory)) as (gone, told):
         assert told.poll(DEADLINE_SECONDS)
         heir, port = told.recv()
         assert heir != gone

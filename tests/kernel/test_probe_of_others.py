@@ -29,7 +29,7 @@ ASKS = """
 import os, socket, sys
 for _ in range(int(sys.argv[1])):
     socket.getaddrinfo("localhost", 80)
-print(os.getpid())
+print(os.getpid(), open("/proc/self/comm").read())
 """
 
 
@@ -42,12 +42,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return made
 
 
-def ask(times: int) -> int:
-    """A process asks so often; its id."""
+def ask(times: int) -> tuple[int, str]:
+    """A process asks so often; its id and its name."""
     done = subprocess.run(
         [sys.executable, "-c", ASKS, str(times)], capture_output=True, text=True, check=True
     )
-    return int(done.stdout)
+    pid, comm = done.stdout.split()
+    return int(pid), comm
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -109,14 +110,12 @@ def test_an_installed_probe_counts_every_call(environment: Environment, tmp_path
         f"jsonl:{out}",
     )
     with running(*command) as process:
-        first, second = ask(41), ask(1)
+        (first, comm), (second, _) = ask(41), ask(1)
         assert until(lambda: calls(out)[second] == 1)
-        last = ask(200)
+        last, _ = ask(200)
         assert ended(process) == 0
     assert {pid: calls(out)[pid] for pid in (first, second, last)} == {first: 41, second: 1, last: 200}
-    assert {row["process.comm"] for row in rows(out) if row.get("process.pid") == first} == {
-        Path("/proc/self/comm").read_text().strip()
-    }
+    assert {row["process.comm"] for row in rows(out) if row.get("process.pid") == first} == {comm}
     with running(*command) as process:
         held = held_by(process.pid)
         process.kill()
@@ -147,7 +146,7 @@ def test_a_line_of_configuration_is_enough(tmp_path: Path) -> None:
     recording, out, again = tmp_path / "recording", tmp_path / "rows", tmp_path / "again"
     command = (TAILRACE, "record", recording, "--stage", "lookups", "--sink", f"jsonl:{out}")
     with running(*command, **variables) as process:
-        asked = ask(77)
+        asked, _ = ask(77)
         assert ended(process) == 0
     replayed = subprocess.run(
         [TAILRACE, "replay", recording, "--speed", "max", "--stage", "lookups", "--sink", f"jsonl:{again}"],
