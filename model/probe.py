@@ -195,6 +195,7 @@ class Probe:
     :param receivers: who learns from them, where that is nobody of Tailrace's own.
     :param sizes: macros of the sources, and the key of the configuration that gives each its value.
     :param switch: None: it is always attached.
+    :param purpose: what it sees, for `tailrace plugins`; by default what its features do.
     """
 
     name: str
@@ -206,6 +207,7 @@ class Probe:
     receivers: tuple[type[Receiver], ...] = ()
     sizes: tuple[tuple[str, str], ...] = ()
     switch: Switch | None = Switch()
+    purpose: str = ""
 
     @property
     def header(self) -> str:

@@ -15,9 +15,11 @@ from model.kinds import kind_named, kinds
 from model.probe import EventType, Feature, Hook, Place, Probe, Receiver, Ring, Switch
 from model.settings import PluginConfig, Secret, UrlSecret
 from model.sink import Sink
+from model.tables import TEXTS, Table, text_field
 
 __all__ = [
     "OPEN",
+    "TEXTS",
     "Batch",
     "Column",
     "Enricher",
@@ -40,9 +42,11 @@ __all__ = [
     "Sink",
     "SinkError",
     "Switch",
+    "Table",
     "UrlSecret",
     "UsageError",
     "kind_named",
     "kinds",
     "own_subject",
+    "text_field",
 ]

@@ -1,4 +1,4 @@
-"""``tailrace plugins``: what is installed, from which package, and which settings it has."""
+"""``tailrace plugins``: what there is, from which package, and which settings it has."""
 
 import argparse
 import shutil
@@ -13,7 +13,7 @@ from model.errors import UsageError
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
     parser = commands.add_parser(
-        "plugins", parents=[common], help="installed sinks, enrichers and probes, and their settings"
+        "plugins", parents=[common], help="sinks, enrichers, probes and kinds of rows, and their settings"
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="all about one (default: a list of all)")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")

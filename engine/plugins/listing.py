@@ -1,4 +1,4 @@
-"""What is known of each installed plug-in: made from its entry point, its docstring and its ``Config``."""
+"""What is known of each plug-in: made from its docstring, its ``Config`` and what it declares."""
 
 import inspect
 import re
@@ -8,28 +8,40 @@ from typing import Any, Final
 import msgspec
 
 from engine.config import SinkConfig
+from engine.plugins.declared import (
+    ListedColumn,
+    ListedFeature,
+    columns_of,
+    features_of,
+    kind_summary,
+    probe_summary,
+    stage_of,
+    switch_of,
+)
 from engine.plugins.enrichers import SECTIONS
-from engine.plugins.registry import ENRICHER, OWN, PLUGIN_KINDS, PROBE, SINK, Plugin, installed, load
+from engine.plugins.inventory import Found, inventory
+from engine.plugins.registry import ENRICHER, OWN, PROBE, ROW_KIND, Plugin
 from engine.plugins.settings import Setting, described
 from engine.plugins.sinks import kind_names
 from model.errors import UsageError
-from model.probe import Probe
 from model.settings import secrets_in
 
 #: What the configuration of every sink has beside its settings.
 _OF_EVERY_SINK: Final = ("queue", "retry", "batch")
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """One plug-in, as it is shown.
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """One plug-in, probe or kind of rows, as it is shown.
 
-    :param object: what its entry point leads to: ``module:name``.
+    :param object: what its entry point leads to, or the registry that has it: ``module:name``.
     :param summary: what it is, in one sentence.
     :param fault: why it cannot be used; empty if it can.
     :param takes: kinds of rows of a sink, or of keys of an enricher; empty for all.
-    :param configured: where its settings stand in the configuration.
+    :param configured: where it, or its settings, stand in the configuration.
     :param argument: the setting that ``--sink NAME:ARG`` sets; empty if none may be set so.
     :param limits: settings that every plug-in of the kind has beside them.
+    :param features: of a probe.
+    :param columns: of a kind of rows.
     """
 
     kind: str
@@ -37,78 +49,83 @@ class Listed(msgspec.Struct, frozen=True):
     package: str
     version: str
     object: str
-    summary: str
-    fault: str
-    takes: list[str]
-    configured: str
-    argument: str
-    settings: list[Setting]
-    limits: list[Setting]
+    summary: str = ""
+    fault: str = ""
+    takes: list[str] = []
+    configured: str = ""
+    argument: str = ""
+    settings: list[Setting] = []
+    limits: list[Setting] = []
+    features: list[ListedFeature] = []
+    columns: list[ListedColumn] = []
 
 
 def listed(name: str | None = None) -> list[Listed]:
-    """All that are installed, or those of this name.
+    """All, or those of this name.
 
     :raises UsageError: if there is none of this name.
     """
-    every = [plugin for kind in PLUGIN_KINDS for plugin in installed(kind)]
-    wanted = [plugin for plugin in every if name in (None, plugin.name)]
+    every = inventory()
+    wanted = [found for found in every if name is None or name in found.names]
     if not wanted:
-        names = ", ".join(dict.fromkeys(plugin.name for plugin in every))
-        raise UsageError(f"unknown plug-in {name!r}", f"installed: {names}")
-    return [_listed(plugin, every) for plugin in wanted]
+        names = ", ".join(dict.fromkeys(found.plugin.name for found in every))
+        raise UsageError(f"unknown plug-in {name!r}", f"there are: {names}")
+    return [_listed(found) for found in wanted]
 
 
-def _listed(plugin: Plugin, every: list[Plugin]) -> Listed:
-    twins = [other for other in every if (other.kind, other.name) == (plugin.kind, plugin.name)]
-    fault, loaded = "", None
-    try:
-        loaded = load(plugin)
-    except UsageError as error:
-        fault = str(error)
-    if len(twins) > 1:
-        packages = " and ".join(f"{twin.package} {twin.version}" for twin in twins)
-        fault = f"two packages have a {plugin.kind.name} {plugin.name}: {packages}: uninstall one of them"
-    config = loaded.Config if loaded is not None and plugin.kind.contract else None
+def _listed(found: Found) -> Listed:
+    plugin = found.plugin
+    known = _known(plugin, found.loaded) if found.loaded is not None else {}
     return Listed(
         kind=plugin.kind.name,
         name=plugin.name,
         package=plugin.package,
         version=plugin.version,
         object=plugin.entry.value,
-        summary=_summary(loaded),
-        fault=fault,
-        takes=_takes(plugin, loaded) if config else [],
-        configured=_configured(plugin),
-        argument=_argument(config) if plugin.kind is SINK and config else "",
-        settings=list(described(config)) if config else [],
-        limits=list(_limits()) if plugin.kind is SINK else [],
+        fault=found.fault,
+        **known,
     )
 
 
-def _summary(loaded: Any) -> str:
-    """The first sentence of a class's docstring, or of what a declaration says of itself."""
-    if isinstance(loaded, Probe):
-        return "; ".join(feature.purpose for feature in loaded.features)
-    text = inspect.getdoc(loaded) if isinstance(loaded, type) else str(getattr(loaded, "page", ""))
-    sentence = re.split(r"(?<=\.)\s", " ".join((text or "").split()), maxsplit=1)[0]
+def _known(plugin: Plugin, loaded: Any) -> dict[str, Any]:
+    """What the class or the declaration says."""
+    if plugin.kind is PROBE:
+        return {
+            "summary": probe_summary(loaded),
+            "configured": switch_of(loaded),
+            "features": features_of(loaded),
+        }
+    if plugin.kind is ROW_KIND:
+        return {
+            "summary": kind_summary(loaded),
+            "configured": stage_of(loaded),
+            "columns": columns_of(loaded),
+        }
+    known = {"summary": _summary(loaded), "settings": list(described(loaded.Config))}
+    if plugin.kind is ENRICHER:
+        return known | {"takes": _keys(loaded), "configured": _section(plugin)}
+    return known | {
+        "takes": list(kind_names(loaded)),
+        "configured": f"sinks: [{{name: {plugin.name}, settings: {{…}}}}]",
+        "argument": _argument(loaded.Config),
+        "limits": list(_limits()),
+    }
+
+
+def _summary(loaded: type) -> str:
+    """The first sentence of a class's docstring."""
+    sentence = re.split(r"(?<=\.)\s", " ".join((inspect.getdoc(loaded) or "").split()), maxsplit=1)[0]
     return sentence.replace("``", "`").rstrip(".")
 
 
-def _takes(plugin: Plugin, loaded: Any) -> list[str]:
-    if plugin.kind is SINK:
-        return list(kind_names(loaded))
-    return sorted(map(str, loaded.kinds)) if isinstance(getattr(loaded, "kinds", None), frozenset) else []
+def _keys(enricher: Any) -> list[str]:
+    return sorted(map(str, enricher.kinds)) if isinstance(getattr(enricher, "kinds", None), frozenset) else []
 
 
-def _configured(plugin: Plugin) -> str:
-    if plugin.kind is SINK:
-        return f"sinks: [{{name: {plugin.name}, settings: {{…}}}}]"
-    if plugin.kind is ENRICHER and plugin.package == OWN:
-        return f"{SECTIONS[plugin.name]}: {{…}}"
-    if plugin.kind is PROBE:
-        return f"probes: {{{plugin.name}: on}}"
-    return f"enrichers: [{{name: {plugin.name}, settings: {{…}}}}]" if plugin.kind is ENRICHER else ""
+def _section(enricher: Plugin) -> str:
+    if enricher.package == OWN:
+        return f"{SECTIONS[enricher.name]}: {{…}}"
+    return f"enrichers: [{{name: {enricher.name}, settings: {{…}}}}]"
 
 
 def _argument(config: type[msgspec.Struct]) -> str:

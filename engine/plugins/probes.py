@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from typing import Final, Protocol
+from typing import Protocol
 
 from engine.plugins.registry import OWN, PROBE, Plugin, installed, load
 from model.errors import UsageError
@@ -12,8 +12,6 @@ from model.kinds import register
 from model.probe import Probe
 from probes.registry import PROBES
 from probes.selection import ProbeConfig, Selection
-
-_REMEDY: Final = "see docs/writing-a-probe.md"
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ def _others(said: Mapping[str, str]) -> Iterator[_Other]:
     for plugin in (*plugins, *named):
         word = said.get(plugin.name, "")
         try:
-            yield _Other(plugin.title, _loaded(plugin), word)
+            yield _Other(plugin.title, load(plugin), word)
         except UsageError as error:
             if word != "off":
                 raise
@@ -69,13 +67,6 @@ def _others(said: Mapping[str, str]) -> Iterator[_Other]:
 
 def _by_module(name: str) -> Plugin:
     return Plugin(PROBE, name, "the configuration", "", EntryPoint(name, name, PROBE.group))
-
-
-def _loaded(plugin: Plugin) -> Probe:
-    loaded = load(plugin)
-    if not isinstance(loaded, Probe):
-        raise UsageError(f"{plugin.title} is no tailrace.api.Probe, but {type(loaded).__name__}", _REMEDY)
-    return loaded
 
 
 def _check_names(other: _Other, others: list[_Other]) -> None:

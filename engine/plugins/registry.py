@@ -11,6 +11,8 @@ import msgspec
 
 from model.enricher import Enricher
 from model.errors import TailraceError, UsageError, one_line
+from model.kind import Kind
+from model.probe import Probe
 from model.settings import PluginConfig
 from model.sink import Sink
 
@@ -28,11 +30,15 @@ class PluginKind:
     :param name: as people say it.
     :param group: of entry points.
     :param contract: the protocol that its classes keep; None for what is declared, not written as a class.
+    :param declared: the type of what is declared.
+    :param page: says how one is written.
     """
 
     name: str
     group: str
     contract: type[Any] | None = None
+    declared: type[Any] | None = None
+    page: str = "docs/plugins.md"
 
     @property
     def methods(self) -> list[str]:
@@ -50,8 +56,8 @@ class PluginKind:
 
 SINK: Final = PluginKind("sink", "tailrace.sinks", Sink)
 ENRICHER: Final = PluginKind("enricher", "tailrace.enrichers", Enricher)
-PROBE: Final = PluginKind("probe", "tailrace.probes")
-ROW_KIND: Final = PluginKind("row kind", "tailrace.kinds")
+PROBE: Final = PluginKind("probe", "tailrace.probes", declared=Probe, page="docs/writing-a-probe.md")
+ROW_KIND: Final = PluginKind("row kind", "tailrace.kinds", declared=Kind)
 PLUGIN_KINDS: Final = (SINK, ENRICHER, PROBE, ROW_KIND)
 
 
@@ -113,9 +119,8 @@ def load(plugin: Plugin) -> Any:
         log.debug("%s", plugin.title, exc_info=True)
         remedy = "install what it needs, or uninstall its package"
         raise UsageError(f"{plugin.title} cannot be imported ({one_line(error)})", remedy) from error
-    if plugin.kind.contract:
-        for fault in _faults(plugin.kind, loaded):
-            raise UsageError(f"{plugin.title} {fault}", _REMEDY)
+    for fault in _faults(plugin.kind, loaded):
+        raise UsageError(f"{plugin.title} {fault}", f"see {plugin.kind.page}")
     return loaded
 
 
@@ -138,7 +143,11 @@ def made(plugin: Plugin, factory: Any, config: msgspec.Struct) -> Any:
 
 
 def _faults(kind: PluginKind, loaded: Any) -> Iterator[str]:
-    """What a class lacks."""
+    """What a class, or a declaration, lacks."""
+    if kind.declared:
+        if not isinstance(loaded, kind.declared):
+            yield f"is no tailrace.api.{kind.declared.__name__}, but {type(loaded).__name__}"
+        return
     if not isinstance(loaded, type):
         yield f"is no class, but {type(loaded).__name__}"
         return

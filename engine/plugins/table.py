@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from engine.plugins.declared import ListedFeature
 from engine.plugins.listing import Listed
 from engine.plugins.settings import Setting
 
@@ -17,10 +18,20 @@ _GAP: Final = "  "
 def overview(plugins: Sequence[Listed], width: int) -> str:
     """A line for each, or some where the terminal is narrow."""
     rows = [
-        (each.kind, each.name, f"{each.package} {each.version}".strip(), each.fault or each.summary)
+        (each.kind, each.name, f"{each.package} {each.version}".strip(), each.fault or _what(each))
         for each in plugins
     ]
     return "".join(_table(("KIND", "NAME", "PACKAGE", "WHAT IT IS"), rows, width))
+
+
+def _what(plugin: Listed) -> str:
+    """In one sentence; of a probe with the hooks that it would like best."""
+    hooks: dict[str, list[str]] = {}
+    for feature in plugin.features:
+        for kind, _, target in (hook.rpartition(" ") for way in feature.ways[:1] for hook in way):
+            hooks.setdefault(kind, []).append(target)
+    named = [f"{kind} {', '.join(dict.fromkeys(targets))}".strip() for kind, targets in hooks.items()]
+    return f"{plugin.summary} ({'; '.join(named)})" if named else plugin.summary
 
 
 def details(plugin: Listed, width: int) -> str:
@@ -35,7 +46,13 @@ def _sections(plugin: Listed, width: int) -> Iterator[str]:
         yield _wrapped(f"Takes: {', '.join(plugin.takes)}", width)
     if plugin.configured:
         yield "".join(_wrapped(text, width) for text in _ways(plugin))
-    if plugin.settings:
+    if plugin.features:
+        rows = [(feature.name, _feature(feature)) for feature in plugin.features]
+        yield "".join(_table(("FEATURE", "WHAT IT DOES, AND HOW"), rows, width))
+    elif plugin.columns:
+        columns = [(each.name, each.type, each.unit, each.meaning) for each in plugin.columns]
+        yield "".join(_table(("COLUMN", "TYPE", "UNIT", "MEANING"), columns, width))
+    elif plugin.settings:
         yield "".join(_settings(plugin.settings, width))
     elif plugin.configured:
         yield "It has no settings.\n"
@@ -49,6 +66,13 @@ def _ways(plugin: Listed) -> Iterator[str]:
     if plugin.limits:
         argument = f":ARG, which sets `{plugin.argument}`" if plugin.argument else ""
         yield f"On the command line: --sink {plugin.name}{argument}"
+
+
+def _feature(feature: ListedFeature) -> str:
+    """What it does, by which hooks, and what is missing without it."""
+    ways = " or ".join(" + ".join(way) for way in feature.ways)
+    loss = f"; without it {feature.loss}" if feature.loss else ""
+    return f"{feature.purpose}: {ways}{loss}"
 
 
 def _settings(settings: Sequence[Setting], width: int) -> Iterator[str]:

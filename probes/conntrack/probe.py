@@ -49,4 +49,5 @@ CONNTRACK: Final = Probe(
         EventType("KIND_NAT_DELETED", "nat_event", "nat", urgent=True),
     ),
     switch=Switch("nat.source"),
+    purpose="Connections that this machine rewrites",
 )

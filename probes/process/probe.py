@@ -23,4 +23,5 @@ PROCESS: Final = Probe(
         ),
     ),
     switch=Switch("process.executions"),
+    purpose="Programs that are executed",
 )

@@ -118,4 +118,5 @@ TCP: Final = Probe(
     ),
     sizes=(("SLOTS", "tcp.slots"),),
     switch=None,
+    purpose="TCP sockets: their lives, owners and counters",
 )

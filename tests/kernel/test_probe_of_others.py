@@ -137,7 +137,8 @@ def test_doctor_shows_its_feature_and_its_switch(environment: Environment) -> No
     )
     listed = environment.tailrace("plugins", "lookups").stdout
     assert listed.startswith("probe lookups, of tailrace-probe-lookups 1.0 (tailrace_probe_lookups:PROBE)\n")
-    assert "In the configuration: probes: {lookups: on}" in listed
+    assert "In the configuration: probes.lookups: auto | on | off" in listed
+    assert "row kind lookup, of tailrace-probe-lookups 1.0" in listed
 
 
 def test_a_line_of_configuration_is_enough(tmp_path: Path) -> None:
