@@ -52,7 +52,15 @@ class Place(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        #: Grows with each item that the place takes up or hands on.
+        self.moves = 0
         self._exits: list[Exit] = []
+        self._handing_on = False
+
+    @property
+    def due(self) -> bool:
+        """Whether it has something to do, and waits for nobody behind it: a source always has."""
+        return not self._handing_on
 
     def __rshift__(self, to: _To) -> _To:
         """All that this place makes goes to ``to`` also."""
@@ -77,11 +85,13 @@ class Place(ABC):
 
     async def send(self, item: Any) -> bool:
         """Hands an item on. Waits while an inbox is full. Returns whether anybody wanted it."""
-        wanted = False
+        wanted, self._handing_on = False, True
         for way in self._exits:
             if way.to and way.wanted(item):
                 await way.to.put(item)
                 wanted = True
+        self._handing_on = False
+        self.moves += 1
         return wanted
 
     @abstractmethod
@@ -146,6 +156,11 @@ class ActorPlace(Place):
         self._counts.waiting = self.inbox.qsize()
         return self._counts
 
+    @property
+    def due(self) -> bool:
+        """Whether items wait for it, or one is in its hands, and it waits for nobody behind it."""
+        return super().due and (not self.inbox.empty() or not self._resting.is_set())
+
     async def put(self, item: Any) -> None:
         """Waits while the inbox is full."""
         await self.inbox.put(item)
@@ -153,6 +168,7 @@ class ActorPlace(Place):
     async def process(self, item: Any) -> None:
         """Handles one item, and hands on what comes of it. Never returns if the actor fails: nothing is skipped."""
         self._resting.clear()
+        self.moves += 1
         self._counts.received += 1
         self._counts.received_rows += len(item)
         await self._handle(item)
@@ -205,10 +221,12 @@ class OutletPlace(ActorPlace):
 
     async def _handle(self, item: Any) -> None:
         begin = time.perf_counter_ns()
+        self._handing_on = True
         try:
             await self._outlet.take(item)
         except Exception as error:  # noqa: BLE001 - whatever it is, the role ends with it
             await self._fail(error)
+        self._handing_on = False
         self._counts.busy_ns += time.perf_counter_ns() - begin
 
     async def finish(self) -> None:

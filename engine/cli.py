@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest
 from engine.commands.filter_words import parsed
@@ -13,9 +14,12 @@ from engine.commands.observe import command as observe
 from engine.commands.process import EXIT_INTERRUPTED
 from engine.config import load_config
 from engine.secrets import GuardedFormatter, guarded
+from engine.service.journal import JournalHandler, complain, stderr_is_journal
 from model.errors import TailraceError
 from tailrace import __version__
 
+#: A line of the log on standard error.
+LINE: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 COMMANDS = (run, agent, engine, observe, record, replay, plugins, doctor, selftest)
 
 
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except TailraceError as error:
-        print(f"tailrace: {guarded(str(error))}", file=sys.stderr)
+        complain(f"tailrace: {guarded(str(error))}")
         code = error.exit_code
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
@@ -51,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def set_up_logging(level: str) -> None:
-    """Our own loggers at ``level``; Faust tells of every step of its start and stop, which nobody asked for."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(GuardedFormatter("%(levelname)s %(name)s: %(message)s"))
+    """Our own loggers at ``level``; Faust tells of every step of its start and stop, which nobody asked for.
+
+    The journal keeps time and level itself.
+    """
+    in_journal = stderr_is_journal()
+    handler: logging.Handler = JournalHandler() if in_journal else logging.StreamHandler()
+    handler.setFormatter(GuardedFormatter("%(message)s" if in_journal else LINE, "%Y-%m-%dT%H:%M:%S"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in ("faust", "mode", "engine.transport"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -14,9 +14,11 @@ from engine.actor import (
     Failure,
     Outlet,
     OutletPlace,
+    Place,
     SourcePlace,
     TopicPlace,
 )
+from engine.config import Config
 from engine.nats.counts import Count
 from model.actor import Actor
 from model.enricher import EnricherStatistics
@@ -27,6 +29,10 @@ from model.tasks import happens
 if TYPE_CHECKING:
     from sinks.sink_queue import SinkStatistics
 
+#: Takes over what was got ready of a new configuration. Only the first of several may fail, and changes nothing then.
+Apply = Callable[[], Awaitable[None]]
+#: Gets ready to take over a configuration, and changes nothing. Raises TailraceError if that cannot be.
+Prepare = Callable[[Config], Apply]
 #: Takes an item; waits while there is no room.
 Send = Callable[[Any], Awaitable[Any]]
 
@@ -89,12 +95,15 @@ class Graph:
         self.flush_seconds = flush_seconds
         self.failure = Failure()
         self.sources: list[tuple[Source, Send]] = []
+        self._source_places: list[SourcePlace] = []
         self.topics: list[TopicPlace] = []
         self.actors: list[ActorPlace] = []
         self.services: list[AbstractAsyncContextManager[Any]] = []
         self.tasks: list[Callable[[], Awaitable[None]]] = []
         #: What holds enrichers, for the metrics.
         self.identities: list[Identity] = []
+        #: What can take over a new configuration while the graph runs.
+        self.reloads: list[Prepare] = []
         self.stopping = asyncio.Event()
         #: Gives the figures of the bus, for the metrics.
         self.bus: Callable[[], Mapping[str, Count]] | None = None
@@ -107,15 +116,19 @@ class Graph:
 
     def source(self, name: str, source: FrameSource) -> SourcePlace:
         """Where frames come from; started last and closed by the role."""
-        place = SourcePlace(name)
+        place = self._source_place(name)
         self.sources.append((source, place.send_frame))
         return place
 
     def clock(self, name: str, seconds: float) -> SourcePlace:
         """Where the time comes from, told so often."""
-        place = SourcePlace(name)
+        place = self._source_place(name)
         self.sources.append((Clock(seconds), place.send))
         return place
+
+    def _source_place(self, name: str) -> SourcePlace:
+        self._source_places.append(SourcePlace(name))
+        return self._source_places[-1]
 
     def topic(self, name: str, *, shared: bool = False) -> TopicPlace:
         """A topic of the bus."""
@@ -151,6 +164,10 @@ class Graph:
     def task(self, run: Callable[[], Awaitable[None]]) -> None:
         """Something that runs beside the actors; its error ends the role."""
         self.tasks.append(run)
+
+    def working_places(self) -> list[Place]:
+        """Those that have to get on: what the kernel or a clock tells comes every second; a recording has an end."""
+        return [*([] if self.recorded else self._source_places), *self.actors]
 
     def reader_of(self, topic: TopicPlace) -> ActorPlace | None:
         """The actor that reads a topic."""

@@ -7,7 +7,7 @@ Imports stand in the functions: no role loads what it does not run.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -24,6 +24,8 @@ from model.ledger import Ledger
 from model.subjects import DELTAS
 
 if TYPE_CHECKING:
+    from engine.graph import Prepare
+    from engine.sink_outlet import SinkOutlet
     from sinks.configured import ConfiguredSink
 
 #: Messages that an engine holds at most; past it no more are read until some have been joined.
@@ -53,14 +55,17 @@ def run(
     sinks: Sinks,
     source: FrameSource | None = None,
     ledger: Ledger | None = None,
+    reload: "Callable[[SinkOutlet], Prepare] | None" = None,
 ) -> Role:
     """``tailrace run``, ``record`` and ``selftest``: everything in one process.
 
     :param source: of frames; this machine's kernel by default.
+    :param reload: makes what takes over the sinks of a configuration that is read again.
     """
     from engine.faust_runner import FaustRunner
     from engine.join_actors import local_join, sink_outlet, workloads
     from engine.plugins.enrichers import cluster_identity, node_identity
+    from engine.service.parts import reloaded_names
     from probes.kernel_source import KernelSource
 
     graph, source, who = (
@@ -68,9 +73,10 @@ def run(
         source or KernelSource(select(config)),
         node_identity(config),
     )
-    fan_out, wanted = sink_outlet(graph, sinks, waits=False)
+    fan_out, wanted = sink_outlet(graph, sinks, waits=False, reload=reload)
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
+    graph.reloads.append(reloaded_names(cluster))
 
     kernel, frames = graph.source("kernel", source), graph.topic("tailrace.frames")
     node = node_actors(graph, config, source, who)
@@ -144,11 +150,14 @@ def agent(config: Config, url: str, source: LiveSource) -> Role:
     return Role(graph, AsyncioRunner(), config.metrics.listen)
 
 
-def engine(config: Config, url: str, sinks: Sinks) -> Role:
+def engine(
+    config: Config, url: str, sinks: Sinks, reload: "Callable[[SinkOutlet], Prepare] | None" = None
+) -> Role:
     """``tailrace engine``: the half behind the agents; any number of engines share the partitions.
 
     A message is acknowledged when all that was made of it is safe in the sinks.
 
+    :param reload: as for ``run``.
     :raises UsageError: if some sinks want deltas, and others what they make.
     """
     from actors.windows.reader import Reader
@@ -157,7 +166,7 @@ def engine(config: Config, url: str, sinks: Sinks) -> Role:
     from engine.join_actors import engine_join, own_ledger, sink_outlet, workloads
 
     graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
-    fan_out, wanted = sink_outlet(graph, sinks, waits=True)
+    fan_out, wanted = sink_outlet(graph, sinks, waits=True, reload=reload)
     if "deltas" in wanted and wanted & JOINED:
         raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
     runner = FaustRunner("tailrace-engine", url, HELD_MESSAGES if wanted & JOINED else DELTA_MESSAGES)

@@ -14,11 +14,12 @@ from actors.windows.own_ledger import OwnLedger
 from actors.workloads.workloads import Workloads
 from engine.actor import ActorPlace, OnFirstItem, OutletPlace
 from engine.config import Config
-from engine.graph import Graph
+from engine.graph import Graph, Prepare
 from engine.nats.address import connection_of
 from engine.nats.nat_entries import NatFeed
 from engine.node_actors import nat_table
 from engine.plugins.enrichers import cluster_identity
+from engine.service.parts import reloaded_names
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
 from sinks.configured import ConfiguredSink
@@ -38,14 +39,21 @@ class JoinActors:
 
 
 def sink_outlet(
-    graph: Graph, sinks: Mapping[str, ConfiguredSink], *, waits: bool
+    graph: Graph,
+    sinks: Mapping[str, ConfiguredSink],
+    *,
+    waits: bool,
+    reload: Callable[[SinkOutlet], Prepare] | None = None,
 ) -> tuple[OutletPlace, set[str]]:
     """Adds the sinks to a graph.
 
     :param waits: for sinks that are slow.
+    :param reload: makes what takes over other sinks, where the configuration can be read again.
     :return: the place, and the rows that any of them wants.
     """
     outlet = SinkOutlet(graph, sinks, waits=waits)
+    if reload:
+        graph.reloads.append(reload(outlet))
     graph.service(outlet.opened())
     graph.task(outlet.acknowledge)
     return graph.outlet("fan_out", outlet), outlet.wanted
@@ -79,6 +87,7 @@ def engine_join(
     cluster = cluster_identity(config)
     graph.service(NatFeed(connection_of(url), rewrites).running())
     graph.identify(cluster)
+    graph.reloads.append(reloaded_names(cluster))
     cross_node = CrossNode(rewrites, partitions, ledger.stage("join", "rows"))
     complete = DistributedCompleteness(settings.wait_seconds)
 

@@ -10,6 +10,8 @@ from typing import Any
 from engine.graph import Graph
 from engine.metrics import Health, serve_metrics
 from engine.runner import Runner
+from engine.service.notify import ServiceManager
+from engine.service.supervision import supervise
 from model.errors import TailraceError
 from model.tasks import end
 
@@ -51,6 +53,8 @@ class Role:
             health.ready = True
             if ready:
                 ready.set()
+            supervised = asyncio.create_task(supervise(graph, ServiceManager()), name="supervision")
+            stack.push_async_callback(end, supervised)
             await self._watch()
             health.ready = False
 

@@ -1,6 +1,7 @@
 """Secrets of the configuration, kept out of all that the program says."""
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,7 +21,12 @@ def guarded(text: str) -> str:
 
 
 class GuardedFormatter(logging.Formatter):
-    """Lines of the log, tracebacks included, without secrets: also those of plug-ins and of their libraries."""
+    """Lines of the log, tracebacks included, without secrets: also those of plug-ins and of their libraries.
+
+    Times are UTC.
+    """
+
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from actors.items import Chunk, Receipt, Window
 from engine.graph import Graph
-from model.errors import BROKEN_PIPE, SinkError
+from model.errors import BROKEN_PIPE, SinkError, UsageError
 from sinks.configured import ConfiguredSink
 from sinks.fan_out import FanOut
 
@@ -42,6 +42,21 @@ class SinkOutlet:
             yield
         finally:
             await self._fan_out.stop(FLUSH_SECONDS)
+
+    def require_made(self, sinks: Mapping[str, ConfiguredSink]) -> None:
+        """Check that all rows that other sinks want are made already.
+
+        :raises UsageError: if some are not: what makes them is part of the graph only if it is wanted at the start.
+        """
+        if lacking := {kind.plural for each in sinks.values() for kind in each.kinds} - self.wanted:
+            what = f"nobody makes {' and '.join(sorted(lacking))} now"
+            raise UsageError(what, "restart Tailrace to give them to a sink")
+
+    async def replace(
+        self, sinks: Mapping[str, ConfiguredSink], former: Mapping[str, ConfiguredSink]
+    ) -> None:
+        """Hand on to other sinks from now on; see ``FanOut.replace``."""
+        await self._fan_out.replace(sinks, former)
 
     async def take(self, item: Chunk | Window) -> None:
         """Queues the batches for the sinks; the messages that they are made of are acknowledged later."""

@@ -22,9 +22,10 @@ class ClusterIdentity:
     def __init__(
         self, enrichers: Sequence[Enricher], node: str = "", shared: Sequence[Enricher] = ()
     ) -> None:
-        self._enrichers = enrichers
+        self._enrichers = list(enrichers)
         self._node = node
         self._own = [enricher for enricher in enrichers if enricher not in shared]
+        self._replaced = 0
 
     async def start(self) -> None:
         """Begins to watch all sources; returns at once.
@@ -42,7 +43,13 @@ class ClusterIdentity:
     @property
     def version(self) -> int:
         """Grows whenever an answer may have changed."""
-        return sum(enricher.version for enricher in self._enrichers)
+        return self._replaced + sum(enricher.version for enricher in self._enrichers)
+
+    def replace(self, enricher: Enricher) -> None:
+        """Ask another enricher of this name from now on, one that has nothing to watch."""
+        for held in (self._enrichers, self._own):
+            held[:] = [enricher if each.name == enricher.name else each for each in held]
+        self._replaced += 1
 
     def enriched(self, entity: Entity, at_ns: int) -> Entity:
         """What a node says of an end, with what is known of its container and its node.

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from model.batch import Batch
-from model.errors import SinkError, UsageError, one_line
+from model.errors import SinkError, TailraceError, UsageError, one_line
 from model.kinds import kinds
 from model.ledger import Ledger
 from sinks.configured import ConfiguredSink
@@ -18,6 +18,8 @@ from sinks.sink_queue import SinkQueue, SinkStatistics
 CLOSE_SECONDS: Final = 2.0
 #: Seconds that the thread of a closed sink may take to end.
 END_SECONDS: Final = 0.5
+#: Seconds that a sink gets to make safe what it was given before another takes its place.
+EXCHANGE_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,13 @@ class FanOut:
     def __init__(
         self, sinks: Mapping[str, ConfiguredSink], ledger: Ledger, on_error: OnError | None = None
     ) -> None:
+        self._ledger = ledger
+        self._on_error = on_error
         self._sinks = dict(sinks)
-        self._queues = {
-            name: SinkQueue(name, each.sink, ledger.stage(f"sink.{name}", "rows"), each.limits, on_error)
-            for name, each in sinks.items()
-        }
+        self._queues = {name: self._queue(name, each) for name, each in sinks.items()}
+        self._leaving: list[SinkQueue] = []
         self._opened: list[SinkQueue] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -64,7 +66,8 @@ class FanOut:
         except BaseException:
             await self.stop(timeout=0)
             raise
-        self._tasks = [asyncio.create_task(queue.run(), name=f"sink.{queue.name}") for queue in self._opened]
+        for queue in self._opened:
+            self._deliver(queue)
 
     def offer(self, batch: Batch) -> None:
         """Queue ``batch`` for every sink that wants it; never waits. A full queue drops its oldest, counted."""
@@ -85,7 +88,7 @@ class FanOut:
         Only then may its source be acknowledged. A sink that gathers rows (``batch.seconds``) makes the caller wait
         that long, so more batches should be put meanwhile. Calls return in the order in which they were made.
         """
-        for queue in self._queues.values():
+        for queue in [*self._leaving, *self._queues.values()]:
             await queue.flushed()
 
     async def drained(self) -> None:
@@ -102,12 +105,36 @@ class FanOut:
         """
         for queue in self._queues.values():
             queue.finish()
-        tasks, self._tasks = self._tasks, []
+        tasks, self._tasks = list(self._tasks.values()), {}
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=timeout)
         finally:
             await self._end(tasks)
+
+    async def replace(
+        self, sinks: Mapping[str, ConfiguredSink], former: Mapping[str, ConfiguredSink]
+    ) -> None:
+        """Deliver to these sinks from now on. One that stays as it was goes on; rows that wait for a sink that is
+        configured anew are given to the new one.
+
+        :param former: the sinks in force, made anew: they are opened if one of ``sinks`` cannot be.
+        :raises SinkError: as ``start()`` does; ``former`` is in force then.
+        :raises UsageError: likewise.
+        """
+        changed = [name for name in sinks if name in self._queues and sinks[name] != self._sinks[name]]
+        added = [name for name in sinks if name not in self._queues]
+        tried: list[str] = []
+        try:
+            for name in [*changed, *added]:
+                tried.append(name)
+                await (self._exchange if name in self._queues else self._add)(name, sinks[name])
+        except TailraceError:
+            for name in tried:
+                await (self._exchange(name, former[name]) if name in former else self._remove(name))
+            raise
+        for name in [name for name in self._queues if name not in sinks]:
+            await self._remove(name)
 
     def statistics(self) -> dict[str, SinkStatistics]:
         """What each sink holds, took, lost and how it fails, by name."""
@@ -120,6 +147,53 @@ class FanOut:
             for name, queue in self._queues.items()
             if self._sinks[name].wants(batch.kind)
         ]
+
+    def _queue(self, name: str, sink: ConfiguredSink) -> SinkQueue:
+        return SinkQueue(
+            name, sink.sink, self._ledger.stage(f"sink.{name}", "rows"), sink.limits, self._on_error
+        )
+
+    def _deliver(self, queue: SinkQueue) -> None:
+        self._tasks[queue.name] = asyncio.create_task(queue.run(), name=f"sink.{queue.name}")
+
+    async def _add(self, name: str, sink: ConfiguredSink) -> None:
+        """Open another sink, and begin to deliver to it."""
+        self._sinks[name], queue = sink, self._queue(name, sink)
+        self._queues[name] = queue
+        await self._open(queue, sink)
+
+    async def _exchange(self, name: str, sink: ConfiguredSink) -> None:
+        """Close the sink of this name when what it was given is safe, and open another in its place."""
+        queue = self._queues[name]
+        queue.pause()
+        await self._ended(queue)
+        await _close(queue)
+        self._sinks[name] = sink
+        queue.give_to(sink.sink, sink.limits)
+        await self._open(queue, sink)
+
+    async def _remove(self, name: str) -> None:
+        """Close a sink when what waits for it is delivered, or counted as lost."""
+        queue = self._queues.pop(name)
+        del self._sinks[name]
+        self._leaving.append(queue)
+        queue.finish()
+        await self._ended(queue)
+        queue.abandon()
+        await _close(queue)
+        self._leaving.remove(queue)
+
+    async def _open(self, queue: SinkQueue, sink: ConfiguredSink) -> None:
+        self._opened.append(queue)
+        await _open(queue, sink)
+        self._deliver(queue)
+
+    async def _ended(self, queue: SinkQueue) -> None:
+        """Return when its deliveries have ended; what is under way after ``EXCHANGE_SECONDS`` is lost, counted."""
+        if task := self._tasks.pop(queue.name, None):
+            await asyncio.wait({task}, timeout=EXCHANGE_SECONDS)
+            await _end_tasks([task])
+        self._opened.remove(queue)
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
         """Cancel what still delivers, settle the stages, close the sinks."""

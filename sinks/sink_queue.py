@@ -65,6 +65,7 @@ class SinkQueue:
         self.name = name
         self._stage = stage
         self._limits = limits
+        self._on_error = on_error
         self._delivery = Delivery(name, sink, stage, limits.retry, on_error)
         self._pending: deque[tuple[int, Batch]] = deque()
         self._pending_rows = 0
@@ -74,6 +75,7 @@ class SinkQueue:
         self._settled = asyncio.Event()  # there is more room, or less that is not settled
         self._draining = 0
         self._finishing = False
+        self._pausing = False
         self._abandoned = False
         self._received = 0
         self._delivered = 0
@@ -124,11 +126,13 @@ class SinkQueue:
             self._draining -= 1
 
     async def run(self) -> None:
-        """Deliver until ``finish()`` was called and all is flushed, or ``abandon()`` was called."""
+        """Deliver until ``finish()`` or ``pause()`` was called and all is flushed, or ``abandon()`` was called."""
         while not self._abandoned:
             pause = self._seconds_to_flush()
             if pause is not None and pause <= 0:
                 await self._flush()
+            elif self._pausing:
+                return
             elif self._pending:
                 await self._deliver(*self._take())
             elif self._finishing:
@@ -140,6 +144,17 @@ class SinkQueue:
         """Take no more batches; ``run()`` ends when those queued are delivered."""
         self._finishing = True
         self._changed.set()
+
+    def pause(self) -> None:
+        """Have ``run()`` end as soon as what the sink was given is safe; batches that come wait for ``give_to()``."""
+        self._pausing = True
+        self._changed.set()
+
+    def give_to(self, sink: Sink, limits: Limits) -> None:
+        """Have ``open()`` and ``run()`` give what waits to another sink; the one before was closed. Counts go on."""
+        former, self._limits, self._pausing = self._delivery, limits, False
+        self._delivery = Delivery(self.name, sink, self._stage, limits.retry, self._on_error)
+        self._delivery.retries, self._delivery.failures = former.retries, former.failures
 
     def abandon(self) -> None:
         """Count everything still here as dropped (``shutdown``)."""
@@ -207,7 +222,8 @@ class SinkQueue:
         written, limits = self._written, self._limits.batch
         if not written.oldest:
             return None
-        if written.rows >= limits.rows or (not self._pending and (self._draining or self._finishing)):
+        ending = not self._pending and (self._draining or self._finishing)
+        if written.rows >= limits.rows or ending or self._pausing:
             return 0.0
         if not limits.seconds and self._pending:
             return None

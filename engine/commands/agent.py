@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.commands.nats_url import add_nats_option, nats_url
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.commands.reload import reload_on_hangup
 from engine.config import Config
 
 
@@ -34,6 +35,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         role = graphs.agent(config, url, KernelSource(selection))
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
+        reload_on_hangup(role, config, options)
         await run_for(options.duration, role)
 
     asyncio.run(run())

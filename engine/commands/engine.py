@@ -2,14 +2,19 @@
 
 import argparse
 import asyncio
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from engine.commands.losses import require_some
 from engine.commands.nats_url import add_nats_option, nats_url
 from engine.commands.process import give_memory_back, stop_on_signals
+from engine.commands.reload import reload_on_hangup
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import Config, SinkConfig
 from model.ledger import Ledger
+
+if TYPE_CHECKING:
+    from sinks.configured import ConfiguredSink
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -25,15 +30,23 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal; 1 if a sink lost all of its rows."""
     url = nats_url(config, options)
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
+    sinks = _sinks(config, options)
     from engine import graphs  # slow: what is wrong with the sinks is said before
+    from engine.service.parts import ReloadedSinks
 
     async def run() -> Ledger:
-        role = graphs.engine(config, url, sinks)
+        reloaded = partial(ReloadedSinks, config=config, choose=lambda read: _sinks(read, options))
+        role = graphs.engine(config, url, sinks, reloaded)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
+        reload_on_hangup(role, config, options)
         await role.run()
         return role.ledger
 
     require_some(asyncio.run(run()))
     return 0
+
+
+def _sinks(config: Config, options: argparse.Namespace) -> "dict[str, ConfiguredSink]":
+    url = nats_url(config, options)
+    return chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])

@@ -2,16 +2,21 @@
 
 import argparse
 import asyncio
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.commands.filter_words import add_filter
 from engine.commands.losses import require_some
 from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.commands.reload import reload_on_hangup
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
 from model.ledger import Ledger
+
+if TYPE_CHECKING:
+    from sinks.configured import ConfiguredSink
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -25,11 +30,10 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left; 1 if a sink lost all of its rows."""
-    sinks = chosen_sinks(
-        config, options, config.sinks or [SinkConfig("console")]
-    )  # before what is slow to load
+    sinks = _sinks(config, options)  # before what is slow to load
     from engine import graphs
     from engine.plugins.probes import select
+    from engine.service.parts import ReloadedSinks
     from probes.checks.capabilities import require
 
     if not config.bus.url.startswith("memory://"):
@@ -37,11 +41,17 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     require(select(config))
 
     async def run() -> Ledger:
-        role = graphs.run(config, sinks)
+        reloaded = partial(ReloadedSinks, config=config, choose=lambda read: _sinks(read, options))
+        role = graphs.run(config, sinks, reload=reloaded)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         stop_on_signals(role.stop)
+        reload_on_hangup(role, config, options)
         await run_for(options.duration, role)
         return role.ledger
 
     require_some(asyncio.run(run()))
     return 0
+
+
+def _sinks(config: Config, options: argparse.Namespace) -> "dict[str, ConfiguredSink]":
+    return chosen_sinks(config, options, config.sinks or [SinkConfig("console")])

@@ -43,11 +43,20 @@ def cluster_identity(config: Config, node: NodeIdentity | None = None) -> Cluste
     :raises UsageError: if an enricher of another package cannot be had.
     """
     kubernetes = [_own("kubernetes", config.kubernetes)] if is_wanted(config.kubernetes) else []
-    names, reverse_dns = _own("names", NamesConfig(config.names)), _own("reverse_dns", config.dns)
+    names, reverse_dns = configured_names(config), _own("reverse_dns", config.dns)
     if node is None:
         return ClusterIdentity([*kubernetes, names, *other_enrichers(config), reverse_dns])
     every = [*kubernetes, node.containers, names, *node.others, reverse_dns]
     return ClusterIdentity(every, config.node_name, shared=node.enrichers)
+
+
+def configured_names(config: Config) -> Enricher:
+    """What gives networks and addresses the names of the configuration.
+
+    :raises UsageError: if a key of ``names`` is no network.
+    """
+    names: Enricher = _own("names", NamesConfig(config.names))
+    return names
 
 
 def recorded_identity(config: Config) -> list[ClusterIdentity]:

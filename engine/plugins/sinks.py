@@ -60,7 +60,10 @@ def make_sink(
         plugin.title, factory.Config, wanted.settings, path if path == "$" else f"{path}.settings"
     )
     shape = shape_of(wanted, found, path, words)
-    return ConfiguredSink(made(plugin, factory, settings), found, wanted.limits, plugin.title, shape)
+    made_with = (settings, wanted.where, wanted.fields, words)
+    return ConfiguredSink(
+        made(plugin, factory, settings), found, wanted.limits, plugin.title, shape, made_with
+    )
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:

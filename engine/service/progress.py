@@ -1,0 +1,51 @@
+"""Whether the actors of a graph get on with their work: what feeds the watchdog."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Place(Protocol):
+    """What is known from outside of a place in a graph."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def moves(self) -> int:
+        """Grows with each item that it takes up or hands on."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it has something to do, and waits for nobody else."""
+
+
+@dataclass
+class _Seen:
+    moves: int
+    since: float
+
+
+class Progress:
+    """Looks at places again and again.
+
+    :param patience: seconds for which a place that has something to do may do nothing.
+    """
+
+    def __init__(self, places: Iterable[Place], patience: float) -> None:
+        self._places = list(places)
+        self._patience = patience
+        self._seen = {place.name: _Seen(-1, 0.0) for place in self._places}
+
+    def stuck(self, now: float) -> str:
+        """The name of a place that is stuck; empty if none is.
+
+        :param now: monotonic, in seconds.
+        """
+        for place in self._places:
+            seen = self._seen[place.name]
+            if place.moves != seen.moves or not place.due:
+                self._seen[place.name] = _Seen(place.moves, now)
+            elif now - seen.since > self._patience:
+                return place.name
+        return ""
