@@ -1,16 +1,25 @@
 """The manifests give exactly the rights that are used, and the capabilities that the doctor asks for."""
 
+import os
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
+from yarl import URL
 
+from engine.config import load_config
 from tests.integration.kube_api import kube_api
 from tests.integration.kube_site import following, until
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 ROLES = ("agent", "engine")
+PODS = {"agent": "DaemonSet", "engine": "Deployment", "nats": "StatefulSet"}
+#: The oldest that has all fields which are used, and the newest that the schemas know.
+VERSIONS = ("1.30", kubernetes_validate.__version__.rpartition(".")[0])
 
 
 def manifest(role: str, kind: str) -> Any:
@@ -21,8 +30,22 @@ def manifest(role: str, kind: str) -> Any:
 
 
 def pod_spec(role: str) -> Any:
-    """Of the agent's or the engine's pods."""
-    return manifest(role, {"agent": "DaemonSet", "engine": "Deployment"}[role])["spec"]["template"]["spec"]
+    """Of the agent's, the engine's or the server's pods."""
+    return manifest(role, PODS[role])["spec"]["template"]["spec"]
+
+
+def kustomization() -> Any:
+    """What `kubectl apply -k` reads first."""
+    return yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+
+
+def generated() -> dict[str, dict[str, Path]]:
+    """The files of each ConfigMap, by their names in it."""
+    found: dict[str, dict[str, Path]] = {}
+    for one in kustomization()["configMapGenerator"]:
+        named = (entry.rpartition("=") for entry in one["files"])
+        found[one["name"]] = {name or Path(path).name: FOLDER / path for name, _, path in named}
+    return found
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -75,8 +98,62 @@ def test_the_engine_has_no_right_over_its_node() -> None:
 
 
 def test_all_files_are_applied() -> None:
-    """The kustomization names every manifest of the folder."""
-    named = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    """The kustomization names every manifest of the folder, and a tag for every image of Tailrace."""
+    named = kustomization()["resources"]
+    images = {pod_spec(role)["containers"][0]["image"].partition(":")[0] for role in ROLES}
+    assert {one["name"] for one in kustomization()["images"]} == images
     assert sorted(named) == sorted(
         path.name for path in FOLDER.glob("*.yaml") if path.stem != "kustomization"
     )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_manifests_are_what_kubernetes_knows(version: str) -> None:
+    """Every object has the fields of its kind and no others, by the API's own schemas."""
+    for path in FOLDER.glob("*.yaml"):
+        for found in yaml.safe_load_all(path.read_text()):
+            if found["kind"] != "Kustomization":
+                kubernetes_validate.validate(found, version, strict=True)
+
+
+@pytest.mark.parametrize("role", PODS)
+def test_pods_are_bounded_watched_and_configured(role: str) -> None:
+    """Memory has a limit, all three probes are there, the root is read-only, and its configuration is a file here."""
+    spec = pod_spec(role)
+    (container,) = spec["containers"]
+    assert container["resources"]["limits"]["memory"]
+    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    (config,) = (one for one in spec["volumes"] if "configMap" in one)
+    files = {f"{mounted[config['name']]}/{name}" for name in generated()[config["configMap"]["name"]]}
+    assert files & set(container["args"]) == files
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_configurations_fit_the_pods_and_nats(role: str) -> None:
+    """They are read, serve what the probes ask for, and name the server that is applied beside them."""
+    (container,) = pod_spec(role)["containers"]
+    config = load_config(generated()[role]["tailrace.yaml"], {})
+    (port,) = (one["containerPort"] for one in container["ports"] if one["name"] == "metrics")
+    assert config.metrics.listen == f"0.0.0.0:{port}"
+    assert {container[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe")} == {
+        "/healthz",
+        "/readyz",
+    }
+    bus, service = URL(config.bus.url), manifest("nats", "Service")
+    assert bus.host == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    assert bus.port in {one["port"] for one in service["spec"]["ports"]}
+    assert int(bus.query["replicas"]) == manifest("nats", "StatefulSet")["spec"]["replicas"]
+
+
+def test_nats_reads_its_configuration() -> None:
+    """The server takes it, and each pod of the set is a route to the others."""
+    path = generated()["nats"]["nats.conf"]
+    environment = os.environ | {"POD_NAME": "nats-0"}
+    checked = subprocess.run(
+        ["nats-server", "-t", "-c", path], env=environment, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    pods = manifest("nats", "StatefulSet")["spec"]["replicas"]
+    assert re.findall(r"nats-(\d+)\.nats\.tailrace\.svc:6222", path.read_text()) == [*map(str, range(pods))]
