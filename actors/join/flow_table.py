@@ -8,6 +8,7 @@ import numpy as np
 from actors.nat.tuple_index import NOWHERE, TupleIndex
 from model.arrays import Columns
 from model.chains import HOP
+from model.clock import SLEW_NS
 from model.kinds.delta import DELTA, flags
 from model.kinds.flow import OWNER, STANDING
 from model.ledger import Stage
@@ -18,6 +19,11 @@ FLOWS: Final = 262_144
 LINGER: Final = 5
 #: By how much the clocks of two nodes, and the two ends' views of a handshake, may differ.
 SKEW_NS: Final = 2_000_000_000
+#: By how much the times of two sockets of one node may: the server's is later, but the wall clock is followed from
+#: second to second.
+SLACK_NS: Final = SLEW_NS + 100_000
+#: For how far apart two ends are taken of which one's time is not known: others go before.
+UNKNOWN_NS: Final = 1 << 62
 
 CLIENT_SIDE: Final = 0
 SERVER_SIDE: Final = 1
@@ -71,6 +77,7 @@ class FlowTable:
         self.near = np.zeros(
             flows, np.bool_
         )  # the address of an end that does not report belongs to a known node
+        self._nearest = np.zeros(flows, np.int32)  # during ``_give``
         self._touched = np.zeros(flows, np.int64)  # window
         self._life = np.zeros(flows, np.uint32)  # counts the flows that had this place
         self._free = np.arange(flows - 1, -1, -1, dtype=np.int32)
@@ -80,47 +87,73 @@ class FlowTable:
     def __len__(self) -> int:
         return len(self._free) - self._free_count
 
-    def pair(self, side: int, keys: np.ndarray, opened_at: np.ndarray, window: int) -> np.ndarray:
+    def pair(
+        self, side: int, keys: np.ndarray, opened_at: np.ndarray, nodes: np.ndarray, window: int
+    ) -> np.ndarray:
         """The flow of which each new socket is that end: one that waits for it, else a new one; shape (n,), int32.
 
         :param keys: ``KEY`` of the resolved tuples.
-        :param opened_at: wall clock; 0 if not known. Of several connections of one tuple, the newest meet first.
+        :param opened_at: wall clock; 0 if not known.
+        :param nodes: where the sockets are.
         """
-        order = np.argsort(-opened_at, kind="stable")
-        flows = np.full(len(keys), NOWHERE, np.int32)
-        flows[order] = self._waiting(side, keys.take(order), opened_at[order])
-        lonely = order[flows[order] == NOWHERE][::-1]  # the newest is added last, and so found first
+        flows = self._waiting(side, keys, opened_at, nodes)
+        lonely = np.flatnonzero(flows == NOWHERE)
+        lonely = lonely[
+            np.argsort(opened_at[lonely], kind="stable")
+        ]  # the newest is added last, and found first
         made = self._take(len(lonely), window)
         self.id[made] = self._index.add(made, keys.take(lonely))
         self.opened_at[made] = opened_at[lonely]
         flows[lonely] = made
         return flows
 
-    def _waiting(self, side: int, keys: np.ndarray, opened_at: np.ndarray) -> np.ndarray:
-        """Flows whose end ``side`` nobody has reported, each given out once; the sockets come newest first."""
-        candidates = self._index.newest(keys)
+    def _waiting(self, side: int, keys: np.ndarray, opened_at: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """Flows whose end ``side`` nobody has reported, each given to the socket that is nearest to it in time."""
+        sockets, flows = self._unmet(side, keys)
         given = np.full(len(keys), NOWHERE, np.int32)
-        taken: np.ndarray = np.zeros(0, np.int32)
-        rows = np.flatnonzero(candidates != NOWHERE)
-        while len(rows):
-            here = candidates[rows]
-            fits = (self.ends[side].node[here] == 0) & self._same_time(here, opened_at[rows])
-            fits &= ~np.isin(here, taken)
-            fitting = rows[fits]
-            _, first = np.unique(candidates[fitting], return_index=True)
-            winners = fitting[first]
-            given[winners] = candidates[winners]
-            taken = np.concatenate((taken, candidates[winners]))
-            rows = rows[given[rows] == NOWHERE]
-            candidates[rows] = self._index.older(candidates[rows])
-            rows = rows[candidates[rows] != NOWHERE]
+        if not len(sockets):
+            return given
+        opened, theirs = opened_at[sockets], self.opened_at[flows]
+        after = theirs - opened if side == CLIENT_SIDE else opened - theirs
+        other = self.ends[1 - side]
+        known = (theirs != 0) & (opened != 0)
+        lead = np.where(other.node[flows] == nodes[sockets], SLACK_NS, SKEW_NS)
+        # a client's end that is open has its tuple for itself, however long the server's handshake takes
+        lag = (after <= SKEW_NS) | (~other.closed[flows] if side == SERVER_SIDE else False)
+        fits = np.flatnonzero(~known | ((after >= -lead) & lag))
+        apart = np.where(known, np.abs(after), UNKNOWN_NS)[fits]
+        order = fits[np.argsort(apart, kind="stable")]
+        self._give(given, sockets[order], flows[order])
         return given
 
-    def _same_time(self, flows: np.ndarray, opened_at: np.ndarray) -> np.ndarray:
-        """Whether the handshakes may be the same; one that was not seen may be any."""
-        theirs = self.opened_at[flows]
-        same: np.ndarray = (theirs == 0) | (opened_at == 0) | (np.abs(theirs - opened_at) <= SKEW_NS)
-        return same
+    def _unmet(self, side: int, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sockets, by place in ``keys``, each with every flow of its tuple whose end ``side`` nobody has reported."""
+        flows = self._index.newest(keys)
+        sockets = np.flatnonzero(flows != NOWHERE)
+        flows = flows[sockets]
+        found = []
+        while len(sockets):
+            waits = self.ends[side].node[flows] == 0
+            found.append((sockets[waits], flows[waits]))
+            flows = self._index.older(flows)
+            left = flows != NOWHERE
+            sockets, flows = sockets[left], flows[left]
+        if not found:
+            return sockets, flows
+        sockets, flows = (np.concatenate(part) for part in zip(*found, strict=True))
+        return sockets, flows
+
+    def _give(self, given: np.ndarray, sockets: np.ndarray, flows: np.ndarray) -> None:
+        """Pairs, the nearest first: a socket gets the flow for which no other is nearer, and has no nearer one."""
+        while len(sockets):
+            place = np.arange(len(sockets), dtype=np.int32)
+            nearest = np.empty(len(given), np.int32)
+            nearest[sockets[::-1]] = self._nearest[flows[::-1]] = place[::-1]
+            won = (nearest[sockets] == place) & (self._nearest[flows] == place)
+            given[sockets[won]] = flows[won]
+            self._nearest[flows[won]] = NOWHERE
+            left = (given[sockets] == NOWHERE) & (self._nearest[flows] != NOWHERE)
+            sockets, flows = sockets[left], flows[left]
 
     def _take(self, count: int, window: int) -> np.ndarray:
         if self._free_count < count:

@@ -173,7 +173,7 @@ class Joiner(Actor):
         ends = np.empty(len(rows), np.int64)
         for side in (CLIENT_SIDE, SERVER_SIDE):
             mine = np.flatnonzero(calls == (side == CLIENT_SIDE))
-            flows = self._table.pair(side, keys.take(mine), opened_at[mine], window)
+            flows = self._table.pair(side, keys.take(mine), opened_at[mine], rows.node[mine], window)
             self._introduce(side, flows, rows.take(mine), hops.take(mine), window)
             ends[mine] = flows.astype(np.int64) * 2 + side
         self._places.learn(rows, ends)

@@ -132,6 +132,64 @@ def test_a_reused_tuple_is_another_connection() -> None:
     assert pairs == [(1, 1), (2, 2), (3, 3)]
 
 
+def uses(
+    times: list[tuple[float, float]], *, late: int = 0
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of connections of one tuple by when the client's and the server's ends were opened, in milliseconds.
+
+    :param late: so many servers at the end report a second later.
+    """
+    rows = [
+        [
+            end(
+                number + 100 * side,
+                connection__opened_at_ns=SECOND + int(opened[side] * 1e6),
+                connection__closed=1,
+                tx_bytes=number,
+                rx_bytes=number,
+            )
+            for number, opened in enumerate(times, 1)
+        ]
+        for side, end in enumerate((client, server))
+    ]
+    return rows[0] + rows[1][: len(times) - late], rows[1][len(times) - late :]
+
+
+@pytest.mark.parametrize("nodes", ["aa", "ab"], ids=["one_node", "two_nodes"])
+def test_an_end_that_reports_in_the_next_second_shifts_no_others(nodes: str) -> None:
+    """The last connection of a tuple in a second has its server's end in the next: all meet those of their own."""
+    site = Site()
+    both, rest = uses([(7 * number, 7 * number + 0.05) for number in range(1, 60)], late=1)
+    ends = [
+        [row for row in both if (row["connection.role"] == Role.SERVER) == (side == 1)] for side in (0, 1)
+    ]
+    flows = site.join(1, batch_of(ends[0], 1, node=nodes[0]), batch_of(ends[1], 1, node=nodes[1]))
+    assert [flow["client.tx_bytes"] for flow in flows if flow["evidence"] != FlowEvidence.BOTH] == [59]
+    flows += site.join(2, batch_of(rest, 2, node=nodes[1]))
+    pairs = [
+        (flow["client.socket.slot"], flow["server.socket.slot"] - 100)
+        for flow in flows
+        if flow["evidence"] == FlowEvidence.BOTH
+    ]
+    assert sorted(pairs) == [(number, number) for number in range(1, 60)]
+
+
+def test_on_one_node_a_servers_end_is_never_before_its_clients() -> None:
+    """The last packet of a handshake takes longer than the next use of the tuple: the order tells whose it is."""
+    both, _ = uses([(10, 14), (15, 19), (20, 24)])
+    flows = Site().join(1, batch_of(both, 1))
+    assert all(flow["client.socket.slot"] == flow["server.socket.slot"] - 100 for flow in flows)
+    assert len(flows) == 3
+
+
+def test_a_servers_handshake_may_end_long_after_the_clients() -> None:
+    """TCP_DEFER_ACCEPT: the server's end is there when the client's first byte is, nine seconds later."""
+    site = Site()
+    site.join(1, batch_of([client(connection__opened_at_ns=SECOND)], 1))
+    (flow,) = site.join(10, batch_of([server(connection__opened_at_ns=10 * SECOND)], 10))
+    assert flow["evidence"] == FlowEvidence.BOTH
+
+
 def test_a_rewritten_connection_names_whom_the_client_called() -> None:
     """Client, service, server and chain; the server's node alone would only have known the gateway."""
     batch = rewritten(batch_of([client()], 1), ("10.96.0.1", 80))
