@@ -9,7 +9,7 @@ from engine.nats.node_publisher import NodePublisher
 from model.frame_source import Origin
 from model.ledger import Ledger
 from model.outgoing import Outgoing
-from tailrace import __version__
+from model.version import VERSION
 
 
 class NodeOutlet:
@@ -52,7 +52,7 @@ class NodeOutlet:
             "kind": "heartbeat",
             "node": self._origin.node,
             "boot": self._origin.boot,
-            "version": __version__,
+            "version": VERSION,
             "window": self._last.window,
             "sent_at_ns": time.time_ns(),
             "uptime_s": int(time.monotonic() - self._started),

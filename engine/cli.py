@@ -16,7 +16,7 @@ from engine.config import load_config
 from engine.secrets import GuardedFormatter, guarded
 from engine.service.journal import JournalHandler, complain, stderr_is_journal
 from model.errors import TailraceError
-from tailrace import __version__
+from model.version import VERSION
 
 #: A line of the log on standard error.
 LINE: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
@@ -26,7 +26,7 @@ COMMANDS = (run, agent, engine, observe, record, replay, plugins, doctor, selfte
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(prog="tailrace", description="Every TCP connection, second by second.")
-    parser.add_argument("--version", action="version", version=f"tailrace {__version__}")
+    parser.add_argument("--version", action="version", version=f"tailrace {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, metavar="FILE", help="YAML, see docs/configuration.md")

@@ -4,6 +4,10 @@ import argparse
 from typing import Any
 
 from engine.config import Config
+from engine.role import Role
+from model.kinds.delta import DELTA
+from model.sink import Sink
+from sinks.configured import ConfiguredSink
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -18,9 +22,13 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """0 if everything is exact, else 1."""
+    from engine import graphs
     from engine.plugins.probes import select
     from probes.checks.capabilities import require
     from selftest.run import run_selftest
 
+    def pipeline(sink: Sink) -> Role:
+        return graphs.run(config, {"selftest": ConfiguredSink(sink, [DELTA])})
+
     require(select(config))
-    return run_selftest(config, options.output, "quick" if options.quick else "full")
+    return run_selftest(pipeline, options.output, "quick" if options.quick else "full")

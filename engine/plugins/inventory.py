@@ -9,8 +9,8 @@ from engine.plugins.registry import OWN, PLUGIN_KINDS, PROBE, ROW_KIND, Plugin, 
 from model.errors import UsageError
 from model.kinds import DECLARED
 from model.probe import Probe
+from model.version import VERSION
 from probes.registry import PROBES
-from tailrace import __version__
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _own() -> Iterator[Found]:
 
 
 def _declared(kind: PluginKind, name: str, where: str) -> Plugin:
-    return Plugin(kind, name, OWN, __version__, EntryPoint(name, where, kind.group))
+    return Plugin(kind, name, OWN, VERSION, EntryPoint(name, where, kind.group))
 
 
 def _found(plugin: Plugin) -> Found:

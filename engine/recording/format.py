@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 
 from engine.recording.layout import ArrayReader, Layout, RecordingError, current_layouts
+from model import version
 from model.frame_source import Origin
 from model.kinds.delta import NO_SLOT
 from probes.kernel import frames
 from probes.kernel.event_types import EventTypes
 from probes.kernel.frames import EventFrame, RingFrame
-from tailrace import __version__
 
 MAGIC: Final = b"\x89tlrace\n"
 VERSION: Final = 1
@@ -98,7 +98,7 @@ def new_header(origin: Origin, ring_bytes: int, started_ns: int, event_types: Ev
     return Header(
         VERSION,
         frames.VERSION,
-        __version__,
+        version.VERSION,
         origin.node,
         origin.boot,
         origin.slots,
