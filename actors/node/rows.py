@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from model.addresses import is_ipv4
-from model.arrays import Columns
+from model.arrays import Array, Columns
+from model.column import Column
 from model.kinds.delta import DELTA, RESOLVED, CloseReason
 from model.transport import NetworkType
 from probes.kernel.layout import enums
@@ -136,13 +137,22 @@ def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 
 def concatenate(parts: list[Columns]) -> Columns:
-    """The rows of ``parts``, one after the other, as the schema types them."""
-    template = {name: column for name, column in DELTA.empty().items() if name not in RESOLVED}
+    """The rows of ``parts``, one after the other, as the schema types them; what a part lacks has its default."""
+    columns = [column for column in DELTA.columns if column.name not in RESOLVED]
     if not parts:
-        return template
+        return {column.name: column.filled(0) for column in columns}
     if len(parts) == 1:
-        return {name: parts[0][name].astype(column.dtype, copy=False) for name, column in template.items()}
+        return {
+            column.name: _of_part(parts[0], column).astype(column.dtype, copy=False) for column in columns
+        }
     return {
-        name: np.concatenate([part[name] for part in parts], dtype=column.dtype, casting="unsafe")
-        for name, column in template.items()
+        column.name: np.concatenate(
+            [_of_part(part, column) for part in parts], dtype=column.dtype, casting="unsafe"
+        )
+        for column in columns
     }
+
+
+def _of_part(part: Columns, column: Column) -> Array:
+    found = part.get(column.name)
+    return column.filled(len(part["socket.slot"])) if found is None else found

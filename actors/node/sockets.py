@@ -5,6 +5,7 @@ because each row is the difference to what was reported before, and an end carri
 """
 
 import errno
+import math
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ _COUNTERS = {
 }
 
 #: Columns of the table's rows that no description fills.
-_UNDESCRIBED = {name: kind for name, kind in DELTA.types.items() if name not in (*DESCRIBED, *RESOLVED)}
+_UNDESCRIBED = [column for column in DELTA.columns if column.name not in (*DESCRIBED, *RESOLVED)]
 
 _KIND = enums("tcp")["tcp_event"]
 _FLAGS = enums("tcp")["event_flag"]
@@ -69,10 +70,7 @@ class SocketTable:
         # Written anew by each tick; memory that is given back and taken again costs more than what is done in it.
         self._cells = {name: np.empty(slots, kind) for name, kind in (_CELL | _COUNTERS).items()}
         self._deltas = {name: np.empty(slots, np.uint64) for name in COUNTERS}
-        self._zeros = np.zeros(slots, np.uint64)
-        self._zeros.flags.writeable = False
-        self._transport = np.full(slots, Transport.TCP, np.uint8)
-        self._transport.flags.writeable = False
+        self._undescribed = _defaults(slots)
 
     @property
     def open_sockets(self) -> int:
@@ -296,10 +294,22 @@ class SocketTable:
         self._fresh[slots] = False
 
     def _columns(self, slots: np.ndarray, index: slice | np.ndarray) -> Columns:
-        """Columns of described sockets, with zeros where nothing is known yet; views if ``index`` is a slice."""
+        """Columns of described sockets, with defaults where nothing is known yet; views if ``index`` is a slice."""
         columns = {name: column[index] for name, column in self._described.items()}
-        undescribed = {name: self._zeros.view(kind)[: len(slots)] for name, kind in _UNDESCRIBED.items()}
-        return columns | undescribed | {"network.transport": self._transport[: len(slots)]}
+        return columns | {name: column[: len(slots)] for name, column in self._undescribed.items()}
+
+
+def _defaults(slots: int) -> Columns:
+    """So many rows of each column that no description fills; nobody writes to them. Zeros share their memory."""
+    widths = (column.dtype.itemsize for column in _UNDESCRIBED if not column.default)
+    zeros = np.zeros(slots * math.lcm(*widths), np.uint8)
+    columns = {
+        column.name: column.filled(slots) if column.default else zeros.view(column.dtype)[:slots]
+        for column in _UNDESCRIBED
+    }
+    for column in columns.values():
+        column.flags.writeable = False
+    return columns
 
 
 def _where(mask: np.ndarray, slots: np.ndarray, columns: Columns) -> tuple[np.ndarray, Columns]:

@@ -8,6 +8,7 @@ import pytest
 from actors.node.rows import close_reasons, concatenate, gauge, growth
 from actors.node.sockets import failure_reasons
 from model.kinds.delta import DELTA, RESOLVED, CloseReason
+from model.transport import Transport
 from probes.kernel.layout import structs
 
 
@@ -86,3 +87,13 @@ def test_concatenating_nothing_gives_empty_columns() -> None:
     """A second without rows still has every column."""
     own = [name for name in DELTA.empty() if name not in RESOLVED]
     assert {name: len(column) for name, column in concatenate([]).items()} == dict.fromkeys(own, 0)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_column_that_nobody_fills_has_its_default(parts: int) -> None:
+    """Also one whose default is not 0, so that a declaration is all that a new column needs."""
+    part = {name: column for name, column in DELTA.empty(3).items() if name not in RESOLVED}
+    del part["network.transport"], part["window.missed_s"]
+    rows = concatenate([part] * parts)
+    assert rows["network.transport"].tolist() == [Transport.TCP] * 3 * parts
+    assert rows["window.missed_s"].tolist() == [0] * 3 * parts
