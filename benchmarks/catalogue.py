@@ -18,6 +18,7 @@ from benchmarks import (
     nat_table,
     pairing,
     process_cost,
+    prometheus_scrape,
     rewrite_cost,
     ring_cost,
     start_time,
@@ -72,6 +73,7 @@ FIGURES: Final = (
         "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
     ),
     Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
+    Figure("prometheus_scrape", "a scrape of the sink prometheus", prometheus_scrape.measure),
     Figure("chain_rate", "rows on the whole way through an engine", chain_rate.measure),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),

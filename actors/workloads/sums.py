@@ -6,7 +6,7 @@ from actors.workloads.pairs import Pairs
 from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.delta import flags
-from model.kinds.workload import EVIDENCE, MEASURES
+from model.kinds.workload import EVIDENCE, FAILURES, MEASURES
 from model.traffic import RowTraffic
 
 
@@ -21,9 +21,24 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     for bit, life in enumerate(lives):
         columns[f"connections.{life}"] = cells[:, [code for code in range(8) if code >> bit & 1]].sum(1)
     columns["connections.active"] = cells.sum(1) - columns["connections.failed"]
+    if columns["connections.failed"].any():
+        _fill_failures(columns, flows, pairs)
     grades = pairs.counts(flows["evidence"])
     for name, grade in EVIDENCE.items():
         columns[name] = grades[:, grade]
+
+
+def _fill_failures(columns: Columns, flows: Columns, pairs: Pairs) -> None:
+    """Failed connects by what the client was told, else the server."""
+    told = np.where(
+        flows["client.error.errno"] == 0, flows["server.error.errno"], flows["client.error.errno"]
+    )
+    codes = np.zeros(len(told), np.uint8)
+    for code, numbers in enumerate(FAILURES.values(), 1):
+        codes[np.isin(told, numbers) & (flows["connection.failed"] != 0)] = code
+    cells = pairs.counts(codes)
+    for code, name in enumerate(FAILURES, 1):
+        columns[name] = cells[:, code]
 
 
 def fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic) -> Histograms:

@@ -29,7 +29,7 @@ _USED: Final = (
     *("network.transport", "server.port", "window.late_s", "evidence", "client.reported"),
     *("connection.opened", "connection.closed", "connection.failed", "connection.connect_latency_ns"),
     *(f"{side}.{name}" for side in SIDES for name in ("tx_bytes", "rx_bytes", "rtt_ns")),
-    *(f"{side}.retransmitted_segments" for side in SIDES),
+    *(f"{side}.{name}" for side in SIDES for name in ("retransmitted_segments", "error.errno")),
 )
 
 

@@ -54,7 +54,7 @@ def make_sink(
     """
     plugin = plugin_named(SINK, wanted.name)
     factory = load(plugin)
-    names = stage.split(",")
+    names = _stage(factory, stage, stage_from).split(",")
     found = [_kind(plugin, factory, name.strip(), stage_from) for name in names]
     settings = checked(
         plugin.title, factory.Config, wanted.settings, path if path == "$" else f"{path}.settings"
@@ -86,6 +86,15 @@ def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
             "it would show in the process list: put it into the configuration file",
         )
     return name, settings
+
+
+def _stage(factory: Any, stage: str, stage_from: str) -> str:
+    """A sink that takes no flows, and of which nobody said what it gets, gets the first that it takes."""
+    taken = kind_names(factory)
+    first = kind_named(taken[0]) if taken else None
+    if first and stage_from == "$.stage" and stage == "flows" and "flow" not in taken:
+        return first.plural
+    return stage
 
 
 def kind_names(factory: Any) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ They are OpenTelemetry's exponential histograms of scale 3: bucket *i* counts va
 and what each holds. To merge two, add the counts of the same bucket.
 """
 
+import errno
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -88,6 +89,22 @@ OTHER: Final = Workload("", "other")
 
 #: How many flows rest on what; they add up to the flow rows.
 EVIDENCE: Final = {f"evidence.{grade.name.lower()}": grade for grade in FlowEvidence}
+
+#: Why connects failed; with those of other reasons they add up to ``connections.failed``.
+FAILURES: Final = {
+    "connections.failed.refused": (errno.ECONNREFUSED,),
+    "connections.failed.timed_out": (errno.ETIMEDOUT,),
+    "connections.failed.unreachable": (
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.ENETDOWN,
+    ),
+}
+_FAILED: Final = {
+    name: "of these with " + ", ".join(errno.errorcode[number] for number in numbers)
+    for name, numbers in FAILURES.items()
+}
 
 #: Parts of a workload by their keys in a row, after the side.
 PARTS: Final = (
@@ -151,6 +168,7 @@ _COLUMNS: Final = (
     _count("connections.opened", unit="connections"),
     _count("connections.closed", unit="connections"),
     _count("connections.failed", unit="connections"),
+    *(_count(name, meaning, "connections") for name, meaning in _FAILED.items()),
     _count(
         "evidence.address",
         "flows that rest on [this](#evidence); the five add up to the flows of the row",

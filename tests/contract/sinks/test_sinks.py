@@ -20,9 +20,11 @@ from model.kinds import kinds
 from model.public import PublicRow
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
+from sinks.prometheus.sink import PrometheusSink
 from tailrace.testing import Totals
 from tests.contract.sinks.behind_queue import SinkBehindQueue
 from tests.contract.sinks.full_server import full_server
+from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 
 
@@ -136,3 +138,24 @@ class TestNats(SinkBehindQueue):
         finally:
             await client.close()
         return [each.row for each in rows]
+
+
+class TestPrometheus(SinkBehindQueue):
+    """Counters as a scrape has them, the last one ahead of the end."""
+
+    sink_class, name = PrometheusSink, "prometheus"
+
+    @pytest.fixture
+    def output(self) -> Scrapes:
+        """What was scraped, and where."""
+        return Scrapes()
+
+    def make(self, output: Scrapes) -> PrometheusSink:
+        return ScrapedSink(output)
+
+    async def read(self, output: Scrapes) -> Totals:
+        found = {name: output.sum(f"tailrace_network_connections_{name}_total") for name in LIVES}
+        return Totals(rows=output.rows, **found)
+
+    async def text(self, output: Scrapes) -> str:
+        return output.text

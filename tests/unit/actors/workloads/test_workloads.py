@@ -1,5 +1,6 @@
 """Flows summed up by who talks to whom."""
 
+import errno
 from dataclasses import replace
 from typing import Any
 
@@ -120,6 +121,27 @@ def test_flows_of_a_pair_add_up() -> None:
     assert row["rtt_ns"] == {"scale": 3, "buckets": [79], "counts": [2]}
     assert row["connect_latency_ns"]["counts"] == [2], "once for the opened one, once for the failed one"
     assert (row["rtt_ns.sum"], row["connect_latency_ns.sum"]) == (2000, 6000)
+
+
+def test_failures_are_counted_by_what_the_client_was_told() -> None:
+    """Else by what the server was; other reasons are in the sum alone, and a reset later is no failed connect."""
+    failed = flow(1, 2, connection_failed=1)
+    client, server = "client.error.errno", "server.error.errno"
+    (row,) = rows_of(
+        *summed(
+            enriched(
+                *(failed | {client: errno.ECONNREFUSED} for _ in range(3)),
+                failed | {client: errno.ETIMEDOUT, server: errno.ECONNREFUSED},
+                failed | {server: errno.EHOSTUNREACH},
+                failed | {client: errno.ENETUNREACH},
+                failed | {client: errno.EADDRNOTAVAIL},
+                flow(1, 2) | {client: errno.ECONNREFUSED},
+            )
+        )
+    )
+    reasons = ("refused", "timed_out", "unreachable")
+    assert [row[f"connections.failed.{reason}"] for reason in reasons] == [3, 1, 2]
+    assert (row["connections.failed"], row["connections.active"]) == (7, 1)
 
 
 def test_the_server_speaks_for_a_silent_client() -> None:
