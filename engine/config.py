@@ -107,7 +107,7 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class EnricherConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """An enricher of another package.
+    """An enricher that has no section of its own.
 
     :param name: as installed.
     :param settings: as ``tailrace plugins NAME`` lists them.

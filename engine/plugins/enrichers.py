@@ -14,7 +14,7 @@ from model.enricher import Enricher
 from model.errors import UsageError
 from model.settings import PluginConfig
 
-#: Where in the configuration the settings of ours stand.
+#: Where in the configuration the settings of those stand that are always there.
 SECTIONS: Final = {
     "process": "process",
     "docker": "docker",
@@ -69,15 +69,16 @@ def recorded_identity(config: Config) -> list[ClusterIdentity]:
 
 
 def other_enrichers(config: Config) -> Sequence[Enricher]:
-    """Those of other packages, as the configuration lists them.
+    """Those that have no section of their own, as the configuration lists them.
 
-    :raises UsageError: if one is not installed, cannot be loaded, is ours, or has a name or a setting that cannot be.
+    :raises UsageError: if one is not installed, cannot be loaded, has a section, or has a name or a setting that
+        cannot be.
     """
     names = {"process", "container", "cloud", "kubernetes", "names", "reverse_dns"}
     found: list[Enricher] = []
     for place, wanted in enumerate(config.enrichers):
         plugin = plugin_named(ENRICHER, wanted.name)
-        if plugin.package == OWN:
+        if plugin.package == OWN and plugin.name in SECTIONS:
             raise UsageError(f"enricher {plugin.name} is always there", "leave it out of `enrichers`")
         factory = load(plugin)
         settings = checked(plugin.title, factory.Config, wanted.settings, f"$.enrichers[{place}].settings")

@@ -123,7 +123,7 @@ def _keys(enricher: Any) -> list[str]:
 
 
 def _section(enricher: Plugin) -> str:
-    if enricher.package == OWN:
+    if enricher.package == OWN and enricher.name in SECTIONS:
         return f"{SECTIONS[enricher.name]}: {{…}}"
     return f"enrichers: [{{name: {enricher.name}, settings: {{…}}}}]"
 

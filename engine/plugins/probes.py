@@ -26,7 +26,7 @@ class ConfigOfProbes(ProbeConfig, Protocol):
 
 @dataclass(frozen=True)
 class _Other:
-    """A probe of another package, and what is said of it."""
+    """A probe of another package, and the word that the configuration has for it."""
 
     title: str
     probe: Probe
@@ -38,25 +38,29 @@ def select(config: ConfigOfProbes) -> Selection:
 
     :raises UsageError: if one cannot be had, or two do not go together.
     """
-    others = list(_others(config.probes))
+    own = {probe.name for probe in PROBES if probe.switch and not probe.switch.key}
+    others = list(_others({name: word for name, word in config.probes.items() if name not in own}))
+    for probe in PROBES:
+        _register_kinds(f"probe {probe.name}", probe)
     for other in others:
         _check_names(other, [probe for probe in others if probe is not other])
-        _register_kinds(other)
-    words = {other.probe.name: other.word for other in others if other.word}
+        _register_kinds(other.title, other.probe)
+    words = {name: word for name, word in config.probes.items() if name in own}
+    words |= {other.probe.name: other.word for other in others if other.word}
     return Selection(config, (*PROBES, *(other.probe for other in others)), words)
 
 
-def _others(said: Mapping[str, str]) -> Iterator[_Other]:
+def _others(words: Mapping[str, str]) -> Iterator[_Other]:
     """Those that are installed, then those that are named by their module. One that is off may be broken."""
     plugins = [plugin for plugin in installed(PROBE) if plugin.package != OWN]
-    named = [_by_module(name) for name in said if ":" in name]
+    named = [_by_module(name) for name in words if ":" in name]
     known = {plugin.name for plugin in (*plugins, *named)}
-    for name in said:
+    for name in words:
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
             raise UsageError(f"probes.{name}: unknown probe", f"installed probes of other packages: {names}")
     for plugin in (*plugins, *named):
-        word = said.get(plugin.name, "")
+        word = words.get(plugin.name, "")
         try:
             yield _Other(plugin.title, load(plugin), word)
         except UsageError as error:
@@ -88,9 +92,9 @@ def _check_names(other: _Other, others: list[_Other]) -> None:
             )
 
 
-def _register_kinds(other: _Other) -> None:
-    for receiver in other.probe.receivers:
+def _register_kinds(title: str, probe: Probe) -> None:
+    for receiver in probe.receivers:
         try:
             register(receiver.kind)
         except ValueError as error:
-            raise UsageError(f"{other.title}: {error}", "rename its kind of rows") from error
+            raise UsageError(f"{title}: {error}", "rename its kind of rows") from error

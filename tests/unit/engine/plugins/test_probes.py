@@ -1,5 +1,6 @@
 """Probes of other packages: found by entry point or module, and refused in one line where they cannot be."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -83,6 +84,19 @@ def test_an_installed_probe_is_attached_unless_it_is_off(
     off = select(Config(probes={"lookups": "off"}))
     assert "lookups" not in {probe.name for probe in off.wanted}
     assert "lookups" in {probe.name for probe in off.known}
+    assert off.off()[0].refused == {"uprobe libc.so.6:getaddrinfo": "probes.lookups is off"}
+
+
+def test_a_probe_of_tailrace_needs_its_line_in_the_registry_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are known, and it has a key under `probes` like those of others."""
+    lookups = importlib.import_module(MODULE.partition(":")[0]).PROBE
+    monkeypatch.setattr(plugged, "PROBES", (*PROBES, lookups))
+    assert lookups in select(Config()).wanted
+    assert kinds.kind_named("lookups") is not None
+    off = select(Config(probes={"lookups": "off"}))
+    assert lookups not in off.wanted
     assert off.off()[0].refused == {"uprobe libc.so.6:getaddrinfo": "probes.lookups is off"}
 
 
