@@ -17,6 +17,7 @@ from benchmarks import (
     latency,
     nat_table,
     pairing,
+    parquet_rate,
     process_cost,
     prometheus_scrape,
     rewrite_cost,
@@ -73,6 +74,7 @@ FIGURES: Final = (
         "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
     ),
     Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
+    Figure("parquet_rate", "rows into Parquet files", parquet_rate.measure),
     Figure("prometheus_scrape", "a scrape of the sink prometheus", prometheus_scrape.measure),
     Figure("chain_rate", "rows on the whole way through an engine", chain_rate.measure),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),

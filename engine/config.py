@@ -18,7 +18,7 @@ from model.errors import UsageError
 from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
-from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
+from sinks.limits import Limits
 
 PREFIX = "TAILRACE_"
 
@@ -92,14 +92,24 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stage: str = ""
     where: str = ""
     fields: list[str] | str = []
-    queue: QueueLimits = QueueLimits()
-    retry: RetryLimits = RetryLimits()
-    batch: BatchLimits = BatchLimits()
+    queue: dict[str, Any] = {}
+    retry: dict[str, Any] = {}
+    batch: dict[str, Any] = {}
 
-    @property
-    def limits(self) -> Limits:
-        """Of its queue, retries and batches."""
-        return Limits(self.queue, self.retry, self.batch)
+    def limits(self, path: str, defaults: Limits = Limits()) -> Limits:  # noqa: B008 - nothing changes it
+        """Of its queue, retries and batches.
+
+        :param path: of the sink, for errors.
+        :param defaults: those of its kind.
+        :raises UsageError: if a limit is unknown or out of bounds.
+        """
+        given = {"queue": self.queue, "retry": self.retry, "batch": self.batch}
+        whole = {name: msgspec.to_builtins(getattr(defaults, name)) | each for name, each in given.items()}
+        try:
+            return msgspec.convert(whole, Limits)
+        except msgspec.ValidationError as error:
+            what = f"configuration: {str(error).replace('`$', f'`{path}')}"
+            raise UsageError(what, "see docs/configuration.md") from None
 
     def __repr__(self) -> str:
         """Without the settings: which of them are secret the sink alone knows."""
@@ -180,10 +190,13 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     _say_on_and_off(settings)
     guard(secrets_in(Config, settings))
     try:
-        return msgspec.convert(settings, Config, strict=True)
+        config = msgspec.convert(settings, Config, strict=True)
     except msgspec.ValidationError as error:
         what = guarded(f"configuration{f' {path}' if path else ''}: {error}")
         raise UsageError(what, "see docs/configuration.md") from None
+    for place, sink in enumerate(config.sinks):
+        sink.limits(f"$.sinks[{place}]")
+    return config
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Numbers, addresses, codes and texts of tables are the batch's own memory; flags,
 made anew.
 """
 
-import importlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Protocol
@@ -13,7 +12,7 @@ import numpy as np
 
 from model.arrays import Array, Columns, Tables
 from model.column import Column
-from model.errors import TailraceError
+from model.extras import extra
 from model.kind import Kind
 from model.narrowing import Wanted
 from model.rows.values import flags
@@ -47,7 +46,7 @@ def arrow_table(batch: Rows) -> Any:
     :raises TailraceError: if pyarrow is not installed.
     """
     pa = _pyarrow()
-    wanted = Wanted(batch.kind.only)
+    wanted = batch.kind.wanted
     fields = {
         name: array for column in batch.kind.columns for name, array in _fields(pa, batch, column, wanted)
     }
@@ -66,12 +65,7 @@ def arrow_table(batch: Rows) -> Any:
 
 
 def _pyarrow() -> Any:
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise TailraceError(
-            "Arrow tables need pyarrow", "pip install 'tailrace[arrow]' into the same environment"
-        ) from error
+    return extra("pyarrow", "arrow", "Arrow tables need pyarrow")
 
 
 def _head(pa: Any, batch: Rows) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class SinkError(TailraceError):
 
     :param retryable: whether the same batch may be offered again.
     :param lost_rows: rows of the batch that are lost for good, counted in the ledger under ``reason``.
+    :param pause: seconds at least before it is offered again, where the server asked for some.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class SinkError(TailraceError):
         reason: str = "sink_failed",
         retryable: bool = False,
         lost_rows: int | None = None,
+        pause: float = 0.0,
     ) -> None:
         super().__init__(what, remedy)
         self.reason = reason
         self.retryable = retryable
         self.lost_rows = lost_rows
+        self.pause = pause

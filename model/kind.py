@@ -9,7 +9,7 @@ import numpy as np
 
 from model.arrays import Columns, Tables
 from model.column import Column
-from model.narrowing import narrowed
+from model.narrowing import Wanted, narrowed
 from model.rows.format import Field, RowFormat
 from model.subjects import Public, node_token, public_rows
 from model.tables import ENTITY, Table
@@ -144,7 +144,12 @@ class Kind:
     @cached_property
     def rows(self) -> RowFormat:
         """How rows are written."""
-        return RowFormat(self.name, list(narrowed(self._fields(), self.entities, self.only)))
+        return RowFormat(self.name, list(narrowed(self._fields(), self.entities, self.wanted)))
+
+    @cached_property
+    def wanted(self) -> Wanted:
+        """Which names of fields are in rows."""
+        return Wanted(self.only)
 
     @property
     def entities(self) -> set[str]:

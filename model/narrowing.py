@@ -22,21 +22,27 @@ class Wanted:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._out = [pattern[1:] for pattern in patterns if pattern.startswith("-")]
         self._in = [pattern for pattern in patterns if not pattern.startswith("-")] or ["*"]
+        self._parents = {
+            pattern[:end] for pattern in self._in for end, sign in enumerate(pattern) if sign == "."
+        }
+        #: Whether all names are wanted.
+        self.all = not patterns
         self.name = lru_cache(_NAMES)(self._name)
+        self.some = lru_cache(_NAMES)(self._some)
+        self.attribute = lru_cache(_NAMES)(self._attribute)
 
     def _name(self, name: str) -> bool:
         """Whether a field is; of a map of attributes, whether all of it is."""
         return _any(name, self._in) and not _any(name, self._out)
 
-    def attribute(self, field: str, name: str) -> bool:
+    def _attribute(self, field: str, name: str) -> bool:
         """Whether an attribute of a field is."""
         whole = f"{field}.{name}"
         return (self.name(field) or _any(whole, self._in)) and not _any(whole, self._out)
 
-    def some(self, field: str) -> bool:
+    def _some(self, field: str) -> bool:
         """Whether all of a map of attributes is, or an attribute of it may be."""
-        parents = {pattern[:end] for pattern in self._in for end, sign in enumerate(pattern) if sign == "."}
-        return self.name(field) or _any(field, sorted(parents))
+        return self.name(field) or _any(field, sorted(self._parents))
 
     def entity(self, field: str, entity: Entity) -> dict[str, str]:
         """The attributes of somebody that are."""
@@ -54,14 +60,13 @@ def unknown(patterns: Sequence[str], fields: Iterable[Field], entities: set[str]
     ]
 
 
-def narrowed(fields: Iterable[Field], entities: set[str], patterns: Sequence[str]) -> Iterator[Field]:
-    """The fields that patterns want; without patterns all.
+def narrowed(fields: Iterable[Field], entities: set[str], wanted: Wanted) -> Iterator[Field]:
+    """The fields that are wanted.
 
     :param entities: the fields that are maps of attributes; of these some attributes may be wanted alone.
     """
-    wanted = Wanted(patterns)
     for field in fields:
-        if not patterns:
+        if wanted.all:
             yield field
         elif field.name in entities:
             if wanted.some(field.name):

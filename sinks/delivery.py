@@ -108,9 +108,9 @@ class Delivery:
             if not error.retryable:
                 lost = rows if error.lost_rows is None else error.lost_rows
                 return Loss(max(0, min(lost, rows)), error.reason)
-            if attempt >= self._limits.attempts:
+            if 0 < self._limits.attempts <= attempt:
                 return Loss(rows, error.reason)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(pause, error.pause))
             pause, attempt = min(2 * pause, self._limits.longest_pause), attempt + 1
             self.retries += 1
 

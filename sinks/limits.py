@@ -21,12 +21,13 @@ class QueueLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class RetryLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How often a sink is asked again, where it says that this makes sense.
 
-    :param attempts: attempts to write a batch, or to flush; then the rows are dropped.
+    :param attempts: attempts to write a batch, or to flush; then the rows are dropped. 0: until it works; what waits
+        meanwhile is bounded by the queue.
     :param first_pause: seconds before the second attempt; each pause after it is twice as long.
     :param longest_pause: seconds between two attempts at most.
     """
 
-    attempts: Annotated[int, msgspec.Meta(ge=1)] = 5
+    attempts: Annotated[int, msgspec.Meta(ge=0)] = 5
     first_pause: _Seconds = 0.1
     longest_pause: _Seconds = 5.0
 
@@ -48,3 +49,7 @@ class Limits(msgspec.Struct, frozen=True):
     queue: QueueLimits = QueueLimits()
     retry: RetryLimits = RetryLimits()
     batch: BatchLimits = BatchLimits()
+
+
+#: Of sinks whose server may be away for long: they try until it is back.
+PATIENT = Limits(retry=RetryLimits(attempts=0))

@@ -14,6 +14,7 @@ from model.kind import Kind
 from model.kinds import kind_named, kinds
 from model.settings import secrets_in
 from sinks.configured import ConfiguredSink
+from sinks.limits import Limits
 
 
 def sink_names() -> list[str]:
@@ -61,9 +62,8 @@ def make_sink(
     )
     shape = shape_of(wanted, found, path, words)
     made_with = (settings, wanted.where, wanted.fields, words)
-    return ConfiguredSink(
-        made(plugin, factory, settings), found, wanted.limits, plugin.title, shape, made_with
-    )
+    limits = wanted.limits(path, getattr(factory, "limits", Limits()))
+    return ConfiguredSink(made(plugin, factory, settings), found, limits, plugin.title, shape, made_with)
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from engine.nats.address import connection_of
@@ -16,15 +17,18 @@ from engine.nats.row_reader import RowRequest, show_rows
 from engine.nats.sink import NatsConfig, NatsSink
 from engine.nats.stream_reader import StreamReader
 from engine.plugins.sinks import sink_names
+from model.addresses import address_text
 from model.kinds import kinds
 from model.public import PublicRow
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
+from sinks.parquet.sink import ParquetConfig, ParquetSink
 from sinks.prometheus.sink import PrometheusSink
 from tailrace.testing import Totals
 from tests.contract.sinks.behind_queue import SinkBehindQueue
 from tests.contract.sinks.full_server import full_server
 from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
+from tests.full_disk import small_disk
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 
 
@@ -159,3 +163,35 @@ class TestPrometheus(SinkBehindQueue):
 
     async def text(self, output: Scrapes) -> str:
         return output.text
+
+
+class TestParquet(SinkBehindQueue):
+    """Files as pyarrow reads them."""
+
+    sink_class, name = ParquetSink, "parquet"
+
+    @pytest.fixture
+    def full(self, tmp_path: Path) -> Iterator[Path]:
+        with small_disk(tmp_path / "full", 4096) as folder:
+            yield folder
+
+    def make(self, output: Path) -> ParquetSink:
+        return ParquetSink(ParquetConfig(str(output)))
+
+    async def read(self, output: Path) -> Totals:
+        return count_rows(await asyncio.to_thread(parquet_rows, output))
+
+    async def text(self, output: Path) -> str:
+        rows = await asyncio.to_thread(parquet_rows, output)
+        return "".join(json.dumps(row, default=_readable) + "\n" for row in rows)
+
+
+def parquet_rows(folder: Path) -> list[dict[str, Any]]:
+    """Those of all files that are whole."""
+    tables = [pq.read_table(path, partitioning=None) for path in sorted(folder.rglob("*.parquet"))]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def _readable(value: bytes) -> str:
+    """Addresses as text."""
+    return address_text(value)

@@ -303,3 +303,16 @@ async def test_books_balance_at_every_moment(seed: int) -> None:
     for name, stage in ledger.stages.items():
         assert (stage.balanced, stage.queued) == (True, 0), name
         assert sum(map(len, sinks[name[-1]].taken)) <= stage.delivered < stage.received
+
+
+async def test_a_patient_sink_is_asked_until_it_works() -> None:
+    """Without a number of attempts nothing is lost but what its queue has no room for."""
+    away = [SinkError("away", reason="server_away", retryable=True)] * 50
+    sink, ledger = ScriptedSink(away), Ledger()
+    limits = Limits(QueueLimits(rows=20), RetryLimits(attempts=0, first_pause=0, longest_pause=0))
+    async with make_fan_out({"a": sink}, ledger, limits) as fanout:
+        for seq in range(6):
+            fanout.offer(make_deltas(10, seq=seq))
+        await sink.wait_for(2)
+    stage = ledger.stages["sink.a"]
+    assert (sink.calls, sink.seqs, stage.dropped) == (52, [4, 5], {"queue_full": 40})
