@@ -163,7 +163,10 @@ class ActorPlace(Place):
 
     async def put(self, item: Any) -> None:
         """Waits while the inbox is full."""
-        await self.inbox.put(item)
+        if self.inbox.full():
+            await self.inbox.put(item)
+        else:
+            self.inbox.put_nowait(item)
 
     async def process(self, item: Any) -> None:
         """Handles one item, and hands on what comes of it. Never returns if the actor fails: nothing is skipped."""

@@ -1,5 +1,6 @@
 """Runs the actors of a graph as Faust agents: on a topic of the bus, or on a channel that is their inbox."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterable, Mapping
 from typing import Any, cast
@@ -93,14 +94,19 @@ class FaustRunner:
         self._app.agent(stored, name=place.name)(read)
 
     def _run(self, place: ActorPlace) -> None:
-        """An actor within the process is the agent of its inbox."""
-        inbox = Inbox(self._app, maxsize=place.inbox_items)
-        place.inbox = inbox.queue
+        """An actor within the process is the agent of its inbox.
 
-        async def work(stream: StreamT[Any]) -> None:
-            async for item in stream:
-                await place.process(item)
-                place.inbox.task_done()
+        It takes items from the queue itself: iterating over the stream costs 0.1 ms for each, for acknowledgements
+        and sensors of which nothing is needed here.
+        """
+        inbox = Inbox(self._app, maxsize=place.inbox_items)
+        place.inbox = queue = inbox.queue
+
+        async def work(_: StreamT[Any]) -> None:
+            with contextlib.suppress(StopAsyncIteration):  # so Faust ends an agent
+                while True:
+                    await place.process(await queue.get())
+                    queue.task_done()
 
         self._app.agent(inbox, name=place.name)(work)
 

@@ -24,7 +24,6 @@ from model.actor import Actor
 from model.enricher import EnricherStatistics
 from model.frame_source import FrameSource
 from model.ledger import Ledger
-from model.tasks import happens
 
 if TYPE_CHECKING:
     from sinks.sink_queue import SinkStatistics
@@ -64,19 +63,20 @@ class Clock:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._stopping = asyncio.Event()
+        self._stopping = False
 
     async def start(self) -> None:
         """Nothing to get ready."""
 
     async def run(self, send: Send) -> None:
-        """Until stop()."""
-        while not await happens(self._stopping, self._seconds):
+        """Until stop(), and the end of the pause that is under way."""
+        while not self._stopping:
             await send(Tick(time.monotonic()))
+            await asyncio.sleep(self._seconds)
 
     def stop(self) -> None:
         """Makes run() end."""
-        self._stopping.set()
+        self._stopping = True
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -44,11 +44,24 @@ class Dictionary(Generic[Value]):
         return self._new(value) if known is None else known
 
     def ids(self, values: Iterable[Value]) -> np.ndarray:
-        """The ids of these values, nearly all of which are known; uint32."""
-        found = list(map(self._ids.get, values := list(values)))
-        if None in found:
-            found = list(map(self.id, values))
+        """The ids of these values; uint32."""
+        values = list(values)
+        try:
+            found = list(map(self._ids.__getitem__, values))
+        except KeyError:  # some are new
+            self._learn([value for value in dict.fromkeys(values) if value not in self._ids])
+            found = [self._ids.get(value, 0) for value in values]
         return np.array(found, np.uint32)
+
+    def _learn(self, new: list[Value]) -> None:
+        """Gives ids to values that have none."""
+        begin = len(self.values)
+        if not self._free and begin + len(new) <= self._limit:
+            self._ids.update(zip(new, range(begin, begin + len(new)), strict=True))
+            self.values += new
+            return
+        for value in new:
+            self._new(value)
 
     def _new(self, value: Value) -> int:
         if self._free:

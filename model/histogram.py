@@ -30,7 +30,14 @@ def _bound(part: int) -> float:
     return power / (1 << 52)
 
 
-_BOUNDS: Final = np.array([_bound(part) for part in range(_PARTS)])
+#: The bounds in [1, 2), as the 52 bits of a float's fraction: ascending, the first is 0.
+_BOUNDS: Final = np.array([_bound(part) for part in range(_PARTS)]).view(np.int64) & (1 << 52) - 1
+#: Equal parts of [1, 2), small enough that none holds two bounds: by the first bits of the fraction.
+_CELL_BITS: Final = 6
+_CELL_BEGINS: Final = np.arange(1 << _CELL_BITS) << 52 - _CELL_BITS
+#: By cell: the part of a power of two that it begins in, and the fraction above which the next part begins.
+_PART: Final = np.searchsorted(_BOUNDS, _CELL_BEGINS) - 1
+_NEXT: Final = np.append(_BOUNDS, 1 << 52)[_PART + 1]
 
 
 def bucket_of(values: np.ndarray) -> np.ndarray:
@@ -39,11 +46,12 @@ def bucket_of(values: np.ndarray) -> np.ndarray:
     :param values: at least 1; shape (n,).
     :return: shape (n,), int64.
     """
-    mantissas, exponents = np.frexp(values.astype(np.float64))
-    parts = (
-        np.searchsorted(_BOUNDS, mantissas * 2) - 1
-    )  # -1 for the power of two itself: it ends the bucket below
-    buckets: np.ndarray = (exponents.astype(np.int64) - 1) * _PARTS + parts
+    bits = values.astype(np.float64).view(np.int64)
+    cells = bits >> 52 - _CELL_BITS & (1 << _CELL_BITS) - 1
+    buckets: np.ndarray = (bits >> 52) - 1023  # the exponent
+    buckets *= _PARTS
+    buckets += _PART[cells]  # -1 for the power of two itself: it ends the bucket below
+    buckets += (bits & (1 << 52) - 1) > _NEXT[cells]
     return buckets
 
 

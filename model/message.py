@@ -1,21 +1,21 @@
 """Batches as messages: one msgpack map each, the columns inside as they are in memory; ``docs/schema.md``."""
 
-from functools import lru_cache
+import contextlib
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
 
-from model.arrays import Columns, Tables
+from model.arrays import Array, Columns, Tables
 from model.batch import Batch
 from model.kind import Kind
 from model.kinds import kind_named
+from model.kinds.delta import DELTA
 from model.kinds.ledger import LEDGER
 
 #: Rows that a reader takes at most.
 MOST_ROWS: Final = 1 << 16
-#: Columns of zeros are views of it, and empty in a message.
-_ZEROS: Final = bytes(16 * MOST_ROWS)
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -47,12 +47,12 @@ class _Head(msgspec.Struct):
     chunks: Count
     n: Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)]
     columns: dict[str, memoryview]
-    kind: str = "delta"
+    kind: str = DELTA.name
     via: int = -1
 
 
 class _Named(msgspec.Struct):
-    kind: str = "delta"
+    kind: str = DELTA.name
 
 
 _KIND: Final = msgspec.msgpack.Decoder(_Named)
@@ -75,8 +75,7 @@ def decode(data: bytes) -> Batch:
     :raises BadBatch: if the bytes are no batch, of another version, or do not fit together.
     """
     try:
-        kind = _kind(_KIND.decode(data).kind)
-        message = _decoder(kind).decode(data)
+        kind, message = _message(data)
         _check_version(kind, message.v)
         columns = _columns(kind, message.columns, message.n)
         tables = _tables(kind, message, columns)
@@ -84,17 +83,14 @@ def decode(data: bytes) -> Batch:
         raise
     except (ValueError, RecursionError) as error:  # msgspec's errors and numpy's are ValueErrors
         raise BadBatch(f"no batch: {error}") from error
-    head = {name: getattr(message, name) for name in kind.head}
-    known = {name: getattr(message, name) for name in ("chunk", "chunks", "via")}
-    unknown = tuple(name for name in message.columns if name not in kind.types)
     return Batch(
         kind,
         *(message.node, message.boot, message.seq, message.window),
         columns,
         tables,
-        head,
-        **known,
-        unknown=unknown,
+        {name: getattr(message, name) for name in kind.head},
+        *(message.chunk, message.chunks, message.via),
+        tuple(sorted(message.columns.keys() - kind.types.keys())),
     )
 
 
@@ -107,11 +103,21 @@ def ledger_within(batch: Batch) -> Batch | None:
     return Batch(LEDGER, batch.node, batch.boot, batch.seq, batch.window, {}, head=head)
 
 
-def _kind(name: str) -> Kind:
+def _message(data: bytes) -> tuple[Kind, Any]:
+    """Its kind, and what it holds. Nearly all are deltas: only of others the kind is looked up first.
+
+    :raises UnknownKind: if nobody declared its kind here.
+    :raises ValueError: if the bytes are no message of that kind.
+    """
+    with contextlib.suppress(msgspec.ValidationError):
+        message = _decoder(DELTA).decode(data)
+        if message.kind == DELTA.name:
+            return DELTA, message
+    name = _KIND.decode(data).kind
     kind = kind_named(name)
     if kind is None:
         raise UnknownKind(name)
-    return kind
+    return kind, _decoder(kind).decode(data)
 
 
 def _check_version(kind: Kind, version: int) -> None:
@@ -121,7 +127,6 @@ def _check_version(kind: Kind, version: int) -> None:
 
 def _columns(kind: Kind, columns: dict[str, memoryview], rows: int) -> Columns:
     """:raises BadBatch: if one has another length."""
-    zeros = {dtype: np.frombuffer(_ZEROS, dtype, rows) for dtype in set(kind.dtypes.values())}
     read: Columns = {}
     for name, dtype in kind.dtypes.items():
         data = columns.get(name)
@@ -132,8 +137,14 @@ def _columns(kind: Kind, columns: dict[str, memoryview], rows: int) -> Columns:
         elif data is None and kind.column(name).default:
             read[name] = kind.column(name).filled(rows)
         else:
-            read[name] = zeros[dtype]
+            read[name] = _zeros(dtype)[:rows]
     return read
+
+
+@cache
+def _zeros(dtype: "np.dtype[np.generic]") -> Array:
+    """Of which columns that are empty in a message are views."""
+    return np.frombuffer(bytes(dtype.itemsize * MOST_ROWS), dtype)
 
 
 def _tables(kind: Kind, message: Any, columns: Columns) -> Tables:

@@ -1,6 +1,6 @@
 """Who is at each end of a connection: what nodes say of their own, and what the cluster knows besides."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -55,25 +55,27 @@ class Identity:
         self._learnt: dict[str, dict[int, int]] = {}  # by node and Python's ``id`` of an entity
         self._held: list[Entity] = []  # those entities: no other can have their ``id``
         self._version, self._changed = -1, 0  # of the cluster's knowledge, and the window in which it was new
-        self._enriched: dict[
-            int, tuple[int, Entity]
-        ] = {}  # as enriched at a version of the cluster's knowledge
+        self._enriched: dict[int, Entity] = {}  # as enriched at ``_enriched_at``, a version of that knowledge
+        self._enriched_at = -1
 
     def learn(self, batch: Batch) -> np.ndarray:
         """The id of each of the batch's entities, which are at home on its node; uint32."""
         learnt = self._learnt.setdefault(batch.node, {})
-        found = list(map(learnt.get, map(id, batch.tables["entities"])))
-        if None in found:
-            pairs = zip(found, batch.tables["entities"], strict=True)
-            found = [self._learn(batch.node, one) if number is None else number for number, one in pairs]
+        try:
+            found = list(map(learnt.__getitem__, map(id, batch.tables["entities"])))
+        except KeyError:
+            found = [self._learn(batch.node, entity) for entity in batch.tables["entities"]]
         return np.array(found, np.uint32)
 
     def _learn(self, node: str, entity: Entity) -> int:
-        if len(self._held) >= LEARNT:
-            self._forget_learnt()
-        known = self.known.id(_items({HOST: node, **entity}))
-        self._learnt.setdefault(node, {})[id(entity)] = known
-        self._held.append(entity)
+        learnt = self._learnt.setdefault(node, {})
+        known = learnt.get(id(entity))
+        if known is None:
+            if len(self._held) >= LEARNT:
+                self._forget_learnt()
+            known = self.known.id(_items({HOST: node, **entity}))
+            self._learnt.setdefault(node, {})[id(entity)] = known
+            self._held.append(entity)
         return known
 
     def _forget_learnt(self) -> None:
@@ -111,18 +113,24 @@ class Identity:
             entity = cluster.stranger(text, now)
         return self.known.id(_items({**entity, **BY_ADDRESS})) if entity else 0
 
-    def entities(self, ids: Iterable[int], window: int) -> list[Entity]:
+    def entities(self, ids: Sequence[int], window: int) -> list[Entity]:
         """What these ids stand for."""
         version = self._cluster.version if self._cluster else 0
-        return [self._entity(id_, version, (window + 1) * SECOND_NS) for id_ in ids]
+        if version != self._enriched_at:
+            self._enriched.clear()
+            self._enriched_at = version
+        try:
+            return list(map(self._enriched.__getitem__, ids))
+        except KeyError:
+            return [self._entity(id_, (window + 1) * SECOND_NS) for id_ in ids]
 
-    def _entity(self, id_: int, version: int, at_ns: int) -> Entity:
-        asked, entity = self._enriched.get(id_, (-1, {}))
-        if asked != version:
+    def _entity(self, id_: int, at_ns: int) -> Entity:
+        entity = self._enriched.get(id_)
+        if entity is None:
             entity = dict(self.known.values[id_])
             if self._cluster and entity and BY_ADDRESS.keys().isdisjoint(entity):
                 entity = dict(self._cluster.enriched(entity, at_ns))
-            self._enriched[id_] = version, entity
+            self._enriched[id_] = entity
         return entity
 
     def release(self, in_use: np.ndarray) -> None:

@@ -26,9 +26,6 @@ BLOCK_ROWS: Final = 131_072
 #: Blocks of one window at most.
 BLOCKS: Final = 64
 
-#: What rows have beside the columns of deltas; see ``Rows``.
-_HEAD: Final = {"node": "<u4", "crc": "<u4", "seq": "<u8"}
-
 CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
 NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
 ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
@@ -106,33 +103,39 @@ class Names:
         self._make_room()
         chains, shifts = Chains.joined([batch.tables["chains"] for batch in batches])
         parts = [self._numbered(batch, shift) for batch, shift in zip(batches, shifts, strict=True)]
+        heads = [(self._node(batch), zlib.crc32(batch.node.encode()), batch.seq) for batch in batches]
         blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
         groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
         for group in groups:
             columns = {name: np.concatenate([part[name] for part in group]) for name in group[0]}
-            node, crc, seq = (columns.pop(name) for name in _HEAD)
+            node, crc, seq = _spread(heads, [len(part["nat.index"]) for part in group])
             yield Rows(columns, node, crc, seq, chains)
 
     def _numbered(self, batch: Batch, shift: int) -> Columns:
-        """The batch's columns with the joiner's numbers, and ``_HEAD``.
+        """The batch's columns with the joiner's numbers.
 
         :param shift: by how much numbers of chains grow.
         """
-        head = (self._node(batch), zlib.crc32(batch.node.encode()), batch.seq)
         columns = {name: batch.columns[name] for name in DELTA.types}
         for name, numbers in (("cgroup.index", self._path_ids), ("entity.index", self.identity.learn)):
             columns[name] = numbers(batch)[columns[name]]
         if shift:
             chains = columns["nat.index"]
             columns["nat.index"] = np.where(chains, np.add(chains, np.uint32(shift)), np.uint32(0))
-        kinds = _HEAD.items()
-        return columns | {
-            name: np.full(len(batch), value, kind) for value, (name, kind) in zip(head, kinds, strict=True)
-        }
+        return columns
 
     def _path_ids(self, batch: Batch) -> np.ndarray:
         """The id of each of the batch's paths; at least one."""
         return self._paths.ids(batch.tables["cgroups"])
+
+
+def _spread(heads: list[tuple[int, int, int]], rows: list[int]) -> list[np.ndarray]:
+    """Columns of node, crc and seq (see ``Rows``), from those of each batch and its number of rows."""
+    types = ("<u4", "<u4", "<u8")
+    return [
+        np.repeat(np.array(values, kind), rows)
+        for values, kind in zip(zip(*heads, strict=True), types, strict=True)
+    ]
 
 
 def _divided(columns: Columns, blocks: int) -> list[Columns]:

@@ -79,7 +79,9 @@ class Places:
 def _slot_tables(rows: "Rows") -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """Each node and transport, which have slots of their own, and its rows; shape (n,), bool."""
     transports = rows.columns["network.transport"]
-    present = np.flatnonzero(np.bincount(transports)).tolist()
+    first = int(transports[0]) if len(transports) else 0
+    one = bool((transports == first).all())
+    present = [first] if one else np.flatnonzero(np.bincount(transports)).tolist()
     for node in np.flatnonzero(np.bincount(rows.node)).tolist():
         here = rows.node == node
         for transport in present:

@@ -1,6 +1,6 @@
 """Who is at one side of many flows, as ids: names are made once for each entity, process name or address."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import numpy as np
@@ -30,7 +30,8 @@ class Ends:
         self._known: Dictionary[Workload | None] = Dictionary(None, MOST)
         self._places: Dictionary[tuple[str, str]] = Dictionary(("", ""), MOST)
         entities, rows = _entities(batches, f"{side}.entity.index")
-        found = names.all(entities)
+        found, same = _different(names.all(entities))
+        rows = same[rows]
         workloads = self._known.ids(each.workload for each in found)
         self.ids: np.ndarray = workloads.astype(np.int64)[rows]
         self._strangers = np.zeros(0, "V16")
@@ -42,11 +43,13 @@ class Ends:
     def __len__(self) -> int:
         return len(self._known) + len(self._strangers)
 
-    def workload(self, id_: int) -> Workload:
-        """Who has this id."""
-        if id_ < len(self._known):
-            return cast(Workload, self._known.values[id_])
-        stranger = id_ - len(self._known)
+    def workloads(self, ids: Iterable[int]) -> list[Workload]:
+        """Who has these ids."""
+        known = cast(list[Workload], self._known.values)
+        count = len(known)
+        return [known[id_] if id_ < count else self._stranger(id_ - count) for id_ in ids]
+
+    def _stranger(self, stranger: int) -> Workload:
         place = self._places.values[self._strangers_at[stranger]]
         return Workload(address_text(self._strangers[stranger].tobytes()), "address", "", *place)
 
@@ -114,6 +117,14 @@ def joined(batches: Sequence[Batch], name: str) -> Array:
     """A column of all batches."""
     columns = [batch.columns[name] for batch in batches]
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _different(found: Sequence[Named]) -> tuple[list[Named], np.ndarray]:
+    """The objects that are different, and which of these each one is."""
+    keys = list(map(id, found))
+    different = dict(zip(keys, found, strict=True))
+    places = dict(zip(different, range(len(different)), strict=True))
+    return list(different.values()), np.array(list(map(places.__getitem__, keys)), np.int64)
 
 
 def _entities(batches: Sequence[Batch], name: str) -> tuple[list[Entity], np.ndarray]:

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from model.enricher import Entity
 from model.kinds.workload import Workload
@@ -47,20 +47,25 @@ class WorkloadNames:
 
     def __init__(self) -> None:
         self._known: dict[int, Named] = {}  # by ``id`` of an entity
+        self._same: dict[Named, Named] = {}
         self._held: list[Entity] = []  # those entities: no other can have their ``id``
 
     def all(self, entities: Sequence[Entity]) -> list[Named]:
-        """What each of them says."""
-        found = list(map(self._known.get, map(id, entities)))
-        return [self._learn(entity) for entity in entities] if None in found else cast(list[Named], found)
+        """What each of them says: one object for those that say the same."""
+        try:
+            return list(map(self._known.__getitem__, map(id, entities)))
+        except KeyError:
+            return [self._learn(entity) for entity in entities]
 
     def _learn(self, entity: Entity) -> Named:
         known = self._known.get(id(entity))
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
+                self._same.clear()
                 self._held.clear()
-            known = self._known[id(entity)] = named(entity)
+            known = named(entity)
+            known = self._known[id(entity)] = self._same.setdefault(known, known)
             self._held.append(entity)
         return known
 

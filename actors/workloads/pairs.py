@@ -1,6 +1,7 @@
 """Rows that belong to the same pair, and their sums; whole columns at a time."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Pairs:
         rows: np.ndarray = self.order[self.begins]
         return rows
 
-    @property
+    @cached_property
     def numbers(self) -> np.ndarray:
         """The number of the pair of each row, in the order of ``order``."""
         return np.repeat(np.arange(len(self)), np.diff(self.begins, append=len(self.order)))

@@ -12,7 +12,7 @@ from actors.workloads.names import WorkloadNames
 from actors.workloads.pairs import Pairs
 from actors.workloads.sums import fill_measures, fill_sums
 from model.actor import Actor
-from model.arrays import Columns
+from model.arrays import Array, Columns
 from model.batch import Batch
 from model.dictionary import Dictionary
 from model.kinds.flow import SIDES
@@ -47,9 +47,14 @@ class _Window:
 
     def pairs(self) -> Pairs:
         """By client, server, port and kind."""
-        kinds = int(self.kinds.max(initial=0)) + 1
-        keys = self.client.ids * len(self.server) + self.server.ids
-        return Pairs.of((keys * kinds + self.kinds) * _PORTS + self.columns["server.port"])
+        keys = self.client.ids * len(self.server)
+        keys += self.server.ids
+        if kinds := int(self.kinds.max(initial=0)):
+            keys *= kinds + 1
+            keys += self.kinds
+        keys *= _PORTS
+        keys += self.columns["server.port"]
+        return Pairs.of(keys)
 
 
 class Workloads(Actor):
@@ -117,14 +122,18 @@ class Workloads(Actor):
 
 def _window(flows: Sequence[Batch], names: WorkloadNames) -> _Window:
     columns = {name: joined(flows, name) for name in _USED}
-    kinds = columns["window.late_s"].astype(np.int64) << 8
-    kinds |= columns["network.transport"].astype(np.int64)
-    if len(kinds) and (kinds == kinds[0]).all():
-        kinds = np.zeros(len(kinds), np.int64)
-    elif len(kinds):
-        kinds = np.unique(kinds, return_inverse=True)[1]
     client, server = (Ends(flows, side, names) for side in SIDES)
-    return _Window(columns, client, server, kinds)
+    return _Window(columns, client, server, _kinds(columns["window.late_s"], columns["network.transport"]))
+
+
+def _kinds(late: Array, transport: Array) -> np.ndarray:
+    """See ``_Window``; nearly always all rows are of one."""
+    if not len(late) or ((late == late[0]).all() and (transport == transport[0]).all()):
+        return np.zeros(len(late), np.int64)
+    kinds = late.astype(np.int64) << 8
+    kinds |= transport.astype(np.int64)
+    numbered: np.ndarray = np.unique(kinds, return_inverse=True)[1]
+    return numbered
 
 
 def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarray) -> list[Workload]:
@@ -136,5 +145,5 @@ def _fill_ends(columns: Columns, window: _Window, pairs: Pairs, others: np.ndarr
     columns["server.port"][:] = np.where(others, 0, window.columns["server.port"][first])
     for side, ends in zip(SIDES, (window.client, window.server), strict=True):
         ids, same = np.unique(ends.ids[first[~others]], return_inverse=True)
-        columns[f"{side}.workload.index"][~others] = table.ids(map(ends.workload, ids.tolist()))[same]
+        columns[f"{side}.workload.index"][~others] = table.ids(ends.workloads(ids.tolist()))[same]
     return table.values

@@ -1,6 +1,6 @@
 """What tables are made of: how they are sent, cut to what rows use, and written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -121,9 +121,8 @@ class EntityType(ListType):
 
     def __init__(self) -> None:
         super().__init__({})
-        read = msgspec.msgpack.Decoder(dict[str, str]).decode
-        self._read = read
-        self._known: Callable[[bytes], Entity] = lru_cache(ENTITIES)(read)
+        self._read = msgspec.msgpack.Decoder(dict[str, str]).decode
+        self._known: dict[bytes, Entity] = {}
 
     def empty(self) -> Sequence[Entity]:
         """Nobody."""
@@ -136,8 +135,21 @@ class EntityType(ListType):
     def decode(self, raw: list[msgspec.Raw]) -> Sequence[Entity]:
         """One object for each that is the same, which nobody changes."""
         data = list(map(bytes, raw))
-        large = max(map(len, data), default=0) > LARGEST_ENTITY
-        return list(map(self._read if large else self._known, data)) or NOBODY
+        try:
+            return list(map(self._known.__getitem__, data)) or NOBODY
+        except KeyError:
+            return list(map(self._remembered, data))
+
+    def _remembered(self, data: bytes) -> Entity:
+        """What ``data`` says; read once, unless it is large."""
+        known = self._known.get(data)
+        if known is None:
+            known = self._read(data)
+            if len(data) <= LARGEST_ENTITY:
+                if len(self._known) >= ENTITIES:
+                    self._known.clear()
+                self._known[data] = known
+        return known
 
     def value_bytes(self, value: Entity) -> int:
         """With what msgpack puts before each text."""
