@@ -9,11 +9,40 @@ from model.actor import Actor
 from model.ledger import Ledger
 from model.message import BadBatch, UnknownKind, decode, ledger_within
 
-#: Starts of nodes whose last message number is remembered, by partition and way.
+#: Starts of nodes whose message numbers are remembered, by partition and way.
 ORIGINS: Final = 100_000
 
-#: In which messages come in order: kind, node, boot, partition, and the partition that they came by.
+#: Numbers behind the newest of an origin among which one that did not come yet is told from one that did.
+SPAN: Final = 1024
+
+#: Whose messages are numbered: kind, node, boot, partition, and the partition that they came by.
 _Origin = tuple[str, str, str, int, int]
+
+
+class _Seen:
+    """Which numbers of an origin came: ``SPAN`` of them, and all before.
+
+    Rows that an engine moves to another partition come in the order in which their seconds were settled there. When
+    NATS comes back, a node that is behind tells of an older second after another node has told of a newer one.
+    """
+
+    __slots__ = ("_came", "_newest")
+
+    def __init__(self) -> None:
+        self._newest = -1
+        self._came = 0  # bit n: the number _newest - n came
+
+    def add(self, number: int) -> bool:
+        """Whether it comes for the first time."""
+        if number > self._newest:
+            self._came = (self._came << min(number - self._newest, SPAN) | 1) & (1 << SPAN) - 1
+            self._newest = number
+            return True
+        bit = 1 << self._newest - number
+        if bit >> SPAN or self._came & bit:
+            return False
+        self._came |= bit
+        return True
 
 
 class Reader(Actor):
@@ -26,7 +55,7 @@ class Reader(Actor):
     def __init__(self, ledger: Ledger, origins: int = ORIGINS) -> None:
         self._stage = ledger.stage("deltas", "messages")
         self._origins = origins
-        self._last: OrderedDict[_Origin, int] = OrderedDict()
+        self._seen: OrderedDict[_Origin, _Seen] = OrderedDict()
         self._open: dict[tuple[_Origin, int], Receipt] = {}
 
     def handle(self, item: Any) -> Iterator[Any]:
@@ -53,10 +82,9 @@ class Reader(Actor):
             yield Unreadable(message, str(error))
             return
         origin = (batch.kind.name, batch.node, batch.boot, message.partition, batch.via)
-        if batch.seq <= self._last.get(origin, -1):
+        if not self._seen_of(origin).add(batch.seq):
             self._leave_out(message, (origin, batch.seq))
             return
-        self._remember(origin, batch.seq)
         self._stage.queued += 1
         receipt = self._open[origin, batch.seq] = Receipt(
             message.acknowledge, lambda: self._close((origin, batch.seq))
@@ -80,11 +108,12 @@ class Reader(Actor):
         else:
             message.acknowledge()
 
-    def _remember(self, origin: _Origin, seq: int) -> None:
-        self._last[origin] = seq
-        self._last.move_to_end(origin)
-        if len(self._last) > self._origins:
-            self._last.popitem(last=False)
+    def _seen_of(self, origin: _Origin) -> _Seen:
+        seen = self._seen.setdefault(origin, _Seen())
+        self._seen.move_to_end(origin)
+        if len(self._seen) > self._origins:
+            self._seen.popitem(last=False)
+        return seen
 
     def _close(self, name: tuple[_Origin, int]) -> None:
         """The rows of a message are safe."""

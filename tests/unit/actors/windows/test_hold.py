@@ -8,6 +8,7 @@ from actors.nat.table import NatTable
 from actors.windows.completeness import DistributedCompleteness
 from actors.windows.cross_node import CrossNode
 from actors.windows.hold import WindowHold
+from actors.windows.reader import Reader
 from model.batch import Batch
 from model.kinds.delta import Role
 from model.kinds.flow import FlowEvidence
@@ -146,3 +147,19 @@ def test_a_partition_that_lags_hurries_nobody() -> None:
         site.take(batch_of([client(other)], window, node="b", seq=window), 0.1)
     _, tokens = site.close(0.2)
     assert sorted(token[1] for token in tokens) == [1, 100, 101, 102, 103, 104]
+
+
+def test_rows_that_move_in_another_order_than_their_seconds_are_all_taken() -> None:
+    """After an outage a node that started late is ahead of one with more to tell: the latter's newer second is
+    settled, and its rows moved, before its older one."""
+    site, reader = Site(wait=2.0), Reader(Ledger())
+    site.announce((CLIENT, SERVICE), (GATEWAY, SERVER))
+    place = int(partition_of(batch_of([client()], 1).columns, PARTITIONS)[0])
+    of_late = Chunk(batch_of([client(SERVER)], 6, node="late"), place, at=0.0)
+    assert list(site.hold.handle(of_late)) == []
+    for window, seq, at in ((5, 50, 0.1), (6, 60, 0.2)):
+        site.take(batch_of([client()], window, node="behind", seq=seq), at)
+    moved = [message for now in (1.05, 1.15) for message in site.hold.handle(Tick(now))]
+    assert [decode(message.data).window for message in moved] == [6, 5]
+    taken = [item.batch for message in moved for item in reader.handle(message)]
+    assert [(batch.window, batch.seq, len(batch)) for batch in taken] == [(6, 60, 1), (5, 50, 1)]

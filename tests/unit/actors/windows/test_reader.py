@@ -8,7 +8,7 @@ import numpy as np
 
 from actors.items import Chunk, Message, Unreadable, Window
 from actors.windows.own_ledger import OwnLedger
-from actors.windows.reader import Reader
+from actors.windows.reader import SPAN, Reader
 from model.batch import Batch
 from model.column import Column
 from model.kind import Kind
@@ -102,6 +102,17 @@ def test_a_message_that_comes_again_is_taken_once() -> None:
     rows, ledger = make_deltas(3, seq=7), make_ledger({}, seq=7)
     assert [len(bus.batches(batch.encode())) for batch in (ledger, rows, ledger, rows)] == [1, 1, 0, 0]
     assert bus.stage.noted["duplicates"] == 2
+
+
+def test_numbers_that_come_in_another_order_are_taken_once_each() -> None:
+    """What is behind the newest by so much that it is not remembered came before."""
+    bus, order = (
+        Bus(),
+        [5000, 4990, 4995, 4990, 5000, 5001, 4995, 4991, 5001 - SPAN, 5002 - SPAN, 5002 - SPAN],
+    )
+    taken = [number for number in order if bus.batches(make_deltas(1, seq=number).encode())]
+    assert taken == [5000, 4990, 4995, 5001, 4991, 5002 - SPAN]
+    assert bus.stage.noted["duplicates"] == len(order) - len(taken)
 
 
 def test_an_engine_says_what_it_lost_itself() -> None:
