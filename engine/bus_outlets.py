@@ -64,16 +64,15 @@ class NodeOutlet:
 class DeadLetters:
     """Puts messages that nobody can read where somebody can look at them, and acknowledges them.
 
-    :param bury: takes the bytes of one, and the reason.
+    :param bury: takes the bytes of one, the reason, and what to call when it is safe.
     """
 
-    def __init__(self, bury: Callable[[bytes, str], None]) -> None:
+    def __init__(self, bury: Callable[[bytes, str, Callable[[], object]], None]) -> None:
         self._bury = bury
 
     async def take(self, item: Unreadable) -> None:
         """Puts one aside."""
-        self._bury(item.message.data, item.reason)
-        item.message.acknowledge()
+        self._bury(item.message.data, item.reason, item.message.acknowledge)
 
     async def flush(self) -> None:
-        """What is put aside is not waited for."""
+        """What is not safe yet is not acknowledged, and comes again."""

@@ -182,7 +182,8 @@ def engine(
         reader.where(_is_delta) >> fan_out
     else:
         boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
-        join = engine_join(graph, config, url, boot, lambda: runner.partitions(DELTAS))
+        partitions = partial(runner.partitions, DELTAS)
+        join = engine_join(graph, config, url, boot, partitions, runner.transport.all_back_at)
         reader.where(_is_delta) >> join.windows
         flows = join.windows.only(Window) >> join.joiner >> own_ledger(graph, boot)
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out

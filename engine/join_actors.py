@@ -75,12 +75,18 @@ def local_join(graph: Graph, config: Config, origin: Origin, cluster: Cluster | 
 
 
 def engine_join(
-    graph: Graph, config: Config, url: str, boot: str, partitions: Callable[[], int]
+    graph: Graph,
+    config: Config,
+    url: str,
+    boot: str,
+    partitions: Callable[[], int],
+    all_back_at: Callable[[], float],
 ) -> JoinActors:
     """Adds those of an engine: a second waits for all nodes, and follows what other nodes say of rewriting.
 
     :param boot: since when it joins.
     :param partitions: gives their number, once a message has come.
+    :param all_back_at: gives when all nodes may have come back from the last outage; of the monotonic clock.
     """
     ledger, settings = graph.ledger, config.join
     rewrites = nat_table(config, ledger)
@@ -89,7 +95,7 @@ def engine_join(
     graph.identify(cluster)
     graph.reloads.append(reloaded_names(cluster))
     cross_node = CrossNode(rewrites, partitions, ledger.stage("join", "rows"))
-    complete = DistributedCompleteness(settings.wait_seconds)
+    complete = DistributedCompleteness(settings.wait_seconds, all_back_at)
 
     def joiner() -> Joiner:
         return Joiner(ENGINE, boot, ledger, min(settings.flows * partitions(), MOST_FLOWS), cluster)

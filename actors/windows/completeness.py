@@ -2,6 +2,7 @@
 the time."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -84,11 +85,16 @@ class _Arrivals:
 class DistributedCompleteness:
     """Behind a bus: nobody knows how many nodes there are, so a window waits from its first message on.
 
+    After an outage of the bus nodes come back one after another, each with seconds that it kept: these wait until all
+    may be back.
+
     :param wait_seconds: so long.
+    :param all_back_at: when all nodes may have come back from the last outage.
     """
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, all_back_at: Callable[[], float] = lambda: -math.inf) -> None:
         self._wait = wait_seconds
+        self._all_back_at = all_back_at
         self._ahead = AHEAD + math.ceil(wait_seconds)
         self._windows: dict[int, _Arrivals] = {}
         self._newest: dict[int, int] = {}  # window, by partition
@@ -116,12 +122,14 @@ class DistributedCompleteness:
         return complete
 
     def _waited(self, now: float, seconds: float) -> list[int]:
+        back_at = self._all_back_at()
         return [
             number
             for number, arrivals in sorted(self._windows.items())
-            if now - arrivals.since >= seconds or self._hurried(number, arrivals)
+            if now - max(arrivals.since, back_at) >= seconds
+            or (now - back_at >= seconds and self._is_behind(number, arrivals))
+            or (self._rows > HELD_ROWS and number == min(self._windows))
         ]
 
-    def _hurried(self, number: int, arrivals: _Arrivals) -> bool:
-        behind = min(self._newest[partition] for partition in arrivals.partitions)
-        return number < behind - self._ahead or (self._rows > HELD_ROWS and number == min(self._windows))
+    def _is_behind(self, number: int, arrivals: _Arrivals) -> bool:
+        return number < min(self._newest[partition] for partition in arrivals.partitions) - self._ahead

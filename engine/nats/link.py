@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -54,18 +55,22 @@ class _Request:
 class Link:
     """The connection of one log.
 
+    ``returned_at`` is when the last connection was there again after one was lost, in seconds of the monotonic clock.
+
     :param waiting: says, for the log, what waits while the server is away.
     """
 
     def __init__(self, settings: NatsConnection, waiting: Callable[[], str] = lambda: "") -> None:
         self.settings = settings
         self.reconnects = 0
+        self.returned_at = float("-inf")
         self.last_error = ""
         self.on_reconnect: set[Wake] = set()
         self.up = asyncio.Event()
         self._outage = Outage(waiting)
         self._client = Client()
         self._closed = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._listening: set[Listening] = set()
         self._inbox = ""
         self._requests: dict[str, _Request] = {}
@@ -136,8 +141,13 @@ class Link:
                 if isinstance(error, ConnectionRefused) and not error.absent and not again:
                     raise
                 self.note(error)
-                await asyncio.sleep(self._outage.failed(self.last_error))
+                await happens(self._hurry, self._outage.failed(self.last_error))
+                self._hurry.clear()
         self._outage.over(self.where)
+
+    def try_now(self) -> None:
+        """Have no pause before the next attempt to connect, if there is no connection."""
+        self._hurry.set()
 
     def _go_down(self) -> None:
         """Answers to what was asked will not come any more."""
@@ -154,6 +164,7 @@ class Link:
                 self._go_down()
                 await self._connect_some_time(again=True)
                 self.reconnects += 1
+                self.returned_at = time.monotonic()
                 for wake in tuple(self.on_reconnect):
                     wake()
 

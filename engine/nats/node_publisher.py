@@ -1,4 +1,4 @@
-"""What an agent publishes: deltas, kept while NATS is away; NAT entries and heartbeats, which are repeated."""
+"""What an agent publishes: deltas and NAT entries, kept while NATS is away; heartbeats, which are repeated."""
 
 import asyncio
 import time
@@ -61,7 +61,7 @@ class NodePublisher:
         )
         self._lease = NodeLease(self._log, origin.node)
         self._heartbeats = StreamPublisher(self._log.link, streams.NODES)
-        self._entries = StreamPublisher(self._log.link, streams.NAT, on_entries_lost)
+        self._entries = StreamPublisher(self._log.link, streams.NAT, on_entries_lost, self._lease.held.wait)
 
     @property
     def partitions(self) -> int:
@@ -86,10 +86,9 @@ class NodePublisher:
         self._outbox.put(message)
 
     def announce(self, window: int, entries: np.ndarray) -> None:
-        """Publish NAT entries (``ANNOUNCED``), unless there is no connection: those that hold are repeated."""
-        if self.publishing:
-            for message in announcements(self._origin.node, self._origin.boot, window, entries):
-                self._entries.offer(rewrites(self._origin.node), message)
+        """Publish NAT entries (``ANNOUNCED``); they are kept as deltas are, for who reads those needs them."""
+        for message in announcements(self._origin.node, self._origin.boot, window, entries):
+            self._entries.offer(rewrites(self._origin.node), message)
 
     def beat(self, fields: dict[str, Any]) -> None:
         """Publish a heartbeat, unless there is no connection."""
@@ -105,7 +104,7 @@ class NodePublisher:
     def counts(self) -> dict[str, Count]:
         """What happened on the way, by name."""
         dropped = self._heartbeats.dropped + self._entries.dropped
-        meaning = "heartbeats and NAT entries that no server took; the next ones say the same"
+        meaning = "heartbeats and messages of NAT entries that no server took"
         return log_counts(self._log) | {"nats.unpublished": Count(dropped, meaning)}
 
     # -- life
@@ -129,6 +128,7 @@ class NodePublisher:
 
     async def flush(self) -> None:
         """Return when all is published."""
+        self._log.link.try_now()
         await self._outbox.drained()
         await self._heartbeats.drained()
 

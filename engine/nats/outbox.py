@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import islice
 
 from engine.log_record import RecordTooLarge
 from engine.nats.spool import Spool
@@ -123,6 +124,8 @@ class Outbox:
             self._bytes += len(self._in_flight.data)
             self._in_flight = None
         kept = self._spool.put_back(self._waiting) if self._spool else 0
+        if rows := sum(message.rows for message in islice(self._waiting, len(self._waiting) - kept)):
+            log.warning("%d rows were not published before the end, and are lost: see spool_path", rows)
         while len(self._waiting) > kept:
             self._drop("shutdown")
         if self._spool:

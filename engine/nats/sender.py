@@ -19,7 +19,8 @@ from model.tasks import happens
 ROOM_PAUSE = 0.25
 
 
-def _ids() -> Iterator[str]:
+def message_ids() -> Iterator[str]:
+    """Ids by which the server knows messages, so that what is sent again is stored once."""
     prefix = NUID().next().decode()
     return (f"{prefix}.{number}" for number in itertools.count())
 
@@ -37,7 +38,7 @@ class SendCounts:
     waiting: int = 0
     resends: int = 0
     in_flight: int = 0
-    ids: Iterator[str] = field(default_factory=_ids)
+    ids: Iterator[str] = field(default_factory=message_ids)
 
 
 class Sender:

@@ -42,9 +42,14 @@ class Transport(LogTransport):
     def on_missed(self, missed: Callable[[str, int], None]) -> None:
         """``missed`` is told why and how many messages the log lost before they were read; memory loses none."""
 
-    def bury(self, topic: str, data: bytes, reason: str) -> None:
-        """Puts a message that nobody can read aside; in memory nobody can look at it."""
+    def all_back_at(self) -> float:
+        """When all who send here may have come back from the last outage; of the monotonic clock."""
+        return float("-inf")
+
+    def bury(self, topic: str, data: bytes, reason: str, done: Callable[[], object]) -> None:
+        """Puts a message that nobody can read aside, and calls ``done``; in memory nobody can look at it."""
         log.warning("a message of %s was put aside: %s", topic, reason)
+        done()
 
     @property
     def _consumer(self) -> consumer.Consumer:

@@ -39,7 +39,7 @@ class Installation:
             command = ("engine", "--nats", url, "--sink", f"jsonl:{path}")
             engine = stack.enter_context(Program.started(*command, environment=environment))
             agents = [stack.enter_context(_agent(url, *node)) for node in nodes.items()]
-            await_that(lambda: _alive(url) >= set(nodes), engine, *agents)
+            await_that(lambda: alive(url) >= set(nodes), engine, *agents)
             yield cls(engine, agents, path)
 
     def told(self) -> list[dict[str, Any]]:
@@ -66,8 +66,8 @@ def _agent(url: str, name: str, namespaces: Sequence[str]) -> Iterator[Program]:
         yield agent
 
 
-def _alive(url: str) -> set[str]:
-    """Names of the nodes that have a heartbeat."""
+def alive(url: str) -> set[str]:
+    """Names of the nodes that have a heartbeat: since the server started, for it keeps them in memory."""
     try:
         heartbeats = asyncio.run(last_heartbeats(connection_of(url), ()))
     except TailraceError:  # none of them yet

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from engine.nats.api import NO_RIGHT, Refused
 from engine.nats.link import Link
 from engine.nats.nat_entries import NatFeed, announcements
 from engine.nats.sink import NatsConfig, NatsSink
-from engine.nats.stream_publisher import StreamPublisher
+from engine.nats.stream_publisher import WAITING_BYTES, StreamPublisher
 from engine.nats.streams import OtherLimits, Stream, make
 from model import subjects
 from model.errors import SinkError
@@ -155,20 +156,30 @@ async def test_a_publisher_makes_its_stream_again(link: Link, nats_server: NatsS
     assert (len(lost), publisher.dropped) == (2, 0)
 
 
-async def test_what_a_publisher_cannot_store_is_dropped_and_counted(
+async def test_what_a_publisher_is_given_while_the_server_is_away_is_stored_later(
     link: Link, nats_server: NatsServer
 ) -> None:
-    """It waits for nobody: without a server the messages are gone, and past its bound the oldest."""
-    publisher = StreamPublisher(link, streams.NODES)
+    """Each message once, also those for a stream that was never made; whoever gave it is told then."""
+    publisher, stored = StreamPublisher(link, streams.DEAD), list[int]()
     nats_server.kill()
     await eventually(lambda: not link.up.is_set())
     async with running(publisher):
-        publisher.offer("tailrace.node.a", b"1")
-        await publisher.drained()
-    dropped = publisher.dropped
-    for _ in range(100):
-        publisher.offer("tailrace.node.a", b"2")
-    assert (dropped, publisher.dropped) == (0, 36)
+        for number in range(100):
+            publisher.offer(subjects.dead("a"), b"%d" % number, done=partial(stored.append, number))
+        assert not stored
+        nats_server.start()
+        async with asyncio.timeout(10):
+            await publisher.drained()
+    assert (await link.api("STREAM.INFO.tailrace_dead", {}))["state"]["messages"] == 100
+    assert (stored, publisher.dropped) == (list(range(100)), 0)
+
+
+async def test_past_its_bound_a_publisher_drops_the_oldest(link: Link) -> None:
+    """Counted; whoever waits for one to be stored waits no more."""
+    publisher, done, third = StreamPublisher(link, streams.DEAD), list[int](), bytes(WAITING_BYTES // 3)
+    for number in range(5):
+        publisher.offer(subjects.dead("a"), third, done=partial(done.append, number))
+    assert (done, publisher.dropped) == ([0, 1], 2)
 
 
 @pytest.mark.skipif(bool(REASON_TO_SKIP), reason=REASON_TO_SKIP)

@@ -1,5 +1,6 @@
 """Several nodes and one engine over NATS: ends are joined across nodes, by whoever knows the NAT between them."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.beds.flows import flows_of
-from tests.beds.installation import Installation
+from tests.beds.installation import Installation, alive
 from tests.beds.network import bed
 from tests.beds.played import Played, played
 from tests.beds.scenes import ROLES, Role, place, stage
@@ -23,6 +24,8 @@ TWO_NODES: Nodes = {"left": ("client", "router"), "right": ("server1", "server2"
 THREE_NODES: Nodes = {"left": ("client",), "gateway": ("router",), "right": ("server1", "server2")}
 NO_GATEWAY: Nodes = {"left": ("client",), "right": ("server1", "server2")}
 #: Several agents on one busy machine are later than agents of their own machines.
+#: How long the server is away: longer than seconds wait for each other.
+_OUTAGE_SECONDS: Final = 8
 _PATIENT: Final = {"TAILRACE_JOIN_WAIT_SECONDS": "6"}
 
 
@@ -58,6 +61,26 @@ def test_ends_of_different_nodes_are_joined(nats_server: NatsServer, nodes: Node
         client, server = (outcome.roles.get(name, "router") for name in (flow.called.source, flow.server[0]))
         last = flow.rows[-1]
         assert (last["client.node"], last["server.node"]) == (node[client], node[server])
+
+
+def test_connections_of_an_outage_are_joined(nats_server: NatsServer, tmp_path: Path) -> None:
+    """What the gateway knows is kept while NATS is away, as rows are, and waited for when it is back."""
+    with bed() as made, stage(made, "nftables", tmp_path) as playing:
+        seen = {name: [place(made, role).namespace for role in roles] for name, roles in THREE_NODES.items()}
+        with Installation.started(
+            nats_server.url(), seen, tmp_path / "flows.jsonl", _PATIENT
+        ) as installation:
+            playing.play_all(1)
+            nats_server.kill()
+            for _ in range(_OUTAGE_SECONDS):
+                playing.play_all(1)
+                time.sleep(1)
+            nats_server.start()
+            playing.play_all(1)
+            outcome = played(playing)
+            installation.await_that(lambda: alive(nats_server.url()) >= seen.keys())
+            finish(installation, outcome, ROLES)
+    outcome.check()
 
 
 def test_without_the_gateway_ends_stay_apart(nats_server: NatsServer, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from nats.aio.msg import Msg
 
@@ -96,11 +96,11 @@ class NatsBackend(NatsLog):
             if topic in member.topics:
                 member.start_anew()
 
-    def bury(self, topic: str, data: bytes, reason: str) -> None:
-        """Put a message that nobody can read where somebody can look at it."""
+    def bury(self, topic: str, data: bytes, reason: str, done: Callable[[], object]) -> None:
+        """Put a message that nobody can read where somebody can look at it; ``done`` is called when it is there."""
         log.warning("a message of %s was put aside: %s", topic, reason)
         headers = {"Tailrace-Reason": reason[:200], "Tailrace-Subject": topic}
-        self._dead.offer(dead(topic), data, headers)
+        self._dead.offer(dead(topic), data, headers, done)
 
     async def join(self, group: str, topics: Collection[str], urge: Wake) -> NatsMember:
         """Become a member of a group; waits for the server.

@@ -12,6 +12,7 @@ from yarl import URL
 
 from engine.nats.connection import DEFAULT_PORT
 from engine.nats.counts import Count, log_counts
+from engine.nats.outage import LONGEST_PAUSE
 from engine.nats.settings import settings_of
 from engine.transport.driver import Transport
 from engine.transport.nats.backend import NatsBackend
@@ -40,9 +41,13 @@ class NatsTransport(Transport):
         """Of streams that were gone, or lost what had been read of them."""
         self.backend.reads.on_missed = missed
 
-    def bury(self, topic: str, data: bytes, reason: str) -> None:
-        """Where somebody can look at it."""
-        self.backend.bury(topic, data, reason)
+    def all_back_at(self) -> float:
+        """Others may find the server so much later than this worker as there is between two attempts."""
+        return self.backend.link.returned_at + LONGEST_PAUSE
+
+    def bury(self, topic: str, data: bytes, reason: str, done: Callable[[], object]) -> None:
+        """Where somebody can look at it; ``done`` is called when it is stored there."""
+        self.backend.bury(topic, data, reason, done)
 
     def counts(self) -> dict[str, Count]:
         """How the log does and did, as seen from this worker, by name."""

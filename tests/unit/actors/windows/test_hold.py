@@ -1,5 +1,6 @@
 """An engine's seconds: held until all reports may be there, moved where they belong, joined."""
 
+import math
 from typing import Any
 
 from actors.items import Chunk, Message, Receipt, Tick
@@ -27,10 +28,11 @@ class Site:
     """One engine with all partitions, and what nodes announced."""
 
     def __init__(self, wait: float = 2.0) -> None:
+        self.all_back_at = -math.inf
         self.ledger = Ledger()
         self.table = NatTable(64, Stage("entries"))
         cross_node = CrossNode(self.table, lambda: PARTITIONS, self.ledger.stage("join", "rows"))
-        self.hold = WindowHold(DistributedCompleteness(wait), cross_node)
+        self.hold = WindowHold(DistributedCompleteness(wait, lambda: self.all_back_at), cross_node)
         self.joiner = Joiner("engine", "boot", self.ledger, 64)
         self.acknowledged: list[tuple[str, int]] = []
 
@@ -147,6 +149,19 @@ def test_a_partition_that_lags_hurries_nobody() -> None:
         site.take(batch_of([client(other)], window, node="b", seq=window), 0.1)
     _, tokens = site.close(0.2)
     assert sorted(token[1] for token in tokens) == [1, 100, 101, 102, 103, 104]
+
+
+def test_after_an_outage_seconds_wait_until_all_nodes_may_be_back() -> None:
+    """However far they are behind, and although the first node has told of them: the other is still on its way."""
+    site = Site(wait=2.0)
+    site.all_back_at = 5.0
+    for window in range(100, 110):
+        site.take(batch_of([client(SERVER)], window, node="a", seq=window), 0.5)
+    assert site.close(6.9) == ([], [])
+    for window in range(100, 110):
+        site.take(batch_of([server(CLIENT)], window, node="b", seq=window), 6.9)
+    flows, _ = site.close(7.0)
+    assert [flow["evidence"] for flow in flows] == [FlowEvidence.BOTH] * 10
 
 
 def test_rows_that_move_in_another_order_than_their_seconds_are_all_taken() -> None:
