@@ -8,10 +8,13 @@ DEBIAN_TEST := gcc libc6-dev nats-server openssl iptables nftables conntrack pro
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
 # A stock kernel, what boots it, and what makes it rewrite; there is none where the processor is another.
 DEBIAN_VM := qemu-system-x86 linux-image-amd64 linux-headers-amd64 kmod busybox-static
+# A bare Debian and a systemd, for the tests of the package and its units.
+DEBIAN_TEST += mmdebstrap systemd groff-base
 DEBIAN_BENCH := bpfcc-tools nginx-light wrk iperf3
 ARGS ?=
 
-.PHONY: setup setup-run setup-bench run test soak lint bench clean
+PREFIX ?= /usr/local
+.PHONY: setup setup-run setup-bench run deb install uninstall test soak lint bench clean
 
 setup: $(VENV)/.ready
 	@scripts/debian $(DEBIAN) $(DEBIAN_TEST)
@@ -42,6 +45,18 @@ endef
 
 run: setup-run
 	@$(BIN)/tailrace run $(ARGS)
+
+# Below $(PREFIX), with units and configuration; without the test tools. `sudo make uninstall` takes it away.
+install: setup-run
+	@PREFIX=$(PREFIX) scripts/install
+
+uninstall:
+	@PREFIX=$(PREFIX) scripts/uninstall
+
+# The Debian package, into dist/.
+deb: setup-run
+	@mkdir -p dist
+	@scripts/deb dist
 
 lint: setup
 	$(BIN)/ruff format --check .
