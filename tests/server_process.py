@@ -47,6 +47,11 @@ class ServerProcess:
             time.sleep(0.02)
         return self
 
+    def signal(self, number: int) -> None:
+        """Send a signal to it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it as a crash would."""
         process, self._process = self._process, None

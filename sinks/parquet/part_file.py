@@ -5,12 +5,10 @@ import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import numpy as np
-
-from model.batch import Batch
 from model.extras import extra
+from sinks.joined import Rows
 
 #: Ends the name of a file that is not whole, which begins with a dot: readers of ``*.parquet`` leave it aside.
 UNFINISHED: Final = ".unfinished"
@@ -23,21 +21,6 @@ def modules() -> tuple[Any, Any]:
     """
     need = "the sink parquet needs pyarrow"
     return extra("pyarrow", "parquet", need), extra("pyarrow.parquet", "parquet", need)
-
-
-class Rows(NamedTuple):
-    """Rows of batches that share their tables.
-
-    :param seqs: the number of each row's own batch.
-    """
-
-    batch: Batch
-    seqs: np.ndarray
-
-    def table(self, pa: Any) -> Any:
-        """An Arrow table."""
-        table = self.batch.to_arrow()
-        return table.set_column(table.schema.get_field_index("seq"), "seq", pa.array(self.seqs))
 
 
 class PartFile:
@@ -69,7 +52,7 @@ class PartFile:
         :raises OSError: if they cannot be written; the file is of no use then.
         """
         pa, parquet = modules()
-        table = pa.concat_tables([each.table(pa) for each in rows])
+        table = pa.concat_tables([_table(pa, each) for each in rows])
         if self._writer is None:
             texts = [field.name for field in table.schema if _is_text(pa, field.type)]
             self._writer = parquet.ParquetWriter(
@@ -120,6 +103,11 @@ def remove_left_over(folder: Path) -> int:
             path.unlink()
             found += 1
     return found
+
+
+def _table(pa: Any, rows: Rows) -> Any:
+    table = rows.batch.to_arrow()
+    return table.set_column(table.schema.get_field_index("seq"), "seq", pa.array(rows.seqs))
 
 
 def _is_text(pa: Any, type_: Any) -> bool:

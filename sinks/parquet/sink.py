@@ -5,22 +5,21 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
-import numpy as np
 
 from model.batch import Batch
 from model.errors import SinkError
 from model.kind import Kind
 from model.settings import PluginConfig
 from sinks.descriptor import write_error
+from sinks.joined import joined
 from sinks.limits import BatchLimits, Limits, QueueLimits
-from sinks.parquet.part_file import PartFile, Rows, modules, remove_left_over
+from sinks.parquet.part_file import PartFile, modules, remove_left_over
 
 #: Rows that become one row group.
 GROUP_ROWS = 131_072
@@ -135,7 +134,7 @@ class ParquetSink:
         try:
             if file is None:
                 file = self._files[folder] = PartFile(folder / self._name(batches[0]), self._config.level)
-            file.write(list(_joined(batches)))
+            file.write(list(joined(batches)))
         except OSError as error:
             if broken := self._files.pop(folder, None):
                 self._lost += broken.rows
@@ -155,18 +154,3 @@ class ParquetSink:
         """Not the name of another file, whoever writes into this folder."""
         at = datetime.fromtimestamp(first.window, UTC)
         return f"{at:%Y%m%dT%H%M%SZ}-{self._who}-{next(self._numbers)}.parquet"
-
-
-def _joined(batches: Sequence[Batch]) -> Iterator[Rows]:
-    """Chunks of one second, which share their tables, as one batch: it is made into Arrow once."""
-    for _, same in itertools.groupby(batches, _tables):
-        parts = list(same)
-        seqs = np.repeat(np.array([part.seq for part in parts], np.uint64), [len(part) for part in parts])
-        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-        yield Rows(replace(parts[0], columns=columns), seqs)
-
-
-def _tables(batch: Batch) -> tuple[object, ...]:
-    """What batches have in common whose rows can stand in one."""
-    same = [id(batch.tables[name]) for name in sorted(batch.tables)]
-    return (batch.kind, batch.node, batch.boot, batch.window, *same)

@@ -1,6 +1,7 @@
 """Every sink of ours is held to the contract; a new one joins with a class."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -20,15 +21,18 @@ from engine.plugins.sinks import sink_names
 from model.addresses import address_text
 from model.kinds import kinds
 from model.public import PublicRow
+from sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from sinks.parquet.sink import ParquetConfig, ParquetSink
 from sinks.prometheus.sink import PrometheusSink
 from tailrace.testing import Totals
+from tests.clickhouse_server import ClickHouseServer
 from tests.contract.sinks.behind_queue import SinkBehindQueue
 from tests.contract.sinks.full_server import full_server
 from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
 from tests.full_disk import small_disk
+from tests.http_server import HttpServer, Post, Reply
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 
 
@@ -195,3 +199,76 @@ def parquet_rows(folder: Path) -> list[dict[str, Any]]:
 def _readable(value: bytes) -> str:
     """Addresses as text."""
     return address_text(value)
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """One server for all tests."""
+    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
+    server.process.start()
+    yield server
+    server.process.kill()
+
+
+class TestClickHouse(SinkBehindQueue):
+    """Rows of a real server; each test has a database of its own."""
+
+    sink_class, name, json = ClickHouseSink, "clickhouse", False
+    databases = itertools.count()
+
+    @pytest.fixture
+    def output(self, clickhouse: ClickHouseServer) -> tuple[ClickHouseServer, str]:
+        return clickhouse, f"d{next(self.databases)}"
+
+    @pytest.fixture
+    def full(self) -> Iterator[tuple[HttpServer, str]]:
+        with HttpServer(_full_clickhouse).running() as web:
+            yield web, "default"
+
+    def make(self, output: tuple[ClickHouseServer | HttpServer, str]) -> ClickHouseSink:
+        server, database = output
+        password = ClickHouseServer.password
+        return ClickHouseSink(ClickHouseConfig(server.url, password=password, database=database))
+
+    async def read(self, output: tuple[ClickHouseServer, str]) -> Totals:
+        totals = Totals()
+        for table, (columns, _) in _TABLES.items():
+            if self._there(output, table):
+                sums = ", ".join(f"sum(toUInt64(`{column}`))" for column in columns)
+                found = output[0].ask(f"SELECT count(), {sums} FROM {output[1]}.tailrace_{table}").split()
+                totals += Totals(
+                    dict(zip(("rows", "opened", "closed", "failed"), map(int, found), strict=True))
+                )
+        return totals
+
+    async def text(self, output: tuple[ClickHouseServer, str]) -> str:
+        addresses = "IPv6NumToString(`{}`)"
+        texts = [
+            output[0].ask(
+                f"SELECT *, {addresses.format(name)} FROM {output[1]}.tailrace_{table} FORMAT JSONEachRow"
+            )
+            for table, (_, name) in _TABLES.items()
+            if name and self._there(output, table)
+        ]
+        return "".join(texts).replace("::ffff:", "")
+
+    def _there(self, output: tuple[ClickHouseServer, str], table: str) -> bool:
+        return output[0].ask(f"EXISTS TABLE {output[1]}.tailrace_{table}") == "1"
+
+
+_LIVES = ("opened", "closed", "failed")
+#: The columns to be summed up, and one with an address.
+_TABLES = {
+    "flows": ([f"connection.{life}" for life in _LIVES], "client.address"),
+    "deltas": ([f"connection.{life}" for life in _LIVES], "network.local.address"),
+    "workloads": ([f"connections.{life}" for life in _LIVES], ""),
+}
+
+
+def _full_clickhouse(post: Post) -> Reply:
+    """As a server says it whose disk is full."""
+    if "INSERT" in post.path:
+        return Reply(
+            500, b"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space (NOT_ENOUGH_SPACE)"
+        )
+    return Reply(body=b"18.16.1" if b"version" in post.body else b"")

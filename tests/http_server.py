@@ -1,0 +1,75 @@
+"""An HTTP server in a thread that answers posts as a test says, and keeps what it got."""
+
+import gzip
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Post(NamedTuple):
+    """One that came; the body without compression."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Reply(NamedTuple):
+    """What is answered; status 0: the connection ends without an answer."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class HttpServer:
+    """What it answers and what came.
+
+    :ivar answer: called with each post, in a thread of its own.
+    """
+
+    def __init__(self, answer: Callable[[Post], Reply]) -> None:
+        self.answer = answer
+        self.posts: list[Post] = []
+        self.url = ""
+
+    @contextmanager
+    def running(self, port: int = 0) -> Iterator["HttpServer"]:
+        """While the block runs; a port of 0 is any."""
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                post = Post(self.path, dict(self.headers.items()), body)
+                owner.posts.append(post)
+                reply = owner.answer(post)
+                if not reply.status:
+                    self.close_connection = True
+                    return
+                self.send_response(reply.status)
+                for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def log_message(self, format: str, *_: object) -> None:
+                """Says nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+            server.daemon_threads = True
+            self.url = f"http://127.0.0.1:{server.server_address[1]}"
+            thread = Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            try:
+                yield self
+            finally:
+                server.shutdown()
+                thread.join()
