@@ -55,11 +55,11 @@ class Line(msgspec.Struct):
 
 
 def _socket(side: str, slot: int | None, generation: int | None, opened_at: int) -> Socket | None:
-    """One that found no slot is told by its time."""
+    """One that found no slot is reported by its time."""
     return None if generation is None else (side, opened_at if slot is None else slot, generation)
 
 
-class Told:
+class Reported:
     """Connections to a service, as ``tailrace run`` wrote them.
 
     :param whole: those with both ends in any second, in the order in which they were opened.
@@ -98,7 +98,7 @@ class Told:
             flows[line.port].append(line.server)
         right = wrong = 0
         for port, backends in by_port(truth).items():
-            same = [told == backend for told, backend in zip(flows[port], backends, strict=False)]
+            same = [reported == backend for reported, backend in zip(flows[port], backends, strict=False)]
             right, wrong = right + sum(same), wrong + same.count(False)
         return right, wrong
 
@@ -131,7 +131,7 @@ def full_speed(
     return site.requests()
 
 
-def told() -> tuple[list[Request], Told]:
+def reported() -> tuple[list[Request], Reported]:
     """The load with Tailrace."""
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder, service() as site:
         output = Path(folder, "flows.jsonl")
@@ -140,7 +140,7 @@ def told() -> tuple[list[Request], Told]:
             return sum(line.count(_CLOSED) for line in lines_of(output)) >= count
 
         truth = full_speed(site, [tailrace(output, stage="flows")], settled)
-        return truth, Told(lines_of(output), site.address)
+        return truth, Reported(lines_of(output), site.address)
 
 
 def told_by_peers() -> tuple[list[Request], dict[str, paired.Pairs]]:
@@ -160,7 +160,7 @@ def told_by_peers() -> tuple[list[Request], dict[str, paired.Pairs]]:
 
 def measure() -> Iterator[Reading]:
     """Percent of connections that are one flow with both ends and the right backend; then those with a wrong one."""
-    truth, ours = told()
+    truth, ours = reported()
     right, wrong = ours.compared(truth)
     shares = Counter(request.backend for request in truth)
     note = f"{len(truth):,} connections in {SECONDS} s, {sorted(shares.values())} by backend"

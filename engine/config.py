@@ -187,7 +187,7 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     """
     settings = _read(path) if path else {}
     _overlay(settings, environment)
-    _say_on_and_off(settings)
+    _spell_on_and_off(settings)
     guard(secrets_in(Config, settings))
     try:
         config = msgspec.convert(settings, Config, strict=True)
@@ -230,7 +230,7 @@ def _overlay(settings: dict[str, Any], environment: Mapping[str, str]) -> None:
         target[where[-1]] = text if kind is str else _value(text)
 
 
-def _say_on_and_off(settings: dict[str, Any]) -> None:
+def _spell_on_and_off(settings: dict[str, Any]) -> None:
     """YAML reads a bare ``off`` as false: where a key wants the word, it is put back."""
     for _, where, kind in _keys(Config, ()):
         section: Any = settings

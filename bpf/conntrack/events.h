@@ -30,7 +30,7 @@ struct nat_event {
 	__u8 reserved[136];
 };
 
-/* When netlink told of an entry, in the ring `conntrack_times`. */
+/* When netlink reported an entry, in the ring `conntrack_times`. */
 struct conntrack_time {
 	__u64 at_ns;
 	__u32 id;      /* the kernel's number of the entry */

@@ -15,7 +15,7 @@ from model.tasks import end
 from sinks.descriptor import write_all
 
 
-class QuietOutput:
+class UnbufferedOutput:
     """Writes at once and unbuffered, so that nothing is left to write when the program ends."""
 
     def __init__(self) -> None:

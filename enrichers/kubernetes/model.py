@@ -6,6 +6,7 @@ from typing import Any
 
 from enrichers.kubernetes.facts import controller, facts_of
 from enrichers.kubernetes.pods import Pods
+from enrichers.kubernetes.related import RelatedObjects
 from enrichers.kubernetes.resources import (
     ENDPOINT_SLICES,
     JOBS,
@@ -23,7 +24,6 @@ from enrichers.kubernetes.services import (
     service_entity,
     service_keys,
 )
-from enrichers.kubernetes.surroundings import Surroundings
 from model.enricher import EnricherStatistics, Entity, KeyKind
 from model.intervals import Intervals
 
@@ -40,11 +40,11 @@ class Model:
         self.noted: Counter[str] = Counter()
         self._limit = limit
         self._known: dict[str, set[str]] = {}  # resource → uids
-        self._surroundings = Surroundings()
-        self._pods = Pods(self.identities, self._surroundings)
+        self._related_objects = RelatedObjects()
+        self._pods = Pods(self.identities, self._related_objects)
         self._services = Holders(self.identities)
         self._nodes = Holders(self.identities)
-        self._slices = Slices(self._surroundings)
+        self._slices = Slices(self._related_objects)
 
     @property
     def objects(self) -> int:
@@ -66,14 +66,14 @@ class Model:
         if plural == PODS:
             self._pods.put(facts_of(one), now_ns)
         elif plural in (REPLICA_SETS, JOBS):
-            self._surroundings.put_owner(meta.uid, controller(meta))
+            self._related_objects.put_owner(meta.uid, controller(meta))
         elif plural == SERVICES:
             self._services.put(meta, service_keys(one), service_entity(meta), now_ns)
         elif plural == ENDPOINT_SLICES:
             self._slices.put(one)
         elif plural == NODES:
             entity = node_entity(one)
-            self._surroundings.put_node(meta.name, entity)
+            self._related_objects.put_node(meta.name, entity)
             self._nodes.put(meta, node_keys(one), entity, now_ns)
 
     def drop(self, resource: Resource, uid: str, now_ns: int, last: Any = None) -> None:
@@ -88,7 +88,7 @@ class Model:
         if resource.plural == PODS:
             self._pods.drop(uid, now_ns, facts_of(last) if last else None)
         elif resource.plural in (REPLICA_SETS, JOBS):
-            self._surroundings.drop(uid, in_use=self._pods.related(uid))
+            self._related_objects.drop(uid, in_use=self._pods.related(uid))
         elif resource.plural == SERVICES:
             self._services.drop(uid, now_ns)
         elif resource.plural == ENDPOINT_SLICES:
@@ -96,7 +96,7 @@ class Model:
         elif resource.plural == NODES:
             for kind, name in self._nodes.drop(uid, now_ns):
                 if kind is KeyKind.NODE:
-                    self._surroundings.drop(name, in_use=self._pods.related(name))
+                    self._related_objects.drop(name, in_use=self._pods.related(name))
 
     def keep_only(self, resource: Resource, uids: Iterable[str], now_ns: int) -> None:
         """The list of a resource is complete: what is not in it is gone."""
@@ -105,7 +105,7 @@ class Model:
 
     def settle(self, now_ns: int) -> None:
         """To be called after objects were put and dropped: names that depend on others are made true."""
-        changed = self._surroundings.take_changed()
+        changed = self._related_objects.take_changed()
         if changed:
             self._pods.settle(changed, now_ns)
 

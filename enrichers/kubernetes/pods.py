@@ -4,7 +4,7 @@ import msgspec
 
 from enrichers.kubernetes.entity import container_attributes, workload_attributes
 from enrichers.kubernetes.facts import PodFacts
-from enrichers.kubernetes.surroundings import Surroundings
+from enrichers.kubernetes.related import RelatedObjects
 from enrichers.kubernetes.times import SECOND, begin_of, end_of
 from model.enricher import Entity, KeyKind
 from model.intervals import Intervals
@@ -29,9 +29,9 @@ class Pods:
     Names that other objects give are brought up to date by ``settle``.
     """
 
-    def __init__(self, identities: Intervals, surroundings: Surroundings) -> None:
+    def __init__(self, identities: Intervals, related_objects: RelatedObjects) -> None:
         self._identities = identities
-        self._surroundings = surroundings
+        self._related_objects = related_objects
         self._pods: dict[str, _Held] = {}
         self._related: dict[str, set[str]] = {}  # uid of an owner or name of a node → uids of pods
 
@@ -69,7 +69,7 @@ class Pods:
             self._end(held, key, begin_ns, now_ns)
 
     def settle(self, changed: set[str], now_ns: int) -> None:
-        """Names again the pods whose surroundings changed."""
+        """Names again the pods whose related objects changed."""
         uids = changed & self._pods.keys()
         uids.update(*(self._related[name] for name in changed & self._related.keys()))
         for uid in uids:
@@ -129,10 +129,10 @@ class Pods:
             "k8s.namespace.name": facts.namespace,
             "k8s.pod.name": facts.name,
             "k8s.pod.uid": facts.uid,
-            **workload_attributes(self._surroundings.workload(facts), facts.name),
-            **self._surroundings.node(facts.node),
+            **workload_attributes(self._related_objects.workload(facts), facts.name),
+            **self._related_objects.node(facts.node),
         }
-        if services := self._surroundings.services(facts.uid):
+        if services := self._related_objects.services(facts.uid):
             entity["k8s.service.name"] = services
         if container:
             entity |= container_attributes(container, image, facts.version)
@@ -150,7 +150,7 @@ class Pods:
             of_name.discard(facts.uid)
             if not of_name:
                 self._related.pop(name, None)
-                self._surroundings.unused(name)
+                self._related_objects.unused(name)
 
 
 def _keys(facts: PodFacts) -> list[_Key]:

@@ -2,7 +2,7 @@
 
 from enrichers.kubernetes.entity import node_attributes
 from enrichers.kubernetes.objects import EndpointSlice, Metadata, Node, Service
-from enrichers.kubernetes.surroundings import Surroundings
+from enrichers.kubernetes.related import RelatedObjects
 from enrichers.kubernetes.times import begin_of, nanoseconds
 from model.enricher import Entity, KeyKind
 from model.intervals import Intervals
@@ -65,8 +65,8 @@ def node_entity(node: Node) -> Entity:
 class Slices:
     """Which pods each endpoint slice leads to."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._surroundings = surroundings
+    def __init__(self, related_objects: RelatedObjects) -> None:
+        self._related_objects = related_objects
         self._slices: dict[str, tuple[str, frozenset[str]]] = {}  # uid → service and pods
 
     def put(self, one: EndpointSlice) -> None:
@@ -86,8 +86,8 @@ class Slices:
         """The service of a slice never changes (discovery.k8s.io: owned by the service), but nothing relies on it."""
         old_service, old_pods = self._slices.get(uid, (service, frozenset[str]()))
         if old_service != service:
-            self._surroundings.unselect(old_service, old_pods)
+            self._related_objects.unselect(old_service, old_pods)
             old_pods = frozenset()
         self._slices[uid] = service, pods
-        self._surroundings.select(service, pods - old_pods)
-        self._surroundings.unselect(service, old_pods - pods)
+        self._related_objects.select(service, pods - old_pods)
+        self._related_objects.unselect(service, old_pods - pods)

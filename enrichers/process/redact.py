@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-BLOT: Final = "***"
+from model.settings import HIDDEN
 
 #: In the name of an option, a variable or a header.
 _SECRET: Final = (
@@ -71,12 +71,12 @@ def redacted(arguments: Sequence[str]) -> list[str]:
     for number, argument in enumerate(arguments):
         before = arguments[number - 1] if number else ""
         if follows and not argument.startswith("-"):
-            cleaned.append(BLOT)
+            cleaned.append(HIDDEN)
             follows = False
             continue
         follows = _asks_for_secret(argument)
         if number and _is_password(argument, before, letter):
-            cleaned.append(BLOT)
+            cleaned.append(HIDDEN)
         elif before in ("--user", "--proxy-user") or (takes_user and before in ("-u", "-U")):
             cleaned.append(_without_password(argument))
         else:
@@ -108,19 +108,19 @@ def _is_password(argument: str, before: str, letter: str) -> bool:
 
 def _without_password(argument: str) -> str:
     user, colon, _ = argument.partition(":")
-    return f"{user}{colon}{BLOT}" if colon else argument
+    return f"{user}{colon}{HIDDEN}" if colon else argument
 
 
 def _cleaned(argument: str, letter: str) -> str:
     """One argument; one with blanks may be a command line of its own."""
     if letter and len(argument) > 2 and argument.startswith(f"-{letter}") and argument[2] != "=":
-        return f"-{letter}{BLOT}"
+        return f"-{letter}{HIDDEN}"
     if header := _HEADER.search(argument):
-        return f"{argument[: header.end(1)]}{BLOT}"
+        return f"{argument[: header.end(1)]}{HIDDEN}"
     words = re.split(r"(\s+)", argument)
     if len(words) > 1 and words[0] != argument:
         argument = _cleaned_command(words)
-    argument = _USERINFO.sub(rf"\g<1>{BLOT}\g<3>", argument)
+    argument = _USERINFO.sub(rf"\g<1>{HIDDEN}\g<3>", argument)
     return _ASSIGNED.sub(_assigned, argument)
 
 
@@ -132,4 +132,4 @@ def _cleaned_command(words: list[str]) -> str:
 
 def _assigned(found: re.Match[str]) -> str:
     name, sign, value = found.groups()
-    return f"{name}{sign}{BLOT if _is_secret(name) else value}"
+    return f"{name}{sign}{HIDDEN if _is_secret(name) else value}"

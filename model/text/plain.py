@@ -27,7 +27,7 @@ def plain_text(names: Sequence[tuple[str, bool]]) -> Text:
     return Text(live, timed(live), lambda row: " ".join(_words(row, [name for name, _ in names])))
 
 
-def seen_text(rows: Iterable[Row]) -> Text:
+def text_of_rows(rows: Iterable[Row]) -> Text:
     """The same for rows of a kind that nobody declared here: the fields that they have."""
     values = {name: value for row in rows for name, value in row.items()}
     return plain_text([(name, isinstance(value, int)) for name, value in values.items()])
@@ -38,14 +38,14 @@ def _column(name: str, *, number: bool) -> TextColumn:
     title = name.upper()
 
     def text(row: Row, width: int) -> str:
-        return shortened(printable(_said(row.get(name))), width)
+        return shortened(printable(_value_text(row.get(name))), width)
 
     return TextColumn(title, text, max(width, len(title)), widest, right=number)
 
 
 def _words(row: Row, names: Sequence[str]) -> list[str]:
-    return [f"{name}={word(_said(row[name]))}" for name in names if name in row]
+    return [f"{name}={word(_value_text(row[name]))}" for name in names if name in row]
 
 
-def _said(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return "" if value is None else str(value)

@@ -166,9 +166,9 @@ class Conntrack:
         """When each entry began or ended; where that is not known it holds at least from its connection's first
         packet to its end, however late we read of them."""
         new, now = entries.events["header"]["kind"] == _NEW, self._monotonic()
-        told = self.times.of(entries.ids, new) if self.times else np.zeros(len(new), np.uint64)
-        entries.events["latest_at_ns"] = np.where(new & (told == 0), now, 0)
-        when: np.ndarray = np.where(told != 0, told, np.where(new, self._heard_ns, now).astype(np.uint64))
+        known = self.times.of(entries.ids, new) if self.times else np.zeros(len(new), np.uint64)
+        entries.events["latest_at_ns"] = np.where(new & (known == 0), now, 0)
+        when: np.ndarray = np.where(known != 0, known, np.where(new, self._heard_ns, now).astype(np.uint64))
         return when
 
     def _deliver(

@@ -28,7 +28,7 @@ KPROBES: Final = Hook(
     ),
 )
 #: ``probes.conntrack.feed`` listens: with the time of each message, or without.
-TIMED: Final = Hook("entry_told", "ctnetlink", "socket_filter", way="netlink")
+TIMED: Final = Hook("message_queued", "ctnetlink", "socket_filter", way="netlink")
 CTNETLINK: Final = Hook("ctnetlink", kind="listener", way="netlink")
 
 NAT: Final = Feature(
@@ -41,7 +41,7 @@ NAT: Final = Feature(
 
 CONNTRACK: Final = Probe(
     "conntrack",
-    sources=("conntrack/events.h", "conntrack/maps.h", "conntrack/nat.c", "conntrack/told.c"),
+    sources=("conntrack/events.h", "conntrack/maps.h", "conntrack/nat.c", "conntrack/message_times.c"),
     maps=(TIMES,),
     features=(NAT,),
     events=(

@@ -56,7 +56,7 @@ class JsonlSink:
         self._target = "standard output" if config.path == STDOUT else config.path
         self._file = LineFile(config.path, config.rotate_bytes, config.keep)
         self._since: int | None = None
-        self._said: dict[tuple[str, str], dict[str, Any]] = {}
+        self._written: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def open(self, kinds: Sequence[Kind]) -> None:
         """Open the file.
@@ -107,14 +107,14 @@ class JsonlSink:
     def _repeats(self, batch: Batch) -> bool:
         """Whether it says what its node said last; a ledger that could not be written comes with the next one."""
         document = batch.document()
-        return bool(document) and self._said.get((batch.kind.name, batch.node)) == document
+        return bool(document) and self._written.get((batch.kind.name, batch.node)) == document
 
     def _remember(self, batch: Batch) -> None:
         if document := batch.document():
-            self._said.pop((batch.kind.name, batch.node), None)
-            self._said[batch.kind.name, batch.node] = document
-            if len(self._said) > _NODES:
-                del self._said[next(iter(self._said))]
+            self._written.pop((batch.kind.name, batch.node), None)
+            self._written[batch.kind.name, batch.node] = document
+            if len(self._written) > _NODES:
+                del self._written[next(iter(self._written))]
 
     def _rotate_by_time(self, window: int) -> None:
         if self._since is None:

@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from model.kinds.delta import Role
+from tests.kernel.loopback import DEADLINE_SECONDS, until
 from tests.kernel.started import Probes
-from tests.kernel.talk import DEADLINE_SECONDS, until
 
 _FORK = multiprocessing.get_context("fork")
 

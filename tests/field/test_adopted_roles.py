@@ -7,8 +7,8 @@ import pytest
 
 from model.kinds.delta import Role
 from tests.field.services import Sockets, connected, listener
+from tests.kernel.loopback import until
 from tests.kernel.started import Probes
-from tests.kernel.talk import until
 
 pytestmark = pytest.mark.kernel
 

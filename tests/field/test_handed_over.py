@@ -16,8 +16,8 @@ import pytest
 
 from model.kinds.delta import Evidence, Role
 from tests.field.services import Sockets, child, connected, listener
+from tests.kernel.loopback import DEADLINE_SECONDS, Seen, until
 from tests.kernel.started import Probes
-from tests.kernel.talk import DEADLINE_SECONDS, Seen, until
 
 pytestmark = pytest.mark.kernel
 

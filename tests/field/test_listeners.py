@@ -13,8 +13,8 @@ import pytest
 
 from model.kinds.delta import Role
 from tests.field.services import Sockets, child, connected, orphaned_listener, service
+from tests.kernel.loopback import DEADLINE_SECONDS
 from tests.kernel.started import Probes
-from tests.kernel.talk import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.kernel
 

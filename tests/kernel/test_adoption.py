@@ -13,8 +13,8 @@ import pytest
 
 from model.kinds.delta import Evidence, Role
 from probes.kernel.layout import enums
+from tests.kernel.loopback import Seen, connect, listening
 from tests.kernel.started import Probes
-from tests.kernel.talk import Seen, connect, listening
 
 pytestmark = pytest.mark.kernel
 
@@ -23,7 +23,7 @@ FLAGS = enums("tcp")["event_flag"]
 #: Talks before the start, waits, talks again, and says its port.
 OTHER = """
 import subprocess
-from tests.kernel.talk import connect, listening
+from tests.kernel.loopback import connect, listening
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 with listening() as listener:
     connection = connect(listener)

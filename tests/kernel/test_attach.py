@@ -18,8 +18,8 @@ from probes.kernel.binaries import locate, opened_elf
 from probes.kernel.filesystems import mount_point
 from probes.kernel.perf_events import has_kprobes
 from tests.kernel.attach_holder import as_json, counted, loaded
+from tests.kernel.loopback import until
 from tests.kernel.objects import held_by, still_there
-from tests.kernel.talk import until
 
 pytestmark = pytest.mark.kernel
 

@@ -20,7 +20,7 @@ from tests.kernel.nat_network import (
     Rewrite,
     nat_network,
 )
-from tests.kernel.told import NOWHERE, Told, rewrite_in
+from tests.kernel.reported_entries import NOWHERE, Reported, rewrite_in
 
 pytestmark = pytest.mark.kernel
 
@@ -65,13 +65,13 @@ def hand() -> Hand:
 
 
 @pytest.fixture
-def told(router: NatNetwork, hand: Hand) -> Iterator[Told]:
+def reported(router: NatNetwork, hand: Hand) -> Iterator[Reported]:
     """A source at work on the test's namespaces only."""
     source = Conntrack(patterns=[f"{router.prefix}*"], monotonic=hand)
     source.start()
-    told = Told(source)
-    told.drain()
-    yield told
+    reported = Reported(source)
+    reported.drain()
+    yield reported
     source.close()
 
 
@@ -106,33 +106,33 @@ def expected(name: str, kind: str, family: int, port: int) -> Rewrite:
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 @pytest.mark.parametrize("name", ["dnat", "snat", "masquerade", "redirect", "both"])
 def test_a_rewrite_is_told_as_the_rule_makes_it(
-    router: NatNetwork, told: Told, name: str, kind: str, family: int
+    router: NatNetwork, reported: Reported, name: str, kind: str, family: int
 ) -> None:
     """One event at its beginning with both tuples, namespace and the time of the look before, and one at its end."""
     rules(name, kind, family, router)
     role, at = (ROUTER, GATE) if name == "redirect" else (SERVER, THERE)
     _, (_, called, _, to), _ = expected(name, kind, family, 0)
     looked = time.monotonic_ns()
-    told.drain()
+    reported.drain()
     before = time.monotonic_ns()
     with router.listen(role, kind, ADDRESSES[family][at], 8080):
         port = router.call(CLIENT, kind, called, to)
-    assert told.until(lambda: len(told.events) > 0)
+    assert reported.until(lambda: len(reported.events) > 0)
     rewrite = expected(name, kind, family, port)
-    assert told.rewrites == {rewrite} == router.rewrites(ROUTER)
-    (event,) = told.events
+    assert reported.rewrites == {rewrite} == router.rewrites(ROUTER)
+    (event,) = reported.events
     assert event["header"]["kind"] == KIND["KIND_NAT_NEW"]
     assert looked <= event["header"]["at_ns"] <= before
     assert (event["header"]["slot"], event["netns"]) == (0xFFFFFFFF, router.inode(ROUTER))
     assert (event["family"], event["zone"]) == (family, 0)
     router.run(ROUTER, "conntrack -F")
-    assert told.until(lambda: len(told.events) == 2)
-    assert rewrite_in(told.events[1]) == rewrite
-    assert told.events[1]["header"]["kind"] == KIND["KIND_NAT_DELETED"]
-    assert before < told.events[1]["header"]["at_ns"] <= time.monotonic_ns()
+    assert reported.until(lambda: len(reported.events) == 2)
+    assert rewrite_in(reported.events[1]) == rewrite
+    assert reported.events[1]["header"]["kind"] == KIND["KIND_NAT_DELETED"]
+    assert before < reported.events[1]["header"]["at_ns"] <= time.monotonic_ns()
 
 
-def test_nftables_and_zones_are_told(router: NatNetwork, told: Told) -> None:
+def test_nftables_and_zones_are_told(router: NatNetwork, reported: Reported) -> None:
     """Rules of nftables are seen as those of iptables are, and the zone of an entry is in its event."""
     gate, there = ADDRESSES[4][GATE], ADDRESSES[4][THERE]
     for command in (
@@ -145,13 +145,13 @@ def test_nftables_and_zones_are_told(router: NatNetwork, told: Told) -> None:
     ):
         router.run(ROUTER, f"nft {command}")
     port = router.call(CLIENT, "udp", gate, 53)
-    assert told.until(lambda: len(told.events) > 0)
+    assert reported.until(lambda: len(reported.events) > 0)
     here = ADDRESSES[4][HERE]
-    assert told.rewrites == {("udp", (here, gate, port, 53), (there, here, 5353, port))}
-    assert told.events["zone"].tolist() == [7]
+    assert reported.rewrites == {("udp", (here, gate, port, 53), (there, here, 5353, port))}
+    assert reported.events["zone"].tolist() == [7]
 
 
-def test_entries_that_rewrite_nothing_never_reach_us(router: NatNetwork, told: Told) -> None:
+def test_entries_that_rewrite_nothing_never_reach_us(router: NatNetwork, reported: Reported) -> None:
     """The kernel drops them, and rewritten ones of other protocols too: nothing waits on the socket."""
     rules("masquerade", "udp", 4, router)
     address = ADDRESSES[4][THERE]
@@ -163,14 +163,14 @@ def test_entries_that_rewrite_nothing_never_reach_us(router: NatNetwork, told: T
         router.run(CLIENT, f"ping -c 1 -W 1 {address}", check=False)
         port = router.call(CLIENT, "udp", address, 8080)
         waiting = 0
-        ours = told.source._known._inodes  # type: ignore[union-attr]
+        ours = reported.source._known._inodes  # type: ignore[union-attr]
         while received := receiver.receive(listener.fileno()):
             numbers = received.namespaces.tolist()
             waiting += sum(ours.get(number) == router.inode(ROUTER) for number in numbers)
     assert len(router.run(ROUTER, "conntrack -L").splitlines()) >= 6
     assert waiting == 1
-    assert told.until(lambda: len(told.events) > 0)
-    assert told.rewrites == {expected("masquerade", "udp", 4, port)}
+    assert reported.until(lambda: len(reported.events) > 0)
+    assert reported.rewrites == {expected("masquerade", "udp", 4, port)}
 
 
 def make_entries(network: NatNetwork, count: int) -> None:
@@ -192,12 +192,12 @@ def test_entries_of_before_the_start_are_told(router: NatNetwork) -> None:
     router.call(CLIENT, "udp", ADDRESSES[4][THERE], 9)
     source = Conntrack(patterns=[f"{router.prefix}*"])
     source.start()
-    told = Told(source)
+    reported = Reported(source)
     try:
-        told.drain()
-        assert len(told.events) == 50
-        assert told.rewrites == router.rewrites(ROUTER)
-        assert set(told.events["header"]["at_ns"].tolist()) == {0}
+        reported.drain()
+        assert len(reported.events) == 50
+        assert reported.rewrites == router.rewrites(ROUTER)
+        assert set(reported.events["header"]["at_ns"].tolist()) == {0}
         assert source.stage.noted["dumps"] == source.stage.noted["namespaces"] == 3
         assert (source.stage.received, source.stage.balanced) == (50, True)
     finally:
@@ -209,48 +209,48 @@ def test_what_was_lost_is_made_up_for(router: NatNetwork) -> None:
     rules("dnat", "udp", 4, router)
     source = Conntrack(4096, [f"{router.prefix}*"])
     source.start()
-    told = Told(source)
+    reported = Reported(source)
     try:
-        told.drain()
+        reported.drain()
         make_entries(router, 300)
-        told.drain()
+        reported.drain()
         assert source.stage.noted["overruns"] == 1
-        assert told.until(lambda: not source.behind)
-        assert len(told.rewrites) == 300
-        assert told.rewrites == router.rewrites(ROUTER)
+        assert reported.until(lambda: not source.behind)
+        assert len(reported.rewrites) == 300
+        assert reported.rewrites == router.rewrites(ROUTER)
         router.run(ROUTER, "conntrack -D -p udp --orig-port-src 20007")
         router.run(ROUTER, "conntrack -F")
         make_entries(router, 3)
-        told.drain()
-        assert told.until(lambda: not source.behind)
+        reported.drain()
+        assert reported.until(lambda: not source.behind)
         assert source.stage.noted["overruns"] == 2
-        assert len(told.rewrites) == 3
-        assert told.rewrites == router.rewrites(ROUTER)
+        assert len(reported.rewrites) == 3
+        assert reported.rewrites == router.rewrites(ROUTER)
         assert source.stage.dropped.total() == 0
     finally:
         source.close()
 
 
-def test_a_namespace_that_comes_later_is_found(router: NatNetwork, told: Told) -> None:
-    """When the window is over, with what is in it; and what happens in it then is told."""
+def test_a_namespace_that_comes_later_is_found(router: NatNetwork, reported: Reported) -> None:
+    """When the window is over, with what is in it; and what happens in it then is reported."""
     router.add("late")
     rule = "-p udp -d 127.0.0.1 --dport 53 -j REDIRECT --to-ports 5353"
     router.run("late", f"iptables-legacy -t nat -A OUTPUT {rule}")
     first = router.call("late", "udp", "127.0.0.1", 53)
-    told.drain()
-    assert not len(told.events)
-    told.source.notice(NOWHERE)
-    told.drain()
+    reported.drain()
+    assert not len(reported.events)
+    reported.source.notice(NOWHERE)
+    reported.drain()
     second = router.call("late", "udp", "127.0.0.1", 53)
-    assert told.until(lambda: len(told.events) >= 2)
-    assert told.events["original"]["source_port"].tolist() == [first, second]
-    assert set(told.events["netns"].tolist()) == {router.inode("late")}
-    assert (told.events["header"]["at_ns"] == 0).tolist() == [True, False]
+    assert reported.until(lambda: len(reported.events) >= 2)
+    assert reported.events["original"]["source_port"].tolist() == [first, second]
+    assert set(reported.events["netns"].tolist()) == {router.inode("late")}
+    assert (reported.events["header"]["at_ns"] == 0).tolist() == [True, False]
     inode = router.inode("late")
     router.run(CLIENT, f"ip netns del {router.name('late')}")
-    assert told.until(lambda: len(told.events) == 3)
-    assert rewrite_in(told.events[2])[0] == "all"
-    assert told.events[2]["netns"] == inode
+    assert reported.until(lambda: len(reported.events) == 3)
+    assert rewrite_in(reported.events[2])[0] == "all"
+    assert reported.events[2]["netns"] == inode
 
 
 @pytest.mark.parametrize("later", [0, 2])
@@ -267,23 +267,23 @@ def test_entries_whose_end_is_not_told_are_dumped_again(router: NatNetwork, hand
         make_entries(router, 5)
         switch(later)
         source.start()
-        told = Told(source)
-        told.drain()
-        assert len(told.rewrites) == 5
+        reported = Reported(source)
+        reported.drain()
+        assert len(reported.rewrites) == 5
         router.run(ROUTER, "conntrack -D -p udp --orig-port-src 20001")
-        told.drain()
-        assert len(told.rewrites) == 5
+        reported.drain()
+        assert len(reported.rewrites) == 5
         hand.ahead_ns += AGAIN_NS
-        told.drain()
-        assert len(told.rewrites) == 4
-        assert told.rewrites == router.rewrites(ROUTER)
+        reported.drain()
+        assert len(reported.rewrites) == 4
+        assert reported.rewrites == router.rewrites(ROUTER)
         router.run(ROUTER, "conntrack -F")
         hand.ahead_ns += AGAIN_NS
-        told.drain()
-        assert told.rewrites == set()
+        reported.drain()
+        assert reported.rewrites == set()
         dumps = source.stage.noted["dumps"]
         hand.ahead_ns += AGAIN_NS
-        told.drain()
+        reported.drain()
         assert source.stage.noted["dumps"] == dumps + (later == 0)
     finally:
         source.close()
@@ -295,16 +295,16 @@ def test_only_the_namespaces_asked_for_are_told(router: NatNetwork) -> None:
     rules("dnat", "udp", 4, router)
     source = Conntrack(patterns=[router.name(CLIENT)])
     source.start()
-    told = Told(source)
+    reported = Reported(source)
     try:
-        told.drain()
+        reported.drain()
         router.run(
             CLIENT, "iptables-legacy -t nat -A OUTPUT -p udp --dport 53 -j DNAT --to-destination 10.77.1.1:80"
         )
         router.call(CLIENT, "udp", ADDRESSES[4][THERE], 53)
-        assert told.until(lambda: len(told.events) > 0)
+        assert reported.until(lambda: len(reported.events) > 0)
         assert len(router.rewrites(ROUTER)) == 1
-        assert set(told.events["netns"].tolist()) == {router.inode(CLIENT)}
+        assert set(reported.events["netns"].tolist()) == {router.inode(CLIENT)}
         assert source.stage.noted["namespaces"] == 1
     finally:
         source.close()

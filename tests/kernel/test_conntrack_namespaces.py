@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from probes.conntrack.feed import Conntrack
-from tests.kernel.told import NOWHERE, Told
+from tests.kernel.reported_entries import NOWHERE, Reported
 
 pytestmark = pytest.mark.kernel
 
-#: Leaves its network namespace for a new one when it is told to, and tells which.
+#: Leaves its network namespace for a new one when it is reported to, and tells which.
 TO_ITSELF = """
 import ctypes, os
 print(flush=True)
@@ -35,14 +35,14 @@ def test_a_socket_in_a_namespace_without_a_name_is_followed() -> None:
         try:
             everywhere.start()
             process.stdout.readline()
-            Told(everywhere).drain()
+            Reported(everywhere).drain()
             before = everywhere.stage.noted["namespaces"]
             process.stdin.write("\n")
             process.stdin.flush()
             inode = int(process.stdout.readline())
             for netns, found in ((NOWHERE, 0), (np.array([inode], np.uint32), 1)):
                 everywhere.notice(netns)
-                Told(everywhere).drain()
+                Reported(everywhere).drain()
                 assert everywhere.stage.noted["namespaces"] == before + found
         finally:
             process.kill()

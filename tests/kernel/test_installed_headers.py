@@ -23,7 +23,7 @@ SCRIPT = """
 import json
 from probes.kernel import compilation
 from tests.kernel.started import Probes
-from tests.kernel.talk import Seen, connect, listening
+from tests.kernel.loopback import Seen, connect, listening
 from tests.kernel.test_process import run
 from tests.slowness import SLOWNESS
 

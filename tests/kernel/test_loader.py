@@ -27,9 +27,9 @@ from probes.registry import PROBES
 from probes.sources import read_sources
 from probes.tcp.config import TcpConfig
 from tests.kernel import started
+from tests.kernel.loopback import connect, listening, until
 from tests.kernel.objects import KINDS, held_by, map_memory, still_there
 from tests.kernel.started import Probes
-from tests.kernel.talk import connect, listening, until
 
 pytestmark = pytest.mark.kernel
 

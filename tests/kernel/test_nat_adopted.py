@@ -7,7 +7,7 @@ import pytest
 
 from tests.beds.check import compare, report
 from tests.beds.network import FAMILIES, bed
-from tests.beds.played import played
+from tests.beds.outcome import outcome_of
 from tests.beds.scenes import SCENES, stage, stages
 from tests.beds.watch import Territory, Watch, scaled
 
@@ -25,7 +25,7 @@ def test_connections_older_than_tailrace_are_joined(tmp_path: Path) -> None:
         with Watch.started(tmp_path / "flows.jsonl") as watch:
             for one in playing.values():
                 one.release()
-            outcomes = [played(one) for one in playing.values()]
+            outcomes = [outcome_of(one) for one in playing.values()]
             rows = watch.rows()
     for outcome in outcomes:
         cases = [replace(case, adopted=True) for case in outcome.cases()]
@@ -42,7 +42,7 @@ def test_networks_made_after_the_start_are_joined(tmp_path: Path) -> None:
         stage(made, "nftables", tmp_path) as playing,
     ):
         playing.play_all(scaled(10))
-        outcome = played(playing)
+        outcome = outcome_of(playing)
         outcome.rows = watch.rows()
     assert len(outcome.cases()) == scaled(10) * len(SCENES) * len(FAMILIES)
     assert outcome.wrong == [], report(outcome.wrong)
@@ -58,7 +58,7 @@ def test_long_connections_are_joined_while_they_last(tmp_path: Path) -> None:
         playing.play_all(EACH, hold=True)
         watch.await_opened(Territory.of(made), ALL)
         playing.release()
-        outcome = played(playing)
+        outcome = outcome_of(playing)
         outcome.rows = watch.rows()
     assert len(outcome.cases()) == ALL
     assert outcome.wrong == [], report(outcome.wrong)

@@ -25,7 +25,7 @@ SCENES = (
 
 
 @dataclass
-class Told:
+class Reported:
     """What happened and what Tailrace said of it."""
 
     proxy: bool
@@ -39,36 +39,36 @@ class Told:
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["proxy", "no_proxy"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reported:
     """After all scenes."""
     folder = tmp_path_factory.mktemp("docker")
     try:
         with harbour(request.param, folder) as port, Watch.started(folder / "flows.jsonl") as watch:
             for scene in SCENES:
                 port.play(scene, scaled(20))
-            return Told(request.param, port.truth(), watch.rows(), port.territory)
+            return Reported(request.param, port.truth(), watch.rows(), port.territory)
     except DockerMissing as missing:
         pytest.skip(str(missing))
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_both_ends_are_joined(told: Told, scene: str) -> None:
+def test_both_ends_are_joined(reported: Reported, scene: str) -> None:
     """Container or host, published or not: each connection is one flow; through the proxy they are two."""
-    assert sum(exchange.scene == scene for exchange in told.truth) == scaled(20)
-    failures = [failure for failure in told.failures() if failure.startswith(f"{scene} ")]
+    assert sum(exchange.scene == scene for exchange in reported.truth) == scaled(20)
+    failures = [failure for failure in reported.failures() if failure.startswith(f"{scene} ")]
     assert not failures, report(failures)
 
 
-def test_nothing_else_is_told(told: Told) -> None:
+def test_nothing_else_is_told(reported: Reported) -> None:
     """There is no flow between containers and hosts that did not take place."""
-    phantoms = [failure for failure in told.failures() if failure.startswith("phantom")]
+    phantoms = [failure for failure in reported.failures() if failure.startswith("phantom")]
     assert not phantoms, report(phantoms)
 
 
-def test_the_proxy_is_named_where_it_is_in_between(told: Told) -> None:
+def test_the_proxy_is_named_where_it_is_in_between(reported: Reported) -> None:
     """Who called 127.0.0.1 was answered by Docker's proxy, if there is one, else by the container's server."""
-    calls = {exchange.client for exchange in told.truth if exchange.scene == "loopback"}
-    flows = [flow for flow in flows_of(told.rows) if flow.called in calls]
+    calls = {exchange.client for exchange in reported.truth if exchange.scene == "loopback"}
+    flows = [flow for flow in flows_of(reported.rows) if flow.called in calls]
     assert len(flows) == scaled(20)
-    comm = "docker-proxy" if told.proxy else "python3"
+    comm = "docker-proxy" if reported.proxy else "python3"
     assert {flow.rows[-1]["server.process.comm"] for flow in flows} == {comm}

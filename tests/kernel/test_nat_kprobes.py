@@ -13,9 +13,9 @@ from probes.conntrack.probe import KPROBES, NAT
 from probes.kernel.layout import structs
 from probes.kernel.perf_events import has_kprobes
 from tests.declared import KIND
+from tests.kernel.loopback import until
 from tests.kernel.nat_bed import ADDRESSES, ASKED, PROTOCOLS, SERVING, NatBed, Rewrite, nat_bed, rewrites
 from tests.kernel.started import Probes
-from tests.kernel.talk import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not has_kprobes(), reason="the kernel has no kprobes")]
 

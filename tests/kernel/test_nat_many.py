@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kernel
 
 COUNT = scaled(1000)
 
-Told = dict[Kind, tuple[list[Exchange], Territory]]
+Reported = dict[Kind, tuple[list[Exchange], Territory]]
 
 
 def play(playing: Stage) -> None:
@@ -25,7 +25,7 @@ def play(playing: Stage) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, list[Row]]:
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reported, list[Row]]:
     """Three beds at once, one with each kind of rules."""
     folder = tmp_path_factory.mktemp("many")
     with stages(folder) as playing, Watch.started(folder / "flows.jsonl") as watch:
@@ -36,9 +36,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, list[Row]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_short_connection_has_its_own_backend(told: tuple[Told, list[Row]], kind: Kind) -> None:
+def test_each_short_connection_has_its_own_backend(reported: tuple[Reported, list[Row]], kind: Kind) -> None:
     """1,000 connections: none with a wrong backend, none missing, none that was not, all bytes."""
-    (truth, territory), rows = told[0][kind], told[1]
+    (truth, territory), rows = reported[0][kind], reported[1]
     backends = Counter(exchange.server.destination for exchange in truth)
     assert len(truth) == COUNT
     assert len(backends) == 2

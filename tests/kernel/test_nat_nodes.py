@@ -10,7 +10,7 @@ import pytest
 from tests.beds.flows import flows_of
 from tests.beds.installation import Installation, alive
 from tests.beds.network import bed
-from tests.beds.played import Played, played
+from tests.beds.outcome import Outcome, outcome_of
 from tests.beds.scenes import ROLES, Role, place, stage
 from tests.beds.watch import scaled
 from tests.nats_server import NatsServer, nats_server
@@ -29,7 +29,7 @@ _OUTAGE_SECONDS: Final = 8
 _PATIENT: Final = {"TAILRACE_JOIN_WAIT_SECONDS": "6"}
 
 
-def finish(installation: Installation, outcome: Played, roles: Sequence[Role]) -> None:
+def finish(installation: Installation, outcome: Outcome, roles: Sequence[Role]) -> None:
     """Ends the installation once it has told of the end of everything that these roles saw."""
     cases = outcome.cases(roles)
 
@@ -40,13 +40,13 @@ def finish(installation: Installation, outcome: Played, roles: Sequence[Role]) -
     outcome.rows = installation.rows(told)
 
 
-def play(url: str, nodes: Nodes, folder: Path) -> Played:
+def play(url: str, nodes: Nodes, folder: Path) -> Outcome:
     """All scenes, told by the nodes."""
     with bed() as made, stage(made, "nftables", folder) as playing:
         seen = {name: [place(made, role).namespace for role in roles] for name, roles in nodes.items()}
         with Installation.started(url, seen, folder / "flows.jsonl", _PATIENT) as installation:
             playing.play_all(scaled(10))
-            outcome = played(playing)
+            outcome = outcome_of(playing)
             finish(installation, outcome, [role for roles in nodes.values() for role in roles])
     return outcome
 
@@ -77,7 +77,7 @@ def test_connections_of_an_outage_are_joined(nats_server: NatsServer, tmp_path: 
                 time.sleep(1)
             nats_server.start()
             playing.play_all(1)
-            outcome = played(playing)
+            outcome = outcome_of(playing)
             installation.await_that(lambda: alive(nats_server.url()) >= seen.keys())
             finish(installation, outcome, ROLES)
     outcome.check()

@@ -4,14 +4,14 @@ import pytest
 
 from tests.beds.check import report
 from tests.beds.network import FAMILIES, Family
-from tests.beds.played import Played, played
+from tests.beds.outcome import Outcome, outcome_of
 from tests.beds.rules import KINDS, Kind
 from tests.beds.scenes import SCENES, stages
 from tests.beds.watch import Watch, scaled
 
 pytestmark = pytest.mark.kernel
 
-All = dict[Kind, Played]
+All = dict[Kind, Outcome]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def beds(tmp_path_factory: pytest.TempPathFactory) -> All:
     with stages(folder) as playing, Watch.started(folder / "flows.jsonl") as watch:
         for one in playing.values():
             one.play_all(scaled(20))
-        outcome = {kind: played(one) for kind, one in playing.items()}
+        outcome = {kind: outcome_of(one) for kind, one in playing.items()}
         rows = watch.rows()
     for each in outcome.values():
         each.rows = rows

@@ -22,8 +22,8 @@ from tests.beds.docker import IMAGE, Docker, DockerMissing
 from tests.beds.network import Ground, execute, sweep
 from tests.declared import KIND
 from tests.eventually import eventually
+from tests.kernel.loopback import ROLE, Seen, listening
 from tests.kernel.started import Probes
-from tests.kernel.talk import ROLE, Seen, listening
 
 pytestmark = pytest.mark.kernel
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests.environment import ROOT, Environment, source_tree
+from tests.kernel.loopback import until
 from tests.kernel.objects import held_by, still_there
-from tests.kernel.talk import until
 
 pytestmark = pytest.mark.kernel
 

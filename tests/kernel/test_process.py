@@ -11,8 +11,8 @@ import pytest
 
 from probes.kernel.layout import structs
 from tests.declared import KIND
+from tests.kernel.loopback import Seen, until
 from tests.kernel.started import Probes
-from tests.kernel.talk import Seen, until
 
 pytestmark = pytest.mark.kernel
 

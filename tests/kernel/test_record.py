@@ -13,7 +13,7 @@ import pytest
 
 from engine.recording.file import CUT, Recording
 from tests.declared import EVENT_TYPES
-from tests.kernel.talk import connect, listening, until
+from tests.kernel.loopback import connect, listening, until
 from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")

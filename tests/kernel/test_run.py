@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.talk import unanswered, until
+from tests.kernel.loopback import unanswered, until
 from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")

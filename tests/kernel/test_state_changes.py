@@ -10,8 +10,8 @@ from model.kinds.delta import CloseReason, Evidence, Role
 from probes.kernel.layout import enums
 from probes.tcp.probe import STATES
 from tests.declared import KIND
+from tests.kernel.loopback import Seen, connect, listening
 from tests.kernel.started import Probes
-from tests.kernel.talk import Seen, connect, listening
 from tests.kernel.test_tcp_probe import bytes_by_role, started
 
 pytestmark = pytest.mark.kernel

@@ -17,8 +17,8 @@ from probes.kernel.layout import enums
 from probes.tcp.sockets import Snapshot
 from selftest.linux import TCP_INFO
 from tests.declared import KIND
+from tests.kernel.loopback import DEADLINE_SECONDS, Seen, connect, listening, unanswered, until
 from tests.kernel.started import Probes
-from tests.kernel.talk import DEADLINE_SECONDS, Seen, connect, listening, unanswered, until
 
 pytestmark = pytest.mark.kernel
 

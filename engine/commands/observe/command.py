@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.commands.filter_words import add_filter
 from engine.commands.nats_url import add_nats_option, nats_url
-from engine.commands.output import QuietOutput
+from engine.commands.output import UnbufferedOutput
 from engine.config import Config
 from model.errors import UsageError
 
@@ -80,7 +80,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     connection = connection_of(nats_url(config, options))
     _check(options)
     wanted = Filter(filter_text(options))
-    output = QuietOutput()
+    output = UnbufferedOutput()
     output.run(
         _nodes(connection, options, output) if options.nodes else _rows(connection, wanted, options, output)
     )
@@ -101,7 +101,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 async def _rows(
-    connection: "NatsConnection", wanted: "Filter", options: argparse.Namespace, output: QuietOutput
+    connection: "NatsConnection", wanted: "Filter", options: argparse.Namespace, output: UnbufferedOutput
 ) -> None:
     from engine.commands.observe.filter import selection
     from engine.commands.observe.table import JsonRows, TableRows
@@ -120,7 +120,7 @@ async def _rows(
     await show_rows(connection, request, lambda flows: output.print(text.lines(flows)), _warn)
 
 
-async def _nodes(connection: "NatsConnection", options: argparse.Namespace, output: QuietOutput) -> None:
+async def _nodes(connection: "NatsConnection", options: argparse.Namespace, output: UnbufferedOutput) -> None:
     from engine.commands.observe.nodes import nodes_json, nodes_table
     from engine.nats.heartbeats import last_heartbeats
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from model.public import PublicRow
-from model.text.plain import seen_text
+from model.text.plain import text_of_rows
 from model.text.table import Text, TextColumn
 
 
@@ -25,7 +25,7 @@ class TableRows:
         """The lines of ``rows``."""
         rows = list(rows)
         if not self._columns:
-            self._columns = seen_text([row.row for row in rows]).history.fitted(self._width)
+            self._columns = text_of_rows([row.row for row in rows]).history.fitted(self._width)
         shown = [{"window": row.window, **row.row} for row in rows]
         lines = [[column.text(row, column.width) for column in self._columns] for row in shown]
         if lines and not self._titled:

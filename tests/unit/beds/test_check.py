@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.beds.check import Case, compare, whole
+from tests.beds.expected import expected_cases
 from tests.beds.flows import Row
-from tests.beds.sight import seen
 from tests.beds.truth import Ends, Exchange, join
 
 CALLED = Ends("10.1.0.2", 40000, "10.9.0.1", 80)
@@ -174,14 +174,14 @@ def test_what_can_be_seen_follows_from_tables_and_ends(
     tables: list[dict[Ends, Ends]], ends: tuple[bool, bool], expected: list[tuple[Any, ...]]
 ) -> None:
     """Ends are joined only by who knows every entry between them."""
-    cases = seen([EXCHANGE], tables, lambda exchange: ends)
+    cases = expected_cases([EXCHANGE], tables, lambda exchange: ends)
     assert [(case.chain, case.client, case.server, case.evidence) for case in cases] == expected
 
 
 def test_an_address_that_reports_is_known_as_such() -> None:
     """The client's own address stays in DNAT, so its server knows the address of a socket that reports."""
     taken = Ends(*CALLED[:2], *TAKEN[2:])
-    one, other = seen([EXCHANGE._replace(server=taken)], [], lambda exchange: (True, True))
+    one, other = expected_cases([EXCHANGE._replace(server=taken)], [], lambda exchange: (True, True))
     assert (one.evidence, other.evidence) == ("address", "server")
 
 

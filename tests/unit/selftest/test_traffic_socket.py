@@ -7,7 +7,7 @@ from model.kinds.delta import CloseReason, Role
 from selftest.linux import drop_received, keep_received, kernel_counters
 from selftest.traffic_socket import TrafficSocket
 from selftest.truth import End, address_bytes
-from tests.kernel.talk import until
+from tests.kernel.loopback import until
 
 HERE = address_bytes("127.0.0.1")
 

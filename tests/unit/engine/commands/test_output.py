@@ -8,7 +8,7 @@ import pytest
 
 _PROGRAM = """
 import asyncio, contextlib, os, sys
-from engine.commands.output import QuietOutput
+from engine.commands.output import UnbufferedOutput
 
 async def work():
     asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), int(sys.argv[1]))
@@ -16,7 +16,7 @@ async def work():
         await asyncio.sleep(60)
     await asyncio.sleep(60)
 
-QuietOutput().run(work())
+UnbufferedOutput().run(work())
 """
 
 

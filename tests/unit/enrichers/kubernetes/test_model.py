@@ -228,10 +228,10 @@ def test_nothing_is_left_of_what_is_gone(steps: list[Any], data: st.DataObject) 
     for resource in RESOURCES.values():
         site.model.keep_only(resource, (), site.now())
     site.model.settle(site.now())
-    surroundings = site.model._surroundings
+    related_objects = site.model._related_objects
     assert site.model.objects == 0
-    assert (surroundings.owners, surroundings.nodes, surroundings._services) == ({}, {}, {})
-    assert (site.model._pods._pods, site.model._pods._related, surroundings._departed) == ({}, {}, set())
+    assert (related_objects.owners, related_objects.nodes, related_objects._services) == ({}, {}, {})
+    assert (site.model._pods._pods, site.model._pods._related, related_objects._departed) == ({}, {}, set())
     assert all(not site.model.identities.held(kind) for kind in KeyKind)
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrichers.process.redact import BLOT, redacted
+from enrichers.process.redact import redacted
+from model.settings import HIDDEN
 
 SECRET = "hunter2xyz"
 
@@ -94,7 +95,7 @@ def test_a_secret_is_masked(command: str) -> None:
     """The secret is gone, and a blot stands where it was."""
     text = " ".join(redacted(line(command)))
     assert SECRET not in text
-    assert BLOT in text
+    assert HIDDEN in text
     assert text.split()[0] == command.split()[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.beds.network import bed
-from tests.beds.played import played
+from tests.beds.outcome import outcome_of
 from tests.beds.scenes import Role, place, stage
 from tests.beds.watch import Watch, scaled
 
@@ -35,7 +35,7 @@ def test_what_is_seen_is_what_is_told(roles: Roles, grades: set[str], tmp_path: 
         names = [place(made, role).namespace for role in roles]
         watch = stack.enter_context(Watch.started(tmp_path / "flows.jsonl", names))
         playing.play_all(scaled(10))
-        outcome = played(playing)
+        outcome = outcome_of(playing)
         outcome.rows = watch.rows()
     assert grades == set(Counter(case.evidence for case in outcome.cases(roles)))
     outcome.check(roles)

@@ -10,7 +10,7 @@ from model.enricher import Entity
 _NOTHING: Final[Entity] = {}
 
 
-class Surroundings:
+class RelatedObjects:
     """Pure. Notes whose names may have changed until ``take_changed`` asks for it.
 
     :ivar owners: uid of a ReplicaSet or Job → its own controller.

@@ -11,19 +11,19 @@
 #define LEFT_OUT 0
 #define WHOLE (-1)
 
-struct told_attribute {
+struct netlink_attribute {
 	u16 length;
 	u16 type;
 };
 
 /* socket filter: entries that rewrite nothing are left out, and the time of the others is written down by their id. */
-int entry_told(struct __sk_buff *message)
+int message_queued(struct __sk_buff *message)
 {
 	u32 at = CTNETLINK_HEADER, id = 0, status = 0;
 	u16 type = 0;
 	bpf_skb_load_bytes(message, MESSAGE_TYPE_AT, &type, sizeof(type));
 	for (int number = 0; number < TOP_ATTRIBUTES; number++) {
-		struct told_attribute head = {};
+		struct netlink_attribute head = {};
 		if (bpf_skb_load_bytes(message, at, &head, sizeof(head)) || head.length < sizeof(head))
 			break;
 		if ((head.type & CTA_TYPE) == CTA_ID_TYPE)
@@ -35,13 +35,13 @@ int entry_told(struct __sk_buff *message)
 		}
 		at += (head.length + 3) & ~3;
 	}
-	struct conntrack_time *told = conntrack_times.ringbuf_reserve(sizeof(struct conntrack_time));
-	if (!told)
+	struct conntrack_time *time = conntrack_times.ringbuf_reserve(sizeof(struct conntrack_time));
+	if (!time)
 		return WHOLE;
-	told->at_ns = bpf_ktime_get_ns();
-	told->id = bpf_ntohl(id);
-	told->message = type;
-	told->reserved = 0;
-	conntrack_times.ringbuf_submit(told, BPF_RB_NO_WAKEUP);
+	time->at_ns = bpf_ktime_get_ns();
+	time->id = bpf_ntohl(id);
+	time->message = type;
+	time->reserved = 0;
+	conntrack_times.ringbuf_submit(time, BPF_RB_NO_WAKEUP);
 	return WHOLE;
 }

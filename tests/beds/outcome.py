@@ -1,14 +1,14 @@
-"""A bed after its play: the truth, what the kernel's tables said, and the flows that Tailrace told."""
+"""A bed when its traffic is over: the truth, what the kernel's tables had, and the flows that Tailrace reported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from tests.beds.check import Case, compare, report
+from tests.beds.expected import expected_cases
 from tests.beds.flows import Row
 from tests.beds.kernel_view import Rewritings, conntrack
 from tests.beds.scenes import ROLES, Role, Stage, place
-from tests.beds.sight import seen
 from tests.beds.truth import Exchange
 from tests.beds.watch import Territory
 
@@ -17,7 +17,7 @@ WAY: Sequence[Role] = ("client", "router")
 
 
 @dataclass
-class Played:
+class Outcome:
     """What is left of a bed.
 
     :param roles: whose an address is; all others are the router's.
@@ -30,14 +30,16 @@ class Played:
     rows: list[Row] = field(default_factory=list)
 
     def cases(self, roles: Sequence[Role] = ROLES) -> list[Case]:
-        """What there is to tell for who sees the namespaces of these roles."""
+        """What is expected of a node that reports the namespaces of these roles."""
 
-        def sees(exchange: Exchange) -> tuple[bool, bool]:
+        def reports(exchange: Exchange) -> tuple[bool, bool]:
             ends = exchange.client.source, exchange.server.destination
             client, server = (self.roles.get(address, "router") in roles for address in ends)
             return client, server
 
-        return list(seen(self.exchanges, [self.tables[role] for role in WAY if role in roles], sees))
+        return list(
+            expected_cases(self.exchanges, [self.tables[role] for role in WAY if role in roles], reports)
+        )
 
     @cached_property
     def wrong(self) -> list[str]:
@@ -55,7 +57,7 @@ class Played:
         assert not failures, report(failures)
 
 
-def played(stage: Stage) -> Played:
+def outcome_of(stage: Stage) -> Outcome:
     """The truth, before the bed is gone."""
     roles = {
         address: role
@@ -63,4 +65,4 @@ def played(stage: Stage) -> Played:
         for address in (place(stage.bed, role).ipv4, place(stage.bed, role).ipv6)
     }
     tables = {role: conntrack(place(stage.bed, role).namespace) for role in WAY}
-    return Played(stage.truth(), tables, Territory.of(stage.bed), roles)
+    return Outcome(stage.truth(), tables, Territory.of(stage.bed), roles)

@@ -8,14 +8,14 @@ import numpy as np
 from probes.conntrack.feed import Conntrack
 from probes.kernel.layout import structs
 from tests.declared import KIND
+from tests.kernel.loopback import until
 from tests.kernel.nat_network import Rewrite, Way
-from tests.kernel.talk import until
 
 PROTOCOLS = {6: "tcp", 17: "udp", 0: "all"}
 NOWHERE = np.empty(0, np.uint32)
 
 
-class Told:
+class Reported:
     """What a source said so far, and the entries that are there by it."""
 
     def __init__(self, source: Conntrack) -> None:

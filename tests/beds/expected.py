@@ -1,4 +1,4 @@
-"""What can be told of connections by who sees only some of the namespaces that they go through."""
+"""What can be told of connections by a node that reports only some of the namespaces that they go through."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -7,17 +7,19 @@ from tests.beds.kernel_view import Rewritings, resolve, resolve_back
 from tests.beds.truth import Ends, Exchange
 
 #: Whether the client's and the server's socket of a connection are seen.
-Sees = Callable[[Exchange], tuple[bool, bool]]
+Reports = Callable[[Exchange], tuple[bool, bool]]
 
 
-def seen(exchanges: Sequence[Exchange], tables: Sequence[Rewritings], sees: Sees) -> Iterator[Case]:
+def expected_cases(
+    exchanges: Sequence[Exchange], tables: Sequence[Rewritings], reports: Reports
+) -> Iterator[Case]:
     """One case for a connection of which both ends are seen and lead to each other, else one for each end seen.
 
     :param tables: of the namespaces that are seen, in the order of the way.
     """
-    near = set(_near(exchanges, sees))
+    near = set(_near(exchanges, reports))
     for exchange in exchanges:
-        client, server = sees(exchange)
+        client, server = reports(exchange)
         ahead = tuple(resolve(exchange.client, tables))
         back = tuple(resolve_back(exchange.server, tables))
         if client and server and ahead[-1] == exchange.server:
@@ -31,10 +33,10 @@ def seen(exchanges: Sequence[Exchange], tables: Sequence[Rewritings], sees: Sees
             yield Case(exchange, back, client=False, evidence=evidence)
 
 
-def _near(exchanges: Sequence[Exchange], sees: Sees) -> Iterator[str]:
+def _near(exchanges: Sequence[Exchange], reports: Reports) -> Iterator[str]:
     """Addresses of sockets that report."""
     for exchange in exchanges:
-        client, server = sees(exchange)
+        client, server = reports(exchange)
         if client:
             yield exchange.client.source
         if server:
