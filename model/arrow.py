@@ -10,37 +10,25 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from model.arrays import Array, Columns, Tables
+from model.arrays import Array
 from model.column import Column
 from model.extras import extra
 from model.kind import Kind
 from model.narrowing import Wanted
+from model.rows.format import Rows
 from model.rows.values import flags
 from model.rows.words import words_of
 from model.tables import ENTITY
 
 
-class Rows(Protocol):
+class KindRows(Rows, Protocol):
     """What becomes a table: a batch."""
 
     @property
     def kind(self) -> Kind: ...
-    @property
-    def node(self) -> str: ...
-    @property
-    def boot(self) -> str: ...
-    @property
-    def seq(self) -> int: ...
-    @property
-    def window(self) -> int: ...
-    @property
-    def columns(self) -> Columns: ...
-    @property
-    def tables(self) -> Tables: ...
-    def __len__(self) -> int: ...
 
 
-def arrow_table(batch: Rows) -> Any:
+def arrow_table(batch: KindRows) -> Any:
     """A ``pyarrow.Table``. Each row has ``node``, ``boot``, ``seq`` and ``window``: tables can be put together.
 
     :raises TailraceError: if pyarrow is not installed.
@@ -68,7 +56,7 @@ def _pyarrow() -> Any:
     return extra("pyarrow", "arrow", "Arrow tables need pyarrow")
 
 
-def _head(pa: Any, batch: Rows) -> dict[str, Any]:
+def _head(pa: Any, batch: KindRows) -> dict[str, Any]:
     """What is the same in all rows."""
     rows = len(batch)
     index = pa.array(np.zeros(rows, np.int8))
@@ -79,7 +67,7 @@ def _head(pa: Any, batch: Rows) -> dict[str, Any]:
     }
 
 
-def _fields(pa: Any, batch: Rows, column: Column, wanted: Wanted) -> Iterator[tuple[str, Any]]:
+def _fields(pa: Any, batch: KindRows, column: Column, wanted: Wanted) -> Iterator[tuple[str, Any]]:
     """Those of a column that are wanted."""
     values = batch.columns[column.name]
     if column.table is None:

@@ -22,7 +22,7 @@ from tests.beds.docker import IMAGE, Docker, DockerMissing
 from tests.beds.network import Ground, execute, sweep
 from tests.declared import KIND
 from tests.eventually import eventually
-from tests.kernel.loopback import ROLE, Seen, listening
+from tests.kernel.loopback import ROLE, Seen
 from tests.kernel.started import Probes
 
 pytestmark = pytest.mark.kernel
@@ -39,20 +39,6 @@ def probe() -> Iterator[Probes]:
     probe.start()
     yield probe
     probe.close()
-
-
-@pytest.fixture
-def seen(probe: Probes) -> Seen:
-    """What it gave since the test began."""
-    probe.events()
-    return Seen(probe)
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """A listener on the loopback."""
-    with listening() as made:
-        yield made
 
 
 def learn(node: NodeIdentity, seen: Seen) -> int:

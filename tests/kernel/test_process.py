@@ -26,13 +26,6 @@ def probe() -> Iterator[Probes]:
     probe.close()
 
 
-@pytest.fixture
-def seen(probe: Probes) -> Seen:
-    """What it gave since the test began."""
-    probe.events()
-    return Seen(probe)
-
-
 def executions(seen: Seen, pid: int) -> np.ndarray:
     """``struct exec_event`` rows of a process."""
     events = seen.drain()

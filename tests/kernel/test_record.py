@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,25 +21,6 @@ DEADLINE = 30.0
 pytestmark = pytest.mark.kernel
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts ``tailrace ARGUMENT...``; what still runs at the end is killed."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start_one(*arguments: str, **settings: Any) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [TAILRACE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
-        )
-        running.append(process)
-        return process
-
-    yield start_one
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def wait_until_it_records(path: Path, process: "subprocess.Popen[str]") -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,6 @@ DEADLINE = 30.0
 pytestmark = pytest.mark.kernel
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts ``tailrace ARGUMENT...``; what still runs at the end is killed."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start_one(*arguments: str, **settings: Any) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [TAILRACE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
-        )
-        running.append(process)
-        return process
-
-    yield start_one
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from probes.kernel.layout import enums
 from probes.tcp.sockets import Snapshot
 from selftest.linux import TCP_INFO
 from tests.declared import KIND
-from tests.kernel.loopback import DEADLINE_SECONDS, Seen, connect, listening, unanswered, until
+from tests.kernel.loopback import DEADLINE_SECONDS, Seen, connect, unanswered, until
 from tests.kernel.started import Probes
 
 pytestmark = pytest.mark.kernel
@@ -42,20 +42,6 @@ def probe() -> Iterator[Probes]:
     """A probe with room for all."""
     with started() as probe:
         yield probe
-
-
-@pytest.fixture
-def seen(probe: Probes) -> Seen:
-    """What the shared probe gave since the test began."""
-    probe.events()
-    return Seen(probe)
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """A listener on the loopback."""
-    with listening() as made:
-        yield made
 
 
 def mapped(address: str) -> bytes:
