@@ -1,6 +1,7 @@
 """Chains of rewrites in columns: what conntrack made of a connection's tuple on its way, one hop after the other."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
@@ -40,6 +41,9 @@ class Hop(NamedTuple):
         }
 
 
+_NO_LENGTHS: Final = np.zeros(0, np.uint8)
+_NO_HOPS: Final = np.zeros(0, HOP)
+
 #: From the tuple that the client's socket has to the one that the server's has; empty if nothing was rewritten.
 Chain = tuple[Hop, ...]
 
@@ -52,9 +56,13 @@ class Chains(Sequence[Chain]):
     """
 
     def __init__(self, lengths: np.ndarray | None = None, hops: np.ndarray | None = None) -> None:
-        self._lengths = np.zeros(0, np.uint8) if lengths is None else lengths
-        self._hops = np.zeros(0, HOP) if hops is None else hops
-        self._ends = np.cumsum(self._lengths, dtype=np.int64)
+        self._lengths = _NO_LENGTHS if lengths is None else lengths
+        self._hops = _NO_HOPS if hops is None else hops
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Where the hops of each chain but the first end."""
+        return np.cumsum(self._lengths, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._lengths) + 1
@@ -171,6 +179,8 @@ class Chains(Sequence[Chain]):
 
         :raises ValueError: if lengths and hops disagree.
         """
+        if not message.get("lengths") and not message.get("hops"):
+            return cls()
         lengths = np.frombuffer(message.get("lengths", b""), np.uint8)
         hops = np.frombuffer(message.get("hops", b""), HOP)
         if int(lengths.sum()) != len(hops):

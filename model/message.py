@@ -1,7 +1,7 @@
 """Batches as messages: one msgpack map each, the columns inside as they are in memory; ``docs/schema.md``."""
 
 import contextlib
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -9,6 +9,7 @@ import numpy as np
 
 from model.arrays import Array, Columns, Tables
 from model.batch import Batch
+from model.column import Column
 from model.kind import Kind
 from model.kinds import kind_named
 from model.kinds.delta import DELTA
@@ -128,23 +129,24 @@ def _check_version(kind: Kind, version: int) -> None:
 def _columns(kind: Kind, columns: dict[str, memoryview], rows: int) -> Columns:
     """:raises BadBatch: if one has another length."""
     read: Columns = {}
-    for name, dtype in kind.dtypes.items():
-        data = columns.get(name)
+    for column, dtype, zeros in _layout(kind):
+        data = columns.get(column.name)
         if data:
-            read[name] = column = np.frombuffer(data, dtype)
-            if len(column) != rows:
-                raise BadBatch(f"column {name} has {len(column)} rows, not {rows}")
-        elif data is None and kind.column(name).default:
-            read[name] = kind.column(name).filled(rows)
+            read[column.name] = values = np.frombuffer(data, dtype)
+            if len(values) != rows:
+                raise BadBatch(f"column {column.name} has {len(values)} rows, not {rows}")
+        elif data is None and column.default:
+            read[column.name] = column.filled(rows)
         else:
-            read[name] = _zeros(dtype)[:rows]
+            read[column.name] = zeros[:rows]
     return read
 
 
-@cache
-def _zeros(dtype: "np.dtype[np.generic]") -> Array:
-    """Of which columns that are empty in a message are views."""
-    return np.frombuffer(bytes(dtype.itemsize * MOST_ROWS), dtype)
+@lru_cache(64)
+def _layout(kind: Kind) -> list[tuple[Column, "np.dtype[np.generic]", Array]]:
+    """The kind's columns, their types, and the zeros of which columns that are empty in a message are views."""
+    zeros = {dtype: np.frombuffer(bytes(dtype.itemsize * MOST_ROWS), dtype) for dtype in kind.dtypes.values()}
+    return [(column, kind.dtypes[column.name], zeros[kind.dtypes[column.name]]) for column in kind.columns]
 
 
 def _tables(kind: Kind, message: Any, columns: Columns) -> Tables:
