@@ -20,7 +20,7 @@ SECONDS: Final = 10
 CONNECTIONS: Final = 32
 #: From the end of the load until what was under way has ended and the last window is cut.
 LAST_SECONDS: Final = 3.0
-PATIENCE_SECONDS: Final = 60.0
+DEADLINE_SECONDS: Final = 60.0
 _CLOSED: Final = b'"connection.closed":true'
 
 #: Side, slot, generation.
@@ -125,7 +125,7 @@ def full_speed(
             stack.enter_context(watcher)
         site.ask(SECONDS, CONNECTIONS)
         time.sleep(LAST_SECONDS)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while not settled(len(site.requests())) and time.monotonic() < deadline:
             time.sleep(1)
     return site.requests()

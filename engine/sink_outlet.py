@@ -29,7 +29,7 @@ class SinkOutlet:
         graph.sinks = self._fan_out.statistics
         self._waits = waits
         self._receipts: list[Receipt] = []
-        self._owed = asyncio.Event()
+        self._unacknowledged = asyncio.Event()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -67,7 +67,7 @@ class SinkOutlet:
                 self._fan_out.offer(batch)
         if item.receipts:
             self._receipts += item.receipts
-            self._owed.set()
+            self._unacknowledged.set()
 
     async def acknowledge(self) -> None:
         """Acknowledges messages whose rows all sinks have made safe, or counted as lost. Runs until cancelled.
@@ -75,8 +75,8 @@ class SinkOutlet:
         While one flush is under way more batches are queued; the next one covers them.
         """
         while True:
-            await self._owed.wait()
-            self._owed.clear()
+            await self._unacknowledged.wait()
+            self._unacknowledged.clear()
             receipts, self._receipts = self._receipts, []
             await self._fan_out.flush()
             _acknowledge(receipts)

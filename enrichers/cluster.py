@@ -66,7 +66,7 @@ class ClusterIdentity:
         asked = (e for e in self._enrichers if KeyKind.CONTAINER in e.kinds and e.live)
         return bool(container) and any(not ask(e, KeyKind.CONTAINER, container, at_ns) for e in asked)
 
-    def stranger(self, address: str, at_ns: int) -> Entity:
+    def by_address(self, address: str, at_ns: int) -> Entity:
         """Who had an address at that time; empty if nobody knows."""
         return self._lookup(KeyKind.ADDRESS, address, at_ns)
 

@@ -77,7 +77,7 @@ class Enricher(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether a source is there that tells of newcomers in a moment: who is not known now may be known then."""
+        """Whether a source is there that soon tells of what is new: who is not known now may be known then."""
 
     @abstractmethod
     async def start(self, node: str) -> None:

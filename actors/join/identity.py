@@ -12,10 +12,10 @@ from model.clock import SECOND_NS
 from model.dictionary import Dictionary
 from model.enricher import Entity
 
-#: Windows after a connection's first in which a stranger's address is looked up again: more may be known by then.
+#: Windows after a connection's first in which the address of an end that no socket reports is looked up again.
 AGAIN: Final = (1, 2, 4, 8, 16)
 #: For so long who has an address now is taken for who had it before: clocks differ, and timestamps are coarse.
-PATIENCE_NS: Final = 3 * SECOND_NS
+CLOCK_SLACK_NS: Final = 3 * SECOND_NS
 #: Entities of nodes of which the id is remembered.
 LEARNT: Final = 65_536
 #: The node that an end's own kernel runs on.
@@ -39,7 +39,7 @@ class Cluster(Protocol):
     def awaits(self, entity: Entity, at_ns: int) -> bool:
         """Whether a source may tell in a moment of the container of such an end."""
 
-    def stranger(self, address: str, at_ns: int) -> Entity:
+    def by_address(self, address: str, at_ns: int) -> Entity:
         """Who had an address at that time; empty if nobody knows."""
 
 
@@ -83,14 +83,14 @@ class Identity:
         self._held.clear()
 
     def due(self, met: np.ndarray, window: int) -> np.ndarray:
-        """Which strangers, met in these windows, are to be looked up again: more is known since, and it is time."""
+        """Which ends, met in these windows, are to be looked up again: more is known since, and it is time."""
         version = self._cluster.version if self._cluster else 0
         if version != self._version:
             self._version, self._changed = version, window
         again: np.ndarray = np.isin(window - met, AGAIN) & (met < self._changed)
         return again
 
-    def find_strangers(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
+    def find_by_address(self, table: FlowTable, side: int, flows: np.ndarray, window: int) -> None:
         """Looks up who had the address of this end of flows, of which no socket reports, when they began.
 
         Who was found before stays if nobody is found.
@@ -100,17 +100,17 @@ class Identity:
         hops = table.called if side == CLIENT_SIDE else table.final
         addresses = hops["source_address" if side == CLIENT_SIDE else "destination_address"][flows].tolist()
         pairs = list(zip(addresses, table.since[flows].tolist(), strict=True))
-        known = {pair: self._stranger(self._cluster, *pair, window) for pair in set(pairs)}
+        known = {pair: self._entity_of(self._cluster, *pair, window) for pair in set(pairs)}
         numbers = np.array([known[pair] for pair in pairs], np.uint32)
         found = np.flatnonzero(numbers)
         table.ends[side].last["entity.index"][flows[found]] = numbers[found]
 
-    def _stranger(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
+    def _entity_of(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
         """The id of who had it then; if nobody as far as is known, of who has it soon after."""
         text, now = address_text(address), (window + 1) * SECOND_NS
-        entity = cluster.stranger(text, at_ns)
-        if not entity and at_ns < now <= at_ns + PATIENCE_NS:
-            entity = cluster.stranger(text, now)
+        entity = cluster.by_address(text, at_ns)
+        if not entity and at_ns < now <= at_ns + CLOCK_SLACK_NS:
+            entity = cluster.by_address(text, now)
         return self.known.id(_items({**entity, **BY_ADDRESS})) if entity else 0
 
     def entities(self, ids: Sequence[int], window: int) -> list[Entity]:

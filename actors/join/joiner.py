@@ -193,7 +193,7 @@ class Joiner(Actor):
         table.type[flows] = rows.columns["network.type"]
         self._learn_chains(side, flows, rows, hops)
         alone = flows[~other]
-        self._names.identity.find_strangers(table, 1 - side, alone, window)
+        self._names.identity.find_by_address(table, 1 - side, alone, window)
         absent = table.final["destination_address"] if side == CLIENT_SIDE else table.called["source_address"]
         table.near[alone] = [address in self._near for address in absent[alone].tolist()]
 
@@ -203,14 +203,14 @@ class Joiner(Actor):
         unknown = table.rewrites[flows] == 0
         plain = flows[unknown & (index == 0)]
         table.called.view("V36")[plain] = hops.view("V36")[unknown & (index == 0)]
-        told = np.flatnonzero((index != 0) & (unknown | (side == CLIENT_SIDE)))
-        if not len(told):
+        rewritten = np.flatnonzero((index != 0) & (unknown | (side == CLIENT_SIDE)))
+        if not len(rewritten):
             return
-        chains, numbers = rows.chains, index[told]
+        chains, numbers = rows.chains, index[rewritten]
         lengths = chains.lengths(numbers)
-        table.learn_chain(flows[told], chains.first(numbers), lengths - np.uint8(1))
+        table.learn_chain(flows[rewritten], chains.first(numbers), lengths - np.uint8(1))
         for place in np.flatnonzero(lengths > 2).tolist():
-            table.between[int(flows[told[place]])] = chains.hops(int(numbers[place]))[1:-1]
+            table.between[int(flows[rewritten[place]])] = chains.hops(int(numbers[place]))[1:-1]
 
     def _meet(self, addresses: np.ndarray) -> None:
         """Remembers addresses of sockets that report: at the limit the oldest are forgotten."""
@@ -262,7 +262,7 @@ class Joiner(Actor):
         identity = self._names.identity
         again = flows[identity.due(self._table.met[flows], window)]
         for side, end in enumerate(self._table.ends):
-            identity.find_strangers(self._table, side, again[end.node[again] == 0], window)
+            identity.find_by_address(self._table, side, again[end.node[again] == 0], window)
 
     def _whole(self, flows: np.ndarray) -> np.ndarray:
         """Which have two ends that have both ended."""
@@ -274,8 +274,8 @@ class Joiner(Actor):
 
     def _learn_later(self, flows: np.ndarray, rows: Rows, server: np.ndarray) -> None:
         """A server's node learnt of the rewriting after its first row."""
-        told = rows.columns["nat.index"][server] != 0
-        late = server[told & (self._table.rewrites[flows[server]] == 0)]
+        rewritten = rows.columns["nat.index"][server] != 0
+        late = server[rewritten & (self._table.rewrites[flows[server]] == 0)]
         if len(late):
             reports = rows.take(late)
             self._learn_chains(SERVER_SIDE, flows[late], reports, reports.hops())

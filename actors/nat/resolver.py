@@ -76,8 +76,8 @@ class Resolver:
         known = slotted & (age == 0)  # also of sockets whose slot has another in this very window
         rewrites = np.where(known, self._rewrites[index], 0).astype(np.uint8)
         # what a node learnt of its own socket meanwhile is the beginning of another chain
-        told = np.flatnonzero(known & learnt)
-        other = told[self._own.view("V36")[index[told]] != own.view("V36")[told]]
+        learnt_rows = np.flatnonzero(known & learnt)
+        other = learnt_rows[self._own.view("V36")[index[learnt_rows]] != own.view("V36")[learnt_rows]]
         rewrites[other] = 0
         far = self._far.take(index)
         between = self._between_of(slots, rewrites)

@@ -60,7 +60,7 @@ class SocketTable:
         counters = structs("tcp")["tcp_counters"]
         self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
         self._arrived = np.zeros(slots, structs("tcp")["description"])  # the newest
-        self._told = np.zeros(slots, np.uint32)  # of which socket that is
+        self._arrived_generation = np.zeros(slots, np.uint32)  # of which socket that is
         self._described = {name: np.zeros(slots, DELTA.types[name]) for name in DESCRIBED}  # as reported
         self._state = np.zeros(slots, np.uint8)  # as reported
         self._fresh = np.zeros(slots, np.bool_)  # description changed since it was reported
@@ -190,7 +190,7 @@ class SocketTable:
         # Left for a later tick, whose difference has it all: its end came first; its description has not come yet;
         # the end of the slot's last socket has not come yet.
         usable = generations != self._closed[slots]
-        usable &= self._told[slots] == generations
+        usable &= self._arrived_generation[slots] == generations
         usable &= (self._generation[slots] == generations) | (self._generation[slots] == 0)
         if not usable.all():
             slots, cells = _where(usable, slots, cells)
@@ -209,7 +209,7 @@ class SocketTable:
             self._cgroups.release(self._described["cgroup.index"][self._generation != 0])
         slots = frame.new_slots
         void_rows(self._arrived)[slots] = void_rows(frame.descriptions)
-        self._told[slots] = frame.descriptions["generation"]
+        self._arrived_generation[slots] = frame.descriptions["generation"]
         self._fresh[slots] = True
 
     def _unseen(self, slots: np.ndarray, generations: np.ndarray) -> Columns:

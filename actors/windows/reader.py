@@ -19,7 +19,7 @@ SPAN: Final = 1024
 _Origin = tuple[str, str, str, int, int]
 
 
-class _Seen:
+class _Numbers:
     """Which numbers of an origin came: ``SPAN`` of them, and all before.
 
     Rows that an engine moves to another partition come in the order in which their seconds were settled there. When
@@ -55,7 +55,7 @@ class Reader(Actor):
     def __init__(self, ledger: Ledger, origins: int = ORIGINS) -> None:
         self._stage = ledger.stage("deltas", "messages")
         self._origins = origins
-        self._seen: OrderedDict[_Origin, _Seen] = OrderedDict()
+        self._numbers: OrderedDict[_Origin, _Numbers] = OrderedDict()
         self._open: dict[tuple[_Origin, int], Receipt] = {}
 
     def handle(self, item: Any) -> Iterator[Any]:
@@ -108,11 +108,11 @@ class Reader(Actor):
         else:
             message.acknowledge()
 
-    def _seen_of(self, origin: _Origin) -> _Seen:
-        seen = self._seen.setdefault(origin, _Seen())
-        self._seen.move_to_end(origin)
-        if len(self._seen) > self._origins:
-            self._seen.popitem(last=False)
+    def _seen_of(self, origin: _Origin) -> _Numbers:
+        seen = self._numbers.setdefault(origin, _Numbers())
+        self._numbers.move_to_end(origin)
+        if len(self._numbers) > self._origins:
+            self._numbers.popitem(last=False)
         return seen
 
     def _close(self, name: tuple[_Origin, int]) -> None:

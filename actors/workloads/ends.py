@@ -34,24 +34,24 @@ class Ends:
         rows = same[rows]
         workloads = self._known.ids(each.workload for each in found)
         self.ids: np.ndarray = workloads.astype(np.int64)[rows]
-        self._strangers = np.zeros(0, "V16")
-        self._strangers_at = np.zeros(0, np.int64)
+        self._addresses = np.zeros(0, "V16")
+        self._address_places = np.zeros(0, np.int64)
         unnamed = np.flatnonzero(self.ids == _NOBODY)
         if len(unnamed):
             self._name(batches, side, found, rows, unnamed)
 
     def __len__(self) -> int:
-        return len(self._known) + len(self._strangers)
+        return len(self._known) + len(self._addresses)
 
     def workloads(self, ids: Iterable[int]) -> list[Workload]:
         """Who has these ids."""
         known = cast(list[Workload], self._known.values)
         count = len(known)
-        return [known[id_] if id_ < count else self._stranger(id_ - count) for id_ in ids]
+        return [known[id_] if id_ < count else self._by_address(id_ - count) for id_ in ids]
 
-    def _stranger(self, stranger: int) -> Workload:
-        place = self._places.values[self._strangers_at[stranger]]
-        return Workload(address_text(self._strangers[stranger].tobytes()), "address", "", *place)
+    def _by_address(self, index: int) -> Workload:
+        place = self._places.values[self._address_places[index]]
+        return Workload(address_text(self._addresses[index].tobytes()), "address", "", *place)
 
     def known(self, ids: np.ndarray) -> np.ndarray:
         """Which are more than an address; shape of ``ids``, bool."""
@@ -72,10 +72,10 @@ class Ends:
         comms = joined(batches, f"{side}.process.comm")[unnamed]
         self.ids[unnamed] = machines[rows[unnamed]]
         self._name_processes(unnamed, comms, places)
-        strangers = self.ids[unnamed] == _NOBODY
-        if strangers.any():
+        nameless = self.ids[unnamed] == _NOBODY
+        if nameless.any():
             addresses = joined(batches, f"{side}.address")[unnamed]
-            self._name_strangers(unnamed[strangers], addresses[strangers], places[strangers])
+            self._name_by_address(unnamed[nameless], addresses[nameless], places[nameless])
 
     def _name_processes(self, rows: np.ndarray, comms: Array, places: np.ndarray) -> None:
         called = comms != b""
@@ -88,11 +88,11 @@ class Ends:
         )
         self.ids[rows] = self._known.ids(processes)[same]
 
-    def _name_strangers(self, rows: np.ndarray, addresses: Array, places: np.ndarray) -> None:
+    def _name_by_address(self, rows: np.ndarray, addresses: Array, places: np.ndarray) -> None:
         """Their texts are made for those alone that get a row."""
         some, same = distinct(addresses, places)
         self.ids[rows] = len(self._known) + same
-        self._strangers, self._strangers_at = addresses[some], places[some]
+        self._addresses, self._address_places = addresses[some], places[some]
 
 
 def distinct(values: Array, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -30,12 +30,12 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
 
 def _fill_failures(columns: Columns, flows: Columns, pairs: Pairs) -> None:
     """Failed connects by what the client was told, else the server."""
-    told = np.where(
+    errors = np.where(
         flows["client.error.errno"] == 0, flows["server.error.errno"], flows["client.error.errno"]
     )
-    codes = np.zeros(len(told), np.uint8)
+    codes = np.zeros(len(errors), np.uint8)
     for code, numbers in enumerate(FAILURES.values(), 1):
-        codes[np.isin(told, numbers) & (flows["connection.failed"] != 0)] = code
+        codes[np.isin(errors, numbers) & (flows["connection.failed"] != 0)] = code
     cells = pairs.counts(codes)
     for code, name in enumerate(FAILURES, 1):
         columns[name] = cells[:, code]

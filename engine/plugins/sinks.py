@@ -38,8 +38,8 @@ def make_sinks(
         number = sum(1 for other in sinks if other.partition("#")[0] == each.name) + 1
         title = each.name if number == 1 else f"{each.name}#{number}"
         at = f"{path}[{place}]" if path else "$"
-        said = f"{at}.stage" if each.stage else stage_from
-        sinks[title] = make_sink(each, each.stage or stage, at, said, words)
+        stage_path = f"{at}.stage" if each.stage else stage_from
+        sinks[title] = make_sink(each, each.stage or stage, at, stage_path, words)
     return sinks
 
 

@@ -21,7 +21,7 @@ class Place(Protocol):
 
 
 @dataclass
-class _Seen:
+class _LastMove:
     moves: int
     since: float
 
@@ -29,13 +29,13 @@ class _Seen:
 class Progress:
     """Looks at places again and again.
 
-    :param patience: seconds for which a place that has something to do may do nothing.
+    :param stall_seconds: seconds for which a place that has something to do may do nothing.
     """
 
-    def __init__(self, places: Iterable[Place], patience: float) -> None:
+    def __init__(self, places: Iterable[Place], stall_seconds: float) -> None:
         self._places = list(places)
-        self._patience = patience
-        self._seen = {place.name: _Seen(-1, 0.0) for place in self._places}
+        self._stall_seconds = stall_seconds
+        self._last = {place.name: _LastMove(-1, 0.0) for place in self._places}
 
     def stuck(self, now: float) -> str:
         """The name of a place that is stuck; empty if none is.
@@ -43,9 +43,9 @@ class Progress:
         :param now: monotonic, in seconds.
         """
         for place in self._places:
-            seen = self._seen[place.name]
-            if place.moves != seen.moves or not place.due:
-                self._seen[place.name] = _Seen(place.moves, now)
-            elif now - seen.since > self._patience:
+            last = self._last[place.name]
+            if place.moves != last.moves or not place.due:
+                self._last[place.name] = _LastMove(place.moves, now)
+            elif now - last.since > self._stall_seconds:
                 return place.name
         return ""

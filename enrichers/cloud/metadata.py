@@ -50,8 +50,8 @@ async def _ask_one(session: ClientSession, name: str, url: str) -> Attributes:
 
 
 async def _aws(session: ClientSession, url: str) -> dict[str, Any]:
-    wish = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-    token = await _text(session, "PUT", f"{url}/latest/api/token", wish)
+    lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    token = await _text(session, "PUT", f"{url}/latest/api/token", lifetime)
     proof = {"X-aws-ec2-metadata-token": token.decode("ascii")}
     document = await _json(session, f"{url}/latest/dynamic/instance-identity/document", proof)
     return {

@@ -28,7 +28,7 @@ from tests.workloads import summed_workloads
 __all__ = ["nats_server"]
 
 #: Seconds that anything here may take.
-PATIENCE = 20
+DEADLINE_SECONDS = 20
 
 #: Starts the program against the server of the test.
 Start = Callable[..., Awaitable[Process]]
@@ -66,7 +66,7 @@ _MAIN = "from engine.cli import main; main()"
 
 async def ended(process: Process) -> tuple[int, list[str], str]:
     """Exit code, lines of output, errors."""
-    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    output, errors = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
     assert process.returncode is not None
     return process.returncode, output.decode().splitlines(), errors.decode()
 
@@ -74,7 +74,7 @@ async def ended(process: Process) -> tuple[int, list[str], str]:
 async def line_of(stream: asyncio.StreamReader | None) -> str:
     """The next line."""
     assert stream is not None
-    return (await asyncio.wait_for(stream.readline(), PATIENCE)).decode()
+    return (await asyncio.wait_for(stream.readline(), DEADLINE_SECONDS)).decode()
 
 
 async def publish(server: NatsServer, *batches: Batch) -> None:
@@ -180,7 +180,7 @@ async def test_a_reader_that_leaves_ends_it_quietly(nats_server: NatsServer, sta
     await line_of(process.stdout)
     transport: Any = process._transport  # type: ignore[attr-defined]  # the only way to close one pipe
     transport.get_pipe_transport(1).close()
-    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert await asyncio.wait_for(process.wait(), DEADLINE_SECONDS) == 0
     assert process.stderr is not None
     assert await process.stderr.read() == b""
 
@@ -308,7 +308,7 @@ async def test_nodes_with_their_clocks_and_losses(nats_server: NatsServer, start
         ("node-b", 1, 1),
     ]
     assert all(-5.1e9 < node["clock_difference_ns"] < -4e9 for node in nodes)
-    assert all(0 <= node["age_ns"] < PATIENCE * 1e9 for node in nodes)
+    assert all(0 <= node["age_ns"] < DEADLINE_SECONDS * 1e9 for node in nodes)
     table = (await ended(await start("--nodes", "--node", "node-b")))[1]
     assert [line.split()[0] for line in table] == ["NODE", "node-b"]
     assert table[1].endswith("kernel ring_full 1")
@@ -354,10 +354,10 @@ async def test_a_reader_that_is_stuck_does_not_hold_a_signal_up(
     os.close(write)
     filled = asyncio.Event()
     asyncio.get_running_loop().add_reader(read, filled.set)
-    await asyncio.wait_for(filled.wait(), PATIENCE)
+    await asyncio.wait_for(filled.wait(), DEADLINE_SECONDS)
     asyncio.get_running_loop().remove_reader(read)
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert await asyncio.wait_for(process.wait(), DEADLINE_SECONDS) == 0
     assert process.stderr is not None
     assert await process.stderr.read() == b""
     os.close(read)

@@ -29,7 +29,7 @@ __all__ = ["nats_server"]
 PAGE = (Path(__file__).parents[2] / "docs/subjects.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 #: Seconds that a program may take.
-PATIENCE = 20
+DEADLINE_SECONDS = 20
 
 
 async def first_lines(
@@ -43,7 +43,7 @@ async def first_lines(
     assert process.stdout is not None
     reading = asyncio.create_task(_read(process.stdout, count))
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while not reading.done():
                 for message in (*ahead, data):
                     await client.publish(subject, message)
@@ -142,7 +142,7 @@ async def test_the_rights_of_a_reader_are_enough(tmp_path: Path) -> None:
             stderr=PIPE,
             env=os.environ | {"TAILRACE_BUS_URL": f"nats://reader:hunter2@{server.address}"},
         )
-        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        output, errors = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
         assert (process.returncode, output.count(b"\n"), errors) == (0, 2, b"")
     finally:
         server.remove()

@@ -47,7 +47,7 @@ def test_the_others_answer_and_it_is_said_once(
     monkeypatch.setattr(asking, "_complained", set())
     cluster = ClusterIdentity([Broken(), ConfiguredNames(NamesConfig({"10.0.0.0/8": "inside"}))])
     with caplog.at_level(logging.ERROR):
-        assert cluster.stranger("10.0.0.1", 1) == {"service.name": "inside"}
+        assert cluster.by_address("10.0.0.1", 1) == {"service.name": "inside"}
         said = {"container.id": "c1", "host.name": "n1"}
         assert cluster.enriched(said, 1) == said
         assert cluster.awaits(said, 1)

@@ -61,7 +61,7 @@ async def test_who_is_asked_in_two_places_is_started_once() -> None:
     cluster = ClusterIdentity([node.containers, *node.others], "n1", shared=node.enrichers)
     for identity in (node, cluster):
         await identity.start()
-    assert cluster.stranger("192.0.2.1", 1) == {"team": "b", "owner": "x"}
+    assert cluster.by_address("192.0.2.1", 1) == {"team": "b", "owner": "x"}
     for identity in (node, cluster):
         await identity.close()
     assert [(one.nodes, one.closed) for one in (both, strange)] == [(["n1"], 1)] * 2

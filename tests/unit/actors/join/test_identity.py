@@ -31,7 +31,7 @@ class Cluster:
         """Nobody."""
         return False
 
-    def stranger(self, address: str, at_ns: int) -> Entity:
+    def by_address(self, address: str, at_ns: int) -> Entity:
         """The pod that had the address last."""
         held = [pod for since, pod in self.addresses.get(address, []) if since * 10**9 <= at_ns]
         return {"k8s.pod.name": held[-1]} if held else {}

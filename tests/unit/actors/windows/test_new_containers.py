@@ -16,7 +16,7 @@ class Cluster:
         """As it is."""
         return entity
 
-    def stranger(self, address: str, at_ns: int) -> Entity:
+    def by_address(self, address: str, at_ns: int) -> Entity:
         """Nobody."""
         return {}
 

@@ -47,10 +47,10 @@ async def test_rows_that_nobody_makes_need_a_restart() -> None:
 async def test_new_names_are_given_from_then_on() -> None:
     """The version grows, so that addresses that were looked up before are looked up again."""
     cluster = ClusterIdentity([configured_names(Config(names={"10.0.0.0/8": "old"}))])
-    assert cluster.stranger("10.1.1.1", 0) == {"service.name": "old"}
+    assert cluster.by_address("10.1.1.1", 0) == {"service.name": "old"}
     before = cluster.version
     await reloaded_names(cluster)(Config(names={"10.0.0.0/8": "new"}))()
-    assert cluster.stranger("10.1.1.1", 0) == {"service.name": "new"}
+    assert cluster.by_address("10.1.1.1", 0) == {"service.name": "new"}
     assert cluster.version > before
     with pytest.raises(UsageError, match=r"names\.no"):
         reloaded_names(cluster)(Config(names={"no": "network"}))

@@ -30,7 +30,7 @@ class Nothing(Actor):
 def test_a_place_that_has_something_to_do_and_does_nothing_is_stuck() -> None:
     """After the time that it is given, and no longer once it moves."""
     place = Watched()
-    progress = Progress([Watched("idle", due=False), place], patience=2)
+    progress = Progress([Watched("idle", due=False), place], stall_seconds=2)
     assert [progress.stuck(now) for now in (0.0, 1.9, 2.1)] == ["", "", "joiner"]
     place.moves += 1
     assert progress.stuck(2.2) == ""
@@ -39,7 +39,7 @@ def test_a_place_that_has_something_to_do_and_does_nothing_is_stuck() -> None:
 def test_a_place_that_waits_for_others_is_not_stuck() -> None:
     """A sink that is away holds up those before it: to start again would not help."""
     place = Watched(due=False)
-    progress = Progress([place], patience=2)
+    progress = Progress([place], stall_seconds=2)
     assert [progress.stuck(now) for now in (0.0, 10.0)] == ["", ""]
     place.due = True
     assert progress.stuck(11.0) == ""
@@ -50,7 +50,7 @@ async def test_an_actor_whose_task_is_gone_is_stuck() -> None:
     place = ActorPlace("frames", Nothing(), Failure())
     assert not place.due
     await place.put(b"item")
-    progress = Progress([place], patience=1)
+    progress = Progress([place], stall_seconds=1)
     assert [progress.stuck(now) for now in (0.0, 2.0)] == ["", "frames"]
 
 
@@ -59,5 +59,5 @@ def test_a_source_that_tells_nothing_is_stuck_unless_it_plays_a_recording() -> N
     live, recorded = Graph(Ledger()), Graph(Ledger(), recorded=True)
     for graph in (live, recorded):
         graph.clock("clock", 1.0)
-    stuck = [Progress(graph.working_places(), patience=1) for graph in (live, recorded)]
+    stuck = [Progress(graph.working_places(), stall_seconds=1) for graph in (live, recorded)]
     assert [[progress.stuck(now) for now in (0.0, 2.0)] for progress in stuck] == [["", "clock"], ["", ""]]
