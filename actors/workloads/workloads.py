@@ -106,7 +106,7 @@ class Workloads(Actor):
         return Batch(WORKLOAD, first.node, first.boot, first.seq, first.window, columns, tables)
 
     def _beyond(self, pairs: Pairs, window: _Window, moved: RowTraffic) -> np.ndarray:
-        """Which pairs get no row of their own: those known by an address alone first, of these those that moved least; bool."""
+        """Pairs without a row of their own: those known by an address alone first, those that moved least; bool."""
         rest = np.zeros(len(pairs), np.bool_)
         room = max(0, self._limit - int(window.kinds.max(initial=0)) - 1)
         if len(pairs) > self._limit:
