@@ -4,18 +4,15 @@ For every socket the deltas add up to its final counters, whatever the order in 
 because each row is the difference to what was reported before, and an end carries the final counters.
 """
 
-import errno
 import math
-from typing import Any
 
 import numpy as np
 
 from actors.node.cgroups import Cgroups
+from actors.node.ended import ended_rows
 from actors.node.rows import (
-    CLOSE,
     DESCRIBED,
     SYN_SENT,
-    close_reasons,
     concatenate,
     describe,
     gauge,
@@ -26,7 +23,6 @@ from model.arrays import Columns
 from model.clock import SECOND_NS
 from model.kinds.delta import COUNTERS, DELTA, NO_SLOT, RESOLVED, CloseReason
 from model.ledger import Stage
-from model.transport import Transport
 from probes.kernel.frames import SnapshotFrame
 from probes.kernel.layout import enums, rows_where, structs, void_rows
 
@@ -41,7 +37,6 @@ _COUNTERS = {
 #: Columns of the table's rows that no description fills.
 _UNDESCRIBED = [column for column in DELTA.columns if column.name not in (*DESCRIBED, *RESOLVED)]
 
-_KIND = enums("tcp")["tcp_event"]
 _FLAGS = enums("tcp")["event_flag"]
 
 
@@ -118,7 +113,8 @@ class SocketTable:
         opened_before = known & self._opened[index]
         self._generation[slots[known]] = 0
         self._close(slots[slotted], generations[slotted])
-        columns = self._end_columns(events, last, opened_before, offset_ns)
+        columns = ended_rows(events, last, opened_before, self._cgroups, offset_ns)
+        self._keep_opening(columns, index)
         self._note(events)
         return columns
 
@@ -133,37 +129,6 @@ class SocketTable:
         """Remembers the newest socket of each slot that ended; generations of a slot come in order, and wrap."""
         newer = generations - self._closed[slots] < 1 << 31
         self._closed[slots[newer]] = generations[newer]
-
-    def _end_columns(
-        self, events: np.ndarray, last: Columns, opened_before: np.ndarray, offset_ns: int
-    ) -> Columns:
-        columns: Columns = {}
-        header, sockets, counters = (_fields(events[part]) for part in ("header", "socket", "counters"))
-        sockets["owner"] = _fields(events["socket"]["owner"])
-        describe(columns, sockets, offset_ns)
-        for name in COUNTERS:
-            columns[name] = growth(counters[name], last[name]) if last else counters[name]
-        gauge(columns, counters)
-        columns["socket.slot"], columns["socket.generation"] = header["slot"], header["generation"]
-        columns["network.transport"] = np.full(len(events), Transport.TCP, np.uint8)
-        columns["connection.state"] = np.full(len(events), CLOSE, np.uint8)
-        failed = header["kind"] == _KIND["KIND_FAIL"]
-        columns["connection.failed"] = failed.astype(np.uint8)
-        columns["connection.closed"] = (~failed).astype(np.uint8)
-        opened = ~failed & ~opened_before & (columns["connection.adopted"] == 0)
-        columns["connection.opened"] = opened.astype(np.uint8)
-        columns["connection.closed_at_ns"] = header["at_ns"] + np.uint64(offset_ns)
-        columns["error.errno"] = header["error"]
-        reasons = close_reasons(header["old_state"], header["error"])
-        if failed.any():
-            reasons = np.where(failed, failure_reasons(header["error"]), reasons)
-            waited = failed & (sockets["started_ns"] != 0)
-            waiting = header["at_ns"] - sockets["started_ns"]
-            columns["connection.connect_latency_ns"][waited] = waiting[waited]
-        columns["connection.close_reason"] = reasons
-        columns["cgroup.index"] = self._cgroups.ids(sockets["owner"])
-        self._keep_opening(columns, np.where(header["slot"] != NO_SLOT, header["slot"], 0))
-        return columns
 
     def _keep_opening(self, columns: Columns, slots: np.ndarray) -> None:
         """One time of opening for all rows of a socket: that of the first one, whatever became of the clock since."""
@@ -322,19 +287,3 @@ def _span(slots: np.ndarray) -> slice | np.ndarray:
     if len(slots) and int(slots[-1]) - int(slots[0]) + 1 == len(slots):
         return slice(int(slots[0]), int(slots[-1]) + 1)
     return slots
-
-
-def _fields(rows: np.ndarray) -> dict[str, Any]:
-    """The fields of structs as columns, but for structs in them."""
-    kinds = {name: kind for name, (kind, *_) in (rows.dtype.fields or {}).items() if kind.names is None}
-    return spread(
-        rows, {name: np.empty(len(rows), kind) for name, kind in kinds.items() if name != "reserved"}
-    )
-
-
-def failure_reasons(errors: np.ndarray) -> np.ndarray:
-    """What ended a connect: a reset (refused), a time-out, or the error in ``error.errno``."""
-    reasons = np.full(len(errors), CloseReason.ERROR, np.uint8)
-    reasons[np.isin(errors, (errno.ECONNREFUSED, errno.ECONNRESET))] = CloseReason.RST_RECEIVED
-    reasons[errors == errno.ETIMEDOUT] = CloseReason.TIMED_OUT
-    return reasons

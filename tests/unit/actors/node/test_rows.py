@@ -5,8 +5,8 @@ import errno
 import numpy as np
 import pytest
 
+from actors.node.ended import failure_reasons
 from actors.node.rows import close_reasons, concatenate, gauge, growth
-from actors.node.sockets import failure_reasons
 from model.kinds.delta import DELTA, RESOLVED, CloseReason
 from model.transport import Transport
 from probes.kernel.layout import structs
