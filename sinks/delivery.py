@@ -79,7 +79,9 @@ class Delivery:
             self._failed("close_failed", error)
         for kind, count in self.failures.items():
             if count > 1 and kind != BROKEN_PIPE:
-                log.warning("sink %s failed %d times in all: %s", self._name, count, kind)
+                log.warning(
+                    "sink %s failed %d times in all: %s", self._name, count, kind, extra=self._about(kind)
+                )
 
     async def stop(self, timeout: float) -> bool:  # noqa: ASYNC109 - the answer says whether it was in time
         """End the thread, within ``timeout`` seconds or not."""
@@ -144,7 +146,15 @@ class Delivery:
         if self.failures[kind] == 1:
             trace = None if isinstance(error, SinkError) else error
             level = logging.INFO if kind == BROKEN_PIPE else logging.WARNING
-            log.log(level, "sink %s failed (%s): %s", self._name, kind, error, exc_info=trace)
+            log.log(
+                level,
+                "sink %s failed (%s): %s",
+                self._name,
+                kind,
+                error,
+                exc_info=trace,
+                extra=self._about(kind),
+            )
         if self._on_error:
             self._on_error(self._name, error)
 
@@ -159,4 +169,9 @@ class Delivery:
                 what,
                 SLOW_SECONDS,
                 waiting,
+                extra=self._about("slow"),
             )
+
+    def _about(self, reason: str) -> dict[str, str]:
+        """What an entry of the journal is about."""
+        return {"stage": f"sink.{self._name}", "reason": reason}

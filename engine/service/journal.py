@@ -13,7 +13,7 @@ SOCKET: Final = "/run/systemd/journal/socket"
 #: Levels of syslog(3), by the least level of Python's that has them.
 _PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, 0: 7}
 #: Attributes of records that are fields: what a line of the log is about (``extra=`` of the call).
-_SUBJECTS: Final = ("stage", "reason", "actor", "sink")
+_SUBJECTS: Final = ("stage", "reason", "actor")
 
 
 def complain(text: str) -> None:
