@@ -17,6 +17,7 @@ from benchmarks import (
     kube_follow,
     latency,
     nat_table,
+    otlp_rate,
     pairing,
     parquet_rate,
     process_cost,
@@ -75,6 +76,7 @@ FIGURES: Final = (
         "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
     ),
     Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
+    Figure("otlp_rate", "points and records of OTLP", otlp_rate.measure),
     Figure("parquet_rate", "rows into Parquet files", parquet_rate.measure),
     Figure("clickhouse_rate", "rows as inserts of ClickHouse", clickhouse_rate.measure),
     Figure("prometheus_scrape", "a scrape of the sink prometheus", prometheus_scrape.measure),

@@ -1,23 +1,46 @@
-"""Batches that a sink gathers until they are made safe together."""
+"""What a sink gathers until it is made safe: batches, then the requests that are made of them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 from model.batch import Batch
 from model.errors import SinkError
 
-#: Makes batches of one kind safe.
-Deliver = Callable[[Sequence[Batch]], Awaitable[None]]
+Payload = TypeVar("Payload")
 
 
-class Gathered:
+class Request(NamedTuple, Generic[Payload]):
+    """What is sent at once.
+
+    :param rows: that are in it.
+    """
+
+    rows: int
+    payload: Payload
+
+
+class Gathered(Generic[Payload]):
     """Batches by kind. What a flush could not deliver is there for the next attempt.
 
     A write that comes after a failed flush tells that there are no more attempts: the rows count as lost and are
     given up.
+
+    :param make: of batches of one kind.
+    :param send: one of them; returns when it is safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        make: Callable[[Sequence[Batch]], Iterable[Request[Payload]]],
+        send: Callable[[Payload], Awaitable[None]],
+    ) -> None:
+        self._make = make
+        self._send = send
         self._batches: dict[str, list[Batch]] = {}
+        self._requests: deque[Request[Payload]] = deque()
+        self._refused: SinkError | None = None
+        self._lost = 0
         self._failed = False
 
     def add(self, batch: Batch) -> None:
@@ -29,28 +52,33 @@ class Gathered:
 
     def clear(self) -> None:
         """Give all up."""
-        self._batches, self._failed = {}, False
+        self._batches.clear()
+        self._requests.clear()
+        self._refused, self._lost, self._failed = None, 0, False
 
-    async def deliver(self, deliver: Deliver) -> None:
-        """Deliver kind by kind; what was delivered is no part of a further attempt.
+    async def deliver(self) -> None:
+        """Send all; what was sent is no part of a further attempt.
 
         :raises SinkError: retryable, at the first that is; else with all rows that were lost for good.
         """
-        refused: SinkError | None = None
-        lost = 0
-        for name in list(self._batches):
-            try:
-                await deliver(self._batches[name])
-            except SinkError as error:
-                if error.retryable:
-                    self._failed = True
-                    raise
-                rows = sum(map(len, self._batches[name]))
-                refused, lost = (
-                    error,
-                    lost + (rows if error.lost_rows is None else min(rows, error.lost_rows)),
-                )
-            del self._batches[name]
-        self._failed = False
+        while self._batches:
+            self._requests.extend(self._make(self._batches.pop(next(iter(self._batches)))))
+        while self._requests:
+            await self._next()
+        refused, lost = self._refused, self._lost
+        self.clear()
         if refused:
             raise SinkError(refused.what, refused.remedy, reason=refused.reason, lost_rows=lost)
+
+    async def _next(self) -> None:
+        """Send the first request."""
+        request = self._requests[0]
+        try:
+            await self._send(request.payload)
+        except SinkError as error:
+            if error.retryable:
+                self._failed = True
+                raise
+            self._refused = error
+            self._lost += request.rows if error.lost_rows is None else min(request.rows, error.lost_rows)
+        self._requests.popleft()

@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Final
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -14,7 +14,7 @@ from model.kind import Kind
 from model.settings import PluginConfig, Secret, UrlSecret
 from sinks.clickhouse.native import NativeColumn, block, native_columns
 from sinks.clickhouse.tables import TOKENS_SINCE, is_name, prepare, quoted, version_of
-from sinks.gathered import Gathered
+from sinks.gathered import Gathered, Request
 from sinks.http.client import Answer, HttpClient, Tls
 from sinks.joined import joined
 from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
@@ -59,6 +59,14 @@ class ClickHouseConfig(PluginConfig, frozen=True):
             raise ValueError("database and table are letters, digits and _")
 
 
+class _Insert(NamedTuple):
+    """:param token: the same for the same rows."""
+
+    statement: str
+    body: bytes
+    token: str
+
+
 class ClickHouseSink:
     """Inserts rows into ClickHouse, a table for each kind, many rows at a time.
 
@@ -82,7 +90,7 @@ class ClickHouseSink:
         self._client = HttpClient(self._target, config.timeout, Tls(config.ca))
         self._tokens = False
         self._columns: dict[str, list[NativeColumn]] = {}
-        self._gathered = Gathered()
+        self._gathered: Gathered[_Insert] = Gathered(self._inserts, self._insert)
 
     async def open(self, kinds: Sequence[Kind]) -> None:
         """Make the database and the tables, or bring them up to date.
@@ -106,21 +114,25 @@ class ClickHouseSink:
 
         :raises SinkError: retryable, if the server is away, slow or full; else with the rows that it refused.
         """
-        await self._gathered.deliver(self._insert)
+        await self._gathered.deliver()
 
     async def close(self) -> None:
         """Disconnect."""
         self._gathered.clear()
         await self._client.close()
 
-    async def _insert(self, batches: Sequence[Batch]) -> None:
+    def _inserts(self, batches: Sequence[Batch]) -> Iterator[Request[_Insert]]:
+        """One for all rows of a kind."""
         kind = batches[0].kind
         columns = self._columns.setdefault(kind.plural, native_columns(kind))
         names = ", ".join(quoted(column.name) for column in columns)
         body = b"".join(block(columns, rows) for rows in joined(batches))
         statement = f"INSERT INTO {self._table(kind)} ({names}) FORMAT Native"
-        settings = {"insert_deduplication_token": _token(batches)} if self._tokens else {}
-        await self._send(statement, body, settings)
+        yield Request(sum(map(len, batches)), _Insert(statement, body, _token(batches)))
+
+    async def _insert(self, insert: _Insert) -> None:
+        settings = {"insert_deduplication_token": insert.token} if self._tokens else {}
+        await self._send(insert.statement, insert.body, settings)
 
     async def _run(self, statement: str) -> str:
         answer = await self._send("", statement.encode(), {})

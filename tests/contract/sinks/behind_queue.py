@@ -30,10 +30,12 @@ class SinkBehindQueue(SinkContract):
 
     :cvar name: under which the sink is installed.
     :cvar json: whether its text is that of JSON lines.
+    :cvar reason: why rows are lost at the output that takes none.
     """
 
     name: str
     json: bool = True
+    reason: str = "disk_full"
 
     async def text(self, output: Any) -> str:
         """All that is in the output."""
@@ -125,7 +127,7 @@ class SinkBehindQueue(SinkContract):
 
         self._run(deliver())
         stage = ledger.stages[f"sink.{self.name}"]
-        assert (stage.received, stage.delivered, stage.dropped) == (50, 0, {"disk_full": 50})
+        assert (stage.received, stage.delivered, stage.dropped) == (50, 0, {self.reason: 50})
         assert neighbour.seqs == list(range(5))
 
 

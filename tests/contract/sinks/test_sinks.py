@@ -24,6 +24,7 @@ from model.public import PublicRow
 from sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
+from sinks.otlp.sink import OtlpConfig, OtlpSink
 from sinks.parquet.sink import ParquetConfig, ParquetSink
 from sinks.prometheus.sink import PrometheusSink
 from tailrace.testing import Totals
@@ -34,6 +35,7 @@ from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
 from tests.full_disk import small_disk
 from tests.http_server import HttpServer, Post, Reply
 from tests.nats_server import REASON_TO_SKIP, NatsServer
+from tests.otlp_server import Collected, http_server
 
 
 def test_every_installed_sink_is_held_to_the_contract() -> None:
@@ -272,3 +274,45 @@ def _full_clickhouse(post: Post) -> Reply:
             500, b"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space (NOT_ENOUGH_SPACE)"
         )
     return Reply(body=b"18.16.1" if b"version" in post.body else b"")
+
+
+class TestOtlp(SinkBehindQueue):
+    """Metrics and logs as the official classes read them; each row of workloads here has a round trip."""
+
+    sink_class, name, reason = OtlpSink, "otlp", "server_refused"
+
+    @pytest.fixture
+    def output(self) -> Iterator[Collected]:
+        with http_server() as collected:
+            yield collected
+
+    @pytest.fixture
+    def full(self) -> Iterator[Collected]:
+        with http_server(lambda _: Reply(507, b"no room")) as collected:
+            yield collected
+
+    def make(self, output: Collected) -> OtlpSink:
+        return OtlpSink(OtlpConfig(output.url, "http"))
+
+    async def read(self, output: Collected) -> Totals:
+        totals = count_rows(map(_attributes, output.records()))
+        for metric in output.metrics():
+            if metric.name == "tailrace.network.rtt":
+                totals["rows"] += len(metric.exponential_histogram.data_points)
+            elif metric.name.startswith("tailrace.network.connections."):
+                totals[metric.name.rpartition(".")[2]] += sum(
+                    point.as_int for point in metric.sum.data_points
+                )
+        return totals
+
+    async def text(self, output: Collected) -> str:
+        points = [point for metric in output.metrics() for point in metric.sum.data_points]
+        return "".join(json.dumps(_attributes(item)) + "\n" for item in [*output.records(), *points])
+
+
+def _attributes(item: Any) -> dict[str, Any]:
+    """Those of a record or a point that are no lists and maps."""
+    values = {each.key: each.value for each in item.attributes}
+    return {
+        name: getattr(value, value.WhichOneof("value")) for name, value in values.items() if name != "nat"
+    }

@@ -1,0 +1,127 @@
+"""The OTLP sink: workload pairs as metrics, other rows as logs."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from model.batch import Batch
+from model.errors import SinkError
+from model.kind import Kind
+from model.kinds.workload import WORKLOAD
+from model.settings import PluginConfig, Secret
+from model.version import VERSION
+from sinks.gathered import Gathered, Request
+from sinks.http.client import Tls
+from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
+from sinks.otlp.exporter import Export, Exporter, GrpcExporter, HttpExporter, rejected
+from sinks.otlp.logs import logs_of
+from sinks.otlp.metrics import metrics_of
+from sinks.otlp.wire import field, key_value
+
+#: Rows of one request at most, and its bytes: below what servers of gRPC take by default (4 MiB).
+_ROWS: Final = 4000
+_BYTES: Final = 3_500_000
+
+
+class OtlpConfig(PluginConfig, frozen=True):
+    """Where rows are sent; ``--sink otlp:ENDPOINT`` sets the endpoint.
+
+    :param endpoint: of the server, ``http://`` or ``https://``; over HTTP without ``/v1/metrics``.
+    :param protocol: ``grpc``, or ``http`` for binary protobuf over HTTP.
+    :param headers: sent with each request, such as a token.
+    :param gzip: whether requests are compressed.
+    :param attributes: of the resource, beside ``service.name``.
+    :param timeout: seconds for one request.
+    :param ca: file with certificates that the server's has to be signed by, instead of the system's.
+    :param certificate: file with that of this client.
+    :param key: file with its key.
+    """
+
+    endpoint: str = "http://127.0.0.1:4317"
+    protocol: Literal["grpc", "http"] = "grpc"
+    headers: Annotated[dict[str, str], Secret()] = msgspec.field(default_factory=dict)
+    gzip: bool = True
+    attributes: dict[str, str] = msgspec.field(default_factory=dict)
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 10.0
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.endpoint)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError("write endpoint as http://HOST:4317 or https://HOST:4318")
+
+
+class OtlpSink:
+    """Sends workload pairs as metrics, and flows and other rows as logs, to an OpenTelemetry collector."""
+
+    Config: ClassVar[type[PluginConfig]] = OtlpConfig
+    limits: ClassVar[Limits] = Limits(
+        QueueLimits(), RetryLimits(attempts=0, longest_pause=30), BatchLimits(20_000, 1)
+    )
+
+    def __init__(self, config: OtlpConfig) -> None:
+        self._config = config
+        attributes = {"service.name": "tailrace", **config.attributes}
+        self._resource = field(1, b"".join(field(1, key_value(*each)) for each in attributes.items()))
+        self._scope = field(1, field(1, b"tailrace") + field(2, VERSION.encode()))
+        exporter = GrpcExporter if config.protocol == "grpc" else HttpExporter
+        tls = Tls(config.ca, config.certificate, config.key)
+        self._exporter: Exporter = exporter(
+            config.endpoint, config.headers, config.timeout, tls, gzip=config.gzip
+        )
+        self._gathered: Gathered[Export] = Gathered(self._exports, self._export)
+
+    async def open(self, kinds: Sequence[Kind]) -> None:
+        """Get ready to send; whether the server is there shows when something is sent.
+
+        :raises UsageError: if grpcio is not installed, or a file for TLS cannot be read.
+        """
+        await self._exporter.open()
+
+    async def write(self, batch: Batch) -> None:
+        """Gather rows."""
+        self._gathered.add(batch)
+
+    async def flush(self) -> None:
+        """Send what was gathered; requests that were taken are not sent again.
+
+        :raises SinkError: retryable, if the server is away or asks for that; else with the rows that it refused.
+        """
+        await self._gathered.deliver()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._gathered.clear()
+        await self._exporter.close()
+
+    def _exports(self, batches: Sequence[Batch]) -> Iterator[Request[Export]]:
+        for batch in batches:
+            for begin in range(0, len(batch), _ROWS):
+                yield from self._fitting(batch.take(slice(begin, begin + _ROWS)))
+
+    def _fitting(self, batch: Batch) -> Iterator[Request[Export]]:
+        """One request, or two halves where that would be too long."""
+        signal, rows = ("metrics" if batch.kind.name == WORKLOAD.name else "logs"), len(batch)
+        if signal == "metrics":
+            made = metrics_of(batch, self._resource, self._scope)
+        else:
+            made = logs_of(batch, self._resource, self._scope, time.time_ns())
+        if len(made.body) <= _BYTES or rows == 1:
+            yield Request(rows, Export(signal, made.body, made.points, rows))
+            return
+        for part in (slice(0, rows // 2), slice(rows // 2, rows)):
+            yield from self._fitting(batch.take(part))
+
+    async def _export(self, request: Export) -> None:
+        """:raises SinkError: also if a part was rejected: so many rows are lost as that is of all items."""
+        count, why = rejected(await self._exporter.export(request))
+        if count:
+            lost = min(request.rows, math.ceil(request.rows * count / max(1, request.items)))
+            what = f"the OTLP server rejected {count} of {request.items} items ({why})"
+            raise SinkError(what, "see its log", reason="server_rejected", lost_rows=lost)
