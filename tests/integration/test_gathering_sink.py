@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine import graphs
 from engine.config import Config
 from tests.eventually import eventually
 from tests.nats_server import NatsServer, nats_server
+from tests.running_role import running
 from tests.scripted_source import ScriptedSource
 
 __all__ = ["nats_server"]
@@ -34,17 +35,6 @@ def engine(url: str, out: Path, gather_seconds: float) -> Iterator["subprocess.P
             process.kill()
 
 
-@asynccontextmanager
-async def agent(url: str, source: ScriptedSource) -> AsyncIterator[None]:
-    """An agent from when it is ready to its end."""
-    role, ready = graphs.agent(Config(), url, source), asyncio.Event()
-    task = asyncio.create_task(role.run(ready))
-    await asyncio.wait_for(ready.wait(), 30)
-    yield
-    role.stop()
-    await asyncio.wait_for(task, 30)
-
-
 def flows(path: Path) -> int:
     """Rows in a file that is being written."""
     return path.read_text().count('"kind":"flow"') if path.exists() else 0
@@ -57,7 +47,7 @@ async def test_rows_that_a_killed_engine_had_gathered_come_again(
     that one made safe comes no more."""
     url, source = nats_server.url(query=QUERY), ScriptedSource()
     gathered, safe, later = (tmp_path / name for name in ("gathered", "safe", "later"))
-    async with agent(url, source):
+    async with running(graphs.agent(Config(), url, source)):
         with engine(url, gathered, 60) as first:
             for _ in range(3):
                 source.second(7)

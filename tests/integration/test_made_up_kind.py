@@ -7,8 +7,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 from engine import graphs
 from engine.config import Config, SinkConfig
 from engine.plugins.sinks import make_sinks
-from engine.role import Role
 from engine.transport.embedded import embedded_app
 from model.addresses import address_bytes
 from model.batch import Batch
@@ -35,6 +33,7 @@ from sinks.configured import ConfiguredSink
 from tests.contract.transport.cases import CASES, TransportCase
 from tests.eventually import eventually
 from tests.nats_server import NatsServer, nats_server
+from tests.running_role import running
 
 __all__ = ["nats_server"]
 
@@ -120,19 +119,6 @@ class ArrowSink:
 
     async def close(self) -> None:
         """Nothing to let go of."""
-
-
-@asynccontextmanager
-async def running(role: Role) -> AsyncIterator[None]:
-    """An engine from when it is ready until all that came is in its sinks."""
-    ready = asyncio.Event()
-    task = asyncio.create_task(role.run(ready))
-    await asyncio.wait_for(ready.wait(), 20)
-    try:
-        yield
-    finally:
-        role.stop()
-        await asyncio.wait_for(task, 20)
 
 
 async def probe(url: str, seconds: int) -> None:

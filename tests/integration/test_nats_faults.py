@@ -16,8 +16,9 @@ from engine.nats.heartbeats import StoredHeartbeat, last_heartbeats
 from engine.nats.node_lease import NodeNameTaken
 from model.errors import TailraceError
 from model.subjects import DEAD_STREAM
-from tests.integration.test_roles import DEADLINE, QUERY, Adding, agent, engine, running
+from tests.integration.test_roles import DEADLINE, QUERY, Adding, agent, engine
 from tests.nats_server import NatsServer, nats_server
+from tests.running_role import running
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
 

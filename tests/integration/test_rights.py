@@ -19,8 +19,9 @@ from engine.nats.sink import NatsConfig, NatsSink
 from model.kinds.flow import FLOW
 from tailrace.testing.flows import make_flows
 from tests.configured import configured
-from tests.integration.test_roles import Adding, agent, running
+from tests.integration.test_roles import Adding, agent
 from tests.nats_server import REASON_TO_SKIP, NatsServer
+from tests.running_role import running
 from tests.scripted_source import ScriptedSource
 
 PAGE = Path(__file__).parents[2] / "docs/nats.md"

@@ -2,15 +2,13 @@
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from engine import graphs
 from engine.config import Config, MetricsConfig
-from engine.role import Role
 from tests.configured import configured
 from tests.eventually import eventually
 from tests.nats_server import NatsServer, free_port, nats_server
+from tests.running_role import running
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
 
@@ -19,19 +17,6 @@ __all__ = ["nats_server"]
 #: What the log on NATS counts, as its reader and its writers see it.
 WRITER = {"resends", "reconnects", "waits", "streams_replaced"}
 READER = {"fenced", "lapses", "expired", "rewound", "unreadable"}
-
-
-@asynccontextmanager
-async def running(role: Role) -> AsyncIterator[None]:
-    """A role from when it is ready to its end."""
-    ready = asyncio.Event()
-    task = asyncio.create_task(role.run(ready))
-    await asyncio.wait_for(ready.wait(), 30)
-    try:
-        yield
-    finally:
-        role.stop()
-        await asyncio.wait_for(task, 30)
 
 
 async def figures(listen: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,6 +30,7 @@ from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
 from tests.configured import configured
 from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
+from tests.running_role import running
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
 from tests.thread_signal import ThreadSignal
@@ -72,22 +73,6 @@ class Adding:
         """Returns when ``condition`` holds."""
         async with asyncio.timeout(DEADLINE):
             await self.changed.wait_for(condition)
-
-
-@contextlib.asynccontextmanager
-async def running(role: Role) -> AsyncIterator[None]:
-    ready = asyncio.Event()
-    task = asyncio.create_task(role.run(ready))
-    waiting = asyncio.create_task(ready.wait())
-    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=DEADLINE)
-    try:
-        if task.done():
-            task.result()
-        yield
-    finally:
-        waiting.cancel()
-        role.stop()
-        await asyncio.wait_for(task, DEADLINE)
 
 
 def agent(url: str, source: ScriptedSource, **settings: Any) -> Role:

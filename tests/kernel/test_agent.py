@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from model.batch import Batch
-from tests.integration.test_roles import Adding, engine, running
+from tests.integration.test_roles import Adding, engine
 from tests.kernel.test_run import DEADLINE, TAILRACE
 from tests.nats_server import NatsServer, nats_server
+from tests.running_role import running
 
 __all__ = ["nats_server"]
 
