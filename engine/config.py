@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from engine.listen_address import address_and_port
 from engine.secrets import guard, guarded
 from engine.yaml_text import BadYaml, read_yaml
 from enrichers.cloud.config import CloudConfig
@@ -21,6 +22,9 @@ from probes.tcp.config import TcpConfig
 from sinks.limits import Limits
 
 PREFIX = "TAILRACE_"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LOG_LEVELS: Final = get_args(LogLevel)
 
 #: Schemes of bus URLs.
 BUSES = ("memory", "nats")
@@ -139,6 +143,10 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     listen: str = ""
 
+    def __post_init__(self) -> None:
+        if self.listen:
+            address_and_port(self.listen)
+
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
@@ -172,7 +180,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stage: str = "flows"
     sinks: list[SinkConfig] = []
     metrics: MetricsConfig = MetricsConfig()
-    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_level: LogLevel = "warning"
 
     @property
     def node_name(self) -> str:
@@ -180,14 +188,17 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return self.node or os.uname().nodename
 
 
-def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
+def load_config(path: Path | None, environment: Mapping[str, str], log_level: str | None = None) -> Config:
     """The configuration of a file and the environment; ``TAILRACE_TCP_SLOTS`` is ``tcp.slots``.
 
+    :param log_level: of the command line, which goes before.
     :raises UsageError: if the file cannot be read, or a key is unknown or of the wrong type, with its path.
     """
     settings = _read(path) if path else {}
     _overlay(settings, environment)
     _spell_on_and_off(settings)
+    if log_level:
+        settings["log_level"] = log_level
     guard(secrets_in(Config, settings))
     try:
         config = msgspec.convert(settings, Config, strict=True)

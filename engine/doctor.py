@@ -1,6 +1,5 @@
 """``tailrace doctor``: what this machine offers, what is missing, what that costs and how to fix it."""
 
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ import msgspec
 
 from engine.config import Config
 from engine.plugins.probes import select
+from model.standard_output import show
 from probes.checks.capabilities import check_headers, check_hooks, check_limits, check_machine
 from probes.checks.check import Check
 from probes.checks.rewrites import with_rewrites
@@ -26,8 +26,7 @@ def run_doctor(config: Config, output: Literal["table", "json"]) -> int:
     """Prints all checks; 0 when the main job can run here, 1 when it cannot."""
     groups = examine(config)
     text = report_json(groups) if output == "json" else report_table(groups)
-    encoding = sys.stdout.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding))
+    show(text)
     return 0 if can_run(groups) else 1
 
 

@@ -109,6 +109,8 @@ class Graph:
         self.bus: Callable[[], Mapping[str, Count]] | None = None
         #: Gives the figures of each sink, for the metrics.
         self.sinks: Callable[[], Mapping[str, SinkStatistics]] = dict
+        #: Says which hook serves each feature of the probes, None if it is not served.
+        self.probes: Callable[[], Mapping[str, str | None]] = dict
 
     def stop(self) -> None:
         """Asks for the end, in good order."""

@@ -68,11 +68,10 @@ def run(
     from engine.service.parts import reloaded_names
     from probes.kernel_source import KernelSource
 
-    graph, source, who = (
-        Graph(ledger or Ledger()),
-        source or KernelSource(select(config)),
-        node_identity(config),
-    )
+    graph, who = Graph(ledger or Ledger()), node_identity(config)
+    if source is None:
+        source = kernel_source = KernelSource(select(config))
+        graph.probes = lambda: kernel_source.state()["capabilities"]
     fan_out, wanted = sink_outlet(graph, sinks, waits=False, reload=reload)
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
@@ -133,6 +132,7 @@ def agent(config: Config, url: str, source: LiveSource) -> Role:
     from engine.runner import AsyncioRunner
 
     graph, who = Graph(Ledger()), node_identity(config)
+    graph.probes = lambda: source.state()["capabilities"]
     entries = nat_table(config, graph.ledger, announces=True)
     rows = graph.ledger.stage("outbox", "rows")
     publisher = NodePublisher(url, source.origin, config.agent, rows, entries.announce_again)

@@ -2,21 +2,31 @@
 
 import asyncio
 import contextlib
+import errno
+import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from engine.graph import Graph
-from model.errors import UsageError
+from engine.listen_address import address_and_port
+from model.errors import TailraceError, UsageError
 
 #: A role whose event loop has not turned for so many seconds is not healthy.
 STUCK_SECONDS: Final = 10.0
 _BEAT_SECONDS: Final = 1.0
+
+_REMEDIES: Final = {
+    errno.EADDRINUSE: "end the program that listens there, or set another metrics.listen",
+    errno.EACCES: "set metrics.listen to a port above 1023, or add CAP_NET_BIND_SERVICE",
+}
+
+log = logging.getLogger(__name__)
 
 _StartResponse = Callable[..., Any]
 
@@ -43,6 +53,16 @@ class Health:
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def server_bind(self) -> None:
+        """Binds without asking the name service what this machine is called, which may take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "tailrace", int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, *_: object) -> None:
+        """A request that failed is a line of the log."""
+        log.warning("a request of metrics.listen failed", exc_info=True)
+
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
@@ -53,7 +73,8 @@ class _Quiet(WSGIRequestHandler):
 def serve_metrics(listen: str, graph: Graph, health: Health) -> Iterator[None]:
     """Serves on ``address:port`` while the block runs, in an event loop; does nothing for an empty ``listen``.
 
-    :raises UsageError: if ``listen`` is no address and port, or they are taken.
+    :raises UsageError: if ``listen`` has a name that can be none.
+    :raises TailraceError: if the port is taken, or the address is not of this machine.
     """
     if not listen:
         yield
@@ -72,16 +93,15 @@ def serve_metrics(listen: str, graph: Graph, health: Health) -> Iterator[None]:
 
 
 def _bound(listen: str, application: Callable[..., Any]) -> _Server:
-    address, _, port = listen.rpartition(":")
-    if not address or not port.isdigit():
-        raise UsageError(f"metrics.listen is {listen!r}", "write address:port, such as 127.0.0.1:9464")
-    host = address.strip("[]")
+    host, port = address_and_port(listen)
     kind = type("_Server", (_Server,), {"address_family": socket.AF_INET6 if ":" in host else socket.AF_INET})
     try:
-        server: _Server = kind((host, int(port)), _Quiet)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"metrics.listen {listen}: {reason}", "choose another port") from error
+        server: _Server = kind((host, port), _Quiet)
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "choose an address of this machine")
+        raise TailraceError(f"cannot listen on {listen} ({error.strerror})", remedy) from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"metrics.listen is {listen!r} ({error})", "write an address and a port") from error
     server.set_app(application)
     return server
 

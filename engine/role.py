@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from engine.metrics import Health, serve_metrics
 from engine.runner import Runner
 from engine.service.notify import ServiceManager
 from engine.service.supervision import supervise
-from model.errors import TailraceError
+from model.errors import TailraceError, explained
 from model.tasks import end
 
 log = logging.getLogger(__name__)
@@ -104,16 +103,9 @@ class Role:
         if isinstance(error, TailraceError):
             raise error
         log.debug("the actor %s failed", failure.place, exc_info=error)
-        raise TailraceError(
-            f"the actor {failure.place} failed: {error!r}{_where(error)}",
-            "report it, with what TAILRACE_LOG_LEVEL=debug says",
-        ) from error
-
-
-def _where(error: BaseException | None) -> str:
-    """File and line."""
-    frames = traceback.extract_tb(error.__traceback__ if error else None)
-    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        if error is not None:
+            reason = explained(error)
+            raise TailraceError(f"the actor {failure.place} failed: {reason.what}", reason.remedy) from error
 
 
 def _raise_first(done: Any) -> None:

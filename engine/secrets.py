@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from model.errors import one_line
 from model.settings import hidden
 
 _secrets: Final[set[str]] = set()
@@ -20,14 +21,19 @@ def guarded(text: str) -> str:
     return hidden(text, _secrets) if _secrets else text
 
 
-class GuardedFormatter(logging.Formatter):
-    """Lines of the log, tracebacks included, without secrets: also those of plug-ins and of their libraries.
+class LineFormatter(logging.Formatter):
+    """Lines of the log without secrets: also those of plug-ins and of their libraries. Times are UTC.
 
-    Times are UTC.
+    What failed is on one line; its traceback follows where the root logger lets debug lines through.
     """
 
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return guarded(super().format(record))
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            return guarded(super().format(record))
+        shown = logging.makeLogRecord(vars(record) | {"exc_info": None, "exc_text": None, "stack_info": None})
+        text = " ".join(super().format(shown).split("\n"))
+        error = record.exc_info[1] if record.exc_info else None
+        return guarded(f"{text} ({one_line(error)})" if error else text)

@@ -1,5 +1,18 @@
 """Errors that tell the reader what to do next, with the exit code they end the program with."""
 
+import errno
+import traceback
+from typing import Final
+
+#: What the system has no more of -> what the user does next; by errno.
+LACKING: Final = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n, LimitNOFILE=)",
+    errno.ENFILE: "raise fs.file-max",
+    errno.ENOMEM: "raise the limit of memory (ulimit -v, ulimit -l, MemoryMax=), or lower tcp.slots",
+    errno.ENOSPC: "make room on the file system",
+    errno.EAGAIN: "raise the limit of processes and threads (ulimit -u, TasksMax=)",
+}
+
 #: The reason of a sink whose reader has ended.
 BROKEN_PIPE = "broken_pipe"
 
@@ -58,3 +71,19 @@ class SinkError(TailraceError):
         self.retryable = retryable
         self.lost_rows = lost_rows
         self.pause = pause
+
+
+def explained(error: BaseException) -> TailraceError:
+    """What went wrong in a place where nothing was expected to."""
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        error = OSError(errno.ENOMEM, "not enough memory")
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, OSError) and number in LACKING:
+        return TailraceError((error.strerror or str(error)).lower(), LACKING[number])
+    return TailraceError(f"{one_line(error)}{where(error)}", "report it, with what --log-level debug says")
+
+
+def where(error: BaseException) -> str:
+    """`` at FILE:LINE``, where it was raised; nothing for what was never raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""

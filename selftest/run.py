@@ -10,6 +10,7 @@ from model.kind import Kind
 from model.ledger import Ledger
 from model.settings import PluginConfig
 from model.sink import Sink
+from model.standard_output import show
 from selftest.collect import collect
 from selftest.comparison import compare
 from selftest.profile import PROFILES
@@ -103,7 +104,7 @@ def run_selftest(make_pipeline: MakePipeline, output: str, profile: str = "full"
         report = asyncio.run(SelfTest(make_pipeline, profile).run())
     except* Exception as errors:
         raise first_error(errors) from errors
-    print(json.dumps(report.as_dict(), indent=2) if output == "json" else report.as_text())
+    show(json.dumps(report.as_dict(), indent=2) if output == "json" else report.as_text())
     return 0 if report.exact else 1
 
 

@@ -1,8 +1,10 @@
 """Writing to file descriptors, and what its failures mean for a sink."""
 
 import errno
+import fcntl
 import os
 import select
+import stat
 from typing import Final
 
 from model.errors import BROKEN_PIPE, SinkError
@@ -16,8 +18,19 @@ _REASONS: Final = {
 }
 
 
+def is_writable(descriptor: int) -> bool:
+    """Whether it is open for writing; standard output may be closed, or be open for reading alone."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return False
+
+
 def write_all(descriptor: int, data: bytes | memoryview) -> tuple[int, OSError | None]:
-    """Write ``data``, waiting where the descriptor is slow: bytes written, and the error that ended it."""
+    """Write ``data``, waiting where the descriptor is slow: bytes written, and the error that ended it.
+
+    A terminal that has hung up is a reader that has ended.
+    """
     view, written = memoryview(data), 0
     while written < len(view):
         try:
@@ -27,6 +40,8 @@ def write_all(descriptor: int, data: bytes | memoryview) -> tuple[int, OSError |
             poll.register(descriptor, select.POLLOUT)
             poll.poll()
         except OSError as error:
+            if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                return written, BrokenPipeError(errno.EPIPE, "the terminal has hung up")
             return written, error
     return written, None
 

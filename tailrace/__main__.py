@@ -2,17 +2,29 @@
 
 import sys
 
+from tailrace import standard_streams
 from tailrace.packages import complaint
 
 
 def main() -> None:
     """Run the command line and end the program with its exit code; 2 if a package is hidden by another's."""
+    standard_streams.provide()
     if fault := complaint():
         print(f"tailrace: {fault}", file=sys.stderr)
         sys.exit(2)
-    from engine.cli import main as run
+    sys.exit(_run())
 
-    run()
+
+def _run() -> int:
+    try:
+        from engine.cli import run_command
+        from model.standard_output import flushed
+    except (OSError, MemoryError) as error:  # no descriptor, or no memory, is left for what is imported
+        from model.errors import explained
+
+        print(f"tailrace: {explained(error)}", file=sys.stderr)
+        return 1
+    return flushed(run_command())
 
 
 if __name__ == "__main__":

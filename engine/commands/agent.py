@@ -5,8 +5,9 @@ import asyncio
 from typing import Any
 
 from engine.commands.nats_url import add_nats_option, nats_url
-from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.commands.process import give_memory_back, run_for, seconds
 from engine.commands.reload import reload_on_hangup
+from engine.commands.signals import obey_signals, outlive_hangups
 from engine.config import Config
 
 
@@ -22,6 +23,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal or the duration."""
+    outlive_hangups()
     from engine import graphs
     from engine.plugins.probes import select
     from probes.checks.capabilities import require
@@ -34,7 +36,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     async def run() -> None:
         role = graphs.agent(config, url, KernelSource(selection))
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(role.stop)
+        obey_signals(role)
         reload_on_hangup(role, config, options)
         await run_for(options.duration, role)
 

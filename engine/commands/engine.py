@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.commands.losses import require_some
 from engine.commands.nats_url import add_nats_option, nats_url
-from engine.commands.process import give_memory_back, stop_on_signals
+from engine.commands.process import give_memory_back
 from engine.commands.reload import reload_on_hangup
+from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import Config, SinkConfig
 from model.ledger import Ledger
@@ -29,6 +30,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal; 1 if a sink lost all of its rows."""
+    outlive_hangups()
     url = nats_url(config, options)
     sinks = _sinks(config, options)
     from engine import graphs  # slow: what is wrong with the sinks is said before
@@ -38,7 +40,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         reloaded = partial(ReloadedSinks, config=config, choose=lambda read: _sinks(read, options))
         role = graphs.engine(config, url, sinks, reloaded)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(role.stop)
+        obey_signals(role)
         reload_on_hangup(role, config, options)
         await role.run()
         return role.ledger

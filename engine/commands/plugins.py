@@ -27,14 +27,15 @@ def execute(_: Config, options: argparse.Namespace) -> int:
     """
     from engine.plugins.listing import listed
     from engine.plugins.table import details, overview
+    from model.standard_output import show
 
     plugins = listed(options.name)
     if options.output == "json":
-        print(msgspec.json.format(msgspec.json.encode({"plugins": plugins})).decode())
+        show(msgspec.json.format(msgspec.json.encode({"plugins": plugins})).decode())
     elif options.name is None:
-        print(overview(plugins, _width()), end="")
+        show(overview(plugins, _width()))
     else:
-        print("\n".join(details(plugin, _width()) for plugin in plugins if not plugin.fault), end="")
+        show("\n".join(details(plugin, _width()) for plugin in plugins if not plugin.fault))
     faults = [plugin.fault for plugin in plugins if plugin.fault]
     if options.name and faults:
         raise UsageError(faults[0])

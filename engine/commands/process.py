@@ -1,15 +1,9 @@
-"""What commands that run on share: signals, memory, durations."""
+"""What commands that run on share: memory, durations."""
 
 import argparse
 import asyncio
 import ctypes
-import os
-import signal
-from collections.abc import Callable
 from typing import Protocol
-
-#: As shells report the end by SIGINT.
-EXIT_INTERRUPTED = 130
 
 
 def seconds(text: str) -> float:
@@ -61,19 +55,3 @@ async def run_for(duration: float | None, role: Stoppable) -> None:
         await role.run(ready)
     finally:
         ending.cancel()
-
-
-def stop_on_signals(stop: Callable[[], None]) -> None:
-    """SIGINT and SIGTERM end the program in good order; a second one at once."""
-    loop = asyncio.get_running_loop()
-    asked = False
-
-    def ask() -> None:
-        nonlocal asked
-        if asked:
-            os._exit(EXIT_INTERRUPTED)
-        asked = True
-        stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask)

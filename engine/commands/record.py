@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from engine.commands.losses import require_some
-from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.commands.process import give_memory_back, run_for, seconds
+from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config
 from model.errors import TailraceError, UsageError
@@ -29,6 +30,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Records until a signal, the duration, or a file that cannot be written; says what is in the file."""
+    outlive_hangups()
     from engine import graphs
     from engine.plugins.probes import select
     from engine.recording.file import RecordingWriter
@@ -46,10 +48,12 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     async def run() -> Recorder:
         recorder = Recorder(file, ledger, selection.event_types)
-        source = RecordedSource(KernelSource(selection), recorder, config.tcp.ring_bytes, forward=bool(sinks))
+        kernel = KernelSource(selection)
+        source = RecordedSource(kernel, recorder, config.tcp.ring_bytes, forward=bool(sinks))
         role = graphs.run(config, sinks, source, ledger)
+        role.graph.probes = lambda: kernel.state()["capabilities"]
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(role.stop)
+        obey_signals(role)
         await run_for(options.duration, role)
         return recorder
 

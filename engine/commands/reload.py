@@ -14,6 +14,6 @@ from engine.service.reload import Reload, reloaded_log_level
 def reload_on_hangup(role: Role, config: Config, options: argparse.Namespace) -> None:
     """SIGHUP has the file and the environment read again; the command line stays. Call it in the loop of the role."""
     parts = [*role.graph.reloads, reloaded_log_level]
-    reload = Reload(config, lambda: load_config(options.config, os.environ), parts)
+    reload = Reload(config, lambda: load_config(options.config, os.environ, options.log_level), parts)
     manager = ServiceManager()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: reload.ask(manager))

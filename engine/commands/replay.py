@@ -10,7 +10,8 @@ import msgspec
 
 from engine.commands.filter_words import add_filter
 from engine.commands.losses import require_all
-from engine.commands.process import give_memory_back, stop_on_signals
+from engine.commands.process import give_memory_back
+from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
 
@@ -43,6 +44,7 @@ def speed(text: str) -> float:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Replays until the file's end, a signal, or a reader that left; 1 if rows were lost or the file is damaged."""
+    outlive_hangups()
     sinks = chosen_sinks(
         config, options, config.sinks or [SinkConfig("console")]
     )  # before what is slow to load
@@ -59,7 +61,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         source = ReplaySource(recording, options.speed)
         role = graphs.replay(config, sinks, source, ledger)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(role.stop)
+        obey_signals(role)
         await role.run()
         return source
 

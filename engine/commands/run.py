@@ -9,8 +9,9 @@ import msgspec
 
 from engine.commands.filter_words import add_filter
 from engine.commands.losses import require_some
-from engine.commands.process import give_memory_back, run_for, seconds, stop_on_signals
+from engine.commands.process import give_memory_back, run_for, seconds
 from engine.commands.reload import reload_on_hangup
+from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
 from model.ledger import Ledger
@@ -30,6 +31,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left; 1 if a sink lost all of its rows."""
+    outlive_hangups()
     sinks = _sinks(config, options)  # before what is slow to load
     from engine import graphs
     from engine.plugins.probes import select
@@ -44,7 +46,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         reloaded = partial(ReloadedSinks, config=config, choose=lambda read: _sinks(read, options))
         role = graphs.run(config, sinks, reload=reloaded)
         give_memory_back()  # once the tables are there: untouched, they take no memory
-        stop_on_signals(role.stop)
+        obey_signals(role)
         reload_on_hangup(role, config, options)
         await run_for(options.duration, role)
         return role.ledger

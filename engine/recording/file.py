@@ -1,11 +1,13 @@
 """A recording on disk: written whole record by whole record, and read up to the last whole one."""
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from engine.recording.format import (
+    FRAME_BYTES,
     HEADER_BYTES,
     LENGTH,
     MAGIC,
@@ -21,8 +23,15 @@ from engine.recording.format import (
 from engine.recording.layout import RecordingError
 from probes.kernel.event_types import EventTypes
 
+#: The path that stands for standard input.
+STDIN: Final = "-"
+
 #: How a recording is called that a crash or a full disk cut short.
 CUT: Final = "cut short"
+
+_PIECE_BYTES: Final = 1 << 20
+#: Bytes of a record at most: zlib makes what it cannot compress longer, but by less than that.
+_RECORD_BYTES: Final = FRAME_BYTES + 2 * HEADER_BYTES
 
 
 class RecordingWriter:
@@ -82,7 +91,7 @@ class RecordingWriter:
 class Recording:
     """A file to read, one record in memory at a time.
 
-    :param path: opened at once.
+    :param path: opened at once; "-" is standard input. A pipe will do.
     :param event_types: what the probes of this program declare; what the recording has of others is left aside.
     :raises RecordingError: if it cannot be read, or is no recording that this program reads.
     """
@@ -90,12 +99,15 @@ class Recording:
     def __init__(self, path: Path, event_types: EventTypes) -> None:
         self.path = path
         try:
-            self._file = path.open("rb")
+            self._file = _open(path)
         except OSError as error:
-            raise RecordingError(f"cannot read {path} ({error.strerror})", "name a recording") from error
+            raise self._unreadable(error) from error
         try:
             self.header = self._read_header()
             self._codec = Codec(self.header, event_types)
+        except RecordingError as error:
+            self._file.close()
+            raise self._damaged(error) from error
         except BaseException:
             self._file.close()
             raise
@@ -109,8 +121,11 @@ class Recording:
 
         :raises RecordingError: if it is damaged, or cannot be read; frames before that were given.
         """
-        while (packed := self._next()) is not None:
-            record = self._codec.decode(packed)
+        while (packed := self._next(_RECORD_BYTES)) is not None:
+            try:
+                record = self._codec.decode(packed)
+            except RecordingError as error:
+                raise self._damaged(error) from error
             if isinstance(record, Frame):
                 yield record
             elif isinstance(record, Lost):
@@ -125,19 +140,49 @@ class Recording:
 
     def _read_header(self) -> Header:
         try:
-            magic = self._file.read(len(MAGIC))
-            packed = self._next(HEADER_BYTES) if magic == MAGIC else None
+            magic = self._read(len(MAGIC))
         except OSError as error:
-            raise RecordingError(f"cannot read {self.path} ({error.strerror})", "name a recording") from error
+            raise self._unreadable(error) from error
+        if magic != MAGIC:
+            raise RecordingError("it is no recording", "make one with `tailrace record`")
+        packed = self._next(HEADER_BYTES)
         if packed is None:
-            raise RecordingError(f"{self.path} is no recording", "make one with `tailrace record`")
+            raise RecordingError("it is cut short in its header", "record again")
         return decode_header(packed)
 
-    def _next(self, limit: int = 1 << 32) -> bytes | None:
-        """The next record without its length; None if the rest of the file is not as long as it says."""
-        prefix = self._file.read(LENGTH.size)
-        if len(prefix) < LENGTH.size:
-            return None
-        (size,) = LENGTH.unpack(prefix)
-        left = os.fstat(self._file.fileno()).st_size - self._file.tell()
-        return self._file.read(size) if size <= min(left, limit) else None
+    def _next(self, limit: int) -> bytes | None:
+        """The next record without its length; None if the rest of the file is not as long as it says.
+
+        :param limit: a length above it is none.
+        """
+        try:
+            prefix = self._read(LENGTH.size)
+            if len(prefix) < LENGTH.size:
+                return None
+            (size,) = LENGTH.unpack(prefix)
+            record = self._read(size) if size <= limit else b""
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return record if len(record) == size else None
+
+    def _read(self, size: int) -> bytes:
+        """So many bytes; fewer at the end. What a damaged file only says that it has takes no memory."""
+        data = bytearray()
+        while size > len(data) and (part := self._file.read(min(size - len(data), _PIECE_BYTES))):
+            data += part
+        return bytes(data)
+
+    def _damaged(self, error: RecordingError) -> RecordingError:
+        """With the name of the file."""
+        return RecordingError(f"cannot replay {self.path}: {error.what}", error.remedy)
+
+    def _unreadable(self, error: OSError) -> RecordingError:
+        return RecordingError(f"cannot read {self.path} ({error.strerror})", "name a recording")
+
+
+def _open(path: Path) -> io.FileIO:
+    """Without a buffer, whose lock a thread would hold that waits for a pipe.
+
+    :raises OSError: if it cannot be read.
+    """
+    return io.FileIO(os.dup(0) if str(path) == STDIN else path, "r")

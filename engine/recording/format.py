@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.recording.layout import ArrayReader, Layout, RecordingError, current_layouts
 from model import version
+from model.errors import one_line
 from model.frame_source import Origin
 from model.kinds.delta import NO_SLOT
 from probes.kernel import frames
@@ -33,6 +34,8 @@ FRAME_BYTES: Final = 256 << 20
 
 #: 3 saves 6 % against 1 for no more time; 6 another 6 % for half as much again.
 _LEVEL: Final = 3
+
+_REMEDY: Final = "record again, or replay a copy that is whole"
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
@@ -125,10 +128,10 @@ def decode_header(packed: bytes) -> Header:
         if versions.readable:
             return msgspec.msgpack.decode(plain, type=Header)
     except (ValueError, RecursionError) as error:
-        raise RecordingError(f"the recording's header is damaged: {error}") from error
+        raise RecordingError(f"its header is damaged ({error})", _REMEDY) from error
     raise RecordingError(
-        f"a recording of version {versions.program} in format {versions.format}.{versions.frame_version}, and this"
-        f" program reads {VERSION}.{frames.VERSION}",
+        f"it is of version {versions.program} in format {versions.format}.{versions.frame_version}, and this program"
+        f" reads {VERSION}.{frames.VERSION}",
         "replay it with the version that recorded it",
     )
 
@@ -180,7 +183,7 @@ class Codec:
             record = msgspec.msgpack.decode(plain, type=_Frame | Lost | End)
             return self._frame(record) if isinstance(record, _Frame) else record
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RecordingError(f"a record is damaged: {error!r}") from error
+            raise RecordingError(f"a record is damaged ({one_line(error)})", _REMEDY) from error
 
     def _frame(self, record: _Frame) -> Frame:
         message = record.message

@@ -6,6 +6,7 @@ from typing import Final
 
 from engine.recording.file import Recording
 from engine.recording.format import Frame
+from model.daemon_thread import DaemonThread
 from model.frame_source import Origin, Send
 
 #: A speed: as fast as frames are taken.
@@ -24,6 +25,7 @@ class ReplaySource:
         self._recording = recording
         self._speed = speed
         self._stopping = asyncio.Event()
+        self._reader = DaemonThread("recording")  # a pipe may give nothing for ever
         self.frames = 0
         self.at_ns = 0
 
@@ -49,6 +51,7 @@ class ReplaySource:
         finally:
             sending.cancel()
             stopping.cancel()
+            await self._reader.close()
 
     def stop(self) -> None:
         """Makes run() return, also while it waits."""
@@ -61,7 +64,7 @@ class ReplaySource:
     async def _send_all(self, send: Send) -> None:
         start = asyncio.get_running_loop().time()
         frames = self._recording.frames()
-        while frame := await asyncio.to_thread(next, frames, None):
+        while frame := await self._reader.submit(lambda: next(frames, None)):
             await self._wait(start, frame)
             await send(frame.data)
             self.frames += 1

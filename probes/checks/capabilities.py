@@ -67,6 +67,7 @@ def require(selection: Selection) -> None:
 
 
 def _cheap(selection: Selection) -> Iterable[Check]:
+    yield limits.check_open_files()  # first: without, other checks fail for no reason of theirs
     yield machine.check_kernel()
     yield machine.check_bpf()
     yield privileges.check_privileges()

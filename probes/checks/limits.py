@@ -15,6 +15,8 @@ from probes.sources import read_sources
 
 #: Descriptors that the probe holds, and as many for sinks and connections.
 OPEN_FILES = 128
+#: Descriptors without which no probe starts.
+LEAST_OPEN_FILES = 64
 #: From here on maps are charged to the memory cgroup instead of RLIMIT_MEMLOCK.
 _CGROUP_CHARGED = (5, 11)
 
@@ -92,10 +94,13 @@ def check_locked_memory(selection: Selection, release: str | None = None) -> Che
 
 
 def check_open_files() -> Check:
-    """RLIMIT_NOFILE: maps, programs and links are descriptors, about 25."""
+    """RLIMIT_NOFILE: maps, programs and links are descriptors, and the compiler holds each twice."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY or limit >= OPEN_FILES:
         count = "unlimited" if limit == resource.RLIM_INFINITY else f"{limit:,}"
         return Check("open files", "ok", f"{count} ({OPEN_FILES} are enough)")
     remedy = f"ulimit -n {OPEN_FILES}, or LimitNOFILE in the systemd unit"
+    if limit < LEAST_OPEN_FILES:
+        found = f"{limit:,}, of {LEAST_OPEN_FILES} at least"
+        return Check("open files", "missing", found, "the probe cannot start", remedy, required=True)
     return Check("open files", "degraded", f"{limit:,}", "the probe may not start", remedy)

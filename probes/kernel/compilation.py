@@ -1,6 +1,7 @@
 """Runs the compiler process (``probes.kernel.compiler``): a request, an answer with descriptors, no process left."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from model.errors import ProbeError
+from model.errors import LACKING, ProbeError
 from probes.kernel import compiler
 
 COMPILE_SECONDS = 600
@@ -25,6 +26,7 @@ _MAP_REFUSED = re.compile(r"could not open bpf map: (\w+), error: (.+)")
 _MAP_REMEDIES = {
     "Operation not permitted": "run as root, or with CAP_BPF and CAP_PERFMON",
     "Cannot allocate memory": "lower tcp.slots, or raise the memory limit of this cgroup",
+    os.strerror(errno.EMFILE): LACKING[errno.EMFILE],
 }
 
 
@@ -140,6 +142,9 @@ def _refusal(answer: dict[str, Any], complaint: str) -> ProbeError:
     if answer["error"] == "bcc_missing":
         remedy = "apt-get install python3-bpfcc, in a virtual environment made with --system-site-packages"
         return ProbeError(f"bcc is missing ({detail})", remedy)
+    if answer["error"] == "system":
+        remedy = LACKING.get(answer["errno"], "run `tailrace doctor`")
+        return ProbeError(f"the BPF compiler cannot work ({detail})", remedy)
     if refused := _MAP_REFUSED.search(complaint):
         name, reason = refused.groups()
         remedy = _MAP_REMEDIES.get(reason, "run `tailrace doctor`")

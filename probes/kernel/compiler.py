@@ -101,7 +101,10 @@ def main() -> None:
     """Answers one request on the socket whose descriptor number is the first argument."""
     _die_with(int(sys.argv[2]))
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rb") as reader:
-        answer, descriptors = compile_programs(json.loads(reader.readline()))
+        try:
+            answer, descriptors = compile_programs(json.loads(reader.readline()))
+        except OSError as error:
+            answer, descriptors = {"error": "system", "errno": error.errno, "detail": error.strerror}, []
         body = json.dumps(answer).encode() + b"\n"
         socket.send_fds(channel, [body[:1]], descriptors[:MAX_DESCRIPTORS])
         channel.sendall(body[1:])

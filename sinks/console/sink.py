@@ -9,14 +9,14 @@ from typing import Annotated, ClassVar, Final, TypeVar
 import msgspec
 
 from model.batch import Batch
+from model.daemon_thread import DaemonThread
 from model.errors import SinkError
 from model.kind import Kind
 from model.kinds.ledger import LEDGER
 from model.settings import PluginConfig
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Sort, WindowSummary, publication
-from sinks.console.writer_thread import WriterThread
-from sinks.descriptor import write_all, write_error
+from sinks.descriptor import is_writable, write_all, write_error
 
 #: Nodes whose second may be incomplete at the same time.
 _NODES: Final = 256
@@ -54,7 +54,7 @@ class ConsoleSink:
         self._config = config
         self._output = output
         self._wait_seconds = wait_seconds
-        self._writer = WriterThread("sink.console")
+        self._writer = DaemonThread("sink.console")
         self._summaries: dict[tuple[str, str], WindowSummary] = {}  # by node and kind
         self._ledgers: dict[str, Batch] = {}  # the newest of each node
         self._live = False
@@ -67,10 +67,8 @@ class ConsoleSink:
 
         :raises SinkError: if there is no standard output.
         """
-        try:
-            os.fstat(self._output)
-        except OSError as error:
-            raise SinkError("standard output is closed", "choose another sink", reason="not_open") from error
+        if not is_writable(self._output):
+            raise SinkError("standard output is closed", "choose another sink", reason="not_open")
         self._live = self._can_redraw()
         if self._live:
             await self._writer.submit(_load)
@@ -97,7 +95,7 @@ class ConsoleSink:
 
     async def close(self) -> None:
         """Let a frame under way finish; leaves the cursor below the table."""
-        await self._writer.close(lambda: None)
+        await self._writer.close()
 
     def _collect(self, batch: Batch) -> list[WindowSummary]:
         """The seconds that ``batch`` completes: its own, and an earlier one of which chunks were lost."""
@@ -138,11 +136,18 @@ class ConsoleSink:
         if error:
             raise write_error(error, _TARGET) from error
 
+    def _terminal_size(self) -> os.terminal_size:
+        """As it is now; one that has hung up has none, and the write says so."""
+        try:
+            return os.get_terminal_size(self._output)
+        except OSError:
+            return self._size
+
     def _frame(self, summary: WindowSummary) -> str:
         """The frame, with what puts it in the place of the one before."""
         from sinks.console.table import render  # rich is loaded only where there is a terminal
 
-        size = os.get_terminal_size(self._output)
+        size = self._terminal_size()
         lines = render(
             summary, max(size.columns, 20), max(size.lines, 4) - 1, color=not os.environ.get("NO_COLOR")
         )

@@ -1,5 +1,6 @@
 """A file of whole lines: mended after a failed write, rotated when full, followed when renamed."""
 
+import errno
 import logging
 import os
 import stat
@@ -7,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sinks.descriptor import write_all
+from sinks.descriptor import is_writable, write_all
 
 STDOUT: Final = "-"
+_STDOUT_DESCRIPTOR: Final = 1
 
 #: How much of a file's end is searched for the last line end; no line of ours is longer.
 _TAIL_BYTES: Final = 1 << 20
@@ -47,7 +49,7 @@ class LineFile:
 
         :raises OSError: if that cannot be done.
         """
-        self._use(os.dup(1) if self._path is None else _open(self._path))
+        self._use(_output() if self._path is None else _open(self._path))
 
     def follow(self) -> None:
         """Go on with a new file if somebody (logrotate) renamed or removed the one in use; once per batch.
@@ -174,6 +176,16 @@ class LineFile:
 
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}")
+
+
+def _output() -> int:
+    """Standard output under a number of its own.
+
+    :raises OSError: if it is closed.
+    """
+    if not is_writable(_STDOUT_DESCRIPTOR):
+        raise OSError(errno.EBADF, "it is closed")
+    return os.dup(_STDOUT_DESCRIPTOR)
 
 
 def _open(path: Path) -> int:

@@ -17,6 +17,7 @@ from sinks.jsonl.line_file import STDOUT, LineFile
 _NODES: Final = 4096
 
 _REMEDIES: Final = {
+    errno.EBADF: "name a file",
     errno.ENOENT: "make its folder first",
     errno.EACCES: "choose a path that this user may write to, or change its permissions",
     errno.EPERM: "choose a path that this user may write to, or change its attributes",

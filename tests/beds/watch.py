@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from tests.beds.network import Bed
 from tests.beds.processes import read_log
@@ -113,7 +113,13 @@ def limited_to(namespaces: Sequence[str]) -> dict[str, str]:
     return {"TAILRACE_NAMESPACES": f"[{', '.join(namespaces)}]"} if namespaces else {}
 
 
-def await_that(condition: Callable[[], bool], *programs: Program) -> None:
+class Alive(Protocol):
+    """A program that should run."""
+
+    def alive(self) -> None: ...
+
+
+def await_that(condition: Callable[[], bool], *programs: Alive) -> None:
     """Returns when it holds.
 
     :raises RuntimeError: if a program ends first, or it takes too long.

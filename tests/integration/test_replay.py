@@ -139,7 +139,11 @@ def test_a_recording_that_was_cut_is_replayed_and_called_so(public: Path) -> Non
     [
         (("/nonexistent",), 1, "cannot read /nonexistent (No such file or directory): name a recording"),
         (("/etc",), 1, "cannot read /etc (Is a directory): name a recording"),
-        (("/etc/hostname",), 1, "/etc/hostname is no recording: make one with `tailrace record`"),
+        (
+            ("/etc/hostname",),
+            1,
+            "cannot replay /etc/hostname: it is no recording: make one with `tailrace record`",
+        ),
         ((str(HERE / "short.tlr"), "--speed", "0"), 2, "'0' is neither a positive number nor max"),
         ((str(HERE / "short.tlr"), "--speed", "nan"), 2, "'nan' is neither a positive number nor max"),
         ((str(HERE / "short.tlr"), "--sink", "nope"), 2, "unknown sink 'nope'"),
@@ -161,7 +165,7 @@ def test_damage_is_an_error(public: Path) -> None:
     damaged.write_bytes(data)
     ended = tailrace("replay", str(damaged), "--speed", "max", "--stage", "deltas", "--sink", "jsonl:-")
     assert ended.returncode == 1
-    assert b"a record is damaged" in ended.stderr.splitlines()[-1]
+    assert f"cannot replay {damaged}: a record is damaged (".encode() in ended.stderr.splitlines()[-1]
     assert b"Traceback" not in ended.stderr
 
 

@@ -1,8 +1,6 @@
 """`tailrace doctor`: its table, its JSON and its exit code."""
 
-import io
 import json
-import sys
 
 import pytest
 
@@ -68,12 +66,3 @@ def test_json_holds_every_field(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         "required": True,
     }
     assert json.loads(run(SOUND, "json", monkeypatch, capsys)[1])["ok"] is True
-
-
-def test_a_terminal_without_marks_still_gets_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ASCII terminal shows question marks for the marks, and no error."""
-    raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
-    monkeypatch.setattr(doctor, "examine", lambda _: SOUND)
-    assert doctor.run_doctor(Config(), "table") == 0
-    assert b"  ? ok          kernel: " in raw.getvalue()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.secrets import GuardedFormatter
 from engine.service.journal import JournalHandler, complain, stderr_is_journal
 
 
@@ -26,7 +25,7 @@ def journal(tmp_path: Path) -> Iterator[socket.socket]:
 def log(journal: socket.socket) -> Iterator[logging.Logger]:
     """A logger whose records go there."""
     handler = JournalHandler(journal.getsockname())
-    handler.setFormatter(GuardedFormatter("%(message)s"))
+    handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("tests.journal")
     log.addHandler(handler)
     log.propagate = False

@@ -160,10 +160,13 @@ def test_locked_memory_matters_to_old_kernels_only(monkeypatch: pytest.MonkeyPat
 
 
 def test_few_open_files_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A limit below what the probe may hold is a warning with the command that mends it."""
+    """A limit below what the probe may hold is a warning with the command that mends it; far below, it is fatal."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     check = limits.check_open_files()
     assert (check.status, check.detail, check.fatal) == ("degraded", "64", False)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (63, 63))
+    check = limits.check_open_files()
+    assert (check.status, check.detail, check.fatal) == ("missing", "63, of 64 at least", True)
 
 
 def test_a_bpftool_that_is_no_longer_needed(able: None, monkeypatch: pytest.MonkeyPatch) -> None:

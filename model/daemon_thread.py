@@ -1,4 +1,4 @@
-"""One thread for a sink's blocking calls: a slow disk, pipe or terminal does not stop the event loop."""
+"""One thread for blocking calls: a slow disk, pipe or terminal does not stop the event loop."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-#: Jobs that may wait; a sink gives one at a time, and one more when it closes.
+#: Jobs that may wait; whoever has one gives one at a time, and one more when it closes.
 _JOBS: Final = 4
 
 Result = TypeVar("Result")
@@ -17,11 +17,11 @@ _Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 log = logging.getLogger(__name__)
 
 
-class WriterThread:
+class DaemonThread:
     """Runs jobs one after another in a daemon thread.
 
-    Not an executor, because the interpreter waits for those at exit: a write to a pipe that nobody reads
-    would keep the program from ending.
+    Not an executor, because the interpreter waits for those at exit: a write to a pipe that nobody reads,
+    or a read from one that nobody writes to, would keep the program from ending.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,13 +40,15 @@ class WriterThread:
         self._jobs.put_nowait((job, future))
         return future
 
-    async def close(self, last: Callable[[], None], timeout: float = 1.0) -> None:  # noqa: ASYNC109 - gives up quietly
-        """Run ``last`` behind what is queued and end; a thread stuck in a write is left behind after a while.
+    async def close(self, timeout: float = 1.0) -> None:  # noqa: ASYNC109 - gives up quietly
+        """End behind what is queued; a thread that is stuck is left behind after a while.
 
         :param timeout: seconds to wait for it.
         """
+        if not self._thread.is_alive():
+            return
         try:
-            done = self.submit(last)
+            done = self.submit(lambda: None)
             self._jobs.put_nowait(None)
         except queue.Full:
             log.warning("%s is stuck; left behind", self._thread.name)

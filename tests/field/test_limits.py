@@ -1,0 +1,97 @@
+"""The kind: a machine that gives too little, or a port that is somebody else's."""
+
+import json
+import resource
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.beds.watch import DEADLINE_SECONDS, TAILRACE
+from tests.field.program import RECORDINGS, complaint, ended
+
+REPLAY = ("replay", str(RECORDINGS / "short.tlr"), "--speed", "max", "--sink", "jsonl:/dev/null")
+
+
+def limited(number: int, value: int) -> Callable[[], None]:
+    """For the child of a fork."""
+    return lambda: resource.setrlimit(number, (value, value))
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("files", [8, 12, 20, 40, 63, 64])
+def test_too_few_files_are_one_line(files: int) -> None:
+    """Wherever they run out: while it is imported, checked, compiled."""
+    done = ended("run", "--duration", "1", preexec_fn=limited(resource.RLIMIT_NOFILE, files))
+    code, line = complaint(done)
+    assert code == 1
+    assert "open files" in line
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("megabytes", [200, 300, 400])
+def test_too_little_memory_is_one_line(megabytes: int) -> None:
+    """The limit of the address space, as `ulimit -v` sets it."""
+    done = ended("run", "--duration", "1", preexec_fn=limited(resource.RLIMIT_AS, megabytes << 20))
+    code, line = complaint(done)
+    assert code == 1
+    assert "memory" in line.lower()
+
+
+@pytest.mark.kernel
+def test_rows_go_to_their_file_though_all_descriptors_are_closed(tmp_path: Path) -> None:
+    """The file of a sink is never standard output, whatever was closed before the start."""
+    out = tmp_path / "out.jsonl"
+    line = '"$@" <&- >&- 2>&-'
+    command = ["bash", "-c", line, "bash", TAILRACE, "run", "--duration", "2", "--sink", f"jsonl:{out}"]
+    assert subprocess.run(command, check=False, timeout=DEADLINE_SECONDS).returncode == 0
+    rows = [json.loads(text) for text in out.read_text().splitlines()]
+    assert {row["kind"] for row in rows} <= {"flow", "ledger"}
+    assert rows
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("sink", ["console", "jsonl:-"])
+def test_a_sink_on_a_closed_output_is_refused(sink: str) -> None:
+    """Rows are not thrown away in silence."""
+    done = ended("run", "--sink", sink, before=["bash", "-c", '"$@" >&-', "bash"])
+    code, line = complaint(done)
+    assert (code, "closed" in line) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["127.0.0.1:99999", "9464", ":9464", "localhost:http", "127.0.0.1:-1", "127.0.0.1:٣", "127.0.0.1:"],
+)
+def test_what_is_no_address_to_listen_on_is_refused(listen: str) -> None:
+    """With its key, before anything is loaded."""
+    code, line = complaint(ended(*REPLAY, environment={"TAILRACE_METRICS_LISTEN": listen}))
+    assert code == 2
+    assert f"{listen!r} is none: write address:port, such as 127.0.0.1:9464" in line
+    assert "$.metrics" in line
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("192.0.2.1", "Cannot assign requested address"),
+        ("nosuchhost.invalid", "cannot listen on nosuchhost.invalid:"),
+        ("127.0.0.1", "(Address already in use): end the program that listens there"),
+    ],
+)
+def test_an_address_that_cannot_be_listened_on_is_a_failure(address: str, said: str) -> None:
+    """Not of this machine, unknown, or taken: one line, exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"{address}:{taken.getsockname()[1]}"
+        code, line = complaint(ended(*REPLAY, environment={"TAILRACE_METRICS_LISTEN": listen}))
+    assert code == 1
+    assert said in line
+
+
+def test_a_name_that_can_be_none_is_refused() -> None:
+    """A label of more than 63 letters, not all of them ASCII, which no encoder takes."""
+    code, line = complaint(ended(*REPLAY, environment={"TAILRACE_METRICS_LISTEN": f"{'é' * 70}:9464"}))
+    assert code == 2
+    assert "metrics.listen" in line
