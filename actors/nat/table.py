@@ -339,12 +339,17 @@ def _parts(events: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def turns(keys: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows in turns of which none has a key twice, each row after those before it with the same key."""
-    hashes = hashed(keys)
-    order = np.argsort(hashes, kind="stable")
-    again = np.diff(hashes[order], prepend=~hashes[order[:1]]) == 0
+    """Rows in turns of which none has a key twice, each row after those before it with the same key.
+
+    Keys are told apart by half of their hash: two that share it by chance take turns, no harm.
+    """
+    places = np.arange(len(keys))
+    ordered = hashed(keys) & np.uint64(0xFFFFFFFF00000000) | places.astype(np.uint64)
+    ordered.sort()  # as a stable argsort gives it, in a tenth of its time
+    order, halves = (ordered & np.uint64(0xFFFFFFFF)).astype(np.int64), ordered >> np.uint64(32)
+    again = np.diff(halves, prepend=~halves[:1]) == 0
     number = np.zeros(len(keys), np.int64)
-    number[order] = np.arange(len(keys)) - np.maximum.accumulate(np.where(again, 0, np.arange(len(keys))))
+    number[order] = places - np.maximum.accumulate(np.where(again, 0, places))
     for turn in range(int(number.max()) + 1):
         yield np.flatnonzero(number == turn)
 
