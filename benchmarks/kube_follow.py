@@ -25,7 +25,7 @@ from engine.commands.process import give_memory_back
 from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.kubernetes.enricher import Kubernetes
 from model.enricher import KeyKind
-from tests.integration.kube_api import kubeconfig
+from tests.integration.kubernetes.api import kubeconfig
 
 PEER: Final = "kubernetes_asyncio models"
 #: Seconds between looks at a pod that changes.

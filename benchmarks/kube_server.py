@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Final
 
-from tests.integration.kube_api import KubeApi
-from tests.integration.kube_cluster import Cluster
+from tests.integration.kubernetes.api import KubeApi
+from tests.integration.kubernetes.cluster import Cluster
 
 CLUSTER: Final = Cluster()
 #: Pod changes, per second and in seconds.

@@ -7,8 +7,8 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.integration.kube_api import KubeApi, kubeconfig
-from tests.integration.kube_objects import Json
+from tests.integration.kubernetes.api import KubeApi, kubeconfig
+from tests.integration.kubernetes.objects import Json
 
 _DEADLINE_SECONDS: Final = 60.0
 

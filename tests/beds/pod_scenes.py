@@ -12,7 +12,7 @@ from tests.beds.kube import Api
 from tests.beds.pods import PORT, Pod, Village, owner_of, village
 from tests.beds.processes import Client
 from tests.beds.watch import Watch
-from tests.integration.kube_objects import PodSketch
+from tests.integration.kubernetes.objects import PodSketch
 from tests.nats_server import NatsServer
 
 #: Of a pod, in memory: its address and its container.

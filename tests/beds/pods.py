@@ -10,7 +10,7 @@ from typing import Final
 from tests.beds.network import Ground, Place, execute, inside, ip, sweep
 from tests.beds.processes import PYTHON, Client, Server
 from tests.beds.truth import LOG_SECONDS
-from tests.integration.kube_objects import Json, PodSketch, owned_by, replica_set, uid_of
+from tests.integration.kubernetes.objects import Json, PodSketch, owned_by, replica_set, uid_of
 
 PORT: Final = 8000
 _CLIENT, _POD = 18, 34

@@ -12,7 +12,7 @@ from tests.beds.flows import Row, second
 from tests.beds.pod_scenes import Scene, scene
 from tests.beds.pods import PORT, Pod, entity_of, sketch
 from tests.beds.watch import scaled
-from tests.integration.kube_objects import PodSketch
+from tests.integration.kubernetes.objects import PodSketch
 from tests.nats_server import NatsServer, nats_server
 
 __all__ = ["nats_server"]

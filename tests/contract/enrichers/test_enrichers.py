@@ -22,7 +22,7 @@ from enrichers.reverse_dns import ReverseDns
 from model.enricher import KeyKind
 from probes.kernel.layout import structs
 from tailrace.testing import EnricherContract
-from tests.integration.kube_api import kubeconfig
+from tests.integration.kubernetes.api import kubeconfig
 
 _PODS: Final = next(one for one in resources(None) if one.plural == PODS)
 

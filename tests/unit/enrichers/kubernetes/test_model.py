@@ -11,7 +11,7 @@ from enrichers.kubernetes.model import Model
 from enrichers.kubernetes.objects import Pod
 from enrichers.kubernetes.resources import PODS, Resource, resources
 from model.enricher import KeyKind
-from tests.integration.kube_objects import (
+from tests.integration.kubernetes.objects import (
     MADE,
     Json,
     PodSketch,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from enrichers.kubernetes.config import KubernetesConfig
-from tests.integration.kube_api import KubeApi, kube_api, kubeconfig
-from tests.integration.kube_objects import PodSketch, service
-from tests.integration.kube_site import FAST, at_address, following, pod_at, until
+from tests.integration.kubernetes.api import KubeApi, kube_api, kubeconfig
+from tests.integration.kubernetes.objects import PodSketch, service
+from tests.integration.kubernetes.site import FAST, at_address, following, pod_at, until
 
 
 def pod(number: int, node: str = "node-1") -> PodSketch:

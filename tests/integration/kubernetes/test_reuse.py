@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.kube_api import KubeApi, kube_api
-from tests.integration.kube_objects import MADE, PodSketch
-from tests.integration.kube_site import following, in_container, pod_at, until
+from tests.integration.kubernetes.api import KubeApi, kube_api
+from tests.integration.kubernetes.objects import MADE, PodSketch
+from tests.integration.kubernetes.site import following, in_container, pod_at, until
 
 
 @pytest.fixture

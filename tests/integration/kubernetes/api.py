@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from tests.integration.kube_objects import Json
+from tests.integration.kubernetes.objects import Json
 
 #: Path of a collection → plural, group.
 PATHS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from enrichers.kubernetes.pace import DEFAULT
 from model.enricher import KeyKind
-from tests.integration.kube_api import kube_api
-from tests.integration.kube_cluster import Cluster
-from tests.integration.kube_site import at_address, following, in_container, pod_at, until
+from tests.integration.kubernetes.api import kube_api
+from tests.integration.kubernetes.cluster import Cluster
+from tests.integration.kubernetes.site import at_address, following, in_container, pod_at, until
 
 
 async def test_a_large_cluster_is_named_right(tmp_path: Path) -> None:

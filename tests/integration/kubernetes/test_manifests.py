@@ -12,10 +12,10 @@ import yaml
 from yarl import URL
 
 from engine.config import load_config
-from tests.integration.kube_api import kube_api
-from tests.integration.kube_site import following, until
+from tests.integration.kubernetes.api import kube_api
+from tests.integration.kubernetes.site import following, until
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
 ROLES = ("agent", "engine")
 PODS = {"agent": "DaemonSet", "engine": "Deployment", "nats": "StatefulSet"}
 #: The oldest that has all fields which are used, and the newest that the schemas know.

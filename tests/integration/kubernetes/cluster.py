@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.integration.kube_objects import (
+from tests.integration.kubernetes.objects import (
     Json,
     PodSketch,
     endpoint_slice,

@@ -11,7 +11,7 @@ from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.kubernetes.enricher import Kubernetes
 from enrichers.kubernetes.pace import Pace
 from model.enricher import Entity, KeyKind
-from tests.integration.kube_api import KubeApi, kubeconfig
+from tests.integration.kubernetes.api import KubeApi, kubeconfig
 
 #: Impatient: what takes minutes against a real server takes moments here.
 FAST: Final = Pace(answer=2, watch=60, silence=1, first_pause=0.02, longest_pause=0.1, page=50)

@@ -16,9 +16,9 @@ from enrichers.kubernetes.access import is_wanted
 from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.kubernetes.enricher import Kubernetes
 from model.errors import UsageError
-from tests.integration.kube_api import KubeApi, kube_api, kubeconfig
-from tests.integration.kube_objects import PodSketch
-from tests.integration.kube_site import following, pod_at, until
+from tests.integration.kubernetes.api import KubeApi, kube_api, kubeconfig
+from tests.integration.kubernetes.objects import PodSketch
+from tests.integration.kubernetes.site import following, pod_at, until
 
 POD = PodSketch("pod", ip="10.0.0.1")
 LATER = PodSketch("later", ip="10.0.0.2")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.enricher import Enricher, KeyKind
-from tests.integration.kube_api import KubeApi, kube_api
-from tests.integration.kube_objects import (
+from tests.integration.kubernetes.api import KubeApi, kube_api
+from tests.integration.kubernetes.objects import (
     Json,
     PodSketch,
     endpoint_slice,
@@ -19,7 +19,7 @@ from tests.integration.kube_objects import (
     service,
     uid_of,
 )
-from tests.integration.kube_site import at_address, following, in_container, pod_at, until
+from tests.integration.kubernetes.site import at_address, following, in_container, pod_at, until
 
 
 @pytest.fixture

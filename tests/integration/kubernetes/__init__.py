@@ -1,0 +1,1 @@
+"""Kubernetes, as an API server of our own that follows the protocol of the real one."""
