@@ -2,21 +2,11 @@
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.service.notify import ServiceManager
-
-
-@pytest.fixture
-def manager_socket(tmp_path: Path) -> Iterator[socket.socket]:
-    """Where a service manager listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(10)
-        yield listening
 
 
 def test_each_call_is_one_datagram(manager_socket: socket.socket) -> None:
