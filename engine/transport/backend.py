@@ -4,7 +4,7 @@ A backend keeps, for each partition of each topic, a log of records with dense o
 for each group of consumers, the offsets it committed and who of its members reads which partition.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,8 +103,14 @@ class Backend(Protocol):
         :raises RecordTooLarge: if waiting would never end.
         """
 
-    async def reader(self, tp: TopicPartition, offset: int, wake: Wake) -> Reader:
-        """Read from ``offset`` on; ``wake`` is called when there are new records."""
+    async def reader(
+        self, tp: TopicPartition, offset: int, wake: Wake, untaken: Callable[[], Collection[int]] = tuple
+    ) -> Reader:
+        """Read from ``offset`` on; ``wake`` is called when there are new records.
+
+        :param untaken: gives the offsets of records that were read, and that no agent has taken: if the log loses
+            the partition, they are lost.
+        """
 
     async def first_offset(self, tp: TopicPartition) -> int:
         """The offset of the oldest record held, or the end if none is."""

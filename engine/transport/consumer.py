@@ -169,8 +169,7 @@ class Consumer(base.Consumer):
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         offset, content = record
-        self._intake.deliver(tp, offset)
-        return ConsumerMessage(
+        message = ConsumerMessage(
             topic=tp.topic,
             partition=tp.partition,
             offset=offset,
@@ -183,6 +182,8 @@ class Consumer(base.Consumer):
             tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
+        self._intake.deliver(tp, message)
+        return message
 
     def resume_flow(self) -> None:
         """Go on reading."""

@@ -1,9 +1,10 @@
 """What a consumer reads: the position in each of its partitions, and how far each is done."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
-from faust.types import TP
+from faust.types import TP, ConsumerMessage
 
 from engine.log_record import FIRST_OFFSET, Record, Wake
 from engine.transport.backend import Backend, Reader
@@ -27,12 +28,14 @@ class Intake:
         self._readers: dict[TP, Reader] = {}
         self.assigned: set[TP] = set()
         self.positions: dict[TP, int] = {}
+        self._delivered: defaultdict[TP, deque[ConsumerMessage]] = defaultdict(deque)
         self.commit_offsets: defaultdict[TP, CommitOffset] = defaultdict(lambda: CommitOffset(on_ack))
 
     async def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Hold these partitions from now on; each is read once it has a position."""
         await self.close()
         self.positions.clear()
+        self._delivered.clear()
         self.assigned = {TP(*tp) for tp in partitions}
 
     async def start(self, tp: TP, offset: int) -> None:
@@ -43,6 +46,7 @@ class Intake:
     async def seek(self, tp: TP, offset: int) -> None:
         """Read from ``offset`` on."""
         reader = self._readers.pop(tp, None)
+        self._delivered.pop(tp, None)
         # Before anything is awaited: else a read meanwhile would go on at the old position.
         self.positions[tp] = max(offset, FIRST_OFFSET)
         if reader:
@@ -76,14 +80,24 @@ class Intake:
         return shares
 
     async def _open(self, tp: TP) -> Reader:
-        reader = await self._backend.reader(TopicPartition(*tp), self.positions[tp], self._wake)
+        reader = await self._backend.reader(
+            TopicPartition(*tp), self.positions[tp], self._wake, partial(self._untaken, tp)
+        )
         self._readers[tp] = reader
         return reader
 
-    def deliver(self, tp: TP, offset: int) -> None:
+    def deliver(self, tp: TP, message: ConsumerMessage) -> None:
         """The message goes to the agents."""
-        self.positions[tp] = offset + 1
-        self.commit_offsets[tp].deliver(offset)
+        self.positions[tp] = message.offset + 1
+        self.commit_offsets[tp].deliver(message.offset)
+        delivered = self._delivered[tp]
+        while delivered and delivered[0].tracked:
+            delivered.popleft()
+        delivered.append(message)
+
+    def _untaken(self, tp: TP) -> list[int]:
+        """Offsets of messages that wait in Faust's queue: an agent takes none of them after its lease."""
+        return [message.offset for message in self._delivered[tp] if not message.tracked]
 
     def end(self, tp: TP) -> int:
         """The offset after the last record known of; 0 before the partition is read."""

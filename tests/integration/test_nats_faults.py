@@ -11,11 +11,16 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from engine import graphs
+from engine.actor import INBOX_ITEMS
+from engine.config import Config
 from engine.nats.address import connection_of
 from engine.nats.heartbeats import StoredHeartbeat, last_heartbeats
 from engine.nats.node_lease import NodeNameTaken
 from model.errors import TailraceError
 from model.subjects import DEAD_STREAM
+from sinks.limits import Limits, QueueLimits
+from tests.configured import configured
 from tests.integration.test_roles import DEADLINE, QUERY, Adding, agent, engine
 from tests.nats_server import NatsServer, nats_server
 from tests.running_role import running
@@ -92,6 +97,40 @@ async def test_a_server_with_an_empty_store_ends_nobody(
     assert deltas.balanced
     assert outbox.balanced
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_messages_that_wait_in_an_engine_are_counted_when_their_stream_is_lost(
+    nats_server: NatsServer,
+) -> None:
+    """Of a lost stream each message was taken, or is counted: also those read that waited for a stuck sink."""
+    url, source, sink = nats_server.url(query="partitions=1"), ScriptedSource(), ScriptedSink(slow=True)
+    sinks = configured({"stuck": sink}, "flows", Limits(queue=QueueLimits(rows=10)))
+    joining, subject = graphs.engine(Config(), url, sinks), agent(url, source)
+    async with running(joining), running(subject):
+        for _ in range(150):
+            source.second(10)
+        (fan_out,) = (place for place in joining.graph.actors if place.name == "fan_out")
+        await eventually(lambda: fan_out.statistics.waiting == INBOX_ITEMS)
+        await eventually(lambda: subject.ledger.stages["outbox"].delivered == source.sent)
+        before = await stored_messages(nats_server)
+        nats_server.replace()
+        await eventually(lambda: joining.ledger.stages["deltas"].noted["stream_lost"] > 0)
+        sink.gate.set()
+        source.second(7)
+        await eventually(lambda: bool(sink.taken) and len(sink.taken[-1]) == 7)
+        stored = before + await stored_messages(nats_server)
+    deltas = joining.ledger.stages["deltas"]
+    assert deltas.received == stored
+    assert INBOX_ITEMS < deltas.dropped["stream_lost"] < before
+    assert deltas.balanced
+
+
+async def stored_messages(server: NatsServer) -> int:
+    """How many the partition ever took."""
+    client = await nats.connect(server.address)
+    state = (await client.jetstream().stream_info("tailrace_deltas_0")).state
+    await client.close()
+    return state.last_seq
 
 
 def rows_of(sink: ScriptedSink) -> int:

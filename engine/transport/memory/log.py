@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -178,8 +178,10 @@ class MemoryLog:
         """
         return await self._at(tp).append(record)
 
-    async def reader(self, tp: TopicPartition, offset: int, wake: Wake) -> MemoryReader:
-        """Read a partition; any offset may be asked for."""
+    async def reader(
+        self, tp: TopicPartition, offset: int, wake: Wake, untaken: Callable[[], Collection[int]] = tuple
+    ) -> MemoryReader:
+        """Read a partition; any offset may be asked for. Memory loses none, so ``untaken`` is not asked."""
         return MemoryReader(self._at(tp), wake)
 
     async def first_offset(self, tp: TopicPartition) -> int:

@@ -41,6 +41,7 @@ class NatsBackend(NatsLog):
         self._burying: asyncio.Task[None] | None = None
         self._budget: Budget | None = None
         self._trimmer: Trimmer | None = None
+        self._readers: dict[TopicPartition, NatsReader] = {}
 
     async def start(self, *, wait: bool = False) -> None:
         """Connect; raises as ``NatsLog.start`` does."""
@@ -67,18 +68,31 @@ class NatsBackend(NatsLog):
                 self._trimmer.want(stream)
                 member.urge()
 
-    async def reader(self, tp: TopicPartition, offset: int, wake: Wake) -> NatsReader:
-        """Read a partition; any offset may be asked for."""
+    async def reader(
+        self, tp: TopicPartition, offset: int, wake: Wake, untaken: Callable[[], Collection[int]] = tuple
+    ) -> NatsReader:
+        """Read a partition; any offset may be asked for.
+
+        :param untaken: gives the offsets of records that were read, and that no agent has taken.
+        """
         if self._budget is None:
             raise RuntimeError("a reader before the log was started")
+        last = self._readers.get(tp)
+        if last and last.made not in (
+            "",
+            self._made.get(tp, ""),
+        ):  # replaced, and it was closed before it saw that
+            self.reads.rewind(self.names.stream(tp), last.left)
         source = Source(
             self.names.stream(tp),
             self._made.get(tp, ""),
             lambda: self._state_or_failure(tp),
             self._may_read,
             lambda: self._start_anew(tp.topic),
+            untaken,
         )
-        return NatsReader(self.link, source, offset, wake, self._budget, self.reads)
+        reader = self._readers[tp] = NatsReader(self.link, source, offset, wake, self._budget, self.reads)
+        return reader
 
     async def _state_or_failure(self, tp: TopicPartition) -> StreamState:
         try:

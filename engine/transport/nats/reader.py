@@ -4,14 +4,14 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from nats.aio.msg import Msg
 
-from engine.log_record import Record, Wake
+from engine.log_record import FIRST_OFFSET, Record, Wake
 from engine.nats.link import Link, Listening
 from engine.nats.log import StreamState
 from engine.nats.record_message import from_message
@@ -78,6 +78,7 @@ class Source:
     :param state: gives the stream as it is now, made again if it is gone.
     :param allowed: whether this worker may read now: it may not once its lease lapsed.
     :param on_replaced: called when offsets mean other records than before.
+    :param untaken: offsets of records that were read, and that no agent has taken.
     """
 
     stream: str
@@ -85,10 +86,15 @@ class Source:
     state: Callable[[], Awaitable[StreamState]]
     allowed: Callable[[], bool]
     on_replaced: Callable[[], None]
+    untaken: Callable[[], Collection[int]]
 
 
 class NatsReader:
-    """A reader with an ephemeral consumer on the server."""
+    """A reader with an ephemeral consumer on the server.
+
+    ``made`` says of which stream it knows; ``left`` is, once it is closed, how many of its records no agent
+    took.
+    """
 
     def __init__(
         self, link: Link, source: Source, offset: int, wake: Wake, budget: Budget, counts: ReadCounts
@@ -96,7 +102,8 @@ class NatsReader:
         self._link = link
         self._source = source
         self._stream = source.stream
-        self._made = source.made
+        self.made = source.made
+        self.left = 0
         self._wake = wake
         self._budget = budget
         self._counts = counts
@@ -139,12 +146,14 @@ class NatsReader:
 
     async def close(self) -> None:
         """Stop reading."""
+        self.left = self._unread()
         await end(self._task)
         self._link.on_reconnect.discard(self._restart)
         self._budget.readers -= 1
         self._budget.forget(self._kick.set)
         self._end_request()
         self._account(-self._bytes)
+        self._records.clear()
         if self._inbox is not None:
             await self._link.unlisten(self._inbox)
         if self._consumer:
@@ -203,16 +212,20 @@ class NatsReader:
         From its oldest record: nobody knows which of them are new, and what is done is trimmed.
         """
         state = await self._source.state()
-        replaced = self._made not in ("", state.made)
-        self._made = state.made
+        replaced = self.made not in ("", state.made)
+        self.made = state.made
         if replaced or (self._received and self._next > state.end):
-            unread = self._end - max(self._handed_out, 0 if replaced else state.end)
-            self._counts.rewind(self._stream, max(0, unread))
+            self._counts.rewind(self._stream, self._unread(FIRST_OFFSET if replaced else state.end))
             self._records.clear()
             self._account(-self._bytes)
             self._next = self._handed_out = state.first
             self._end, self._received = state.end, False
             self._source.on_replaced()
+
+    def _unread(self, first: int = FIRST_OFFSET) -> int:
+        """How many records from that offset on are known of, and not taken by an agent."""
+        untaken = sum(offset >= first for offset in self._source.untaken())
+        return untaken + max(0, self._end - max(self._handed_out, first))
 
     async def _ask(self) -> None:
         if self._asked or self._broken or 2 * self._bytes >= self._budget.share or self._inbox is None:
