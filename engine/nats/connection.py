@@ -127,7 +127,18 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-class _TlsClient(Client):
+class _Client(Client):
+    """Ends in good order when its connection is lost and it is not to come back by itself."""
+
+    async def _process_op_err(self, e: Exception) -> None:
+        if not self.options["allow_reconnect"]:
+            # Bytes that cannot be sent any more: to send them would fail, and the rest of the end be left out, with
+            # the callback and the tasks of subscriptions.
+            self._pending, self._pending_data_size = [], 0
+        await super()._process_op_err(e)
+
+
+class _TlsClient(_Client):
     """Says nothing, least of all a password, to a server that does not encrypt."""
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
@@ -154,7 +165,7 @@ async def connect(
     :raises UsageError: if the files of ``settings`` cannot be used.
     """
     arguments = _arguments(settings, name)
-    client = _TlsClient() if settings.tls else Client()
+    client = _TlsClient() if settings.tls else _Client()
     trouble: list[Exception] = []
 
     async def note(error: Exception) -> None:

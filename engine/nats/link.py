@@ -158,7 +158,7 @@ class Link:
 
     async def _keep(self) -> None:
         while True:
-            # The client may end without calling back, when its last bytes cannot be written.
+            # Looked at as well: for a client that ended without calling back one would wait for ever.
             await happens(self._closed, PAUSE)
             if self._closed.is_set() or self._client.is_closed:
                 self._go_down()

@@ -1,12 +1,18 @@
 """Connecting to a real server: TLS as it should be, and one clear sentence when it is not."""
 
 import asyncio
+import contextlib
+import gc
+import socket
+import struct
 import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import nats.errors
 import pytest
+from nats.aio.msg import Msg
 
 from engine.nats.api import Unanswered
 from engine.nats.connection import ConnectionRefused, NatsConnection, connect
@@ -15,6 +21,49 @@ from model.errors import TailraceError, UsageError
 from tests.nats_server import NatsServer, free_port, nats_server
 
 __all__ = ["nats_server"]
+
+
+async def until_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that talks as NATS does until the first message comes, and resets the connection."""
+    writer.write(b'INFO {"server_id":"s","version":"2.9.10","max_payload":1048576}\r\n')
+    while line := await reader.readline():
+        if line.startswith(b"PING"):
+            writer.write(b"PONG\r\n")
+        if line.startswith(b"PUB"):
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+            return
+
+
+async def leave_out(_: Msg) -> None:
+    """Nothing comes."""
+
+
+async def test_a_connection_that_is_reset_with_bytes_to_send_ends_in_good_order(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its end is told, and no task of it is left behind to complain."""
+    server = await asyncio.start_server(until_reset, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for _ in range(10):
+        closed = asyncio.Event()
+
+        async def note(closed: asyncio.Event = closed) -> None:
+            closed.set()
+
+        client = await connect(NatsConnection((address,)), reconnect=False, on_closed=note)
+        await client.subscribe("b", cb=leave_out)
+        while not client.is_closed:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await client.publish("a", bytes(100_000))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await closed.wait()
+    server.close()
+    del client
+    gc.collect()
+    assert not [record.getMessage() for record in caplog.records if record.name == "asyncio"]
 
 
 @pytest.fixture(scope="module")
