@@ -7,12 +7,14 @@ from typing import Final
 from engine.cli import build_parser
 from engine.command_line.options import Command, Option, commands_of
 from engine.plugins.sinks import sink_names
+from model.filter.names import NAMES
 from model.kinds import kinds
 
-#: Values that the parser leaves to plug-ins, by option.
+#: Values that the parser leaves to others, by option, or by what an argument is called.
 _NAMED: Final[dict[str, Callable[[], list[str]]]] = {
     "--sink": sink_names,
     "--stage": lambda: [kind.plural for kind in kinds() if kind.columns],
+    "FILTER": lambda: [f"{name}:" for name in NAMES],
 }
 
 
@@ -70,16 +72,18 @@ def fish() -> str:
         lines.append(
             f"complete -c tailrace -n __fish_use_subcommand -a {command.name} -d {_quoted(command.text)}"
         )
-        lines += [_fish_line(command, option) for option in command.options if option.names]
+        lines += [_fish_line(command, option) for option in command.options]
     return "\n".join([*lines, ""])
 
 
 def _words(command: Command) -> list[str]:
-    return [name for option in command.options for name in option.names]
+    """What may stand behind a command: its options, and the beginnings of what has no dashes."""
+    options = [name for option in command.options for name in option.names]
+    return options + [value for option in command.options if not option.names for value in _values(option)]
 
 
 def _values(option: Option) -> tuple[str, ...]:
-    named = next((_NAMED[name] for name in option.names if name in _NAMED), None)
+    named = next((_NAMED[name] for name in (*option.names, option.value) if name in _NAMED), None)
     return tuple(named()) if named else option.choices
 
 
@@ -96,7 +100,8 @@ def _bash_values(commands: list[Command]) -> Iterator[tuple[str, str]]:
 
 
 def _zsh_spec(option: Option) -> str:
-    value = "_files" if option.takes_file else f"({' '.join(_values(option))})"
+    values = " ".join(_values(option)).replace(":", r"\:")
+    value = "_files" if option.takes_file else f"({values})"
     what = f":{_plain(option.value)}:{value}" if option.value else ""
     if not option.names:
         return _quoted(f"*{what}")
@@ -106,7 +111,10 @@ def _zsh_spec(option: Option) -> str:
 
 def _fish_line(command: Command, option: Option) -> str:
     names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
-    values = f" -x -a {_quoted(' '.join(_values(option)))}" if option.value and not option.takes_file else ""
+    needed = " -x" if option.names else ""
+    values = (
+        f"{needed} -a {_quoted(' '.join(_values(option)))}" if option.value and not option.takes_file else ""
+    )
     files = " -r -F" if option.takes_file else ""
     condition = _quoted(f"__fish_seen_subcommand_from {command.name}")
     return f"complete -c tailrace -n {condition} {names}{values}{files} -d {_quoted(option.text)}"

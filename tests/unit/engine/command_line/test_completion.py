@@ -37,6 +37,7 @@ def completed(tmp_path: Path, *words: str) -> set[str]:
         (("tailrace", "doctor", "-o", ""), {"table", "json"}),
         (("tailrace", "run", "--sink", ""), set(sink_names())),
         (("tailrace", "run", "--stage", "fl"), {"flows"}),
+        (("tailrace", "observe", "po"), {"port:", "pod:"}),
     ],
     ids=str,
 )
