@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any
 
+from engine.plugins.probes import fault_of
 from engine.plugins.registry import OWN, PLUGIN_KINDS, PROBE, ROW_KIND, Plugin, PluginKind, installed, load
 from model.errors import UsageError
 from model.kinds import DECLARED
@@ -74,8 +75,18 @@ def _kinds_of_probes(found: Iterable[Found]) -> list[Found]:
 
 
 def _checked(one: Found, every: Iterable[Found]) -> Found:
-    """With its fault, if another has its name."""
+    """With its fault, if it does not go together with the others."""
     plugin = one.plugin
+    if plugin.kind is PROBE and plugin.package != OWN and one.loaded is not None:
+        others = {
+            other.plugin.title: other.loaded
+            for other in every
+            if other.plugin.kind is PROBE
+            and other.plugin.package != OWN
+            and other is not one
+            and other.loaded
+        }
+        return Found(plugin, one.loaded, fault_of(plugin.title, one.loaded, others))
     twins = [other.plugin for other in every if other.plugin.kind is plugin.kind and other.names & one.names]
     if len(twins) == 1:
         return one

@@ -10,6 +10,7 @@ from engine.plugins.registry import OWN, PROBE, Plugin, installed, load
 from model.errors import UsageError
 from model.kinds import register
 from model.probe import Probe
+from probes.kernel.event_types import EventTypes
 from probes.registry import PROBES
 from probes.selection import ProbeConfig, Selection
 
@@ -48,6 +49,16 @@ def select(config: ConfigOfProbes) -> Selection:
     words = {name: word for name, word in config.probes.items() if name in own}
     words |= {other.probe.name: other.word for other in others if other.word}
     return Selection(config, (*PROBES, *(other.probe for other in others)), words)
+
+
+def fault_of(title: str, probe: Probe, others: Mapping[str, Probe]) -> str:
+    """Why a probe of another package cannot be used beside ours and the others, by their titles; empty if it can."""
+    try:
+        _check_names(_Other(title, probe, ""), [_Other(other, each, "") for other, each in others.items()])
+        EventTypes((*PROBES, probe))
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _others(words: Mapping[str, str]) -> Iterator[_Other]:

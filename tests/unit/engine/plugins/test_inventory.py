@@ -21,6 +21,15 @@ NUMBER = 3
 GOOD = Kind("good", "goods", (Column("bytes", "<u8", "that moved"),))
 """
 
+_PROBES = """
+from tailrace.api import EventType, Feature, Hook, Probe
+HOOK = Hook("their_program", "sched_switch")
+GOOD = Probe("good", __name__, features=(Feature("good", "nothing", (HOOK,)),))
+TWIN = Probe("tcp", __name__)
+KERNEL = Probe("theirs", __name__, features=(Feature("adoption", "nothing", (HOOK,)),))
+LOST = Probe("lost", __name__, events=(EventType("KIND_LOST", "lost_event", "theirs"),))
+"""
+
 
 @pytest.fixture
 def kinds_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -68,6 +77,26 @@ def test_faults_of_kinds_are_told() -> None:
     assert faults.pop("flows").startswith("two packages have a row kind flows: tailrace ")
     assert set(faults.values()) == {""}
     assert [column.name for column in listed("goods")[0].columns] == ["bytes"]
+
+
+def test_faults_of_probes_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What ends every command that attaches probes shows here, and with whom it does not go together."""
+    (tmp_path / "their_probes.py").write_text(_PROBES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    group, ours = registry.PROBE.group, registry._entry_points
+    theirs = EntryPoints(
+        EntryPoint(name, f"their_probes:{name}", group) for name in ("GOOD", "TWIN", "KERNEL", "LOST")
+    )
+    monkeypatch.setattr(registry, "_entry_points", lambda name: theirs if name == group else ours(name))
+    faults = {
+        each.plugin.name: each.fault
+        for each in inventory()
+        if each.plugin.kind is registry.PROBE and each.plugin.package != registry.OWN
+    }
+    assert faults["GOOD"] == ""
+    assert "has the name of the probe tcp of Tailrace" in faults["TWIN"]
+    assert "has a feature adoption, as another probe does" in faults["KERNEL"]
+    assert "no KIND_LOST in its sources" in faults["LOST"]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
