@@ -34,8 +34,8 @@ def execute(_: Config, options: argparse.Namespace) -> int:
         show(msgspec.json.format(msgspec.json.encode({"plugins": plugins})).decode())
     elif options.name is None:
         show(overview(plugins, _width()))
-    else:
-        show("\n".join(details(plugin, _width()) for plugin in plugins if not plugin.fault))
+    elif usable := [plugin for plugin in plugins if not plugin.fault]:
+        show("\n".join(details(plugin, _width()) for plugin in usable))
     faults = [plugin.fault for plugin in plugins if plugin.fault]
     if options.name and faults:
         raise UsageError(faults[0])
