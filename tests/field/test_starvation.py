@@ -113,9 +113,10 @@ def lost(rows: Sequence[Row]) -> Counter[str]:
 def test_nothing_is_missing_that_the_ledger_does_not_count(nats_server: NatsServer, tmp_path: Path) -> None:
     """An agent that starts late, a server that is killed and comes back on its store: each end is told of once, or
     counted."""
-    with Traffic.started() as traffic, hogs():
+    with Traffic.started() as traffic:
         nodes = {"late": [traffic.namespace]}
-        with Installation.started(nats_server.url(), nodes, tmp_path / "flows.jsonl") as installation:
+        started = Installation.started(nats_server.url(), nodes, tmp_path / "flows.jsonl")
+        with started as installation, hogs():
             traffic.connect(CONNECTIONS)
             nats_server.kill()
             traffic.connect(CONNECTIONS)

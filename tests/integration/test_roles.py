@@ -69,9 +69,9 @@ class Adding:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    async def until(self, condition: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
         """Returns when ``condition`` holds."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(seconds):
             await self.changed.wait_for(condition)
 
 
