@@ -39,7 +39,7 @@ class HttpServer:
     @contextmanager
     def running(self, port: int = 0) -> Iterator["HttpServer"]:
         """While the block runs; a port of 0 is any."""
-        owner = self
+        owner, stopped = self, list[bool]()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -48,6 +48,9 @@ class HttpServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                if stopped:  # the server is gone, but its connections would live on
+                    self.close_connection = True
+                    return
                 post = Post(self.path, dict(self.headers.items()), body)
                 owner.posts.append(post)
                 reply = owner.answer(post)
@@ -63,13 +66,19 @@ class HttpServer:
             def log_message(self, format: str, *_: object) -> None:
                 """Says nothing."""
 
-        with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-            server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A client that left before its answer is no fault of this server."""
+
+        with Server(("127.0.0.1", port), Handler) as server:
             self.url = f"http://127.0.0.1:{server.server_address[1]}"
             thread = Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             try:
                 yield self
             finally:
+                stopped.append(True)
                 server.shutdown()
                 thread.join()

@@ -24,9 +24,11 @@ from model.public import PublicRow
 from sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
+from sinks.kafka.sink import KafkaConfig, KafkaSink
 from sinks.otlp.sink import OtlpConfig, OtlpSink
 from sinks.parquet.sink import ParquetConfig, ParquetSink
 from sinks.prometheus.sink import PrometheusSink
+from sinks.webhook import WebhookConfig, WebhookSink
 from tailrace.testing import Totals
 from tests.clickhouse_server import ClickHouseServer
 from tests.contract.sinks.behind_queue import SinkBehindQueue
@@ -34,6 +36,7 @@ from tests.contract.sinks.full_server import full_server
 from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
 from tests.full_disk import small_disk
 from tests.http_server import HttpServer, Post, Reply
+from tests.kafka_cluster import KafkaCluster
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 from tests.otlp_server import Collected, http_server
 
@@ -316,3 +319,59 @@ def _attributes(item: Any) -> dict[str, Any]:
     return {
         name: getattr(value, value.WhichOneof("value")) for name, value in values.items() if name != "nat"
     }
+
+
+class TestWebhook(SinkBehindQueue):
+    """Lines that a server got."""
+
+    sink_class, name, reason = WebhookSink, "webhook", "server_refused"
+
+    @pytest.fixture
+    def output(self) -> Iterator[HttpServer]:
+        with HttpServer(lambda _: Reply()).running() as web:
+            yield web
+
+    @pytest.fixture
+    def full(self) -> Iterator[HttpServer]:
+        with HttpServer(lambda _: Reply(507)).running() as web:
+            yield web
+
+    def make(self, output: HttpServer) -> WebhookSink:
+        return WebhookSink(WebhookConfig(output.url))
+
+    async def read(self, output: HttpServer) -> Totals:
+        return count_rows(map(json.loads, (await self.text(output)).splitlines()))
+
+    async def text(self, output: HttpServer) -> str:
+        return b"".join(post.body for post in output.posts).decode()
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[KafkaCluster]:
+    """One for all tests."""
+    cluster = KafkaCluster()
+    yield cluster
+    cluster.stop()
+
+
+class TestKafka(SinkBehindQueue):
+    """Messages of a cluster; each test has topics of its own."""
+
+    sink_class, name = KafkaSink, "kafka"
+    numbers = itertools.count()
+
+    @pytest.fixture
+    def output(self, kafka: KafkaCluster) -> tuple[KafkaCluster, str]:
+        return kafka, f"t{next(self.numbers)}."
+
+    def make(self, output: tuple[KafkaCluster, str]) -> KafkaSink:
+        cluster, topic = output  # which keeps 5 MB of a partition
+        return KafkaSink(KafkaConfig(cluster.servers, topic, compression="gzip"))
+
+    async def read(self, output: tuple[KafkaCluster, str]) -> Totals:
+        return count_rows(map(json.loads, (await self.text(output)).splitlines()))
+
+    async def text(self, output: tuple[KafkaCluster, str]) -> str:
+        cluster, topic = output
+        messages = await cluster.read(*(f"{topic}{kind.plural}" for kind in kinds()))
+        return "".join(f"{message.value.decode()}\n" for message in messages)
