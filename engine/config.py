@@ -89,6 +89,7 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param stage: which rows it gets; empty: what the key ``stage`` of all says.
     :param where: a filter of rows (docs/filters.md).
     :param fields: patterns of the fields that rows have, or ``brief``; none: all.
+    :param every: seconds that rows are summed up for at most; 0: not at all.
     """
 
     name: str
@@ -96,6 +97,7 @@ class SinkConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stage: str = ""
     where: str = ""
     fields: list[str] | str = []
+    every: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0
     queue: dict[str, Any] = {}
     retry: dict[str, Any] = {}
     batch: dict[str, Any] = {}

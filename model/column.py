@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from model.tables import Table
 Fields = Callable[[str], Iterable[Field]]
 
 Codes = type[IntEnum]
+#: What becomes of a column when rows are summed up.
+Over = Literal["last", "known", "most", "sum"]
 
 #: The unit that the end of a name says; the longest end first.
 _UNITS: Final = (
@@ -44,6 +46,8 @@ class Column:
     :param values: how the values are written, where neither the type nor ``codes`` tells.
     :param fields: what becomes of it in a row, where that is not one field of the same name.
     :param always: whether rows have it also if it is 0 or empty.
+    :param over: what rows of one key have together (``model.summing``): the value of the last, of the last that is
+        not 0, the largest, or the sum.
     :param group: columns that the schema page lists in a table of their own; its name is the beginning of theirs.
     """
 
@@ -58,6 +62,7 @@ class Column:
     fields: Fields | None = None
     always: bool = False
     group: str = ""
+    over: Over = "last"
 
     @property
     def dtype(self) -> "np.dtype[np.generic]":

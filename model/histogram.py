@@ -6,7 +6,7 @@ data model, ExponentialHistogram).
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -126,6 +126,28 @@ class Histograms:
         begins = np.concatenate(([0], np.cumsum(lengths)))
         places = np.repeat(self.begins[numbers] - begins[:-1], lengths) + np.arange(int(begins[-1]))
         return Histograms(begins, self.buckets[places], self.counts[places])
+
+    @classmethod
+    def joined(cls, tables: Sequence["Histograms"]) -> tuple["Histograms", list[int]]:
+        """One table of all, and by how much indices (but 0) into each of them grow."""
+        shifts = np.cumsum([0, *(len(table) - 1 for table in tables)])[:-1].tolist()
+        lengths = [np.diff(table.begins)[1:] for table in tables]
+        begins = np.concatenate((np.zeros(2, np.int64), np.cumsum(np.concatenate(lengths))))
+        parts = [np.concatenate([getattr(table, name) for table in tables]) for name in ("buckets", "counts")]
+        return cls(begins, *parts), shifts
+
+    def summed(self, groups: np.ndarray, count: int) -> "Histograms":
+        """The sums of those of each group.
+
+        :param groups: of each histogram of the table; 0: of none. Shape (len,).
+        :param count: of groups, with that of none, which is the empty one.
+        """
+        held = np.repeat(groups, np.diff(self.begins))
+        wanted = held != 0
+        keys, same = np.unique(held[wanted] * _BUCKETS + self.buckets[wanted] + 1, return_inverse=True)
+        counts = np.bincount(same, self.counts[wanted], len(keys)).astype(np.int64)
+        begins = np.searchsorted(keys, np.arange(count + 1) * _BUCKETS)
+        return Histograms(begins, keys % _BUCKETS - 1, counts)
 
     def encode(self) -> dict[str, bytes]:
         """As it stands in a message: three arrays of 64-bit numbers."""

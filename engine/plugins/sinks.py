@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.config import SinkConfig
 from engine.plugins.registry import SINK, Plugin, installed, load, made, plugin_named
@@ -15,6 +16,7 @@ from model.kinds import kind_named, kinds
 from model.settings import secrets_in
 from sinks.configured import ConfiguredSink
 from sinks.limits import Limits
+from sinks.summed import SummedSink
 
 
 def sink_names() -> list[str]:
@@ -61,9 +63,12 @@ def make_sink(
         plugin.title, factory.Config, wanted.settings, path if path == "$" else f"{path}.settings"
     )
     shape = shape_of(wanted, found, path, words)
-    made_with = (settings, wanted.where, wanted.fields, words)
+    made_with = (settings, wanted.where, wanted.fields, wanted.every, words)
     limits = wanted.limits(path, getattr(factory, "limits", Limits()))
-    return ConfiguredSink(made(plugin, factory, settings), found, limits, plugin.title, shape, made_with)
+    sink = made(plugin, factory, settings)
+    if wanted.every:
+        sink, limits = SummedSink(sink), replace(limits, batch=replace(limits.batch, seconds=wanted.every))
+    return ConfiguredSink(sink, found, limits, plugin.title, shape, made_with)
 
 
 def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:

@@ -44,6 +44,9 @@ class TableType(Protocol):
     def used(self, table: Any, indexes: list[Array]) -> tuple[list[np.ndarray], Any]:
         """``indexes`` renumbered, and the table of what they point to alone."""
 
+    def joined(self, tables: Sequence[Any]) -> tuple[Any, list[int]]:
+        """One table of all, and by how much indices (but 0) into each of them grow."""
+
     def nbytes(self, table: Any) -> int:
         """Bytes in a message, about, and not less."""
 
@@ -83,6 +86,15 @@ class ListType:
             return [np.zeros(len(index), np.uint32) for index in indexes], table or self.empty()
         renumbered, old = compacted(indexes, len(table))
         return renumbered, [table[number] for number in old.tolist()]
+
+    def joined(self, tables: Sequence[Sequence[Any]]) -> tuple[Sequence[Any], list[int]]:
+        """One after the other, with one nothing."""
+        whole = list(self.empty())
+        shifts = []
+        for table in tables:
+            shifts.append(len(whole) - 1)
+            whole += table[1:]
+        return whole, shifts
 
     def nbytes(self, table: Sequence[Any]) -> int:
         """The sum over the values."""
@@ -202,6 +214,10 @@ class ChainType:
         renumbered, chains = table.used(index)
         return [renumbered], chains
 
+    def joined(self, tables: Sequence[Chains]) -> tuple[Chains, list[int]]:
+        """One after the other."""
+        return Chains.joined(tables)
+
     def nbytes(self, table: Chains) -> int:
         """Of lengths and hops."""
         return table.nbytes + 32
@@ -236,6 +252,10 @@ class HistogramType:
         """Only what is pointed to."""
         renumbered, old = compacted(indexes, len(table))
         return renumbered, table.take(old)
+
+    def joined(self, tables: Sequence[Histograms]) -> tuple[Histograms, list[int]]:
+        """One after the other."""
+        return Histograms.joined(tables)
 
     def nbytes(self, table: Histograms) -> int:
         """Of the arrays."""

@@ -93,14 +93,14 @@ CHAINS: Final = Table(
 )
 
 _COUNTERS: Final = (
-    Column("tx_bytes", "<u8", "payload that the peer acknowledged"),
-    Column("rx_bytes", "<u8", "payload received in order"),
-    Column("tx_segments", "<u8", "sent, also those without payload"),
-    Column("rx_segments", "<u8", "received"),
-    Column("retransmitted_segments", "<u8"),
-    Column("retransmitted_bytes", "<u8"),
-    Column("lost_segments", "<u8", "that the kernel took for lost"),
-    Column("drops", "<u8", "that the socket dropped on receiving (`sk_drops`)", "segments"),
+    Column("tx_bytes", "<u8", "payload that the peer acknowledged", over="sum"),
+    Column("rx_bytes", "<u8", "payload received in order", over="sum"),
+    Column("tx_segments", "<u8", "sent, also those without payload", over="sum"),
+    Column("rx_segments", "<u8", "received", over="sum"),
+    Column("retransmitted_segments", "<u8", over="sum"),
+    Column("retransmitted_bytes", "<u8", over="sum"),
+    Column("lost_segments", "<u8", "that the kernel took for lost", over="sum"),
+    Column("drops", "<u8", "that the socket dropped on receiving (`sk_drops`)", "segments", over="sum"),
 )
 #: The columns whose sums over windows equal the socket's final counters.
 COUNTERS: Final = tuple(column.name for column in _COUNTERS)
@@ -189,21 +189,27 @@ _COLUMNS: Final = (
         "11 closing",
         codes=State,
     ),
-    Column("window.late_s", "<u2", "seconds by which the row's window lies before the message's"),
+    Column(
+        "window.late_s", "<u2", "seconds by which the row's window lies before the message's", over="most"
+    ),
     Column(
         "window.missed_s",
         "<u2",
         "seconds before this window in which nobody looked at the socket, because Tailrace was stopped or starved: "
         "the row has their traffic, too",
+        over="sum",
     ),
     Column(
         "connection.opened",
         "<u1",
         "1 in the row that reports a connection for the first time; 0 for adopted ones",
         values=row_values.flags,
+        over="most",
     ),
-    Column("connection.closed", "<u1", "1 in the last row of a connection", values=row_values.flags),
-    Column("connection.failed", "<u1", "1 if a connect failed", values=row_values.flags),
+    Column(
+        "connection.closed", "<u1", "1 in the last row of a connection", values=row_values.flags, over="most"
+    ),
+    Column("connection.failed", "<u1", "1 if a connect failed", values=row_values.flags, over="most"),
     Column(
         "connection.close_reason",
         "<u1",
@@ -216,6 +222,7 @@ _COLUMNS: Final = (
         "<u1",
         "1: open before Tailrace started; counters since then",
         values=row_values.flags,
+        over="most",
     ),
     Column(
         "error.errno",

@@ -55,7 +55,7 @@ from typing import Final
 import numpy as np
 
 from model.arrays import Columns, Tables
-from model.column import Column, derived, where
+from model.column import Column, Over, derived, where
 from model.kind import Kind, Subject
 from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, slots
 from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence, Node
@@ -162,6 +162,7 @@ _HEAD: Final = (
         "the `connection.id` in the connection's rows before this one, from the tuple that its client knew: its "
         "rewriting was learnt just now. 0 in all other rows",
         values=row_values.known_hexadecimals,
+        over="known",
     ),
     DELTA.column("network.transport"),
     DELTA.column("network.type"),
@@ -191,29 +192,34 @@ _HEAD: Final = (
         table=CHAINS,
     ),
     Column("evidence", "<u1", "what the row rests on: [below](#evidence)", codes=FlowEvidence, always=True),
-    Column("window.late_s", "<u2", "seconds by which the row's window lies before the batch's"),
+    Column("window.late_s", "<u2", "seconds by which the row's window lies before the batch's", over="most"),
     Column(
         "connection.opened",
         "<u1",
         "1 in the row that reports the connection for the first time; 0 for those open before Tailrace started",
         values=row_values.flags,
+        over="most",
     ),
     Column(
         "connection.closed",
         "<u1",
         "1 in the row with the end of the last end that reports",
         values=row_values.flags,
+        over="most",
     ),
-    Column("connection.failed", "<u1", "1 if a connect failed", values=row_values.flags),
+    Column("connection.failed", "<u1", "1 if a connect failed", values=row_values.flags, over="most"),
     Column(
         "connection.opened_at_ns",
         "<u8",
         "wall clock, established: the client's if it reports in the first row that has it, else the server's; the "
         "same in all rows that follow. 0 if open before Tailrace started",
     ),
-    Column("connection.closed_at_ns", "<u8", "wall clock, of the later end; 0 while open"),
+    Column("connection.closed_at_ns", "<u8", "wall clock, of the later end; 0 while open", over="known"),
     Column(
-        "connection.connect_latency_ns", "<u8", "as the client waited; else as the server saw the handshake"
+        "connection.connect_latency_ns",
+        "<u8",
+        "as the client waited; else as the server saw the handshake",
+        over="known",
     ),
     # 0 at the end of a whole connection, and where only one end reports, or one was open before Tailrace started
     Column(
@@ -226,7 +232,9 @@ _HEAD: Final = (
 )
 
 _END: Final = (
-    Column("reported", "<u1", "1: this end's kernel reports in this row", values=row_values.flags),
+    Column(
+        "reported", "<u1", "1: this end's kernel reports in this row", values=row_values.flags, over="most"
+    ),
     Column(
         "node.index",
         "<u4",
@@ -234,7 +242,7 @@ _END: Final = (
         "name, and the start of Tailrace there",
         table=NODES,
     ),
-    Column("seq", "<u8", "number of the delta message in which the report came", fields=_seqs),
+    Column("seq", "<u8", "number of the delta message in which the report came", fields=_seqs, over="known"),
     DELTA.column("window.missed_s"),
     *(DELTA.column(name) for name in (*OWNER, *STANDING, *COUNTERS, *GAUGES)),
 )
@@ -247,7 +255,9 @@ END_COLUMNS: Final = tuple(column.name for column in _END)
 def _of(side: str) -> Iterator[Column]:
     for column in _END:
         fields = _FIELDS.get(column.name, column.fields)
-        yield replace(column, name=f"{side}.{column.name}", fields=fields, group=side)
+        # an end that does not report in a row has 0 there
+        over: Over = "known" if column.over == "last" else column.over
+        yield replace(column, name=f"{side}.{column.name}", fields=fields, group=side, over=over)
 
 
 def _by_node(_: str, columns: Columns, tables: Tables) -> Iterator[tuple[str, np.ndarray | None]]:

@@ -137,11 +137,11 @@ HISTOGRAMS: Final = Table(
 
 
 def _count(name: str, meaning: str = "", unit: str = "") -> Column:
-    return Column(name, "<u8", meaning, unit)
+    return Column(name, "<u8", meaning, unit, over="sum")
 
 
 def _total(name: str) -> Column:
-    return Column(name, "<u8", "of the values in the histogram", fields=hidden)
+    return Column(name, "<u8", "of the values in the histogram", fields=hidden, over="sum")
 
 
 _COLUMNS: Final = (
@@ -160,11 +160,11 @@ _COLUMNS: Final = (
         "in rows beside it `server.port.name`: what usually listens on that port",
         always=True,
     ),
-    Column("window.late_s", "<u2", "seconds by which the row's window lies before the batch's"),
+    Column("window.late_s", "<u2", "seconds by which the row's window lies before the batch's", over="most"),
     _count("bytes", "from client to server"),
     _count("reply_bytes", "from server to client"),
     _count("retransmitted_segments", "by both ends"),
-    _count("connections.active", unit="connections"),
+    Column("connections.active", "<u8", unit="connections", over="most"),
     _count("connections.opened", unit="connections"),
     _count("connections.closed", unit="connections"),
     _count("connections.failed", unit="connections"),
