@@ -14,6 +14,7 @@ from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config
 from model.errors import TailraceError, UsageError
+from model.ledger import Ledger, Stage
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -35,7 +36,6 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.plugins.probes import select
     from engine.recording.file import RecordingWriter
     from engine.recording.recorder import RecordedSource, Recorder
-    from model.ledger import Ledger
     from probes.checks.capabilities import require
     from probes.kernel_source import KernelSource
 
@@ -58,14 +58,18 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         return recorder
 
     recorder = asyncio.run(run())
-    stage = ledger.stages["recording"]
-    print(summary(options.file, stage.delivered, recorder.seconds, file.bytes), file=sys.stderr)
+    frames = ledger.stages["recording"]
+    print(summary(options.file, frames.delivered, recorder.seconds, file.bytes), file=sys.stderr)
     if recorder.error:
         raise recorder.error
-    if lost := stage.dropped.total():
-        raise TailraceError(f"{lost} frames were lost: {dict(stage.dropped)}", "record to a faster disk")
+    _require_all(frames)
     require_some(ledger)
     return 0
+
+
+def _require_all(frames: Stage) -> None:
+    if lost := frames.dropped.total():
+        raise TailraceError(f"{lost} frames were lost: {dict(frames.dropped)}", "record to a faster disk")
 
 
 def summary(path: Path, frames: int, duration: float, size: int) -> str:

@@ -61,7 +61,7 @@ class BatchView:
     """
 
     def __init__(self, batch: Batch, rows: np.ndarray | None = None) -> None:
-        self.columns = batch.columns if rows is None else _TakenColumns(batch.columns, rows)
+        self.columns = batch.columns if rows is None else _SelectedColumns(batch.columns, rows)
         self._batch = batch
         self._length = len(batch) if rows is None else len(rows)
         self._moved: RowTraffic | None = None
@@ -148,7 +148,7 @@ def _moved(kind: Kind, columns: Columns) -> RowTraffic:
     return kind.traffic.moved(columns)
 
 
-class _TakenColumns(dict[str, Array]):
+class _SelectedColumns(dict[str, Array]):
     """Some rows of columns, each taken when it is asked for."""
 
     def __init__(self, columns: Columns, rows: np.ndarray) -> None:

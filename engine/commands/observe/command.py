@@ -36,6 +36,24 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     add_filter(parser)
     add_nats_option(parser)
+    _add_ends(parser)
+    parser.add_argument("--since", default="", metavar="T", help="10m, 14:05 or 2026-11-29T14:05:00Z; in UTC")
+    parser.add_argument("--until", default="", metavar="T", help="likewise")
+    parser.add_argument(
+        "--last", type=_count, metavar="N", help="how many (default: 20; all that is kept, with --since)"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="then show those that come")
+    parser.add_argument("--nodes", action="store_true", help="the nodes themselves: clock, sockets, losses")
+    parser.add_argument(
+        "--workloads", action="store_true", help="who talks to whom, summed up for each second"
+    )
+    parser.add_argument("--rows", default="", metavar="ROWS", help="those of a plug-in, by their plural")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.set_defaults(execute=execute)
+
+
+def _add_ends(parser: argparse.ArgumentParser) -> None:
+    """Options that ask for one end of a row."""
     parser.add_argument("--node", action="append", default=[], metavar="N", help="of either end")
     parser.add_argument(
         "--process", action="append", default=[], metavar="NAME", help="name, pattern such as 'ngin*', or pid"
@@ -53,22 +71,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evidence", action="append", default=[], choices=EVIDENCE, help="what the flow rests on"
     )
-    parser.add_argument("--since", default="", metavar="T", help="10m, 14:05 or 2026-11-29T14:05:00Z; in UTC")
-    parser.add_argument("--until", default="", metavar="T", help="likewise")
-    parser.add_argument(
-        "--last", type=_count, metavar="N", help="how many (default: 20; all that is kept, with --since)"
-    )
-    parser.add_argument("-f", "--follow", action="store_true", help="then show those that come")
-    parser.add_argument("--nodes", action="store_true", help="the nodes themselves: clock, sockets, losses")
-    parser.add_argument(
-        "--workloads", action="store_true", help="who talks to whom, summed up for each second"
-    )
-    parser.add_argument("--rows", default="", metavar="ROWS", help="those of a plug-in, by their plural")
     parser.add_argument(
         "--workload", action="append", default=[], metavar="W", help="NAME or NAMESPACE/NAME of either end"
     )
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    parser.set_defaults(execute=execute)
 
 
 def execute(config: Config, options: argparse.Namespace) -> int:
