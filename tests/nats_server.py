@@ -83,6 +83,17 @@ class NatsServer:
         shutil.rmtree(self.folder / "store")
         self.start()
 
+    def remember(self) -> None:
+        """Note what is stored; only while it does not run."""
+        shutil.copytree(self.folder / "store", self.folder / "before")
+
+    def go_back(self) -> None:
+        """Kill it and start it with what it had when ``remember`` was called, as after a power failure."""
+        self.kill()
+        shutil.rmtree(self.folder / "store")
+        (self.folder / "before").rename(self.folder / "store")
+        self.start()
+
     def remove(self) -> None:
         """End it and remove its store."""
         self.kill()

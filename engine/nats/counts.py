@@ -21,6 +21,9 @@ def log_counts(log: NatsLog) -> dict[str, Count]:
         "nats.reconnects": Count(link.reconnects, "connections that were lost and made again"),
         "nats.in_flight": Count(sends.in_flight, "messages sent and not yet acknowledged", total=False),
         "nats.resends": Count(sends.resends, "messages sent again for want of an acknowledgement"),
+        "nats.repeats": Count(
+            sends.repeats, "messages sent again as a server that came back may have lost them"
+        ),
         "nats.waits": Count(sends.waits, "messages that found their partition full"),
         "nats.waiting": Count(
             sends.waiting, "messages that wait now for room in their partition", total=False

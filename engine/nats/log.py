@@ -1,5 +1,6 @@
 """A log on NATS, as whoever writes to it sees it: a JetStream stream for each partition of each topic."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from engine.nats.sender import SendCounts, Sender
 from engine.nats.settings import LogSettings
 from model.errors import TailraceError
 from model.subjects import LogNames, TopicPartition
+from model.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class NatsLog:
         self._senders: dict[TopicPartition, Sender] = {}
         self._by_stream: dict[str, TopicPartition] = {}
         self._made: dict[TopicPartition, str] = {}
+        self._returned = asyncio.Event()
+        self._repeating: asyncio.Task[None] | None = None
 
     async def start(self, *, wait: bool = False) -> None:
         """Connect.
@@ -78,10 +82,25 @@ class NatsLog:
         await self.link.open(wait=wait)
         await self._meta.open()
         await self.link.listen(self.names.room(), self._on_room)
+        self.link.on_reconnect.add(self._returned.set)
+        self._repeating = asyncio.create_task(self._repeat(), name="repeat")
 
     async def stop(self) -> None:
         """Disconnect. Streams stay, in the storage they were made with."""
+        if self._repeating is not None:
+            await end(self._repeating)
         await self.link.close()
+
+    async def _repeat(self) -> None:
+        """Store again what a server that was away may have lost, until cancelled."""
+        while True:
+            await self._returned.wait()
+            self._returned.clear()
+            for sender in tuple(self._senders.values()):
+                try:
+                    await sender.repeat()
+                except TailraceError as error:  # whoever appends next hears the same
+                    self.link.note(error)
 
     async def _on_room(self, message: Msg) -> None:
         tp = self._by_stream.get(message.subject.rsplit(".", 1)[1])

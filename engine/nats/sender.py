@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import itertools
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nats.nuid import NUID
 
@@ -17,6 +20,9 @@ from model.tasks import happens
 
 #: Seconds between looks for room, in case that nobody tells of it.
 ROOM_PAUSE = 0.25
+
+#: Seconds for which messages are kept that are stored, and bytes of them for each partition at most.
+KEPT_SECONDS, KEPT_BYTES = 30.0, 1 << 20
 
 
 def message_ids() -> Iterator[str]:
@@ -31,14 +37,23 @@ class SendCounts:
 
     ``waits`` counts appends that found their partition full, ``waiting`` those that wait for room now,
     ``resends`` messages sent again because nobody acknowledged them, ``in_flight`` those sent and not yet
-    acknowledged.
+    acknowledged, ``repeats`` those that a server had acknowledged before it went away.
     """
 
     waits: int = 0
     waiting: int = 0
     resends: int = 0
     in_flight: int = 0
+    repeats: int = 0
     ids: Iterator[str] = field(default_factory=message_ids)
+
+
+class _Kept(NamedTuple):
+    """A message that is stored, and when it was; of the monotonic clock."""
+
+    payload: bytes
+    headers: dict[str, str]
+    at: float
 
 
 class Sender:
@@ -46,6 +61,12 @@ class Sender:
 
     One message is under way at a time. With more, a message could be refused for want of room, or get lost
     with a leader, while the next one is stored: their order would change.
+
+    A server that is killed may have lost messages that it had acknowledged: nats-server 2.9 writes a block of a
+    stream anew when it trims it, and what is left in the block is gone if it ends in the middle of that; and it has
+    its files written to the disk every two minutes only. So the last messages are kept for a while, and ``repeat``
+    sends them again. A server that still has them knows them by their ids; one that had trimmed them stores them
+    once more, and whoever reads knows them by their numbers.
 
     :param full: the subject on which to say that this sender waits for room.
     :param ensure_stream: makes the stream again if it is gone.
@@ -68,6 +89,8 @@ class Sender:
         self._counts = counts
         self._ensure_stream = ensure_stream
         self._turn = asyncio.Lock()
+        self._kept: deque[_Kept] = deque()
+        self._kept_bytes = 0
         self.room = asyncio.Event()
 
     async def append(self, record: Record) -> int:
@@ -81,9 +104,33 @@ class Sender:
         payload, headers = to_message(record, next(self._counts.ids))
         self._check(record, size_of(self._subject, payload, headers))
         async with self._turn:
-            with contextlib.suppress(_Full):
-                return await self._store(payload, headers)
-            return await self._store_when_there_is_room(payload, headers)
+            offset = await self._store_some_time(payload, headers)
+            self._keep(_Kept(payload, headers, time.monotonic()))
+            return offset
+
+    async def repeat(self) -> None:
+        """Store again what was stored lately: the server was away, and may have lost it."""
+        async with self._turn:
+            self._forget()
+            for message in tuple(self._kept):
+                await self._store_some_time(message.payload, message.headers)
+                self._counts.repeats += 1
+
+    def _keep(self, message: _Kept) -> None:
+        self._kept.append(message)
+        self._kept_bytes += len(message.payload)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Messages that are too old, or for which there is no room."""
+        oldest = time.monotonic() - KEPT_SECONDS
+        while self._kept and (self._kept[0].at < oldest or self._kept_bytes > KEPT_BYTES):
+            self._kept_bytes -= len(self._kept.popleft().payload)
+
+    async def _store_some_time(self, payload: bytes, headers: dict[str, str]) -> int:
+        with contextlib.suppress(_Full):
+            return await self._store(payload, headers)
+        return await self._store_when_there_is_room(payload, headers)
 
     def _check(self, record: Record, size: int) -> None:
         if size > self._max_bytes:

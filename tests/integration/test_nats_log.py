@@ -133,7 +133,7 @@ async def test_only_what_all_groups_committed_is_trimmed(log: NatsBackend) -> No
     await members[0].commit({DELTAS: 4})
     assert await log.first_offset(DELTAS) == 1
     await members[1].commit({DELTAS: 2})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await room.wait()
     assert await log.first_offset(DELTAS) == 2
     for member in members:
@@ -180,6 +180,24 @@ async def test_what_was_committed_of_a_stream_that_is_gone_removes_nothing(log: 
     await log._trimmer._trim(DELTAS)
     assert await log.first_offset(DELTAS) == 1
     await member.leave()
+
+
+async def test_what_a_server_lost_is_stored_again(log: NatsBackend, nats_server: NatsServer) -> None:
+    """It is killed and comes back without the last messages that it had acknowledged: each is there once."""
+    await _append(log, b"1", b"2")
+    nats_server.kill()
+    nats_server.remember()
+    nats_server.start()
+    await _append(log, b"3", b"4")
+    nats_server.go_back()
+    async with asyncio.timeout(30):
+        while log.sends.repeats < 6:  # noqa: ASYNC110  # two after the first return, four after the second
+            await asyncio.sleep(0.05)
+    reading = Reading()
+    reader = await log.reader(DELTAS, 1, reading.wake.set)
+    assert await reading.values(reader, 4) == [b"1", b"2", b"3", b"4"]
+    assert await log.end_offset(DELTAS) == 5
+    await reader.close()
 
 
 async def test_a_sender_makes_a_stream_that_is_gone(log: NatsBackend) -> None:

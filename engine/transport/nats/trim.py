@@ -11,8 +11,9 @@ from model.errors import TailraceError
 from model.subjects import LogNames, TopicPartition
 from model.tasks import end, happens
 
-#: Seconds between two trims while nobody waits.
-TRIM_PAUSE = 0.5
+#: Seconds between two trims while nobody waits. A server that is killed while it trims may lose what is left
+#: (``Sender``).
+TRIM_PAUSE = 5.0
 
 
 class Trimmer:
