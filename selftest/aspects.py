@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.kinds.delta import CloseReason, Evidence, Role
+from probes.checks.privileges import is_initial
 from selftest.reported import ReportedSocket, name
 from selftest.truth import End
 
@@ -31,7 +32,9 @@ def _life(opened: int, closed: int, failed: int, adopted: int) -> str:
 
 
 def _owner(pid: int, comm: str, uid: int) -> str:
-    return f"pid {pid} ({comm}) of user {uid}"
+    """What is reported are the machine's pids; in a pid namespace of its own a process does not know its own one."""
+    known = f"pid {pid}" if is_initial("pid") else "a process"
+    return f"{known} ({comm}) of user {uid}"
 
 
 def _always(end: End) -> bool:

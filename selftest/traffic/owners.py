@@ -4,6 +4,7 @@ The owner of a connecting socket is the process that called connect(). The owner
 process that first moved bytes on it; the listener until then.
 """
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -106,11 +107,13 @@ def take_over(part: Part, comm: str, sock: socket.socket, peer: tuple[Any, ...])
 
 
 def scenes(profile: Profile, network: Network) -> Iterator[Scene]:
-    """On the host and across."""
+    """On the host and across; other users only as root."""
     for route in network.host + network.across:
         yield Scene("exit", route, hasty_parent, patient_server)
         yield Scene("prefork", route, asking_client, preforked_server)
         yield Scene("forked", route, asking_client, forking_server)
+        if os.geteuid() != 0:
+            continue  # only root can become somebody else
         count = 2 * profile.few
         client, server = traffic_short.client(count), traffic_short.server(count, early=False)
         yield Scene("user", route, client, server, client_uid=NOBODY)
