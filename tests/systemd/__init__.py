@@ -1,0 +1,1 @@
+"""Units of Tailrace in a real systemd."""
