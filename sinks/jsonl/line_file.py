@@ -4,11 +4,13 @@ import errno
 import logging
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sinks.descriptor import is_writable, write_all
+from sinks.jsonl.compressed import SUFFIX, compress
 
 STDOUT: Final = "-"
 _STDOUT_DESCRIPTOR: Final = 1
@@ -32,12 +34,15 @@ class LineFile:
 
     :param rotate_bytes: no file grows beyond this, unless a single line is longer; 0: never rotated.
     :param keep: rotated files kept; 0: the full file is deleted.
+    :param compressed: whether they are compressed (``path.1.zst``).
     """
 
-    def __init__(self, path: str, rotate_bytes: int, keep: int) -> None:
+    def __init__(self, path: str, rotate_bytes: int, keep: int, *, compressed: bool = False) -> None:
         self._path = None if path == STDOUT else Path(path)
         self._rotate_bytes = rotate_bytes
         self._keep = keep
+        self._compressed = compressed
+        self._rotated: Path | None = None  # a moment ago
         self._descriptor = -1
         self._regular = False
         self._rotates = False
@@ -106,6 +111,9 @@ class LineFile:
         except OSError as error:
             log.warning("cannot rotate %s (%s): writing goes on in the file in use", self._path, error)
             self._rotates = False
+        rotated, self._rotated = self._rotated, None
+        if rotated and self._compressed:
+            compress(rotated)
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
@@ -114,11 +122,18 @@ class LineFile:
             os.close(descriptor)
 
     def _shift(self, path: Path) -> None:
+        """Number the rotated files anew; one number may be there compressed, or not."""
         for number in range(self._keep - 1, 0, -1):
-            if (older := _numbered(path, number)).exists():
-                older.replace(_numbered(path, number + 1))
+            here, there = (_forms(path, each) for each in (number, number + 1))
+            if any(file.exists() for file in here):
+                _remove(there)
+            for older, newer in zip(here, there, strict=True):
+                if older.exists():
+                    older.replace(newer)
         if self._keep:
+            _remove(_forms(path, 1))
             path.replace(_numbered(path, 1))
+            self._rotated = _numbered(path, 1)
         else:
             path.unlink()
 
@@ -186,6 +201,17 @@ def _output() -> int:
     if not is_writable(_STDOUT_DESCRIPTOR):
         raise OSError(errno.EBADF, "it is closed")
     return os.dup(_STDOUT_DESCRIPTOR)
+
+
+def _forms(path: Path, number: int) -> tuple[Path, Path]:
+    """A rotated file as it is, and compressed."""
+    plain = _numbered(path, number)
+    return plain, plain.with_name(plain.name + SUFFIX)
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from model.errors import SinkError
 from model.kind import Kind
 from model.settings import PluginConfig
 from sinks.descriptor import write_error
+from sinks.jsonl.compressed import zstandard
 from sinks.jsonl.line_file import STDOUT, LineFile
 
 #: Nodes whose last ledger is remembered, to see whether it changed.
@@ -34,6 +35,7 @@ class JsonlConfig(PluginConfig, frozen=True):
     :param path: a file, appended to; "-" is standard output.
     :param rotate_bytes: the file becomes ``PATH.1`` before it grows beyond this; 0: never.
     :param keep: how many rotated files are kept, ``PATH.1`` the newest.
+    :param compress: what becomes of rotated files: ``zstd`` makes ``PATH.1.zst`` of them.
     :param rotate_seconds: the file also rotates when it spans this many seconds of windows; 0: never.
     """
 
@@ -41,6 +43,7 @@ class JsonlConfig(PluginConfig, frozen=True):
     rotate_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 << 20
     keep: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
     rotate_seconds: Annotated[int, msgspec.Meta(ge=0)] = 0
+    compress: Literal["none", "zstd"] = "none"
 
 
 class JsonlSink:
@@ -55,7 +58,8 @@ class JsonlSink:
     def __init__(self, config: JsonlConfig) -> None:
         self._config = config
         self._target = "standard output" if config.path == STDOUT else config.path
-        self._file = LineFile(config.path, config.rotate_bytes, config.keep)
+        compressed = config.compress == "zstd"
+        self._file = LineFile(config.path, config.rotate_bytes, config.keep, compressed=compressed)
         self._since: int | None = None
         self._written: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -63,7 +67,10 @@ class JsonlSink:
         """Open the file.
 
         :raises SinkError: if it cannot be written to.
+        :raises UsageError: if rotated files are to be compressed, and zstandard is not installed.
         """
+        if self._config.compress == "zstd":
+            zstandard()
         try:
             self._file.open()
         except OSError as error:
