@@ -8,7 +8,7 @@ from typing import Any
 from faust.exceptions import ConsumerNotStarted, ImproperlyConfigured
 from faust.transport import base
 from faust.types import TP, ConsumerMessage, Message
-from mode import Seconds, Service
+from mode import Seconds, Service, ServiceT
 
 from engine.log_record import FIRST_OFFSET
 from engine.transport.backend import CREATE_TIME, Member
@@ -140,6 +140,18 @@ class Consumer(base.Consumer):
         return self._intake.assigned
 
     # -- reading
+
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        """Hand messages to the agents until a stop.
+
+        Faust makes four tasks of each, in case the flow stops while it waits for room. Here there is room for all
+        that is read (``_window``).
+        """
+        while not (self.should_stop or fetcher.should_stop):
+            await asyncio.sleep(0)
+            async for _, message in self.getmany(timeout=1.0):
+                if self.app.flow_control.is_active():  # else it comes again once the flow goes on
+                    await self.callback(message)
 
     async def _wait_next_records(
         self,
