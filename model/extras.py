@@ -10,7 +10,7 @@ def extra(module: str, name: str, need: str) -> Any:
     """The module of an optional extra of Tailrace's own package.
 
     :param name: of the extra.
-    :param need: what is said if it is not there: ``the sink parquet needs pyarrow``.
+    :param need: what is said if it is not there: ``it needs pyarrow``, where the error names the sink.
     :raises UsageError: if it is not installed, with the command that installs it.
     """
     try:

@@ -213,6 +213,8 @@ async def _open(queue: SinkQueue, sink: ConfiguredSink) -> None:
         if error.retryable:
             raise SinkError(f"{title}: {error.what}", error.remedy, retryable=True) from error
         raise UsageError(f"{title}: {error.what}", error.remedy) from error
+    except UsageError as error:
+        raise UsageError(f"{title}: {error.what}", error.remedy) from error
     except Exception as error:
         log.debug("%s", title, exc_info=True)
         raise UsageError(f"{title} cannot be opened ({one_line(error)})", "see docs/plugins.md") from error

@@ -22,7 +22,7 @@ def zstandard() -> Any:
 
     :raises UsageError: if it is not installed.
     """
-    return extra("zstandard", "zstd", "compression of the sink jsonl needs zstandard")
+    return extra("zstandard", "zstd", "compression needs zstandard")
 
 
 def compress(path: Path) -> None:

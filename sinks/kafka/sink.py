@@ -17,7 +17,7 @@ from model.settings import PluginConfig, Secret
 from sinks.gathered import Gathered, Request
 from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 
-_NEED: Final = "the sink kafka needs aiokafka"
+_NEED: Final = "it needs aiokafka"
 _CONNECTION: Final = "connection.id"
 #: Bytes of a columnar message at most: below what brokers take by default (1 MiB).
 _BYTES: Final = 900_000

@@ -185,8 +185,8 @@ def _bytes(value: int | bytes | None) -> bytes:
 
 
 def _grpc() -> Any:
-    grpc = extra("grpc", "otlp", "the sink otlp needs grpcio for gRPC")
-    extra("grpc.aio", "otlp", "the sink otlp needs grpcio for gRPC")
+    grpc = extra("grpc", "otlp", "it needs grpcio for gRPC")
+    extra("grpc.aio", "otlp", "it needs grpcio for gRPC")
     return grpc
 
 

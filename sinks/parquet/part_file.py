@@ -19,7 +19,7 @@ def modules() -> tuple[Any, Any]:
 
     :raises UsageError: if pyarrow is not installed.
     """
-    need = "the sink parquet needs pyarrow"
+    need = "it needs pyarrow"
     return extra("pyarrow", "parquet", need), extra("pyarrow.parquet", "parquet", need)
 
 
