@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final
 
 import nats.errors
@@ -69,6 +70,12 @@ def reply_of(subject: str, data: bytes) -> dict[str, Any]:
     if reply["error"].get("code") == _NOT_NOW and code != FULL:
         raise Unanswered(what, code=code)
     raise Refused(what, code)
+
+
+def epoch_ns(time: str) -> int:
+    """A time as the server writes it (RFC 3339, up to nine digits of a second, UTC), in nanoseconds of the epoch."""
+    whole, _, part = time.removesuffix("Z").partition(".")
+    return int(datetime.fromisoformat(f"{whole}+00:00").timestamp()) * 10**9 + int(part.ljust(9, "0"))
 
 
 def requests_of(client: Client) -> Request:

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 
 from engine.log_record import FIRST_OFFSET, Record
 from engine.nats import streams
-from engine.nats.api import NO_STREAM, Refused, Unanswered
+from engine.nats.api import NO_MESSAGE, NO_STREAM, Refused, Unanswered, epoch_ns
 from engine.nats.bucket import Bucket, Conflict
 from engine.nats.connection import NatsConnection
 from engine.nats.link import Link
@@ -201,6 +201,19 @@ class NatsLog:
     async def end_offset(self, tp: TopicPartition) -> int:
         """The offset that the next record gets; waits for the server."""
         return (await self.state(tp)).end
+
+    async def stored_ns(self, tp: TopicPartition, offset: int) -> int | None:
+        """When the record was stored, in nanoseconds of the epoch; None if there is none; waits for the server.
+
+        :raises TailraceError: if the server refuses.
+        """
+        try:
+            reply = await self.link.insist(f"STREAM.MSG.GET.{self.names.stream(tp)}", {"seq": offset})
+        except Refused as error:
+            if error.code == NO_MESSAGE:
+                return None
+            raise
+        return epoch_ns(reply["message"]["time"])
 
     async def state(self, tp: TopicPartition) -> StreamState:
         """The partition's stream, made again if it is gone; waits for the server.

@@ -15,6 +15,7 @@ from engine.transport.nats.offsets import Offsets
 from engine.transport.nats.reader import NatsReader
 from model.errors import UsageError
 from model.subjects import TopicPartition
+from tests.integration.test_roles import Gate
 from tests.nats_server import NatsServer, nats_server
 
 __all__ = ["nats_server"]
@@ -198,6 +199,42 @@ async def test_what_a_server_lost_is_stored_again(log: NatsBackend, nats_server:
     assert await reading.values(reader, 4) == [b"1", b"2", b"3", b"4"]
     assert await log.end_offset(DELTAS) == 5
     await reader.close()
+
+
+async def test_a_stream_that_went_back_and_grew_again_is_read_from_its_beginning(
+    nats_server: NatsServer,
+) -> None:
+    """While its reader is cut off: its offsets mean other records now, and those committed before mean nothing."""
+    gate = Gate(nats_server.port)
+    await gate.open()
+    log, writer = NatsBackend(*settings_of([URL(f"nats://127.0.0.1:{gate.port}/log")])), _log(nats_server)
+    for each in (log, writer):
+        await each.start()
+        await each.create_topic("deltas", 1)
+    nats_server.kill()
+    nats_server.remember()
+    nats_server.start()
+    member = await log.join("flows", ["deltas"], lambda: None)
+    await member.take()
+    reading = Reading()
+    reader = await log.reader(DELTAS, 1, reading.wake.set)
+    await _append(writer, b"1", b"2", b"3")
+    assert await reading.values(reader, 3) == [b"1", b"2", b"3"]
+    await member.commit({DELTAS: 4})
+    await gate.close()
+    nats_server.go_back()
+    await _append(writer, b"4")
+    while await writer.end_offset(DELTAS) < 5:  # noqa: ASYNC110  # the first three are stored again
+        await asyncio.sleep(0.05)
+    await gate.open()
+    async with asyncio.timeout(30):
+        await member.changed()
+        await member.take()
+    assert await member.committed([DELTAS]) == {}
+    reading.position = 1
+    assert set(await reading.values(reader, 4)) == {b"1", b"2", b"3", b"4"}
+    for part in (reader.close, member.leave, log.stop, writer.stop, gate.close):
+        await part()
 
 
 async def test_a_sender_makes_a_stream_that_is_gone(log: NatsBackend) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Collection
+from functools import partial
 
 from nats.aio.msg import Msg
 
@@ -42,6 +44,7 @@ class NatsBackend(NatsLog):
         self._budget: Budget | None = None
         self._trimmer: Trimmer | None = None
         self._readers: dict[TopicPartition, NatsReader] = {}
+        self._voiding: deque[asyncio.Task[None]] = deque(maxlen=64)
 
     async def start(self, *, wait: bool = False) -> None:
         """Connect; raises as ``NatsLog.start`` does."""
@@ -58,6 +61,7 @@ class NatsBackend(NatsLog):
             await self._trimmer.close()
         if self._burying is not None:
             await end(self._burying)
+        await end(*self._voiding)
         await super().stop()
 
     async def _on_full(self, message: Msg) -> None:
@@ -88,7 +92,9 @@ class NatsBackend(NatsLog):
             self._made.get(tp, ""),
             lambda: self._state_or_failure(tp),
             self._may_read,
-            lambda: self._start_anew(tp.topic),
+            partial(self.stored_ns, tp),
+            partial(self._start_anew, tp.topic),
+            partial(self._go_back, tp),
             untaken,
         )
         reader = self._readers[tp] = NatsReader(self.link, source, offset, wake, self._budget, self.reads)
@@ -109,6 +115,13 @@ class NatsBackend(NatsLog):
         for member in self.members:
             if topic in member.topics:
                 member.start_anew()
+
+    def _go_back(self, tp: TopicPartition) -> None:
+        """What was committed of the partition says nothing any more."""
+        self._start_anew(tp.topic)
+        for offsets in self.offsets:
+            offsets.voided.add(tp)
+            self._voiding.append(asyncio.create_task(offsets.void(tp)))
 
     def bury(self, topic: str, data: bytes, reason: str, done: Callable[[], object]) -> None:
         """Put a message that nobody can read where somebody can look at it; ``done`` is called when it is there."""

@@ -1,6 +1,7 @@
 """What a group committed, fenced: only the member that acquired a partition last may commit it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import msgspec
@@ -45,6 +46,8 @@ async def slowest(table: Bucket, names: LogNames, tp: TopicPartition, state: Str
 class Offsets:
     """The committed offsets of one group, as one member sees them.
 
+    ``voided`` are partitions of whose stream records were lost: what was committed of them means others now.
+
     :param state: gives a partition's stream as it is now.
     """
 
@@ -63,6 +66,7 @@ class Offsets:
         self._state = state
         self._mine: dict[TopicPartition, tuple[Commit, int]] = {}
         self.fenced = 0
+        self.voided: set[TopicPartition] = set()
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets stored; of a partition that lost what was committed, its oldest; waits for the server."""
@@ -92,7 +96,8 @@ class Offsets:
             found = _read(entry) if entry else None
             if found and found.generation > generation:
                 return found.generation
-            commit = Commit(found.offset_in(state) if found else None, owner, generation, state.made)
+            known = found if tp not in self.voided else None
+            commit = Commit(known.offset_in(state) if known else None, owner, generation, state.made)
             try:
                 self._mine[tp] = commit, await self._write(tp, commit, entry.revision if entry else 0)
             except Unanswered:
@@ -100,7 +105,18 @@ class Offsets:
             except Conflict:
                 continue
             else:
+                self.voided.discard(tp)
                 return generation
+
+    async def void(self, tp: TopicPartition) -> None:
+        """Write that nothing is committed of a partition in ``voided``, for whoever acquires it next."""
+        while tp in self.voided:
+            if not (entry := await self._get(tp)):
+                return
+            commit = msgspec.structs.replace(_read(entry), offset=None)
+            with contextlib.suppress(Unanswered, Conflict):
+                await self._write(tp, commit, entry.revision)
+                return
 
     async def _write(self, tp: TopicPartition, commit: Commit, revision: int) -> int:
         return await self._table.update(

@@ -77,7 +77,9 @@ class Source:
     :param made: when the stream was made whose offset the reader begins at; empty if that is not known.
     :param state: gives the stream as it is now, made again if it is gone.
     :param allowed: whether this worker may read now: it may not once its lease lapsed.
-    :param on_replaced: called when offsets mean other records than before.
+    :param stored_ns: gives when the record at an offset was stored; None if there is none.
+    :param on_replaced: called when the stream is another than before.
+    :param on_back: called when it is the same, but offsets mean other records than before.
     :param untaken: offsets of records that were read, and that no agent has taken.
     """
 
@@ -85,7 +87,9 @@ class Source:
     made: str
     state: Callable[[], Awaitable[StreamState]]
     allowed: Callable[[], bool]
+    stored_ns: Callable[[int], Awaitable[int | None]]
     on_replaced: Callable[[], None]
+    on_back: Callable[[], None]
     untaken: Callable[[], Collection[int]]
 
 
@@ -113,7 +117,8 @@ class NatsReader:
         self._consumer = ""
         self._delivered = 0
         self._asked = self._granted = 0
-        self._heard = self._broken = self._complained = self._received = False
+        self._heard = self._broken = self._complained = False
+        self._last_ns: int | None = None  # when the last record received was stored
         self._kick = asyncio.Event()
         self._inbox: Listening | None = None
         self._task = asyncio.create_task(self._run())
@@ -214,13 +219,24 @@ class NatsReader:
         state = await self._source.state()
         replaced = self.made not in ("", state.made)
         self.made = state.made
-        if replaced or (self._received and self._next > state.end):
+        if replaced or await self._went_back(state.end):
             self._counts.rewind(self._stream, self._unread(FIRST_OFFSET if replaced else state.end))
             self._records.clear()
             self._account(-self._bytes)
             self._next = self._handed_out = state.first
-            self._end, self._received = state.end, False
-            self._source.on_replaced()
+            self._end, self._last_ns = state.end, None
+            if replaced:
+                self._source.on_replaced()
+            else:
+                self._source.on_back()
+
+    async def _went_back(self, end: int) -> bool:
+        """Whether the last record received is gone from the end of the stream, or another is in its place."""
+        if self._last_ns is None:
+            return False
+        if self._next > end:
+            return True
+        return await self._source.stored_ns(self._next - 1) not in (None, self._last_ns)
 
     def _unread(self, first: int = FIRST_OFFSET) -> int:
         """How many records from that offset on are known of, and not taken by an agent."""
@@ -280,8 +296,8 @@ class NatsReader:
             return
         self._counts.expire(offset - self._next)
         self._next = offset + 1
-        self._received = True
-        record = self._record(message, position.stored_at)
+        self._last_ns = position.stored_ns
+        record = self._record(message, position.stored_ns / 1e9)
         self._records.append((offset, record))
         self._account(record.size)
         self._wake()
@@ -301,7 +317,7 @@ class _Position:
     consumer: str
     offset: int
     delivered: int
-    stored_at: float
+    stored_ns: int
     pending: int
 
 
@@ -315,4 +331,4 @@ def _position(reply: str) -> _Position | None:
     if len(parts) < 9 or parts[0] != "$JS":
         return None
     consumer, _, offset, delivered, stored, pending = parts[3:9] if len(parts) == 9 else parts[5:11]
-    return _Position(consumer, int(offset), int(delivered), int(stored) / 1e9, int(pending))
+    return _Position(consumer, int(offset), int(delivered), int(stored), int(pending))

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.log_record import Record
+from engine.nats.api import epoch_ns
 from engine.nats.record_message import MESSAGE_ID, from_message, to_message
 from engine.transport.nats.reader import _position
 
@@ -38,6 +39,13 @@ def test_the_position_is_read_with_and_without_a_domain() -> None:
     assert plain == domain
     assert plain is not None
     assert (plain.consumer, plain.offset, plain.delivered, plain.pending) == ("consumer", 22, 3, 4)
-    assert plain.stored_at == 1.5e9
+    assert plain.stored_ns == 1_500_000_000 * 10**9
     assert _position("_INBOX.abc") is None
     assert _position("") is None
+
+
+def test_times_of_the_server_are_exact() -> None:
+    """To the nanosecond, with as many digits as it writes."""
+    assert epoch_ns("1970-01-01T00:00:02.000000001Z") == 2_000_000_001
+    assert epoch_ns("1970-01-01T00:00:02.5Z") == 2_500_000_000
+    assert epoch_ns("1970-01-01T00:00:02Z") == 2_000_000_000
