@@ -72,6 +72,7 @@ class SinkBehindQueue(SinkContract):
                 for batch in batches:
                     fan_out.offer(batch)
                     assert ledger.stages[f"sink.{self.name}"].balanced
+                await fan_out.drained()
             self._compare(await self.read(output), batches)
 
         self._run(deliver())
