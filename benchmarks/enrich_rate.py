@@ -45,7 +45,7 @@ class Known:
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Nothing."""
 
-    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+    def attributes(self, pid: int, program: int, cgroup_path: str, at_ns: int) -> Entity:
         """By the number of the process."""
         return self._entities[pid % PROCESSES]
 
@@ -59,10 +59,11 @@ def owned(columns: Columns) -> Columns:
 def named(count: int) -> float:
     """Seconds of processor time for the owners of a second's rows, none of them new."""
     columns, owners = owned(Connections(count // 2, rewritten=False).ends()), Owners(count, Known())
+    programs = columns["process.pid"].astype(np.uint64) << np.uint64(32)
 
     def second(window: int) -> float:
         rows = dict(columns)
-        seconds = timed(lambda: owners.identify(rows, PATHS, window))
+        seconds = timed(lambda: owners.identify(rows, programs, PATHS, window))
         assert int(rows["entity.index"].max()) == PROCESSES
         return seconds
 
@@ -73,7 +74,8 @@ def named_rows(count: int) -> float:
     """The peer: a dictionary of processes, asked for each row."""
     columns, who = owned(Connections(count // 2, rewritten=False).ends()), Known()
     known = {
-        (pid, PATHS[pid % PROCESSES]): who.attributes(pid, "", 0) for pid in range(PROCESSES, 2 * PROCESSES)
+        (pid, PATHS[pid % PROCESSES]): who.attributes(pid, 0, "", 0)
+        for pid in range(PROCESSES, 2 * PROCESSES)
     }
     pairs = list(zip(columns["process.pid"].tolist(), columns["cgroup.index"].tolist(), strict=True))
     return medians(lambda _: timed(lambda: [known[pid, PATHS[group]] for pid, group in pairs]), 3)

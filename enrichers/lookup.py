@@ -1,6 +1,7 @@
 """Calls of enrichers: one that fails leaves the answers of the others, and the flows, as they are."""
 
 import logging
+from collections.abc import Callable
 from importlib.metadata import packages_distributions, version
 
 from model.enricher import Enricher, Entity, KeyKind
@@ -34,9 +35,14 @@ def _origin(enricher: Enricher) -> str:
 
 
 def ask(enricher: Enricher, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
-    """What it answers; None if it fails, which is logged the first time."""
+    """What it answers; None if it fails."""
+    return answer(enricher, lambda: enricher.lookup(kind, value, at_ns))
+
+
+def answer(enricher: Enricher, question: Callable[[], Entity | None]) -> Entity | None:
+    """What it answers to any question; None if it fails, which is logged the first time."""
     try:
-        return enricher.lookup(kind, value, at_ns)
+        return question()
     except Exception:  # whatever it is: it is no reason to lose a flow
         if enricher.name not in _complained:
             _complained.add(enricher.name)

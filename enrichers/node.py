@@ -7,7 +7,7 @@ import numpy as np
 
 from enrichers.cloud.place import CloudPlace
 from enrichers.docker.containers import Containers
-from enrichers.lookup import ask, start
+from enrichers.lookup import answer, ask, start
 from enrichers.process.processes import Processes
 from model.enricher import Enricher, EnricherStatistics, Entity, KeyKind
 
@@ -64,14 +64,16 @@ class NodeIdentity:
         """
         self.processes.learn(events, offset_ns)
 
-    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
-        """What is known of the process that had this pid at that time, in this cgroup; from memory alone.
+    def attributes(self, pid: int, program: int, cgroup_path: str, at_ns: int) -> Entity:
+        """What is known of this process, in this cgroup, at that time; from memory alone.
 
         :param pid: 0 for nobody: a socket of the kernel.
+        :param program: of ``struct owner``: which of the processes that had this pid, and which program it ran.
         :param cgroup_path: as in ``cgroup.path``; empty if unknown.
         :param at_ns: wall clock.
         """
-        process = ask(self.processes, KeyKind.PROCESS, str(pid), at_ns) if pid else None
+        processes = self.processes
+        process = answer(processes, lambda: processes.of_program(pid, program, at_ns)) if pid else None
         container = ask(self.containers, KeyKind.CGROUP, cgroup_path, at_ns) if cgroup_path else None
         others = self._of_others(pid, cgroup_path, at_ns) if self._asked else _NOBODY
         return {**self.place.attributes, **others, **(container or _NOBODY), **(process or _NOBODY)}

@@ -2,6 +2,7 @@
 
 import heapq
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from model.enricher import OPEN, EnricherStatistics, Entity, Identity, KeyKind
@@ -86,13 +87,7 @@ class Intervals:
 
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
         """Who had the key at that time; of several the one that began last. Counted as hit or miss."""
-        identity = self.find(kind, value, at_ns)
-        if identity is None:
-            self._misses += 1
-            return None
-        self._hits += 1
-        self._stale += self.away
-        return identity.entity
+        return self.answer(self.find(kind, value, at_ns))
 
     def find(self, kind: KeyKind, value: str, at_ns: int) -> Identity | None:
         """The same with its interval, not counted: for those who keep the memory."""
@@ -103,6 +98,19 @@ class Intervals:
             if held[place].end_ns > at_ns:
                 return held[place]
         return None
+
+    def every(self, kind: KeyKind, value: str) -> Sequence[Identity]:
+        """All that are known to have had the key, in the order in which they began."""
+        return self._by_key.get((kind, value), ())
+
+    def answer(self, identity: Identity | None) -> Entity | None:
+        """Whom somebody who keeps the memory has found, or that there is nobody; counted as hit or miss."""
+        if identity is None:
+            self._misses += 1
+            return None
+        self._hits += 1
+        self._stale += self.away
+        return identity.entity
 
     def last(self, kind: KeyKind, value: str) -> Identity | None:
         """Of all that are known to have had the key the one that began last."""

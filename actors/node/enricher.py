@@ -8,6 +8,7 @@ import numpy as np
 
 from actors.items import Events
 from actors.node.owners import Owners, WhoIs
+from actors.node.rows import PROGRAM
 from model.actor import Actor
 from model.batch import Batch
 from model.kinds.delta import DELTA
@@ -37,8 +38,9 @@ class NodeEnricher(Actor):
 
     def _enriched(self, batch: Batch) -> Batch:
         columns = dict(batch.columns)
+        programs = columns.pop(PROGRAM)
         if self._owners is None:
             columns["entity.index"] = np.zeros(len(batch), np.uint32)
             return replace(batch, columns=columns)
-        entities = self._owners.identify(columns, batch.tables["cgroups"], batch.window)
+        entities = self._owners.identify(columns, programs, batch.tables["cgroups"], batch.window)
         return replace(batch, columns=columns).with_tables(entities=entities)

@@ -21,6 +21,13 @@ SYN_SENT, FIN_WAIT2, CLOSE, LAST_ACK, CLOSING = 2, 5, 7, 9, 11
 _RESET = (errno.ECONNRESET, errno.EPIPE)
 
 
+#: A column of rows on their way through the node alone: the number of the owner's program (``struct owner``), which
+#: says with the pid who it is.
+PROGRAM = "process.program"
+COLUMNS = (*DELTA.columns, Column(PROGRAM, "<u8"))
+#: Column name -> numpy type.
+TYPES = {column.name: column.type for column in COLUMNS}
+
 #: Columns that a ``struct description`` fills, and what names the socket.
 DESCRIBED = (
     "socket.slot",
@@ -32,6 +39,7 @@ DESCRIBED = (
     "network.peer.port",
     "netns.id",
     "process.pid",
+    PROGRAM,
     "thread.id",
     "process.comm",
     "user.id",
@@ -91,6 +99,7 @@ def describe(columns: Columns, sockets: np.ndarray | dict[str, Any], offset_ns: 
     columns["netns.id"] = sockets["netns"]
     owners = sockets["owner"]
     columns["process.pid"] = owners["tgid"]
+    columns[PROGRAM] = owners["program"]
     columns["thread.id"] = owners["pid"]
     columns["process.comm"] = owners["comm"]
     columns["user.id"] = owners["uid"]
@@ -138,7 +147,7 @@ def close_reasons(old_states: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 def concatenate(parts: list[Columns]) -> Columns:
     """The rows of ``parts``, one after the other, as the schema types them; what a part lacks has its default."""
-    columns = [column for column in DELTA.columns if column.name not in RESOLVED]
+    columns = [column for column in COLUMNS if column.name not in RESOLVED]
     if not parts:
         return {column.name: column.filled(0) for column in columns}
     if len(parts) == 1:

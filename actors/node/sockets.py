@@ -13,6 +13,7 @@ from actors.node.ended import ended_rows
 from actors.node.rows import (
     DESCRIBED,
     SYN_SENT,
+    TYPES,
     concatenate,
     describe,
     gauge,
@@ -56,7 +57,7 @@ class SocketTable:
         self._last = {name: np.zeros(slots, counters[name]) for name in COUNTERS}  # as reported
         self._arrived = np.zeros(slots, structs("tcp")["description"])  # the newest
         self._arrived_generation = np.zeros(slots, np.uint32)  # of which socket that is
-        self._described = {name: np.zeros(slots, DELTA.types[name]) for name in DESCRIBED}  # as reported
+        self._described = {name: np.zeros(slots, TYPES[name]) for name in DESCRIBED}  # as reported
         self._state = np.zeros(slots, np.uint8)  # as reported
         self._fresh = np.zeros(slots, np.bool_)  # description changed since it was reported
         self._opened = np.zeros(slots, np.bool_)  # reported as opened

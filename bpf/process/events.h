@@ -10,7 +10,7 @@ struct exec_event {
 	__u32 pid;             /* of the process */
 	__u32 uid;
 	__u32 arguments_bytes; /* before they were cut */
-	__u32 reserved;
+	__u32 executions;      /* by the process and its parents, this one included: see `program` of struct owner */
 	char executable[72];   /* as it was named to the kernel, perhaps not from the root; of a script its interpreter */
 	char arguments[128];   /* each ends with a zero */
 };

@@ -34,6 +34,9 @@ int executed(struct bpf_raw_tracepoint_args *ctx)
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->uid = bpf_get_current_uid_gid();
 	READ(event->started_ns, task->start_time);
+	typeof(task->self_exec_id) executions = 0;
+	READ(executions, task->self_exec_id);
+	event->executions = executions;
 	const char *path = 0;
 	READ(path, bprm->interp);
 	bpf_probe_read_kernel_str(event->executable, sizeof(event->executable), path);

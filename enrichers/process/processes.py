@@ -18,7 +18,7 @@ from enrichers.process.config import ProcessConfig
 from enrichers.process.procfs import COMMAND_BYTES, PROC, Census, ProcessFacts, take_census
 from enrichers.process.redact import redacted
 from enrichers.process.users import PASSWD, Users
-from model.enricher import OPEN, EnricherStatistics, Entity, KeyKind
+from model.enricher import OPEN, EnricherStatistics, Entity, Identity, KeyKind
 from model.intervals import Intervals
 from model.settings import PluginConfig
 from model.tasks import end
@@ -135,25 +135,51 @@ class Processes:
 
         :param at_ns: when the census began: what was executed since then may not have been read.
         """
-        started_ns = facts.started_ns + self._offset_ns
         held = self._memory.find(KeyKind.PROCESS, str(facts.pid), time.monotonic_ns() + self._offset_ns)
         if held and held.begin_ns > at_ns:
             return
-        again = held is not None and started_ns <= held.begin_ns  # else its pid went to another process
-        self._add(facts, held.begin_ns if held and again else started_ns)
+        self._unsure.discard(facts.pid)
+        if held and _facts_of(held).is_process_of(facts) and _facts_of(held).is_told_by(facts):
+            self._add(facts.of_program(_facts_of(held)), held.begin_ns)
+        elif held:  # its pid went to another process, or it runs a program of which nobody told
+            again = _facts_of(held).is_process_of(facts)
+            begin_ns = at_ns if again else facts.started_ns + self._offset_ns
+            self._memory.end(KeyKind.PROCESS, str(facts.pid), begin_ns, held.begin_ns)
+            self._add(facts, begin_ns)
+        else:
+            self._add(facts, facts.started_ns + self._offset_ns)
         if str(facts.pid) in self._missed or held:
             self._version += 1
         self._missed.discard(str(facts.pid))
-        self._unsure.discard(facts.pid)
 
     def lookup(self, kind: KeyKind, value: str, at_ns: int) -> Entity | None:
         """Who had this pid at that time."""
         entity = self._memory.lookup(kind, value, at_ns)
         if entity is None and kind is KeyKind.PROCESS and len(value) <= PID_DIGITS:
-            if len(self._missed) >= NOTES:
-                self._missed.clear()
-            self._missed.add(value)
+            self._miss(value)
         return entity
+
+    def of_program(self, pid: int, program: int, at_ns: int) -> Entity | None:
+        """Which process this is; nobody rather than another that has, or had, its pid.
+
+        :param program: of ``struct owner``.
+        :param at_ns: tells programs of one process apart of which the kernel did not tell.
+        """
+        runs = [one for one in self._memory.every(KeyKind.PROCESS, str(pid)) if _facts_of(one).runs(program)]
+        told = [one for one in runs if _facts_of(one).executions is not None]
+        then = [one for one in runs if one.begin_ns <= at_ns]
+        found = next(reversed(told or then or runs), None)
+        if found is None:
+            self._miss(str(pid))
+            if len(self._unsure) < NOTES:
+                self._unsure.add(pid)
+        return self._memory.answer(found)
+
+    def _miss(self, pid: str) -> None:
+        """Who is found later was asked for in vain."""
+        if len(self._missed) >= NOTES:
+            self._missed.clear()
+        self._missed.add(pid)
 
     def statistics(self) -> EnricherStatistics:
         """The counts so far; the age is that of the last look into /proc."""
@@ -173,6 +199,11 @@ class ProcessEntity(Mapping[str, str]):
         self._started_ns = started_ns
         self._users = users
         self._redact = redact
+
+    @property
+    def facts(self) -> ProcessFacts:
+        """What it is made of."""
+        return self._facts
 
     @cached_property
     def _attributes(self) -> dict[str, str]:
@@ -199,6 +230,12 @@ class ProcessEntity(Mapping[str, str]):
         return len(self._attributes)
 
 
+def _facts_of(identity: Identity) -> ProcessFacts:
+    """Of one that this enricher has put into its memory."""
+    assert isinstance(identity.entity, ProcessEntity)
+    return identity.entity.facts
+
+
 def command_line(arguments: bytes, *, redact: bool, cut: bool = False) -> str:
     """Arguments with blanks between them; ``…`` at the end says that it was cut."""
     cut = cut or len(arguments) > COMMAND_BYTES
@@ -218,6 +255,7 @@ def _facts(event: np.void) -> ProcessFacts:
         int(event["started_ns"]),
         named=named,
         cut=longer,
+        executions=int(event["executions"]) & 0xFF,
     )
 
 

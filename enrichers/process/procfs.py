@@ -3,13 +3,18 @@
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
 #: Of a command line, at most.
 COMMAND_BYTES: Final = 1024
+#: Bits of a program's number that count executions; its beginning is in steps of what they leave.
+_EXECUTIONS: Final = 0xFF
+_STEP_NS: Final = _EXECUTIONS + 1
+#: Between readings of two clocks, one after the other.
+_CLOCKS_NS: Final = 100_000
 _TICK_NS: Final = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _DELETED: Final = " (deleted)"
 
@@ -21,6 +26,8 @@ class ProcessFacts:
     :param executable: its path; empty for the kernel's own.
     :param arguments: each ends with a zero byte.
     :param started_ns: the process; CLOCK_MONOTONIC.
+    :param spread_ns: by how much later it may have begun: /proc counts in ticks, also while the machine sleeps.
+    :param executions: by the process and its parents, in the low 8 bits; None: the kernel did not tell.
     :param named: whether the path is whole: it begins at the root and was not cut.
     :param cut: whether there are more arguments.
     """
@@ -32,6 +39,32 @@ class ProcessFacts:
     started_ns: int
     named: bool = True
     cut: bool = False
+    spread_ns: int = 0
+    executions: int | None = None
+
+    def runs(self, program: int) -> bool:
+        """Whether this is the process, and may be the program, of that number (``struct owner``)."""
+        began = program & ~_EXECUTIONS
+        same = self.started_ns - _STEP_NS < began <= self.started_ns + self.spread_ns
+        return same and self.executions in (None, program & _EXECUTIONS)
+
+    def is_told_by(self, read: "ProcessFacts") -> bool:
+        """Whether what /proc has is of the same program: it begins with the arguments that are known."""
+        known = (
+            self.arguments[:-1] if self.cut else self.arguments
+        )  # behind those that were cut there is no zero
+        return self.executions is None or read.arguments.startswith(known.rstrip(b"\0"))
+
+    def of_program(self, told: "ProcessFacts") -> "ProcessFacts":
+        """The same, with the times and the number that the kernel told."""
+        return replace(self, started_ns=told.started_ns, spread_ns=told.spread_ns, executions=told.executions)
+
+    def is_process_of(self, other: "ProcessFacts") -> bool:
+        """Whether both may be of one process."""
+        return (
+            self.started_ns <= other.started_ns + other.spread_ns
+            and other.started_ns <= self.started_ns + self.spread_ns
+        )
 
 
 @dataclass(frozen=True)
@@ -68,27 +101,31 @@ def _read(pids: Iterable[int], proc: Path) -> Iterator[ProcessFacts]:
 
 
 def read_process(pid: int, proc: Path = PROC) -> ProcessFacts | None:
-    """One process; None if it is gone, or not to be read now."""
+    """One process; None if it is gone, or not to be read now: another took its number, or it executes a program."""
     folder = proc / str(pid)
     try:
-        started = _started((folder / "stat").read_bytes())
+        ticks, executable = _ticks(folder), _executable(folder)
         uid = _uid((folder / "status").read_bytes())
         with (folder / "cmdline").open("rb") as file:
             arguments = file.read(COMMAND_BYTES + 1)
+        if (ticks, executable) != (_ticks(folder), _executable(folder)):
+            return None
     except (OSError, ValueError):
         return None
-    executable = _executable(folder)
     if (
         executable and not arguments
     ):  # in the midst of executing: the new program's arguments are not there yet
         return None
-    return ProcessFacts(pid, uid, executable, arguments, started)
+    slept_ns = _slept_ns()  # some of it perhaps before the process began
+    started_ns = ticks * _TICK_NS - slept_ns - _CLOCKS_NS
+    spread_ns = _TICK_NS + max(slept_ns, 0) + 2 * _CLOCKS_NS
+    return ProcessFacts(pid, uid, executable, arguments, started_ns, spread_ns=spread_ns)
 
 
-def _started(stat: bytes) -> int:
-    """Field 22, ticks since boot, as CLOCK_MONOTONIC, which does not count the time that the machine slept."""
-    ticks = int(stat[stat.rindex(b")") :].split()[20])
-    return ticks * _TICK_NS - _slept_ns()
+def _ticks(folder: Path) -> int:
+    """When it began: field 22, ticks since boot, the time that the machine slept included."""
+    stat = (folder / "stat").read_bytes()
+    return int(stat[stat.rindex(b")") :].split()[20])
 
 
 def _slept_ns() -> int:

@@ -60,12 +60,13 @@ async def test_a_client_that_is_gone_is_known(seen: Seen, listener: socket.socke
     node = node_identity(Config(docker=DockerConfig(enabled="off")))
     await node.start()
     opened_ns = int(client["started_ns"]) + learn(node, seen)
-    entity = node.attributes(int(client["owner"]["tgid"]), "", opened_ns)
+    pid, program = int(client["owner"]["tgid"]), int(client["owner"]["program"])
+    entity = node.attributes(pid, program, "", opened_ns)
     assert entity["process.executable.path"] == CLIENT
     assert entity["process.command_line"].startswith(f"{CLIENT} -c import socket")
     assert "hunter2" not in entity["process.command_line"]
     assert entity["process.owner"] == pwd.getpwuid(os.geteuid()).pw_name
-    assert node.attributes(int(client["owner"]["tgid"]), "", opened_ns - 60_000_000_000) == {}
+    assert node.attributes(pid, program + 1_000_000_000, "", opened_ns) == {}  # a later process of this pid
     await node.close()
 
 
@@ -98,7 +99,7 @@ async def _moment(docker: Docker, name: str, seen: Seen) -> Entity:
         if event["socket"]["role"] == ROLE["ROLE_CLIENT"] and len(_cgroup(seen, event)) > 64
     ]
     owner, opened_ns = client["socket"]["owner"], int(client["socket"]["started_ns"]) + offset_ns
-    entity = node.attributes(int(owner["tgid"]), _cgroup(seen, client), opened_ns)
+    entity = node.attributes(int(owner["tgid"]), int(owner["program"]), _cgroup(seen, client), opened_ns)
     await node.close()
     return entity
 

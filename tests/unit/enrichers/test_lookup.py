@@ -60,4 +60,4 @@ def test_a_node_says_what_is_left() -> None:
     """Its place, where processes and containers fail."""
     node = node_identity(Config(docker=DockerConfig(enabled="off"), cloud=CloudConfig(zone="rack-7")))
     node.processes = node.containers = Broken()  # type: ignore[assignment]  # as if they had a fault
-    assert node.attributes(7, "/a.service", 1) == {"cloud.availability_zone": "rack-7"}
+    assert node.attributes(7, 0, "/a.service", 1) == {"cloud.availability_zone": "rack-7"}

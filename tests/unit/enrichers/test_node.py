@@ -23,7 +23,7 @@ def test_process_container_and_place_are_put_together() -> None:
     """Each says what it knows, and what is not known is left out."""
     node = node_identity(CONFIG)
     node.learn(execution(7, 100), 50)
-    entity = dict(node.attributes(7, f"/system.slice/docker-{ID}.scope", 150))
+    entity = dict(node.attributes(7, 0, f"/system.slice/docker-{ID}.scope", 150))
     assert entity.pop("process.creation.time").startswith("1970-")
     assert entity == {
         "cloud.availability_zone": "rack-7",
@@ -34,7 +34,7 @@ def test_process_container_and_place_are_put_together() -> None:
         "process.command_line": "/bin/app",
         "process.owner": "0",
     }
-    assert node.attributes(7, "/system.slice/app.service", 149) == {
+    assert node.attributes(7, 1 << 20, "/system.slice/app.service", 150) == {
         "cloud.availability_zone": "rack-7",
         "systemd.unit": "app.service",
     }
@@ -43,7 +43,7 @@ def test_process_container_and_place_are_put_together() -> None:
 def test_nobody_is_only_somewhere() -> None:
     """A socket of the kernel has neither process nor container."""
     node = node_identity(CONFIG)
-    assert node.attributes(0, "", 1) == {"cloud.availability_zone": "rack-7"}
+    assert node.attributes(0, 0, "", 1) == {"cloud.availability_zone": "rack-7"}
     assert node.container_at("10.0.0.1", 1) is None
 
 
@@ -61,7 +61,7 @@ async def test_it_starts_and_closes_without_any_source() -> None:
     node = node_identity(CONFIG)
     await node.start()
     await node.close()
-    node.attributes(7, "/a", 1)
+    node.attributes(7, 0, "/a", 1)
     statistics = node.statistics()
     assert sorted(statistics) == ["cloud", "container", "process"]
     assert (statistics["process"].misses, statistics["container"].misses) == (1, 1)

@@ -31,7 +31,7 @@ def test_what_ours_say_goes_before_on_the_node() -> None:
             (KeyKind.PROCESS, "42"): {"cost": "8"},
         },
     )
-    assert node_with(first, second).attributes(42, UNIT, 1) == {
+    assert node_with(first, second).attributes(42, 0, UNIT, 1) == {
         "systemd.unit": "app.service",
         "team": "cgroup",
         "owner": "first",

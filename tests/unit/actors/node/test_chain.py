@@ -151,7 +151,7 @@ class Everybody:
         """Remembers."""
         self.learnt.append((events, offset_ns))
 
-    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+    def attributes(self, pid: int, program: int, cgroup_path: str, at_ns: int) -> Entity:
         """Its number."""
         return {"process.owner": f"{pid} in {cgroup_path} at {at_ns}"}
 

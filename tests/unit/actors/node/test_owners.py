@@ -24,7 +24,7 @@ class Scripted:
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
         """Nothing."""
 
-    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+    def attributes(self, pid: int, program: int, cgroup_path: str, at_ns: int) -> Entity:
         """Of the newest process of that number."""
         self.asked.append((pid, cgroup_path))
         return {"process.creation.time": self.births.get(pid, ""), "systemd.unit": cgroup_path[1:]}
@@ -40,9 +40,13 @@ def rows(*owners: tuple[int, int, int, int]) -> Columns:
     return columns_of(made)
 
 
-def named(subject: Owners, columns: Columns, window: int) -> list[str]:
-    """Unit and birth of each row's owner."""
-    table = subject.identify(columns, PATHS, window)
+def named(subject: Owners, columns: Columns, window: int, *programs: int) -> list[str]:
+    """Unit and birth of each row's owner.
+
+    :param programs: of the rows; by default one for each pid.
+    """
+    numbers = np.array(programs, np.uint64) if programs else columns["process.pid"].astype(np.uint64)
+    table = subject.identify(columns, numbers, PATHS, window)
     entities = [table[index] for index in columns["entity.index"].tolist()]
     return [entity.get("systemd.unit", "-") + entity.get("process.creation.time", "") for entity in entities]
 
@@ -64,9 +68,35 @@ def test_an_open_socket_keeps_its_owner_when_the_pid_is_used_again() -> None:
     who = Scripted()
     subject = Owners(8, who)
     who.births[5] = "@1"
-    named(subject, rows((1, 1, 5, 1)), 1)
+    named(subject, rows((1, 1, 5, 1)), 1, 100)
     who.births[5] = "@2"
-    assert named(subject, rows((1, 1, 5, 1), (2, 1, 5, 1)), 2) == ["web.service@1", "web.service@2"]
+    both = rows((1, 1, 5, 1), (2, 1, 5, 1))
+    assert named(subject, both, 2, 100, 200) == ["web.service@1", "web.service@2"]
+
+
+class ByProgram(Scripted):
+    """Knows each program of each process."""
+
+    def attributes(self, pid: int, program: int, cgroup_path: str, at_ns: int) -> Entity:
+        """Its number."""
+        self.asked.append((pid, cgroup_path))
+        return {"process.creation.time": f"@{program}", "systemd.unit": cgroup_path[1:]}
+
+
+def test_processes_of_one_pid_in_one_second_are_told_apart() -> None:
+    """Three of them in the same rows, one with two connections; each is asked for once."""
+    who = ByProgram()
+    columns = rows((1, 1, 5, 1), (2, 1, 5, 1), (NO_SLOT, 7, 5, 1), (3, 1, 5, 1))
+    found = named(Owners(8, who), columns, 1, 300, 100, 200, 100)
+    assert found == ["web.service@300", "web.service@100", "web.service@200", "web.service@100"]
+    assert len(who.asked) == 3
+
+
+def test_a_process_that_executes_another_program_is_asked_for_again() -> None:
+    """The socket and the pid stay: the row has what the process runs now."""
+    subject = Owners(8, ByProgram())
+    found = [named(subject, rows((1, 1, 5, 1)), second, program) for second, program in ((1, 256), (2, 257))]
+    assert found == [["web.service@256"], ["web.service@257"]]
 
 
 def test_an_answer_that_changes_heals_open_sockets() -> None:
@@ -103,10 +133,10 @@ class Brief(Scripted):
         super().__init__()
         self.lives = lives
 
-    def attributes(self, pid: int, cgroup_path: str, at_ns: int) -> Entity:
+    def attributes(self, pid: int, program: int, cgroup_path: str, at_ns: int) -> Entity:
         """Of a process that is there then."""
         begin, end = self.lives[pid]
-        return super().attributes(pid, cgroup_path, at_ns) if begin <= at_ns / 1e9 < end else {}
+        return super().attributes(pid, program, cgroup_path, at_ns) if begin <= at_ns / 1e9 < end else {}
 
 
 def test_a_process_of_a_moment_is_asked_for_at_its_time() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actors.node.ended import failure_reasons
-from actors.node.rows import close_reasons, concatenate, gauge, growth
+from actors.node.rows import TYPES, close_reasons, concatenate, gauge, growth
 from model.kinds.delta import DELTA, RESOLVED, CloseReason
 from model.transport import Transport
 from probes.kernel.layout import structs
@@ -85,7 +85,7 @@ def test_why_a_connect_failed(error: int, reason: CloseReason) -> None:
 
 def test_concatenating_nothing_gives_empty_columns() -> None:
     """A second without rows still has every column."""
-    own = [name for name in DELTA.empty() if name not in RESOLVED]
+    own = [name for name in TYPES if name not in RESOLVED]
     assert {name: len(column) for name, column in concatenate([]).items()} == dict.fromkeys(own, 0)
 
 

@@ -25,11 +25,18 @@ SLEEP = str(Path("/usr/bin/sleep").resolve())
 ME = str(Path("/proc/self/exe").readlink())
 
 
-def execution(pid: int, at_ns: int, *arguments: bytes, executable: bytes = b"", uid: int = 0) -> np.ndarray:
-    """A ``struct exec_event``, as the kernel side makes it."""
+def execution(
+    pid: int, at_ns: int, *arguments: bytes, executable: bytes = b"", uid: int = 0, program: int | None = None
+) -> np.ndarray:
+    """A ``struct exec_event``, as the kernel side makes it.
+
+    :param program: as ``struct owner`` numbers it; by default the first of a process that began just before.
+    """
     event = np.zeros(1, structs("process")["exec_event"])
     joined = b"".join(argument + b"\0" for argument in arguments)
     event["header"]["at_ns"], event["started_ns"] = at_ns, at_ns - 5
+    if program is not None:
+        event["started_ns"], event["executions"] = program & ~0xFF, program & 0xFF
     event["pid"], event["uid"], event["executable"] = pid, uid, executable or arguments[0]
     event["arguments"], event["arguments_bytes"] = joined[:128], len(joined)
     return event
@@ -123,9 +130,13 @@ def test_what_was_cut_says_so() -> None:
 async def test_what_was_cut_is_completed_while_the_process_lives(processes: Processes) -> None:
     """A long command line is read from /proc, and keeps the beginning that the kernel told."""
     with sleeping(*["0"] * 100) as sleeper:
-        began = time.monotonic_ns()
+        await eventually(lambda: read_process(sleeper.pid) is not None)
+        facts = read_process(sleeper.pid)
+        assert facts is not None
+        began, program = time.monotonic_ns(), (facts.started_ns + facts.spread_ns // 2) & ~0xFF
+        arguments = (b"/usr/bin/sleep", b"60", *[b"0"] * 100)
         processes.learn(
-            execution(sleeper.pid, began, b"sleep", b"60", b"x" * 200, executable=b"sleep"), OFFSET
+            execution(sleeper.pid, began, *arguments, executable=b"sleep", program=program), OFFSET
         )
         at, pid = began + OFFSET, str(sleeper.pid)
         await eventually(lambda: (command(processes.lookup(KeyKind.PROCESS, pid, at)) or "…")[-1] != "…")
@@ -225,3 +236,58 @@ async def test_a_look_that_began_before_an_execution_does_not_undo_it() -> None:
     processes.learn(execution(pid, time.monotonic_ns(), b"/bin/after"), OFFSET)
     processes._take(before)
     assert command(processes.lookup(KeyKind.PROCESS, str(pid), time.time_ns() + SECOND)) == "/bin/after"
+
+
+def test_processes_of_one_pid_are_told_apart_by_when_they_began() -> None:
+    """Three within a moment: each program number has its own; one that was never told of has none, at no time."""
+    processes = Processes(ProcessConfig())
+    for number, name in ((1, b"/bin/first"), (2, b"/bin/second"), (4, b"/bin/fourth")):
+        processes.learn(execution(7, number * 4096 + 9, name, program=number * 4096 + 1), 0)
+    found = {number: command(processes.of_program(7, number * 4096 + 1, 1 << 20)) for number in (1, 2, 3, 4)}
+    assert found == {1: "/bin/first", 2: "/bin/second", 3: None, 4: "/bin/fourth"}
+
+
+def test_programs_of_one_process_are_told_apart_by_their_number() -> None:
+    """A connection of before an execution has the program of then; one that was not told of has none."""
+    processes = Processes(ProcessConfig())
+    for number, name in ((3, b"/bin/a"), (4, b"/bin/b")):
+        processes.learn(execution(7, 5000 + number, name, program=4096 + number), 0)
+    found = {number: command(processes.of_program(7, 4096 + number, 1 << 20)) for number in (3, 4, 5)}
+    assert found == {3: "/bin/a", 4: "/bin/b", 5: None}
+
+
+async def test_a_process_read_from_proc_answers_for_its_own_beginning_only(processes: Processes) -> None:
+    """This very process, whose beginning /proc rounds to ticks; an earlier or later one of its pid is nobody."""
+    pid, facts = os.getpid(), read_process(os.getpid())
+    assert facts is not None
+    began = facts.started_ns + facts.spread_ns // 2
+    await eventually(lambda: processes.of_program(pid, began & ~0xFF, time.time_ns()) is not None)
+    for other in (began - SECOND - facts.spread_ns, began + SECOND + facts.spread_ns):
+        assert processes.of_program(pid, other & ~0xFF, time.time_ns()) is None
+
+
+async def test_a_pid_that_went_to_a_process_nobody_told_of_is_read_again(processes: Processes) -> None:
+    """Who had it before is alive for all that a list of pids tells: who is asked for is found all the same."""
+    with sleeping() as sleeper:
+        before = time.monotonic_ns() - 60 * SECOND
+        processes.learn(execution(sleeper.pid, before, b"/bin/before", program=before & ~0xFF), OFFSET)
+        facts = read_process(sleeper.pid)
+        assert facts is not None
+        number = (facts.started_ns + facts.spread_ns // 2) & ~0xFF
+        await eventually(lambda: processes.of_program(sleeper.pid, number, time.time_ns()) is not None)
+        found = processes.of_program(sleeper.pid, number, time.time_ns())
+        assert (found or {})["process.executable.path"] == SLEEP
+    assert command(processes.of_program(sleeper.pid, before & ~0xFF, time.time_ns())) == "/bin/before"
+
+
+async def test_a_program_that_nobody_told_of_is_read_from_proc(processes: Processes) -> None:
+    """The event of an execution was lost: the process is known by when it began, and what it ran before is kept."""
+    with sleeping() as sleeper:
+        await eventually(lambda: read_process(sleeper.pid) is not None)
+        facts = read_process(sleeper.pid)
+        assert facts is not None
+        first = ((facts.started_ns + facts.spread_ns // 2) & ~0xFF) + 1
+        processes.learn(execution(sleeper.pid, first, b"/bin/before", program=first), OFFSET)
+        await eventually(lambda: processes.of_program(sleeper.pid, first + 1, time.time_ns()) is not None)
+        found = [command(processes.of_program(sleeper.pid, first + more, time.time_ns())) for more in (0, 1)]
+    assert found == ["/bin/before", "/usr/bin/sleep 60"]
