@@ -15,7 +15,9 @@ NAMES = 65536
 #: Different cgroups that are looked for one by one.
 FEW = 4
 #: Levels of a path: deeper ones are cut at the top.
-LEVELS = 32
+LEVELS = 64
+#: Stands where a name, or a path, was cut: at the beginning, for its end says more.
+CUT = "…"
 
 
 class Cgroups:
@@ -34,7 +36,7 @@ class Cgroups:
         for event in events:
             hierarchy = int(event["hierarchy"])
             key = (int(event["id"]), hierarchy)
-            name = event["name"].decode(errors="replace")
+            name = (CUT if event["cut"] else "") + event["name"].decode(errors="replace")
             self._names[key] = ((int(event["parent"]), hierarchy), name)
             self._names.move_to_end(key)
             if key in self.known:
@@ -43,12 +45,16 @@ class Cgroups:
             self._names.popitem(last=False)
 
     def path(self, key: Key) -> str:
-        """``/system.slice/docker-….scope``; parents whose name is not known are left out."""
+        """``/system.slice/docker-abc.scope``; ``/…/docker-abc.scope`` where parents are not known, or too many."""
         names: list[str] = []
         while key in self._names and len(names) < LEVELS:
             key, name = self._names[key]
             names.append(name)
-        return "/" + "/".join(name for name in reversed(names) if name.strip("/")) if names else ""
+        if not names:
+            return ""
+        if key[0]:  # it has a parent
+            names.append(CUT)
+        return "/" + "/".join(name for name in reversed(names) if name.strip("/"))
 
     def ids(self, owners: Any) -> np.ndarray:
         """The id of each owner's cgroup; one dictionary look-up per different cgroup.
@@ -85,6 +91,6 @@ class Cgroups:
         path = self._paths.get(id_, "")
         if not path:  # until its name is known, asked again
             path = self.path(self.known.values[id_])
-            if path:
+            if path and not path.startswith(f"/{CUT}/"):  # the names of its parents may come
                 self._paths[id_] = path
         return path

@@ -49,6 +49,6 @@ struct cgroup_event {
 	__u64 id;
 	__u64 parent; /* 0: the root of its hierarchy */
 	__u32 hierarchy;
-	__u32 reserved;
+	__u32 cut;      /* 1: the name is longer, and this is its end, where ids of containers stand */
 	char name[200];
 };

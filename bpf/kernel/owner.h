@@ -1,6 +1,7 @@
 /* Who owns a socket: process, user and cgroup of a task, read while the task is there. */
 
-#define CGROUP_LEVELS 8
+/* From the innermost one up; what lies above is cut off. */
+#define CGROUP_LEVELS 32
 #define PF_KTHREAD_BIT 0x00200000
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
@@ -82,6 +83,20 @@ static __always_inline struct kernfs_node *identify_task(struct owner *owner, st
 	return identify(owner, cgroup);
 }
 
+/* A name may have 255 bytes (NAME_MAX). */
+static __always_inline void fill_name(struct cgroup_event *event, struct kernfs_node *kn)
+{
+	const char *name = 0;
+	READ(name, kn->name);
+	if (bpf_probe_read_kernel_str(event->name, sizeof(event->name), name) < (long)sizeof(event->name))
+		return;
+	long rest = bpf_probe_read_kernel_str(event->name, sizeof(event->name), name + sizeof(event->name) - 1);
+	if (rest < 1)
+		return;
+	event->cut = rest > 1;
+	bpf_probe_read_kernel_str(event->name, sizeof(event->name), name + rest - 1);
+}
+
 /* One event with the name of one cgroup; 0 when it is in the ring. */
 static __always_inline int send_name(struct cgroup_key *key, struct kernfs_node *kn, struct kernfs_node *parent)
 {
@@ -96,9 +111,7 @@ static __always_inline int send_name(struct cgroup_key *key, struct kernfs_node 
 	event->hierarchy = key->hierarchy;
 	if (parent)
 		READ(event->parent, parent->id);
-	const char *name = 0;
-	READ(name, kn->name);
-	bpf_probe_read_kernel_str(event->name, sizeof(event->name), name);
+	fill_name(event, kn);
 	ring.ringbuf_submit(event, wakeup());
 	return 0;
 }
@@ -109,7 +122,7 @@ static __always_inline int announce_cgroup(struct kernfs_node *kn, u64 id, u32 h
 	struct cgroup_key key = {.id = id, .hierarchy = hierarchy};
 	struct kernfs_node *parent = 0;
 	u8 seen = 1;
-#pragma unroll
+#pragma clang loop unroll(disable)
 	for (int level = 0; level < CGROUP_LEVELS; level++) {
 		if (seen_cgroups.lookup(&key))
 			return 1;

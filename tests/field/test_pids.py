@@ -16,8 +16,8 @@ pytestmark = pytest.mark.kernel
 NAMES = ("first", "second", "third", "fourth")
 ROUNDS = 5
 
-#: clone3(2) with ``set_tid``: each program in turn gets the number, connects, and is gone. A number that somebody has is
-#: another's: the next one is taken.
+#: clone3(2) with ``set_tid``: each program in turn gets the number, connects, and is gone. The next one is
+#: taken if somebody has it.
 REUSE = f"""
 import ctypes, errno, os, signal, struct, sys
 port, folder, names = int(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.node.cgroups import Cgroups
+from actors.node.cgroups import LEVELS, Cgroups
 from probes.kernel.layout import structs
 
 
@@ -30,6 +30,26 @@ def test_a_path_is_built_from_its_levels() -> None:
         "/system.slice",
         "/system.slice/docker-abc.scope",
     ]
+
+
+def test_what_is_cut_says_so() -> None:
+    """Upper levels that are not known, and the beginning of a name that is too long; a name that comes heals it."""
+    cgroups = Cgroups()
+    events = names((3, 2, b"name-docker-abc.scope"), (4, 3, b"init"))
+    events["cut"][0] = 1
+    cgroups.learn(events)
+    numbers = cgroups.ids(owners(4))
+    assert cgroups.table(numbers)[1] == ["", "/…/…name-docker-abc.scope/init"]
+    cgroups.learn(names((2, 1, b"system.slice"), (1, 0, b"/")))
+    assert cgroups.table(numbers)[1] == ["", "/system.slice/…name-docker-abc.scope/init"]
+
+
+def test_a_path_of_too_many_levels_is_cut_at_the_top() -> None:
+    """The innermost ones stay: who is in them is what a reader wants to know."""
+    cgroups = Cgroups()
+    cgroups.learn(names(*((number, number - 1, b"l%d" % number) for number in range(1, LEVELS + 2))))
+    levels = [f"l{number}" for number in range(2, LEVELS + 2)]
+    assert cgroups.path((LEVELS + 1, 0)) == f"/…/{'/'.join(levels)}"
 
 
 def test_many_cgroups_at_once_have_a_number_each() -> None:
