@@ -72,10 +72,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(errors: Path, *arguments: str, **more: Any) -> Iterator[Running]:
-    """Started, its standard error in a file; killed at the end if it still runs."""
+def running(errors: Path, *arguments: str, before: Sequence[str] = (), **more: Any) -> Iterator[Running]:
+    """Started through ``before``, its standard error in a file; killed at the end if it still runs."""
     with errors.open("wb") as file:
-        process: subprocess.Popen[bytes] = subprocess.Popen([TAILRACE, *arguments], stderr=file, **more)
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            [*before, TAILRACE, *arguments], stderr=file, **more
+        )
     try:
         yield Running(process, errors)
     finally:
