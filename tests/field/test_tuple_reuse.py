@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from probes.kernel.perf_events import has_kprobes
 from tests.beds.flows import Flow, Row
 from tests.beds.watch import Watch, scaled
 from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork, nat_network
@@ -115,16 +116,27 @@ def flows_by_opening(rows: list[Row]) -> list[Flow]:
     return [Flow(some) for some in found.values()]
 
 
-def test_each_use_of_a_tuple_has_its_own_backend(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        "netlink",
+        pytest.param(
+            "kprobes", marks=pytest.mark.skipif(not has_kprobes(), reason="the kernel has no kprobes")
+        ),
+    ],
+)
+def test_each_use_of_a_tuple_has_its_own_backend(tmp_path: Path, source: str) -> None:
     """Used again after 1 to 100 ms, in the same look at conntrack: every connection is one flow, to who took it."""
-    with nat_network() as network, Watch.started(tmp_path / "flows.jsonl", [f"{network.prefix}*"]) as watch:
-        prepare(network)
-        backends = Backends(network)
-        try:
-            made = network.within(CLIENT, calls)
-        finally:
-            backends.close()
-        rows = [row for row in watch.rows() if row["kind"] == "flow" and row["client.port"] in PORTS]
+    with nat_network() as network:
+        prepare(network)  # the first rule loads conntrack, without which there is nothing to put a kprobe at
+        settings = {"TAILRACE_NAT_SOURCE": source}
+        with Watch.started(tmp_path / "flows.jsonl", [f"{network.prefix}*"], settings) as watch:
+            backends = Backends(network)
+            try:
+                made = network.within(CLIENT, calls)
+            finally:
+                backends.close()
+            rows = [row for row in watch.rows() if row["kind"] == "flow" and row["client.port"] in PORTS]
     assert len({address for address, _ in backends.took.values()}) == 2
     failures = wrong(made, backends.took, rows)
     assert not failures, f"{len(failures)} of {len(made)}\n" + "\n".join(failures[:10])

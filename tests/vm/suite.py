@@ -16,6 +16,7 @@ GUEST_TESTS: Final = (
     f"{_TCP}test_slots_are_used_again",
     "tests/kernel/test_nat_kprobes.py",
     "tests/kernel/test_nat_rules.py",
+    "tests/field/test_tuple_reuse.py::test_each_use_of_a_tuple_has_its_own_backend[kprobes]",
     "tests/kernel/test_process.py",
     "tests/kernel/test_selftest.py",
     "tests/kernel/test_installed_headers.py",
