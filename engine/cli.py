@@ -13,6 +13,7 @@ from engine.commands import agent, doctor, engine, plugins, record, replay, run,
 from engine.commands.filter_words import parsed
 from engine.commands.observe import command as observe
 from engine.commands.signals import EXIT_INTERRUPTED
+from engine.commands.top import command as top
 from engine.config import LOG_LEVELS, load_config
 from engine.secrets import LineFormatter, guarded
 from engine.service.journal import JournalHandler, complain, stderr_is_journal
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 #: A line of the log on standard error.
 LINE: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
-COMMANDS = (run, agent, engine, observe, record, replay, plugins, doctor, selftest)
+COMMANDS = (run, top, agent, engine, observe, record, replay, plugins, doctor, selftest)
 
 
 def build_parser() -> argparse.ArgumentParser:

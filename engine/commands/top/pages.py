@@ -1,0 +1,28 @@
+"""The tabs of ``tailrace top``."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from model.kind import Kind
+from model.kinds.flow import FLOW
+from model.kinds.workload import WORKLOAD
+
+
+@dataclass(frozen=True)
+class Page:
+    """A tab.
+
+    :param failures: whether it shows the failures of the last minutes instead of the newest second.
+    """
+
+    title: str
+    kind: Kind
+    failures: bool = False
+
+
+PAGES: Final = (
+    Page("1 Workloads", WORKLOAD),
+    Page("2 Connections", FLOW),
+    Page("3 Failures", FLOW, failures=True),
+)
+KINDS: Final = (FLOW, WORKLOAD)
