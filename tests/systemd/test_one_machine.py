@@ -1,5 +1,6 @@
 """``tailrace.service`` in a real systemd: what one boot noted, from its start to its end."""
 
+import json
 import re
 from typing import Any
 
@@ -82,3 +83,10 @@ def test_more_memory_than_it_may_have_ends_it_and_it_is_started_again(facts: dic
     limit, result = facts["outgrown"]
     assert int(limit) == 40 << 20
     assert result in ("signal", "oom-kill", "success")
+
+
+def test_the_selftest_is_exact_inside_the_sandbox(facts: dict[str, Any]) -> None:
+    """With the unit's user, rights and system calls."""
+    code, report = facts["selftest"]
+    assert code == "0", report
+    assert json.loads(report)
