@@ -23,8 +23,11 @@ SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.002
 
 #: What ``tailrace agent`` imports before it attaches anything.
-MODULES: Final = "engine.cli, engine.agent, engine.graphs, probes.checks.capabilities"
-OWN: Final = ("engine", "probes", "actors", "enrichers", "sinks", "bpf", "selftest")
+MODULES: Final = (
+    "engine.cli, engine.commands.agent, engine.graphs, engine.bus_outlets, engine.nats.node_publisher, "
+    "engine.plugins.enrichers, engine.runner, probes.checks.capabilities, probes.kernel_source"
+)
+OWN: Final = ("engine", "probes", "actors", "enrichers", "model", "sinks", "bpf", "selftest")
 #: Packages that are named; the others are summed up.
 PACKAGES: Final = 8
 #: Functions of the start, by what they do.
