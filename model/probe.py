@@ -23,7 +23,7 @@ HookKind = Literal[
     "listener",
 ]
 #: What a hook may need of the kernel's types.
-Need = Literal["", "btf", "conntrack"]
+Need = Literal["", "btf", "conntrack", "mptcp"]
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from importlib import resources
 
 from model.errors import UsageError
 from model.probe import Need, Probe
-from probes.kernel.headers import Headers, knows_conntrack
+from probes.kernel.headers import Headers, knows_conntrack, knows_mptcp
 
 #: The kernel's types where they come from no BTF: before everything else.
 _INSTALLED = "kernel/installed.h"
 
 _REASONS: dict[Need, str] = {
     "btf": "iterators need the kernel's BTF, and it has none",
+    "mptcp": "the kernel has no MPTCP, or no BTF that tells of it",
     "conntrack": "the types of conntrack are not known: load the module nf_conntrack before the start",
 }
 
@@ -44,6 +45,10 @@ def _read(package: str, name: str) -> str:
 
 def absent_programs(headers: Headers, probes: Iterable[Probe]) -> dict[str, str]:
     """Programs that do not compile with these headers, with the reason."""
-    lacking = {"" if headers.source == "btf" else "btf", "" if knows_conntrack(headers) else "conntrack"}
+    there: dict[Need, bool] = {
+        "btf": headers.source == "btf",
+        "conntrack": knows_conntrack(headers),
+        "mptcp": knows_mptcp(headers),
+    }
     hooks = (hook for probe in probes for hook in probe.hooks)
-    return {hook.program: _REASONS[hook.needs] for hook in hooks if hook.needs and hook.needs in lacking}
+    return {hook.program: _REASONS[hook.needs] for hook in hooks if not there.get(hook.needs, True)}

@@ -19,7 +19,7 @@ _MOMENTARY: Final = (
     *COUNTERS,
     *GAUGES,
 )
-_LASTING: Final = (*OWNER, "connection.state", "connection.adopted")
+_LASTING: Final = (*OWNER, "connection.state", "connection.adopted", "connection.mptcp.token")
 #: Delta columns of which flows are made, once it is known whose they are.
 REPORTED: Final = (
     *_LASTING,

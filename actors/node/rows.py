@@ -48,6 +48,7 @@ DESCRIBED = (
     "owner.evidence",
     "connection.role",
     "connection.adopted",
+    "connection.mptcp.token",
     "connection.opened_at_ns",
     "connection.connect_latency_ns",
 )
@@ -108,6 +109,7 @@ def describe(columns: Columns, sockets: np.ndarray | dict[str, Any], offset_ns: 
     columns["connection.role"] = sockets["role"]
     adopted = (sockets["flags"] & ADOPTED) != 0
     columns["connection.adopted"] = adopted.astype(np.uint8)
+    columns["connection.mptcp.token"] = sockets["mptcp_token"]
     established, started = sockets["established_ns"], sockets["started_ns"]
     seen = (established != 0) & ~adopted
     columns["connection.opened_at_ns"] = np.where(seen, established + np.uint64(offset_ns), np.uint64(0))

@@ -8,17 +8,22 @@ static __always_inline struct sock *socket_of(struct file *file)
 	struct inode *inode = 0;
 	struct socket *socket = 0;
 	struct sock *sk = 0;
-	u16 mode = 0, family = 0;
+	u16 mode = 0;
 	READ(inode, file->f_inode);
 	READ(mode, inode->i_mode);
 	if ((mode & 0170000) != 0140000) /* S_IFSOCK */
 		return 0;
 	READ(socket, file->private_data);
 	READ(sk, socket->sk);
-	READ(family, sk->__sk_common.skc_family);
-	if (!sk || (family != AF_INET && family != AF_INET6) || !is_tcp(sk))
-		return 0;
 	return sk;
+}
+
+/* Of IPv4 or IPv6; others count their protocols anew. */
+static __always_inline int is_internet(struct sock *sk)
+{
+	u16 family = 0;
+	READ(family, sk->__sk_common.skc_family);
+	return family == AF_INET || family == AF_INET6;
 }
 
 /* FINs that were counted before the adoption must not be taken off again at the end: read as if locked. */
@@ -63,28 +68,39 @@ static __always_inline u32 role_by_bytes(struct sock *sk, u32 state)
 }
 
 /* One that holds a port on which somebody listens was accepted there. Where neither tells, the other end may. */
-static __always_inline void fill_adopted(struct description *as, struct sock *sk, u32 state)
+static __always_inline struct description *fill_adopted(struct sock *sk, u32 state)
 {
+	u32 zero = 0, several = 0;
+	struct description *as = adopting.lookup(&zero);
+	if (!as)
+		return 0;
+	__builtin_memset(as, 0, sizeof(*as));
 	fill_last_tuple(as, sk);
-	fill_listener(as);
+	fill_listener(as, &several);
 	as->role = role_by_bytes(sk, state);
 	if (as->role == ROLE_UNKNOWN && as->evidence)
 		as->role = ROLE_SERVER;
+	return as;
 }
 
 /* The first who holds a listener owns it, until that process exits: to give it to one that exits already would last. */
 static __always_inline void adopt_listener(struct sock *sk, struct task_struct *task)
 {
+	u32 zero = 0;
 	u64 key = (u64)sk;
-	struct owner owner = {};
+	struct listening_socket listener = {};
 	struct listening_socket *known = listeners.lookup(&key);
 	if ((known && listener_owners.lookup(&known->owner.tgid)) || is_exiting(task))
 		return;
-	fill_owner(&owner, task);
-	if (known)
-		own_listener(known, &owner);
-	else
-		listener_enter(sk, &owner);
+	struct description *as = adopting.lookup(&zero);
+	fill_owner(&listener.owner, task);
+	if (!known) {
+		if (as)
+			listener_enter(sk, &listener, as);
+		return;
+	}
+	known->owner = listener.owner;
+	note_owner(&known->owner);
 }
 
 /* A connection that nobody has used, at a listener whose owner is gone: whoever holds it has accepted it. */
@@ -99,7 +115,53 @@ static __always_inline void hold(u64 key, struct entry *entry, struct task_struc
 	turn_version(entry->slot);
 }
 
-/* iter/task_file: each file of each task, in passes (enum adoption_pass). */
+/* A TCP socket that a task holds, in one of the passes (enum adoption_pass). */
+static __always_inline void visit(struct sock *sk, struct task_struct *task)
+{
+	u64 key = (u64)sk;
+	u8 state = 0;
+	READ(state, sk->__sk_common.skc_state);
+	if (setting(SETTING_PASS) == PASS_LISTENERS) {
+		if (state == TCP_LISTEN)
+			adopt_listener(sk, task);
+		return;
+	}
+	struct entry *entry = sockets.lookup(&key);
+	if (setting(SETTING_PASS) == PASS_HOLDERS) {
+		if (entry && entry->unsettled)
+			hold(key, entry, task);
+		return;
+	}
+	if (!adoptable(state) || entry)
+		return;
+	struct description *as = fill_adopted(sk, state);
+	if (!as)
+		return;
+	fill_owner(&as->owner, task);
+	as->evidence = EVIDENCE_ADOPTED;
+	adopt(sk, state, as, 0);
+}
+
+/* The subflow of a connection that this pass is for (SETTING_SUBFLOW); 0 if it has not so many. Tells whether it has more. */
+static __always_inline struct sock *subflow_of(struct sock *connection)
+{
+#ifdef MPTCP_TYPES
+	struct list_head *at = 0;
+	u32 index = setting(SETTING_SUBFLOW), more = SETTING_MORE, yes = 1;
+	u64 key = 0, next = 0;
+#pragma unroll
+	for (u32 i = 0; i < SUBFLOWS; i++)
+		if (i <= index && !next_subflow(connection, &at, &key))
+			return 0;
+	if (next_subflow(connection, &at, &next))
+		settings.update(&more, &yes);
+	return (struct sock *)key;
+#else
+	return 0;
+#endif
+}
+
+/* iter/task_file: each file of each task. Of a connection of MPTCP tasks hold no subflow. */
 int bpf_iter__task_file(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
@@ -107,29 +169,14 @@ int bpf_iter__task_file(struct bpf_iter__task_file *ctx)
 	if (!file || !task)
 		return 0;
 	struct sock *sk = socket_of(file);
-	if (!sk)
+	if (!sk || !is_internet(sk))
 		return 0;
-	u64 key = (u64)sk;
-	u8 state = 0;
-	READ(state, sk->__sk_common.skc_state);
-	if (setting(SETTING_PASS) == PASS_LISTENERS) {
-		if (state == TCP_LISTEN)
-			adopt_listener(sk, task);
+	if (is_connection(sk))
+		sk = subflow_of(sk);
+	else if (setting(SETTING_SUBFLOW) || !is_tcp(sk))
 		return 0;
-	}
-	struct entry *entry = sockets.lookup(&key);
-	if (setting(SETTING_PASS) == PASS_HOLDERS) {
-		if (entry && entry->unsettled)
-			hold(key, entry, task);
-		return 0;
-	}
-	if (!adoptable(state) || entry)
-		return 0;
-	struct description as = {};
-	fill_adopted(&as, sk, state);
-	fill_owner(&as.owner, task);
-	as.evidence = EVIDENCE_ADOPTED;
-	adopt(sk, state, &as, 0);
+	if (sk)
+		visit(sk, task);
 	return 0;
 }
 
@@ -149,9 +196,9 @@ int bpf_iter__tcp(struct bpf_iter__tcp *ctx)
 	unsigned long flags = 0;
 	READ(flags, sk->__sk_common.skc_flags);
 	u32 orphan = (flags & (1UL << SOCK_DEAD)) != 0;
-	struct description as = {};
-	fill_adopted(&as, sk, state);
-	adopt(sk, state, &as, !orphan);
+	struct description *as = fill_adopted(sk, state);
+	if (as)
+		adopt(sk, state, as, !orphan);
 	return 0;
 }
 

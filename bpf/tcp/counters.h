@@ -34,7 +34,11 @@
 #define COMMON(type, name) (*(type *)(scratch->common + SOCK_AT(name) - COMMON_BEGIN))
 
 #define RETRANS_BEGIN LOW(AT(bytes_retrans), AT(total_retrans))
+#ifdef MPTCP_TYPES
+#define RETRANS_END (HIGH(HIGH(AT(bytes_retrans), AT(total_retrans)), AT(is_mptcp)) + 8)
+#else
 #define RETRANS_END (HIGH(AT(bytes_retrans), AT(total_retrans)) + 8)
+#endif
 #define RETRANS(type, name) (*(type *)(scratch->retrans + AT(name) - RETRANS_BEGIN))
 
 struct scratch {

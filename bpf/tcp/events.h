@@ -40,7 +40,8 @@ enum tally {
 	TALLY_WITHIN = 9,    /* state changes in the middle of another one */
 	TALLY_OWNERS_GONE = 10, /* processes that owned a listener and have exited */
 	TALLY_TAKEN_OVER = 11, /* sockets that another program than the owner's used */
-	TALLY_COUNT = 12,
+	TALLY_SUBFLOWS = 12, /* of MPTCP, that entered the table */
+	TALLY_COUNT = 13,
 };
 
 /* Slots that one run of the sweep reads: the verifier walks every turn of the loop when the program is loaded. */
@@ -52,7 +53,9 @@ enum sweep_size {
 enum setting {
 	SETTING_ADOPTED = 0, /* 1: every open socket is in the table, so an unknown one may be believed */
 	SETTING_PASS = 1,    /* what the iterators do: enum adoption_pass */
-	SETTING_COUNT = 2,
+	SETTING_SUBFLOW = 2, /* which of a connection of MPTCP they come to, from 0 */
+	SETTING_MORE = 3,    /* written by them: 1 if a connection has one more */
+	SETTING_COUNT = 4,
 };
 
 enum adoption_pass {
@@ -92,10 +95,12 @@ struct description {
 	__u64 started_ns;     /* SYN sent, SYN received to the end, or adopted */
 	__u64 established_ns; /* 0: not yet */
 	__u32 generation;     /* of the socket described */
+	__u32 mptcp_token;    /* of the MPTCP connection whose subflow it is; 0: plain TCP, or not yet known */
 	__u8 family;          /* 4 or 6 */
 	__u8 role;
 	__u8 evidence;
 	__u8 flags;
+	__u32 reserved;
 };
 
 /* One slot of the counter array. */
@@ -112,5 +117,5 @@ struct socket_event {
 	struct event_header header;
 	struct description socket;
 	struct tcp_counters counters;
-	__u8 reserved[40];
+	__u8 reserved[32];
 };

@@ -11,16 +11,18 @@ static __always_inline void became_established(struct sock *sk, u32 old)
 		opened_passive(sk);
 }
 
-/* Only the application's own close or disconnect ends an established socket while a task holds it, unless there was an
- * error: a reset that came in, or an administrator's (tcp_abort). */
-static __always_inline void close_settles(struct sock *sk, u32 old)
+/* Whether it is the application that closes, or shuts down. Nothing else leads to FIN_WAIT1 and LAST_ACK, and only its close
+ * or disconnect ends an established socket while a task holds it, unless there was an error: a reset that came in, or an
+ * administrator's (tcp_abort). */
+static __always_inline int closes(struct sock *sk, u32 old, u32 new)
 {
 	int error = 0;
-	if (old != TCP_ESTABLISHED && old != TCP_CLOSE_WAIT)
-		return;
+	if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK)
+		return 1;
+	if (new != TCP_CLOSE || (old != TCP_ESTABLISHED && old != TCP_CLOSE_WAIT))
+		return 0;
 	READ(error, sk->sk_err);
-	if (!error)
-		settle(sk, DEED_CLOSE);
+	return !error;
 }
 
 static __always_inline void became_closed(struct sock *sk, u32 old)
@@ -34,15 +36,15 @@ static __always_inline void became_closed(struct sock *sk, u32 old)
 		if (!sockets.lookup(&key))
 			return;
 	}
-	close_settles(sk, old);
 	ended(sk, old, 0, SCRATCH_STATE);
 }
 
 static __always_inline void began_to_listen(struct sock *sk)
 {
-	struct owner owner = {};
-	fill_current(&owner);
-	listener_enter(sk, &owner);
+	struct listening_socket listener = {};
+	struct description as = {};
+	fill_current(&listener.owner);
+	listener_enter(sk, &listener, &as);
 }
 
 /* raw_tracepoint inet_sock_set_state(sk, old, new): the state has not been stored yet. Other protocols have it,
@@ -54,13 +56,13 @@ int state_changed(struct bpf_raw_tracepoint_args *ctx)
 	if (new != TCP_SYN_SENT && new != TCP_ESTABLISHED && new != TCP_CLOSE && new != TCP_LISTEN &&
 	    new != TCP_FIN_WAIT1 && new != TCP_LAST_ACK)
 		return 0;
-	if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK)
-		settle(sk, DEED_CLOSE); /* only the application's own close or shutdown leads to these states */
-	else if (new == TCP_ESTABLISHED)
+	if (closes(sk, old, new) && !settle(sk, DEED_CLOSE) && is_connection(sk))
+		settle_connection(sk, DEED_CLOSE);
+	if (new == TCP_ESTABLISHED)
 		became_established(sk, old);
 	else if (new == TCP_CLOSE)
 		became_closed(sk, old);
-	else if (is_tcp(sk))
+	else if ((new == TCP_SYN_SENT || new == TCP_LISTEN) && is_tcp(sk))
 		new == TCP_SYN_SENT ? opened_active(sk) : began_to_listen(sk);
 	return 0;
 }
@@ -137,6 +139,25 @@ int sent(struct bpf_raw_tracepoint_args *ctx)
 	settle((struct sock *)ctx->args[0], DEED_SENT);
 	return 0;
 }
+
+#ifdef MPTCP_TYPES
+/* kprobe mptcp_recvmsg(sk, ...), mptcp_sendmsg(sk, ...): the task at work reads or writes a connection of MPTCP. */
+int connection_used(struct pt_regs *ctx)
+{
+	settle_connection((struct sock *)PT_REGS_PARM1(ctx), DEED_SENT);
+	return 0;
+}
+
+/* raw_tracepoint sock_recv_length(sk, length, ...), sock_send_length: the same, among the sockets of all protocols. */
+int message_passed(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u64 *last = user_of((u64)sk);
+	if (last && *last != user_number((u64)sk) && (int)ctx->args[1] > 0 && is_connection(sk))
+		settle_connection(sk, DEED_SENT);
+	return 0;
+}
+#endif
 
 /* raw_tracepoint sk_data_ready(sk): of a listener, right behind the end of a handshake on the same processor, it tells
  * which one the kernel chose (tcp_child_process). */

@@ -16,18 +16,22 @@ static __always_inline void opened_active(struct sock *sk)
 	as.role = ROLE_CLIENT;
 	as.evidence = EVIDENCE_OPENED;
 	as.started_ns = bpf_ktime_get_ns();
-	socket_enter((u64)sk, &as, TCP_SYN_SENT, 0);
+	u32 unsettled = is_subflow(sk) ? enter_connection(&as, sk, 0) : 0;
+	socket_enter((u64)sk, &as, TCP_SYN_SENT, unsettled);
 }
 
 /* The last segment of a handshake came in: runs in whatever task was interrupted. */
 static __always_inline void opened_passive(struct sock *sk)
 {
 	struct description as = {};
+	u32 several = 0, unsettled = 1;
 	fill_tuple(&as, sk);
-	u32 several = fill_listener(&as);
+	struct listening_socket *listener = fill_listener(&as, &several);
 	as.role = ROLE_SERVER;
 	as.started_ns = as.established_ns = bpf_ktime_get_ns();
-	socket_enter((u64)sk, &as, TCP_ESTABLISHED, 1);
+	if ((!listener || listener->mptcp) && is_subflow(sk))
+		unsettled = enter_connection(&as, sk, unsettled);
+	socket_enter((u64)sk, &as, TCP_ESTABLISHED, unsettled);
 	u32 zero = 0;
 	struct handshake *last = several ? handshakes.lookup(&zero) : 0;
 	if (last) {
@@ -78,36 +82,73 @@ static __always_inline int held_by_task(struct sock *sk)
 	return owned;
 }
 
-static __always_inline void take_over(struct entry *entry, struct description *as)
+static __always_inline void give(struct entry *entry, struct description *as, struct owner *owner)
 {
 	turn_version(entry->slot);
-	fill_current(&as->owner);
+	as->owner = *owner;
 	as->evidence = entry->unsettled ? EVIDENCE_ACCEPTED : EVIDENCE_USED;
 	turn_version(entry->slot);
 	tally(entry->unsettled ? TALLY_SETTLED : TALLY_TAKEN_OVER, 1);
 	entry->unsettled = 0;
 }
 
-/* The current task is the owner of a socket that it reads, writes, or is the first to do something with. */
-static __always_inline void settle(struct sock *sk, enum deed deed)
+/* The current task is the owner of a socket that it reads, writes, or is the first to do something with. Returns 0 if no
+ * such socket is known. */
+static __always_inline int settle(struct sock *sk, enum deed deed)
 {
 	u64 key = (u64)sk, number = user_number(key);
 	u64 *last = user_of(key);
 	if (!last || *last == number)
-		return;
+		return 1;
 	struct entry *entry = sockets.lookup(&key);
 	struct task_struct *task = CURRENT_TASK();
-	if (!entry || (deed == DEED_CLOSE && !entry->unsettled) || is_kernel_thread(task) ||
+	if (!entry)
+		return 0;
+	if ((deed == DEED_CLOSE && !entry->unsettled) || is_kernel_thread(task) ||
 	    (deed != DEED_SENT && !held_by_task(sk)))
-		return;
+		return 1;
 	struct description *as = describe(key, entry->slot);
 	if (!as)
-		return;
+		return 1;
 	if (entry->unsettled || as->owner.program != program_of(task) ||
-	    as->owner.tgid != bpf_get_current_pid_tgid() >> 32)
-		take_over(entry, as);
+	    as->owner.tgid != bpf_get_current_pid_tgid() >> 32) {
+		struct owner owner = {};
+		fill_current(&owner);
+		give(entry, as, &owner);
+	}
 	*last = number;
+	return 1;
 }
+
+#ifdef MPTCP_TYPES
+/* The same for all subflows of a connection. */
+static __always_inline void settle_connection(struct sock *connection, enum deed deed)
+{
+	u64 number = user_number((u64)connection);
+	u64 *last = user_of((u64)connection);
+	if (!last || *last == number || is_kernel_thread(CURRENT_TASK()) ||
+	    (deed == DEED_CLOSE && !held_by_task(connection)))
+		return;
+	struct list_head *at = 0;
+	struct owner owner = {};
+	u64 key = 0;
+	fill_current(&owner);
+#pragma nounroll
+	for (int i = 0; i < SUBFLOWS && next_subflow(connection, &at, &key); i++) {
+		struct entry *entry = sockets.lookup(&key);
+		struct description *as = entry ? describe(key, entry->slot) : 0;
+		if (as && (entry->unsettled || (deed != DEED_CLOSE && (as->owner.program != owner.program ||
+								       as->owner.tgid != owner.tgid))))
+			give(entry, as, &owner);
+	}
+	if (deed != DEED_CLOSE)
+		*last = number;
+}
+#else
+static __always_inline void settle_connection(struct sock *connection, enum deed deed)
+{
+}
+#endif
 
 /* A failed connect's error: sk_err; without one the application gave up, and what the network had answered is
  * the cause if it did (the application may have asked for that error and so cleared it). A connect for which no
@@ -141,9 +182,10 @@ static __always_inline u32 queued_error(struct sock *sk)
 
 static __always_inline void fill_unknown(struct description *as, struct sock *sk)
 {
+	u32 several = 0;
 	__builtin_memset(as, 0, sizeof(*as));
 	fill_last_tuple(as, sk);
-	fill_listener(as);
+	fill_listener(as, &several);
 	as->role = as->evidence ? ROLE_SERVER : ROLE_UNKNOWN;
 	as->flags = FLAG_UNTRACKED;
 	as->generation = slotless_generation();
@@ -163,6 +205,8 @@ static __always_inline void fill_final(struct socket_event *event, struct sock *
 		read_counters(sk, &event->counters, role, old, user, STILL_LOCKED);
 		if (scratch)
 			event->header.error = COMMON(int, sk_err);
+		if (!event->socket.mptcp_token)
+			event->socket.mptcp_token = token_read(sk, user);
 		if (event->socket.flags & FLAG_ADOPTED)
 			base = baselines.lookup(&key);
 		if (base)

@@ -73,22 +73,20 @@ static __always_inline struct listening_socket *listener_of(struct description *
 	return most_specific(as);
 }
 
-static __always_inline void own_listener(struct listening_socket *listener, struct owner *owner)
+static __always_inline void note_owner(struct owner *owner)
 {
 	u8 lives = 1;
-	listener->owner = *owner;
 	listener_owners.update(&owner->tgid, &lives);
 }
 
 /* The owner of a connection until somebody uses it. */
-static __always_inline u32 fill_listener(struct description *as)
+static __always_inline struct listening_socket *fill_listener(struct description *as, u32 *several)
 {
-	u32 several = 0;
-	struct listening_socket *listener = listener_of(as, &several);
+	struct listening_socket *listener = listener_of(as, several);
 	as->evidence = listener ? EVIDENCE_LISTENER : EVIDENCE_NONE;
 	if (listener)
 		as->owner = listener->owner;
-	return several;
+	return listener;
 }
 
 /* This socket listens no more. */
@@ -121,25 +119,24 @@ static __always_inline void take_place(struct listener_key *at, u64 key)
 	at->place = LISTENER_PLACES;
 }
 
-/* This socket listens from now on. */
-static __always_inline void listener_enter(struct sock *sk, struct owner *owner)
+/* This socket listens from now on; `listener` has its owner. `as` is room for its description. */
+static __always_inline void listener_enter(struct sock *sk, struct listening_socket *listener, struct description *as)
 {
 	u64 key = (u64)sk;
-	struct description as = {};
-	struct listening_socket listener = {};
 	u8 bits = 0;
 	listener_leave(key); /* another socket at this address, whose end was missed */
-	fill_tuple(&as, sk);
+	fill_tuple(as, sk);
 	bpf_probe_read_kernel(&bits, 1, (void *)sk + TUPLE_AT(skc_state) + 1);
-	listener.ipv6_only = bits & IPV6_ONLY;
-	UPPER(listener.at.address) = UPPER(as.local_address);
-	LOWER(listener.at.address) = LOWER(as.local_address);
-	listener.at.netns = as.netns;
-	listener.at.port = as.local_port;
-	take_place(&listener.at, key);
-	own_listener(&listener, owner);
-	listeners.update(&key, &listener);
-	struct port_key port = {.netns = as.netns, .port = as.local_port};
+	listener->ipv6_only = bits & IPV6_ONLY;
+	listener->mptcp = is_subflow(sk);
+	UPPER(listener->at.address) = UPPER(as->local_address);
+	LOWER(listener->at.address) = LOWER(as->local_address);
+	listener->at.netns = as->netns;
+	listener->at.port = as->local_port;
+	take_place(&listener->at, key);
+	note_owner(&listener->owner);
+	listeners.update(&key, listener);
+	struct port_key port = {.netns = as->netns, .port = as->local_port};
 	struct port_listeners none = {};
 	struct port_listeners *there = ports.lookup_or_try_init(&port, &none);
 	if (!there)

@@ -34,7 +34,7 @@ struct listening_socket {
 	struct owner owner;
 	struct listener_key at;
 	u32 ipv6_only;
-	u32 reserved;
+	u32 mptcp; /* 1: what it accepts may be subflows */
 };
 
 /* A handshake that has just ended: whose it is will be told next on the same processor. */
@@ -72,6 +72,8 @@ BPF_HASH(overflow, u64, struct description, SLOTS);
 /* Counters of adopted sockets as they were then. Inserted at adoption (adopt), read with the counters, deleted at the end
  * (entry_drop). */
 BPF_HASH(baselines, u64, struct tcp_counters, 2 * SLOTS);
+/* Room for the description of a socket that an iterator has come to. Written and read while it is adopted. */
+BPF_PERCPU_ARRAY(adopting, struct description, 1);
 /* Who listens, by the socket's address. Inserted at listen() and at adoption, read when a connection is accepted there,
  * deleted when the socket listens no more; of too many the oldest make room. */
 BPF_TABLE("lru_hash", u64, struct listening_socket, listeners, 8192);

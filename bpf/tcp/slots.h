@@ -6,6 +6,14 @@ static __always_inline u64 *user_of(u64 key)
 	return users.lookup(&index);
 }
 
+/* Whoever uses it next is asked about. */
+static __always_inline void forget_user(u64 key)
+{
+	u64 *user = user_of(key);
+	if (user)
+		*user = 0;
+}
+
 static __always_inline struct description *describe(u64 key, u32 slot)
 {
 	if (slot == NO_SLOT)
@@ -102,9 +110,7 @@ static __always_inline int socket_enter(u64 key, struct description *as, u32 sta
 		cell_free(key, entry.slot);
 		return -1;
 	}
-	u64 *user = user_of(key); /* of another socket at this address */
-	if (user)
-		*user = 0;
+	forget_user(key); /* of another socket at this address */
 	tally(TALLY_OPENED, 1);
 	return 0;
 }

@@ -12,6 +12,17 @@ static __always_inline void learn_port(struct sock *sk, u32 generation, struct c
 	__sync_fetch_and_add(&cell->version, 2);
 }
 
+/* A subflow that this end opened is one only when the peer has answered so. */
+static __always_inline void learn_token(struct sock *sk, u32 generation, struct cell *cell, struct description *as,
+					u32 user)
+{
+	u32 token = token_read(sk, user);
+	if (!token || as->generation != generation || cell->generation != generation)
+		return;
+	as->mptcp_token = token;
+	__sync_fetch_and_add(&cell->version, 2);
+}
+
 /* Reads one socket into its cell. The socket may end and its memory serve another meanwhile: `read_generation`
  * says whose counters these are, and user space takes only those of the socket that holds the slot. */
 static __always_inline void refresh(struct sock *sk, u32 slot, u32 generation, u32 old, u32 user, u32 still)
@@ -25,6 +36,8 @@ static __always_inline void refresh(struct sock *sk, u32 slot, u32 generation, u
 	if (!as->local_port)
 		learn_port(sk, generation, cell, as);
 	u32 state = read_counters(sk, &now, as->role, old, user, still);
+	if (!as->mptcp_token)
+		learn_token(sk, generation, cell, as, user);
 	if (as->flags & FLAG_ADOPTED) {
 		struct tcp_counters *base = baselines.lookup(&key);
 		if (!base)

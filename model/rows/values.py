@@ -64,13 +64,16 @@ def error_types(column: Array) -> Values:
 
 
 def hexadecimals(column: Array) -> Values:
-    """16 digits each: 64 bits are more than the numbers of many a reader of JSON hold."""
-    digits = column.astype(">u8").tobytes().hex()
-    return [digits[begin : begin + 16] for begin in range(0, len(digits), 16)]
+    """All digits of each: 64 bits are more than the numbers of many a reader of JSON hold."""
+    digits = column.astype(column.dtype.newbyteorder(">")).tobytes().hex()
+    width = 2 * column.itemsize
+    return [digits[begin : begin + width] for begin in range(0, len(digits), width)]
 
 
 def known_hexadecimals(column: Array) -> Values:
     """The same, and nothing for 0."""
+    if not column.any():
+        return repeat(UNSET, len(column))
     return only(hexadecimals(column), column != 0)
 
 

@@ -81,7 +81,7 @@ def push_all(fd: int, values: Sequence[int]) -> None:
 
 
 def array_lookup(fd: int, index: int) -> int:
-    """One 64-bit element of an array.
+    """One element of an array, of at most 64 bits.
 
     :raises OSError: ENOENT behind its end.
     """

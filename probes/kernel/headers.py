@@ -33,8 +33,10 @@ _EMPTY = (
 _CONTROLLERS = ("memory_cgrp_id", "pids_cgrp_id", "cpu_cgrp_id")
 #: Says in a tree, and to bpf/nat.c, that ``struct nf_conn`` is known.
 _CONNTRACK = "#define CONNTRACK_TYPES 1"
+#: Says that ``struct mptcp_sock`` and that of its subflows are known.
+_MPTCP = "#define MPTCP_TYPES 1"
 #: Changes with what write_tree() makes of the same types.
-_FORMAT = b"2"
+_FORMAT = b"3"
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,11 @@ def is_complete(tree: Path) -> bool:
 def knows_conntrack(headers: Headers) -> bool:
     """Whether the types of conntrack are among them: kernels that have it as a module may keep them there."""
     return headers.tree is None or _CONNTRACK in (headers.tree / "include/linux/kconfig.h").read_text()
+
+
+def knows_mptcp(headers: Headers) -> bool:
+    """Whether the types of MPTCP are among them: no installed header has them."""
+    return headers.tree is not None and _MPTCP in (headers.tree / "include/linux/kconfig.h").read_text()
 
 
 def _btf_tree() -> Path:
@@ -236,9 +243,15 @@ def _kconfig(types: str) -> list[str]:
         "#define CONFIG_BPF_SYSCALL 1",
         *missing_helpers(types),
         *_conntrack(types),
+        *_mptcp(types),
     ]
     controller = next((name for name in _CONTROLLERS if f"\t{name} =" in types), None)
     return [*lines, f"#define V1_CONTROLLER {controller}"] if controller else lines
+
+
+def _mptcp(types: str) -> list[str]:
+    """Whether the kernel has MPTCP (bpf/tcp/mptcp.h)."""
+    return [_MPTCP] if "\nstruct mptcp_subflow_context {" in types else []
 
 
 def _conntrack(types: str) -> list[str]:

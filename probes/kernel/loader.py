@@ -64,6 +64,19 @@ class Loaded:
             raise ProbeError(f"no hook for {feature.name}", f"see `tailrace doctor` ({reasons})")
         return Attachment(feature, None, refused)
 
+    def set_aside(self, hook: Hook) -> None:
+        """Detaches a hook that is not needed yet."""
+        for attached in [one for one in self.attached if hook in one.links]:
+            self.attached.remove(attached)
+            attached.close()
+
+    def resume(self, hook: Hook) -> None:
+        """Attaches a hook that was set aside, until detach().
+
+        :raises ProbeError: if the kernel refuses it.
+        """
+        self.attached.append(self.attach_hook(hook))
+
     def attach_hook(self, hook: Hook) -> Attached:
         """Attaches a hook while others are at work, for a process that has come; it runs until what is returned is
         closed.

@@ -2,11 +2,15 @@
 
 import contextlib
 from functools import partial
+from typing import Final
 
 from probes.kernel import bpf
 from probes.kernel.layout import enums
 from probes.kernel.loader import Loaded
 from probes.kernel.namespaces import inside, network_namespaces
+
+#: Of one connection (kernel: net/mptcp/protocol.h, MPTCP_SUBFLOWS_MAX).
+MOST_SUBFLOWS: Final = 8
 
 
 def adopt_held(loaded: Loaded) -> None:
@@ -28,10 +32,16 @@ def find_holders(loaded: Loaded) -> None:
 
 
 def _visit_files(loaded: Loaded, *passes: str) -> None:
-    """All files of all tasks, once for each of these of ``enum adoption_pass``."""
+    """All files of all tasks, once for each of these of ``enum adoption_pass``; again while connections of MPTCP have
+    more subflows."""
     for name in passes:
         change_setting(loaded, "SETTING_PASS", enums("tcp")["adoption_pass"][name])
-        bpf.iterate(loaded.programs["bpf_iter__task_file"])
+        for subflow in range(MOST_SUBFLOWS):
+            change_setting(loaded, "SETTING_SUBFLOW", subflow)
+            change_setting(loaded, "SETTING_MORE", 0)
+            bpf.iterate(loaded.programs["bpf_iter__task_file"])
+            if not _setting(loaded, "SETTING_MORE"):
+                break
 
 
 def adopt_leftovers(loaded: Loaded) -> None:
@@ -44,6 +54,11 @@ def adopt_leftovers(loaded: Loaded) -> None:
     for namespace in network_namespaces():
         with contextlib.suppress(FileNotFoundError):  # it went with its last process
             inside(namespace, iterate)
+
+
+def _setting(loaded: Loaded, name: str) -> int:
+    """One cell of the map ``settings``."""
+    return bpf.array_lookup(loaded.maps["settings"], enums("tcp")["setting"][name])
 
 
 def change_setting(loaded: Loaded, name: str, value: int) -> None:

@@ -43,6 +43,29 @@ WRITES: Final = Feature(
     required=False,
     loss="accepted sockets that are only written to keep the listener's owner until they are closed",
 )
+#: Costs every read and write of every socket something: attached while there are connections of MPTCP.
+MESSAGES: Final = Hook(
+    "message_passed",
+    "sock_recv_length",
+    needs="mptcp",
+    others=(Hook("message_passed", "sock_send_length", needs="mptcp"),),
+)
+CONNECTIONS: Final = Feature(
+    "owner of MPTCP connections",
+    "the process that took an accepted MPTCP connection, by its first read or write",
+    (
+        Hook(
+            "connection_used",
+            "mptcp_recvmsg",
+            "kprobe",
+            needs="mptcp",
+            others=(Hook("connection_used", "mptcp_sendmsg", "kprobe", needs="mptcp"),),
+        ),
+        MESSAGES,
+    ),
+    required=False,
+    loss="subflows of accepted MPTCP connections keep the listener's owner until they are closed",
+)
 ACCEPTS: Final = Feature(
     "listener by its wake-up",
     "which of several listeners on one port the kernel chose",
@@ -92,6 +115,7 @@ TCP: Final = Probe(
         "tcp/maps.h",
         "tcp/counters.h",
         "tcp/slots.h",
+        "tcp/mptcp.h",
         "tcp/listeners.h",
         "tcp/life.h",
         "tcp/sweep.c",
@@ -105,6 +129,7 @@ TCP: Final = Probe(
         ERRORS,
         READS,
         WRITES,
+        CONNECTIONS,
         ACCEPTS,
         EXITS,
         COUNTERS,

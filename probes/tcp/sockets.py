@@ -15,7 +15,16 @@ from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
 from probes.tcp.adopt import adopt_held, adopt_leftovers, change_setting, find_holders
-from probes.tcp.probe import ADOPTION, COUNTERS, EXITS, HEALING, LEFTOVERS, SWEEP
+from probes.tcp.probe import (
+    ADOPTION,
+    CONNECTIONS,
+    COUNTERS,
+    EXITS,
+    HEALING,
+    LEFTOVERS,
+    MESSAGES,
+    SWEEP,
+)
 
 #: As in the kernel (include/net/tcp_states.h).
 TCP_SYN_SENT, TCP_SYN_RECV = 2, 3
@@ -58,6 +67,7 @@ class TcpSockets:
         self._high = 0
         self._sweep: bpf.TestRun | None = None
         self._heal_one: bpf.TestRun | None = None
+        self._messages_wait = False  # for the first connection of MPTCP
         self._find_holders = False
         self._owners_gone = 0  # as many as when those who hold their listeners were looked for
         self._look_again = 0.0  # CLOCK_MONOTONIC, seconds
@@ -82,6 +92,9 @@ class TcpSockets:
             self._sweep = bpf.TestRun(programs[SWEEP.program], 1)
         if hook := by_feature[HEALING.name].hook:
             self._heal_one = bpf.TestRun(programs[hook.program], 1)
+        if by_feature[CONNECTIONS.name].hook == MESSAGES:
+            self._loaded.set_aside(MESSAGES)
+            self._messages_wait = True
         if not by_feature[ADOPTION.name].hook:
             return [*by_feature.values()]
         self._find_holders = by_feature[EXITS.name].hook is not None
@@ -108,7 +121,9 @@ class TcpSockets:
 
     def snapshot(self) -> Snapshot:
         """Brings all counters up to date and copies those of live sockets."""
-        self._name_holders()
+        tallies = self.tallies()
+        self._name_holders(tallies["owners_gone"])
+        self._follow_messages(tallies["subflows"])
         high = self._high_water()
         if self._sweep:
             for first in range(0, high, self._sweep_slots):
@@ -122,12 +137,20 @@ class TcpSockets:
         self._heal(slots, cells, new_slots, descriptions)
         return Snapshot(slots, cells, new_slots, descriptions)
 
-    def _name_holders(self) -> None:
-        """Looks for who holds the listeners of processes that are gone."""
+    def _follow_messages(self, subflows: int) -> None:
+        """Attaches what the kernel calls at every message once there are connections that need it."""
+        if subflows and self._messages_wait:
+            self._messages_wait = False
+            self._loaded.resume(MESSAGES)
+
+    def _name_holders(self, gone: int) -> None:
+        """Looks for who holds the listeners of processes that are gone.
+
+        :param gone: so many of them, since the start.
+        """
         begin = time.monotonic()
         if not self._find_holders or begin < self._look_again:
             return
-        gone = self.tallies()["owners_gone"]
         if gone != self._owners_gone:
             self._owners_gone = gone
             find_holders(self._loaded)

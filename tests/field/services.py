@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from model.kinds.delta import Role
 from tests.kernel.loopback import DEADLINE_SECONDS, until
 from tests.kernel.started import Probes
 
+#: Of listeners and clients (Python's socket has it from 3.12 on).
+IPPROTO_MPTCP: Final = 262
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -33,9 +36,11 @@ class Service:
         return port
 
 
-def listener(address: str, port: int, *, shared: bool = False, v6_only: bool = True) -> socket.socket:
+def listener(
+    address: str, port: int, *, shared: bool = False, v6_only: bool = True, protocol: int = 0
+) -> socket.socket:
     """A listening socket; ``shared``: with SO_REUSEPORT."""
-    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, proto=protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -85,9 +90,12 @@ def service(address: str, port: int = 0, *, shared: bool = False, v6_only: bool 
         yield Service(pid, address, told.recv(), told)
 
 
-def connected(address: str, port: int) -> socket.socket:
+def connected(address: str, port: int, protocol: int = 0) -> socket.socket:
     """A client's socket."""
-    return socket.create_connection((address, port), timeout=DEADLINE_SECONDS)
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, proto=protocol)
+    made.settimeout(DEADLINE_SECONDS)
+    made.connect((address, port))
+    return made
 
 
 class Sockets:
@@ -96,11 +104,18 @@ class Sockets:
     def __init__(self, probe: Probes) -> None:
         self._probe = probe
         self._told: dict[tuple[int, int, int], np.void] = {}
+        self._keys: dict[int, tuple[int, int, int]] = {}
+        #: As of the last look, by the same keys.
+        self.counters: dict[tuple[int, int, int], np.void] = {}
 
     def look(self) -> dict[tuple[int, int, int], np.void]:
         """What is known of each by now, by role, own port and peer's port."""
-        for row in self._probe.snapshot().descriptions:
-            self._told[int(row["role"]), int(row["local_port"]), int(row["peer_port"])] = row
+        shot = self._probe.snapshot()
+        for slot, row in zip(shot.new_slots.tolist(), shot.descriptions, strict=True):
+            key = int(row["role"]), int(row["local_port"]), int(row["peer_port"])
+            self._told[key], self._keys[slot] = row, key
+        cells = zip(shot.slots.tolist(), shot.cells["counters"], strict=True)
+        self.counters = {self._keys[slot]: cell for slot, cell in cells if slot in self._keys}
         return self._told
 
     def _servers(self, port: int) -> dict[int, int]:

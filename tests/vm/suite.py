@@ -6,6 +6,7 @@ one file.
 
 from typing import Final
 
+_MPTCP = "tests/field/test_mptcp.py::"
 _TCP = "tests/kernel/test_tcp_probe.py::"
 
 GUEST_TESTS: Final = (
@@ -14,6 +15,12 @@ GUEST_TESTS: Final = (
     f"{_TCP}test_a_connecting_socket_has_its_port",
     f"{_TCP}test_the_sweep_reads_what_tcp_info_says",
     f"{_TCP}test_slots_are_used_again",
+    f"{_MPTCP}test_the_worker_that_takes_a_connection_owns_its_subflow",
+    f"{_MPTCP}test_a_client_that_falls_back_to_tcp_has_no_number",
+    f"{_MPTCP}test_a_short_connection_tells_its_number_at_its_end",
+    f"{_MPTCP}test_subflows_that_join_belong_to_their_connection",
+    f"{_MPTCP}test_a_subflow_ends_before_its_connection",
+    f"{_MPTCP}test_subflows_of_before_the_start_are_all_known",
     "tests/kernel/test_nat_kprobes.py",
     "tests/kernel/test_nat_rules.py",
     "tests/field/test_tuple_reuse.py::test_each_use_of_a_tuple_has_its_own_backend[kprobes]",

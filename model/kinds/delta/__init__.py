@@ -225,6 +225,13 @@ _COLUMNS: Final = (
         over="most",
     ),
     Column(
+        "connection.mptcp.token",
+        "<u4",
+        "the MPTCP connection whose subflow this is: as this end's kernel numbers it, of which all subflows have the "
+        "same (`ss -tie` prints it: `token:PEER'S/OWN`). 0: plain TCP. In rows 8 hexadecimal digits",
+        values=row_values.known_hexadecimals,
+    ),
+    Column(
         "error.errno",
         "<u2",
         "of a failed connect or an abnormal end; in rows beside it `error.type`, its name. 125 (ECANCELED): the "

@@ -22,8 +22,12 @@ Each end has these, as `client.…` and `server.…`:
 
 {columns client}
 
-Socket, owner, state and `connection.adopted` are there also in rows in which an end does not report, once it has;
-everything else is 0 then.
+Socket, owner, state, `connection.adopted` and `connection.mptcp.token` are there also in rows in which an end does
+not report, once it has; everything else is 0 then.
+
+A connection of MPTCP has a flow for each of its subflows, with its own addresses and bytes. Subflows of one
+connection have the same `client.connection.mptcp.token` and the same `server.connection.mptcp.token`: each kernel
+chooses its own.
 
 ### Evidence
 
@@ -103,6 +107,7 @@ STANDING: Final = (
     "connection.closed",
     "connection.close_reason",
     "connection.adopted",
+    "connection.mptcp.token",
     "error.errno",
 )
 

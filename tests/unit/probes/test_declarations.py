@@ -15,7 +15,7 @@ from probes.kernel.program_types import program_type
 from probes.registry import PROBES
 from probes.selection import Selection
 from probes.sources import absent_programs, read_sources, source_text
-from probes.tcp.probe import ADOPTION, LEFTOVERS
+from probes.tcp.probe import ADOPTION, CONNECTIONS, LEFTOVERS
 
 FEATURES = [feature for probe in PROBES for feature in probe.features]
 HOOKS = [hook for probe in PROBES for hook in probe.hooks]
@@ -72,13 +72,19 @@ def functions(text: str) -> set[str]:
 
 
 def test_without_btf_the_iterators_are_left_out() -> None:
-    """They do not compile then and have their reason; the kernel's headers come first."""
+    """They do not compile then and have their reason, as what MPTCP needs has; the kernel's headers come first."""
     installed = Headers("installed", None)
     assert source_text(installed, PROBES).startswith('#line 1 "kernel/installed.h"')
     absent = absent_programs(installed, PROBES)
     iterators = [hook for feature in (ADOPTION, LEFTOVERS) for hook in feature.alternatives]
-    assert set(absent) == programs_of(iterators)
-    assert set(absent.values()) == {"iterators need the kernel's BTF, and it has none"}
+    mptcp = [part for hook in CONNECTIONS.alternatives for part in hook.parts]
+    assert set(absent) == programs_of([*iterators, *mptcp])
+    assert {absent[name] for name in programs_of(iterators)} == {
+        "iterators need the kernel's BTF, and it has none"
+    }
+    assert {absent[name] for name in programs_of(mptcp)} == {
+        "the kernel has no MPTCP, or no BTF that tells of it"
+    }
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)

@@ -205,6 +205,8 @@ def _word(name: str, value: Any) -> Any:
     """What a line says for a value of ``plain_rows``."""
     if name == "connection.id" or (name == "connection.previous_id" and value):
         return f"{value:016x}"
+    if name.endswith("mptcp.token") and value:
+        return f"{value:08x}"
     if name.rpartition(".")[2] in _FLAGS:
         return bool(value)
     bare = name.removeprefix("client.").removeprefix("server.")

@@ -20,7 +20,7 @@ from tests.unit.engine.recording.recorded_frames import event_frame, header, sna
 NOW = "\n".join(source(folder) for folder in ("tcp", "conntrack", "process"))
 LATER = (
     NOW.replace("\t__u64 socket;", "\t__u64 inserted;\n\t__u64 socket;")
-    .replace("\t__u8 reserved[40];", "\t__u32 region;\n\t__u8 reserved[36];")
+    .replace("\t__u8 reserved[32];", "\t__u32 region;\n\t__u8 reserved[28];")
     .replace("\t__u32 netns;", "\t__u32 mark;\n\t__u32 netns;\n\t__u32 pad;", 1)
     .replace("\t__u8 reserved[136];", "\t__u64 more;\n\t__u8 reserved[136];")
     .replace("\tchar arguments[128];", "\t__u64 inserted;\n\tchar arguments[128];")
