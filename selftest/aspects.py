@@ -64,7 +64,7 @@ ASPECTS: Final = (
     ),
     Aspect(
         "close reasons",
-        _always,
+        lambda end: end.close_reason != CloseReason.OPEN,
         lambda end: name(CloseReason, end.close_reason),
         lambda reported: name(CloseReason, reported.close_reason),
     ),
@@ -82,9 +82,15 @@ ASPECTS: Final = (
     ),
     Aspect(
         "roles",
-        lambda end: not end.adopted,
+        _always,
         lambda end: name(Role, end.role),
         lambda reported: name(Role, reported.role),
+    ),
+    Aspect(
+        "subflows",
+        _always,
+        lambda end: _subflow(end.mptcp_token),
+        lambda reported: _subflow(reported.mptcp_token),
     ),
     Aspect(
         "retransmits",
@@ -97,6 +103,10 @@ ASPECTS: Final = (
         lambda reported: _retransmits(reported.retransmitted_segments, reported.retransmitted_bytes),
     ),
 )
+
+
+def _subflow(token: int) -> str:
+    return f"of MPTCP connection {token:08x}" if token else "plain TCP"
 
 
 def _retransmits(segments: int, count: int) -> str:

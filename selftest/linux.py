@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import termios
+from pathlib import Path
 from typing import Final
 
 from selftest.errors import TrafficError
@@ -21,6 +22,13 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 SO_ATTACH_FILTER: Final = 26
 SO_DETACH_FILTER: Final = 27
+#: Connections of MPTCP, an option of theirs, and where their number stands in what that says: uapi/linux/mptcp.h.
+IPPROTO_MPTCP: Final = 262
+SOL_MPTCP: Final = 284
+MPTCP_INFO: Final = 1
+MPTCP_INFO_BYTES: Final = 64
+TOKEN_AT: Final = 12
+MPTCP_ENABLED: Final = Path("/proc/sys/net/mptcp/enabled")
 #: struct tcp_info of uapi/linux/tcp.h up to tcpi_bytes_retrans (4.19).
 TCP_INFO: Final = struct.Struct("<8B24I4Q6I4Q2I2Q")
 
@@ -76,6 +84,21 @@ def unacknowledged(sock: socket.socket) -> int:
     count = array.array("i", [0])
     fcntl.ioctl(sock, termios.TIOCOUTQ, count)
     return count[0]
+
+
+def has_mptcp() -> bool:
+    """Whether this kernel has MPTCP, switched on."""
+    return MPTCP_ENABLED.exists() and MPTCP_ENABLED.read_text().strip() == "1"
+
+
+def mptcp_token(sock: socket.socket) -> int:
+    """What the kernel calls the connection of MPTCP; 0 of one that fell back to TCP, or of a socket of TCP."""
+    try:
+        info = sock.getsockopt(SOL_MPTCP, MPTCP_INFO, MPTCP_INFO_BYTES)
+    except OSError:
+        return 0
+    (token,) = struct.unpack_from("=I", info, TOKEN_AT)
+    return int(token)
 
 
 def kernel_counters(sock: socket.socket) -> KernelCounters:

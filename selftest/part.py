@@ -53,10 +53,10 @@ class Part:
             raise TrafficError(f"{self.comm}: the other process says nothing")
         return self.link.recv()
 
-    def new_socket(self, address: str = "") -> socket.socket:
-        """A TCP socket of the family of ``address``."""
+    def new_socket(self, address: str = "", protocol: int = socket.IPPROTO_TCP) -> socket.socket:
+        """A TCP socket of the family of ``address``, or one of MPTCP."""
         family = socket.AF_INET6 if ":" in (address or self.address) else socket.AF_INET
-        return socket.socket(family, socket.SOCK_STREAM)
+        return socket.socket(family, socket.SOCK_STREAM, protocol)
 
     def own(self, sock: socket.socket) -> int:
         """Note the local port of ``sock`` as one of the self-test's own."""
@@ -64,9 +64,9 @@ class Part:
         self.ports.append(port)
         return port
 
-    def listen(self, address: str = "") -> socket.socket:
+    def listen(self, address: str = "", protocol: int = socket.IPPROTO_TCP) -> socket.socket:
         """A listening socket; its port is told to the other end."""
-        sock = self.new_socket(address)
+        sock = self.new_socket(address, protocol)
         sock.bind((address or self.address, 0))
         sock.listen(BACKLOG)
         self.send_to_peer(self.own(sock))

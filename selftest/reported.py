@@ -29,6 +29,7 @@ FIELDS: Final = {
     "connection.closed": "closed",
     "connection.failed": "failed",
     "connection.adopted": "adopted",
+    "connection.mptcp.token": "mptcp_token",
     "connection.close_reason": "close_reason",
     "connection.opened_at_ns": "opened_at_ns",
     "error.errno": "errno",
@@ -58,6 +59,7 @@ class ReportedSocket:
     opened: int
     closed: int
     failed: int
+    mptcp_token: int
     adopted: int
     close_reason: int
     opened_at_ns: int

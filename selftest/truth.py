@@ -39,9 +39,10 @@ class End:
     :param kind: the kind of traffic, for the reader of a report.
     :param tx_bytes: payload that the peer acknowledged; of adopted ends since the start.
     :param rx_bytes: payload that the kernel received in order; of adopted ends since the start.
-    :param close_reason: a failed connect's is RST_RECEIVED, TIMED_OUT, or ERROR.
+    :param close_reason: a failed connect's is RST_RECEIVED, TIMED_OUT, or ERROR; OPEN where it is not known.
     :param errno: of the failed connect or the abnormal end; ECANCELED for a connect that its application gave
         up; 0 for none, also for whoever sent the reset.
+    :param mptcp_token: what this end's kernel calls the connection of MPTCP; 0 of TCP.
     :param baseline_tx_bytes: payload acknowledged before the start, which no row may count.
     :param baseline_rx_bytes: payload received before the start, which no row may count.
     :param opened_at_ns: wall clock before connect() or after accept().
@@ -66,6 +67,7 @@ class End:
     errno: int = 0
     failed: bool = False
     adopted: bool = False
+    mptcp_token: int = 0
     baseline_tx_bytes: int = 0
     baseline_rx_bytes: int = 0
     kernel: KernelCounters | None = None

@@ -45,8 +45,17 @@ def adopted_client(part: Part) -> Iterator[None]:
             connection.close(CloseReason.FIN_SENT)
 
 
+def deserted_server(part: Part) -> Iterator[None]:
+    """The other end; its listening socket is gone before the start, so that the connections alone tell who called."""
+    yield from _serve(part, listening=False)
+
+
 def adopted_server(part: Part) -> Iterator[None]:
-    """The other end."""
+    """The other end, which still listens."""
+    yield from _serve(part, listening=True)
+
+
+def _serve(part: Part, *, listening: bool) -> Iterator[None]:
     listener = part.listen()
     connections = [part.accept(listener) for _ in range(part.profile.adopted)]
     for connection in connections:
@@ -54,6 +63,8 @@ def adopted_server(part: Part) -> Iterator[None]:
         connection.send(BEFORE_BYTES[1])
         connection.adopt()
     listener.accept()[0].close()
+    if not listening:
+        listener.close()
     yield
     for index, connection in enumerate(connections):
         if not idle(index):
@@ -70,6 +81,7 @@ def adopted_server(part: Part) -> Iterator[None]:
 
 
 def scenes(profile: Profile, network: Network) -> Iterator[Scene]:
-    """On every route."""
+    """On every route, and where the listener is gone."""
     for route in network.host + network.inside + network.across:
         yield Scene("adopted", route, adopted_client, adopted_server)
+        yield Scene("deserted", route, adopted_client, deserted_server)

@@ -22,6 +22,7 @@ from selftest.profile import PROFILES, Profile
 from selftest.traffic import adopted as traffic_adopted
 from selftest.traffic import edges as traffic_edges
 from selftest.traffic import failed as traffic_failed
+from selftest.traffic import listeners as traffic_listeners
 from selftest.traffic import long as traffic_long
 from selftest.traffic import owners as traffic_owners
 from selftest.traffic import reset as traffic_reset
@@ -36,6 +37,7 @@ KINDS: Final = (
     traffic_reset,
     traffic_owners,
     traffic_edges,
+    traffic_listeners,
 )
 
 
