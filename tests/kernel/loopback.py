@@ -19,9 +19,9 @@ DEADLINE_SECONDS: Final = 10 * SLOWNESS
 ROLE: Final = enums("tcp")["role"]
 
 
-def until(condition: Callable[[], bool]) -> bool:
+def until(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> bool:
     """Looks again and again; False if it does not come true in time."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False

@@ -12,11 +12,13 @@ import pytest
 
 from engine.recording.file import CUT, Recording
 from tests.declared import EVENT_TYPES
-from tests.kernel.loopback import connect, listening, until
+from tests.kernel.loopback import DEADLINE_SECONDS, connect, listening, until
 from tests.unprivileged import unprivileged
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
 DEADLINE = 30.0
+#: Of a start, which compiles, and on a new machine makes the header tree first.
+START_SECONDS = 12 * DEADLINE_SECONDS
 
 pytestmark = pytest.mark.kernel
 
@@ -25,7 +27,9 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 def wait_until_it_records(path: Path, process: "subprocess.Popen[str]") -> None:
     """Returns when every hook is attached: the file is made then."""
-    assert until(lambda: process.poll() is not None or (path.exists() and path.stat().st_size > 0))
+    assert until(
+        lambda: process.poll() is not None or (path.exists() and path.stat().st_size > 0), START_SECONDS
+    )
     assert process.poll() is None, process.communicate()[1]
 
 
