@@ -107,8 +107,9 @@ STAGES: Final = (
     StageNote(
         "`deltas` (engine)",
         "messages",
-        "`unreadable`: on the dead-letter subject",
-        "`duplicates`",
+        "`unreadable`: on the dead-letter subject; `unknown_kind`: rows of a newer program; `expired`: older than "
+        "`max_age_seconds` before they were read; `stream_lost`: unread, as far as known, in a stream that is gone",
+        "`duplicates`; `expired`, `stream_lost`: how often",
     ),
     StageNote(
         "`sink.NAME`",

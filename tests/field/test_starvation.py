@@ -129,6 +129,7 @@ def test_nothing_is_missing_that_the_ledger_does_not_count(nats_server: NatsServ
                     traffic.ends
                 )
 
+            installation.await_that(accounted)
             rows = installation.rows(accounted)
     found = told(rows)
     wrong = {end: (found.get(end), truth) for end, truth in traffic.ends.items() if found.get(end) != truth}
