@@ -26,6 +26,7 @@ from probes.process.probe import EXECUTIONS, PROCESS
 from probes.registry import PROBES
 from probes.sources import read_sources
 from probes.tcp.config import TcpConfig
+from probes.tcp.probe import CONNECTIONS, MESSAGES
 from tests.kernel import started
 from tests.kernel.loopback import connect, listening, until
 from tests.kernel.objects import KINDS, held_by, map_memory, still_there
@@ -152,7 +153,7 @@ def names_in(root: int, folder: str) -> list[str]:
 
 
 def test_this_kernel_gives_every_feature() -> None:
-    """On a kernel that has all hooks, every feature is served by the first alternative; NAT by kprobes if any."""
+    """On a kernel with all hooks every feature is served by the first alternative, or the first that is no kprobe."""
     with root_of("tracefs") as tracefs:
         if "tcp_sendmsg_locked" not in names_in(tracefs, "events/tcp"):
             pytest.skip("this kernel has no tcp_sendmsg_locked")
@@ -161,7 +162,9 @@ def test_this_kernel_gives_every_feature() -> None:
     hooks = {taken.feature.name: taken.hook for taken in probe.taken}
     probe.close()
     best = {feature.name: feature.alternatives[0] for feature in FEATURES}
-    assert hooks == best | {NAT.name: KPROBES if has_kprobes() else TIMED}
+    if not has_kprobes():
+        best |= {NAT.name: TIMED, CONNECTIONS.name: MESSAGES}
+    assert hooks == best | ({NAT.name: KPROBES} if has_kprobes() else {})
 
 
 def test_what_is_off_is_not_in_the_kernel() -> None:
