@@ -113,8 +113,9 @@ def test_connects_failed_as_planned(truth: Truth) -> None:
 
 
 def test_every_close_reason_happens(truth: Truth) -> None:
-    """The traffic ends in every way that can be seen; no socket is left open."""
-    assert {end.close_reason for end in truth.ends} == {*CloseReason} - {CloseReason.OPEN, CloseReason.UNSEEN}
+    """The traffic ends in every way that can be seen; no socket is left open. Of MPTCP the kernels choose the way."""
+    reasons = {end.close_reason for end in truth.ends if not end.mptcp_token}
+    assert reasons == {*CloseReason} - {CloseReason.OPEN, CloseReason.UNSEEN}
     assert all(end.closed_at_ns >= end.opened_at_ns for end in truth.ends)
 
 
@@ -132,7 +133,9 @@ def test_adopted_sockets_have_a_baseline(truth: Truth) -> None:
     """All of them moved bytes before the start; a third of them is still during the run."""
     adopted = [end for end in truth.ends if end.adopted]
     assert all(end.baseline_tx_bytes and end.baseline_rx_bytes for end in adopted)
-    assert Counter(bool(end.tx_bytes and end.rx_bytes) for end in adopted) == {True: 24, False: 12}
+    for kind in ("adopted", "deserted"):
+        moved = [bool(end.tx_bytes and end.rx_bytes) for end in adopted if end.kind == kind]
+        assert Counter(moved) == {True: 24, False: 12}
 
 
 def test_it_stays_on_its_own_ground(truth: Truth) -> None:

@@ -89,6 +89,7 @@ def row(end: End, slot: int) -> Columns:
         "connection.failed": end.failed,
         "connection.close_reason": end.close_reason,
         "connection.adopted": end.adopted,
+        "connection.mptcp.token": end.mptcp_token,
         "connection.opened_at_ns": 0 if end.adopted else end.opened_at_ns,
         "error.errno": end.errno,
         "tx_bytes": end.tx_bytes,
