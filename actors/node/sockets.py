@@ -115,7 +115,11 @@ class SocketTable:
         self._generation[slots[known]] = 0
         self._close(slots[slotted], generations[slotted])
         columns = ended_rows(events, last, opened_before, self._cgroups, offset_ns)
+        closed: np.ndarray = columns["connection.closed_at_ns"]
+        lived = closed - columns["connection.opened_at_ns"].astype(np.uint64)
         self._keep_opening(columns, index)
+        opened = columns["connection.opened_at_ns"].astype(np.uint64)
+        columns["connection.closed_at_ns"] = np.where(closed < opened, opened + lived, closed)
         self._note(events)
         return columns
 

@@ -40,6 +40,22 @@ def test_a_clock_that_is_set_moves_no_opening() -> None:
     assert set(opened) == {offset + 1}
 
 
+def test_no_connection_ends_before_it_began() -> None:
+    """The clock is set back by an hour in between: the end is the opening and the time that it lived."""
+    kernel, table = ModelKernel(2), SocketTable(2, Stage("events"))
+    kernel.connect()
+    offset = WINDOW * SECOND_NS
+    (opened,) = tick(table, kernel, WINDOW, offset)["connection.opened_at_ns"].tolist()
+    kernel.close(0)
+    events = kernel.drain(1).events.copy()
+    events["header"]["at_ns"] = 3 * SECOND_NS
+    table.take_ends(events, offset - HOUR_NS)
+    columns = tick(table, kernel, WINDOW + 3 - 3600, offset - HOUR_NS)
+    assert columns["connection.opened_at_ns"].tolist() == [opened]
+    assert columns["connection.closed_at_ns"].tolist() == [offset + 3 * SECOND_NS]
+    assert columns["window.late_s"].tolist() == [0]
+
+
 def test_a_slot_that_serves_again_has_the_opening_of_its_new_socket() -> None:
     """The time of one socket is not that of the next in its slot."""
     kernel, table = ModelKernel(1), SocketTable(1, Stage("events"))

@@ -243,7 +243,11 @@ _COLUMNS: Final = (
         "wall clock, established; 0 for adopted and failed ones. The same in all rows of the socket, whatever "
         "became of the clock",
     ),
-    Column("connection.closed_at_ns", "<u8", "wall clock; 0 while open"),
+    Column(
+        "connection.closed_at_ns",
+        "<u8",
+        "wall clock; 0 while open. If the clock was set back below the opening: the opening and how long it lived",
+    ),
     Column("connection.connect_latency_ns", "<u8", "from connect() to established, or to the failure"),
     # what moved in this window (sums of these are exact)
     *_COUNTERS,
