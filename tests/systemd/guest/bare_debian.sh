@@ -15,7 +15,7 @@ echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/answers
 apt-get update -qq
 cd /packages
 sh -eu ./install >/out/installed 2>&1
-note said "$(grep -E '^(Tailrace is|To look) ' /out/installed)"
+note said "$(tr -d '\r' </out/installed | grep -E '^(Tailrace is|To look) ')" # apt runs dpkg on a terminal of its own
 note 'after installing' "$(state tailrace)"
 note version "$(tailrace --version)"
 sh -eu ./enable
