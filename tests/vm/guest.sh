@@ -1,9 +1,13 @@
 #!/bin/sh
-# Runs in the guest as its first program: guest.sh ROOT RESULTS PROJECT SECONDS PYTEST-ARGUMENT...
-# ROOT is the host's root file system, mounted a second time; RESULTS a folder that the host sees.
+# Runs in the guest as its first program: guest.sh ROOT RESULTS PROJECT SECONDS
+# ROOT is the host's root file system, mounted a second time; RESULTS a folder that the host sees, with the arguments of
+# pytest in the file arguments, one on each line.
 set -eu
 root=$1 results=$2 project=$3 seconds=$4
-shift 4
+set --
+while read -r argument; do
+    set -- "$@" "$argument"
+done <"$results/arguments"
 
 # Again, with a cache: without one every page of every library is fetched by a request of its own (measured: 4 times
 # slower). Nobody writes to these files meanwhile.
