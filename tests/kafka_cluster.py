@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 import aiokafka
 
-from tests.eventually import eventually
-
 _CLUSTER = """
 import sys
 from confluent_kafka import Producer
@@ -47,11 +45,19 @@ class KafkaCluster:
         self._process.communicate()
 
     async def read(self, *topics: str) -> list[Consumed]:
-        """All messages of topics, in the order of each partition."""
-        consumer: Any = aiokafka.AIOKafkaConsumer(*topics, bootstrap_servers=self.servers, group_id=None)
-        async with consumer:  # which makes topics that are not there
-            await eventually(lambda: {part.topic for part in consumer.assignment()} == set(topics), 60)
-            return await _read(consumer, list(consumer.assignment()))
+        """All messages of topics that are there, in the order of each partition."""
+        consumer: Any = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.servers, group_id=None)
+        async with consumer:
+            parts: list[aiokafka.TopicPartition] = []
+            async with asyncio.timeout(60):
+                while {part.topic for part in parts} != set(topics):
+                    await consumer._client.force_metadata_update()
+                    known = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
+                    parts = [
+                        aiokafka.TopicPartition(topic, each) for topic in topics for each in known[topic]
+                    ]
+            consumer.assign(parts)
+            return await _read(consumer, parts)
 
 
 async def _read(consumer: Any, parts: list[Any]) -> list[Consumed]:

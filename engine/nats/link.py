@@ -26,6 +26,8 @@ from model.tasks import end, happens
 
 #: Seconds between looks at the connection, and between attempts of requests that nobody answered.
 PAUSE: Final = 0.25
+#: Seconds that servers of a cluster get to elect who leads JetStream.
+ELECTION_SECONDS: Final = 60.0
 
 Callback = Callable[[Msg], Awaitable[None]]
 
@@ -89,17 +91,41 @@ class Link:
 
         :param wait: for a server that is not there yet, as long as it takes.
         :raises ConnectionRefused: if that fails, quickly.
-        :raises TailraceError: if the server has no JetStream.
+        :raises TailraceError: if the server has no JetStream, or it does not answer for a minute.
         """
         self._inbox = self._client.new_inbox()
         self._listening.add(Listening(f"{self._inbox}.*", self._on_answer))
         await (self._connect_some_time() if wait else self._connect())
         self._keeper = asyncio.create_task(self._keep())
         try:
-            await self.api("INFO", {})
-        except (Unanswered, Refused):
+            await self._await_jetstream(ELECTION_SECONDS if not wait else None)
+        except (Unanswered, Refused, TimeoutError):
+            enabled = self._jetstream_enabled()
             await self.close()
+            if enabled:
+                what = f"JetStream of {self.where} does not answer"
+                raise TailraceError(what, "see the log of the server: a cluster needs a leader") from None
             raise TailraceError(f"{self.where} has no JetStream", "start nats-server with -js") from None
+
+    async def _await_jetstream(self, seconds: float | None) -> None:
+        """Returns once it answers; servers of a cluster that has just begun elect a leader first.
+
+        :param seconds: for which a server that has it may leave it unanswered; None: as long as it takes.
+        """
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    await self.api("INFO", {})
+                except (Unanswered, Refused):
+                    if not self._jetstream_enabled():
+                        raise
+                    await self.pause()
+                else:
+                    return
+
+    def _jetstream_enabled(self) -> bool:
+        """As the server said it when we connected (protocol of NATS clients: INFO, jetstream)."""
+        return bool(self._client._server_info.get("jetstream"))
 
     async def close(self) -> None:
         """Disconnect, if there is a connection."""

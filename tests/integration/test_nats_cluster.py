@@ -15,7 +15,10 @@ from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port
 from tests.running_role import running
 from tests.scripted_source import ScriptedSource
 
-pytestmark = pytest.mark.skipif(bool(REASON_TO_SKIP), reason=REASON_TO_SKIP)
+pytestmark = [
+    pytest.mark.skipif(bool(REASON_TO_SKIP), reason=REASON_TO_SKIP),
+    pytest.mark.timeout(600),  # each election may take a minute
+]
 
 #: An election takes seconds, more of them on a busy machine.
 ELECTED_SECONDS: Final = 60

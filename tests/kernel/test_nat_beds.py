@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(params=KINDS)
-def outcome_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     """All scenes with each kind of rules."""
     with bed() as made, stage(made, request.param, tmp_path) as playing:
         playing.play_all(scaled(10))
