@@ -45,12 +45,13 @@ class KafkaCluster:
         self._process.communicate()
 
     async def read(self, *topics: str) -> list[Consumed]:
-        """All messages of topics that are there, in the order of each partition."""
+        """All messages of topics, in the order of each partition."""
         consumer: Any = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.servers, group_id=None)
         async with consumer:
             parts: list[aiokafka.TopicPartition] = []
             async with asyncio.timeout(60):
                 while {part.topic for part in parts} != set(topics):
+                    await consumer._client.set_topics(topics)  # which makes those that are not there
                     await consumer._client.force_metadata_update()
                     known = {topic: consumer.partitions_for_topic(topic) or () for topic in topics}
                     parts = [
