@@ -44,8 +44,8 @@ class KafkaCluster:
         self._process.kill()
         self._process.communicate()
 
-    async def read(self, *topics: str) -> list[Consumed]:
-        """All messages of topics, in the order of each partition."""
+    async def read(self, *topics: str, count: int = 0) -> list[Consumed]:
+        """All messages of topics, in the order of each partition, once there are so many."""
         consumer: Any = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.servers, group_id=None)
         async with consumer:
             parts: list[aiokafka.TopicPartition] = []
@@ -58,7 +58,10 @@ class KafkaCluster:
                         aiokafka.TopicPartition(topic, each) for topic in topics for each in known[topic]
                     ]
             consumer.assign(parts)
-            return await _read(consumer, parts)
+            async with asyncio.timeout(60):
+                while len(found := await _read(consumer, parts)) < count:
+                    pass
+            return found
 
 
 async def _read(consumer: Any, parts: list[Any]) -> list[Consumed]:
