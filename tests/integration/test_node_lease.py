@@ -65,6 +65,8 @@ async def test_names_do_not_stand_in_each_others_way(log: NatsLog) -> None:
     async with keeping(first), keeping(second):
         await held(first)
         await held(second)
+        assert first.held.is_set()
+        assert second.held.is_set()
 
 
 async def test_the_second_is_refused_within_two_renewals(log: NatsLog) -> None:

@@ -110,10 +110,13 @@ def test_all_files_are_applied() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_manifests_are_what_kubernetes_knows(version: str) -> None:
     """Every object has the fields of its kind and no others, by the API's own schemas."""
+    checked: set[str] = set()
     for path in FOLDER.glob("*.yaml"):
         for found in yaml.safe_load_all(path.read_text()):
             if found["kind"] != "Kustomization":
                 kubernetes_validate.validate(found, version, strict=True)
+                checked.add(found["kind"])
+    assert {"Namespace", "Service", "ClusterRole", *PODS.values()} <= checked
 
 
 @pytest.mark.parametrize("role", PODS)
