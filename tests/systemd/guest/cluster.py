@@ -31,7 +31,8 @@ def main() -> None:
     note("rights", [rights(unit) for unit in (engine, agent)])
     note("rows", reported(FLOWS, talk(54321), 54321))
     engine.do("reload")
-    note("reloaded", [engine.show("ActiveState"), reported(FLOWS, talk(1234), 1234)])
+    after = reported(FLOWS, talk(1234), 1234)
+    note("reloaded", [engine.settled(), after])
     for unit in (agent, engine):
         unit.do("stop")
     note("stopped", [unit.show("Result") for unit in (engine, agent)])

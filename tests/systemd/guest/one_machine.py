@@ -82,9 +82,8 @@ def refuse(unit: Unit) -> None:
     names = ("MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "TAILRACE_LOGGER", "_TRANSPORT")
     note("refused", {name: entry.get(name) for name in names})
     note("code", [Path(entry["CODE_FILE"]).name, entry["CODE_LINE"].isdecimal(), bool(entry["CODE_FUNC"])])
-    note(
-        "still", [reported(FLOWS, talk(777), 777), unit.show("MainPID") == process, unit.show("ActiveState")]
-    )
+    after = reported(FLOWS, talk(777), 777)
+    note("still", [after, unit.show("MainPID") == process, unit.settled()])
     CONFIG.write_text(good)
 
 

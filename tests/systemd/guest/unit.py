@@ -60,6 +60,12 @@ class Unit:
         )
         return done.stdout.strip()
 
+    def settled(self) -> str:
+        """Its state once no reload is going on: ``systemctl reload`` returns before the reload is done."""
+        return str(
+            until(lambda: (state := self.show("ActiveState")) != "reloading" and state, "the reload ends")
+        )
+
     def drop_in(self, *lines: str) -> None:
         """Changes the section ``[Service]``, in place of what this changed before."""
         folder = Path(f"/etc/systemd/system/{self.name}.service.d")
