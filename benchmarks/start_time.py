@@ -27,7 +27,7 @@ MODULES: Final = (
     "engine.cli, engine.commands.agent, engine.graphs, engine.bus_outlets, engine.nats.node_publisher, "
     "engine.plugins.enrichers, engine.runner, probes.checks.capabilities, probes.kernel_source"
 )
-OWN: Final = ("engine", "probes", "actors", "enrichers", "model", "sinks", "bpf", "selftest")
+OWN: Final = ("engine", "probes", "actors", "enrichers", "model", "sinks", "store", "bpf", "selftest")
 #: Packages that are named; the others are summed up.
 PACKAGES: Final = 8
 #: Functions of the start, by what they do.

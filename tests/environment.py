@@ -69,7 +69,18 @@ class Environment:
 
 def source_tree(path: Path) -> Path:
     """A copy of what a build of Tailrace needs: a build leaves folders behind in its tree."""
-    for name in ("tailrace", "model", "bpf", "probes", "actors", "enrichers", "sinks", "engine", "selftest"):
+    for name in (
+        "tailrace",
+        "model",
+        "bpf",
+        "probes",
+        "actors",
+        "enrichers",
+        "sinks",
+        "store",
+        "engine",
+        "selftest",
+    ):
         shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, path / name)

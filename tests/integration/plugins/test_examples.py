@@ -32,7 +32,18 @@ def test_the_tests_of_an_example_pass(
 @pytest.mark.parametrize("file", sorted(ROOT.glob("examples/**/*.py")), ids=lambda file: file.name)
 def test_examples_import_the_public_face_alone(file: Path) -> None:
     """Of Tailrace they import ``tailrace.api`` and ``tailrace.testing``."""
-    ours = ("tailrace", "model", "bpf", "probes", "actors", "enrichers", "sinks", "engine", "selftest")
+    ours = (
+        "tailrace",
+        "model",
+        "bpf",
+        "probes",
+        "actors",
+        "enrichers",
+        "sinks",
+        "store",
+        "engine",
+        "selftest",
+    )
     imported = re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
     public = {"tailrace.api", "tailrace.testing"}
     assert {name for name in imported if name.split(".")[0] in ours} <= public

@@ -60,3 +60,12 @@ def test_zeros_are_no_values() -> None:
     table = Histograms.of(np.array([1, 1, 2]), np.array([0, 5, 0], np.uint64), 3)
     assert table[1].as_dict() == {"scale": 3, "buckets": [18], "counts": [1]}
     assert table[2] == Histogram()
+
+
+@given(st.lists(VALUES, max_size=6), st.sampled_from([0.0, 0.5, 0.99, 1.0]))
+def test_quantiles_of_a_table_are_those_of_each(parts: list[list[int]], share: float) -> None:
+    """Whole columns at a time, as one by one."""
+    numbers = np.repeat(np.arange(1, len(parts) + 1), [len(part) for part in parts])
+    values = np.array([value for part in parts for value in part], np.uint64)
+    table = Histograms.of(numbers, values, len(parts) + 1)
+    assert table.quantiles(share).tolist() == [table[number].quantile(share) for number in range(len(table))]

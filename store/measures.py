@@ -1,0 +1,95 @@
+"""Sums of what workloads had to do with each other, in columns under the names of workload rows."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from model.arrays import Columns
+from model.histogram import Histograms
+from model.kinds.workload import MEASURES, WORKLOAD
+
+#: Columns that are summed: bytes, segments, connections, failures by reason, evidence, sums of measures.
+SUMS: Final = tuple(column.name for column in WORKLOAD.columns if column.over == "sum")
+#: Columns of which the largest of all seconds is kept.
+MOST: Final = ("connections.active",)
+#: Columns that point into the table of histograms, by measure (``rtt_ns``, ``connect_latency_ns``).
+INDEXES: Final = {measure: f"{measure}.index" for measure in MEASURES}
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One row for each of something (an edge, a step of one, a group of edges).
+
+    :param columns: those of ``SUMS`` and ``MOST``, uint64; those of ``INDEXES``, places in ``histograms``, 0: no
+        value was measured; ``first_s`` and ``last_s``, int64, the first and the last second with anything.
+    """
+
+    columns: Columns
+    histograms: Histograms
+
+    def __len__(self) -> int:
+        return len(self.columns["bytes"])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column."""
+        return self.columns[name]
+
+    def take(self, rows: np.ndarray) -> "Measures":
+        """The rows at these places, or of this mask; the table of histograms is shared."""
+        return Measures({name: column[rows] for name, column in self.columns.items()}, self.histograms)
+
+    def summed(self, groups: np.ndarray, count: int) -> "Measures":
+        """A row for each group.
+
+        :param groups: of each row, 0 to ``count`` - 1; shape (rows,). A group without rows is all 0.
+        """
+        columns: Columns = {name: _added(self.columns[name], groups, count) for name in SUMS}
+        for name in (*MOST, "last_s"):
+            columns[name] = _largest(self.columns[name], groups, count)
+        first = np.full(count, np.iinfo(np.int64).max, np.int64)
+        np.minimum.at(first, groups, self.columns["first_s"])
+        columns["first_s"] = np.where(columns["last_s"] == 0, 0, first)
+        histograms = self._summed_histograms(groups, count, columns)
+        return Measures(columns, histograms)
+
+    def quantiles(self, measure: str, share: float) -> np.ndarray:
+        """Of each row the value that ``share`` of its values do not exceed, within 4.5 %; nanoseconds, 0: no value.
+
+        :param measure: ``rtt_ns`` or ``connect_latency_ns``.
+        :param share: 0.99 for the p99.
+        """
+        values: np.ndarray = self.histograms.quantiles(share)[self.columns[INDEXES[measure]]]
+        return values
+
+    def _summed_histograms(self, groups: np.ndarray, count: int, columns: Columns) -> Histograms:
+        """The table of the groups' histograms; ``columns`` get the places in it."""
+        shape = len(INDEXES) * count + 1
+        parts = []
+        for place, name in enumerate(INDEXES.values()):
+            rows = np.flatnonzero(self.columns[name])
+            parts.append((self.columns[name][rows], groups[rows] + 1 + place * count))
+        numbers, mine = (np.concatenate(each) for each in zip(*parts, strict=True))
+        table = self.histograms.take(np.concatenate(([0], numbers)).astype(np.int64))
+        table = table.summed(np.concatenate(([0], mine)), shape)
+        held = np.diff(table.begins) != 0
+        for place, name in enumerate(INDEXES.values()):
+            places = np.arange(1, count + 1) + place * count
+            columns[name] = np.where(held[places], places, 0).astype(np.uint32)
+        return table
+
+
+def _added(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Exact sums; uint64."""
+    order = np.argsort(groups, kind="stable")
+    begins = np.searchsorted(groups[order], np.arange(count))
+    running = np.concatenate((np.zeros(1, np.uint64), np.cumsum(values[order], dtype=np.uint64)))
+    ends = np.append(begins[1:], len(values))
+    sums: np.ndarray = running[ends] - running[begins]
+    return sums
+
+
+def _largest(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    largest = np.zeros(count, values.dtype)
+    np.maximum.at(largest, groups, values)
+    return largest
