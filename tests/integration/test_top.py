@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from tailrace.testing.flows import make_flows
-from tests.integration.test_observe import publish
+from tests.integration.observing import publish
 from tests.nats_server import NatsServer, nats_server
 from tests.terminal import on_terminal
 

@@ -1,74 +1,19 @@
 """The joiner: one flow for both ends of each connection, whenever and however they report."""
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from actors.join.joiner import Joiner
 from model.batch import Batch
-from model.chains import HOP, Chains
-from model.kinds.delta import DELTA, NO_SLOT, Role
+from model.chains import Chains
+from model.kinds.delta import NO_SLOT, Role
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger
 from model.transport import Transport
-from tests.nat_events import End, batch_of, socket_row
+from tests.nat_events import batch_of, socket_row
 from tests.plain_rows import plain_rows
-
-SECOND = 10**9
-CLIENT, SERVER = ("10.0.0.5", 40000), ("10.1.0.1", 8080)
-
-Flow = dict[str, Any]
-
-
-class Site:
-    """A joiner, and the flows that came out of it."""
-
-    def __init__(self, flows: int = 64) -> None:
-        self.ledger = Ledger()
-        self.joiner = Joiner("site", "boot", self.ledger, flows=flows)
-
-    def join(self, window: int, *batches: Batch) -> list[Flow]:
-        for batch in batches:
-            self.joiner.add(batch)
-        return [row for batch in self.joiner.close(window) for row in plain_rows(batch)]
-
-    @property
-    def noted(self) -> Counter[str]:
-        return self.ledger.stages["join"].noted
-
-
-def client(slot: int = 1, to: End = SERVER, **values: Any) -> dict[str, Any]:
-    return socket_row(CLIENT, to, Role.CLIENT, socket__slot=slot, socket__generation=1, **values)
-
-
-def server(slot: int = 2, peer: End = CLIENT, **values: Any) -> dict[str, Any]:
-    return socket_row(SERVER, peer, Role.SERVER, socket__slot=slot, socket__generation=1, **values)
-
-
-def rewritten(batch: Batch, service: End, source: End = CLIENT) -> Batch:
-    """``batch``, whose first row's client called ``service`` and came out as what the row says."""
-    hops = np.zeros(2, HOP)
-    columns = batch.columns
-    for place, (address, port) in (("source", source), ("destination", service)):
-        hops[f"{place}_port"][0] = port
-        hops[f"{place}_address"][0] = np.void(b"\0" * 10 + b"\xff\xff" + bytes(map(int, address.split("."))))
-        hops[f"{place}_port"][1] = columns[f"connection.{place}.port"][0]
-        hops[f"{place}_address"][1] = columns[f"connection.{place}.address"][0]
-    columns["nat.index"][0] = 1
-    return Batch(
-        DELTA,
-        batch.node,
-        batch.boot,
-        batch.seq,
-        batch.window,
-        columns,
-        {"chains": Chains(np.array([2], np.uint8), hops)},
-    )
+from tests.unit.actors.join.site import SERVER, Flow, Site, client, rewritten, server
 
 
 def test_both_ends_of_a_second_are_one_row() -> None:
@@ -114,82 +59,6 @@ def test_the_end_that_is_left_carries_on() -> None:
     assert len(site.joiner) == 0
 
 
-def test_a_reused_tuple_is_another_connection() -> None:
-    """Three connections of one tuple within a second: each client's end meets the server's end of its own time."""
-    rows = [
-        end(
-            number + 10 * side,
-            connection__opened_at_ns=number * SECOND // 10 + side,
-            connection__closed=1,
-            tx_bytes=number,
-            rx_bytes=number,
-        )
-        for number in (1, 2, 3)
-        for side, end in enumerate((client, server))
-    ]
-    flows = Site().join(1, batch_of(rows[::-1], 1))
-    pairs = sorted((flow["client.tx_bytes"], flow["server.rx_bytes"]) for flow in flows)
-    assert pairs == [(1, 1), (2, 2), (3, 3)]
-
-
-def uses(
-    times: list[tuple[float, float]], *, late: int = 0
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of connections of one tuple by when the client's and the server's ends were opened, in milliseconds.
-
-    :param late: so many servers at the end report a second later.
-    """
-    rows = [
-        [
-            end(
-                number + 100 * side,
-                connection__opened_at_ns=SECOND + int(opened[side] * 1e6),
-                connection__closed=1,
-                tx_bytes=number,
-                rx_bytes=number,
-            )
-            for number, opened in enumerate(times, 1)
-        ]
-        for side, end in enumerate((client, server))
-    ]
-    return rows[0] + rows[1][: len(times) - late], rows[1][len(times) - late :]
-
-
-@pytest.mark.parametrize("nodes", ["aa", "ab"], ids=["one_node", "two_nodes"])
-def test_an_end_that_reports_in_the_next_second_shifts_no_others(nodes: str) -> None:
-    """The last connection of a tuple in a second has its server's end in the next: all meet those of their own."""
-    site = Site()
-    both, rest = uses([(7 * number, 7 * number + 0.05) for number in range(1, 60)], late=1)
-    ends = [
-        [row for row in both if (row["connection.role"] == Role.SERVER) == (side == 1)] for side in (0, 1)
-    ]
-    flows = site.join(1, batch_of(ends[0], 1, node=nodes[0]), batch_of(ends[1], 1, node=nodes[1]))
-    assert [flow["client.tx_bytes"] for flow in flows if flow["evidence"] != FlowEvidence.BOTH] == [59]
-    flows += site.join(2, batch_of(rest, 2, node=nodes[1]))
-    pairs = [
-        (flow["client.socket.slot"], flow["server.socket.slot"] - 100)
-        for flow in flows
-        if flow["evidence"] == FlowEvidence.BOTH
-    ]
-    assert sorted(pairs) == [(number, number) for number in range(1, 60)]
-
-
-def test_on_one_node_a_servers_end_is_never_before_its_clients() -> None:
-    """The last packet of a handshake takes longer than the next use of the tuple: the order tells whose it is."""
-    both, _ = uses([(10, 14), (15, 19), (20, 24)])
-    flows = Site().join(1, batch_of(both, 1))
-    assert all(flow["client.socket.slot"] == flow["server.socket.slot"] - 100 for flow in flows)
-    assert len(flows) == 3
-
-
-def test_a_servers_handshake_may_end_long_after_the_clients() -> None:
-    """TCP_DEFER_ACCEPT: the server's end is there when the client's first byte is, nine seconds later."""
-    site = Site()
-    site.join(1, batch_of([client(connection__opened_at_ns=SECOND)], 1))
-    (flow,) = site.join(10, batch_of([server(connection__opened_at_ns=10 * SECOND)], 10))
-    assert flow["evidence"] == FlowEvidence.BOTH
-
-
 def test_a_rewritten_connection_names_whom_the_client_called() -> None:
     """Client, service, server and chain; the server's node alone would only have known the gateway."""
     batch = rewritten(batch_of([client()], 1), ("10.96.0.1", 80))
@@ -232,20 +101,6 @@ def test_rewriting_learnt_late_moves_the_end() -> None:
     assert (ids[0] != ids[1] == ids[2], previous) == (True, [0, ids[0], 0])
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["client_first", "server_first"])
-def test_the_time_of_opening_that_was_reported_first_stays(order: tuple[int, int]) -> None:
-    """Whichever end reports first, in whatever second: all rows of the connection have that end's time."""
-    site = Site()
-    ends = [client, server]
-    times = [700, 900]
-    rows = (
-        [ends[order[0]](connection__opened_at_ns=times[order[0]])],
-        [end(connection__opened_at_ns=time) for end, time in zip(ends, times, strict=True)],
-    )
-    told = [flow for window, some in enumerate(rows, 1) for flow in site.join(window, batch_of(some, window))]
-    assert [flow["connection.opened_at_ns"] for flow in told] == [times[order[0]]] * 2
-
-
 def test_a_failed_connect_is_a_flow() -> None:
     """With its error and latency; nothing is left of it afterwards but for the time that the other end may take."""
     site = Site()
@@ -256,25 +111,6 @@ def test_a_failed_connect_is_a_flow() -> None:
     site.join(20, batch_of([], 20))
     assert len(site.joiner) == 0
     assert site.noted["one_end_only"] == 1
-
-
-def test_late_rows_keep_their_second() -> None:
-    """Rows of the second before come first, as rows of their own, and bytes are counted once."""
-    rows = [client(tx_bytes=1), client(tx_bytes=2, window__late_s=1), server(rx_bytes=2, window__late_s=1)]
-    flows = Site().join(5, batch_of(rows, 5))
-    assert [(flow["window.late_s"], flow["client.tx_bytes"], flow["server.rx_bytes"]) for flow in flows] == [
-        (1, 2, 2),
-        (0, 1, 0),
-    ]
-
-
-def test_an_end_of_this_second_joins_a_late_one() -> None:
-    """A connection over the change of seconds, of which one end's last row is late: the last row rests on both."""
-    flows = Site().join(5, batch_of([server(rx_bytes=2), client(tx_bytes=2, window__late_s=1)], 5))
-    assert [(flow["window.late_s"], flow["evidence"]) for flow in flows] == [
-        (1, FlowEvidence.ADDRESS),
-        (0, FlowEvidence.BOTH),
-    ]
 
 
 def test_bytes_that_are_nowhere_are_said() -> None:
@@ -311,90 +147,6 @@ def test_sockets_without_a_slot_are_joined_at_their_end() -> None:
     ]
     (flow,) = Site().join(1, batch_of(rows, 1))
     assert (flow["client.tx_bytes"], flow["server.rx_bytes"], flow["evidence"]) == (4, 4, FlowEvidence.BOTH)
-
-
-@dataclass
-class Connection:
-    """A connection of the model: seconds in which each end reports, and how long after."""
-
-    port: int
-    opened: int
-    seconds: int
-    ends: tuple[bool, bool]
-    lag: tuple[int, int]
-    nodes: tuple[str, str]
-    sums: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-
-connections = st.builds(
-    Connection,
-    port=st.integers(1, 3),
-    opened=st.integers(0, 12),
-    seconds=st.integers(1, 4),
-    ends=st.sampled_from([(True, True), (True, True), (True, False), (False, True)]),
-    lag=st.tuples(st.integers(0, 2), st.integers(0, 2)),
-    nodes=st.tuples(st.sampled_from("ab"), st.sampled_from("ab")),
-)
-
-
-def apart(script: list[Connection]) -> list[Connection]:
-    """Those of one tuple follow each other, as in any kernel."""
-    after: dict[int, int] = {}
-    for connection in script:
-        connection.opened = max(connection.opened, after.get(connection.port, 0))
-        after[connection.port] = connection.opened + connection.seconds + 3
-    return script
-
-
-def reports(script: list[Connection]) -> dict[int, dict[str, list[dict[str, Any]]]]:
-    """Rows by the window in which they arrive, and node; bytes say whose they are."""
-    rows: dict[int, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for number, connection in enumerate(script):
-        near, far = ("10.0.0.5", connection.port), SERVER
-        for side, seen in enumerate(connection.ends):
-            for second in range(connection.seconds if seen else 0):
-                local, peer = (near, far) if side == 0 else (far, near)
-                row = socket_row(
-                    *(local, peer, (Role.CLIENT, Role.SERVER)[side]),
-                    socket__slot=2 * number + side,
-                    socket__generation=1,
-                    connection__opened=second == 0,
-                    connection__closed=second == connection.seconds - 1,
-                    connection__opened_at_ns=(connection.opened + 100) * SECOND + side,
-                    tx_bytes=1 << second,
-                )
-                rows[connection.opened + second + connection.lag[side]][connection.nodes[side]].append(row)
-    return rows
-
-
-@settings(max_examples=60)
-@given(st.lists(connections, max_size=12).map(apart))
-def test_every_report_comes_out_once_beside_its_other_end(script: list[Connection]) -> None:
-    """Ends that report in other seconds, from other nodes, once or not at all: each report is in one flow, with the
-    socket of its own connection at the other end, and each connection is opened once."""
-    site, flows = Site(), list[Flow]()
-    arriving = reports(script)
-    for window in range(max(arriving, default=0) + 10):
-        batches = [batch_of(rows, window, node=node) for node, rows in arriving[window].items()]
-        flows += site.join(window, *batches)
-    sent: dict[int, int] = defaultdict(int)
-    opened: Counter[int] = Counter()
-    for flow in flows:
-        sockets = {}
-        for side, name in enumerate(("client", "server")):
-            if flow[f"{name}.node"]:
-                sockets[side] = flow[f"{name}.socket.slot"]
-                assert sockets[side] % 2 == side
-                sent[sockets[side]] += flow[f"{name}.tx_bytes"]
-        numbers = {slot // 2 for slot in sockets.values()}
-        assert len(numbers) == 1
-        opened[numbers.pop()] += flow["connection.opened"]
-    for number, connection in enumerate(script):
-        for side, seen in enumerate(connection.ends):
-            assert sent[2 * number + side] == ((1 << connection.seconds) - 1 if seen else 0)
-        assert opened[number] == 1
-    assert site.ledger.stages["join"].balanced
-    assert len(site.joiner) == 0
 
 
 def test_all_hops_of_a_connection_that_is_over_are_told() -> None:
