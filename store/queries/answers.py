@@ -1,0 +1,392 @@
+"""What answers look like: JSON of the API, ``-o json`` of commands, and the OpenAPI file are made from these types.
+
+Times are whole seconds since the epoch, durations nanoseconds, as names say (``_s``, ``_ns``).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+Status = Literal["failing", "degraded", "ok", "silent", "unknown"]
+ChangeState = Literal["new", "gone", "changed", "same"]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Base of all: unset fields are not left out, so that rows of a table have the same columns."""
+
+
+class Period(Answer, frozen=True):
+    """The seconds that an answer is of: from ``from_s`` up to, and without, ``to_s``.
+
+    :param step_s: in which the store keeps the oldest of them.
+    :param complete: nothing more is to come: the answer stays as it is.
+    """
+
+    from_s: int = msgspec.field(name="from")
+    to_s: int = msgspec.field(name="to")
+    step_s: int
+    complete: bool
+
+
+class GapOf(Answer, frozen=True):
+    """Seconds of which something is not known.
+
+    :param node: empty: of the whole store.
+    :param reason: ``away``, ``not_stored`` or ``lost``.
+    """
+
+    node: str
+    from_s: int = msgspec.field(name="from")
+    to_s: int = msgspec.field(name="to")
+    reason: str
+    lost: int
+    detail: str
+
+
+class Ledger(Answer, frozen=True):
+    """What the answer cannot know."""
+
+    gaps: list[GapOf]
+
+
+class Quantiles(Answer, frozen=True):
+    """Of a measured time; nanoseconds, within 4.5 %."""
+
+    p50: int
+    p99: int
+
+
+class Evidence(Answer, frozen=True):
+    """Shares of the flows: both ends reported, the client's alone, the server's alone."""
+
+    both: float
+    client: float
+    server: float
+
+
+class Change(Answer, frozen=True):
+    """An edge or node now and before; each pair is [before, now].
+
+    :param score: how surprising: the natural logarithm of the ratio that changed most, less its uncertainty.
+    :param what: the ratio that it is of, in words.
+    """
+
+    state: ChangeState
+    score: float
+    what: str
+    bytes: tuple[int, int]
+    opened: tuple[int, int]
+    failed: tuple[int, int]
+    retransmits: tuple[int, int]
+    p99: tuple[int, int]
+
+
+class Why(Answer, frozen=True):
+    """Why a node is shown.
+
+    :param edge: that brought it in.
+    :param path: ids of nodes from the selection to it.
+    """
+
+    edge: str
+    path: list[int]
+
+
+class LeftOut(Answer, frozen=True):
+    """How many neighbours of a node are not shown: those that call it, those that it calls."""
+
+    up: int
+    down: int
+
+
+class Node(Answer, frozen=True):
+    """A workload, or a group of them.
+
+    :param id: stays as long as the store remembers it.
+    :param key: names it for ``select``.
+    :param hop: edges from the selection.
+    :param column: from left to right: callers stand left of whom they call, where that can be.
+    :param reasons: of the status, in words.
+    :param why: null for what was selected.
+    :param stack: null here; the page puts those that are alike together.
+    :param first_s: first second that the store remembers; ``last_s`` the last.
+    """
+
+    id: int
+    key: str
+    name: str
+    kind: str
+    namespace: str
+    zones: list[str]
+    versions: list[str]
+    hop: int
+    column: int
+    status: Status
+    reasons: list[str]
+    why: Why | None
+    left_out: LeftOut
+    stack: dict[str, Any] | None
+    first_s: int
+    last_s: int
+    change: ChangeState | None
+
+
+class Edge(Answer, frozen=True):
+    """Who called whom on which port.
+
+    :param id: ``3>9:50051``, ``3>9:53/udp``: ids of its nodes, which ``/edges`` and others take too.
+    :param opened: connections that were established; ``failed`` those that were not.
+    :param failures: why, by reason.
+    :param attempts: connects with a known end: opened and failed.
+    :param sent: segments sent, of which ``retransmits`` again.
+    :param broken: established connections that ended by a reset or time-out.
+    :param change: null without ``against``.
+    """
+
+    id: str
+    from_id: int = msgspec.field(name="from")
+    to_id: int = msgspec.field(name="to")
+    port: int
+    transport: str
+    status: Status
+    reasons: list[str]
+    bytes: int
+    reply_bytes: int
+    opened: int
+    closed: int
+    failed: int
+    failures: dict[str, int]
+    retransmits: int
+    sent: int
+    broken: int
+    active: int
+    connect_ns: Quantiles | None
+    rtt_ns: Quantiles | None
+    evidence: Evidence
+    change: Change | None
+    first_s: int
+    last_s: int
+
+
+class MapAnswer(Answer, frozen=True):
+    """A neighbourhood.
+
+    :param selection: ids of the nodes that were selected; empty: an overview.
+    :param of: nodes within reach; ``shown + left_out == of``.
+    :param truncated_by: ``budget``, ``fan``, or null if everything is shown.
+    """
+
+    selection: list[int]
+    nodes: list[Node]
+    edges: list[Edge]
+    shown: int
+    left_out: int
+    of: int
+    truncated_by: str | None
+    group: str
+
+
+class EdgeRow(Answer, frozen=True):
+    """An edge in a table: with the keys of both nodes."""
+
+    client: str
+    server: str
+    edge: Edge
+
+
+class EdgesAnswer(Answer, frozen=True):
+    """A page of the table of edges.
+
+    :param of: edges that match.
+    :param cursor: for ``cursor`` of the next page; null at the end.
+    """
+
+    edges: list[EdgeRow]
+    of: int
+    cursor: str | None
+
+
+class Found(Answer, frozen=True):
+    """Something that a search found.
+
+    :param what: ``workload``, ``pod``, ``container``, ``process``, ``image``, ``version``, ``zone``, ``node``,
+        ``namespace``, ``address`` or ``port``.
+    :param value: that matched; ``key`` is what ``select`` takes to look at it, with ``q`` where that is set.
+    :param matched: in which way: ``exact``, ``prefix``, ``word``, ``within`` or ``similar``.
+    :param workloads: how many it names.
+    :param neighbours: how many talk with them in the window.
+    :param gone: nothing was seen of it in the window.
+    """
+
+    what: str
+    value: str
+    key: str
+    q: str
+    matched: str
+    score: float
+    workloads: int
+    neighbours: int
+    gone: bool
+    first_s: int
+    last_s: int
+
+
+class SearchAnswer(Answer, frozen=True):
+    """What was found, the best first."""
+
+    found: list[Found]
+    of: int
+
+
+class SeriesAnswer(Answer, frozen=True):
+    """Columns of equal length; a step without a row in the store is 0, one that is not known is null.
+
+    :param begins_s: of each step.
+    :param columns: by the name of the metric.
+    """
+
+    step_s: int
+    begins_s: list[int]
+    columns: dict[str, list[float | None]]
+
+
+class Share(Answer, frozen=True):
+    """What one value of an attribute has of all.
+
+    :param share: of the failures; ``share_of_opens``: of the attempts.
+    :param lift: the first divided by the second: 1 if failures do not care for this value.
+    :param rate: failures of its own attempts; ``low`` and ``high`` bound it with 95 %.
+    """
+
+    value: str
+    failed: int
+    attempts: int
+    share: float
+    share_of_opens: float
+    lift: float
+    rate: float
+    low: float
+    high: float
+
+
+class By(Answer, frozen=True):
+    """The values of one attribute, the most suspect first.
+
+    :param attribute: ``client.zone``, ``server.version``, …
+    """
+
+    attribute: str
+    values: list[Share]
+
+
+class WhereAnswer(Answer, frozen=True):
+    """Where failures are."""
+
+    failed: int
+    attempts: int
+    by: list[By]
+
+
+class NatHop(Answer, frozen=True):
+    """One tuple of a way.
+
+    :param src: address; empty for the caller's own.
+    :param dst: address and port.
+    :param rewritten_by: the node that made it of the one before; empty for what was called.
+    :param service: the workload or service that the address belongs to; empty if nobody is known to have it.
+    """
+
+    src: str
+    dst: str
+    rewritten_by: str
+    service: str
+
+
+class NatChain(Answer, frozen=True):
+    """A way that connections of an edge took.
+
+    :param flows: connections; ``both_ends`` of these were reported by both ends.
+    """
+
+    edge: str
+    client: str
+    server: str
+    hops: list[NatHop]
+    flows: int
+    both_ends: int
+    bytes: int
+    reply_bytes: int
+    unaccounted_bytes: int
+    first_s: int
+    last_s: int
+
+
+class NatAnswer(Answer, frozen=True):
+    """Ways, the one with most connections first."""
+
+    chains: list[NatChain]
+    of: int
+
+
+class Moment(Answer, frozen=True):
+    """A mark on the time bar.
+
+    :param id: ``deploy:ID`` of a version can be given to ``against``.
+    :param what: ``version`` (a version of a workload was first seen), ``version_gone``, ``workload``,
+        ``workload_gone``, ``instance``, ``instance_gone``, ``gap``, ``agent``, ``agent_gone``.
+    :param key: of the workload; empty for what is of a node.
+    :param to_s: where it ends, for gaps.
+    """
+
+    id: str
+    at_s: int = msgspec.field(name="at")
+    to_s: int = msgspec.field(name="to")
+    what: str
+    key: str
+    text: str
+
+
+class MomentsAnswer(Answer, frozen=True):
+    """Marks in order of time."""
+
+    moments: list[Moment]
+    of: int
+
+
+class Value(Answer, frozen=True):
+    """A value of an attribute, and how many workloads have it."""
+
+    value: str
+    workloads: int
+
+
+class AttributesAnswer(Answer, frozen=True):
+    """Values, the most frequent first; without a key, the keys themselves."""
+
+    key: str
+    values: list[Value]
+    of: int
+
+
+class DiffRow(Answer, frozen=True):
+    """An edge that is another than before."""
+
+    client: str
+    server: str
+    edge: Edge
+    score: float
+
+
+class DiffAnswer(Answer, frozen=True):
+    """What changed, the most surprising first.
+
+    :param against: the window that it is compared with.
+    """
+
+    against: Period
+    rows: list[DiffRow]
+    of: int
+    new: int
+    gone: int
+    changed: int
+    same: int
