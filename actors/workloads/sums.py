@@ -6,7 +6,8 @@ from actors.workloads.pairs import Pairs
 from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.delta import flags
-from model.kinds.workload import EVIDENCE, FAILURES, MEASURES
+from model.kinds.flow import SIDES
+from model.kinds.workload import BREAKS, EVIDENCE, FAILURES, MEASURES
 from model.traffic import RowTraffic
 
 
@@ -15,6 +16,7 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     columns["bytes"] = pairs.sums(moved.tx_bytes)
     columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
     columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
+    columns["sent_segments"] = pairs.sums(np.add(flows["client.tx_segments"], flows["server.tx_segments"]))
     lives = ("opened", "closed", "failed")
     bits = sum((flows[f"connection.{life}"] != 0).astype(np.uint8) << bit for bit, life in enumerate(lives))
     cells = pairs.counts(np.asarray(bits, np.uint8))
@@ -23,6 +25,8 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     columns["connections.active"] = cells.sum(1) - columns["connections.failed"]
     if columns["connections.failed"].any():
         _fill_failures(columns, flows, pairs)
+    if columns["connections.closed"].any():
+        _fill_breaks(columns, flows, pairs)
     grades = pairs.counts(flows["evidence"])
     for name, grade in EVIDENCE.items():
         columns[name] = grades[:, grade]
@@ -39,6 +43,21 @@ def _fill_failures(columns: Columns, flows: Columns, pairs: Pairs) -> None:
     cells = pairs.counts(codes)
     for code, name in enumerate(FAILURES, 1):
         columns[name] = cells[:, code]
+
+
+def _fill_breaks(columns: Columns, flows: Columns, pairs: Pairs) -> None:
+    """Connections that were established and broke; a reset counts before a time-out."""
+    ended = (flows["connection.closed"] != 0) & (flows["connection.failed"] == 0)
+    if not ended.any():
+        return
+    codes = np.zeros(len(ended), np.uint8)
+    for code, (_, reasons) in reversed([*enumerate(BREAKS.items(), 1)]):
+        for side in SIDES:
+            codes[ended & np.isin(flows[f"{side}.connection.close_reason"], reasons)] = code
+    if codes.any():
+        cells = pairs.counts(codes)
+        for code, name in enumerate(BREAKS, 1):
+            columns[name] = cells[:, code]
 
 
 def fill_measures(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic) -> Histograms:

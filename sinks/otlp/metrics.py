@@ -49,6 +49,12 @@ SUMS: Final = (
         "Segments that either end sent again.",
     ),
     Sum(
+        "sent_segments",
+        "tailrace.network.segments",
+        "{segment}",
+        "Segments that either end sent, also those sent again.",
+    ),
+    Sum(
         "connections.opened",
         "tailrace.network.connections.opened",
         "{connection}",

@@ -41,6 +41,7 @@ COUNTERS: Final = (
     Counter("bytes", "tailrace_network_io_bytes_total", 'network_io_direction="transmit"'),
     Counter("reply_bytes", "tailrace_network_io_bytes_total", 'network_io_direction="receive"'),
     Counter("retransmitted_segments", "tailrace_network_retransmitted_segments_total"),
+    Counter("sent_segments", "tailrace_network_sent_segments_total"),
     Counter("connections.opened", "tailrace_network_connections_opened_total"),
     Counter("connections.closed", "tailrace_network_connections_closed_total"),
     Counter(
@@ -54,6 +55,10 @@ COUNTERS: Final = (
         "tailrace_network_connections_failed_total",
         'error_type="unreachable"',
     ),
+    Counter("connections.failed.reset", "tailrace_network_connections_failed_total", 'error_type="reset"'),
+    Counter(
+        "connections.failed.gave_up", "tailrace_network_connections_failed_total", 'error_type="gave_up"'
+    ),
     Counter("connections.failed", "tailrace_network_connections_failed_total", 'error_type="other"'),
 )
 MEASURES: Final = (
@@ -63,6 +68,7 @@ MEASURES: Final = (
 HELP: Final = {
     "tailrace_network_io_bytes_total": "Payload between a client and a server: transmit is to the server.",
     "tailrace_network_retransmitted_segments_total": "TCP segments that either end sent again.",
+    "tailrace_network_sent_segments_total": "TCP segments that either end sent, also those sent again.",
     "tailrace_network_connections_opened_total": "Connections that were opened.",
     "tailrace_network_connections_closed_total": "Connections that were closed.",
     "tailrace_network_connections_failed_total": "Connects that failed, by what the client was told.",

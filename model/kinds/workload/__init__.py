@@ -55,6 +55,7 @@ import numpy as np
 from model.arrays import Columns, Tables
 from model.column import Column, derived, hidden
 from model.kind import Kind, Subject
+from model.kinds.delta.codes import CloseReason
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.kinds.workload.text import TEXT
 from model.rows import values as row_values
@@ -100,10 +101,18 @@ FAILURES: Final = {
         errno.EHOSTDOWN,
         errno.ENETDOWN,
     ),
+    "connections.failed.reset": (errno.ECONNRESET,),
+    "connections.failed.gave_up": (errno.ECANCELED,),
 }
 _FAILED: Final = {
     name: "of these with " + ", ".join(errno.errorcode[number] for number in numbers)
     for name, numbers in FAILURES.items()
+}
+
+#: How established connections broke, by what either end says; the others ended by a FIN, or nobody saw their end.
+BREAKS: Final = {
+    "connections.closed.reset": (CloseReason.RST_SENT, CloseReason.RST_RECEIVED),
+    "connections.closed.timed_out": (CloseReason.TIMED_OUT,),
 }
 
 #: Parts of a workload by their keys in a row, after the side.
@@ -164,9 +173,14 @@ _COLUMNS: Final = (
     _count("bytes", "from client to server"),
     _count("reply_bytes", "from server to client"),
     _count("retransmitted_segments", "by both ends"),
+    _count("sent_segments", "by both ends, also those without payload and those sent again"),
     Column("connections.active", "<u8", unit="connections", over="most"),
     _count("connections.opened", unit="connections"),
     _count("connections.closed", unit="connections"),
+    _count("connections.closed.reset", "of these after a reset by either end", "connections"),
+    _count(
+        "connections.closed.timed_out", "of these because the other end no longer answered", "connections"
+    ),
     _count("connections.failed", unit="connections"),
     *(_count(name, meaning, "connections") for name, meaning in _FAILED.items()),
     _count(

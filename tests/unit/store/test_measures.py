@@ -20,7 +20,7 @@ ROWS = st.lists(
 def measures_of(rows: list[tuple[int, int, int, int, int]]) -> Measures:
     """A row each."""
     values = np.array(rows, np.int64).reshape(-1, 5)
-    columns = {name: np.zeros(len(rows), np.uint64) for name in (*SUMS, *MOST)}
+    columns: dict[str, np.ndarray] = {name: np.zeros(len(rows), np.uint64) for name in (*SUMS, *MOST)}
     columns["bytes"] = values[:, 0].astype(np.uint64)
     columns["connections.active"] = values[:, 1].astype(np.uint64)
     columns["first_s"] = columns["last_s"] = values[:, 2]

@@ -16,7 +16,7 @@ from model.addresses import address_bytes
 from model.batch import Batch
 from model.enricher import Entity
 from model.histogram import Histogram, bucket_of, merged
-from model.kinds.delta import flags
+from model.kinds.delta import CloseReason, flags
 from model.kinds.flow import FlowEvidence
 from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import EVIDENCE, OTHER, Workload
@@ -99,6 +99,7 @@ def test_the_surest_name_counts(entity: Entity, workload: Workload | None) -> No
 def test_flows_of_a_pair_add_up() -> None:
     """Bytes both ways, connections, retransmits, evidence and histograms are those of its flows."""
     client = {"client_tx_bytes": 100, "client_rx_bytes": 7, "client_retransmitted_segments": 1}
+    client |= {"client_tx_segments": 9, "server_tx_segments": 2}
     latency = {"connection_connect_latency_ns": 3000}
     (batch,) = summed(
         enriched(
@@ -114,7 +115,8 @@ def test_flows_of_a_pair_add_up() -> None:
     )
     assert ends_of(row, "server") == POSTGRES
     assert len(batch) == 3
-    assert (row["bytes"], row["reply_bytes"], row["retransmitted_segments"]) == (200, 14, 6)
+    assert (row["bytes"], row["reply_bytes"]) == (200, 14)
+    assert (row["retransmitted_segments"], row["sent_segments"]) == (6, 22)
     lives = ("active", "opened", "closed", "failed")
     assert [row[f"connections.{life}"] for life in lives] == [2, 1, 1, 1]
     assert [row[name] for name in EVIDENCE] == [0, 0, 0, 3, 0]
@@ -134,14 +136,37 @@ def test_failures_are_counted_by_what_the_client_was_told() -> None:
                 failed | {client: errno.ETIMEDOUT, server: errno.ECONNREFUSED},
                 failed | {server: errno.EHOSTUNREACH},
                 failed | {client: errno.ENETUNREACH},
+                failed | {client: errno.ECONNRESET},
+                *(failed | {client: errno.ECANCELED} for _ in range(2)),
                 failed | {client: errno.EADDRNOTAVAIL},
                 flow(1, 2) | {client: errno.ECONNREFUSED},
             )
         )
     )
-    reasons = ("refused", "timed_out", "unreachable")
-    assert [row[f"connections.failed.{reason}"] for reason in reasons] == [3, 1, 2]
-    assert (row["connections.failed"], row["connections.active"]) == (7, 1)
+    reasons = ("refused", "timed_out", "unreachable", "reset", "gave_up")
+    assert [row[f"connections.failed.{reason}"] for reason in reasons] == [3, 1, 2, 1, 2]
+    assert (row["connections.failed"], row["connections.active"]) == (10, 1)
+
+
+def test_connections_that_broke_are_counted_once() -> None:
+    """By what either end says, a reset before a time-out; a connect that was reset has failed, and did not break."""
+    ended = flow(1, 2, connection_closed=1)
+    client, server = "client.connection.close_reason", "server.connection.close_reason"
+    (row,) = rows_of(
+        *summed(
+            enriched(
+                ended | {client: CloseReason.RST_SENT, server: CloseReason.RST_RECEIVED},
+                ended | {server: CloseReason.RST_RECEIVED},
+                ended | {client: CloseReason.TIMED_OUT, server: CloseReason.RST_SENT},
+                ended | {client: CloseReason.TIMED_OUT},
+                ended | {client: CloseReason.FIN_SENT, server: CloseReason.FIN_RECEIVED},
+                ended | {client: CloseReason.RST_RECEIVED, "connection.failed": 1},
+                flow(1, 2) | {client: CloseReason.RST_RECEIVED},
+            )
+        )
+    )
+    found = [row[f"connections.closed{reason}"] for reason in ("", ".reset", ".timed_out")]
+    assert found == [6, 3, 1]
 
 
 def test_the_server_speaks_for_a_silent_client() -> None:
@@ -252,6 +277,7 @@ def expected(flows: Batch) -> dict[str, int]:
         "bytes": moved.tx_bytes,
         "reply_bytes": moved.rx_bytes,
         "retransmitted_segments": moved.retransmitted_segments,
+        "sent_segments": np.add(columns["client.tx_segments"], columns["server.tx_segments"]),
         "rtt_ns.sum": moved.rtt_ns,
         "connect_latency_ns.sum": columns["connection.connect_latency_ns"][began],
         "connections.active": columns["connection.failed"] == 0,
