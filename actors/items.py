@@ -64,6 +64,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class WindowClock:
+    """By which clock times of the window's rows, which come next, were told.
+
+    :param offset_ns: wall clock minus monotonic clock.
+    """
+
+    offset_ns: int
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
 class Announcement:
     """NAT entries that other nodes need (``actors.nat.table.ANNOUNCED``), said with a window."""
 

@@ -7,7 +7,7 @@ from typing import Final
 from model.kinds.delta import CloseReason, Evidence, Role
 from probes.checks.privileges import is_initial
 from selftest.reported import ReportedSocket, name
-from selftest.truth import End
+from selftest.truth import End, endpoint
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ ASPECTS: Final = (
         _always,
         lambda end: name(Role, end.role),
         lambda reported: name(Role, reported.role),
+    ),
+    Aspect(
+        "backends",
+        _always,
+        lambda end: endpoint(*end.backend),
+        lambda reported: endpoint(reported.destination_address, reported.destination_port),
     ),
     Aspect(
         "subflows",

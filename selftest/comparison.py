@@ -4,12 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from model.addresses import address_text
 from model.arrays import Columns
 from selftest.aspects import ASPECTS, evidence
 from selftest.report import SHOWN_FAILURES, ByteCount, Failure, Report, Tally
 from selftest.reported import ReportedSocket, reported_in_scope
-from selftest.truth import End, Key, Truth
+from selftest.truth import End, Key, Truth, endpoint
 
 Pair = tuple[End | None, ReportedSocket | None]
 
@@ -133,13 +132,8 @@ def _judge_aspects(report: Report, end: End, reported: ReportedSocket | None) ->
 
 def _text(socket: End | ReportedSocket) -> str:
     """The connection of a socket as people write it."""
-    local = _endpoint(socket.local_address, socket.local_port)
-    return f"{local} → {_endpoint(socket.peer_address, socket.peer_port)}"
-
-
-def _endpoint(address: bytes, port: int) -> str:
-    text = address_text(address)
-    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+    local = endpoint(socket.local_address, socket.local_port)
+    return f"{local} → {endpoint(socket.peer_address, socket.peer_port)}"
 
 
 def _varied(failures: list[Failure]) -> list[Failure]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from model.rows.words import endpoint_text
 from selftest.errors import TrafficError
 from selftest.linux import enter_network, network_inode, new_network
 from selftest.profile import SLOWNESS
@@ -48,6 +49,24 @@ route add unreachable 10.77.4.0/24
 route add unreachable fd77:4::/64
 """
 
+#: Nobody has the first addresses: the left namespace sends who calls them to two ports of the second, by turns.
+BACKENDS: Final = {"10.77.5.1": "10.77.2.2", "fd77:5::1": "fd77:2::2"}
+SERVICE_PORT: Final = 80
+BACKEND_PORTS: Final = (7701, 7702)
+REWRITES: Final = "".join(
+    f"""
+table {family} selftest {{
+    chain calls {{
+        type nat hook output priority -100;
+        {family} daddr {service} tcp dport {SERVICE_PORT} numgen inc mod 2 0 dnat to {first}
+        {family} daddr {service} tcp dport {SERVICE_PORT} dnat to {second}
+    }}
+}}
+"""
+    for family, (service, backend) in zip(("ip", "ip6"), BACKENDS.items(), strict=True)
+    for first, second in [[endpoint_text(backend, port) for port in BACKEND_PORTS]]
+)
+
 
 @dataclass(frozen=True)
 class Route:
@@ -80,6 +99,7 @@ class Network:
         self._ip(self._router, ROUTER.format(left=_path(self._left), right=_path(self._right)))
         self._ip(self._left, LEFT)
         self._ip(self._right, RIGHT)
+        self.rewrites = _rewrite(self._left)
         with _inside(self._left):
             _await_answer("fd77:2::2")
 
@@ -110,6 +130,13 @@ class Network:
         return [Route(self._left, self._right, "10.77.2.2"), Route(self._left, self._right, "fd77:2::2")]
 
     @property
+    def services(self) -> list[Route]:
+        """From left to right by a service address; none where there is no `nft` to rewrite it."""
+        if not self.rewrites:
+            return []
+        return [Route(self._left, self._right, service) for service in BACKENDS]
+
+    @property
     def silent(self) -> list[Route]:
         """To where nobody answers."""
         return [Route(self._left, None, "10.77.3.3"), Route(self._left, None, "fd77:3::3")]
@@ -118,6 +145,18 @@ class Network:
     def unreachable(self) -> list[Route]:
         """To where the router says by ICMP that there is no way."""
         return [Route(self._left, None, "10.77.4.4"), Route(self._left, None, "fd77:4::4")]
+
+
+def _rewrite(descriptor: int) -> bool:
+    """Let calls of the services in this namespace go to their backends; whether this machine can."""
+    with _inside(descriptor):
+        try:
+            done = subprocess.run(
+                ["nft", "-f", "-"], input=REWRITES, text=True, capture_output=True, check=False
+            )
+        except FileNotFoundError:
+            return False
+    return done.returncode == 0
 
 
 def _await_answer(address: str) -> None:

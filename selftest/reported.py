@@ -25,6 +25,8 @@ FIELDS: Final = {
     "user.id": "uid",
     "owner.evidence": "evidence",
     "connection.role": "role",
+    "connection.destination.address": "destination_address",
+    "connection.destination.port": "destination_port",
     "connection.opened": "opened",
     "connection.closed": "closed",
     "connection.failed": "failed",
@@ -56,6 +58,8 @@ class ReportedSocket:
     uid: int
     evidence: int
     role: int
+    destination_address: bytes
+    destination_port: int
     opened: int
     closed: int
     failed: int

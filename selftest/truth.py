@@ -4,7 +4,9 @@ import socket
 from collections import Counter
 from dataclasses import dataclass, field
 
+from model.addresses import address_text
 from model.kinds.delta import CloseReason, Role
+from model.rows.words import endpoint_text
 
 #: netns inode, local address, local port, peer address, peer port; addresses as 16 bytes.
 Key = tuple[int, bytes, int, bytes, int]
@@ -17,6 +19,11 @@ def address_bytes(text: str) -> bytes:
     if ":" in text:
         return socket.inet_pton(socket.AF_INET6, text)
     return IPV4_MAPPED + socket.inet_aton(text)
+
+
+def endpoint(address: bytes, port: int) -> str:
+    """Address and port as people write them."""
+    return endpoint_text(address_text(address), port)
 
 
 @dataclass
@@ -47,6 +54,7 @@ class End:
     :param baseline_rx_bytes: payload received before the start, which no row may count.
     :param opened_at_ns: wall clock before connect() or after accept().
     :param kernel: the kernel's own counters, of connections that lived long enough to ask for them.
+    :param server_elsewhere: the server's address and port as the other end has them, where the kernel rewrites them.
     """
 
     kind: str
@@ -71,6 +79,14 @@ class End:
     baseline_tx_bytes: int = 0
     baseline_rx_bytes: int = 0
     kernel: KernelCounters | None = None
+    server_elsewhere: tuple[bytes, int] | None = None
+
+    @property
+    def backend(self) -> tuple[bytes, int]:
+        """Address and port of who was called, after all rewriting."""
+        if self.role == Role.SERVER:
+            return (self.local_address, self.local_port)
+        return self.server_elsewhere or (self.peer_address, self.peer_port)
 
     @property
     def key(self) -> Key:
@@ -80,7 +96,10 @@ class End:
     @property
     def peer_key(self) -> tuple[bytes, int, bytes, int]:
         """The other end's local and peer address, without its network namespace."""
-        return (self.peer_address, self.peer_port, self.local_address, self.local_port)
+        local, peer = (self.local_address, self.local_port), (self.peer_address, self.peer_port)
+        if self.role == Role.SERVER:
+            return (*peer, *(self.server_elsewhere or local))
+        return (*(self.server_elsewhere or peer), *local)
 
 
 @dataclass

@@ -9,12 +9,12 @@ from actors.nat.table import ANY, NatTable, Spans
 from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.arrays import Columns
 from model.chains import HOP, REWRITES, Chains
-from model.clock import SECOND_NS, SLEW_NS
+from model.clock import SECOND_NS
 from model.kinds.delta import NO_SLOT, Role
 
-#: By how much times of sockets and of entries of one node may differ: both are the kernel's, but the wall clock is
-#: followed from frame to frame. Less than it takes to use a tuple again.
-SLACK_NS: Final = SLEW_NS + 100_000
+#: An entry may go that long before its connection has been answered at both ends: its caller has closed already, and
+#: uses the tuple again.
+GONE_NS: Final = 1_000_000
 #: How long after a window's end its snapshot may be taken, and before a socket's end its entry be gone.
 WORD_NS: Final = 150_000_000
 
@@ -26,10 +26,11 @@ class Resolver:
     was called is followed backward.
 
     :param slots: sockets at once; more are made room for.
-    :param skew_ns: by how much the clock of the sockets and that of the entries may differ.
+    :param skew_ns: by how much the clock of the sockets and that of the entries may differ: not at all where both are
+        of one kernel, so that of two connections of a tuple, however soon it is used again, each has its own entry.
     """
 
-    def __init__(self, slots: int, table: NatTable, skew_ns: int = SLACK_NS) -> None:
+    def __init__(self, slots: int, table: NatTable, skew_ns: int = 0) -> None:
         self._table = table
         self._skew_ns = skew_ns
         self._generation = np.zeros(slots, np.uint32)
@@ -38,13 +39,19 @@ class Resolver:
         self._far = np.zeros(slots, HOP)  # its far end, where it has more than one hop
         self._mark = np.zeros(slots, np.uint32)  # of that end: an entry of its tuple would lengthen the chain
         self._state = np.zeros(slots, np.uint32)  # of that mark, when it was looked up
+        self._offset = np.zeros(slots, np.int64)  # nanoseconds; of the clock by which its opening was told
         self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
 
-    def resolve(self, columns: Columns, window: int) -> Chains:
-        """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows."""
+    def resolve(self, columns: Columns, window: int, offset_ns: int = 0) -> Chains:
+        """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows.
+
+        :param offset_ns: the clock of the rows minus that of the entries, in this window.
+        """
         calls = callers(columns)
         own = own_hops(columns, calls)
-        rewrites, far, between = self.follow(columns, own, calls, np.zeros(len(calls), np.bool_), window)
+        rewrites, far, between = self.follow(
+            columns, own, calls, np.zeros(len(calls), np.bool_), window, offset_ns
+        )
         final, first = own.view("V36").copy(), own.view("V36").copy()
         changed = rewrites > 0
         ahead, back = changed & calls, changed & ~calls
@@ -54,7 +61,13 @@ class Resolver:
         return chains
 
     def follow(
-        self, columns: Columns, own: np.ndarray, calls: np.ndarray, learnt: np.ndarray, window: int
+        self,
+        columns: Columns,
+        own: np.ndarray,
+        calls: np.ndarray,
+        learnt: np.ndarray,
+        window: int,
+        offset_ns: int = 0,
     ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
         """Rewrites and far end of each row, and hops between, by row.
 
@@ -83,11 +96,12 @@ class Resolver:
         between = self._between_of(slots, rewrites)
         self._forget(slots[new], generations[new])
         held = slotted & (self._generation[index] == generations)
+        earlier = known & (columns["connection.opened"] == 0)  # openings that were told in an earlier window
         rows = self._due(index, held, rewrites, other) if self._table.begun else np.zeros(0, np.int64)
         if len(rows):
-            found = _Search(
-                self._table, columns, calls, own, rows, _spans(columns, rows, window, self._skew_ns)
-            )
+            offsets = np.where(earlier[rows], self._offset[index[rows]], offset_ns), offset_ns
+            spans = _spans(columns, rows, window, self._skew_ns, offsets)
+            found = _Search(self._table, columns, calls, own, rows, spans)
             longer = found.rewrites > rewrites[rows]  # what was known stays, though its entries may be gone
             rewrites[rows[longer]] = found.rewrites[longer]
             far.view("V36")[rows[longer]] = found.far.view("V36")[longer]
@@ -95,6 +109,7 @@ class Resolver:
             kept = rows[held[rows]]
             self._keep(slots, kept, rewrites, far, between)
             self._settle(slots[kept], own.take(kept), found.hashes[held[rows]])
+        self._offset[slots[held & ~earlier]] = offset_ns
         return rewrites, far, between
 
     def _due(
@@ -113,7 +128,7 @@ class Resolver:
 
     def _grow(self, slots: int) -> None:
         if slots > len(self._generation):
-            for name in ("_generation", "_rewrites", "_own", "_far", "_mark", "_state"):
+            for name in ("_generation", "_rewrites", "_own", "_far", "_mark", "_state", "_offset"):
                 column = getattr(self, name)
                 grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
                 grown[: len(column)] = column
@@ -199,11 +214,15 @@ class _Search:
             self.between[int(self._numbers[row])] = np.concatenate(chain)
 
 
-def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> Spans:
+def _spans(
+    columns: Columns, rows: np.ndarray, window: int, skew_ns: int, offsets: tuple[np.ndarray, int]
+) -> Spans:
     """When entries may be theirs.
 
     The kernel makes an entry as the first packet leaves, before the handshake ends, and keeps it while the connection
     lasts: one that began after the handshake belongs to a later connection, one that ended before to an earlier one.
+
+    :param offsets: the clock of the rows minus that of the entries: for openings by row, and for all other times.
     """
     opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
     closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
@@ -211,9 +230,10 @@ def _spans(columns: Columns, rows: np.ndarray, window: int, skew_ns: int) -> Spa
     late = columns["window.late_s"][rows].astype(np.int64)
     begin = (window - late) * SECOND_NS
     began = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin))
-    since = np.where(opened > 0, opened, began - WORD_NS)
+    since = np.where(opened > 0, opened - GONE_NS, began - WORD_NS)
     until = np.where(opened > 0, opened, np.where(closed > 0, closed, begin + SECOND_NS + WORD_NS))
-    return Spans(began - skew_ns, since - skew_ns, until + skew_ns)
+    offset = np.where(opened > 0, *offsets)
+    return Spans(*(each - offset for each in (began - skew_ns, since - skew_ns, until + skew_ns)))
 
 
 def callers(columns: Columns) -> np.ndarray:

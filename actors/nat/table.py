@@ -48,7 +48,7 @@ _REVERSED = ("destination_address", "source_address", "destination_port", "sourc
 
 @dataclass(frozen=True)
 class Spans:
-    """When connections were there, wall clock; each of shape (n,), int64.
+    """When connections were there, by the clock of the table; each of shape (n,), int64.
 
     :param began_ns: an entry that began later may have been made for them.
     :param since_ns: one that ended before is none of theirs.
@@ -66,6 +66,8 @@ class Spans:
 
 class NatTable:
     """Entries of one node's conntrack; each holds for an interval, and a later one of the same tuple comes first.
+
+    Times are of the clock of what is learnt: events have their kernel's, what others announce has the wall clock.
 
     An entry rewrites the tuple O of a connection into T, as its other end sees it: T is the reply, reversed.
     At the limit the entry that ended first makes room; while all hold, new ones are dropped.
@@ -90,6 +92,7 @@ class NatTable:
         self._announced_at = np.zeros(entries, np.int64)  # when it was announced last
         self._changed: list[np.ndarray] = []  # places that began or ended since the last announcement
         self._places = NatPlaces(entries)
+        self._offset_ns = 0
         self._marks = np.zeros(1 << max(8, (entries // 4).bit_length()), np.uint32)
         #: Entries that began, over all time.
         self.begun = 0
@@ -99,19 +102,22 @@ class NatTable:
         return len(self._places)
 
     def learn(self, events: np.ndarray, offset_ns: int) -> None:
-        """Takes ``struct nat_event`` rows in, in order; what conntrack reported twice is known once."""
+        """Takes ``struct nat_event`` rows in, in order; what conntrack reported twice is known once.
+
+        :param offset_ns: wall clock minus the clock of the events; what is announced has the wall clock's times.
+        """
+        self._offset_ns = offset_ns
         for part in _parts(events):
             if part["protocol"][0]:
-                self._learn(part, offset_ns)
+                self._learn(part)
             else:
-                self._sweep_all(part, offset_ns)
+                self._sweep_all(part)
 
-    def _learn(self, events: np.ndarray, offset_ns: int) -> None:
+    def _learn(self, events: np.ndarray) -> None:
         """Entries that begin and end, the events of each tuple in their order."""
         called, seen = _keys(events)
         news = events["header"]["kind"] == _KIND["KIND_NAT_NEW"]
         at_ns = events["header"]["at_ns"].astype(np.int64)
-        at_ns[~news | (at_ns != 0)] += offset_ns
         doubts = _doubts(events)
         for rows in turns(called):
             ends, begins = rows[~news[rows]], rows[news[rows]]
@@ -170,11 +176,11 @@ class NatTable:
         held = places != NOWHERE
         self._finish(places[held], at_ns[held])
 
-    def _sweep_all(self, events: np.ndarray, offset_ns: int) -> None:
+    def _sweep_all(self, events: np.ndarray) -> None:
         self._stage.received += len(events)
         self._stage.delivered += len(events)
         for event in events:
-            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]) + offset_ns)
+            self._sweep(int(event["netns"]), int(event["header"]["at_ns"]))
 
     def _sweep(self, netns: int, at_ns: int) -> None:
         """All entries of the namespace end unless they are announced or dumped again."""
@@ -286,7 +292,9 @@ class NatTable:
         entries = np.zeros(len(places), ANNOUNCED)
         for name, index in (("called", self._called), ("seen", self._seen)):
             entries[name].view("V48")[...] = index.keys(places).view("V48")
-        entries["begin_ns"], entries["end_ns"] = self._begin[places], self._end[places]
+        for name, times in (("begin_ns", self._begin), ("end_ns", self._end)):
+            known = (times[places] != 0) & (times[places] != OPEN)
+            entries[name] = times[places] + np.where(known, self._offset_ns, 0)
         entries["netns"] = self._netns[places]
         return entries
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.items import Events, Snapshot
+from actors.items import Events, Snapshot, WindowClock
 from actors.node.frames import UNKNOWN
 from actors.node.sockets import SocketTable
 from model.actor import Actor
@@ -35,6 +35,7 @@ class SocketState(Actor):
         """Rows for a snapshot; events of others are passed on."""
         match item:
             case Snapshot():
+                yield WindowClock(item.frame.offset_ns)
                 yield self._rows(item)
             case Events() if item.receiver in self._receivers:
                 self._receivers[item.receiver](item.rows, item.offset_ns)

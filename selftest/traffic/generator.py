@@ -26,6 +26,7 @@ from selftest.traffic import listeners as traffic_listeners
 from selftest.traffic import long as traffic_long
 from selftest.traffic import owners as traffic_owners
 from selftest.traffic import reset as traffic_reset
+from selftest.traffic import rewritten as traffic_rewritten
 from selftest.traffic import short as traffic_short
 from selftest.truth import Truth
 
@@ -38,6 +39,7 @@ KINDS: Final = (
     traffic_owners,
     traffic_edges,
     traffic_listeners,
+    traffic_rewritten,
 )
 
 

@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -49,17 +50,32 @@ def call(port: int, number: int) -> None:
         assert caller.recv(1) == b"y"
 
 
-def calls() -> list[int]:
-    """As many as wanted; each port is used again after 1 to 100 ms. The ports, in the order of the calls."""
+@dataclass(frozen=True)
+class Pace:
+    """How soon a port is used again.
+
+    :param ports: as many by turns.
+    :param pause_seconds: the shortest and the longest one after the RST.
+    """
+
+    ports: int
+    pause_seconds: tuple[float, float]
+
+
+PACES: Final = {"within_100_ms": Pace(len(PORTS), (0.001, 0.1)), "at_once": Pace(1, (0.0, 0.0))}
+
+
+def calls(pace: Pace) -> list[int]:
+    """As many as wanted. The ports, in the order of the calls."""
     chance = random.Random(7)
-    due = [(0.0, port) for port in PORTS]
+    due = [(0.0, port) for port in PORTS[: pace.ports]]
     made: list[int] = []
     while len(made) < COUNT:
         at, port = heapq.heappop(due)
         time.sleep(max(0.0, at - time.monotonic()))
         call(port, len(made))
         made.append(port)
-        heapq.heappush(due, (time.monotonic() + chance.uniform(0.001, 0.1), port))
+        heapq.heappush(due, (time.monotonic() + chance.uniform(*pace.pause_seconds), port))
     return made
 
 
@@ -125,15 +141,17 @@ def flows_by_opening(rows: list[Row]) -> list[Flow]:
         ),
     ],
 )
-def test_each_use_of_a_tuple_has_its_own_backend(tmp_path: Path, source: str) -> None:
-    """Used again after 1 to 100 ms, in the same look at conntrack: every connection is one flow, to who took it."""
+@pytest.mark.parametrize("pace", PACES.values(), ids=PACES)
+def test_each_use_of_a_tuple_has_its_own_backend(tmp_path: Path, source: str, pace: Pace) -> None:
+    """Used again after 1 to 100 ms, in the same look at conntrack, or less than a millisecond after the RST: every
+    connection is one flow, to who took it."""
     with nat_network() as network:
         prepare(network)  # the first rule loads conntrack, without which there is nothing to put a kprobe at
         settings = {"TAILRACE_NAT_SOURCE": source}
         with Watch.started(tmp_path / "flows.jsonl", [f"{network.prefix}*"], settings) as watch:
             backends = Backends(network)
             try:
-                made = network.within(CLIENT, calls)
+                made = network.within(CLIENT, lambda: calls(pace))
             finally:
                 backends.close()
             rows = [row for row in watch.rows() if row["kind"] == "flow" and row["client.port"] in PORTS]

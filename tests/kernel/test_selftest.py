@@ -23,6 +23,6 @@ def test_everything_is_as_it_was() -> None:
     assert report["exact"], f"{report['verdict']}: {report['failures']}, lost {report['lost']}"
     assert done.returncode == 0, done.stderr
     made = set(report["kinds"])
-    assert {"deserted", "mptcp", "ports"} <= made
+    assert {"deserted", "mptcp", "ports", "rewrite"} <= made
     assert report["phantoms"] == 0
     assert report["lost"] == 0

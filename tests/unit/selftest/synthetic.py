@@ -84,6 +84,8 @@ def row(end: End, slot: int) -> Columns:
         "user.id": end.uid,
         "owner.evidence": Evidence.OPENED if end.role == Role.CLIENT else Evidence.ACCEPTED,
         "connection.role": end.role,
+        "connection.destination.address": np.void(end.backend[0]),
+        "connection.destination.port": end.backend[1],
         "connection.opened": not (end.adopted or end.failed),
         "connection.closed": 1,
         "connection.failed": end.failed,

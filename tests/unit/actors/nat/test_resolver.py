@@ -63,10 +63,10 @@ def connection(number: int, began_ns: int) -> Columns:
     return columns_of([socket_row(CLIENT, SERVICE, Role.CLIENT, **values, **life)])
 
 
-def backends(resolver: Resolver, window: int, *sockets: Columns) -> list[int]:
+def backends(resolver: Resolver, window: int, *sockets: Columns, offset_ns: int = 0) -> list[int]:
     """The last bytes of the backends that the callers of one window came to."""
     columns = {name: np.concatenate([each[name] for each in sockets]) for name in sockets[0]}
-    resolver.resolve(columns, window)
+    resolver.resolve(columns, window, offset_ns)
     return [address.tobytes()[-1] for address in columns["connection.destination.address"]]
 
 
@@ -94,6 +94,30 @@ def test_an_entry_of_a_later_connection_is_not_an_earlier_ones() -> None:
     first, second = connection(1, SECOND + 1000), connection(2, SECOND + 60_000_000)
     assert backends(resolver, 1, first) == [1]
     assert backends(resolver, 2, second) == [2]
+
+
+def test_a_tuple_used_again_at_once_has_its_own_entry_while_the_clock_is_adjusted() -> None:
+    """A fifth of a millisecond lies between two connections, and half a one between the clocks of two windows."""
+    table, offset, offset_later = NatTable(4, Stage("entries")), 5 * SECOND, 5 * SECOND - 500_000
+    first, second = (connection(number, SECOND + offset_later + (number - 1) * 200_000) for number in (1, 2))
+    for backend, begin in ((BACKEND, SECOND + 100), (("10.1.0.2", 8080), SECOND + 200_100)):
+        table.learn(nat_event((CLIENT, SERVICE), (CLIENT, backend), at_ns=begin), offset)
+        table.learn(
+            nat_event((CLIENT, SERVICE), (CLIENT, backend), at_ns=begin + 199_000, deleted=True), offset
+        )
+    assert backends(Resolver(4, table), 6, first, second, offset_ns=offset_later) == [1, 2]
+
+
+def test_a_connection_is_looked_up_again_by_the_clock_of_its_opening() -> None:
+    """Its first entry is known, the clock is set back by an hour, and the second entry is told late."""
+    table, halfway = NatTable(4, Stage("entries")), ("10.1.0.9", 81)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, halfway), at_ns=SECOND), 7200 * SECOND)
+    resolver, opened = Resolver(4, table), connection(1, SECOND + 7200 * SECOND)
+    opened["connection.opened"][:] = 1
+    assert backends(resolver, 7201, opened, offset_ns=7200 * SECOND) == [9]
+    table.learn(nat_event((CLIENT, halfway), (CLIENT, BACKEND), at_ns=SECOND), 3600 * SECOND)
+    opened["connection.opened"][:] = 0
+    assert backends(resolver, 3602, opened, offset_ns=3600 * SECOND) == [1]
 
 
 def test_an_entry_rewrites_connections_of_its_own_transport_alone() -> None:
