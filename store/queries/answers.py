@@ -201,7 +201,7 @@ class EdgesAnswer(Answer, frozen=True):
     :param cursor: for ``cursor`` of the next page; null at the end.
     """
 
-    edges: list[EdgeRow]
+    rows: list[EdgeRow]
     of: int
     cursor: str | None
 

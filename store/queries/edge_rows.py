@@ -1,0 +1,165 @@
+"""Edges as answers have them, from the sums of both windows."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from store.measures import Measures
+from store.queries.answers import Change, Edge, Evidence, Quantiles, Status
+from store.queries.change import STATES, Changes, change_text
+from store.queries.pairs import Pairs
+from store.queries.status import STATUSES, p99_text, reasons
+from store.queries.when import When
+
+TRANSPORTS: Final = {6: "tcp", 17: "udp"}
+_REASON_PREFIX: Final = "connections.failed."
+#: Changes of the p99 that are worth a word: it is known within 4.5 % on each side.
+_SLOWER: Final = 1.5
+_BOTH, _CLIENT, _SERVER = "evidence.both", "evidence.client", "evidence.server"
+
+
+def edges_of(pairs: Pairs, rows: np.ndarray, when: When, changes: Changes | None) -> list[Edge]:
+    """The edges of some rows of ``pairs``, in this order.
+
+    :param changes: of all rows; None if nothing is compared.
+    """
+    now = pairs.now.measures(rows, len(pairs))
+    before = pairs.before.measures(rows, len(pairs)) if pairs.before else None
+    told_now, told_before = _Told(now), _Told(before) if before is not None else None
+    levels = pairs.sums_now.levels[rows].tolist()
+    there = pairs.sums_now.there[rows].tolist()
+    edges = []
+    for place, row in enumerate(rows.tolist()):
+        counts = told_now.counts(place)
+        change = None
+        if told_before is not None and changes is not None:
+            change = _change(changes, row, counts, told_before.counts(place), when)
+        shown = told_now if there[place] or told_before is None else told_before
+        edges.append(
+            _edge(
+                pairs,
+                row,
+                place,
+                (told_now, shown),
+                STATUSES[levels[place]] if there[place] else "silent",
+                change,
+                when,
+            )
+        )
+    return edges
+
+
+class _Told:
+    """Sums of rows as lists: a cell of a list is read faster than one of an array."""
+
+    def __init__(self, measures: Measures) -> None:
+        self._columns = {name: column.tolist() for name, column in measures.columns.items()}
+        self._quantiles = {
+            (name, share): measures.quantiles(name, share).astype(np.int64).tolist()
+            for name in ("rtt_ns", "connect_latency_ns")
+            for share in (0.5, 0.99)
+        }
+
+    def __call__(self, name: str, place: int) -> int:
+        return int(self._columns[name][place]) if name in self._columns else 0
+
+    def quantile(self, measure: str, share: float, place: int) -> int:
+        """0 if nothing was measured."""
+        return int(self._quantiles[measure, share][place])
+
+    def quantiles(self, measure: str, place: int) -> Quantiles | None:
+        """None if nothing was measured."""
+        if not self(f"{measure}.index", place):
+            return None
+        return Quantiles(self.quantile(measure, 0.5, place), self.quantile(measure, 0.99, place))
+
+    def failures(self, place: int) -> dict[str, int]:
+        """By reason; those of others as ``other``."""
+        found = {
+            name.removeprefix(_REASON_PREFIX): count
+            for name in self._columns
+            if name.startswith(_REASON_PREFIX) and (count := self(name, place))
+        }
+        rest = self("connections.failed", place) - sum(found.values())
+        return found | ({"other": rest} if rest > 0 else {})
+
+    def counts(self, place: int) -> dict[str, int]:
+        """What changes are told of."""
+        failed, opened = self("connections.failed", place), self("connections.opened", place)
+        return {
+            "failed": failed,
+            "opened": opened,
+            "attempts": failed + opened,
+            "bytes": self("bytes", place),
+            "traffic": self("bytes", place) + self("reply_bytes", place),
+            "retransmits": self("retransmitted_segments", place),
+            "sent": self("sent_segments", place),
+            "p99": self.quantile("connect_latency_ns", 0.99, place),
+        }
+
+    def evidence(self, place: int) -> Evidence:
+        """Shares of the flows."""
+        total = sum(self(name, place) for name in self._columns if name.startswith("evidence."))
+        shares = [round(self(name, place) / total, 3) if total else 0.0 for name in (_BOTH, _CLIENT, _SERVER)]
+        return Evidence(*shares)
+
+
+def _change(changes: Changes, row: int, now: dict[str, int], before: dict[str, int], when: When) -> Change:
+    assert when.against is not None
+    state = STATES[changes.states[row]]
+    seconds = (when.window.seconds, when.against.seconds)
+    what = "" if state == "same" else state
+    if state == "changed":
+        what = change_text(int(changes.metrics[row]), now, before, seconds)
+    slower = before["p99"] and now["p99"] and not 1 / _SLOWER < now["p99"] / before["p99"] < _SLOWER
+    if slower:
+        what = "; ".join(filter(None, (what, p99_text(before["p99"], now["p99"]))))
+    sides: dict[str, tuple[int, int]] = {
+        name: (before[name], now[name]) for name in ("bytes", "opened", "failed", "retransmits", "p99")
+    }
+    return Change(state=state, score=round(float(changes.scores[row]), 3), what=what, **sides)
+
+
+def _edge(
+    pairs: Pairs,
+    row: int,
+    place: int,
+    told: Sequence[_Told],
+    status: Status,
+    change: Change | None,
+    when: When,
+) -> Edge:
+    """:param told: the sums now; those that say when it was there."""
+    now, there = told
+    failures = now.failures(place)
+    counts = now.counts(place)
+    timed_out = now("connections.closed.timed_out", place)
+    ids = pairs.groups.ids
+    return Edge(
+        id=pairs.edge_id(row),
+        from_id=int(ids[pairs.clients[row]]),
+        to_id=int(ids[pairs.servers[row]]),
+        port=int(pairs.ports[row]),
+        transport=TRANSPORTS.get(int(pairs.transports[row]), str(pairs.transports[row])),
+        status=status,
+        reasons=reasons(
+            counts["failed"], counts["attempts"], counts["retransmits"], counts["sent"], timed_out, failures
+        ),
+        bytes=counts["bytes"],
+        reply_bytes=now("reply_bytes", place),
+        opened=counts["opened"],
+        closed=now("connections.closed", place),
+        failed=counts["failed"],
+        failures=failures,
+        retransmits=counts["retransmits"],
+        sent=counts["sent"],
+        broken=timed_out + now("connections.closed.reset", place),
+        active=now("connections.active", place),
+        connect_ns=now.quantiles("connect_latency_ns", place),
+        rtt_ns=now.quantiles("rtt_ns", place),
+        evidence=now.evidence(place),
+        change=change,
+        first_s=when.second(there("first_s", place)),
+        last_s=when.second(there("last_s", place)),
+    )

@@ -1,0 +1,163 @@
+"""Edges of one or two windows between groups, in columns; sums of what ranks them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from store.measures import Measures
+from store.queries.groups import Groups
+from store.queries.status import levels
+from store.reading import Edges
+
+_PORTS = 1 << 16
+_TRANSPORTS = 1 << 8
+#: What ranks and judges edges; the sums of other columns are made for those that are shown.
+RANKING = (
+    *("bytes", "reply_bytes", "connections.opened", "connections.failed"),
+    *("retransmitted_segments", "sent_segments", "connections.closed.timed_out"),
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the windows.
+
+    :param pairs: the row of ``Pairs`` that each edge belongs to.
+    """
+
+    edges: Edges
+    pairs: np.ndarray
+
+    def measures(self, rows: np.ndarray, count: int) -> Measures:
+        """All sums and histograms of some pairs.
+
+        :param rows: of ``Pairs``; ``count`` of these there are.
+        """
+        place = np.full(count, -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        mine = np.flatnonzero(place[self.pairs] >= 0)
+        return self.edges.measures.take(mine).summed(place[self.pairs[mine]], len(rows))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A row for each client group, server group, port and transport that has an edge in one of the windows.
+
+    :param clients: numbers of groups; ``servers`` likewise; int64.
+    """
+
+    groups: Groups
+    clients: np.ndarray
+    servers: np.ndarray
+    ports: np.ndarray
+    transports: np.ndarray
+    now: Side
+    before: Side | None
+
+    @classmethod
+    def of(cls, now: Edges, before: Edges | None, groups: Groups) -> "Pairs":
+        """Sums up edges by groups."""
+        sides = [now] if before is None else [now, before]
+        keys = np.concatenate([_keys(each, groups) for each in sides])
+        held, numbers = np.unique(keys, return_inverse=True)
+        rest, transports = np.divmod(held, _TRANSPORTS)
+        rest, ports = np.divmod(rest, _PORTS)
+        clients, servers = np.divmod(rest, max(1, len(groups)))
+        return cls(
+            groups,
+            clients,
+            servers,
+            ports,
+            transports,
+            Side(now, numbers[: len(now)]),
+            None if before is None else Side(before, numbers[len(now) :]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+    @cached_property
+    def sums_now(self) -> "Sums":
+        """Of the window."""
+        return self._sums(self.now)
+
+    @cached_property
+    def sums_before(self) -> "Sums | None":
+        """Of the window that it is compared with."""
+        return None if self.before is None else self._sums(self.before)
+
+    def _sums(self, side: Side) -> "Sums":
+        count, columns = len(self), side.edges.measures.columns
+        return Sums(
+            {
+                name: np.bincount(side.pairs, columns[name], count) if name in columns else np.zeros(count)
+                for name in RANKING
+            },
+            np.bincount(side.pairs, minlength=count) > 0,
+        )
+
+    def edge_id(self, row: int) -> str:
+        """``3>9:50051``."""
+        ids = self.groups.ids
+        tail = "/udp" if int(self.transports[row]) == _UDP else ""
+        return f"{ids[self.clients[row]]}>{ids[self.servers[row]]}:{self.ports[row]}{tail}"
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of each row; floats, exact below 2 ** 53.
+
+    :param columns: those of ``RANKING``.
+    :param there: whether anything was in the window; bool.
+    """
+
+    columns: dict[str, np.ndarray]
+    there: np.ndarray
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Connects that failed."""
+        return self["connections.failed"]
+
+    @property
+    def attempts(self) -> np.ndarray:
+        """Connects with a known end."""
+        sums: np.ndarray = self["connections.opened"] + self["connections.failed"]
+        return sums
+
+    @property
+    def traffic(self) -> np.ndarray:
+        """Bytes both ways."""
+        sums: np.ndarray = self["bytes"] + self["reply_bytes"]
+        return sums
+
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """How well each is (``store.queries.status``)."""
+        return levels(
+            self.failed,
+            self.attempts,
+            self["retransmitted_segments"],
+            self["sent_segments"],
+            self["connections.closed.timed_out"],
+        )
+
+    def added(self, groups: np.ndarray, count: int) -> "Sums":
+        """The sums of groups of rows."""
+        return Sums(
+            {name: np.bincount(groups, column, count) for name, column in self.columns.items()},
+            np.bincount(groups, self.there, count) > 0,
+        )
+
+
+_UDP = 17
+
+
+def _keys(edges: Edges, groups: Groups) -> np.ndarray:
+    keys: np.ndarray = groups.of(edges.clients) * len(groups) + groups.of(edges.servers)
+    keys = (keys * _PORTS + edges.ports.astype(np.int64)) * _TRANSPORTS
+    return keys + edges.transports.astype(np.int64)

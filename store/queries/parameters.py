@@ -1,0 +1,196 @@
+"""What can be asked, in which words: parameters of the API, options of commands, and the OpenAPI file."""
+
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+Group = Literal["workload", "version", "zone", "namespace", "node"]
+Direction = Literal["both", "up", "down"]
+Rank = Literal["mixed", "traffic", "errors", "change"]
+EdgeOrder = Literal[
+    "bytes",
+    "failed",
+    "opened",
+    "retransmits",
+    "p99",
+    "score",
+    "-bytes",
+    "-failed",
+    "-opened",
+    "-retransmits",
+    "-p99",
+    "-score",
+]
+Change = Literal["new", "gone", "changed", "same"]
+Attribute = Literal["version", "zone", "node", "instance", "process", "port"]
+Metric = Literal[
+    "bytes",
+    "reply_bytes",
+    "opened",
+    "closed",
+    "failed",
+    "retransmits",
+    "sent",
+    "active",
+    "p50",
+    "p99",
+    "rtt_p50",
+    "rtt_p99",
+]
+
+_Time = Annotated[str, Meta(max_length=64)]
+_Words = Annotated[str, Meta(max_length=2000)]
+_Name = Annotated[str, Meta(max_length=512)]
+_Names = Annotated[list[_Name], Meta(max_length=200)]
+_Limit = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class Times(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """When.
+
+    :param from_time: begin of the window: 2026-11-29T03:07:40Z, 03:07 (of today), 10m (ago), or seconds; in UTC
+    :param to: its end; now without it
+    :param at: end of a window that is as long as ``window`` says
+    :param window: how long it is: 5m, 30s, 1h
+    :param against: what to compare it with: a time, -1d (so long before), FROM/TO, or deploy:ID of a moment
+    """
+
+    from_time: _Time = msgspec.field(name="from", default="")
+    to: _Time = ""
+    at: _Time = ""
+    window: _Time = "5m"
+    against: Annotated[str, Meta(max_length=130)] = ""
+
+
+class Scope(Times, kw_only=True):
+    """Which edges.
+
+    :param select: workloads: shop/cart, cart, shop/*, or the id or key of a node
+    :param q: filter of edges: failed>0 port:5432 ns:shop zone:a pod:cart-7
+    :param group: what a node is
+    """
+
+    select: _Names = []
+    q: _Words = ""
+    group: Group = "workload"
+
+
+class MapParameters(Scope, kw_only=True):
+    """A neighbourhood.
+
+    :param hops: edges from the selection
+    :param direction: up: who calls it; down: whom it calls
+    :param rank: what comes first
+    :param budget: nodes at most
+    :param fan: healthy neighbours of one node and direction at most
+    :param keep: ids of nodes that stay if they are within reach
+    :param hide: words of the filter that are left out: kind:address
+    """
+
+    hops: Annotated[int, Meta(ge=1, le=4)] = 2
+    direction: Direction = "both"
+    rank: Rank = "mixed"
+    budget: Annotated[int, Meta(ge=1, le=500)] = 40
+    fan: Annotated[int, Meta(ge=1, le=500)] = 8
+    keep: Annotated[list[int], Meta(max_length=500)] = []
+    hide: _Names = []
+
+
+class SearchParameters(Times, kw_only=True):
+    """Search.
+
+    :param q: words to look for, and filter words: check zone:a
+    :param group: what a workload is
+    :param limit: found things at most
+    """
+
+    q: _Words = ""
+    group: Group = "workload"
+    limit: Annotated[int, Meta(ge=1, le=500)] = 20
+
+
+class EdgesParameters(Scope, kw_only=True):
+    """The table of edges.
+
+    :param sort: largest first; with - before it, smallest first
+    :param limit: rows at most
+    :param cursor: as the page before says
+    """
+
+    sort: EdgeOrder = "bytes"
+    limit: _Limit = 100
+    cursor: Annotated[str, Meta(max_length=64)] = ""
+
+
+class SeriesParameters(Scope, kw_only=True):
+    """Columns over time.
+
+    :param edge: 3>9:50051, or shop/cart>shop/db:5432
+    :param metrics: which
+    :param step: auto, or seconds: 1, or a multiple of 10
+    """
+
+    edge: _Names = []
+    metrics: list[Metric] = msgspec.field(default_factory=lambda: ["bytes", "failed", "p99"])
+    step: Annotated[str, Meta(pattern=r"^(auto|\d{1,6})$")] = "auto"
+
+
+class DiffParameters(Scope, kw_only=True):
+    """What changed between two windows; the window before by default.
+
+    :param state: which changes
+    :param min_change: score at least
+    :param limit: rows at most
+    """
+
+    state: list[Change] = msgspec.field(default_factory=lambda: ["new", "gone", "changed"])
+    min_change: Annotated[float, Meta(ge=0)] = 0.0
+    limit: _Limit = 100
+
+
+class WhereParameters(Scope, kw_only=True):
+    """Where failures are.
+
+    :param edge: as in series
+    :param by: attributes
+    """
+
+    edge: _Names = []
+    by: list[Attribute] = msgspec.field(default_factory=lambda: list(get_args(Attribute)))
+
+
+class NatParameters(Scope, kw_only=True):
+    """Ways through NAT.
+
+    :param edge: as in series
+    :param limit: ways at most
+    """
+
+    edge: _Names = []
+    limit: _Limit = 100
+
+
+class MomentsParameters(Times, kw_only=True):
+    """What began and ended.
+
+    :param select: workloads; none: all
+    :param limit: moments at most, the newest
+    """
+
+    select: _Names = []
+    window: _Time = "1h"
+    limit: _Limit = 200
+
+
+class AttributesParameters(Times, kw_only=True):
+    """Values for completion.
+
+    :param key: of the filter: zone, version, ns, workload, kind, pod, container, process, image, node, address, port
+    :param prefix: of the values
+    :param limit: values at most
+    """
+
+    key: _Name = ""
+    prefix: _Name = ""
+    limit: _Limit = 100

@@ -1,0 +1,211 @@
+"""All questions by name: the HTTP API, the commands and the OpenAPI file have those that are listed here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from model.errors import UsageError
+from store.queries import answers, parameters
+from store.queries.attributes import attributes_answer
+from store.queries.map import map_of
+from store.queries.moments import moments_answer
+from store.queries.nat import nat_answer
+from store.queries.scope import Scope
+from store.queries.search import search_answer
+from store.queries.series import series_answer
+from store.queries.tables import diff_answer, edges_answer
+from store.queries.when import resolved
+from store.queries.where import where_answer
+from store.reading import Store
+
+#: The version of the form of answers.
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question.
+
+    :param name: in the path of the API, and of the command.
+    :param purpose: one line for help.
+    :param parameters: what can be said; ``answer``: what ``data`` is.
+    :param answered: from what it looks at and what was asked.
+    :param rows: of the answer, where it is a table: the field that holds them.
+    """
+
+    name: str
+    purpose: str
+    parameters: type[parameters.Times]
+    answer: type[answers.Answer]
+    answered: Callable[[Scope, Any], answers.Answer]
+    rows: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer with what it is of.
+
+    :param settled: it will be the same whenever it is asked for.
+    """
+
+    period: answers.Period
+    gaps: Sequence[answers.GapOf]
+    data: Any
+    settled: bool
+
+    def whole(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "v": VERSION,
+            "window": self.period,
+            "ledger": answers.Ledger(list(self.gaps)),
+            "data": self.data,
+        }
+
+
+QUESTIONS: Final = {
+    question.name: question
+    for question in (
+        Question(
+            "map",
+            "who talks to whom around a selection",
+            parameters.MapParameters,
+            answers.MapAnswer,
+            map_of,
+            "edges",
+        ),
+        Question(
+            "search",
+            "find names of all sorts",
+            parameters.SearchParameters,
+            answers.SearchAnswer,
+            search_answer,
+            "found",
+        ),
+        Question(
+            "edges",
+            "the table of edges",
+            parameters.EdgesParameters,
+            answers.EdgesAnswer,
+            edges_answer,
+            "rows",
+        ),
+        Question(
+            "series",
+            "sums over time",
+            parameters.SeriesParameters,
+            answers.SeriesAnswer,
+            series_answer,
+            "columns",
+        ),
+        Question(
+            "diff",
+            "what changed between two windows",
+            parameters.DiffParameters,
+            answers.DiffAnswer,
+            diff_answer,
+            "rows",
+        ),
+        Question(
+            "where",
+            "which version, zone or node failures are of",
+            parameters.WhereParameters,
+            answers.WhereAnswer,
+            where_answer,
+            "by",
+        ),
+        Question(
+            "nat",
+            "the ways that connections took through NAT",
+            parameters.NatParameters,
+            answers.NatAnswer,
+            nat_answer,
+            "chains",
+        ),
+        Question(
+            "moments",
+            "what began and ended: deploys, instances, gaps",
+            parameters.MomentsParameters,
+            answers.MomentsAnswer,
+            moments_answer,
+            "moments",
+        ),
+        Question(
+            "attributes",
+            "values of attributes, for completion",
+            parameters.AttributesParameters,
+            answers.AttributesAnswer,
+            attributes_answer,
+            "values",
+        ),
+    )
+}
+
+
+def ask(store: Store, question: Question, asked: Any, now: float) -> Answered:
+    """The answer to a question.
+
+    :param asked: its parameters.
+    :param now: seconds since the epoch.
+    :raises UsageError: if a parameter means nothing.
+    :raises NotFoundError: if something is named that the store does not know.
+    """
+    if question.name == "diff" and not asked.against:
+        asked = msgspec.structs.replace(asked, against=f"-{_length(store, asked, now)}s")
+    when = resolved(asked, store, now)
+    scope = Scope(store, when, getattr(asked, "group", "workload"), _words(question, asked))
+    data = question.answered(scope, asked)
+    gaps = [
+        answers.GapOf(gap.node, gap.from_s, gap.to_s, gap.reason, gap.lost, gap.detail) for gap in scope.gaps
+    ]
+    return Answered(scope.period, gaps, data, when.settled)
+
+
+def parameters_of(question: Question, said: Mapping[str, Sequence[str]]) -> Any:
+    """From words: each parameter once, but lists, which may also have commas between their values.
+
+    :raises UsageError: if one is unknown, or its value means nothing.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(question.parameters)}
+    values: dict[str, Any] = {}
+    for name, texts in said.items():
+        if name not in fields:
+            raise UsageError(f"{question.name} has no parameter {name}", f"there are {', '.join(fields)}")
+        if is_list(fields[name].type):
+            values[name] = list(_divided(name, texts))
+        elif len(texts) > 1:
+            raise UsageError(f"{name} is there {len(texts)} times", "say it once")
+        else:
+            values[name] = texts[0]
+    try:
+        return msgspec.convert(values, question.parameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error).replace("`$.", "`"), f"see the parameters of {question.name}") from None
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a parameter may be said more than once."""
+    return (
+        getattr(getattr(kind, "__origin__", kind), "__origin__", kind) is list
+        or getattr(kind, "__origin__", kind) is list
+    )
+
+
+#: Lists whose values may hold commas themselves.
+_WHOLE: Final = frozenset({"select", "edge"})
+
+
+def _divided(name: str, texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        yield from (part for part in ([text] if name in _WHOLE else text.split(",")) if part)
+
+
+def _words(question: Question, asked: Any) -> str:
+    """The filter of edges; words of a search are its own."""
+    return "" if question.name == "search" else getattr(asked, "q", "")
+
+
+def _length(store: Store, asked: Any, now: float) -> int:
+    return resolved(asked, store, now).window.seconds

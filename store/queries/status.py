@@ -1,0 +1,89 @@
+"""Whether edges and workloads are well: shares with their uncertainty, never a bare count."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from model.text.units import duration_text, short_number
+from store.queries.answers import Status
+
+OK: Final = 0
+DEGRADED: Final = 1
+FAILING: Final = 2
+STATUSES: Final[tuple[Status, ...]] = ("ok", "degraded", "failing")
+
+#: Standard deviations of bounds: 95 % of both sides.
+Z: Final = 1.96
+#: The lower bound of the share of failed connects above which an edge fails, or is degraded.
+_FAILING_SHARE: Final = 0.05
+_DEGRADED_SHARE: Final = 0.005
+#: Failures without which nothing is said to fail: of one connect one may fail.
+_FAILURES: Final = 3
+#: Lower bounds of the shares of segments sent again, and of connections that broke.
+_RETRANSMITTED_SHARE: Final = 0.02
+_BROKEN_SHARE: Final = 0.02
+
+
+def bounds(bad: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each share ``bad / of`` is at least and at most, with 95 % (Wilson's score interval); 0 and 1 of none."""
+    bad, of = np.asarray(bad, np.float64), np.asarray(of, np.float64)
+    count = np.maximum(of, 1)
+    share = np.minimum(bad / count, 1)
+    middle = share + Z * Z / (2 * count)
+    spread = Z * np.sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
+    scale = 1 + Z * Z / count
+    low, high = (middle - spread) / scale, (middle + spread) / scale
+    return np.where(of > 0, np.maximum(low, 0), 0), np.where(of > 0, np.minimum(high, 1), 1)
+
+
+def levels(
+    failed: np.ndarray, attempts: np.ndarray, retransmits: np.ndarray, sent: np.ndarray, timed_out: np.ndarray
+) -> np.ndarray:
+    """``OK``, ``DEGRADED`` or ``FAILING`` of each row; int8.
+
+    :param timed_out: established connections whose other end no longer answered. Resets are no sign: many programs
+        end healthy connections so.
+    """
+    low, _ = bounds(failed, attempts)
+    again, _ = bounds(retransmits, sent)
+    lost, _ = bounds(timed_out, np.maximum(attempts, timed_out))
+    found = np.zeros(len(low), np.int8)
+    found[(low > _DEGRADED_SHARE) | (again > _RETRANSMITTED_SHARE) | (lost > _BROKEN_SHARE)] = DEGRADED
+    found[(low > _FAILING_SHARE) & (failed >= _FAILURES)] = FAILING
+    return found
+
+
+def reasons(
+    failed: int,
+    attempts: int,
+    retransmits: int,
+    sent: int,
+    timed_out: int,
+    failures: Mapping[str, int] | None = None,
+) -> list[str]:
+    """What is wrong, in words, the worst first; nothing if all is well.
+
+    :param failures: of the failed ones why, by reason.
+    """
+    said = []
+    if failed:
+        said.append(f"failed {share_text(failed, attempts)} of {attempts} opens")
+        said += [f"{count} {reason.replace('_', ' ')}" for reason, count in (failures or {}).items() if count]
+    one = [np.array([float(each)]) for each in (0, 0, retransmits, sent, 0)]
+    if levels(*one)[0]:
+        said.append(f"sent {share_text(retransmits, sent)} of {short_number(sent)} segments again")
+    if timed_out:
+        said.append(f"{timed_out} timed out after they were established")
+    return said
+
+
+def share_text(part: float, of: float) -> str:
+    """``31 %``; ``< 1 %`` where it is not 0."""
+    share = 100 * part / of if of else 0
+    return "< 1 %" if 0 < share < 1 else f"{share:.0f} %"
+
+
+def p99_text(before_ns: int, now_ns: int) -> str:
+    """``p99 1.0ms → 1.04s``."""
+    return f"p99 to connect {duration_text(before_ns)} → {duration_text(now_ns)}"

@@ -1,0 +1,104 @@
+"""Where failures are: the share of each version, zone, node, instance, process and port, beside its share of all."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from store.queries.answers import By, Share, WhereAnswer
+from store.queries.parameters import Attribute, WhereParameters
+from store.queries.scope import Scope
+from store.queries.status import bounds
+from store.queries.tables import selected_rows
+from store.reading import Instance
+
+#: Values of an attribute at most; the others are together in the last.
+_VALUES = 50
+_UNKNOWN = "unknown"
+
+_INSTANCE: dict[str, Callable[[Instance], str]] = {
+    "node": lambda instance: instance.node,
+    "instance": lambda instance: instance.pod or instance.container or instance.address,
+    "process": lambda instance: instance.process,
+}
+
+
+def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
+    """Simple counts over edges; an attribute with one value tells nothing and is left out."""
+    rows = selected_rows(scope, asked.select, asked.edge)
+    side = scope.pairs.now
+    mine = np.flatnonzero(np.isin(side.pairs, rows))
+    edges = side.edges.take(mine)
+    failed = edges.measures["connections.failed"].astype(np.int64)
+    attempts = failed + edges.measures["connections.opened"].astype(np.int64)
+    by = []
+    for attribute in asked.by:
+        if attribute == "port":
+            by.append(_by("server.port", [str(port) for port in edges.ports.tolist()], failed, attempts))
+            continue
+        values = _values(scope, attribute)
+        for name, ids in (("client", edges.clients), ("server", edges.servers)):
+            texts = [values[place] for place in scope.groups.workloads.rows(ids).tolist()]
+            by.append(_by(f"{name}.{attribute}", texts, failed, attempts))
+    by = [each for each in by if len(each.values) > 1]
+    return WhereAnswer(int(failed.sum()), int(attempts.sum()), sorted(by, key=_suspicion, reverse=True))
+
+
+def _suspicion(by: By) -> float:
+    """How far failures are from being spread as attempts are: half the sum of the differences of shares."""
+    return round(sum(abs(value.share - value.share_of_opens) for value in by.values) / 2, 9)
+
+
+def _values(scope: Scope, attribute: Attribute) -> Sequence[str]:
+    """Of each workload."""
+    workloads = scope.groups.workloads
+    if attribute in ("version", "zone"):
+        return [getattr(part, attribute) or _UNKNOWN for part in workloads.parts]
+    of = _INSTANCE[attribute]
+    held: dict[int, set[str]] = {}
+    for workload, part in zip(scope.instances.workloads.tolist(), scope.instances.parts, strict=True):
+        if text := of(part):
+            held.setdefault(workload, set()).add(text)
+    return [_one(held.get(workload, set())) for workload in workloads.ids.tolist()]
+
+
+def _one(values: set[str]) -> str:
+    """The value of a workload; sums of one that has several are not known apart."""
+    return next(iter(values)) if len(values) == 1 else f"one of {len(values)}" if values else _UNKNOWN
+
+
+def _by(attribute: str, texts: Sequence[str], failed: np.ndarray, attempts: np.ndarray) -> By:
+    names, numbers = np.unique(np.array(texts, object).astype(str), return_inverse=True)
+    bad = np.bincount(numbers, failed, len(names)).astype(np.int64)
+    of = np.bincount(numbers, attempts, len(names)).astype(np.int64)
+    low, high = bounds(bad, of)
+    all_bad, all_of = int(bad.sum()), int(of.sum())
+    order = np.lexsort((names, -of, -low))[:_VALUES]
+    return By(
+        attribute,
+        [
+            _share(
+                str(names[place]),
+                (int(bad[place]), int(of[place])),
+                (all_bad, all_of),
+                (float(low[place]), float(high[place])),
+            )
+            for place in order.tolist()
+        ],
+    )
+
+
+def _share(value: str, mine: tuple[int, int], total: tuple[int, int], bound: tuple[float, float]) -> Share:
+    failed, attempts = mine
+    share = failed / total[0] if total[0] else 0.0
+    share_of_opens = attempts / total[1] if total[1] else 0.0
+    return Share(
+        value=value,
+        failed=failed,
+        attempts=attempts,
+        share=round(share, 4),
+        share_of_opens=round(share_of_opens, 4),
+        lift=round(share / share_of_opens, 3) if share_of_opens else 0.0,
+        rate=round(failed / attempts, 4) if attempts else 0.0,
+        low=round(bound[0], 4),
+        high=round(bound[1], 4),
+    )

@@ -1,0 +1,165 @@
+"""A store that keeps rows as they came and sums them up in plain loops: what queries are compared with."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from model.arrays import Columns
+from model.batch import Batch
+from model.histogram import Histogram, Histograms
+from model.kinds.workload import MEASURES, Workload
+from store.measures import INDEXES, MOST, SUMS, Measures
+from store.reading import Bounds, Chains, Edges, Gap, Instances, Series, Window, Workloads
+
+#: One row: second, client, server, port, transport, numbers by column, histograms by measure.
+Row = tuple[int, Workload, Workload, int, int, dict[str, int], dict[str, Histogram]]
+Key = tuple[Workload, Workload, int, int]
+
+
+class RowsStore:
+    """Everything of all seconds; ids are given in the order in which things come."""
+
+    def __init__(
+        self,
+        batches: Iterable[Batch],
+        instances: Instances | None = None,
+        chains: Chains | None = None,
+        gaps: Sequence[Gap] = (),
+    ) -> None:
+        self.rows: list[Row] = [row for batch in batches for row in _rows(batch)]
+        self.ids: dict[Workload, int] = {}
+        self.edge_ids: dict[Key, int] = {}
+        self._lives: dict[Workload, list[int]] = {}
+        self._answers: dict[Window, Edges] = {}
+        for at, client, server, port, transport, _, _ in self.rows:
+            for part in (client, server):
+                self.ids.setdefault(part, len(self.ids) + 1)
+                life = self._lives.setdefault(part, [at, at])
+                life[0], life[1] = min(life[0], at), max(life[1], at)
+            self.edge_ids.setdefault((client, server, port, transport), len(self.edge_ids) + 1)
+        none = np.zeros(0, np.int64)
+        self._instances = instances or Instances(none, [], none, none)
+        self._chains = chains or Chains(none, [], *[none] * 7)
+        self._gaps = list(gaps)
+
+    def within(self, window: Window) -> list[Row]:
+        """The rows of a window."""
+        return [row for row in self.rows if window.from_s <= row[0] < window.to_s]
+
+    def edges(self, window: Window) -> Edges:
+        """As the store's contract says."""
+        if window not in self._answers:
+            self._answers[window] = self._edges(window)
+        return self._answers[window]
+
+    def _edges(self, window: Window) -> Edges:
+        keys: dict[Key, list[Row]] = defaultdict(list)
+        for row in self.within(window):
+            keys[row[1:5]].append(row)
+        order = sorted(keys, key=self.edge_ids.__getitem__)
+        return Edges(
+            window,
+            np.array([self.edge_ids[key] for key in order], np.int64),
+            np.array([self.ids[key[0]] for key in order], np.int64),
+            np.array([self.ids[key[1]] for key in order], np.int64),
+            np.array([key[2] for key in order], np.uint16),
+            np.array([key[3] for key in order], np.uint8),
+            _measures([keys[key] for key in order]),
+        )
+
+    def series(self, window: Window, step_s: int, edges: Sequence[int] | np.ndarray | None = None) -> Series:
+        """As the store's contract says."""
+        keys: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        wanted = None if edges is None else set(np.asarray(edges).tolist())
+        for row in self.within(window):
+            if wanted is None or self.edge_ids[row[1:5]] in wanted:
+                keys[row[0] // step_s * step_s, self.edge_ids[row[1:5]]].append(row)
+        order = sorted(keys)
+        begins, ids = (np.array([key[place] for key in order], np.int64) for place in range(2))
+        return Series(window, step_s, begins, ids, _measures([keys[key] for key in order]))
+
+    def workloads(self) -> Workloads:
+        """As the store's contract says."""
+        first, last = (np.array([self._lives[part][end] for part in self.ids], np.int64) for end in range(2))
+        return Workloads(np.array(list(self.ids.values()), np.int64), list(self.ids), first, last)
+
+    def instances(self, window: Window, workloads: Sequence[int] | np.ndarray | None = None) -> Instances:
+        """Those that were given."""
+        told = self._instances
+        mask = (told.first_s < window.to_s) & (told.last_s >= window.from_s)
+        if workloads is not None:
+            mask &= np.isin(told.workloads, workloads)
+        rows = np.flatnonzero(mask)
+        return Instances(
+            told.workloads[rows],
+            [told.parts[row] for row in rows.tolist()],
+            told.first_s[rows],
+            told.last_s[rows],
+        )
+
+    def chains(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Chains:
+        """Those that were given."""
+        told = self._chains
+        rows = np.flatnonzero(np.isin(told.edges, told.edges if edges is None else edges))
+        columns = (told.connections, told.both_ends, told.bytes, told.reply_bytes, told.unaccounted_bytes)
+        return Chains(
+            told.edges[rows],
+            [told.hops[row] for row in rows.tolist()],
+            *(column[rows] for column in (*columns, told.first_s, told.last_s)),
+        )
+
+    def gaps(self, window: Window) -> list[Gap]:
+        """Those that were given."""
+        return [gap for gap in self._gaps if gap.from_s < window.to_s and gap.to_s > window.from_s]
+
+    def bounds(self) -> Bounds:
+        """From the first second to the last."""
+        seconds = [row[0] for row in self.rows]
+        return Bounds(min(seconds), max(seconds), max(seconds) + 1, {1: min(seconds)})
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _rows(batch: Batch) -> Iterable[Row]:
+    table, histograms = batch.tables["workloads"], batch.tables["histograms"]
+    columns = {name: column.tolist() for name, column in batch.columns.items()}
+    for row in range(len(batch)):
+        numbers = {name: columns[name][row] for name in (*SUMS, *MOST)}
+        measured = {measure: histograms[columns[INDEXES[measure]][row]] for measure in MEASURES}
+        yield (
+            batch.window - columns["window.late_s"][row],
+            table[columns["client.workload.index"][row]],
+            table[columns["server.workload.index"][row]],
+            columns["server.port"][row],
+            columns["network.transport"][row],
+            numbers,
+            measured,
+        )
+
+
+def _measures(groups: list[list[Row]]) -> Measures:
+    columns = {
+        name: np.array([sum(row[5][name] for row in rows) for rows in groups], np.uint64) for name in SUMS
+    }
+    for name in MOST:
+        columns[name] = np.array([max(row[5][name] for row in rows) for rows in groups], np.uint64)
+    columns["first_s"] = np.array([min(row[0] for row in rows) for rows in groups], np.int64)
+    columns["last_s"] = np.array([max(row[0] for row in rows) for rows in groups], np.int64)
+    begins, buckets, counts = [0, 0], [], []
+    for measure in MEASURES:
+        places = []
+        for rows in groups:
+            total: dict[int, int] = defaultdict(int)
+            for row in rows:
+                for bucket, count in row[6][measure].counts.items():
+                    total[bucket] += count
+            places.append(len(begins) - 1 if total else 0)
+            if total:
+                buckets += sorted(total)
+                counts += [total[bucket] for bucket in sorted(total)]
+                begins.append(len(buckets))
+        columns[INDEXES[measure]] = np.array(places, np.uint32)
+    table = Histograms(np.array(begins, np.int64), np.array(buckets, np.int64), np.array(counts, np.int64))
+    return Measures(columns, table)
