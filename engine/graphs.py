@@ -21,7 +21,7 @@ from model.errors import UsageError
 from model.frame_source import FrameSource
 from model.kinds.delta import DELTA
 from model.ledger import Ledger
-from model.subjects import DELTAS
+from model.subjects import DELTAS, ENGINES
 
 if TYPE_CHECKING:
     from engine.graph import Prepare
@@ -169,7 +169,7 @@ def engine(
     fan_out, wanted = sink_outlet(graph, sinks, waits=True, reload=reload)
     if "deltas" in wanted and wanted & JOINED:
         raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
-    runner = FaustRunner("tailrace-engine", url, HELD_MESSAGES if wanted & JOINED else DELTA_MESSAGES)
+    runner = FaustRunner(ENGINES, url, HELD_MESSAGES if wanted & JOINED else DELTA_MESSAGES)
     graph.bus, once = runner.counts, Reader(graph.ledger)
     runner.transport.on_missed(once.missed)
 

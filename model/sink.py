@@ -1,7 +1,8 @@
 """The sink contract: what a class behind the entry point group ``tailrace.sinks`` provides."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from model.batch import Batch
@@ -19,6 +20,8 @@ class Sink(Protocol):
     ``Config`` says which settings there are. A sink that does not take rows of every kind names those that it takes:
     ``kinds: ClassVar[Sequence[str]] = ("flow",)``. One with ``ledgers: ClassVar[bool] = True`` also gets the loss
     ledgers of nodes and engines: batches of the kind ``ledger``, which have no rows, ahead of those of their window.
+
+    A sink may have what ``CheckedSink`` or ``FileSink`` say beside it, for ``tailrace doctor``.
     """
 
     Config: ClassVar[type[PluginConfig]]
@@ -50,3 +53,35 @@ class Sink(Protocol):
     @abstractmethod
     async def close(self) -> None:
         """Let go. Called once, also after a failure, also if ``open`` was never called."""
+
+
+class CheckedSink(Sink, Protocol):
+    """A sink that can say whether rows would arrive, before there are any: ``tailrace doctor`` asks it."""
+
+    @abstractmethod
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Ask whoever takes the rows, and change nothing there. Called in place of ``open``; ``close`` follows.
+
+        :param kinds: of the rows that would come.
+        :returns: who answered, such as ``ClickHouse 24.8 at db:8123``.
+        :raises SinkError: if rows would not arrive, with what to do.
+        :raises UsageError: if what it needs is not installed, or cannot be read.
+        """
+
+
+class FileSink(Sink, Protocol):
+    """A sink that writes to files of this machine: ``tailrace doctor`` looks for rights and room there."""
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files, or the folders in which it makes them; they need not exist."""
+
+
+def check_of(sink: Sink) -> Callable[[Sequence[Kind]], Awaitable[str]] | None:
+    """How to ask a sink; None if it does not say."""
+    return getattr(sink, "check", None)
+
+
+def paths_of(sink: Sink) -> Sequence[Path]:
+    """Where a sink writes files; nowhere if it does not say."""
+    return getattr(sink, "paths", ())

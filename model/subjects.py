@@ -10,6 +10,9 @@ from typing import Final, NamedTuple
 #: The prefix of all requests to JetStream.
 API: Final = "$JS.API"
 
+#: The group in which engines share the partitions.
+ENGINES: Final = "tailrace-engine"
+
 #: The Faust topic of deltas: records of partition P are published as ``tailrace.log.deltas.P.NODE``.
 DELTAS: Final = "deltas"
 

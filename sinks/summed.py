@@ -9,7 +9,7 @@ from model.batch import Batch
 from model.errors import SinkError
 from model.kind import Kind
 from model.settings import PluginConfig
-from model.sink import Sink
+from model.sink import Sink, check_of, paths_of
 from model.summing import summed
 from sinks.gathered import Gathered, Request
 
@@ -24,6 +24,8 @@ class SummedSink:
 
     def __init__(self, sink: Sink) -> None:
         self.ledgers = getattr(sink, "ledgers", False)
+        self.check = check_of(sink)
+        self.paths = paths_of(sink)
         self._sink = sink
         self._gathered: Gathered[Batch] = Gathered(_sums, self._give)
         self._rows = 0  # gathered since the last flush

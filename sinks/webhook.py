@@ -69,7 +69,8 @@ class WebhookSink:
         self._clock = clock
         address = urlsplit(config.url)
         port = f":{address.port}" if address.port else ""
-        self._client = HttpClient(f"the webhook at {address.hostname}{port}", config.timeout, Tls(config.ca))
+        self._target = f"the webhook at {address.hostname}{port}"
+        self._client = HttpClient(self._target, config.timeout, Tls(config.ca))
         self._gathered: Gathered[_Post] = Gathered(self._posts, self._post)
 
     async def open(self, kinds: Sequence[Kind]) -> None:
@@ -78,6 +79,16 @@ class WebhookSink:
         :raises UsageError: if the file for TLS cannot be read.
         """
         await self._client.open()
+
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Ask for the head of the URL: whatever the status, somebody is there.
+
+        :raises SinkError: if nobody answers.
+        :raises UsageError: if the file for TLS cannot be read.
+        """
+        await self._client.open()
+        answer = await self._client.request("HEAD", self._config.url, None, self._config.headers)
+        return f"{self._target} answers ({answer.status} to HEAD)"
 
     async def write(self, batch: Batch) -> None:
         """Gather rows."""

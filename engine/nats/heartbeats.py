@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from nats.aio.client import Client
 
 from engine.nats.connection import NatsConnection, connect
 from engine.nats.stream_reader import StreamReader
@@ -66,23 +67,29 @@ async def last_heartbeats(connection: NatsConnection, nodes: tuple[str, ...]) ->
     """
     client = await connect(connection, name="tailrace observe")
     try:
-        found = await _read(StreamReader(client, subjects.NODE_STREAM))
+        found = await read_heartbeats(client)
     finally:
         await client.close()
-    wanted = [one for one in found if not nodes or one.heartbeat.node in nodes]
-    return sorted(wanted, key=lambda one: one.heartbeat.node)
-
-
-async def _read(reader: StreamReader) -> list[StoredHeartbeat]:
-    if await reader.bounds() is None:
+    if found is None:
         raise TailraceError(
             "no node has published a heartbeat on this server",
             f"start tailrace agent (there is no stream {subjects.NODE_STREAM})",
         )
+    return [one for one in found if not nodes or one.heartbeat.node in nodes]
+
+
+async def read_heartbeats(client: Client) -> list[StoredHeartbeat] | None:
+    """The last one of each node over a connection that stays open, by name; None if there is no stream of them.
+
+    :raises Unanswered: if the server does not answer, or this user may not ask.
+    """
+    reader = StreamReader(client, subjects.NODE_STREAM)
+    if await reader.bounds() is None:
+        return None
     found = []
     async with reader.cursor(f"{subjects.NODES}.>", None) as cursor:
         while cursor.pending:
             message = await cursor.next()
             if heartbeat := decode_heartbeat(message.data):
                 found.append(StoredHeartbeat(heartbeat, round(message.metadata.timestamp.timestamp() * 1e9)))
-    return found
+    return sorted(found, key=lambda one: one.heartbeat.node)

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
+from nats.aio.client import Client
 
 from engine.nats.address import DEFAULT_URL, NATS_SECRETS, connection_of
-from engine.nats.connection import ConnectionRefused
+from engine.nats.connection import ConnectionRefused, connect
 from engine.nats.public_bus import PublicBus
+from engine.nats.stream_reader import StreamReader
 from model.batch import Batch
-from model.errors import SinkError, UsageError
+from model.errors import SinkError, TailraceError, UsageError
 from model.kind import Kind
 from model.kinds import kinds
 from model.public import row_parts
@@ -65,6 +67,25 @@ class NatsSink:
         for kind in kinds:
             await self._connected(kind)
 
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Connect, and look for the streams of the rows.
+
+        :raises SinkError: if the server is not there or refuses this client.
+        """
+        connection = connection_of(self._config.url)
+        try:
+            client = await connect(connection, name="tailrace doctor", reconnect=False)
+        except ConnectionRefused as error:
+            raise SinkError(error.what, error.remedy, reason="bus_away") from None
+        try:
+            kept = [kind.plural for kind in kinds if await _keeps(client, kind)]
+        finally:
+            await client.close()
+        listened = [kind.plural for kind in kinds if kind.plural not in kept]
+        said = [f"keeps {' and '.join(kept)}"] if kept else []
+        said += [f"has no stream of {' and '.join(listened)} yet"] if listened else []
+        return f"NATS at {', '.join(connection.servers)} {'; '.join(said)}"
+
     async def write(self, batch: Batch) -> None:
         """Publish the rows of ``batch``; those that were published before the server went away count once.
 
@@ -110,3 +131,11 @@ class NatsSink:
                 raise SinkError(error.what, error.remedy, reason=reason, retryable=error.absent) from None
             self._buses[kind.name] = bus
         return self._buses[kind.name]
+
+
+async def _keeps(client: Client, kind: Kind) -> bool:
+    """Whether the server has the stream of a kind, as far as this user may know."""
+    try:
+        return bool(kind.public and await StreamReader(client, kind.public.stream).bounds())
+    except TailraceError:
+        return False

@@ -14,6 +14,12 @@ _BITS = {
     "CAP_PERFMON": 38,
     "CAP_BPF": 39,
 }
+#: Those that matter here.
+CAPABILITIES = frozenset(_BITS)
+#: To load programs that read the kernel's memory; CAP_SYS_ADMIN implies both (capabilities(7)).
+TO_LOAD = frozenset({"CAP_BPF", "CAP_PERFMON"})
+#: What its lack costs.
+NO_PROGRAM = "the kernel takes no BPF program"
 #: Inodes of the initial namespaces (kernel: include/linux/proc_ns.h).
 _INITIAL = {"user": 0xEFFFFFFD, "pid": 0xEFFFFFFC}
 
@@ -43,7 +49,7 @@ def check_privileges() -> Check:
     """
     held = read_capabilities()
     remedy = "run as root (sudo), or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN"
-    cost = "the kernel takes no BPF program"
+    cost = NO_PROGRAM
     if not is_initial("user"):
         remedy = "run outside of the user namespace (a rootless container cannot see the host)"
         return Check("privileges", "missing", "root of a user namespace only", cost, remedy, required=True)

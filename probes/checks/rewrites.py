@@ -12,15 +12,15 @@ from probes.conntrack.socket import COUNT, HEARD, NEVER, events_mode, open_liste
 
 NAME = "NAT rewrites"
 WAY = "events of ctnetlink"
-#: What each right is for (netlink(7), setns(2), proc_pid_ns(5)).
-_RIGHTS = {
+#: What is not seen without a right (netlink(7), setns(2), proc_pid_ns(5)).
+RIGHTS = {
     "CAP_NET_ADMIN": "conntrack tells nothing: connections through NAT end at the translated address",
     "CAP_NET_BROADCAST": "rewrites in other network namespaces are not seen",
     "CAP_SYS_ADMIN": "rewrites of before the start are not seen in other network namespaces",
     "CAP_SYS_PTRACE": "namespaces of other users' processes are found only by their names in /run/netns",
 }
 #: Those of ctnetlink's events alone.
-_TO_LISTEN = ("CAP_NET_ADMIN", "CAP_NET_BROADCAST")
+TO_LISTEN = ("CAP_NET_ADMIN", "CAP_NET_BROADCAST")
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ def check_rewrites(config: NatConfig) -> Check:
         return Check(
             NAME, "not needed", "no conntrack in this kernel: it rewrites nothing (looked for again)"
         )
-    lacking = [right for right in _RIGHTS if right not in read_capabilities()]
+    lacking = [right for right in RIGHTS if right not in read_capabilities()]
     if lacking:
-        cost = "; ".join(_RIGHTS[right] for right in lacking)
+        cost = "; ".join(RIGHTS[right] for right in lacking)
         return Check(NAME, "degraded", f"no {' and '.join(lacking)}", cost, f"add {' and '.join(lacking)}")
     return _check_events()
 
@@ -45,9 +45,9 @@ def warn_of_unseen(*, listening: bool) -> None:
 
     :param listening: to ctnetlink; kprobes see all network namespaces.
     """
-    held = read_capabilities() if COUNT.exists() else _RIGHTS
-    for right, cost in _RIGHTS.items():
-        if right not in held and (listening or right not in _TO_LISTEN):
+    held = read_capabilities() if COUNT.exists() else RIGHTS
+    for right, cost in RIGHTS.items():
+        if right not in held and (listening or right not in TO_LISTEN):
             log.warning("no %s: %s; see `tailrace doctor`", right, cost)
 
 

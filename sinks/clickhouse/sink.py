@@ -105,6 +105,14 @@ class ClickHouseSink:
         for kind in kinds:
             await prepare(self._run, self._table(kind), native_columns(kind), version, self._config.keep_days)
 
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Ask for the version, as the user that inserts.
+
+        :raises SinkError: if the server is not there or refuses this user.
+        """
+        await self._client.open()
+        return f"{self._target}: version {await self._run('SELECT version()')}"
+
     async def write(self, batch: Batch) -> None:
         """Gather rows."""
         self._gathered.add(batch)

@@ -92,9 +92,13 @@ class HttpClient:
 
         :raises SinkError: retryable, if it is away (``server_away``) or does not answer in time (``server_slow``).
         """
+        return await self.request("POST", url, body, headers)
+
+    async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """What the server answers to any request; raises as ``post`` does."""
         assert self._session is not None, "not open"
         try:
-            async with self._session.post(url, data=body, headers=headers) as answer:
+            async with self._session.request(method, url, data=body, headers=headers) as answer:
                 return Answer(answer.status, answer.headers, await answer.read())
         except TimeoutError:
             what = f"{self._target} did not answer within {self._timeout:g} s"

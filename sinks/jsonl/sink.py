@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -62,6 +63,11 @@ class JsonlSink:
         self._file = LineFile(config.path, config.rotate_bytes, config.keep, compressed=compressed)
         self._since: int | None = None
         self._written: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The file."""
+        return () if self._config.path == STDOUT else (Path(self._config.path),)
 
     async def open(self, kinds: Sequence[Kind]) -> None:
         """Open the file.

@@ -84,6 +84,25 @@ class KafkaSink:
         """
         await self._connected()
 
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Connect, and ask which brokers and topics there are; to ask for a topic by its name could make it.
+
+        :raises SinkError: if the cluster is not there or refuses this user.
+        :raises UsageError: as ``open`` does.
+        """
+        producer = await self._connected()
+        errors = extra("aiokafka.errors", "kafka", _NEED)
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                cluster = await producer.client.fetch_all_metadata()
+        except (OSError, TimeoutError, errors.KafkaError) as error:
+            raise self._away(error) from None
+        topics = {f"{self._config.topic}{kind.plural}" for kind in kinds}
+        said = f"Kafka at {self._config.servers}: {len(cluster.brokers())} brokers"
+        if absent := sorted(topics - set(cluster.topics())):
+            return f"{said}, which must make {' and '.join(absent)} by themselves (auto.create.topics.enable)"
+        return f"{said}, with {' and '.join(sorted(topics))}"
+
     async def write(self, batch: Batch) -> None:
         """Gather rows."""
         self._gathered.add(batch)

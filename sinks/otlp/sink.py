@@ -84,6 +84,19 @@ class OtlpSink:
         """
         await self._exporter.open()
 
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Send requests without items, as the specification allows: one for metrics, one for logs, as rows would be.
+
+        :raises SinkError: if the server is away or refuses them.
+        :raises UsageError: as ``open`` does.
+        """
+        await self._exporter.open()
+        signals = sorted({_signal(kind) for kind in kinds})
+        for signal in signals:
+            await self._exporter.export(Export(signal, b"", 0, 0))
+        address = urlsplit(self._config.endpoint)
+        return f"the OTLP server at {address.netloc.rpartition('@')[2]} takes {' and '.join(signals)}"
+
     async def write(self, batch: Batch) -> None:
         """Gather rows."""
         self._gathered.add(batch)
@@ -107,7 +120,7 @@ class OtlpSink:
 
     def _fitting(self, batch: Batch) -> Iterator[Request[Export]]:
         """One request, or two halves where that would be too long."""
-        signal, rows = ("metrics" if batch.kind.name == WORKLOAD.name else "logs"), len(batch)
+        signal, rows = _signal(batch.kind), len(batch)
         if signal == "metrics":
             made = metrics_of(batch, self._resource, self._scope)
         else:
@@ -125,3 +138,8 @@ class OtlpSink:
             lost = min(request.rows, math.ceil(request.rows * count / max(1, request.items)))
             what = f"the OTLP server rejected {count} of {request.items} items ({why})"
             raise SinkError(what, "see its log", reason="server_rejected", lost_rows=lost)
+
+
+def _signal(kind: Kind) -> str:
+    """What rows of a kind are sent as."""
+    return "metrics" if kind.name == WORKLOAD.name else "logs"

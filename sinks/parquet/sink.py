@@ -63,6 +63,11 @@ class ParquetSink:
         self._gathered: dict[Path, list[Batch]] = {}
         self._lost = 0
 
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The folder."""
+        return (self._folder,)
+
     async def open(self, kinds: Sequence[Kind]) -> None:
         """Make the folder, and remove what was left over.
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, ClassVar, Final, Literal
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
@@ -27,6 +28,12 @@ Part = Literal["name", "kind", "namespace", "zone", "version"]
 _PLACES: Final[dict[str, int]] = dict(
     zip(("name", "kind", "namespace", "zone", "version"), range(len(PARTS)), strict=True)
 )
+
+
+#: Seconds that a sink which listens already has to answer.
+_ANSWER_SECONDS: Final = 3.0
+#: What no other exposition has.
+_OURS: Final = b"tailrace_workload_pairs"
 
 
 class PrometheusConfig(PluginConfig, frozen=True):
@@ -83,6 +90,19 @@ class PrometheusSink:
             what = f"cannot listen on {self._config.listen} ({error.strerror})"
             raise SinkError(what, "choose another address: settings.listen", reason="not_open") from error
 
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Listen for a moment; where somebody listens already, ask whether that is such a sink.
+
+        :raises SinkError: if the address is that of somebody else, or none of this machine.
+        """
+        try:
+            await self.open(kinds)
+        except SinkError:
+            if await answers(self._config.listen):
+                return f"a Tailrace that runs answers at {self._config.listen}"
+            raise
+        return f"{self._config.listen} is free"
+
     async def write(self, batch: Batch) -> None:
         """Count the rows of ``batch``."""
         self.count(batch)
@@ -127,3 +147,16 @@ class PrometheusSink:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self.exposition().encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def answers(listen: str) -> bool:
+    """Whether a sink of Tailrace serves ``/metrics`` there."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{listen}/metrics") as answer,
+        ):
+            return _OURS in await answer.read()
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False

@@ -14,7 +14,7 @@ from model.kind import Kind
 from model.kinds import kinds
 from model.message import decode
 from model.settings import PluginConfig
-from model.sink import Sink
+from model.sink import Sink, check_of
 from tailrace.testing.batches import make_batch, make_ledger
 from tailrace.testing.deltas import WINDOW
 
@@ -131,6 +131,22 @@ class SinkContract:
             await sink.close()
 
         self._run(deliver())
+
+    def test_a_check_changes_nothing(self, kind: Kind, output: Any) -> None:
+        """A sink that can say whether rows would arrive says who answers; rows that come then are all there are."""
+        sink = self.make(output)
+        check = check_of(sink)
+        if check is None:
+            pytest.skip("it does not say whether rows would arrive")
+
+        async def ask() -> str:
+            try:
+                return await check([kind])
+            finally:
+                await sink.close()
+
+        assert self._run(ask())
+        self._run(self._delivers(kind, output, make_batch(kind, 10)))
 
     def test_failure_is_a_sink_error(self, kind: Kind, full: Any) -> None:
         """An output that takes no row makes write or flush raise a SinkError with a reason, and the sink closes."""

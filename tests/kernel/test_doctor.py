@@ -47,7 +47,11 @@ def test_root_can_run_and_every_hook_is_tried() -> None:
 def test_bpf_rights_alone_do_the_main_job() -> None:
     """With CAP_BPF and CAP_PERFMON only, the sockets that need setns(2) are lost, and NAT without kprobes."""
     code, checks = doctor("setpriv", "--inh-caps=-all,+bpf,+perfmon", "--bounding-set=-all,+bpf,+perfmon")
-    lost = [name for name, check in checks.items() if check["status"] in {"missing", "degraded"}]
+    lost = [
+        name
+        for name, check in checks.items()
+        if check["status"] in {"missing", "degraded"} and check["group"] != "clock"
+    ]
     assert code == 0
     nat = [] if has_kprobes() else ["NAT rewrites"]
     assert lost == ["network namespaces", "adoption of orphans", *nat]

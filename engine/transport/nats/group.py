@@ -9,6 +9,7 @@ lost its lease, which it notices earlier than anybody else.
 
 import asyncio
 import logging
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -28,6 +29,7 @@ from engine.transport.nats.tenure import Tenure
 from model.errors import TailraceError
 from model.subjects import LEADER, MEMBER, LogNames, TopicPartition
 from model.tasks import end, happens
+from model.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +129,7 @@ class NatsMember:
 
     async def _renew_lease(self) -> None:
         sent_at, name = self.lease.clock(), self._id
-        value = msgspec.json.encode(Membership(self.topics, self._gave_up))
+        value = msgspec.json.encode(Membership(self.topics, self._gave_up, VERSION, os.uname().nodename))
         await self._leases.put(MEMBER + name, value)
         if name != self._id or self._starts_anew:
             return  # the lease that this renewed is given up

@@ -8,10 +8,15 @@ from model.subjects import TopicPartition
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """What a member says with its lease: what it wants to read, and which generation it gave up for."""
+    """What a member says with its lease: what it wants to read, and which generation it gave up for.
+
+    :param version: of Tailrace; empty from members that are older than this field.
+    """
 
     topics: tuple[str, ...]
     gave_up: int = 0
+    version: str = ""
+    host: str = ""
 
 
 class Share(msgspec.Struct, frozen=True):

@@ -1,10 +1,8 @@
 """``tailrace-agent.service`` and ``tailrace-engine.service`` on one machine, with NATS between them."""
 
-import socket
-import subprocess
-from pathlib import Path
 from typing import Final
 
+from tests.systemd.guest.bus import configure, start_bus
 from tests.systemd.guest.installation import lay_out
 from tests.systemd.guest.traffic import reported, talk
 from tests.systemd.guest.unit import Unit, note, rights
@@ -15,16 +13,8 @@ FLOWS: Final = "/var/log/tailrace-engine/flows.jsonl"
 def main() -> None:
     """Both start, rows go through both, both stop."""
     lay_out()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = f"nats-server --jetstream --store_dir /run/nats --addr 127.0.0.1 --port {port}"
-    subprocess.run(["systemd-run", "--quiet", "--unit=bus", *server.split()], check=True)
+    configure(start_bus(), FLOWS)
     agent, engine = Unit("tailrace-agent"), Unit("tailrace-engine")
-    bus = f"bus: {{url: nats://127.0.0.1:{port}}}\n"
-    shipped = Path("/etc/tailrace/tailrace.yaml")
-    shipped.write_text(shipped.read_text() + bus)
-    sinks = f"sinks: [{{name: jsonl, settings: {{path: {FLOWS}}}}}]\n"
-    Path("/etc/tailrace/engine.yaml").write_text(bus + sinks)
     for unit in (engine, agent):
         unit.do("start")
     note("active", [unit.show("ActiveState") for unit in (engine, agent)])

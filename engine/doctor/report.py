@@ -1,41 +1,41 @@
-"""``tailrace doctor``: what this machine offers, what is missing, what that costs and how to fix it."""
+"""What was found, for people and for programs: each check with its cost and how to fix it, and a verdict."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final, Literal
 
 import msgspec
 
-from engine.config import Config
-from engine.plugins.probes import select
+from engine.doctor.examination import examine
+from engine.doctor.subject import Subject
+from engine.doctor.units import Role
+from engine.secrets import guarded
 from model.standard_output import show
-from probes.checks.capabilities import check_headers, check_hooks, check_limits, check_machine
 from probes.checks.check import Check
-from probes.checks.rewrites import with_rewrites
 
 WIDTH: Final = 80
 _STATUS: Final = 10
 _INDENT: Final = " " * (4 + _STATUS + 2)
+_TITLES: Final = {"bus": "NATS"}
 _MARKS: Final = {"ok": "✓", "missing": "✗", "degraded": "!", "not needed": "-"}
 
 Groups = Mapping[str, Sequence[Check]]
 
 
-def run_doctor(config: Config, output: Literal["table", "json"]) -> int:
-    """Prints all checks; 0 when the main job can run here, 1 when it cannot."""
-    groups = examine(config)
-    text = report_json(groups) if output == "json" else report_table(groups)
+def run_doctor(subject: Subject, output: Literal["table", "json"]) -> int:
+    """Print all checks; 0 when the role can do its job here as it is configured, 1 when it cannot."""
+    groups = {name: list(map(_guarded, checks)) for name, checks in examine(subject).items()}
+    text = report_json(groups, subject.role) if output == "json" else report_table(groups, subject.role)
     show(text)
     return 0 if can_run(groups) else 1
 
 
-def examine(config: Config) -> dict[str, list[Check]]:
-    """All checks by group; takes about two seconds, most of it the trial of the hooks."""
-    selection = select(config)
-    machine, headers, limits = check_machine(), check_headers(), check_limits(selection)
-    hooks = with_rewrites(config.nat, check_hooks(selection, [*machine, *headers, *limits]))
-    return {"machine": machine, "headers": headers, "hooks": hooks, "limits": limits}
+def _guarded(check: Check) -> Check:
+    """Without secrets, which servers may repeat."""
+    return replace(
+        check, detail=guarded(check.detail), cost=guarded(check.cost), remedy=guarded(check.remedy)
+    )
 
 
 def can_run(groups: Groups) -> bool:
@@ -43,21 +43,23 @@ def can_run(groups: Groups) -> bool:
     return not any(check.fatal for checks in groups.values() for check in checks)
 
 
-def report_json(groups: Groups) -> str:
-    """``{"ok": bool, "checks": [...]}``; each check names its group."""
+def report_json(groups: Groups, role: Role = "run") -> str:
+    """``{"ok": bool, "role": text, "checks": [...]}``; each check names its group."""
     checks = [{"group": name, **asdict(check)} for name, checks in groups.items() for check in checks]
-    return msgspec.json.format(msgspec.json.encode({"ok": can_run(groups), "checks": checks})).decode()
+    return msgspec.json.format(
+        msgspec.json.encode({"ok": can_run(groups), "role": role, "checks": checks})
+    ).decode()
 
 
-def report_table(groups: Groups) -> str:
+def report_table(groups: Groups, role: Role = "run") -> str:
     """Plain text of at most 80 columns, but for paths that are longer."""
     lines: list[str] = []
     for name, checks in groups.items():
-        lines.append(name.capitalize())
+        lines.append(_TITLES.get(name, name.capitalize()))
         for check in checks:
             lines += _lines(check)
         lines.append("")
-    return "\n".join([*lines, *_wrapped(_verdict(groups), "")])
+    return "\n".join([*lines, *_wrapped(_verdict(groups, role), "")])
 
 
 def _lines(check: Check) -> Iterator[str]:
@@ -81,12 +83,12 @@ def _wrapped(text: str, begin: str) -> list[str]:
     )
 
 
-def _verdict(groups: Groups) -> str:
+def _verdict(groups: Groups, role: Role) -> str:
     checks = [check for group in groups.values() for check in group]
     lacking = [check.name for check in checks if check.fatal]
     if lacking:
-        return f"`tailrace run` cannot work here. Fix first: {', '.join(lacking)}."
+        return f"`tailrace {role}` cannot work here. Fix first: {', '.join(lacking)}."
     lesser = sum(check.status in {"missing", "degraded"} for check in checks)
     if not lesser:
-        return "`tailrace run` works here."
-    return f"`tailrace run` works here, with less in {lesser} point{'s' if lesser > 1 else ''}."
+        return f"`tailrace {role}` works here."
+    return f"`tailrace {role}` works here, with less in {lesser} point{'s' if lesser > 1 else ''}."

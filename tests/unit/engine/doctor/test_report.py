@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from engine import doctor
 from engine.config import Config
+from engine.doctor import report
+from engine.doctor.subject import Subject
+from engine.secrets import guard
 from probes.checks.check import Check
 
 GOOD = Check("kernel", "ok", "Linux 6.18.1 (5.10 or newer is needed)", required=True)
@@ -19,11 +21,12 @@ BROKEN = {"machine": [GOOD], "headers": [FATAL]}
 
 
 def run(
-    groups: doctor.Groups, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    groups: report.Groups, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str]:
     """Exit code and what was printed on a machine with these checks."""
-    monkeypatch.setattr(doctor, "examine", lambda _: groups)
-    code = doctor.run_doctor(Config(), "json" if output == "json" else "table")
+    monkeypatch.setattr(report, "examine", lambda _: groups)
+    subject = Subject("run", Config(), [], None, inside=False, found=GOOD)
+    code = report.run_doctor(subject, "json" if output == "json" else "table")
     return code, capsys.readouterr().out
 
 
@@ -66,3 +69,20 @@ def test_json_holds_every_field(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         "required": True,
     }
     assert json.loads(run(SOUND, "json", monkeypatch, capsys)[1])["ok"] is True
+
+
+def test_no_secret_that_a_server_repeats_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither to people nor to programs."""
+    guard(["not-hunter3"])
+    said = Check("sink clickhouse", "missing", "it answered 401 (wrong: not-hunter3)", remedy="not-hunter3")
+    for output in ("table", "json"):
+        code, text = run({"sinks": [said]}, output, monkeypatch, capsys)
+        assert (code, "not-hunter3" in text) == (0, False)
+
+
+def test_the_verdict_names_the_role() -> None:
+    assert report.report_table(SOUND, "engine").endswith(
+        "`tailrace engine` works here, with less in 1 point."
+    )
