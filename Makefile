@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := /usr/bin/python3
 DEBIAN := python3-bpfcc bpftool python3-venv iproute2
-DEBIAN_TEST := gcc libc6-dev nats-server openssl iptables nftables conntrack prometheus clickhouse-server
+DEBIAN_TEST := chromium gcc libc6-dev nats-server openssl iptables nftables conntrack prometheus clickhouse-server
 # Not beside a Docker of another origin, which it would replace.
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
 # A stock kernel, what boots it, and what makes it rewrite; there is none where the processor is another.
@@ -63,6 +63,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.page.node_tools
 
 test: lint
 	$(BIN)/pytest $(ARGS)

@@ -78,7 +78,6 @@ def source_tree(path: Path) -> Path:
         "enrichers",
         "sinks",
         "store",
-        "web",
         "engine",
         "selftest",
     ):

@@ -144,10 +144,9 @@ def _time(name: str, text: str, now: float) -> float:
     try:
         at = moment(text, now)
     except ValueError as error:
-        what, _, remedy = str(error).partition(": ")
-        raise UsageError(f"{name}: {what}", remedy) from None
+        raise UsageError(f"{name}: {error}") from None
     if not 0 <= at < 1 << 40:
-        raise UsageError(f"{name}: {text} is out of the range of times", "write 2026-11-29T14:05:00Z")
+        raise UsageError(f"{name}: {text} is out of the range of times")
     return at
 
 

@@ -30,7 +30,6 @@ def test_plugins_load_the_ground_alone() -> None:
         "engine",
         "sinks",
         "store",
-        "web",
         "enrichers",
         "actors",
         "probes",

@@ -1,0 +1,15 @@
+"""One browser for each file of tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.page.browser import chromium
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Started once; each test has a context of its own."""
+    with chromium() as started:
+        yield started

@@ -1,0 +1,130 @@
+"""Answers beside the map: series, moments, search, where, NAT paths."""
+
+import math
+from typing import Any
+
+from tests.page.fleet import AT, Answer, boutique
+
+#: Second of the deploy after which payments fail, and of the time of which nothing is known.
+DEPLOY = AT - 780
+GAP = (AT - 2400, AT - 2220)
+
+
+def series(from_s: int, to_s: int) -> Answer:
+    """Traffic with a gap, and failures since a deploy; about 200 steps."""
+    step = max(1, (to_s - from_s) // 200)
+    begins = list(range(from_s, to_s, step))
+    known = [not GAP[0] <= begin < GAP[1] for begin in begins]
+    traffic = [4e7 + 1e7 * math.sin(begin / 400) + 6e6 * math.sin(begin * 1.7) for begin in begins]
+    failed = [11 if begin >= DEPLOY else int(begin // step % 31 == 5) for begin in begins]
+    columns = {
+        name: [value if is_known else None for value, is_known in zip(values, known, strict=True)]
+        for name, values in (("bytes", traffic), ("failed", failed))
+    }
+    return {"step_s": step, "begins_s": begins, "columns": columns}
+
+
+def moments() -> Answer:
+    """A deploy, an agent that came, a gap, pods."""
+    found = [
+        _moment(GAP[0], "gap", "", "node-3 away", GAP[1]),
+        _moment(AT - 3300, "agent", "", "agent node-4"),
+        _moment(DEPLOY, "version", "boutique/checkoutservice", "checkoutservice v2.12a"),
+        _moment(
+            DEPLOY + 2,
+            "instance",
+            "boutique/checkoutservice",
+            "pod checkoutservice-7d9f came (v2.12a, node-3)",
+        ),
+        _moment(
+            DEPLOY + 9, "instance_gone", "boutique/checkoutservice", "pod checkoutservice-5c1b went (v2.11)"
+        ),
+    ]
+    return {"moments": found, "of": len(found)}
+
+
+def search(words: str) -> Answer:
+    """Workloads whose key has the words in it."""
+    found = [
+        {
+            "what": "workload",
+            "value": node["key"],
+            "key": node["key"],
+            "q": "",
+            "matched": "within",
+            "score": 1.0,
+            "workloads": 1,
+            "neighbours": 3,
+            "gone": False,
+            "first_s": node["first_s"],
+            "last_s": node["last_s"],
+        }
+        for node in boutique()["nodes"]
+        if words in node["key"]
+    ]
+    return {"found": found, "of": len(found)}
+
+
+def where() -> Answer:
+    """One version fails, zones do not matter."""
+    by = [
+        {
+            "attribute": "client.version",
+            "values": [_share("v2.12a", 37, 60, 2.0), _share("v2.11", 0, 60, 0.0)],
+        },
+        {"attribute": "client.zone", "values": [_share("a", 19, 61, 1.0), _share("b", 18, 59, 1.0)]},
+    ]
+    return {"failed": 37, "attempts": 120, "by": by}
+
+
+def nat() -> Answer:
+    """The way through a service of Kubernetes."""
+    hops = [
+        {"src": "10.8.1.4", "dst": "10.96.0.17:50051", "rewritten_by": "", "service": "paymentservice"},
+        {
+            "src": "",
+            "dst": "10.8.2.9:50051",
+            "rewritten_by": "DNAT on node-3",
+            "service": "pod paymentservice-7d9",
+        },
+    ]
+    chain = {
+        "edge": "5>11:50051",
+        "client": "boutique/checkoutservice",
+        "server": "boutique/paymentservice",
+        "hops": hops,
+        "flows": 83,
+        "both_ends": 83,
+        "bytes": 51_200,
+        "reply_bytes": 90_000,
+        "unaccounted_bytes": 0,
+        "first_s": AT - 300,
+        "last_s": AT - 1,
+    }
+    return {"chains": [chain], "of": 1}
+
+
+def _moment(at: int, what: str, key: str, text: str, to: int | None = None) -> dict[str, Any]:
+    return {
+        "id": f"{what}:{at}",
+        "at": at,
+        "to": at if to is None else to,
+        "what": what,
+        "key": key,
+        "text": text,
+    }
+
+
+def _share(value: str, failed: int, attempts: int, lift: float) -> dict[str, Any]:
+    rate = failed / attempts
+    return {
+        "value": value,
+        "failed": failed,
+        "attempts": attempts,
+        "share": failed / 37,
+        "share_of_opens": attempts / 120,
+        "lift": lift,
+        "rate": rate,
+        "low": rate,
+        "high": rate,
+    }

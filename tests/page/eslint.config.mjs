@@ -1,0 +1,61 @@
+// Rules for web/page and its tests; types are checked by tsc, so that what it finds is not repeated here.
+const browser = "AbortController AbortSignal CSS CustomEvent DOMException DOMPoint HTMLElement Intl ResizeObserver TextDecoderStream URLSearchParams clearTimeout document fetch history localStorage location matchMedia navigator performance sessionStorage setInterval setTimeout window";
+const elements = "Element HTMLAnchorElement HTMLButtonElement HTMLDialogElement HTMLFormElement HTMLInputElement HTMLSelectElement HTMLUListElement SVGDefsElement SVGElement SVGGElement SVGSVGElement";
+const names = (text) => Object.fromEntries(text.split(" ").map((name) => [name, "readonly"]));
+
+export default [
+  {
+    files: ["**/*.js", "**/*.mjs"],
+    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...names(browser), ...names(elements), process: "readonly", console: "readonly", URL: "readonly" } },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      "array-callback-return": "error",
+      complexity: ["error", 14],
+      "consistent-return": "off", // tsc: noImplicitReturns
+      curly: "off",
+      "default-case-last": "error",
+      eqeqeq: "error",
+      "for-direction": "error",
+      "max-lines": ["error", 260],
+      "max-lines-per-function": ["error", { max: 70, skipComments: true, skipBlankLines: true }],
+      "no-alert": "off",
+      "no-async-promise-executor": "error",
+      "no-cond-assign": "error",
+      "no-console": "error",
+      "no-constant-binary-expression": "error",
+      "no-dupe-else-if": "error",
+      "no-duplicate-imports": "off", // JSDoc imports stand beside them
+      "no-else-return": "error",
+      "no-empty": "error",
+      "no-eval": "error",
+      "no-implied-eval": "error",
+      "no-implicit-globals": "error",
+      "no-lonely-if": "error",
+      "no-loss-of-precision": "error",
+      "no-new-func": "error",
+      "no-param-reassign": "off",
+      "no-promise-executor-return": "off",
+      "no-restricted-properties": ["error", { property: "innerHTML", message: "text of the store is never parsed as HTML" }, { property: "outerHTML" }, { property: "insertAdjacentHTML" }],
+      "no-self-compare": "error",
+      "no-throw-literal": "error",
+      "no-undef": "error",
+      "no-unmodified-loop-condition": "error",
+      "no-unneeded-ternary": "error",
+      "no-unreachable": "error",
+      "no-unused-expressions": "error",
+      "no-unused-vars": ["error", { varsIgnorePattern: "^_$" }],
+      "no-use-before-define": ["error", { functions: false, variables: false }],
+      "no-useless-concat": "error",
+      "no-useless-return": "error",
+      "no-var": "error",
+      "object-shorthand": "error",
+      "prefer-const": "error",
+      "prefer-template": "error",
+      radix: "error",
+      "require-atomic-updates": "off",
+      "sort-imports": ["error", { ignoreDeclarationSort: true, ignoreCase: true }],
+      yoda: "error",
+    },
+  },
+  { files: ["**/unit/*.mjs"], rules: { "no-console": "off", "max-lines-per-function": "off" } },
+];

@@ -1,0 +1,195 @@
+"""The map in a real browser: what is seen, what is reached by clicks and keys, what stays where it is."""
+
+from pathlib import Path
+from urllib.parse import unquote
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page import fleet
+from tests.page.browser import AT, BEFORE, NOW, PHONE, opened, picture, places, scale, smallest_text
+from tests.page.server import Scene
+
+FOCUSED = ".node:focus .name"
+SELECTED = f"/?select=boutique/checkoutservice&{NOW}"
+
+
+def test_two_clicks_lead_from_the_first_look_to_the_version_that_fails(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with opened(browser, Scene(), f"/?{NOW}") as (page, _):
+        page.click("text=Compare with an hour before")
+        page.click("#panel section:has-text('most surprising') li:first-child button")
+        expect(page.locator("#panel h2")).to_have_text("checkoutservice → paymentservice:50051")
+        expect(page.locator("#panel")).to_contain_text("failed 0 → 37")
+        expect(page.locator("#panel .where tr:has-text('v2.12a')")).to_contain_text("62 %")
+        expect(page.locator("#panel .way")).to_contain_text("DNAT on node-3")
+        picture(page, "two-clicks", tmp_path)
+
+
+def test_the_map_shows_what_fails_by_shape_words_and_line(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"/?{NOW}&{BEFORE}") as (page, _):
+        octagon = page.locator(".node.failing .glyph").get_attribute("d") or ""
+        assert (
+            octagon.count("L")
+            + octagon.count("l")
+            + octagon.count("h")
+            + octagon.count("H")
+            + octagon.count("v")
+            + octagon.count("V")
+            == 7
+        )
+        expect(page.locator(".label.failing")).to_have_text("✖ 37 refusedp99 1.04 s")
+        dashes = page.locator("#edges .edge.failing").evaluate(
+            "line => getComputedStyle(line).strokeDasharray"
+        )
+        dots = page.locator("#edges .edge.lossy").evaluate("line => getComputedStyle(line).strokeDasharray")
+        assert dashes != dots != "none" != dashes
+        for status in ("degraded", "new", "gone"):
+            expect(page.locator(f".node.{status}")).to_have_count(1)
+        picture(page, "compared", tmp_path)
+
+
+def test_all_text_can_be_read_at_every_size(browser: Browser, tmp_path: Path) -> None:
+    for name, link, options in (
+        ("boutique", SELECTED, {}),
+        ("dark", f"{SELECTED}&{BEFORE}", {"color_scheme": "dark"}),
+        ("fan", f"/?select=data/jobs-db&{NOW}", {}),
+        ("phone-map", f"{SELECTED}&view=graph", {"viewport": PHONE}),
+    ):
+        with opened(browser, Scene("fan" if name == "fan" else "boutique"), link, **options) as (page, _):
+            assert scale(page) >= 0.72
+            assert smallest_text(page) >= 11
+            picture(page, name, tmp_path)
+            for _press in range(5):
+                page.keyboard.press("-")
+            assert scale(page) >= 0.72
+
+
+def test_three_hundred_callers_are_the_failing_ones_and_one_stack(browser: Browser) -> None:
+    with opened(browser, Scene("fan"), f"/?select=data/jobs-db&{NOW}") as (page, _):
+        expect(page.locator(".node")).to_have_count(10)
+        page.click(".node:has-text('292 callers')")
+        page.click("text=Show each on the map")
+        expect(page.locator(".node")).to_have_count(301)
+
+
+def test_nothing_jumps_when_the_next_second_brings_the_same(browser: Browser) -> None:
+    again = [fleet.boutique() for _ in range(3)]
+    with opened(browser, Scene(stream=again), "/?focus=boutique/frontend") as (page, _):
+        page.locator("#closer").click()
+        before = places(page)
+        page.wait_for_function("document.querySelectorAll('.node').length > 30")
+        page.locator("#panel").evaluate("panel => panel.scrollTop = 40")
+        page.wait_for_timeout(300)  # three answers of the stream come at once
+        assert places(page) == before
+        assert page.locator("#panel").evaluate("panel => panel.scrollTop") == 40
+        expect(page.locator(".node.focused .name")).to_have_text("frontend")
+
+
+def test_a_live_map_gets_what_is_new_and_leaves_the_rest_where_it_is(browser: Browser) -> None:
+    more = fleet.boutique()
+    came = {**more["nodes"][0], "id": 900, "key": "boutique/came", "name": "came"}
+    edge = fleet.plain_edge(900, more["nodes"][1]["id"], 80, 1000, 3)
+    more = {**more, "nodes": [*more["nodes"], came], "edges": [*more["edges"], edge], "shown": 38, "of": 38}
+    with opened(browser, Scene(stream=[more])) as (page, _):
+        before = places(page)
+        page.wait_for_selector(".node:has-text('came')")
+        after = places(page)
+        moved = [abs(after[name][1] - y) for name, (_, y) in before.items() if name in after]
+        assert sum(moved) / len(moved) <= 33 * scale(page)
+
+
+def test_keys_reach_everything(browser: Browser) -> None:
+    with opened(browser, Scene(), SELECTED) as (page, _):
+        press = page.keyboard.press
+        press("3")
+        expect(page.locator("#hops")).to_have_value("3")
+        press("d")
+        expect(page.locator("#dir")).to_have_value("up")
+        press("e")
+        expect(page.locator("#errors")).to_have_attribute("aria-pressed", "true")
+        press("e")
+        press("c")
+        expect(page.locator("#time")).to_contain_text("against 02:13:00")
+        press("[")
+        expect(page.locator("#day")).to_contain_text("03:08:00")
+        press("]")
+        press("t")
+        expect(page.locator("#table table")).to_be_visible()
+        press("t")
+        press("l")
+        expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
+        press("?")
+        expect(page.locator("#keys")).to_contain_text("tailrace map boutique/checkoutservice --hops 3 --up")
+        press("Escape")
+        press("Escape")
+        expect(page.locator("#chips li")).to_have_count(0)
+
+
+def test_arrows_walk_along_edges_with_a_focus_that_is_seen(browser: Browser) -> None:
+    with opened(browser, Scene(), SELECTED) as (page, _):
+        page.locator(".node.selected").focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(FOCUSED)).to_have_text("paymentservice")
+        width = page.locator(".node:focus .box").evaluate("box => getComputedStyle(box).strokeWidth")
+        assert width == "5px"
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel h2")).to_have_text("paymentservice")
+        page.keyboard.press("Enter")
+        expect(page.locator("#chips")).to_contain_text("boutique/paymentservice")
+
+
+def test_search_finds_and_filters_from_the_keyboard(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}") as (page, _):
+        page.keyboard.press("/")
+        page.keyboard.type("cart")
+        page.wait_for_selector("#found li")
+        page.keyboard.press("Enter")
+        expect(page.locator("#chips")).to_contain_text("boutique/cartservice")
+        page.keyboard.press("/")
+        page.keyboard.type("failed>0 zone:a")
+        page.keyboard.press("Enter")
+        expect(page.locator("#chips")).to_contain_text("failed>0 zone:a")
+        assert "q=failed>0+zone:a" in unquote(page.url)
+
+
+def test_a_link_brings_back_the_same_view_with_its_time(browser: Browser) -> None:
+    link = f"{SELECTED}&hops=3&{BEFORE}&focus=boutique/checkoutservice>boutique/paymentservice:50051"
+    with opened(browser, Scene(), link) as (page, server):
+        expect(page.locator("#panel h2")).to_have_text("checkoutservice → paymentservice:50051")
+        expect(page.locator("#hops")).to_have_value("3")
+        expect(page.locator("#day")).to_have_text("Sun 29 Nov 03:13:00 UTC")
+        asked = [path for path in server.scene.asked if path.startswith("/api/v1/map")]
+        assert "at=2026-11-29T03:13:00Z" in unquote(asked[0])
+        page.keyboard.press("4")
+        page.go_back()
+        expect(page.locator("#hops")).to_have_value("3")
+
+
+def test_brushes_move_the_window_and_what_it_is_compared_with(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}&{BEFORE}") as (page, _):
+        drag(page, ".brush.window rect", -200)
+        expect(page.locator("#day")).not_to_contain_text("03:13:00")
+        page.locator(".brush.against").focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#time")).to_contain_text("against 02:14:00")
+        page.keyboard.press("Shift+ArrowLeft")
+        expect(page.locator("#time")).to_contain_text("against 02:09:00")
+
+
+def test_the_time_bar_shows_deploys_and_what_is_not_known(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}") as (page, _):
+        expect(page.locator("#bar")).to_contain_text("▲ checkoutservice v2.12a")
+        expect(page.locator("#bar .gap")).to_have_count(1)
+        assert page.evaluate(f"new Date({AT} * 1000).toISOString()") == "2026-11-29T03:13:00.000Z"
+
+
+def drag(page: Page, selector: str, by: int) -> None:
+    """With the pointer, in pixels to the right."""
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by, y, steps=4)
+    page.mouse.up()

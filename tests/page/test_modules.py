@@ -1,0 +1,31 @@
+"""The modules of the page: their types, their style, and what they do in node."""
+
+from pathlib import Path
+
+from tests.page import answers, node_tools
+
+
+def test_types_of_the_page_are_right() -> None:
+    done = node_tools.types()
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_wrong_type_would_be_found(tmp_path: Path) -> None:
+    # The checker reads what its configuration names: an empty list of files would pass, too.
+    tool = node_tools.installed() / "node_modules" / "typescript" / "bin" / "tsc"
+    listed = node_tools.run(tool, "-p", node_tools.HERE / "tsconfig.json", "--listFilesOnly").stdout
+    page = {path.name for path in (node_tools.ROOT / "web" / "page").rglob("*.js")}
+    assert page <= {Path(line).name for line in listed.splitlines()}
+
+
+def test_style_of_the_page_is_kept() -> None:
+    done = node_tools.style()
+    assert done.returncode == 0, done.stdout
+
+
+def test_modules_do_in_node_what_they_say(tmp_path: Path) -> None:
+    answers.write(tmp_path)
+    files = sorted((node_tools.HERE / "unit").glob("*.test.mjs"))
+    done = node_tools.run("--test", *files, ANSWERS=str(tmp_path))
+    assert done.returncode == 0, done.stdout
+    assert "fail 0" in done.stdout

@@ -1,0 +1,147 @@
+"""States in which there is no whole map, other media, and readers who see or point differently."""
+
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page.browser import BEFORE, NOW, PHONE, opened, picture, places
+from tests.page.server import Scene
+
+TOO_OLD = {
+    "code": "agent_too_old",
+    "message": "node-3 sends no workloads",
+    "hint": "update its agent to 0.1 or later",
+}
+REFUSED = {"code": "usage", "message": "zone:x: no such zone", "hint": "known: a, b, c"}
+
+
+def test_without_any_connection_the_page_says_what_to_try(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene("empty")) as (page, _):
+        expect(page.locator("#notice")).to_contain_text("tailrace doctor")
+        picture(page, "empty", tmp_path)
+
+
+def test_where_nothing_matches_the_filter_goes_with_one_click(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene("nothing"), f"/?q=zone:x&{NOW}") as (page, server):
+        expect(page.locator("#notice")).to_contain_text("zone:x")
+        picture(page, "nothing-matches", tmp_path)
+        server.scene.shows = "boutique"
+        page.click("text=Without the filter")
+        page.wait_for_selector(".node")
+        expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_errors_say_what_is_wrong_and_what_to_do(browser: Browser, tmp_path: Path) -> None:
+    for name, refusal, title in (
+        ("error", REFUSED, "could not be answered"),
+        ("too-old", TOO_OLD, "agent is too old"),
+    ):
+        with opened(browser, Scene(refusal=(400, refusal)), f"/?{NOW}") as (page, server):
+            for words in (title, refusal["message"], refusal["hint"]):
+                expect(page.locator("#notice")).to_contain_text(words)
+            picture(page, name, tmp_path)
+            server.scene.refusal = None
+            page.click("text=Try again")
+            page.wait_for_selector(".node")
+
+
+def test_a_token_opens_the_map_and_stands_in_no_link(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(token="s3cret"), f"/?{NOW}") as (page, server):
+        expect(page.locator("#notice")).to_contain_text("No permission")
+        picture(page, "no-permission", tmp_path)
+        page.fill("#notice input", "s3cret")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".node")
+        assert not [asked for asked in [page.url, *server.scene.asked] if "s3cret" in asked]
+
+
+def test_a_server_that_goes_away_leaves_the_map_and_its_time(browser: Browser, tmp_path: Path) -> None:
+    scene = Scene()
+    with opened(browser, scene) as (page, _):
+        before = places(page)
+        scene.away = True
+        page.keyboard.press("l")
+        expect(page.locator("#banner")).to_contain_text("Disconnected: this is the map of 03:13:00 UTC")
+        assert places(page) == before
+        picture(page, "disconnected", tmp_path)
+        scene.away = False
+        expect(page.locator("#banner")).not_to_contain_text("Disconnected", timeout=10_000)
+        scene.away = True  # what it complained of was meant
+
+
+def test_ten_thousand_workloads_are_shown_by_what_matters(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene("huge"), f"/?{NOW}") as (page, _):
+        expect(page.locator("#banner")).to_contain_text("10,000 workloads")
+        picture(page, "huge", tmp_path)
+        page.click("text=By namespace")
+        expect(page.locator("#group")).to_have_value("namespace")
+
+
+def test_the_first_visit_explains_the_map_once(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}", greeted=False) as (page, _):
+        expect(page.locator("#banner")).to_contain_text("Clients stand left")
+        page.click("text=Got it")
+        expect(page.locator("#banner")).to_be_empty()
+        page.reload()
+        page.wait_for_selector(".node")
+        expect(page.locator("#banner")).to_be_empty()
+
+
+def test_a_small_screen_begins_with_the_table(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"/?{NOW}", viewport=PHONE) as (page, _):
+        expect(page.locator("#table tbody tr").first).to_be_in_viewport()
+        picture(page, "phone", tmp_path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.click("#table tbody tr:first-child")
+        expect(page.locator("#panel h2")).to_have_text("checkoutservice → paymentservice:50051")
+
+
+def test_the_table_sorts_and_follows_the_keyboard(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"/?{NOW}&view=table") as (page, _):
+        expect(page.locator("#table tbody tr").first).to_contain_text("37 refused")
+        page.click("#table th button:text-is('resent')")
+        expect(page.locator("#table th[aria-sort='descending']")).to_have_text("resent")
+        expect(page.locator("#table tbody tr").first).to_contain_text("data/redis-cart")
+        page.locator("#table tbody tr").first.focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page.locator("#table tr[aria-selected='true']")).to_have_count(1)
+        picture(page, "table", tmp_path)
+
+
+def test_a_screen_reader_gets_the_rows_while_the_map_is_shown(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}") as (page, _):
+        said = page.locator("#table").aria_snapshot()
+        assert "row" in said
+        assert "37 refused" in said
+        assert page.locator("#table tbody tr").count() == page.locator("#edges > g").count()
+
+
+def test_no_rule_of_accessibility_is_broken(browser: Browser) -> None:
+    for link, options in (
+        (f"/?{NOW}&{BEFORE}", {}),
+        (f"/?{NOW}&focus=boutique/checkoutservice", {"color_scheme": "dark"}),
+        (f"/?{NOW}&view=table&focus=boutique/checkoutservice>boutique/paymentservice:50051", {}),
+        (f"/?{NOW}", {"viewport": PHONE, "color_scheme": "dark"}),
+    ):
+        with opened(browser, Scene(), link, greeted=False, **options) as (page, _):
+            page.wait_for_selector("#panel h2")
+            assert broken_rules(page) == []
+    with opened(browser, Scene(token="x"), f"/?{NOW}") as (page, _):
+        assert broken_rules(page) == []
+
+
+def test_on_paper_are_the_map_and_the_details_alone(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"/?{NOW}&select=boutique/checkoutservice") as (page, _):
+        page.emulate_media(media="print")
+        expect(page.locator(".tools")).to_be_hidden()
+        expect(page.locator(".node").first).to_be_visible()
+        expect(page.locator("#panel h2")).to_be_visible()
+        picture(page, "print", tmp_path)
+
+
+def broken_rules(page: Page) -> list[str]:
+    """Of axe: which rule, and where."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {[node['html'][:160] for node in rule['nodes'][:3]]}" for rule in found]

@@ -1,1 +1,0 @@
-"""The map over HTTP: questions to a store, answered as JSON, CSV, SVG and DOT; and the page."""

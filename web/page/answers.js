@@ -1,0 +1,107 @@
+// @ts-check
+/** Questions by subject, with answers as the page needs them. */
+
+import { ask, filterWords, mapWords, timeWords } from "./api.js";
+
+/** @import { Answer, By, Found, Id, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
+
+/** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} [signal] @returns {Promise<Answer<MapData>>} */
+export async function askMap(view, size, signal) {
+  const answer = await ask("map", mapWords(view, size), signal);
+  return { ...answer, data: mapOf(answer.data) };
+}
+
+/** Ids of the API are numbers; the page has stacks beside them, so that its own are texts. @param {any} data @returns {MapData} */
+export function mapOf(data) {
+  return {
+    ...data,
+    selection: data.selection.map(String),
+    nodes: data.nodes.map(nodeOf),
+    edges: data.edges.map(edgeOf),
+  };
+}
+
+/** @param {any} node @returns {MapNode} */
+function nodeOf(node) {
+  const why = node.why && { edge: node.why.edge, path: node.why.path.map(String) };
+  return { ...node, id: String(node.id), why, stack: 0, members: [] };
+}
+
+/** @param {any} edge @returns {MapEdge} */
+export function edgeOf(edge) {
+  return { ...edge, from: String(edge.from), to: String(edge.to) };
+}
+
+/**
+ * Traffic and failures over a longer time than the window.
+ * @param {View} view
+ * @param {Seconds} from
+ * @param {Seconds} to
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Series>}
+ */
+export async function askSeries(view, from, to, signal) {
+  const words = rangeWords(view, from, to);
+  words.set("metrics", "bytes,failed");
+  return (await ask("series", words, signal)).data;
+}
+
+/** @param {View} view @param {Seconds} from @param {Seconds} to @param {AbortSignal} [signal] @returns {Promise<Moment[]>} */
+export async function askMoments(view, from, to, signal) {
+  return (await ask("moments", rangeWords(view, from, to), signal)).data.moments;
+}
+
+/** @param {View} view @param {Seconds} from @param {Seconds} to */
+function rangeWords(view, from, to) {
+  const words = new URLSearchParams({ from: String(Math.floor(from)), to: String(Math.floor(to)) });
+  for (const name of view.select) words.append("select", name);
+  return words;
+}
+
+/** @param {View} view @param {string} text @param {AbortSignal} signal @returns {Promise<Found[]>} */
+export async function askSearch(view, text, signal) {
+  const words = timeWords(view);
+  words.set("q", text);
+  words.set("limit", "12");
+  return (await ask("search", words, signal)).data.found;
+}
+
+/** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<By[]>} */
+export async function askWhere(view, subject, signal) {
+  return (await ask("where", subjectWords(view, subject), signal)).data.by;
+}
+
+/** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<NatChain[]>} */
+export async function askNat(view, subject, signal) {
+  return (await ask("nat", subjectWords(view, subject), signal)).data.chains;
+}
+
+/** @typedef {{ edge: Id } | { select: string }} Subject what a question of the panel is about */
+
+/** @param {View} view @param {Subject} subject */
+function subjectWords(view, subject) {
+  const words = timeWords(view);
+  for (const [key, value] of Object.entries(subject)) words.set(key, value);
+  const q = filterWords(view);
+  if (q) words.set("q", q);
+  return words;
+}
+
+/**
+ * All rows of the table that match, not the map's alone.
+ * @param {View} view
+ * @param {{ sort: string, cursor: string | null }} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ edges: { client: string, server: string, edge: MapEdge }[], of: number, cursor: string | null }>}
+ */
+export async function askEdges(view, { sort, cursor }, signal) {
+  const words = timeWords(view);
+  for (const name of view.select) words.append("select", name);
+  const q = filterWords(view);
+  if (q) words.set("q", q);
+  words.set("sort", sort);
+  words.set("limit", "200");
+  if (cursor) words.set("cursor", cursor);
+  const { data } = await ask("edges", words, signal);
+  return { ...data, edges: data.edges.map((/** @type {any} */ row) => ({ ...row, edge: edgeOf(row.edge) })) };
+}

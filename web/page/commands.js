@@ -1,0 +1,71 @@
+// @ts-check
+/** What buttons and keys do: changes of what is looked at. */
+
+import { byId, say } from "./dom.js";
+import { help } from "./keys.js";
+import { command, DEFAULT_VIEW, fixed, write } from "./permalink.js";
+import { WINDOWS } from "./timebar/scale.js";
+
+/** @import { Key } from "./keys.js" */
+/** @import { Store } from "./state.js" */
+/** @import { Seconds, View } from "./types.js" */
+
+const HOUR_S = 3600;
+const MINUTE_S = 60;
+const SAID_MS = 1500;
+const DIRECTIONS = /** @type {const} */ (["both", "up", "down"]);
+
+/** Whole minutes have the same answer after every rollup. @param {Seconds} time */
+export function minute(time) {
+  return Math.floor(time / MINUTE_S) * MINUTE_S;
+}
+
+/** @typedef {ReturnType<typeof commands>} Commands */
+
+/** @param {Store} state @param {() => Seconds} now the end of what is known */
+export function commands(state, now) {
+  const { get, set } = state;
+  const home = () => {
+    const { at, window_s, against, view } = get();
+    set({ ...DEFAULT_VIEW, at, window_s, against, view });
+  };
+  return {
+    home,
+    compare: () => set({ against: get().against === null ? minute(get().at ?? now()) - HOUR_S : null }),
+    /** @param {number} by windows */
+    step(by) {
+      const { at, window_s } = get();
+      if (at === null && by > 0) return;
+      const to = (at ?? minute(now())) + by * window_s;
+      set({ at: to > Date.now() / 1000 ? null : to });
+    },
+    live: () => set({ at: get().at === null ? minute(now()) : null }),
+    turn: () => set({ dir: DIRECTIONS[(DIRECTIONS.indexOf(get().dir) + 1) % DIRECTIONS.length] }),
+    errors: () => set({ errors: !get().errors }),
+    view: () => set({ view: get().view === "table" ? "graph" : "table" }, { replace: true }),
+    clear: () => set({ q: "", errors: false }),
+    longer: () => set({ window_s: WINDOWS.find((seconds) => seconds > get().window_s) ?? get().window_s * 2 }),
+    /** Closes the details; again: the whole map. */
+    back() {
+      if (get().focus) set({ focus: null }, { replace: true });
+      else if (get().select.length || get().q) home();
+    },
+    copyLink: () => copyLink(fixed(get(), minute(now()))),
+    /** @param {Key[]} keys */
+    help: (keys) => help(keys, command(get(), minute(now()))),
+  };
+}
+
+/** Copies the link; where the browser forbids it, shows it to be copied by hand. @param {View} view */
+async function copyLink(view) {
+  const link = `${location.origin}${location.pathname}${write(view)}`;
+  const word = byId("link-word", HTMLElement);
+  try {
+    await navigator.clipboard.writeText(link);
+    say(word, "Copied ✓");
+    say(byId("said", HTMLElement), `Link copied: ${link}`);
+    setTimeout(() => say(word, "Link"), SAID_MS);
+  } catch {
+    window.prompt("The link", link);
+  }
+}

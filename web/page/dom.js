@@ -1,0 +1,101 @@
+// @ts-check
+/** Elements, made and kept up to date with the least change. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** @typedef {Record<string, string | number | boolean | null | undefined>} Attributes false, null and undefined: absent; of `aria-…` true and false are words */
+/** @typedef {(Node | string | null)[]} Children */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} N
+ * @param {N} name
+ * @param {Attributes} [attributes]
+ * @param {(Node | string | null)[]} children
+ * @returns {HTMLElementTagNameMap[N]}
+ */
+export function html(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  put(element, attributes);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/**
+ * @template {keyof SVGElementTagNameMap} N
+ * @param {N} name
+ * @param {Attributes} [attributes]
+ * @param {(Node | string | null)[]} children
+ * @returns {SVGElementTagNameMap[N]}
+ */
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, name);
+  put(element, attributes);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/** Writes attributes that differ. @param {Element} element @param {Attributes} attributes */
+export function put(element, attributes) {
+  for (const [name, value] of Object.entries(attributes))
+    if (name.startsWith("aria-") && typeof value === "boolean") element.setAttribute(name, String(value));
+    else if (value === false || value === null || value === undefined) element.removeAttribute(name);
+    else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? "" : String(value));
+}
+
+/** @param {Element} element @param {string} text */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * The element of the page with this id.
+ * @template {Element} E
+ * @param {string} id
+ * @param {new () => E} type
+ * @returns {E}
+ */
+export function byId(id, type) {
+  const element = document.getElementById(id) ?? document.querySelector(`[id="${id}"]`);
+  if (!(element instanceof type)) throw new Error(`the page has no ${type.name} #${id}`);
+  return element;
+}
+
+/**
+ * A button.
+ * @param {string} text
+ * @param {() => void} act
+ * @param {Attributes} [attributes]
+ */
+export function button(text, act, attributes = {}) {
+  const element = html("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", act);
+  return element;
+}
+
+/**
+ * Children by key: those that stay are changed, not made anew, so that focus and transitions stay.
+ * @template T
+ * @template {Element} E
+ * @param {Element} parent
+ * @param {Map<string, E>} made by key; changed in place
+ * @param {T[]} items
+ * @param {{ key: (item: T) => string, make: (item: T) => E, change: (element: E, item: T) => void }} how
+ */
+export function keyed(parent, made, items, { key, make, change }) {
+  const gone = new Set(made.keys());
+  for (const item of items) {
+    const id = key(item);
+    let element = made.get(id);
+    if (!element) {
+      element = make(item);
+      made.set(id, element);
+      parent.append(element);
+    }
+    change(element, item);
+    gone.delete(id);
+  }
+  for (const id of gone) {
+    made.get(id)?.remove();
+    made.delete(id);
+  }
+}

@@ -1,0 +1,218 @@
+// @ts-check
+/** Wires the page: what is looked at → questions → answers → map, table, panel, time bar. Read it from top to bottom. */
+
+import { askMap } from "./answers.js";
+import { Refused } from "./api.js";
+import { commands } from "./commands.js";
+import { controls } from "./controls.js";
+import { byId, say } from "./dom.js";
+import { canvas } from "./draw/canvas.js";
+import { keys } from "./keys.js";
+import { follow } from "./live.js";
+import * as notices from "./notices.js";
+import { panel } from "./panel/panel.js";
+import { search } from "./search.js";
+import { focusKey, nodeOf, show, subjectOf } from "./shown.js";
+import { isOtherMap, isOtherQuestion, store } from "./state.js";
+import { table } from "./table.js";
+import { timebar } from "./timebar/timebar.js";
+import { times } from "./times.js";
+
+/** @import { Shown } from "./shown.js" */
+/** @import { Answer, Id, MapData, Seconds, View } from "./types.js" */
+
+const NARROW = "(max-width: 760px)";
+/** Nodes of a map, and more of them when asked for. */
+const BUDGET = { budget: 40, fan: 8 };
+const BUDGET_MORE = { budget: 300, fan: 300 };
+/** From so many workloads on the page says how to go about it. */
+const MANY = 5000;
+/** An answer that takes longer shows that it is waited for. */
+const PATIENCE_MS = 250;
+const AGAIN_MS = 3000;
+
+const state = store(window, matchMedia(NARROW).matches);
+/** @type {Shown | null} */
+let shown = null;
+let size = BUDGET;
+/** @type {Set<Id>} stacks that were opened */
+let opened = new Set();
+/** Whether the next answer keeps the places of the last. */
+let kept = false;
+/** @type {Seconds | null} the end of the last answer, if nothing came since */
+let staleSince = null;
+let asking = new AbortController();
+let following = { stop: () => {} };
+
+const act = commands(state, now);
+const subjects = {
+  focus(/** @type {Id | null} */ id) {
+    state.set({ focus: id === null ? null : focusKey(shown, id) }, { replace: true });
+    if (id !== null) map.reveal(id);
+  },
+  centre(/** @type {Id} */ id, /** @type {boolean} */ add) {
+    const node = nodeOf(shown, id);
+    if (!node || node.stack) return;
+    const { select } = state.get();
+    state.set({ select: add ? [...new Set([...select, node.key])] : [node.key], focus: node.key });
+  },
+  compare: act.compare,
+  open(/** @type {Id} */ stack) {
+    opened.add(stack);
+    if (shown) take(shown.answer, false);
+  },
+  more() {
+    size = BUDGET_MORE;
+    load();
+  },
+};
+
+const map = canvas(subjects);
+const drawTable = table(subjects);
+const drawPanel = panel(subjects);
+const drawBar = timebar({
+  window: (to, length) => state.set({ at: to >= Date.now() / 1000 ? null : to, window_s: length }),
+  against: (to) => state.set({ against: to }),
+});
+const searching = search(state.get, {
+  select: (key, q) => state.set({ select: key ? [key] : [], q, focus: key || null }),
+  filter: (q) => state.set({ q: [state.get().q, q].filter(Boolean).join(" ") }),
+});
+const time = times({ now, length: () => tools.range(), changed: () => render(false) });
+const tools = controls(state, act, { zoom: map.zoom, fit: map.fit, range: () => void time.ask(state.get()), help: () => act.help(KEYS) });
+
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  { keys: ["/"], shown: "/", does: "search and filter", act: () => searching.focus() },
+  { keys: ["1", "2", "3", "4"], shown: "1 2 3 4", does: "hops from the selection", act: (key) => state.set({ hops: Number(key) }) },
+  { keys: ["d"], shown: "d", does: "direction: both ways, callers, called", act: act.turn },
+  { keys: ["t"], shown: "t", does: "table or map", act: act.view },
+  { keys: ["c"], shown: "c", does: "compare with an hour before, or no longer", act: act.compare },
+  { keys: ["[", "]"], shown: "[ ]", does: "one window earlier, later", act: (key) => act.step(key === "[" ? -1 : 1) },
+  { keys: ["l"], shown: "l", does: "live, or stop here", act: act.live },
+  { keys: ["e"], shown: "e", does: "errors only", act: act.errors },
+  { keys: ["+", "=", "-"], shown: "+ −", does: "closer, farther", act: (key) => map.zoom(key === "-" ? -1 : 1) },
+  { keys: ["0"], shown: "0", does: "show all", act: () => map.fit() },
+  { keys: ["y"], shown: "y", does: "copy a link that means the same tomorrow", act: () => void act.copyLink() },
+  { keys: ["Escape"], shown: "Esc", does: "close the details; again: the whole map", act: act.back },
+  { keys: ["?"], shown: "?", does: "this list", act: () => act.help(KEYS) },
+];
+keys(KEYS);
+
+state.listen((view, before) => {
+  if (isOtherMap(view, before)) {
+    kept = false;
+    size = BUDGET;
+    opened = new Set();
+  }
+  if (isOtherQuestion(view, before)) load();
+  else render(false);
+});
+setInterval(tick, 1000);
+load();
+
+/** Asks for the map and for what the time bar shows; a live view is followed after the first answer. */
+function load() {
+  const view = state.get();
+  asking.abort();
+  following.stop();
+  asking = new AbortController();
+  const { signal } = asking;
+  const patience = setTimeout(() => waiting(true), shown ? PATIENCE_MS : 0);
+  const first = shown === null;
+  if (!first || view.at !== null) void time.ask(view);
+  render(false);
+  askMap(view, size, signal)
+    .then((answer) => {
+      take(answer, !kept);
+      kept = true;
+      if (view.at !== null) return;
+      if (first) void time.ask(view); // only now is it known what time it is there
+      following = follow(view, size, { map: (next) => take(next, false), refused });
+    })
+    .catch((error) => signal.aborted || refused(error))
+    .finally(() => {
+      clearTimeout(patience);
+      if (!signal.aborted) waiting(false);
+    });
+}
+
+/** @param {boolean} is */
+function waiting(is) {
+  document.body.classList.toggle("waiting", is);
+  if (is && !shown) notices.loading();
+}
+
+/** An answer came. @param {Answer<MapData>} answer @param {boolean} fresh whether it is another map */
+function take(answer, fresh) {
+  staleSince = null;
+  shown = show(answer, fresh ? null : shown, opened);
+  const { data, window: period } = answer;
+  const { select, q, errors, at } = state.get();
+  if (data.nodes.length) notices.nothing();
+  else if (select.length || q || errors || at !== null || data.of > 0) notices.noMatch(state.get(), act);
+  else notices.empty({ retry: load });
+  const part = `${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")}`;
+  say(byId("count", HTMLElement), data.nodes.length ? `${part} shown` : "");
+  if (fresh) say(byId("said", HTMLElement), `Map: ${part} workloads, ${period.to - period.from} seconds`);
+  render(fresh);
+}
+
+/** No answer came: a picture that is there stays, and says of when it is. @param {unknown} error */
+function refused(error) {
+  const known = error instanceof Refused ? error : new Refused("error", "page", error instanceof Error ? error.message : String(error), "");
+  if (known.kind === "disconnected") setTimeout(again, AGAIN_MS, asking.signal);
+  if (shown && known.kind === "disconnected") {
+    staleSince ??= shown.answer.window.to;
+    return render(false);
+  }
+  shown = null;
+  render(false);
+  return notices.refusedNotice(known, { retry: load, home: act.home });
+}
+
+/** @param {AbortSignal} signal of the question that failed */
+function again(signal) {
+  if (!signal.aborted) load();
+}
+
+/** Draws everything that is known. @param {boolean} fit */
+function render(fit) {
+  const view = state.get();
+  const range = time.range(view);
+  document.body.classList.toggle("as-table", view.view === "table");
+  document.body.classList.toggle("without-map", shown === null);
+  document.title = `${view.select.join(", ") || "map"} – Tailrace`;
+  tools.show(view, now());
+  drawBar({ view, now: now(), range, ...time.known() });
+  const lines = [notices.greeting(() => render(false)), staleSince === null ? null : notices.stale(staleSince), ...lacks(view)];
+  notices.banner(lines.filter((line) => line !== null));
+  if (!shown) return;
+  const subject = subjectOf(shown, view.focus);
+  map.show(shown, subject && ("edge" in subject ? subject.edge.id : subject.node.id), { fit });
+  drawTable(shown, subject && "edge" in subject ? subject.edge.id : null, view.view === "table");
+  drawPanel(view, shown, range);
+}
+
+/** Lines about what the answer lacks. @param {View} view */
+function lacks(view) {
+  if (!shown) return [];
+  const { data, ledger } = shown.answer;
+  const old = [...new Set(ledger.gaps.filter(({ reason }) => reason.includes("too_old")).map(({ node }) => node))];
+  const byNamespace = () => state.set({ group: "namespace", select: [] });
+  return [data.of >= MANY && view.group !== "namespace" ? notices.many(data.shown, data.of, byNamespace) : null, old.length ? notices.oldAgents(old) : null];
+}
+
+/** Once a second: the clock of a live view, and the time bar now and then. */
+function tick() {
+  const view = state.get();
+  if (view.at !== null || document.hidden || !shown) return;
+  tools.show(view, now());
+  void time.refresh(view);
+}
+
+/** The end of what is known: that of the last live answer, by the server's clock. */
+function now() {
+  const live = shown && state.get().at === null ? shown.answer.window.to : null;
+  return live ?? Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,125 @@
+// @ts-check
+/** The panel at the right: what is looked at, with what has to be asked for it. */
+
+import { byId, html } from "../dom.js";
+import { edgeKey, subjectOf } from "../shown.js";
+import { askMoments, askNat, askWhere } from "../answers.js";
+import { overview } from "./overview.js";
+import { instanceList, natPaths, section, whereItFails } from "./sections.js";
+import { edgePanel, nodePanel, stackPanel } from "./subject.js";
+
+/** @import { Shown } from "../shown.js" */
+/** @import { Range } from "../timebar/scale.js" */
+/** @import { Id, MapEdge, MapNode, View } from "../types.js" */
+
+/**
+ * @typedef {object} Acts
+ * @property {(id: Id) => void} focus
+ * @property {(id: Id, add: boolean) => void} centre
+ * @property {() => void} compare
+ * @property {(stack: Id) => void} open
+ * @property {() => void} more
+ */
+
+/** @typedef {Acts & { view: View, shown: Shown, names: Map<Id, string>, seconds: number, asked: Node[] }} Context */
+
+/** While live, what was asked is asked again after so many milliseconds. */
+const FRESH_MS = 10_000;
+
+/** @typedef {{ node: MapNode } | { edge: MapEdge }} Found */
+
+/**
+ * @param {Acts} acts
+ * @returns {(view: View, shown: Shown, range: Range) => void}
+ */
+export function panel(acts) {
+  const root = byId("panel", HTMLElement);
+  const answers = asking();
+  let subject = "";
+  return function render(view, shown, range) {
+    const found = subjectOf(shown, view.focus);
+    const asked = answers(view, shown, found, range, () => render(view, shown, range));
+    const names = new Map([...shown.map.nodes, ...shown.answer.data.nodes].map((node) => [node.id, node.name]));
+    const { from, to } = shown.answer.window;
+    replace(root, content(found, { ...acts, view, shown, names, seconds: to - from, asked }), subject === (view.focus ?? ""));
+    subject = view.focus ?? "";
+  };
+}
+
+/** @param {Found | null} found @param {Context} context */
+function content(found, context) {
+  if (!found) return overview(context);
+  if ("edge" in found) return edgePanel(found.edge, context);
+  return found.node.stack ? stackPanel(found.node, context) : nodePanel(found.node, context);
+}
+
+/** Asks once for each subject and window; while live, again now and then. What was there stays until the answer comes. */
+function asking() {
+  /** @type {{ key: string, nodes: Node[], at: number } | null} */
+  let asked = null;
+  let stop = new AbortController();
+  /** @param {View} view @param {Shown} shown @param {Found | null} found @param {Range} range @param {() => void} changed @returns {Node[]} */
+  return (view, shown, found, range, changed) => {
+    if (!found || ("node" in found && found.node.stack)) {
+      stop.abort();
+      asked = null;
+      return [];
+    }
+    const key = [view.focus, view.at ?? "live", view.window_s, view.q, view.errors].join(" ");
+    const isFresh = asked?.key === key && (view.at !== null || performance.now() - asked.at < FRESH_MS);
+    if (asked && isFresh) return asked.nodes;
+    stop.abort();
+    stop = new AbortController();
+    const before = asked?.key === key ? asked.nodes : [section("Where it fails", html("p", { class: "dim" }, "Asking …"))];
+    const mine = { key, nodes: before, at: performance.now() };
+    asked = mine;
+    void more(view, shown, found, range, stop.signal).then((nodes) => {
+      if (asked !== mine) return;
+      mine.nodes = nodes;
+      changed();
+    });
+    return before;
+  };
+}
+
+/**
+ * New content; the scroll, the open legend and the focus stay while the subject does.
+ * @param {HTMLElement} root
+ * @param {(Node | null)[]} content
+ * @param {boolean} same
+ */
+function replace(root, content, same) {
+  const top = root.scrollTop;
+  const open = root.querySelector("details")?.open ?? false;
+  const buttons = [...root.querySelectorAll("button, summary")];
+  const held = buttons.indexOf(/** @type {Element} */ (document.activeElement));
+  root.replaceChildren(...content.filter((node) => node !== null));
+  const details = root.querySelector("details");
+  if (details && open) details.open = true;
+  root.scrollTop = same ? top : 0;
+  if (held < 0) return;
+  const again = root.querySelectorAll("button, summary")[held];
+  if (same && again instanceof HTMLElement) again.focus({ preventScroll: true });
+  else root.focus({ preventScroll: true });
+}
+
+/**
+ * @param {View} view
+ * @param {Shown} shown
+ * @param {Found} found
+ * @param {Range} range
+ * @param {AbortSignal} signal
+ * @returns {Promise<Node[]>} what could not be had is left out, or says so
+ */
+async function more(view, shown, found, range, signal) {
+  const subject = "edge" in found ? { edge: edgeKey(shown.answer.data, found.edge) } : { select: found.node.key };
+  const answers = await Promise.allSettled([
+    askWhere(view, subject, signal).then(whereItFails),
+    askNat(view, subject, signal).then(natPaths),
+    "node" in found ? askMoments({ ...view, select: [found.node.key] }, range.from, range.to, signal).then((moments) => instanceList(moments.filter(({ what }) => what.startsWith("instance")))) : null,
+  ]);
+  return answers.flatMap((answer) => {
+    if (answer.status === "fulfilled") return answer.value ? [answer.value] : [];
+    return answer.reason?.name === "AbortError" ? [] : [section("Not answered", html("p", { class: "dim" }, String(answer.reason?.message ?? answer.reason)))];
+  });
+}

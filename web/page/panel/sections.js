@@ -1,0 +1,116 @@
+// @ts-check
+/** Parts of the panel that several subjects share: lists of edges, tables, what is asked for when it is looked at. */
+
+import { button, html, svg } from "../dom.js";
+import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
+import { clock, count, day, duration, percent, plural, rate } from "../words.js";
+
+/** @import { By, Id, Instance, MapEdge, NatChain, Status } from "../types.js" */
+
+/** @param {Status} status */
+export function glyph(status) {
+  return svg("svg", { viewBox: "0 0 20 20", class: status, "aria-hidden": "true" }, svg("path", { d: GLYPHS[status], class: "glyph" }));
+}
+
+/** @param {string} title @param {(Node | null)[]} content @returns {HTMLElement} */
+export function section(title, ...content) {
+  return html("section", {}, html("h3", {}, title), ...content);
+}
+
+const ROWS = 12;
+
+/**
+ * Neighbours, the worst and busiest first.
+ * @param {string} title
+ * @param {MapEdge[]} edges
+ * @param {"from" | "to"} far
+ * @param {{ names: Map<Id, string>, seconds: number, focus: (id: Id) => void }} context
+ */
+export function neighbours(title, edges, far, { names, seconds, focus }) {
+  const sorted = [...edges].sort((a, b) => compareStatus(edgeStatus(a), edgeStatus(b)) || b.failed - a.failed || b.bytes - a.bytes);
+  if (!sorted.length) return section(title, html("p", { class: "dim" }, "nobody that is shown"));
+  const head = ["who", "traffic", "tried", "failed", "p99"].map((text) => html("th", { scope: "col" }, text));
+  const body = sorted.slice(0, ROWS).map((edge) => {
+    const status = edgeStatus(edge);
+    const name = `${names.get(edge[far]) ?? edge[far]}${edge.port && far === "to" ? `:${edge.port}` : ""}`;
+    return html(
+      "tr",
+      {},
+      html("td", {}, button(name, () => focus(edge.id), { title: `${name}: ${STATUS_WORDS[status]}` })),
+      html("td", {}, rate(edge.bytes + edge.reply_bytes, seconds)),
+      html("td", {}, count(attempts(edge))),
+      html("td", { class: edge.failed ? status : null }, edge.failed ? `✖ ${count(edge.failed)}` : "0"),
+      html("td", {}, duration(edge.connect_ns?.p99)),
+    );
+  });
+  const rest = sorted.length - body.length;
+  return section(
+    `${title} (${sorted.length})`,
+    html("table", { class: "rows neighbours" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body)),
+    rest > 0 ? html("p", { class: "dim" }, `and ${plural(rest, "more", "more")}: t shows all`) : null,
+  );
+}
+
+/** Edges as a list to choose from: who calls whom, and what is wrong. @param {MapEdge[]} edges @param {{ names: Map<Id, string>, focus: (id: Id) => void }} context @param {(edge: MapEdge) => string} say */
+export function edgeList(edges, { names, focus }, say) {
+  const items = edges.map((edge) => {
+    const status = edgeStatus(edge);
+    const item = button("", () => focus(edge.id));
+    item.append(
+      glyph(status),
+      html("span", {}, `${names.get(edge.from) ?? edge.from} → ${names.get(edge.to) ?? edge.to}${edge.port ? `:${edge.port}` : ""}`, html("span", { class: `what ${status}` }, say(edge))),
+    );
+    return html("li", {}, item);
+  });
+  return html("ul", { class: "list" }, ...items);
+}
+
+/** What is wrong with an edge, in one line. @param {MapEdge} edge */
+export function wrongWords(edge) {
+  if (edge.failed) return `${failures(edge).join(", ")} of ${plural(attempts(edge), "connect")} (${percent(edge.failed, attempts(edge))})`;
+  return edge.reasons.join(", ") || edgeLabel(edge).join(" · ") || STATUS_WORDS[edgeStatus(edge)];
+}
+
+/** Which part fails: the most suspect values of each attribute. @param {By[]} by */
+export function whereItFails(by) {
+  const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0));
+  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, "nothing failed in this window"));
+  const lines = told.flatMap(({ attribute, values }) =>
+    values.slice(0, 3).map(({ value, failed, attempts: of, lift }) =>
+      html(
+        "tr",
+        {},
+        html("td", { title: `${attribute} ${value}` }, `${attribute.replace(".", " ")} ${value || "–"}`),
+        html("td", {}, `${count(failed)} of ${count(of)}`),
+        html("td", { class: failed && lift > 1.2 ? "failing" : null }, percent(failed, of)),
+      ),
+    ),
+  );
+  const head = ["part", "failed", "share"].map((text) => html("th", { scope: "col" }, text));
+  return section("Where it fails", html("table", { class: "rows where" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...lines)));
+}
+
+/** Ways through NAT, the most used first. @param {NatChain[]} chains */
+export function natPaths(chains) {
+  if (!chains.length) return section("NAT path", html("p", { class: "dim" }, "no rewriting is known: what was called answered"));
+  const ways = chains.slice(0, 4).map(({ hops, flows, both_ends, server }) =>
+    html(
+      "div",
+      { class: "way" },
+      ...hops.map(({ src, dst, rewritten_by, service }) =>
+        rewritten_by
+          ? html("span", { class: "step" }, `↳ ${rewritten_by} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null)
+          : html("span", {}, `${src || "caller"} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null),
+      ),
+      html("span", { class: "step dim" }, `${plural(flows, "connection")} to ${server}, ${both_ends === flows ? "all" : percent(both_ends, flows)} seen from both ends`),
+    ),
+  );
+  return section("NAT path", ...ways);
+}
+
+/** @param {Instance[]} instances */
+export function instanceList(instances) {
+  if (!instances.length) return section("Instances", html("p", { class: "dim" }, "none came or went in the time that the bar shows"));
+  const lines = instances.slice(0, ROWS).map(({ text, at }) => html("li", {}, text, html("span", { class: "dim" }, ` ${day(at)} ${clock(at)}`)));
+  return section("Instances that came and went", html("ul", {}, ...lines));
+}

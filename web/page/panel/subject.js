@@ -1,0 +1,91 @@
+// @ts-check
+/** The panel of a node, an edge, a stack. */
+
+import { button, html } from "../dom.js";
+import { attempts, changeWords, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
+import { bytes, clock, count, day, duration, percent, plural, rate } from "../words.js";
+import { changeSentence } from "./overview.js";
+import { edgeList, glyph, neighbours, section, wrongWords } from "./sections.js";
+
+/** @import { Context } from "./panel.js" */
+/** @import { MapEdge, MapNode } from "../types.js" */
+
+/** @param {MapNode} node @param {Context} context @returns {(Node | null)[]} */
+export function nodePanel(node, context) {
+  const status = nodeStatus(node);
+  const { edges } = context.shown.answer.data;
+  const place = [node.kind, node.namespace, ...node.versions, ...node.zones.map((zone) => `zone ${zone}`)].filter(Boolean).join(" · ");
+  const at = context.view.select.includes(node.key);
+  return [
+    html("h2", {}, glyph(status), node.name),
+    html("p", { class: "dim" }, place),
+    status === "ok" ? null : html("p", { class: `status ${status}` }, [STATUS_WORDS[status], ...node.reasons].join(": ")),
+    html(
+      "div",
+      { class: "buttons" },
+      at ? null : button("Centre here", () => context.centre(node.id, false), { title: "Its neighbourhood (Enter)" }),
+      at || !context.view.select.length ? null : button("Add to selection", () => context.centre(node.id, true)),
+    ),
+    neighbours("Called by", edges.filter(({ to }) => to === node.id), "from", context),
+    neighbours("Calls", edges.filter(({ from }) => from === node.id), "to", context),
+    ...context.asked,
+    why(node, context),
+    node.last_s ? section("Seen", html("p", {}, `first ${day(node.first_s)} ${clock(node.first_s)}, last ${day(node.last_s)} ${clock(node.last_s)} UTC`)) : null,
+  ];
+}
+
+/** The way from the selection. @param {MapNode} node @param {Context} context */
+function why(node, { names, view }) {
+  if (node.why) return section(`Why is ${node.name} here?`, html("p", {}, node.why.path.map((id) => names.get(id) ?? id).join(" – "), html("span", { class: "dim" }, ` (${plural(node.hop, "hop")})`)));
+  return view.select.length ? section("Why is it here?", html("p", {}, "It is selected.")) : null;
+}
+
+/** @param {MapEdge} edge @param {Context} context @returns {(Node | null)[]} */
+export function edgePanel(edge, context) {
+  const status = edgeStatus(edge);
+  const name = (/** @type {string} */ id) => context.names.get(id) ?? id;
+  return [
+    html("h2", {}, glyph(status), `${name(edge.from)} → ${name(edge.to)}${edge.port ? `:${edge.port}` : ""}`),
+    html("p", { class: "dim" }, [edge.transport, seenFromOneEnd(edge) ? "seen from one end only" : "seen from both ends"].join(" · ")),
+    html("p", { class: `status ${status}` }, [STATUS_WORDS[status], wrongWords(edge)].filter((text, at, all) => at === 0 || text !== all[0]).join(": ")),
+    edge.change && edge.change.state !== "same" ? html("p", { class: "status" }, `Changed: ${changeSentence(edge)}`) : null,
+    html("div", { class: "buttons" }, button(`Centre on ${name(edge.from)}`, () => context.centre(edge.from, false)), button(`Centre on ${name(edge.to)}`, () => context.centre(edge.to, false))),
+    numbers(edge, context),
+    ...context.asked,
+  ];
+}
+
+/** @param {MapEdge} edge @param {Context} context */
+function numbers(edge, { seconds }) {
+  const { change } = edge;
+  /** @type {[string, string, string][]} what, before, now */
+  const lines = [
+    ["connects", change ? count(change.opened[0] + change.failed[0]) : "", count(attempts(edge))],
+    ["failed", change ? count(change.failed[0]) : "", edge.failed ? `${failures(edge).join(", ")} (${percent(edge.failed, attempts(edge))})` : "0"],
+    ["connect p99", change?.p99[0] ? duration(change.p99[0]) : "", duration(edge.connect_ns?.p99)],
+    ["connect p50", "", duration(edge.connect_ns?.p50)],
+    ["round trip p50 / p99", "", edge.rtt_ns ? `${duration(edge.rtt_ns.p50)} / ${duration(edge.rtt_ns.p99)}` : "–"],
+    ["to server", "", `${rate(edge.bytes, seconds)} (${bytes(edge.bytes)})`],
+    ["to client", "", `${rate(edge.reply_bytes, seconds)} (${bytes(edge.reply_bytes)})`],
+    ["both ways", change ? bytes(change.bytes[0]) : "", bytes(edge.bytes + edge.reply_bytes)],
+    ["resent", change ? count(change.retransmits[0]) : "", edge.sent ? `${count(edge.retransmits)} of ${count(edge.sent)} (${percent(edge.retransmits, edge.sent)})` : count(edge.retransmits)],
+  ];
+  const shown = lines.filter(([what, before]) => what !== "both ways" || before);
+  const head = change ? ["what", "before", "now"] : ["what", "now"];
+  const body = shown.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
+  return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)), change ? html("p", { class: "dim" }, changeWords(change).join(" · ")) : null);
+}
+
+/** @param {MapNode} node @param {Context} context @returns {(Node | null)[]} */
+export function stackPanel(node, context) {
+  const members = new Set(node.members);
+  const edges = context.shown.answer.data.edges.filter(({ from, to }) => members.has(from) || members.has(to));
+  const more = node.stack - node.members.length;
+  return [
+    html("h2", {}, glyph(node.status), node.name),
+    html("p", {}, "They have no other edges here, and nothing is wrong with them."),
+    more > 0 ? html("p", { class: "dim" }, `${plural(more, "of them is", "of them are")} beyond what the map asked for: centre on their neighbour, or search.`) : null,
+    html("div", { class: "buttons" }, members.size ? button("Show each on the map", () => context.open(node.id)) : null, more > 0 ? button("Ask for more", () => context.more()) : null),
+    members.size ? section(`The busiest (${members.size})`, edgeList(edges.slice(0, 40), context, ({ bytes: sent, reply_bytes }) => rate(sent + reply_bytes, context.seconds))) : null,
+  ];
+}

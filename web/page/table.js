@@ -1,0 +1,128 @@
+// @ts-check
+/** The rows of the map as a table: what a screen reader gets, and small screens first. */
+
+import { button, byId, html, put, svg } from "./dom.js";
+import { attempts, compareStatus, edgeStatus, failures, GLYPHS, seenFromOneEnd, STATUS_WORDS } from "./status.js";
+import { count, duration, plural, rate } from "./words.js";
+
+/** @import { Shown } from "./shown.js" */
+/** @import { Id, MapEdge } from "./types.js" */
+
+/**
+ * @typedef {object} Row
+ * @property {MapEdge} edge
+ * @property {string} from
+ * @property {string} to
+ */
+
+/**
+ * @typedef {object} Column
+ * @property {string} title
+ * @property {boolean} [wide] left out on small screens
+ * @property {(row: Row, seconds: number) => string} text
+ * @property {(a: Row, b: Row) => number} compare the first comes first
+ */
+
+/** @param {(edge: MapEdge) => number} value @returns {(a: Row, b: Row) => number} */
+const most = (value) => (a, b) => value(b.edge) - value(a.edge);
+
+/** @type {Column[]} */
+export const COLUMNS = [
+  { title: "status", text: ({ edge }) => STATUS_WORDS[edgeStatus(edge)], compare: (a, b) => compareStatus(edgeStatus(a.edge), edgeStatus(b.edge)) || b.edge.failed - a.edge.failed || b.edge.bytes - a.edge.bytes },
+  { title: "caller", text: ({ from }) => from, compare: (a, b) => a.from.localeCompare(b.from) },
+  { title: "called", text: ({ to, edge }) => (edge.port ? `${to}:${edge.port}` : to), compare: (a, b) => a.to.localeCompare(b.to) || a.edge.port - b.edge.port },
+  { title: "failed", text: ({ edge }) => (edge.failed ? failures(edge).join(", ") : "0"), compare: most(({ failed }) => failed) },
+  { title: "connects", wide: true, text: ({ edge }) => count(attempts(edge)), compare: most(attempts) },
+  { title: "resent", wide: true, text: ({ edge }) => count(edge.retransmits), compare: most(({ retransmits }) => retransmits) },
+  { title: "connect p99", wide: true, text: ({ edge }) => duration(edge.connect_ns?.p99), compare: most(({ connect_ns }) => connect_ns?.p99 ?? -1) },
+  { title: "round trip p99", wide: true, text: ({ edge }) => duration(edge.rtt_ns?.p99), compare: most(({ rtt_ns }) => rtt_ns?.p99 ?? -1) },
+  { title: "to server", wide: true, text: ({ edge }, seconds) => rate(edge.bytes, seconds), compare: most(({ bytes }) => bytes) },
+  { title: "to client", wide: true, text: ({ edge }, seconds) => rate(edge.reply_bytes, seconds), compare: most(({ reply_bytes }) => reply_bytes) },
+  { title: "seen from", wide: true, text: ({ edge }) => (seenFromOneEnd(edge) ? "one end" : "both ends"), compare: most((edge) => Number(seenFromOneEnd(edge))) },
+  { title: "change", wide: true, text: ({ edge }) => edge.change?.what || edge.change?.state || "", compare: most(({ change }) => change?.score ?? -1) },
+];
+
+/** Rows of the map's edges, the worst first; ties stay in the order of names. @param {Shown} shown @param {number} column @param {boolean} turned @returns {Row[]} */
+export function rows({ answer: { data } }, column, turned) {
+  const names = new Map(data.nodes.map((node) => [node.id, node.key]));
+  const all = data.edges.map((edge) => ({ edge, from: names.get(edge.from) ?? edge.from, to: names.get(edge.to) ?? edge.to }));
+  const { compare } = COLUMNS[column];
+  const sign = turned ? -1 : 1;
+  return all.sort((a, b) => sign * compare(a, b) || a.from.localeCompare(b.from) || a.to.localeCompare(b.to) || a.edge.port - b.edge.port);
+}
+
+/**
+ * @param {{ focus: (id: Id) => void }} act
+ * @returns {(shown: Shown, focus: string | null, visible: boolean) => void}
+ */
+export function table(act) {
+  const root = byId("table", HTMLElement);
+  const caption = html("caption");
+  const head = html("tr");
+  const body = html("tbody");
+  let sorted = 0;
+  let turned = false;
+  /** @type {[Shown, string | null, boolean] | null} */
+  let last = null;
+  root.append(html("table", {}, caption, html("thead", {}, head), body));
+  COLUMNS.forEach(({ title, wide }, at) => {
+    const sort = button(title, () => {
+      turned = sorted === at && !turned;
+      sorted = at;
+      if (last) render(...last);
+    });
+    head.append(html("th", { scope: "col", class: wide && "wide" }, sort));
+  });
+  body.addEventListener("click", ({ target }) => choose(target));
+  body.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") choose(event.target);
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") stepRow(event.target, event.key === "ArrowDown");
+    else return;
+    event.preventDefault();
+  });
+  const choose = (/** @type {EventTarget | null} */ target) => {
+    const id = target instanceof Element && target.closest("tr")?.getAttribute("data-id");
+    if (id) act.focus(id);
+  };
+  /** @param {Shown} shown @param {string | null} focus @param {boolean} visible */
+  function render(shown, focus, visible) {
+    last = [shown, focus, visible];
+    const { data, window } = shown.answer;
+    const list = rows(shown, sorted, turned);
+    caption.textContent = `${plural(list.length, "connection")} between ${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")} workloads`;
+    [...head.children].forEach((cell, at) => {
+      put(cell, { "aria-sort": at === sorted ? (turned ? "ascending" : "descending") : null });
+      put(/** @type {Element} */ (cell.firstElementChild), { tabindex: visible ? null : -1 });
+    });
+    const held = document.activeElement?.closest("#table tr")?.getAttribute("data-id");
+    body.replaceChildren(...list.map((row, at) => tableRow(row, window.to - window.from, focus, visible && at === 0)));
+    if (held) /** @type {HTMLElement | null} */ (body.querySelector(`tr[data-id="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
+  }
+  return render;
+}
+
+/** @param {Row} row @param {number} seconds @param {string | null} focus @param {boolean} first */
+function tableRow(row, seconds, focus, first) {
+  const status = edgeStatus(row.edge);
+  const glyph = svg("svg", { viewBox: "0 0 20 20", class: status, "aria-hidden": "true" }, svg("path", { d: GLYPHS[status], class: "glyph" }));
+  const cells = COLUMNS.map(({ text, wide }, at) => {
+    const words = text(row, seconds);
+    if (at === 1) return html("th", { scope: "row" }, ...breakable(words));
+    const tone = (at === 0 && status !== "ok") || (at === 3 && row.edge.failed) ? status : null;
+    return html("td", { class: [tone, wide && "wide"].filter(Boolean).join(" ") || null }, at === 0 ? glyph : null, ...breakable(words));
+  });
+  return html("tr", { "data-id": row.edge.id, tabindex: first ? 0 : -1, "aria-selected": row.edge.id === focus }, ...cells);
+}
+
+/** A key may break after its namespace. @param {string} words */
+function breakable(words) {
+  const [first, ...rest] = words.split("/");
+  return rest.length ? [`${first}/`, html("wbr"), rest.join("/")] : [first];
+}
+
+/** @param {EventTarget | null} target @param {boolean} down */
+function stepRow(target, down) {
+  const row = target instanceof Element ? target.closest("tr") : null;
+  const to = down ? row?.nextElementSibling : row?.previousElementSibling;
+  if (to instanceof HTMLElement) to.focus();
+}

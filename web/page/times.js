@@ -1,0 +1,50 @@
+// @ts-check
+/** What the time bar shows: its range, traffic and failures, marks; asked again now and then while live. */
+
+import { askMoments, askSeries } from "./answers.js";
+import { range as rangeOf } from "./timebar/scale.js";
+
+/** @import { Moment, Seconds, Series, View } from "./types.js" */
+/** @import { Range } from "./timebar/scale.js" */
+
+const EVERY_MS = 10_000;
+
+/**
+ * @typedef {object} Times
+ * @property {(view: View) => Range} range
+ * @property {() => { series: Series | null, moments: Moment[] }} known
+ * @property {(view: View) => Promise<void>} ask at once
+ * @property {(view: View) => Promise<void>} refresh if it was not asked lately
+ */
+
+/**
+ * @param {{ now: () => Seconds, length: () => number, changed: () => void }} page `length` in seconds
+ * @returns {Times}
+ */
+export function times({ now, length, changed }) {
+  /** @type {Range | null} */
+  let range = null;
+  /** @type {{ series: Series | null, moments: Moment[] }} */
+  let known = { series: null, moments: [] };
+  let asked = -Infinity;
+  let asking = new AbortController();
+  const shown = (/** @type {View} */ view) => (range = rangeOf(view, now(), length(), range));
+  const ask = async (/** @type {View} */ view) => {
+    asked = performance.now();
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    const { from, to } = shown(view);
+    const [series, moments] = await Promise.allSettled([askSeries(view, from, to, signal), askMoments(view, from, to, signal)]);
+    if (signal.aborted) return;
+    // What could not be had stays as it was: the map says why, for it asks the same server.
+    known = { series: series.status === "fulfilled" ? series.value : known.series, moments: moments.status === "fulfilled" ? moments.value : known.moments };
+    changed();
+  };
+  return {
+    range: shown,
+    known: () => known,
+    ask,
+    refresh: async (view) => (performance.now() - asked < EVERY_MS ? undefined : ask(view)),
+  };
+}

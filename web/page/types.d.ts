@@ -1,0 +1,215 @@
+/** Shapes of the HTTP API's answers as the page reads them, and of what the page makes of them. Never served. */
+
+export type Id = string;
+export type Status = "failing" | "degraded" | "ok" | "new" | "gone" | "unknown" | "silent";
+/** Seconds since 1970, UTC. */
+export type Seconds = number;
+
+/** Seconds of an answer, from the first up to, and without, the last. */
+export interface Period {
+  from: Seconds;
+  to: Seconds;
+  step_s: number;
+  complete: boolean;
+}
+
+export interface Gap {
+  node: string;
+  from: Seconds;
+  to: Seconds;
+  reason: string;
+  lost: number;
+  detail: string;
+}
+
+/** Nanoseconds. */
+export interface Quantiles {
+  p50: number;
+  p99: number;
+}
+
+export type ChangeState = "new" | "gone" | "changed" | "same";
+/** Before, now. */
+export type Pair = [number, number];
+
+export interface Change {
+  state: ChangeState;
+  score: number;
+  what: string;
+  bytes: Pair;
+  opened: Pair;
+  failed: Pair;
+  retransmits: Pair;
+  p99: Pair;
+}
+
+export interface MapNode {
+  id: Id;
+  key: string;
+  name: string;
+  kind: string;
+  namespace: string;
+  zones: string[];
+  versions: string[];
+  hop: number;
+  status: Status;
+  reasons: string[];
+  why: { edge: Id; path: Id[] } | null;
+  left_out: { up: number; down: number };
+  change: ChangeState | null;
+  first_s: Seconds;
+  last_s: Seconds;
+  /** How many workloads this one stands for; 0: it is one itself. */
+  stack: number;
+  /** Ids of those that the stack hides and the answer has. */
+  members: Id[];
+}
+
+export interface MapEdge {
+  id: Id;
+  from: Id;
+  to: Id;
+  port: number;
+  transport: string;
+  status: Status;
+  reasons: string[];
+  bytes: number;
+  reply_bytes: number;
+  opened: number;
+  closed: number;
+  failed: number;
+  /** Failed connects by reason: refused, timed_out, unreachable, … */
+  failures: Record<string, number>;
+  /** Segments sent again, of those sent. */
+  retransmits: number;
+  sent: number;
+  broken: number;
+  active: number;
+  connect_ns: Quantiles | null;
+  rtt_ns: Quantiles | null;
+  /** Shares of flows that both ends, or one end alone, reported. */
+  evidence: { both: number; client: number; server: number };
+  change: Change | null;
+  first_s: Seconds;
+  last_s: Seconds;
+}
+
+export interface MapData {
+  selection: Id[];
+  nodes: MapNode[];
+  edges: MapEdge[];
+  shown: number;
+  left_out: number;
+  of: number;
+  truncated_by: string | null;
+}
+
+export interface Answer<T> {
+  window: Period;
+  ledger: { gaps: Gap[] };
+  data: T;
+}
+
+export interface Series {
+  step_s: number;
+  begins_s: Seconds[];
+  /** null: not known, never zero. */
+  columns: Record<string, (number | null)[]>;
+}
+
+export interface Moment {
+  id: string;
+  at: Seconds;
+  to: Seconds;
+  what: string;
+  key: string;
+  text: string;
+}
+
+export interface Found {
+  what: string;
+  value: string;
+  key: string;
+  q: string;
+  matched: string;
+  workloads: number;
+  neighbours: number;
+  gone: boolean;
+  first_s: Seconds;
+  last_s: Seconds;
+}
+
+export interface Share {
+  value: string;
+  failed: number;
+  attempts: number;
+  lift: number;
+  rate: number;
+}
+
+export interface By {
+  attribute: string;
+  values: Share[];
+}
+
+export interface Instance {
+  text: string;
+  at: Seconds;
+}
+
+export interface NatHop {
+  src: string;
+  dst: string;
+  rewritten_by: string;
+  service: string;
+}
+
+export interface NatChain {
+  edge: Id;
+  client: string;
+  server: string;
+  hops: NatHop[];
+  flows: number;
+  both_ends: number;
+  unaccounted_bytes: number;
+}
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Placed extends Point {
+  layer: number;
+}
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface Layout {
+  /** Middles of nodes by id; points of long edges by `FROM>TO@LAYER`. */
+  position: Map<string, Placed>;
+  /** Middles that an edge goes through, its two ends among them. */
+  route: (from: Id, to: Id) => Point[];
+}
+
+/** What is looked at: everything that a link says. */
+export interface View {
+  select: string[];
+  hops: number;
+  dir: "both" | "up" | "down";
+  group: string;
+  /** End of the window; null: live. */
+  at: Seconds | null;
+  window_s: number;
+  /** What it is compared with: the end of a window of the same length; null: nothing. */
+  against: Seconds | null;
+  q: string;
+  focus: string | null;
+  view: "graph" | "table";
+  errors: boolean;
+}
