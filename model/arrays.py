@@ -1,7 +1,7 @@
 """Columns of rows as numpy arrays, and the tables that some of them point into."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,35 @@ Array = npt.NDArray[np.generic]
 Columns = dict[str, Array]
 #: Table name -> what index columns point into.
 Tables = Mapping[str, Any]
+
+#: Columns in which nothing stands are views of it: that is known without looking, and copies take no memory.
+_NOTHING: Final = np.zeros(1 << 22, np.uint8)
+_NOTHING.flags.writeable = False
+
+
+def zeros(rows: int, dtype: "np.dtype[np.generic]") -> Array:
+    """A column of zeros that nobody can write to."""
+    size = rows * dtype.itemsize
+    return _NOTHING[:size].view(dtype) if size <= len(_NOTHING) else np.zeros(rows, dtype)
+
+
+def is_nothing(column: Array) -> bool:
+    """Whether it comes from ``zeros``, or is a part of what does. False says nothing: it may still be all zeros."""
+    return column.base is _NOTHING
+
+
+def taken(column: Array, rows: np.ndarray) -> Array:
+    """The rows at these places, of a column of which they may be many."""
+    return zeros(len(rows), column.dtype) if is_nothing(column) else column.take(rows)
+
+
+def concatenated(columns: Sequence[Array]) -> Array:
+    """One after the other, all of one type; at least one."""
+    if len(columns) == 1:
+        return columns[0]
+    if all(map(is_nothing, columns)):
+        return zeros(sum(map(len, columns)), columns[0].dtype)
+    return np.concatenate(columns)
 
 
 def compacted(indexes: list[Array], count: int) -> tuple[list[np.ndarray], np.ndarray]:

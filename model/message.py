@@ -7,9 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import numpy as np
 
-from model.arrays import Array, Columns, Tables
+from model.arrays import Array, Columns, Tables, zeros
 from model.batch import Batch
-from model.column import Column
 from model.kind import Kind
 from model.kinds import kind_named
 from model.kinds.delta import DELTA
@@ -129,24 +128,28 @@ def _check_version(kind: Kind, version: int) -> None:
 def _columns(kind: Kind, columns: dict[str, memoryview], rows: int) -> Columns:
     """:raises BadBatch: if one has another length."""
     read: Columns = {}
-    for column, dtype, zeros in _layout(kind):
-        data = columns.get(column.name)
+    for name, dtype, nothing, default in _layout(kind):
+        data = columns.get(name)
         if data:
-            read[column.name] = values = np.frombuffer(data, dtype)
+            read[name] = values = np.frombuffer(data, dtype)
             if len(values) != rows:
-                raise BadBatch(f"column {column.name} has {len(values)} rows, not {rows}")
-        elif data is None and column.default:
-            read[column.name] = column.filled(rows)
+                raise BadBatch(f"column {name} has {len(values)} rows, not {rows}")
         else:
-            read[column.name] = zeros[:rows]
+            read[name] = (default if data is None else nothing)[:rows]
     return read
 
 
 @lru_cache(64)
-def _layout(kind: Kind) -> list[tuple[Column, "np.dtype[np.generic]", Array]]:
-    """The kind's columns, their types, and the zeros of which columns that are empty in a message are views."""
-    zeros = {dtype: np.frombuffer(bytes(dtype.itemsize * MOST_ROWS), dtype) for dtype in kind.dtypes.values()}
-    return [(column, kind.dtypes[column.name], zeros[kind.dtypes[column.name]]) for column in kind.columns]
+def _layout(kind: Kind) -> list[tuple[str, "np.dtype[np.generic]", Array, Array]]:
+    """Names and types of the kind's columns; what one is a view of that is empty in a message, and one that lacks."""
+    layout = []
+    for column in kind.columns:
+        nothing = default = zeros(MOST_ROWS, column.dtype)
+        if column.default:
+            default = column.filled(MOST_ROWS)
+            default.flags.writeable = False
+        layout.append((column.name, column.dtype, nothing, default))
+    return layout
 
 
 def _tables(kind: Kind, message: Any, columns: Columns) -> Tables:

@@ -78,6 +78,7 @@ def source_tree(path: Path) -> Path:
         "enrichers",
         "sinks",
         "store",
+        "web",
         "engine",
         "selftest",
     ):

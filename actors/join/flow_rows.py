@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
-from model.arrays import Columns
+from model.arrays import Array, Columns, is_nothing, zeros
 from model.kinds.delta import COUNTERS, flags
 from model.kinds.flow import FLOW, GAUGES, OWNER, SIDES, FlowEvidence
 
@@ -49,7 +49,7 @@ def flow_columns(table: FlowTable, flows: np.ndarray, reports: tuple[Report, Rep
         _fill_report(columns, SIDES[side], count, rows, report, seq)
     _fill_life(columns, table, flows, reports)
     _fill_unaccounted(columns, table, flows)
-    columns["evidence"] = _evidence(table, flows)
+    columns["evidence"] = _evidence(columns, table, flows)
     return {"flow": flows} | {
         name: columns[name].astype(kind, copy=False) for name, kind in FLOW.types.items()
     }
@@ -95,8 +95,10 @@ def _fill_report(
         columns[f"{side}.{name}"] = column if len(rows) == count else _spread(column, rows, count)
 
 
-def _spread(column: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    spread = np.zeros(count, column.dtype)
+def _spread(column: Array, rows: np.ndarray, count: int) -> Array:
+    if is_nothing(column):
+        return zeros(count, column.dtype)
+    spread: Array = np.zeros(count, column.dtype)
     spread[rows] = column
     return spread
 
@@ -105,18 +107,19 @@ def _fill_life(columns: Columns, table: FlowTable, flows: np.ndarray, reports: t
     client, server = table.ends
     opened = flags(columns, "client.connection.opened", "server.connection.opened")
     columns["connection.opened"] = opened & ~table.opened[flows]
-    table.opened[flows] |= opened
+    table.opened[flows[opened]] = True
     failed = np.zeros(len(flows), np.bool_)
     for side in (CLIENT_SIDE, SERVER_SIDE):
         rows, report, _ = reports[side]
-        failed[rows] |= report["connection.failed"] != 0
+        failed[rows[np.flatnonzero(report["connection.failed"])]] = True
         _remember_times(table, flows[rows], report, waited=side == CLIENT_SIDE)
-    ended = (client.closed[flows] | (client.node[flows] == 0)) & (
-        server.closed[flows] | (server.node[flows] == 0)
+    ended = (client.closed[flows] | (columns["client.node.index"] == 0)) & (
+        server.closed[flows] | (columns["server.node.index"] == 0)
     )
-    columns["connection.failed"] = failed & ~table.over[flows]
-    columns["connection.closed"] = ended & ~failed & ~table.over[flows]
-    table.over[flows] |= ended | failed
+    before = table.over[flows]
+    columns["connection.failed"] = failed & ~before
+    columns["connection.closed"] = ended & ~failed & ~before
+    table.over[flows[ended | failed]] = True
     columns["connection.opened_at_ns"] = table.opened_at[flows]
     columns["connection.connect_latency_ns"] = table.latency[flows]
     columns["connection.closed_at_ns"] = np.where(ended | failed, table.closed_at[flows], 0)
@@ -127,15 +130,17 @@ def _remember_times(table: FlowTable, flows: np.ndarray, report: Columns, *, wai
     opened_at = report["connection.opened_at_ns"].astype(np.int64)
     takes = (opened_at != 0) & (table.opened_at[flows] == 0)
     table.opened_at[flows[takes]] = opened_at[takes]
-    latency = report["connection.connect_latency_ns"]
-    takes = (latency != 0) & (waited | (table.latency[flows] == 0))
-    table.latency[flows[takes]] = latency[takes]
-    table.closed_at[flows] = np.maximum(table.closed_at[flows], report["connection.closed_at_ns"])
+    latency, closed_at = report["connection.connect_latency_ns"], report["connection.closed_at_ns"]
+    took, ended = np.flatnonzero(latency), np.flatnonzero(closed_at)
+    if not waited:
+        took = took[table.latency[flows[took]] == 0]
+    table.latency[flows[took]] = latency[took]
+    table.closed_at[flows[ended]] = np.maximum(table.closed_at[flows[ended]], closed_at[ended])
 
 
 def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     client, server = table.ends
-    both = (client.node[flows] != 0) & (server.node[flows] != 0)
+    both = (columns["client.node.index"] != 0) & (columns["server.node.index"] != 0)
     both &= ~flags(columns, "client.connection.adopted", "server.connection.adopted")
     ways = {"bytes_unaccounted": (client, server), "reply_bytes_unaccounted": (server, client)}
     for name, (sender, receiver) in ways.items():
@@ -143,8 +148,8 @@ def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> 
         columns[name] = np.where(both, missing, 0)
 
 
-def _evidence(table: FlowTable, flows: np.ndarray) -> np.ndarray:
-    client, server = (end.node[flows] != 0 for end in table.ends)
+def _evidence(columns: Columns, table: FlowTable, flows: np.ndarray) -> np.ndarray:
+    client, server = (columns[f"{side}.node.index"] != 0 for side in SIDES)
     one = np.where(client, FlowEvidence.CLIENT, FlowEvidence.SERVER)
     less = np.where(table.rewrites[flows] != 0, FlowEvidence.NAT, FlowEvidence.ADDRESS)
     evidence: np.ndarray = np.where(

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from actors.nat.tuple_index import NOWHERE, TupleIndex
-from model.arrays import Columns
+from model.arrays import Columns, is_nothing
 from model.chains import HOP
 from model.clock import SLEW_NS
 from model.kinds.delta import DELTA, flags
@@ -32,20 +32,38 @@ SERVER_SIDE: Final = 1
 class End:
     """One end of all flows, in columns by flow."""
 
-    def __init__(self, flows: int) -> None:
-        self.node = np.zeros(flows, np.uint32)  # 0: never reported
+    def __init__(self, flows: int, node: np.ndarray, slot: np.ndarray, generation: np.ndarray) -> None:
+        self.node = node  # 0: never reported
         self.closed = np.zeros(flows, np.bool_)
         self.sent = np.zeros(flows, np.uint64)  # payload, since it was opened or adopted
         self.received = np.zeros(flows, np.uint64)
         self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING)}
+        self.last |= {"socket.slot": slot, "socket.generation": generation}
+        self._filled: set[str] = set()  # columns of ``last`` in which anything was ever written
 
     def clear(self, flows: np.ndarray) -> None:
         """Nothing is known of this end of these flows."""
         self.node[flows] = 0
         self.closed[flows] = False
         self.sent[flows] = self.received[flows] = 0
-        for column in self.last.values():
-            column[flows] = np.zeros(1, column.dtype)[0]
+        for name in self._filled:
+            self.last[name][flows] = np.zeros(1, self.last[name].dtype)[0]
+
+    def learn(self, flows: np.ndarray, columns: Columns) -> None:
+        """Takes in what rows of this end say of it."""
+        for name, column in self.last.items():
+            if name in self._filled or not is_nothing(columns[name]):
+                column[flows] = columns[name]
+                self._filled.add(name)
+        ended = np.flatnonzero(flags(columns, "connection.closed", "connection.failed"))
+        self.closed[flows[ended]] = True
+        self.sent[flows] = columns["tx_bytes_total"]
+        self.received[flows] = columns["rx_bytes_total"]
+
+    def set(self, name: str, flows: np.ndarray, values: np.ndarray) -> None:
+        """What else is known of it."""
+        self.last[name][flows] = values
+        self._filled.add(name)
 
 
 class FlowTable:
@@ -57,7 +75,8 @@ class FlowTable:
     def __init__(self, flows: int, stage: Stage) -> None:
         self._stage = stage
         self._index = TupleIndex(flows)
-        self.ends = (End(flows), End(flows))
+        self._sockets = np.zeros((3, 2, flows), np.uint32)  # node, slot and generation of both ends
+        self.ends = (End(flows, *self._sockets[:, 0]), End(flows, *self._sockets[:, 1]))
         self.used = np.zeros(flows, np.bool_)
         self.id = np.zeros(flows, np.uint64)  # a hash of the resolved tuple
         self.previous = np.zeros(flows, np.uint64)  # the id that a client had, until a row has told it
@@ -189,6 +208,16 @@ class FlowTable:
         self._free[self._free_count : self._free_count + len(flows)] = flows
         self._free_count += len(flows)
 
+    def still(self, ends: np.ndarray, node: np.ndarray, columns: Columns) -> np.ndarray:
+        """Which of these ends (flow × 2 + side) still are those of the sockets of these rows; shape (n,), bool."""
+        flows = ends // 2
+        places = ends % 2 * len(self.used) + flows
+        same: np.ndarray = self.used[flows] & (self.transport[flows] == columns["network.transport"])
+        known = (node, columns["socket.slot"], columns["socket.generation"])
+        for held, values in zip(self._sockets, known, strict=True):
+            same &= held.reshape(-1)[places] == values
+        return same
+
     def touch(self, flows: np.ndarray, window: int) -> None:
         """Somebody reported these."""
         self._touched[flows] = window
@@ -226,12 +255,3 @@ class FlowTable:
         """What the tuple of each flow was at first, and how often it was rewritten."""
         self.called.view("V36")[flows] = first.view("V36")
         self.rewrites[flows] = rewrites
-
-    def take_report(self, side: int, flows: np.ndarray, columns: Columns) -> None:
-        """Takes in what an end's rows say of it."""
-        end = self.ends[side]
-        for name, column in end.last.items():
-            column[flows] = columns[name]
-        end.closed[flows] |= flags(columns, "connection.closed", "connection.failed")
-        end.sent[flows] = columns["tx_bytes_total"]
-        end.received[flows] = columns["rx_bytes_total"]

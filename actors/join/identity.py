@@ -103,7 +103,7 @@ class Identity:
         known = {pair: self._entity_of(self._cluster, *pair, window) for pair in set(pairs)}
         numbers = np.array([known[pair] for pair in pairs], np.uint32)
         found = np.flatnonzero(numbers)
-        table.ends[side].last["entity.index"][flows[found]] = numbers[found]
+        table.ends[side].set("entity.index", flows[found], numbers[found])
 
     def _entity_of(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
         """The id of who had it then; if nobody as far as is known, of who has it soon after."""

@@ -17,7 +17,7 @@ from actors.join.socket_places import Places
 from actors.nat.resolver import callers
 from actors.nat.tuple_index import NOWHERE, make_keys
 from model.actor import Actor
-from model.arrays import Columns
+from model.arrays import Columns, concatenated
 from model.batch import Batch, published
 from model.chains import Chains
 from model.clock import SECOND_NS
@@ -225,8 +225,8 @@ class Joiner(Actor):
         chosen, server, places = self._ordered(flows, client, server)
         clients, servers = rows.take(client, REPORTED), rows.take(server, REPORTED)
         self._learn_later(flows, rows, server)
-        table.take_report(CLIENT_SIDE, flows[client], clients.columns)
-        table.take_report(SERVER_SIDE, flows[server], servers.columns)
+        table.ends[CLIENT_SIDE].learn(flows[client], clients.columns)
+        table.ends[SERVER_SIDE].learn(flows[server], servers.columns)
         reports = (
             (np.arange(len(client)), clients.columns, clients.seq),
             (places, servers.columns, servers.seq),
@@ -236,9 +236,10 @@ class Joiner(Actor):
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
         ended = flags(columns, "connection.closed", "connection.failed")
-        lonely = (table.ends[0].node[chosen] == 0) | (table.ends[1].node[chosen] == 0)
+        lonely = (columns["client.node.index"] == 0) | (columns["server.node.index"] == 0)
         self._stage.note("one_end_only", int(np.count_nonzero(ended & lonely)))
-        table.retire(chosen[ended | self._whole(chosen)], window)
+        whole = ~lonely & table.ends[0].closed[chosen] & table.ends[1].closed[chosen]
+        table.retire(chosen[ended | whole], window)
         return columns
 
     def _ordered(
@@ -264,14 +265,6 @@ class Joiner(Actor):
         for side, end in enumerate(self._table.ends):
             identity.find_by_address(self._table, side, again[end.node[again] == 0], window)
 
-    def _whole(self, flows: np.ndarray) -> np.ndarray:
-        """Which have two ends that have both ended."""
-        one, other = self._table.ends
-        whole: np.ndarray = (
-            (one.node[flows] != 0) & (other.node[flows] != 0) & one.closed[flows] & other.closed[flows]
-        )
-        return whole
-
     def _learn_later(self, flows: np.ndarray, rows: Rows, server: np.ndarray) -> None:
         """A server's node learnt of the rewriting after its first row."""
         rewritten = rows.columns["nat.index"][server] != 0
@@ -284,9 +277,7 @@ class Joiner(Actor):
 def _concatenated(parts: list[Columns]) -> Columns:
     if not parts:
         return FLOW.empty() | {"flow": np.zeros(0, np.int32)}
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: concatenated([part[name] for part in parts]) for name in parts[0]}
 
 
 def _chain_table(table: FlowTable, columns: Columns) -> Chains:

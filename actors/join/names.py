@@ -11,7 +11,7 @@ from actors.join.flow_table import FlowTable
 from actors.join.identity import Cluster, Identity
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
-from model.arrays import Columns, Tables
+from model.arrays import Columns, Tables, concatenated, taken
 from model.batch import Batch
 from model.chains import Chains
 from model.dictionary import Dictionary
@@ -107,7 +107,7 @@ class Names:
         blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
         groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
         for group in groups:
-            columns = {name: np.concatenate([part[name] for part in group]) for name in group[0]}
+            columns = {name: concatenated([part[name] for part in group]) for name in group[0]}
             node, crc, seq = _spread(heads, [len(part["nat.index"]) for part in group])
             yield Rows(columns, node, crc, seq, chains)
 
@@ -143,7 +143,7 @@ def _divided(columns: Columns, blocks: int) -> list[Columns]:
     places = block_of(columns, blocks)
     order = np.argsort(places, kind="stable")
     ends = np.cumsum(np.bincount(places, minlength=blocks)).tolist()
-    ordered = {name: column.take(order) for name, column in columns.items()}
+    ordered = {name: taken(column, order) for name, column in columns.items()}
     return [
         {name: column[begin:end] for name, column in ordered.items()} for begin, end in pairwise([0, *ends])
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.arrays import Columns
+from model.arrays import Columns, taken
 from model.chains import HOP, Chains
 from model.kinds.delta import DELTA
 
@@ -34,7 +34,7 @@ class Rows:
         """Some of them, with these columns of theirs."""
         if len(rows) == len(self):
             return self
-        columns = {name: self.columns[name].take(rows) for name in names}
+        columns = {name: taken(self.columns[name], rows) for name in names}
         return replace(
             self,
             columns=columns,

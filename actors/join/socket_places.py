@@ -31,14 +31,7 @@ class Places:
             if known is not None:
                 mine = np.flatnonzero(here & (slots < len(known)))
                 ends[mine] = known[slots[mine]]
-        index = np.maximum(ends, 0)
-        flows = index // 2
-        right = table.used[flows] & (table.transport[flows] == rows.columns["network.transport"])
-        for side, end in enumerate(table.ends):
-            held = (end.last["socket.slot"][flows] == slots) & (end.node[flows] == rows.node)
-            held &= end.last["socket.generation"][flows] == rows.columns["socket.generation"]
-            right &= held | (index % 2 != side)
-        ends[~right] = NOWHERE
+        ends[~table.still(np.maximum(ends, 0), rows.node, rows.columns)] = NOWHERE
         return ends
 
     def learn(self, rows: "Rows", ends: np.ndarray) -> None:

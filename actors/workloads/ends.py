@@ -8,7 +8,7 @@ import numpy as np
 from actors.nat.tuple_index import mixed
 from actors.workloads.names import Named, WorkloadNames
 from model.addresses import address_text
-from model.arrays import Array
+from model.arrays import Array, concatenated
 from model.batch import Batch
 from model.dictionary import Dictionary
 from model.enricher import Entity
@@ -115,8 +115,7 @@ def _representatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def joined(batches: Sequence[Batch], name: str) -> Array:
     """A column of all batches."""
-    columns = [batch.columns[name] for batch in batches]
-    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+    return concatenated([batch.columns[name] for batch in batches])
 
 
 def _different(found: Sequence[Named]) -> tuple[list[Named], np.ndarray]:
@@ -136,4 +135,4 @@ def _entities(batches: Sequence[Batch], name: str) -> tuple[list[Entity], np.nda
             begins[id(batch.tables["entities"])] = len(entities)
             entities += batch.tables["entities"]
     rows = [batch.columns[name].astype(np.int64) + begins[id(batch.tables["entities"])] for batch in batches]
-    return entities, rows[0] if len(rows) == 1 else np.concatenate(rows)
+    return entities, concatenated(rows)

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from model.arrays import Array
+from model.arrays import Array, is_nothing
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Pairs:
 
     def sums(self, column: Array) -> Array:
         """Of each pair, exact; uint64."""
-        if not len(self):
-            return np.zeros(0, np.uint64)
+        if not len(self) or is_nothing(column):
+            return np.zeros(len(self), np.uint64)
         return np.add.reduceat(column[self.order], self.begins, dtype=np.uint64)
 
     def counts(self, codes: Array) -> np.ndarray:

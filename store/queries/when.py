@@ -144,9 +144,10 @@ def _time(name: str, text: str, now: float) -> float:
     try:
         at = moment(text, now)
     except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
+        what, _, remedy = str(error).partition(": ")
+        raise UsageError(f"{name}: {what}", remedy) from None
     if not 0 <= at < 1 << 40:
-        raise UsageError(f"{name}: {text} is out of the range of times")
+        raise UsageError(f"{name}: {text} is out of the range of times", "write 2026-11-29T14:05:00Z")
     return at
 
 

@@ -132,9 +132,9 @@ class NatsReader:
 
     def read(self, offset: int, limit: int) -> Sequence[tuple[int, Record]]:
         """Up to ``limit`` records at and after ``offset``; none once the lease of this worker lapsed."""
-        if not self._source.allowed():
-            return ()
         records = self._records
+        if (self._asked and not records) or not self._source.allowed():
+            return ()
         # The position of whoever reads is ahead only after the stream went back.
         while records and records[0][0] < offset <= self._next:
             self._account(-records.popleft()[1].size)

@@ -41,6 +41,7 @@ def test_examples_import_the_public_face_alone(file: Path) -> None:
         "enrichers",
         "sinks",
         "store",
+        "web",
         "engine",
         "selftest",
     )

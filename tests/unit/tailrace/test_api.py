@@ -30,6 +30,7 @@ def test_plugins_load_the_ground_alone() -> None:
         "engine",
         "sinks",
         "store",
+        "web",
         "enrichers",
         "actors",
         "probes",

@@ -1,15 +1,18 @@
 """The joiner: one flow for both ends of each connection, whenever and however they report."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from actors.join.joiner import Joiner
+from model.arrays import is_nothing
 from model.batch import Batch
 from model.chains import Chains
 from model.kinds.delta import NO_SLOT, Role
 from model.kinds.flow import FlowEvidence
 from model.ledger import Ledger
+from model.message import decode
 from model.transport import Transport
 from tests.nat_events import batch_of, socket_row
 from tests.plain_rows import plain_rows
@@ -211,3 +214,21 @@ def test_connections_of_one_tuple_over_tcp_and_udp_are_two() -> None:
         ) == [(Transport.TCP, 1, 1), (Transport.UDP, 2, 2)]
         assert len({flow["connection.id"] for flow in flows}) == 2
     assert len(site.joiner) == 2
+
+
+def test_columns_known_to_be_empty_make_the_same_flows() -> None:
+    """Rows read from messages, of which empty columns are not copied, and the same rows with all columns in full."""
+    one, other = Site(), Site()
+    for window, moved in ((1, 0), (2, 7), (3, 0), (4, 0)):
+        life: dict[str, Any] = {
+            "connection__opened": int(window == 1),
+            "connection__closed": int(window == 4),
+        }
+        rows = [
+            client(tx_bytes=moved, lost_segments=moved, connection__mptcp__token=moved * 3, **life),
+            server(rx_bytes=moved, process__comm=b"nginx" if window == 2 else b"", **life),
+        ]
+        batch = decode(batch_of(rows, window, seq=window).encode())
+        whole = replace(batch, columns={name: column.copy() for name, column in batch.columns.items()})
+        assert any(map(is_nothing, batch.columns.values()))
+        assert one.join(window, batch) == other.join(window, whole)

@@ -140,7 +140,7 @@ def _rows(batch: Batch) -> Iterable[Row]:
 
 
 def _measures(groups: list[list[Row]]) -> Measures:
-    columns = {
+    columns: Columns = {
         name: np.array([sum(row[5][name] for row in rows) for rows in groups], np.uint64) for name in SUMS
     }
     for name in MOST:

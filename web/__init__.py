@@ -1,0 +1,1 @@
+"""The map over HTTP: questions to a store, answered as JSON, CSV, SVG and DOT; and the page."""
