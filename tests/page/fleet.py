@@ -70,7 +70,7 @@ def answer(data: Answer, gaps: Iterable[Answer] = ()) -> Answer:
 
 
 def boutique(selection: str | None = None, *, against: bool = False) -> Answer:
-    """A fleet around an online boutique: one edge fails, one is lossy; compared there are new, gone and changed ones."""
+    """A fleet around an online boutique: one edge fails, one is lossy; compared, some are new, gone or changed."""
     calls = [
         (client, server, port) for client, server, port in _parsed() if against or (client, server) != GONE
     ]
