@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from actors.items import Chunk, Receipt, Window
 from engine.graph import Graph
@@ -10,8 +11,12 @@ from model.errors import BROKEN_PIPE, SinkError, UsageError
 from sinks.configured import ConfiguredSink
 from sinks.fan_out import FanOut
 
-#: Seconds that sinks get to write what is queued when the program ends.
-FLUSH_SECONDS = 1.0
+#: Seconds that sinks get to write what is queued when the program ends: with those to close, two in all.
+FLUSH_SECONDS: Final = 1.0
+#: The same after a flush that waited for all of them, and did not see the end.
+LAST_SECONDS: Final = 0.2
+#: Seconds that sinks then have to close, and again that their threads have to end.
+CLOSE_SECONDS: Final = 0.5
 
 
 class SinkOutlet:
@@ -28,6 +33,7 @@ class SinkOutlet:
         self._fan_out = FanOut(sinks, graph.ledger, self._sink_failed)
         graph.sinks = self._fan_out.statistics
         self._waits = waits
+        self._flushed = False
         self._receipts: list[Receipt] = []
         self._unacknowledged = asyncio.Event()
 
@@ -41,7 +47,7 @@ class SinkOutlet:
         try:
             yield
         finally:
-            await self._fan_out.stop(FLUSH_SECONDS)
+            await self._fan_out.stop(LAST_SECONDS if self._flushed else FLUSH_SECONDS, CLOSE_SECONDS)
 
     def require_made(self, sinks: Mapping[str, ConfiguredSink]) -> None:
         """Check that all rows that other sinks want are made already.
@@ -84,6 +90,7 @@ class SinkOutlet:
     async def flush(self) -> None:
         """Returns when all is safe: at the end of the data."""
         if self._waits:
+            self._flushed = True
             await self._fan_out.drained()
             receipts, self._receipts = self._receipts, []
             _acknowledge(receipts)

@@ -98,10 +98,16 @@ class FanOut:
         """
         await asyncio.gather(*(queue.drained() for queue in self._queues.values()))
 
-    async def stop(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - a limit to flush within, not to fail at
+    async def stop(
+        self,
+        timeout: float = 5.0,  # noqa: ASYNC109 - a limit to flush within, not to fail at
+        close_timeout: float = CLOSE_SECONDS,
+    ) -> None:
         """Deliver what is queued within ``timeout`` seconds, count the rest as ``shutdown``, close the sinks.
 
         A second call does nothing.
+
+        :param close_timeout: seconds that ``close()`` of a sink may take, and then the end of its thread.
         """
         for queue in self._queues.values():
             queue.finish()
@@ -110,7 +116,7 @@ class FanOut:
             if tasks:
                 await asyncio.wait(tasks, timeout=timeout)
         finally:
-            await self._end(tasks)
+            await self._end(tasks, close_timeout)
 
     async def replace(
         self, sinks: Mapping[str, ConfiguredSink], former: Mapping[str, ConfiguredSink]
@@ -195,13 +201,13 @@ class FanOut:
             await _end_tasks([task])
         self._opened.remove(queue)
 
-    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _end(self, tasks: list[asyncio.Task[None]], close_seconds: float) -> None:
         """Cancel what still delivers, settle the stages, close the sinks."""
         for queue in self._queues.values():
             queue.abandon()
         await _end_tasks(tasks)
         opened, self._opened = self._opened, []
-        await asyncio.gather(*map(_close, opened))
+        await asyncio.gather(*(_close(queue, close_seconds) for queue in opened))
 
 
 async def _open(queue: SinkQueue, sink: ConfiguredSink) -> None:
@@ -220,16 +226,16 @@ async def _open(queue: SinkQueue, sink: ConfiguredSink) -> None:
         raise UsageError(f"{title} cannot be opened ({one_line(error)})", "see docs/plugins.md") from error
 
 
-async def _close(queue: SinkQueue) -> None:
+async def _close(queue: SinkQueue, seconds: float = CLOSE_SECONDS) -> None:
     """Close a sink and end its thread, or leave behind one that is stuck."""
     if lost := queue.statistics().dropped_rows.get("shutdown", 0):
         log.warning("sink %s: %d rows were not delivered before the end", queue.name, lost)
     closing = asyncio.create_task(queue.close(), name=f"close.{queue.name}")
-    await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+    await asyncio.wait({closing}, timeout=seconds)
     if closing.done():
-        await queue.stop(END_SECONDS)
+        await queue.stop(min(END_SECONDS, seconds))
     else:
-        log.warning("sink %s did not close within %g s: it is left behind", queue.name, CLOSE_SECONDS)
+        log.warning("sink %s did not close within %g s: it is left behind", queue.name, seconds)
         await queue.stop(0)
     await _end_tasks([closing])
 

@@ -40,12 +40,13 @@ class Consumer(base.Consumer):
     logger = logging.getLogger(__name__)
     transport: LogTransport
 
-    #: Seconds that a stop or rebalance waits for messages being processed, before they are given up to be
-    #: delivered again.
+    #: Seconds that a stop or rebalance waits for messages being processed, from when nothing more is read, before
+    #: they are given up to be delivered again.
     finish_timeout = 2.0
 
     def __post_init__(self) -> None:
         self._member: Member | None = None
+        self._flow_stopped_at: float | None = None
         self._joined = asyncio.Event()
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
@@ -78,7 +79,8 @@ class Consumer(base.Consumer):
     async def wait_empty(self) -> None:
         """Wait for messages being processed, at most ``finish_timeout``, and commit."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.finish_timeout
+        begin = loop.time() if self._flow_stopped_at is None else self._flow_stopped_at
+        deadline = begin + self.finish_timeout
         while unfinished := sum(not message.acked for message in self._unacked_messages):
             self._waiting_for_ack = loop.create_future()
             await asyncio.wait([self._waiting_for_ack], timeout=max(0.0, deadline - loop.time()))
@@ -197,8 +199,15 @@ class Consumer(base.Consumer):
         self._intake.deliver(tp, message)
         return message
 
+    def stop_flow(self) -> None:
+        """Read no more for now."""
+        if self.flow_active:
+            self._flow_stopped_at = asyncio.get_running_loop().time()
+        super().stop_flow()
+
     def resume_flow(self) -> None:
         """Go on reading."""
+        self._flow_stopped_at = None
         super().resume_flow()
         self._wake.set()
 

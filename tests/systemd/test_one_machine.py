@@ -69,9 +69,15 @@ def test_the_watchdog_ends_a_process_whose_loop_is_stuck(facts: dict[str, Any]) 
 
 
 def test_it_stops_with_the_last_rows_flushed(facts: dict[str, Any]) -> None:
-    """What was sent just before is in the file."""
+    """What was sent just before is in the file; systemd would have killed what takes longer (Result=timeout)."""
     sent, result, _ = facts["stopped"]
     assert (sent, result) == (4242, "success")
+
+
+def test_sinks_whose_servers_are_away_hold_up_no_stop(facts: dict[str, Any]) -> None:
+    """The file has the last rows; those for the others are lost: that is said, and makes exit code 1, no time-out."""
+    assert facts["stopped without servers"] == [3131, "exit-code", "10s"]
+    assert facts["said without servers"] == ["sink webhook", "sink webhook#2"]
 
 
 def test_entries_of_the_journal_have_no_time_of_our_own(facts: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ def main() -> None:
     kill(unit)
     hang(unit)
     stop(unit)
+    stop_without_servers(unit, shipped)
     outgrow(unit)
     sandboxed_selftest(unit)
 
@@ -122,6 +124,28 @@ def stop(unit: Unit) -> None:
     ]
     year = time.strftime("%Y-")
     note("timestamps", [message for message in times if year in message])
+
+
+def stop_without_servers(unit: Unit, shipped: str) -> None:
+    """One sink refuses connections, another accepts them and never answers: the file has all rows, and it ends."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        urls = ("http://127.0.0.1:9", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        more = "".join(f"  - {{name: webhook, settings: {{url: {url!r}}}}}\n" for url in urls)
+        mark = "\n# Tailrace's own figures"
+        CONFIG.write_text(shipped.replace(mark, f"{more}{mark}"))
+        unit.do("start")
+        port = talk(2121)
+        reported(FLOWS, port, 2121)
+        port = talk(3131)
+        seconds = unit.do("stop")
+    note("stopped without servers", [sent(FLOWS, port), unit.show("Result"), unit.show("TimeoutStopUSec")])
+    note("seconds without servers", round(seconds, 2))
+    lost = {
+        str(entry["MESSAGE"]).partition(":")[0]
+        for entry in unit.journal()
+        if "not delivered" in str(entry["MESSAGE"])
+    }
+    note("said without servers", sorted(lost))
 
 
 def outgrow(unit: Unit) -> None:

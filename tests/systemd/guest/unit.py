@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-#: Seconds after which what is waited for does not come: this machine may be busy.
-DEADLINE: Final = 90.0
+#: Seconds after which what is waited for does not come: alone it takes a few, on a busy machine many times that.
+DEADLINE: Final = 150.0
 OUT: Final = Path("/out")
 
 

@@ -67,13 +67,13 @@ async def test_what_a_blocked_sink_cannot_take_at_the_end_is_counted(
         fan_out.offer(make_deltas(10, seq=seq))
     await sink.entered.wait()
     begin = time.monotonic()
-    await fan_out.stop(timeout=0.01)
+    await fan_out.stop(timeout=0.01, close_timeout=0.1)
     assert time.monotonic() - begin < 10
     assert ledger.stages["sink.a"].dropped == {"shutdown": 30}
     sink.release.set()
     assert [record.getMessage() for record in caplog.records] == [
         "sink a: 30 rows were not delivered before the end",
-        "sink a did not close within 2 s: it is left behind",
+        "sink a did not close within 0.1 s: it is left behind",
     ]
 
 
