@@ -6,6 +6,8 @@ DEBIAN := python3-bpfcc bpftool python3-venv iproute2
 DEBIAN_TEST := chromium gcc libc6-dev nats-server openssl iptables nftables conntrack prometheus clickhouse-server
 # Not beside a Docker of another origin, which it would replace.
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
+# Not beside a kubectl of another origin: both have the same file.
+DEBIAN_TEST += $(shell command -v kubectl >/dev/null || echo kubernetes-client)
 # A stock kernel, what boots it, and what makes it rewrite; there is none where the processor is another.
 DEBIAN_VM := qemu-system-x86 linux-image-amd64 linux-headers-amd64 kmod busybox-static
 # A bare Debian and a systemd, for the tests of the package and its units.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from yarl import URL
 
 from engine.config import load_config
+from model.version import VERSION
 from tests.integration.kubernetes.api import kube_api
 from tests.integration.kubernetes.site import following, until
 
@@ -105,6 +107,55 @@ def test_all_files_are_applied() -> None:
     assert sorted(named) == sorted(
         path.name for path in FOLDER.glob("*.yaml") if path.stem != "kustomization"
     )
+
+
+@pytest.fixture(scope="module")
+def applied() -> list[Any]:
+    """What the README's `kubectl apply -k` gives to the API server, made by kubectl."""
+    if not shutil.which("kubectl"):
+        pytest.skip("needs kubectl: make setup")
+    readme = (FOLDER.parents[1] / "README.md").read_text()
+    command = re.search(r"(?m)^kubectl apply -k (\S+)$", readme)
+    assert command is not None
+    done = subprocess.run(
+        ["kubectl", "kustomize", command[1]],
+        cwd=FOLDER.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_kubectl_makes_objects_that_kubernetes_knows(applied: list[Any]) -> None:
+    """All of them by the API's own schemas, in the namespace that is made with them."""
+    for one in applied:
+        kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+        if one["kind"] not in ("Namespace", "ClusterRole", "ClusterRoleBinding"):
+            assert one["metadata"]["namespace"] == "tailrace", one["metadata"]
+    assert {"Namespace", "ConfigMap", *PODS.values()} <= {one["kind"] for one in applied}
+
+
+def test_pods_find_the_configuration_that_kubectl_makes(applied: list[Any]) -> None:
+    """Under the name that it gets from what is in it; and what is in it is read by the program."""
+    maps = {one["metadata"]["name"]: one["data"] for one in applied if one["kind"] == "ConfigMap"}
+    pods = [one["spec"]["template"]["spec"] for one in applied if one["kind"] in PODS.values()]
+    used = [
+        volume["configMap"]["name"] for spec in pods for volume in spec["volumes"] if "configMap" in volume
+    ]
+    assert sorted(used) == sorted(maps)
+    assert all(re.fullmatch(r"(nats|agent|engine)-\w{10}", name) for name in used)
+
+
+def test_pods_run_the_images_that_the_readme_builds(applied: list[Any]) -> None:
+    """By name and tag, which is the version."""
+    readme = (FOLDER.parents[1] / "README.md").read_text()
+    tag = re.search(r"for role in agent engine; .*--target \$role -t tailrace-\$role:(\S+) ", readme)
+    assert tag is not None
+    assert tag[1] == VERSION
+    pods = [one["spec"]["template"]["spec"] for one in applied if one["kind"] in PODS.values()]
+    images = {container["image"] for spec in pods for container in spec["containers"]}
+    assert {f"tailrace-{role}:{VERSION}" for role in ROLES} <= images
 
 
 @pytest.mark.parametrize("version", VERSIONS)
