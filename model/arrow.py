@@ -15,7 +15,7 @@ from model.column import Column
 from model.extras import extra
 from model.kind import Kind
 from model.narrowing import Wanted
-from model.rows.format import Rows
+from model.rows.fields import Rows
 from model.rows.values import flags
 from model.rows.words import words_of
 from model.tables import ENTITY

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.arrays import Array, Columns, Tables
 from model.rows import values as row_values
-from model.rows.format import ALWAYS, Field, Values
+from model.rows.fields import ALWAYS, Field, Values
 from model.rows.words import words_of
 from model.tables import Table
 
@@ -88,7 +88,8 @@ class Column:
             return self.table.fields(self.name)
         name, values = self.name, self.values or self._values()
         empty = "" if self.type[0] in "VS" else 0
-        return (Field(name, lambda columns, _: values(columns[name]), ALWAYS if self.always else empty),)
+        default = ALWAYS if self.always else empty
+        return (Field(name, lambda columns, _: values(columns[name]), default, (name,)),)
 
     def _values(self) -> Callable[[Array], Values]:
         if self.codes:
@@ -104,7 +105,7 @@ def derived(name: str, column: str, values: Callable[[Array], Values]) -> Field:
     def of(columns: Columns, _: Tables) -> Values:
         return values(columns[column])
 
-    return Field(name, of, "")
+    return Field(name, of, "", (column,))
 
 
 def hidden(_: str) -> tuple[Field, ...]:
@@ -112,6 +113,13 @@ def hidden(_: str) -> tuple[Field, ...]:
     return ()
 
 
-def where(name: str, marked: Callable[[Columns], np.ndarray]) -> Field:
-    """Numbers that are written in the marked rows, also if they are 0."""
-    return Field(name, lambda columns, _: row_values.only(columns[name].tolist(), marked(columns)), ALWAYS)
+def where(name: str, marked: Callable[[Columns], np.ndarray], *reads: str) -> Field:
+    """Numbers that are written in the marked rows, also if they are 0.
+
+    :param reads: the columns by which rows are marked.
+    """
+
+    def values(columns: Columns, _: Tables) -> Values:
+        return row_values.only(columns[name].tolist(), marked(columns))
+
+    return Field(name, values, ALWAYS, (name, *reads))

@@ -10,7 +10,8 @@ import numpy as np
 from model.arrays import Columns, Tables
 from model.column import Column
 from model.narrowing import Wanted, narrowed
-from model.rows.format import Field, RowFormat
+from model.rows.fields import Field
+from model.rows.format import RowFormat
 from model.subjects import Public, node_token, public_rows
 from model.tables import ENTITY, Table
 from model.text.plain import plain_text

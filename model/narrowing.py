@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from model.arrays import Columns, Tables
 from model.enricher import Entity
-from model.rows.format import UNSET, Field, Values
+from model.rows.fields import UNSET, Field, Values
 
 #: Names of attributes that are remembered.
 _NAMES = 4096

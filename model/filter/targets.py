@@ -14,7 +14,7 @@ from model.filter.patterns import bytes_match, column_test, text_test
 from model.filter.quantities import count, duration_ns
 from model.filter.view import HEXADECIMAL, Mask, View
 from model.kind import Kind
-from model.rows.format import Field
+from model.rows.fields import Field
 from model.rows.words import words_of
 from model.tables import CHAIN, ENTITY, HISTOGRAM
 

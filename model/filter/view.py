@@ -12,7 +12,7 @@ from model.batch import Batch
 from model.column import Column
 from model.kind import Kind
 from model.public import PublicRow
-from model.rows.format import UNSET, Field
+from model.rows.fields import UNSET, Field
 from model.rows.values import hexadecimals, known_hexadecimals
 from model.rows.words import words_of
 from model.traffic import RowTraffic

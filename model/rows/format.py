@@ -1,53 +1,22 @@
 """Rows as structs that msgspec writes, as JSON lines, msgpack or plain types: one format for each kind."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from model.arrays import Columns, Tables
-
-#: One value for each row.
-Values = Iterable[Any]
+from model.rows.fields import Field, Rows, Values
+from model.rows.layout import Layout, layout_of
+from model.rows.repeated import RepeatedLines
 
 #: Rows made in one go: the interpreter is held for a few milliseconds.
 SLICE_ROWS: Final = 1000
-
-UNSET: Final = msgspec.UNSET
-#: Default of a field that is written also if it is 0 or empty; only a value that is ``UNSET`` itself is left out.
-ALWAYS: Final = UNSET
-
-
-class Field(NamedTuple):
-    """One key of a row.
-
-    :param name: the key, dotted.
-    :param values: from columns and tables, one a row.
-    :param default: the key is left out where the value is this very object (true of 0 and ""); or ``ALWAYS``.
-    """
-
-    name: str
-    values: Callable[[Columns, Tables], Values]
-    default: Any = 0
-
-
-class Rows(Protocol):
-    """What is written: a batch."""
-
-    @property
-    def node(self) -> str: ...
-    @property
-    def boot(self) -> str: ...
-    @property
-    def seq(self) -> int: ...
-    @property
-    def window(self) -> int: ...
-    @property
-    def columns(self) -> Columns: ...
-    @property
-    def tables(self) -> Tables: ...
-    def __len__(self) -> int: ...
+#: Fewer rows are written one by one.
+LEAST_ROWS: Final = 200
+#: Batches after which a layout is looked for anew, for values that began to repeat.
+LAYOUT_BATCHES: Final = 64
 
 
 class RowFormat:
@@ -59,6 +28,9 @@ class RowFormat:
 
     def __init__(self, kind: str, fields: Sequence[Field]) -> None:
         self.fields = fields
+        self._kind = kind
+        self._batches = 0
+        self._layout: Layout | None = None
         head: list[Any] = [("node", str), ("boot", str), ("seq", int), ("window", int)]
         names = {f"f{place}": field.name for place, field in enumerate(fields)}
         body: list[Any] = [(name, object, field.default) for name, field in zip(names, fields, strict=True)]
@@ -72,6 +44,16 @@ class RowFormat:
     def lines(self, batch: Rows) -> Iterator[tuple[int, bytes]]:
         """The rows as JSON lines, each naming its batch: how many, and their text. ``SLICE_ROWS`` at a time, nothing
         for an empty batch."""
+        repeated = self._repeated(batch)
+        if repeated is None:
+            yield from self.plain_lines(batch)
+            return
+        for begin in range(0, len(batch), SLICE_ROWS):
+            rows = slice(begin, min(begin + SLICE_ROWS, len(batch)))
+            yield rows.stop - begin, repeated.lines(rows)
+
+    def plain_lines(self, batch: Rows) -> Iterator[tuple[int, bytes]]:
+        """The same, row by row."""
         for rows in self._named(batch):
             yield len(rows), _json.encode_lines(rows)
 
@@ -84,6 +66,27 @@ class RowFormat:
         """The rows as a reader of a line has them."""
         for rows in self._named(batch):
             yield from map(msgspec.to_builtins, rows)
+
+    def _repeated(self, batch: Rows) -> RepeatedLines | None:
+        """A way to write values that repeat once; None: row by row.
+
+        The layout of one batch is tried with those after it: to find one costs as much as to write some hundred rows.
+        """
+        if len(batch) < LEAST_ROWS:
+            return None
+        layout = self._layout  # other threads write rows of this kind, too
+        self._batches += 1
+        if layout and self._batches % LAYOUT_BATCHES and layout.holds(batch):
+            repeated = self._divided(batch, layout)
+            if repeated.fits:
+                return repeated
+        layout = self._layout = layout_of(self.fields, batch)
+        repeated = self._divided(batch, layout)
+        return repeated if repeated.fits else None
+
+    def _divided(self, batch: Rows, layout: Layout) -> RepeatedLines:
+        place = {"node": batch.node, "boot": batch.boot, "seq": batch.seq, "window": batch.window}
+        return RepeatedLines(self.fields, self._row, batch, layout, {"kind": self._kind, **place})
 
     def _named(self, batch: Rows) -> Iterator[list[Any]]:
         head = [repeat(value) for value in (batch.node, batch.boot, batch.seq, batch.window)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.addresses import address_text
 from model.arrays import Array
-from model.rows.format import UNSET, Values
+from model.rows.fields import UNSET, Values
 from model.rows.port_names import port_name
 from model.rows.words import error_name
 

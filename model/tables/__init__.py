@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model.rows.format import Field
+from model.rows.fields import Field
 from model.tables.fields import (
     chain_field,
     entity_field,

@@ -6,7 +6,7 @@ from typing import Any
 
 from model.arrays import Array, Columns, Tables
 from model.histogram import Histograms
-from model.rows.format import ALWAYS, UNSET, Field, Values
+from model.rows.fields import ALWAYS, UNSET, Field, Values
 from model.tables.types import hop_row
 
 
@@ -29,7 +29,7 @@ def text_field(name: str, table: str, index: str) -> Field:
         texts = tables[table]
         return looked_up(columns[index], lambda number: texts[number].encode(errors="replace").decode())
 
-    return Field(name, values, "")
+    return Field(name, values, "", (index,))
 
 
 def entity_field(name: str, table: str, index: str) -> Field:
@@ -41,7 +41,7 @@ def entity_field(name: str, table: str, index: str) -> Field:
             return repeat(UNSET, len(column))
         return looked_up(column, lambda number: dict(entities[number]) or UNSET)
 
-    return Field(name, values, ALWAYS)
+    return Field(name, values, ALWAYS, (index,))
 
 
 def chain_field(name: str, table: str, index: str) -> Field:
@@ -53,7 +53,7 @@ def chain_field(name: str, table: str, index: str) -> Field:
             return repeat(UNSET, len(column))
         return looked_up(column, lambda number: [hop_row(hop) for hop in chains[number]] or UNSET)
 
-    return Field(name, values, ALWAYS)
+    return Field(name, values, ALWAYS, (index,))
 
 
 def record_fields(parts: Iterable[tuple[str, int]], table: str, index: str) -> tuple[Field, ...]:
@@ -64,7 +64,7 @@ def record_fields(parts: Iterable[tuple[str, int]], table: str, index: str) -> t
             column = [record[part] for record in tables[table]]
             return [column[number] for number in columns[index].tolist()]
 
-        return Field(name, values, "")
+        return Field(name, values, "", (index,))
 
     return tuple(field(name, part) for name, part in parts)
 
@@ -82,7 +82,7 @@ def histogram_field(name: str, table: str, index: str, total: str) -> Field:
             for number, total in zip(column.tolist(), sums, strict=True)
         ]
 
-    return Field(name, values, ALWAYS)
+    return Field(name, values, ALWAYS, (index, total))
 
 
 def _histogram(histograms: Histograms, number: int, total: int) -> dict[str, Any]:

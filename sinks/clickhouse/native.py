@@ -15,7 +15,7 @@ from model.batch import Batch
 from model.column import Column
 from model.histogram import Histograms
 from model.kind import Kind
-from model.rows.format import Field
+from model.rows.fields import Field
 from model.rows.words import words_of
 from model.tables import CHAIN, ENTITY, HISTOGRAM
 from sinks.joined import Rows

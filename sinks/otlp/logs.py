@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from model.batch import Batch
-from model.rows.format import ALWAYS, Field
+from model.rows.fields import ALWAYS, Field
 from sinks.otlp.metrics import SECOND_NS, Encoded
 from sinks.otlp.wire import field, key_value, varint
 

@@ -24,7 +24,7 @@ from model.kind import Kind
 from model.kinds.delta.codes import CloseReason, Evidence, Role, State
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
-from model.rows.format import ALWAYS, UNSET, Field, Values
+from model.rows.fields import ALWAYS, UNSET, Field, Values
 from model.tables import CHAIN, ENTITY, TEXTS, Table, chain_field, entity_field, stem, text_field
 from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
@@ -55,7 +55,7 @@ def _slots(name: str) -> tuple[Field, ...]:
     def values(columns: Columns, _: Tables) -> Values:
         return slots(columns[name])
 
-    return (Field(name, values, ALWAYS),)
+    return (Field(name, values, ALWAYS, (name,)),)
 
 
 def slots(column: Array) -> list[object]:
@@ -72,7 +72,7 @@ def _users(name: str) -> tuple[Field, ...]:
         nobody = (columns[evidence] == Evidence.NONE) & (column == 0)
         return row_values.only(column.tolist(), ~nobody)
 
-    return (Field(name, values, ALWAYS),)
+    return (Field(name, values, ALWAYS, (name, evidence)),)
 
 
 CGROUPS: Final = Table(

@@ -66,7 +66,7 @@ from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence,
 from model.kinds.flow.text import TEXT
 from model.kinds.flow.traffic import TRAFFIC
 from model.rows import values as row_values
-from model.rows.format import ALWAYS, Field, Values
+from model.rows.fields import ALWAYS, Field, Values
 from model.subjects import FLOW_STREAM, FLOWS, node_token
 from model.tables import RecordType, Table, record_fields
 
@@ -128,8 +128,14 @@ def known(columns: Columns, end: str) -> np.ndarray:
 
     :param end: ``client.`` or ``server.``.
     """
-    marked: np.ndarray = (columns[f"{end}reported"] != 0) | (columns[f"{end}netns.id"] != 0)
+    reported, netns = _told(end)
+    marked: np.ndarray = (columns[reported] != 0) | (columns[netns] != 0)
     return marked
+
+
+def _told(end: str) -> tuple[str, str]:
+    """The columns that tell whether an end's socket is known."""
+    return f"{end}reported", f"{end}netns.id"
 
 
 def _slots(name: str) -> tuple[Field, ...]:
@@ -138,17 +144,17 @@ def _slots(name: str) -> tuple[Field, ...]:
     def values(columns: Columns, _: Tables) -> Values:
         return row_values.only(slots(columns[name]), known(columns, end))
 
-    return (Field(name, values, ALWAYS),)
+    return (Field(name, values, ALWAYS, (name, *_told(end))),)
 
 
 def _generations(name: str) -> tuple[Field, ...]:
     end = name.removesuffix("socket.generation")
-    return (where(name, lambda columns: known(columns, end)),)
+    return (where(name, lambda columns: known(columns, end), *_told(end)),)
 
 
 def _seqs(name: str) -> tuple[Field, ...]:
     reported = f"{name.removesuffix('seq')}reported"
-    return (where(name, lambda columns: columns[reported] != 0),)
+    return (where(name, lambda columns: columns[reported] != 0, reported),)
 
 
 _HEAD: Final = (
