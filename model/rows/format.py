@@ -16,7 +16,7 @@ SLICE_ROWS: Final = 1000
 #: Fewer rows are written one by one.
 LEAST_ROWS: Final = 200
 #: Batches after which a layout is looked for anew, for values that began to repeat.
-LAYOUT_BATCHES: Final = 64
+LAYOUT_BATCHES: Final = 32
 
 
 class RowFormat:
@@ -48,9 +48,7 @@ class RowFormat:
         if repeated is None:
             yield from self.plain_lines(batch)
             return
-        for begin in range(0, len(batch), SLICE_ROWS):
-            rows = slice(begin, min(begin + SLICE_ROWS, len(batch)))
-            yield rows.stop - begin, repeated.lines(rows)
+        yield from repeated.lines(SLICE_ROWS)
 
     def plain_lines(self, batch: Rows) -> Iterator[tuple[int, bytes]]:
         """The same, row by row."""
@@ -70,23 +68,31 @@ class RowFormat:
     def _repeated(self, batch: Rows) -> RepeatedLines | None:
         """A way to write values that repeat once; None: row by row.
 
-        The layout of one batch is tried with those after it: to find one costs as much as to write some hundred rows.
+        The layout of one batch is tried with those after it, and so is that there is none: to look for one costs as
+        much as to write some hundred rows.
         """
         if len(batch) < LEAST_ROWS:
             return None
-        layout = self._layout  # other threads write rows of this kind, too
+        layout, again = (
+            self._layout,
+            self._batches % LAYOUT_BATCHES,
+        )  # other threads write rows of this kind, too
         self._batches += 1
-        if layout and self._batches % LAYOUT_BATCHES and layout.holds(batch):
+        if again and (layout is None or layout.holds(batch)):
             repeated = self._divided(batch, layout)
-            if repeated.fits:
+            if layout is None or repeated:
                 return repeated
-        layout = self._layout = layout_of(self.fields, batch)
+        layout = layout_of(self.fields, batch)
         repeated = self._divided(batch, layout)
-        return repeated if repeated.fits else None
+        self._layout = layout if repeated else None
+        return repeated
 
-    def _divided(self, batch: Rows, layout: Layout) -> RepeatedLines:
+    def _divided(self, batch: Rows, layout: Layout | None) -> RepeatedLines | None:
+        if layout is None or not layout.useful:
+            return None
         place = {"node": batch.node, "boot": batch.boot, "seq": batch.seq, "window": batch.window}
-        return RepeatedLines(self.fields, self._row, batch, layout, {"kind": self._kind, **place})
+        repeated = RepeatedLines(self.fields, self._row, batch, layout, {"kind": self._kind, **place})
+        return repeated if repeated.fits else None
 
     def _named(self, batch: Rows) -> Iterator[list[Any]]:
         head = [repeat(value) for value in (batch.node, batch.boot, batch.seq, batch.window)]

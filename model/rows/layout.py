@@ -8,12 +8,15 @@ from model.arrays import Array
 from model.rows.fields import Field, Rows
 from model.rows.same import is_constant, same_rows, sample
 
-#: Values of a column that are looked at, and how many different ones of them are many.
-_VALUES: Final = 48
-_MANY: Final = 12
-#: Rows that are looked at, and how many different ones of them are many.
+#: Rows that are looked at.
 _ROWS: Final = 256
+#: Different values of numbers among them that are many, and of what is longer: a text costs more than a number.
+_MANY_NUMBERS: Final = 40
+_MANY_TEXTS: Final = 200
+#: Different rows of a span among them that are many.
 _MANY_ROWS: Final = 48
+#: A layout is of use if its parts are so few of the fields.
+_PARTS_OF_FIELDS: Final = 0.5
 
 
 class Span(NamedTuple):
@@ -33,10 +36,12 @@ class Layout(NamedTuple):
     """Spans, and the places of fields that vary, in order.
 
     :param constant: columns that are the same in all rows.
+    :param useful: whether spans stand for most fields.
     """
 
     parts: tuple[Span | int, ...]
     constant: tuple[str, ...]
+    useful: bool
 
     def holds(self, batch: Rows) -> bool:
         """Whether the batch may be written so."""
@@ -52,38 +57,43 @@ def layout_of(fields: Sequence[Field], batch: Rows) -> Layout:
 
 
 class _Search:
-    """What is known of a batch's columns: how many different values a sample has, 1 only if all are the same."""
+    """What is known of a batch's columns: how many different values a sample has, 1 only if all are the same.
+
+    :ivar apart: columns whose fields make spans of their own.
+    """
 
     def __init__(self, fields: Sequence[Field], batch: Rows) -> None:
         self._fields = fields
         self._batch = batch
+        self._rows = sample(len(batch), _ROWS)
         names = {name for field in fields for name in field.reads}
-        self._different = {name: _different(batch.columns[name]) for name in names}
+        self._different = {name: self._values(batch.columns[name]) for name in names}
+        self._varying = {name for name in names if self._different[name] >= self._many(name)}
+        self._apart: set[str] = set()
 
     def layout(self) -> Layout:
+        for key, places in groupby(range(len(self._fields)), self._key):
+            if key is not None:
+                self._leave_few(list(places))
         parts = tuple(self._parts())
         spans = [part for part in parts if isinstance(part, Span)]
         constant = {name for span in spans for name in span.reads if name not in span.differ}
-        return Layout(parts, tuple(sorted(constant)))
+        useful = len(parts) <= _PARTS_OF_FIELDS * len(self._fields)
+        return Layout(parts, tuple(sorted(constant)), useful)
 
     def _parts(self) -> Iterator[Span | int]:
-        everywhere = range(len(self._fields))
-        for steady, places in groupby(everywhere, self._is_steady):
-            span = list(places)
-            if not steady:
-                yield from span
-                continue
-            self._leave_few(span)
-            for still, some in groupby(span, self._is_steady):
-                part = list(some)
-                if still:
-                    yield self._span(part)
-                else:
-                    yield from part
+        for key, places in groupby(range(len(self._fields)), self._key):
+            if key is None:
+                yield from places
+            else:
+                yield self._span(list(places))
 
-    def _is_steady(self, place: int) -> bool:
+    def _key(self, place: int) -> frozenset[str] | None:
+        """The same for neighbours that make a span; None for a field that varies."""
         reads = self._fields[place].reads
-        return bool(reads) and max(map(self._different.__getitem__, reads)) < _MANY
+        if not reads or not self._varying.isdisjoint(reads):
+            return None
+        return frozenset(self._apart.intersection(reads))
 
     def _span(self, places: list[int]) -> Span:
         reads = dict.fromkeys(name for place in places for name in self._fields[place].reads)
@@ -91,16 +101,22 @@ class _Search:
         return Span(range(places[0], places[-1] + 1), tuple(reads), differ)
 
     def _leave_few(self, places: list[int]) -> None:
-        """Call those columns varying that say too many different things together with the others."""
+        """Take out of a span the columns that say too many different things together with the others."""
         left = sorted(self._span(places).differ, key=self._different.__getitem__)
-        rows = sample(len(self._batch), _ROWS)
-        while left:
-            seen = [self._batch.columns[name][rows] for name in left]
+        while len(left) > 1:
+            seen = [self._batch.columns[name][self._rows] for name in left]
             if len(same_rows(seen).firsts) <= _MANY_ROWS:
                 break
-            self._different[left.pop()] = _MANY
+            name = left.pop()
+            (self._varying if self._is_number(name) else self._apart).add(name)
 
+    def _values(self, column: Array) -> int:
+        found = len(set(column[self._rows].tolist()))
+        return found if found > 1 or is_constant(column) else 2
 
-def _different(column: Array) -> int:
-    found = len(set(column[sample(len(column), _VALUES)].tolist()))
-    return found if found > 1 or is_constant(column) else 2
+    def _many(self, name: str) -> int:
+        return _MANY_NUMBERS if self._is_number(name) else _MANY_TEXTS
+
+    def _is_number(self, name: str) -> bool:
+        """Whether its fields are written as numbers; an index stands for texts."""
+        return self._batch.columns[name].dtype.kind in "iuf" and not name.endswith(".index")

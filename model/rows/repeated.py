@@ -4,9 +4,9 @@ A row is made of stretches of such fields, as text of each group of rows that sa
 that vary. A struct of few fields writes it: the first key of a stretch stands for all of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import compress, repeat
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from model.rows.layout import Layout, Span
 from model.rows.same import same_rows
 
 #: Combinations of first keys at most.
-_SHAPES: Final = 16
+_SHAPES: Final = 8
 #: Rows of a group at least, on average.
 _ROWS_OF_GROUP: Final = 4
 
@@ -39,11 +39,11 @@ class Stretch(NamedTuple):
     texts: np.ndarray
     numbers: np.ndarray | None
 
-    def values(self, rows: slice) -> Values:
-        """Of these rows, of which both ends are given."""
+    def values(self, rows: np.ndarray) -> Values:
+        """Of these rows."""
         if self.numbers is None:
-            return repeat(self.texts[0], rows.stop - rows.start)
-        found: list[Any] = self.texts.take(self.numbers[rows]).tolist()
+            return repeat(self.texts[0], len(rows))
+        found: list[Any] = self.texts.take(self.numbers.take(rows)).tolist()
         return found
 
 
@@ -67,7 +67,6 @@ class RepeatedLines:
         self._batch = batch
         self._defaults: list[Values] = [repeat(field.default) for field in fields]
         self._pieces = self._pieced(layout, _encode(head)[1:-1])
-        self._varying = [piece for piece in self._pieces if isinstance(piece, Field)]
         self._shapes, self._shape_of = _shapes(self._pieces, len(batch))
 
     @property
@@ -76,23 +75,25 @@ class RepeatedLines:
         most = max(len(piece.keys) for piece in self._pieces if isinstance(piece, Stretch))
         return most * _ROWS_OF_GROUP <= len(self._batch) and len(self._shapes) <= _SHAPES
 
-    def lines(self, rows: slice) -> bytes:
-        """Those of some rows."""
-        columns = self._read(self._varying, rows)
+    def lines(self, rows: int) -> Iterator[tuple[int, bytes]]:
+        """All of them, so many at a time: their count and text."""
+        made = np.empty(len(self._batch), object)
+        for number, shape in enumerate(self._shapes):
+            places = np.flatnonzero(self._shape_of == number)
+            made[places] = self._made(shape, places)
+        for begin in range(0, len(made), rows):
+            some = made[begin : begin + rows].tolist()
+            yield len(some), _encode_lines(some)
+
+    def _made(self, shape: Shape, rows: np.ndarray) -> list[Any]:
+        """Structs of one shape."""
+        columns = self._read(rows)
+        there = (piece for (name, _), piece in zip(shape, self._pieces, strict=True) if name)
         values = [
             piece.values(rows) if isinstance(piece, Stretch) else piece.values(columns, self._batch.tables)
-            for piece in self._pieces
+            for piece in there
         ]
-        if len(self._shapes) == 1:
-            return _encode_lines(_made(self._shapes[0], values))
-        shape_of = self._shape_of[rows]
-        values = [list(each) for each in values]
-        made = np.empty(len(shape_of), object)
-        for number in np.unique(shape_of).tolist():
-            here = shape_of == number
-            chosen = here.tolist()
-            made[here] = _made(self._shapes[number], [compress(each, chosen) for each in values])
-        return _encode_lines(made.tolist())
+        return list(map(_struct(shape), *values))
 
     def _pieced(self, layout: Layout, head: bytes) -> list[Stretch | Field]:
         pieces: list[Stretch | Field] = []
@@ -122,12 +123,13 @@ class RepeatedLines:
             texts = [head + text if text else head[:-1] for text in texts]
         return _stretch(texts, numbers)
 
-    def _read(self, fields: Sequence[Field], rows: slice) -> Columns:
-        """The columns that they read, in these rows."""
+    def _read(self, rows: np.ndarray) -> Columns:
+        """The columns that fields that vary read, in these rows."""
+        fields = [piece for piece in self._pieces if isinstance(piece, Field)]
         names = {name for field in fields for name in field.reads}
         if not all(field.reads for field in fields):
             names = set(self._batch.columns)
-        return {name: self._batch.columns[name][rows] for name in names}
+        return {name: self._batch.columns[name].take(rows) for name in names}
 
 
 def _shapes(pieces: Sequence[Stretch | Field], count: int) -> tuple[list[Shape], np.ndarray]:
@@ -154,12 +156,6 @@ def _struct(shape: Shape) -> Any:
     fields = [(f"f{place}", object, default) for place, (name, default) in enumerate(shape) if name]
     names = {f"f{place}": name for place, (name, _) in enumerate(shape) if name}
     return msgspec.defstruct("Line", fields, rename=names, omit_defaults=True, gc=False)
-
-
-def _made(shape: Shape, values: Sequence[Values]) -> list[Any]:
-    """Structs of one shape."""
-    there = (each for (name, _), each in zip(shape, values, strict=True) if name)
-    return list(map(_struct(shape), *there))
 
 
 def _stretch(texts: list[bytes], numbers: np.ndarray | None = None) -> Stretch:
