@@ -84,7 +84,7 @@ def nat() -> Answer:
         {
             "src": "",
             "dst": "10.8.2.9:50051",
-            "rewritten_by": "DNAT on node-3",
+            "rewritten_by": "node-3",
             "service": "pod paymentservice-7d9",
         },
     ]

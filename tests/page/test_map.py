@@ -22,7 +22,7 @@ def test_two_clicks_lead_from_the_first_look_to_the_version_that_fails(
         expect(page.locator("#panel h2")).to_have_text("checkoutservice → paymentservice:50051")
         expect(page.locator("#panel")).to_contain_text("failed 0 → 37")
         expect(page.locator("#panel .where tr:has-text('v2.12a')")).to_contain_text("62 %")
-        expect(page.locator("#panel .way")).to_contain_text("DNAT on node-3")
+        expect(page.locator("#panel .way")).to_contain_text("rewritten by node-3")
         picture(page, "two-clicks", tmp_path)
 
 

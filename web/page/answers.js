@@ -28,7 +28,7 @@ function nodeOf(node) {
 }
 
 /** @param {any} edge @returns {MapEdge} */
-export function edgeOf(edge) {
+function edgeOf(edge) {
   return { ...edge, from: String(edge.from), to: String(edge.to) };
 }
 
@@ -85,23 +85,4 @@ function subjectWords(view, subject) {
   const q = filterWords(view);
   if (q) words.set("q", q);
   return words;
-}
-
-/**
- * All rows of the table that match, not the map's alone.
- * @param {View} view
- * @param {{ sort: string, cursor: string | null }} page
- * @param {AbortSignal} signal
- * @returns {Promise<{ edges: { client: string, server: string, edge: MapEdge }[], of: number, cursor: string | null }>}
- */
-export async function askEdges(view, { sort, cursor }, signal) {
-  const words = timeWords(view);
-  for (const name of view.select) words.append("select", name);
-  const q = filterWords(view);
-  if (q) words.set("q", q);
-  words.set("sort", sort);
-  words.set("limit", "200");
-  if (cursor) words.set("cursor", cursor);
-  const { data } = await ask("edges", words, signal);
-  return { ...data, edges: data.edges.map((/** @type {any} */ row) => ({ ...row, edge: edgeOf(row.edge) })) };
 }

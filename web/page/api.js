@@ -70,7 +70,8 @@ export async function reached(address, signal) {
  */
 export function refusal(status, said) {
   const code = said?.code ?? String(status);
-  const kind = status === 401 || status === 403 ? "forbidden" : code.includes("too_old") ? "old" : status >= 502 && status <= 504 ? "disconnected" : "error";
+  const between = status >= 502 && status <= 504 && said === undefined; // a proxy says so, not Tailrace
+  const kind = status === 401 ? "forbidden" : code.includes("too_old") ? "old" : between ? "disconnected" : "error";
   return new Refused(kind, code, said?.message ?? `the answer was ${status}`, said?.hint ?? "");
 }
 

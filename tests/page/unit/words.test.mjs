@@ -95,8 +95,8 @@ test("a delta changes what it names, takes away what is gone, adds what came, an
 });
 
 test("what went wrong is told apart: no permission, too old, away, an error", () => {
-  const kinds = [refusal(401, undefined), refusal(403, { code: "host" }), refusal(409, { code: "agent_too_old" }), refusal(503, undefined), refusal(400, { code: "usage", message: "no", hint: "yes" })].map(({ kind }) => kind);
-  assert.deepEqual(kinds, ["forbidden", "forbidden", "old", "disconnected", "error"]);
+  const kinds = [refusal(401, undefined), refusal(403, { code: "forbidden_host" }), refusal(409, { code: "agent_too_old" }), refusal(503, undefined), refusal(503, { code: "too_slow" }), refusal(400, { code: "usage", message: "no", hint: "yes" })].map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["forbidden", "error", "old", "disconnected", "error", "error"]);
 });
 
 test("a name that is too long loses its middle, a sentence its end", () => {

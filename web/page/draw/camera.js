@@ -7,7 +7,7 @@ export const SMALLEST = 0.72;
 export const LARGEST = 2;
 /** A map with few nodes is not blown up. */
 const FIT_LARGEST = 1;
-const MARGIN = 26;
+const MARGIN = 12;
 
 /** @typedef {{ scale: number, x: number, y: number }} Camera where the map's origin is on the screen */
 

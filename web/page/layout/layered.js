@@ -7,7 +7,7 @@ import { heights } from "./rows.js";
 /** @import { Id, Layout, Placed, Point } from "../types.js" */
 
 /** Distances in the map's units: between columns, between rows. */
-export const COLUMN = 356;
+export const COLUMN = 340;
 export const ROW = 66;
 
 /**

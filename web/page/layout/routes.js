@@ -4,7 +4,7 @@
 /** @import { Id, Layout, Point } from "../types.js" */
 
 /** Size of a node, and how far apart lines at one side of it are, in the map's units. */
-export const NODE = { width: 206, height: 52 };
+export const NODE = { width: 204, height: 52 };
 const PORT_GAP = 6;
 const PORT_RANGE = 36;
 /** Room for the head of the arrow. */

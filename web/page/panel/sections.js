@@ -5,7 +5,7 @@ import { button, html, svg } from "../dom.js";
 import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
 import { clock, count, day, duration, percent, plural, rate } from "../words.js";
 
-/** @import { By, Id, Instance, MapEdge, NatChain, Status } from "../types.js" */
+/** @import { By, Id, Instance, MapEdge, NatChain, Share, Status } from "../types.js" */
 
 /** @param {Status} status */
 export function glyph(status) {
@@ -18,6 +18,8 @@ export function section(title, ...content) {
 }
 
 const ROWS = 12;
+const ATTRIBUTES = 5;
+const VALUES = 3;
 
 /**
  * Neighbours, the worst and busiest first.
@@ -71,12 +73,23 @@ export function wrongWords(edge) {
   return edge.reasons.join(", ") || edgeLabel(edge).join(" · ") || STATUS_WORDS[edgeStatus(edge)];
 }
 
+/** How much more the worst value of an attribute fails than all together. @param {By} by */
+function suspicion({ values }) {
+  return Math.max(...values.map(({ failed, lift }) => (failed ? lift : 0)));
+}
+
+/** Some that fail, and one that does not beside them. @param {Share[]} values */
+function contrasted(values) {
+  const failing = values.filter(({ failed }) => failed > 0).slice(0, VALUES);
+  return [...failing, ...values.filter(({ failed }) => !failed).slice(0, 1)];
+}
+
 /** Which part fails: the most suspect values of each attribute. @param {By[]} by */
 export function whereItFails(by) {
-  const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0));
+  const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0)).sort((a, b) => suspicion(b) - suspicion(a));
   if (!told.length) return section("Where it fails", html("p", { class: "dim" }, "nothing failed in this window"));
-  const lines = told.flatMap(({ attribute, values }) =>
-    values.slice(0, 3).map(({ value, failed, attempts: of, lift }) =>
+  const lines = told.slice(0, ATTRIBUTES).flatMap(({ attribute, values }) =>
+    contrasted(values).map(({ value, failed, attempts: of, lift }) =>
       html(
         "tr",
         {},
@@ -99,7 +112,7 @@ export function natPaths(chains) {
       { class: "way" },
       ...hops.map(({ src, dst, rewritten_by, service }) =>
         rewritten_by
-          ? html("span", { class: "step" }, `↳ ${rewritten_by} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null)
+          ? html("span", { class: "step" }, `↳ rewritten by ${rewritten_by} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null)
           : html("span", {}, `${src || "caller"} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null),
       ),
       html("span", { class: "step dim" }, `${plural(flows, "connection")} to ${server}, ${both_ends === flows ? "all" : percent(both_ends, flows)} seen from both ends`),

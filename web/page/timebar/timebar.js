@@ -14,6 +14,8 @@ const TOP = 12;
 const BOTTOM = 18;
 /** The least that a brush is drawn, so that it can be taken hold of. */
 const LEAST = 8;
+/** Pixels between brushes within which the words of one would cover the other's. */
+const WORDS = 90;
 
 /** @typedef {{ view: View, now: Seconds, range: Range, series: Series | null, moments: Moment[] }} Times */
 
@@ -41,7 +43,8 @@ export function timebar(act) {
   const place = () => {
     if (!times) return;
     put(brushes.against, { visibility: times.view.against === null ? "hidden" : "visible", tabindex: times.view.against === null ? -1 : 0 });
-    for (const which of /** @type {const} */ (["against", "window"])) placeBrush(brushes[which], spanOf(which), times.range, width(), root.clientHeight, which);
+    const apart = Math.abs(toPixel(times.range, width(), spanOf("window").end) - toPixel(times.range, width(), spanOf("against").end));
+    for (const which of /** @type {const} */ (["against", "window"])) placeBrush(brushes[which], spanOf(which), times.range, width(), root.clientHeight, which, apart < WORDS);
   };
   const render = () => {
     if (!times) return;
@@ -89,14 +92,15 @@ function brush(which) {
  * @param {number} width
  * @param {number} height
  * @param {"window" | "against"} which
+ * @param {boolean} hidden whether its words would cover the other's
  */
-function placeBrush(element, { end, length }, range, width, height, which) {
+function placeBrush(element, { end, length }, range, width, height, which, hidden) {
   const left = toPixel(range, width, end - length);
   const wide = Math.max(LEAST, toPixel(range, width, end) - left);
   const [rect, text] = element.children;
   put(rect, { x: left.toFixed(1), width: wide.toFixed(1), height: Math.max(1, height - TOP - BOTTOM) });
   put(text, { x: Math.min(width - 46, Math.max(46, left + wide / 2)).toFixed(1) });
-  say(text, which === "window" ? `window ${span(length)}` : "compared with");
+  say(text, which === "window" ? `window ${span(length)}` : hidden ? "" : "compared with");
   put(element, { "aria-valuemin": range.from, "aria-valuemax": range.to, "aria-valuenow": end, "aria-valuetext": `${span(length)} up to ${clock(end)}, ${iso(end)}` });
 }
 
