@@ -98,6 +98,17 @@ class Chains(Sequence[Chain]):
         lengths: np.ndarray = self._lengths[index - 1]
         return lengths
 
+    def flat(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The hops of the chains that ``index`` (none of them 0) points to, one chain after the other; ``HOP``.
+
+        :return: where each chain begins, and the end of the last; int64.
+        """
+        lengths = self._lengths[index - 1].astype(np.int64)
+        begins = np.concatenate(([0], np.cumsum(lengths)))
+        firsts = self._ends[index - 1] - lengths - begins[:-1]
+        places = np.repeat(firsts, lengths) + np.arange(int(begins[-1]))
+        return begins, self._hops.view("V36")[places].view(HOP)
+
     def hops(self, index: int) -> np.ndarray:
         """The hops of one chain (not 0); ``HOP``."""
         end = int(self._ends[index - 1])

@@ -20,6 +20,8 @@ class Sink(Protocol):
     ``Config`` says which settings there are. A sink that does not take rows of every kind names those that it takes:
     ``kinds: ClassVar[Sequence[str]] = ("flow",)``. One with ``ledgers: ClassVar[bool] = True`` also gets the loss
     ledgers of nodes and engines: batches of the kind ``ledger``, which have no rows, ahead of those of their window.
+    One with ``stage: ClassVar[str] = "workloads,flows"`` gets those rows unless its own ``stage`` is configured. What
+    it counts for the reader of the ledger is in ``noted: Mapping[str, int]``: it is looked at after each flush.
 
     A sink may have what ``CheckedSink`` or ``FileSink`` say beside it, for ``tailrace doctor``.
     """

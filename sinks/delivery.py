@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from model.batch import Batch
@@ -68,8 +68,11 @@ class Delivery:
         return await self._repeat("write", lambda: self._sink.write(batch), len(batch))
 
     async def flush(self, rows: int) -> Loss:
-        """Have ``rows`` rows, written before, made safe."""
-        return await self._repeat("flush", self._sink.flush, rows)
+        """Have ``rows`` rows, written before, made safe; then take over what the sink notes (``model.sink``)."""
+        loss = await self._repeat("flush", self._sink.flush, rows)
+        noted: Mapping[str, int] = getattr(self._sink, "noted", {})
+        self._stage.noted |= Counter(noted)
+        return loss
 
     async def close(self) -> None:
         """Close the sink; a failure is logged, and then how often each kind of failure came."""

@@ -158,7 +158,7 @@ class Instances:
 class ChainHop(NamedTuple):
     """One tuple that the connections of a chain had on their way. The caller's ephemeral port is no part of it.
 
-    :param source: address as text; that of the first hop is the client's own and is empty: there may be many.
+    :param source: address as text; empty while it is the client's own, of which there may be many.
     :param rewriter: the node that made the next hop of this one; empty if nobody said, and for the last hop.
     """
 
@@ -174,7 +174,7 @@ class Chains:
 
     :param edges: ids; int64.
     :param hops: what the client called first; what reached the server last; at least two.
-    :param connections: that took this way and were opened, or first seen on it, in the window; int64.
+    :param connections: that took this way and were opened, failed to, or changed to it in the window; int64.
     :param both_ends: of these, those that both ends reported; int64.
     :param bytes: from client to server; ``reply_bytes`` back; int64.
     :param unaccounted_bytes: what one end sent and the other did not get, both ways, of those that ended; int64.
@@ -236,9 +236,13 @@ class Store(Protocol):
     """
 
     @abstractmethod
-    def edges(self, window: Window) -> Edges:
-        """All edges of the window.
+    def edges(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Edges:
+        """Edges of the window: these (None: all) that had anything.
 
+        :param histograms: whether quantiles are wanted: without them an answer of many edges takes a third of the
+            time, and all quantiles are 0.
         :raises TailraceError: if the store cannot be read, with what to do.
         """
 
@@ -260,7 +264,10 @@ class Store(Protocol):
 
     @abstractmethod
     def chains(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Chains:
-        """Of these edges (None: of all). An edge whose connections nobody rewrote has none."""
+        """Of these edges (None: of all). An edge whose connections nobody rewrote has none.
+
+        Ways are kept by the minute: the window is widened to whole ones.
+        """
 
     @abstractmethod
     def gaps(self, window: Window) -> list[Gap]:

@@ -6,13 +6,13 @@ from typing import Final, cast
 import numpy as np
 
 from actors.nat.tuple_index import mixed
-from actors.workloads.names import Named, WorkloadNames
 from model.addresses import address_text
 from model.arrays import Array, concatenated
 from model.batch import Batch
 from model.dictionary import Dictionary
 from model.enricher import Entity
 from model.kinds.workload import Workload
+from model.kinds.workload.names import Named, WorkloadNames
 
 #: Workloads at one side of a window's rows: there are no more than rows.
 MOST: Final = 1 << 32

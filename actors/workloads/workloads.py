@@ -8,7 +8,6 @@ import numpy as np
 
 from actors.items import Window
 from actors.workloads.ends import MOST, Ends, joined
-from actors.workloads.names import WorkloadNames
 from actors.workloads.pairs import Pairs
 from actors.workloads.sums import fill_measures, fill_sums
 from model.actor import Actor
@@ -18,6 +17,7 @@ from model.dictionary import Dictionary
 from model.kinds.flow import SIDES
 from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import OTHER, WORKLOAD, Workload
+from model.kinds.workload.names import WorkloadNames
 from model.ledger import Ledger
 from model.traffic import RowTraffic
 

@@ -94,8 +94,10 @@ def sink_from_argument(argument: str) -> tuple[str, dict[str, Any]]:
 
 
 def _stage(factory: Any, stage: str, stage_from: str) -> str:
-    """A sink that takes no flows, and of which nobody said what it gets, gets the first that it takes."""
+    """A sink of which nobody said what it gets, gets what it asks for; one that takes no flows the first it takes."""
     taken = kind_names(factory)
+    if stage_from == "$.stage" and (own := getattr(factory, "stage", "")):
+        return str(own)
     first = kind_named(taken[0]) if taken else None
     if first and stage_from == "$.stage" and stage == "flows" and "flow" not in taken:
         return first.plural

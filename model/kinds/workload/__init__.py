@@ -80,7 +80,7 @@ class Workload(NamedTuple):
     version: str = ""
 
 
-#: Kinds beside those of Kubernetes, the surest first (``actors.workloads.names``).
+#: Kinds beside those of Kubernetes, the surest first (``model.kinds.workload.names``).
 KINDS: Final = ("ecs", "compose", "container", "systemd", "name", "process", "node", "address", "other")
 #: Kinds of clients that share a subject: there may be very many of them, and nobody waits for one.
 _NAMELESS: Final = ("address", "other")

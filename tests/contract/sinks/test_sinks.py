@@ -19,6 +19,7 @@ from engine.nats.sink import NatsConfig, NatsSink
 from engine.nats.stream_reader import StreamReader
 from engine.plugins.sinks import sink_names
 from model.addresses import address_text
+from model.kind import Kind
 from model.kinds import kinds
 from model.public import PublicRow
 from sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
@@ -29,11 +30,13 @@ from sinks.otlp.sink import OtlpConfig, OtlpSink
 from sinks.parquet.sink import ParquetConfig, ParquetSink
 from sinks.prometheus.sink import PrometheusSink
 from sinks.webhook import WebhookConfig, WebhookSink
-from tailrace.testing import Totals
+from store.sink import StoreSink
+from tailrace.testing import Totals, make_flows
 from tests.clickhouse_server import ClickHouseServer
 from tests.contract.sinks.behind_queue import SinkBehindQueue
 from tests.contract.sinks.full_server import full_server
 from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
+from tests.contract.sinks.stored_rows import CountingStoreSink, StoredRows
 from tests.full_disk import small_disk
 from tests.http_server import HttpServer, Post, Reply
 from tests.kafka_cluster import KafkaCluster
@@ -193,6 +196,38 @@ class TestParquet(SinkBehindQueue):
     async def text(self, output: Path) -> str:
         rows = await asyncio.to_thread(parquet_rows, output)
         return "".join(json.dumps(row, default=_readable) + "\n" for row in rows)
+
+
+class TestStore(SinkBehindQueue):
+    """Sums of workloads, as a reader of the folder finds them while it is written."""
+
+    sink_class, name = StoreSink, "store"
+
+    @pytest.fixture
+    def output(self, tmp_path: Path) -> StoredRows:
+        """Where it is, and how many rows were flushed."""
+        return StoredRows(tmp_path / "output")
+
+    @pytest.fixture
+    def full(self, tmp_path: Path) -> Iterator[StoredRows]:
+        with small_disk(tmp_path / "full", 4096) as folder:
+            (folder / "filling").write_bytes(bytes(4096))
+            yield StoredRows(folder)
+
+    def make(self, output: StoredRows) -> StoreSink:
+        return CountingStoreSink(output)
+
+    async def read(self, output: StoredRows) -> Totals:
+        return await asyncio.to_thread(output.totals)
+
+    async def text(self, output: StoredRows) -> str:
+        return await asyncio.to_thread(output.names)
+
+    @pytest.mark.parametrize(("ipv6", "shown"), [(0.0, "10.7.7.7"), (1.0, "2001:db8::7:707")])
+    def test_addresses_are_text(self, kind: Kind, output: StoredRows, ipv6: float, shown: str) -> None:
+        """It keeps none of single connections."""
+        self._run(self._delivers(kind, output, make_flows(5, ipv6=ipv6)))
+        assert shown not in output.names()
 
 
 def parquet_rows(folder: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.workloads.ends import distinct
-from actors.workloads.names import named
 from actors.workloads.workloads import Workloads
 from model.addresses import address_bytes
 from model.batch import Batch
@@ -20,6 +19,7 @@ from model.kinds.delta import CloseReason, flags
 from model.kinds.flow import FlowEvidence
 from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import EVIDENCE, OTHER, Workload
+from model.kinds.workload.names import named
 from model.ledger import Ledger
 from tailrace.testing.flows import flows_of, make_flows
 from tests.plain_rows import plain_rows

@@ -47,11 +47,14 @@ class RowsStore:
         """The rows of a window."""
         return [row for row in self.rows if window.from_s <= row[0] < window.to_s]
 
-    def edges(self, window: Window) -> Edges:
-        """As the store's contract says."""
+    def edges(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Edges:
+        """As the store's contract says; with histograms also where none are wanted."""
         if window not in self._answers:
             self._answers[window] = self._edges(window)
-        return self._answers[window]
+        whole = self._answers[window]
+        return whole if edges is None else whole.take(np.isin(whole.ids, np.asarray(edges)))
 
     def _edges(self, window: Window) -> Edges:
         keys: dict[Key, list[Row]] = defaultdict(list)

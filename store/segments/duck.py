@@ -1,0 +1,57 @@
+"""DuckDB in memory: a connection, and tables of numpy that go into it and come out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from store.segments.arrow_stream import ArrowTable
+from store.segments.columns import Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: DuckDB's names of types, by numpy's.
+TYPES: Final = {
+    "<i8": "BIGINT", "<u8": "UBIGINT", "<u2": "USMALLINT", "<i2": "SMALLINT", "<u1": "UTINYINT", "text": "VARCHAR",
+}  # fmt: skip
+#: Memory that a connection takes at most.
+MEMORY: Final = "384MB"
+
+
+def connect(threads: int) -> "DuckDBPyConnection":
+    """A connection of its own, that reads and writes files of tables and nothing else."""
+    import duckdb
+
+    settings: dict[str, Any] = {"threads": threads, "memory_limit": MEMORY}
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("set enable_progress_bar = false; set preserve_insertion_order = true")
+    return connection
+
+
+def quoted(name: str) -> str:
+    """A column's name as it stands in a statement."""
+    return f'"{name}"'
+
+
+def text(value: Path | str) -> str:
+    """A text as it stands in a statement."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def files(paths: list[Path]) -> str:
+    """Files of Parquet as a table in a statement; columns that older ones lack are null."""
+    return f"read_parquet([{', '.join(map(text, paths))}], union_by_name = true)"
+
+
+def register(connection: "DuckDBPyConnection", name: str, table: Table) -> ArrowTable:
+    """Make a table known by a name; the caller keeps the result as long as it is read."""
+    arrow = ArrowTable(table)
+    connection.register(name, arrow)
+    return arrow
+
+
+def columns_of(connection: "DuckDBPyConnection", statement: str) -> Mapping[str, np.ndarray]:
+    """The result in columns; texts and lists are objects. Nothing may be null."""
+    return {name: np.asarray(column) for name, column in connection.execute(statement).fetchnumpy().items()}

@@ -1,0 +1,88 @@
+"""The log: frames of what came since the last one, each whole or not there; pure but for reading a file.
+
+A frame is 8 bytes, the length and the CRC-32 of its body (little-endian), and the body: a map of msgpack,
+
+| key | value |
+|---|---|
+| `tables` | table -> `n` rows, `columns`: name -> (type, bytes), texts, or (lengths, values) of lists; no zeros |
+| `marks` | (kind, node, boot, seq) of the newest batch of each source: what has a number up to it came twice |
+| `newest_s` | the second of the last batch |
+| `complete_s` | up to, and without, this second nothing more is to come in order |
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+import msgspec
+
+from store.segments.columns import Table, packed, unpacked
+from store.segments.tables import TABLES
+
+_HEAD: Final = struct.Struct("<II")
+
+#: A source of numbered batches: kind, node, boot.
+Source = tuple[str, str, str]
+
+
+@dataclass
+class Frame:
+    """What came since the last frame."""
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    marks: Mapping[Source, int] = field(default_factory=dict)
+    newest_s: int = 0
+    complete_s: int = 0
+
+
+def encoded(frame: Frame) -> bytes:
+    """The frame as it stands in a log."""
+    body: bytes = msgpack.packb(
+        {
+            "tables": {name: packed(table) for name, table in frame.tables.items()},
+            "marks": [(*source, seq) for source, seq in frame.marks.items()],
+            "newest_s": frame.newest_s,
+            "complete_s": frame.complete_s,
+        }
+    )
+    return _HEAD.pack(len(body), zlib.crc32(body)) + body
+
+
+def frames_in(data: bytes | memoryview) -> Iterator[tuple[Frame, int]]:
+    """Whole frames, and where each ends; what follows the last one is no frame, or not yet."""
+    view, begin = memoryview(data), 0
+    while begin + _HEAD.size <= len(view):
+        length, checksum = _HEAD.unpack_from(view, begin)
+        body = view[begin + _HEAD.size : begin + _HEAD.size + length]
+        if len(body) < length or zlib.crc32(body) != checksum:
+            return
+        begin += _HEAD.size + length
+        yield _decoded(body), begin
+
+
+def frames_of(path: Path, begin: int = 0) -> tuple[Sequence[Frame], int]:
+    """Whole frames of a file from this place on, and where the last of them ends.
+
+    :raises OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(begin)
+        data = file.read()
+    frames = list(frames_in(data))
+    return [frame for frame, _ in frames], begin + (frames[-1][1] if frames else 0)
+
+
+def _decoded(body: memoryview) -> Frame:
+    """Tables that this program does not know are left aside."""
+    message: dict[str, Any] = msgspec.msgpack.decode(body)
+    tables = {
+        name: unpacked(table, TABLES[name].types)
+        for name, table in message["tables"].items()
+        if name in TABLES
+    }
+    marks = {(kind, node, boot): seq for kind, node, boot, seq in message["marks"]}
+    return Frame(tables, marks, message["newest_s"], message["complete_s"])

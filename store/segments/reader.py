@@ -1,0 +1,248 @@
+"""The reading side of a store: DuckDB over its files and what the log has more; another process may write."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from model.errors import TailraceError
+from model.kinds.workload import Workload
+from store.reading import (
+    Bounds,
+    ChainHop,
+    Chains,
+    Edges,
+    Gap,
+    Instance,
+    Instances,
+    Series,
+    Window,
+    Workloads,
+)
+from store.segments import duck
+from store.segments.gaps import gaps_of
+from store.segments.log import FOLDER
+from store.segments.manifest import Manifest, read
+from store.segments.merging import merged_query
+from store.segments.sums import Sums
+from store.segments.tables import (
+    CHAINS,
+    EDGES,
+    INSTANCES,
+    LOSSES,
+    PRESENCE,
+    ROWS,
+    STEPS,
+    WAYS,
+    WORKLOADS,
+    Table,
+)
+from store.segments.tail import Tail
+from store.segments.tiles import finest_steps, tiles_of, widened
+
+#: Attempts to read files of which the writer may remove some meanwhile.
+ATTEMPTS: Final = 5
+#: Threads of one question.
+THREADS: Final = 2
+_MINUTE: Final = STEPS[-1]
+
+Answer = TypeVar("Answer")
+
+
+class SegmentStore:
+    """Answers from a folder (``store.reading.Store``). One question at a time; the others wait.
+
+    :param folder: of a store, or one that will be: as long as nothing is there it is empty.
+    :raises TailraceError: if what is there is no store, or of a newer version.
+    """
+
+    def __init__(self, folder: Path, threads: int = THREADS) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._connection = duck.connect(threads)
+        self._tail = Tail(folder)
+        self._manifest = Manifest()
+        if (folder / FOLDER).is_dir():
+            read(folder)
+
+    def close(self) -> None:
+        """Let go."""
+        with self._lock:
+            self._connection.close()
+
+    def edges(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Edges:
+        """See ``Store``."""
+        return self._ask(lambda: self._edges(window, _ids(edges), histograms))
+
+    def series(self, window: Window, step_s: int, edges: Sequence[int] | np.ndarray | None = None) -> Series:
+        """See ``Store``."""
+        return self._ask(lambda: self._series(window, step_s, _ids(edges)))
+
+    def workloads(self) -> Workloads:
+        """See ``Store``."""
+        rows = self._ask(lambda: self._table(WORKLOADS, order="id"))
+        parts = zip(*(rows[name].tolist() for name in Workload._fields), strict=True)
+        return Workloads(rows["id"], [Workload(*each) for each in parts], rows["first_s"], rows["last_s"])
+
+    def instances(self, window: Window, workloads: Sequence[int] | np.ndarray | None = None) -> Instances:
+        """See ``Store``."""
+        where = f"where first_s < {window.to_s} and last_s >= {window.from_s}"
+        if workloads is not None:
+            where += f" and workload in ({_listed(_ids(workloads))})"
+        rows = self._ask(lambda: self._table(INSTANCES, where, "workload, first_s, id"))
+        parts = zip(*(rows[name].tolist() for name in Instance._fields), strict=True)
+        return Instances(
+            rows["workload"], [Instance(*each) for each in parts], rows["first_s"], rows["last_s"]
+        )
+
+    def chains(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Chains:
+        """See ``Store``."""
+        wide = Window(window.from_s // _MINUTE * _MINUTE, -(-window.to_s // _MINUTE) * _MINUTE)
+        return self._ask(lambda: self._chains(wide, _ids(edges)))
+
+    def gaps(self, window: Window) -> list[Gap]:
+        """See ``Store``."""
+
+        def ask() -> list[Gap]:
+            presence, losses = self._table(PRESENCE), self._table(LOSSES)
+            return gaps_of(presence, losses, window, self._newest_s)
+
+        return self._ask(ask)
+
+    def bounds(self) -> Bounds:
+        """See ``Store``."""
+        return self._ask(self._bounds)
+
+    @property
+    def _newest_s(self) -> int:
+        last = self._tail.newest
+        return last.newest_s if last else self._manifest.newest_s
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Answer from the files that there are; again if the writer put others in their place meanwhile.
+
+        :raises TailraceError: if they cannot be read.
+        """
+        import duckdb
+
+        failed: Exception | None = None
+        with self._lock:
+            for _ in range(ATTEMPTS):
+                try:
+                    self._manifest = read(self._folder)
+                    if self._tail.look(self._manifest.part):
+                        return question()
+                except (duckdb.IOException, OSError) as error:
+                    failed = error
+                except duckdb.Error as error:
+                    what = f"the store {self._folder} did not answer ({' '.join(str(error).split())})"
+                    raise TailraceError(what, "ask for a shorter window") from error
+        what = f"cannot read the store {self._folder} ({failed or 'its files change too quickly'})"
+        raise TailraceError(what, "check that this user may read it") from failed
+
+    def _sums(self) -> Sums:
+        return Sums(self._connection, self._folder, self._manifest, self._tail.tables.get(ROWS.name))
+
+    def _edges(self, window: Window, ids: np.ndarray | None, histograms: bool) -> Edges:
+        window = widened(self._manifest, window)
+        keys, measures = self._sums().of(tiles_of(window), 0, ids, histograms)
+        named = self._table(EDGES, "" if ids is None else f"where id in ({_listed(ids)})", "id")
+        places = np.searchsorted(named["id"], keys["edge"])
+        return Edges(
+            window,
+            np.asarray(keys["edge"]),
+            named["client"][places],
+            named["server"][places],
+            named["port"][places],
+            named["transport"][places],
+            measures,
+        )
+
+    def _series(self, window: Window, step_s: int, ids: np.ndarray | None) -> Series:
+        begin, end = window.from_s // _MINUTE * _MINUTE, -(-window.to_s // _MINUTE) * _MINUTE
+        kept = int(finest_steps(self._manifest, begin, end).max(initial=1))
+        step_s = -(-step_s // kept) * kept
+        wide = Window(window.from_s // step_s * step_s, -(-window.to_s // step_s) * step_s)
+        of = max(step for step in STEPS if step_s % step == 0)
+        keys, measures = self._sums().of(tiles_of(wide, [of]), step_s, ids, True)
+        return Series(wide, step_s, keys["begin_s"], keys["edge"], measures)
+
+    def _chains(self, window: Window, ids: np.ndarray | None) -> Chains:
+        where = f"where begin_s >= {window.from_s} and begin_s < {window.to_s}"
+        if ids is not None:
+            where += f" and edge in ({_listed(ids)})"
+        chains = self._table(CHAINS, where)
+        ways = self._table(WAYS)
+        hops = {id_: _hops(ways, place) for place, id_ in enumerate(ways["id"].tolist())}
+        return _summed_chains(chains, hops)
+
+    def _table(self, table: Table, where: str = "", order: str = "") -> Mapping[str, np.ndarray]:
+        """The rows of a table, one for each key, those of the log included."""
+        sources, kept = [], None
+        if segments := self._manifest.of(table.name):
+            sources.append(duck.files([self._folder / each.file for each in segments]))
+        if table.name in self._tail.tables:
+            kept = duck.register(self._connection, "tail", self._tail.tables[table.name])
+            sources.append("tail")
+        names = ", ".join(duck.quoted(name) for name in table.types)
+        union = " union all ".join(f"select {names} from {source} {where}" for source in sources)
+        if not sources:
+            return _empty(table)
+        query = merged_query(table, f"({union})") + (f" order by {order}" if order else "")
+        found = duck.columns_of(self._connection, query)
+        del kept
+        return found
+
+    def _bounds(self) -> Bounds:
+        segments = [each for each in self._manifest.segments if each.table == ROWS.name]
+        firsts = {step: [each.begin_s for each in segments if each.step_s == step] for step in STEPS}
+        rows = self._tail.tables.get(ROWS.name)
+        tail = [int(np.asarray(rows["begin_s"]).min())] if rows else []
+        steps = {step: min([*first, *tail]) for step, first in firsts.items() if first or tail}
+        last = self._tail.newest
+        complete = last.complete_s if last else self._manifest.complete_s
+        return Bounds(min(steps.values(), default=0), self._newest_s, complete, steps)
+
+
+def _ids(ids: Sequence[int] | np.ndarray | None) -> Any:
+    return None if ids is None else np.asarray(ids, np.int64)
+
+
+def _listed(ids: np.ndarray) -> str:
+    """Numbers as they stand in a statement; of none, one that no row has."""
+    return ", ".join(map(str, ids.tolist())) or "-1"
+
+
+def _empty(table: Table) -> dict[str, np.ndarray]:
+    return {
+        name: np.zeros(0, np.object_ if type_.startswith("text") or type_.endswith("[]") else type_)
+        for name, type_ in table.types.items()
+    }
+
+
+def _hops(ways: Mapping[str, np.ndarray], place: int) -> tuple[ChainHop, ...]:
+    columns = (ways[name][place] for name in ("sources", "destinations", "ports", "rewriters"))
+    return tuple(
+        ChainHop(source, destination, int(port), rewriter)
+        for source, destination, port, rewriter in zip(*columns, strict=True)
+    )
+
+
+def _summed_chains(chains: Mapping[str, np.ndarray], hops: Mapping[int, tuple[ChainHop, ...]]) -> Chains:
+    """One row for each edge and way."""
+    keys = np.stack((chains["edge"], chains["way"]))
+    different, same = np.unique(keys, axis=1, return_inverse=True)
+    count = different.shape[1]
+    sums = {name: np.zeros(count, np.int64) for name in CHAINS.named("sum")}
+    for name, total in sums.items():
+        np.add.at(total, same.reshape(-1), chains[name])
+    first = np.full(count, np.iinfo(np.int64).max)
+    last = np.zeros(count, np.int64)
+    np.minimum.at(first, same.reshape(-1), chains["first_s"])
+    np.maximum.at(last, same.reshape(-1), chains["last_s"])
+    taken = [hops[way] for way in different[1].tolist()]
+    return Chains(edges=different[0], hops=taken, first_s=first, last_s=last, **sums)

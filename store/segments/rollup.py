@@ -1,0 +1,101 @@
+"""Rows of edges sorted, put together, and rolled up to longer steps: exact in sums and counts."""
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+import numpy as np
+
+from model.histogram import Histograms
+from model.kinds.workload import MEASURES
+from store.ids import mixed_ids
+from store.segments.columns import Column, Lists, Table, joined, rows_of, taken
+from store.segments.tables import ROWS
+
+_LEAST: Final = ROWS.named("least")
+_PEAKS: Final = [name for name in ROWS.named("most") if name != "last_s"]
+_SUMS: Final = ROWS.named("sum")
+
+
+def together(tables: Sequence[Table]) -> dict[str, Column]:
+    """One table of all rows.
+
+    :param tables: of the same columns; at least one.
+    """
+    return {name: joined([table[name] for table in tables]) for name in tables[0]}
+
+
+def rolled_up(rows: Table, step_s: int) -> dict[str, Column]:
+    """One row for each edge and step, in that order.
+
+    Of steps of a second all is added; of longer ones the largest number of active connections is kept.
+
+    :param rows: of ``ROWS``, in any order, of steps of which ``step_s`` is a multiple.
+    """
+    edges, begins = numbers(rows, "edge"), numbers(rows, "begin_s") // step_s * step_s
+    order = np.lexsort((begins, edges))
+    ordered = {name: taken(column, order) for name, column in rows.items()}
+    edges, begins = edges[order], begins[order]
+    ordered["begin_s"] = begins
+    changes = np.ones(len(edges), np.bool_)
+    changes[1:] = (edges[1:] != edges[:-1]) | (begins[1:] != begins[:-1])
+    starts = np.flatnonzero(changes)
+    if len(starts) == len(edges):
+        return ordered
+    return _grouped(ordered, starts, np.cumsum(changes), np.add if step_s == 1 else np.maximum)
+
+
+def numbers(table: Table, name: str) -> np.ndarray:
+    """A column of numbers."""
+    return cast(np.ndarray, table[name])
+
+
+def folded(rows: Table) -> Table:
+    """One row for each edge and second; the same table if it is so already."""
+    keys = mixed_ids(numbers(rows, "edge"), numbers(rows, "begin_s"))
+    return rows if len(np.unique(keys)) == len(keys) else rolled_up(rows, 1)
+
+
+def _grouped(rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.ufunc) -> dict[str, Column]:
+    """One row for each group.
+
+    :param starts: where each group begins.
+    :param groups: the number of each row's group, from 1.
+    """
+    made: dict[str, Column] = {name: numbers(rows, name)[starts] for name in ROWS.key}
+    over = ((_LEAST, np.minimum), (["last_s"], np.maximum), (_PEAKS, over_most), (_SUMS, np.add))
+    for names, reduce in over:
+        for name in names:
+            values = numbers(rows, name)
+            made[name] = reduce.reduceat(values, starts) if values.any() else values[: len(starts)]
+    for measure in MEASURES:
+        made |= _merged(rows, measure, groups, len(starts))
+    return {name: made[name] for name in rows}
+
+
+def _merged(rows: Table, measure: str, groups: np.ndarray, count: int) -> dict[str, Column]:
+    """The histograms of groups."""
+    buckets = cast(Lists, rows[f"{measure}.buckets"])
+    counts = cast(Lists, rows[f"{measure}.counts"])
+    begins = np.concatenate(([0], buckets.offsets))
+    table = Histograms(begins, _wide(buckets), _wide(counts))
+    summed = table.summed(np.concatenate(([0], groups)), count + 1)
+    return {
+        f"{measure}.buckets": Lists(summed.begins[1:], summed.buckets.astype("<i2")),
+        f"{measure}.counts": Lists(summed.begins[1:], summed.counts.astype("<u8")),
+    }
+
+
+def _wide(lists: Lists) -> np.ndarray:
+    return cast(np.ndarray, lists.values).astype(np.int64)
+
+
+def spans(table: Table, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different values of ``groups``, and the least ``first_s`` and most ``last_s`` of each."""
+    if not rows_of(table):
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, nothing
+    order = np.argsort(groups, kind="stable")
+    different, starts = np.unique(groups[order], return_index=True)
+    first = np.minimum.reduceat(numbers(table, "first_s")[order], starts)
+    last = np.maximum.reduceat(numbers(table, "last_s")[order], starts)
+    return different, first, last

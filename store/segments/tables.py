@@ -1,0 +1,156 @@
+"""What the store keeps: its tables, their columns, and how rows of the same key become one."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from model.kinds.workload import MEASURES
+from store.measures import MOST, SUMS
+
+#: What becomes of a column when rows of one key become one.
+Over = Literal["key", "sum", "most", "least", "any"]
+
+#: Steps in seconds in which edges are kept, the finest first.
+STEPS: Final = (1, 10, 60)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    :param type: as numpy writes it, ``text``, or a list of either: ``text[]``.
+    """
+
+    name: str
+    type: str
+    over: Over = "any"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; the key's columns come first in ``order``."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Of its columns."""
+        return {column.name: column.type for column in self.columns}
+
+    @property
+    def key(self) -> list[str]:
+        """The columns whose values name a row."""
+        return [column.name for column in self.columns if column.over == "key"]
+
+    def named(self, over: Over) -> list[str]:
+        """The columns of which this becomes."""
+        return [column.name for column in self.columns if column.over == over]
+
+
+_SEEN: Final = (Column("first_s", "<i8", "least"), Column("last_s", "<i8", "most"))
+#: The log in which the row was last written: with those of its age the row is forgotten.
+_PART: Final = Column("part", "<i8", "most")
+
+#: A row for each edge and step in which it had anything; a histogram is two lists, as long as each other.
+ROWS: Final = Table(
+    "rows",
+    (
+        Column("edge", "<i8", "key"),
+        Column("begin_s", "<i8", "key"),
+        *_SEEN,
+        *(Column(name, "<u8", "sum") for name in SUMS),
+        *(Column(name, "<u8", "most") for name in MOST),
+        *(
+            column
+            for measure in MEASURES
+            for column in (Column(f"{measure}.buckets", "<i2[]"), Column(f"{measure}.counts", "<u8[]"))
+        ),
+    ),
+)
+WORKLOADS: Final = Table(
+    "workloads",
+    (
+        Column("id", "<i8", "key"),
+        *(Column(name, "text") for name in ("name", "kind", "namespace", "zone", "version")),
+        *_SEEN,
+        _PART,
+    ),
+)
+EDGES: Final = Table(
+    "edges",
+    (
+        Column("id", "<i8", "key"),
+        Column("client", "<i8"),
+        Column("server", "<i8"),
+        Column("port", "<u2"),
+        Column("transport", "<u1"),
+        *_SEEN,
+        _PART,
+    ),
+)
+INSTANCES: Final = Table(
+    "instances",
+    (
+        Column("id", "<i8", "key"),
+        Column("workload", "<i8"),
+        *(Column(name, "text") for name in ("node", "pod", "container", "process", "image", "address")),
+        *_SEEN,
+        _PART,
+    ),
+)
+#: A row for each edge, way and minute.
+CHAINS: Final = Table(
+    "chains",
+    (
+        Column("edge", "<i8", "key"),
+        Column("way", "<i8", "key"),
+        Column("begin_s", "<i8", "key"),
+        *_SEEN,
+        *(
+            Column(name, "<i8", "sum")
+            for name in ("connections", "both_ends", "bytes", "reply_bytes", "unaccounted_bytes")
+        ),
+        _PART,
+    ),
+)
+#: The hops of a way through NAT: lists as long as each other.
+WAYS: Final = Table(
+    "ways",
+    (
+        Column("id", "<i8", "key"),
+        Column("sources", "text[]"),
+        Column("destinations", "text[]"),
+        Column("ports", "<u2[]"),
+        Column("rewriters", "text[]"),
+        *_SEEN,
+        _PART,
+    ),
+)
+#: Seconds in which a node reported, without a hole; of the node ``""``, in which this store wrote.
+PRESENCE: Final = Table(
+    "presence",
+    (
+        Column("node", "text", "key"),
+        Column("boot", "text", "key"),
+        Column("begin_s", "<i8", "key"),
+        *_SEEN,
+        _PART,
+    ),
+)
+#: What the ledgers of nodes say was lost; a row for each minute.
+LOSSES: Final = Table(
+    "losses",
+    (
+        Column("node", "text", "key"),
+        Column("stage", "text", "key"),
+        Column("reason", "text", "key"),
+        Column("begin_s", "<i8", "key"),
+        Column("lost", "<i8", "sum"),
+        *_SEEN,
+        _PART,
+    ),
+)
+
+#: Those beside the rows of edges: small, kept once, for as long as the coarsest rows.
+SIDE: Final = (WORKLOADS, EDGES, INSTANCES, CHAINS, WAYS, PRESENCE, LOSSES)
+TABLES: Final = {table.name: table for table in (ROWS, *SIDE)}

@@ -1,0 +1,119 @@
+"""The sink ``store``: keeps what workloads had to do with each other on this machine's disk."""
+
+import errno
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from model.batch import Batch
+from model.errors import SinkError, TailraceError
+from model.kind import Kind
+from model.settings import PluginConfig
+from store.segments.limits import Limits
+from store.segments.writer import Writer
+
+_Seconds = Annotated[int, msgspec.Meta(ge=60)]
+
+_REASONS: Final = {
+    errno.ENOSPC: ("disk_full", "make room; writing goes on by itself"),
+    errno.EDQUOT: ("disk_full", "raise the disk quota or make room; writing goes on by itself"),
+    errno.EFBIG: ("disk_full", "a file has reached the size limit of this process: see ulimit -f"),
+}
+
+
+class StoreConfig(PluginConfig, frozen=True):
+    """Where it is and how long it keeps what; ``--sink store:FOLDER`` sets the folder.
+
+    Only time counts in which something was recorded.
+
+    :param path: a folder; it is made if need be. One program writes to it, any number may read.
+    :param keep_1s: seconds that are kept one by one.
+    :param keep_10s: seconds that are kept in steps of ten.
+    :param keep_60s: seconds that are kept in steps of a minute.
+    :param max_bytes: of all its files; the oldest rows make room (noted as `forgotten`).
+    """
+
+    path: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/tailrace/store"
+    keep_1s: _Seconds = 3600
+    keep_10s: _Seconds = 86_400
+    keep_60s: _Seconds = 30 * 86_400
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 8 << 30
+
+    def limits(self) -> Limits:
+        """What is kept."""
+        return Limits({1: self.keep_1s, 10: self.keep_10s, 60: self.keep_60s}, self.max_bytes)
+
+
+class StoreSink:
+    """Takes workload rows, and of flow rows the ways through NAT and who was there.
+
+    What was flushed is in the log, on the disk. A batch that comes twice is left aside.
+    """
+
+    Config: ClassVar[type[PluginConfig]] = StoreConfig
+    kinds: ClassVar[Sequence[str]] = ("workload", "flow")
+    ledgers: ClassVar[bool] = True
+    stage: ClassVar[str] = "workloads,flows"
+
+    def __init__(self, config: StoreConfig) -> None:
+        self._config = config
+        self._writer: Writer | None = None
+        self._rows = 0  # since the last flush
+
+    async def open(self, kinds: Sequence[Kind]) -> None:
+        """Open the folder, and cut off what was not written to its end.
+
+        :raises SinkError: if it cannot be written to.
+        """
+        folder = Path(self._config.path)
+        try:
+            self._writer = Writer(folder, self._config.limits())
+        except OSError as error:
+            what = f"cannot write to {folder} ({error.strerror})"
+            remedy = "choose a folder that this user may write to (path)"
+            raise SinkError(what, remedy, reason="not_open") from error
+        except TailraceError as error:
+            raise SinkError(error.what, error.remedy, reason="not_open") from error
+
+    async def write(self, batch: Batch) -> None:
+        """Take a batch."""
+        if self._writer:
+            self._writer.take(batch)
+            self._rows += len(batch)
+
+    async def flush(self) -> None:
+        """Write what was taken to the log, and wait for the disk.
+
+        :raises SinkError: if it cannot be written; it is lost then, and said as a gap.
+        """
+        rows, self._rows = self._rows, 0
+        if self._writer is None:
+            return
+        try:
+            self._writer.sync()
+        except OSError as error:
+            reason, remedy = _REASONS.get(error.errno or 0, ("write_failed", f"check {self._config.path}"))
+            self._writer.lost(reason, rows)
+            what = f"cannot write to {self._config.path} ({error.strerror})"
+            raise SinkError(what, remedy, reason=reason, lost_rows=rows) from error
+
+    async def close(self) -> None:
+        """Let go; the next start seals what is in the log."""
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+
+    @property
+    def noted(self) -> Mapping[str, int]:
+        """What the ledger's reader should know that is no loss on the way in."""
+        if self._writer is None:
+            return {}
+        counts = self._writer.counts
+        said = {
+            "duplicates": self._writer.duplicates,
+            "forgotten": counts.forgotten_rows,
+            "seals_failed": counts.failures,
+        }
+        return {name: count for name, count in said.items() if count}

@@ -1,0 +1,211 @@
+"""Sums of any window are those of the rows that were taken, whatever became of them: log, files, longer steps."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.kinds.workload import MEASURES
+from store.reading import Edges, Store, Window, Workloads
+from store.segments.limits import Limits
+from store.segments.manifest import read
+from store.segments.reader import SegmentStore
+from store.segments.writer import Writer
+from tests.unit.store.segments.made import BEGIN, Edge, Truth, second, sums_of
+
+ROW = st.fixed_dictionaries(
+    {
+        "client": st.integers(0, 3),
+        "server": st.integers(1, 3),
+        "port": st.sampled_from([53, 443]),
+        "bytes": st.integers(0, 1 << 45),
+        "reply_bytes": st.integers(0, 300),
+        "connections.failed.refused": st.integers(0, 3),
+        "rtt": st.sampled_from([0, 0, 1, 999, 10**6, 1 << 40]),
+        "window.late_s": st.sampled_from([0, 0, 0, 0, 1, 70, 700]),
+    }
+)
+#: Seconds until the next batch, its rows, and what happens then.
+STEP = st.tuples(
+    st.sampled_from([1, 1, 1, 7, 45, 61, 400, -1, -90]),
+    st.lists(ROW, max_size=4),
+    st.sampled_from(["", "", "", "again", "rotate", "reopen"]),
+)
+
+
+def edges_of(store: Store, answer: Edges) -> list[Edge]:
+    """Who, on which port, of each row."""
+    workloads: Workloads = store.workloads()
+    clients, servers = (workloads.rows(ids).tolist() for ids in (answer.clients, answer.servers))
+    ports = answer.ports.tolist()
+    return [
+        (workloads.parts[client], workloads.parts[server], port)
+        for client, server, port in zip(clients, servers, ports, strict=True)
+    ]
+
+
+def check(store: Store, truth: Truth, window: Window) -> None:
+    """All that the store says of a window."""
+    answer = store.edges(window)
+    assert answer.window == window, "seconds are kept one by one"
+    names, expected = edges_of(store, answer), truth.of(*window)
+    assert (
+        dict(zip(names, (sums_of(answer.measures, row) for row in range(len(names))), strict=True))
+        == expected
+    )
+    for row, edge in enumerate(names):
+        first, last = (int(answer.measures[name][row]) for name in ("first_s", "last_s"))
+        assert (first, last) == truth.seconds(*window, edge)
+        for measure in MEASURES:
+            found = answer.measures.histograms[int(answer.measures[f"{measure}.index"][row])].counts
+            assert found == truth.histogram(*window, edge, measure)
+
+
+def check_series(store: Store, truth: Truth, window: Window, step_s: int) -> None:
+    """The steps of a window, and that each has its own seconds."""
+    series = store.series(window, step_s)
+    assert series.step_s == step_s
+    names = dict(
+        zip((answer := store.edges(series.window)).ids.tolist(), edges_of(store, answer), strict=True)
+    )
+    found: dict[tuple[int, Edge], Counter[str]] = {
+        (int(at), names[int(edge)]): sums_of(series.measures, row)
+        for row, (at, edge) in enumerate(zip(series.begins_s, series.ids, strict=True))
+    }
+    expected = {
+        (at, edge): sums
+        for at in range(series.window.from_s, series.window.to_s, step_s)
+        for edge, sums in truth.of(at, at + step_s).items()
+    }
+    assert found == expected
+    assert (np.diff(series.begins_s) >= 0).all()
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(STEP, min_size=1, max_size=8), st.data())
+def test_any_window_has_the_sums_of_its_rows(steps: list[Any], data: st.DataObject) -> None:
+    """Late rows, seconds that come again, batches that come twice, clocks that step, ends and new starts."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, truth, now = Path(name) / "store", Truth(), BEGIN + 50
+        writer, store = Writer(folder), SegmentStore(folder)
+        for seq, (seconds, rows, then) in enumerate(steps):
+            now += seconds
+            batch = second(now, rows, seq)
+            writer.take(batch)
+            writer.sync()
+            truth.add(batch)
+            if then == "again":
+                writer.take(batch)
+                writer.sync()
+            elif then == "rotate":
+                writer.rotate()
+            elif then == "reopen":
+                writer.close()
+                writer = Writer(folder)
+        writer.rotate()
+        writer.drained()
+        seconds_seen = [at for at, _ in truth.sums] or [now]
+        begin, end = min(seconds_seen) - 5, max(seconds_seen) + 5
+        check(store, truth, Window(begin, end))
+        at = data.draw(st.integers(begin, end), label="from")
+        check(store, truth, Window(at, data.draw(st.integers(at, end), label="to")))
+        if end - begin < 2000:
+            check_series(
+                store, truth, Window(at, end), data.draw(st.sampled_from([1, 10, 30, 60]), label="step")
+            )
+        writer.close()
+        store.close()
+
+
+@pytest.mark.parametrize("sealing", [False, True])
+def test_a_reader_sees_each_second_when_it_is_safe(tmp_path: Path, sealing: bool) -> None:
+    """Also one that was there before the folder."""
+    store = SegmentStore(tmp_path / "store")
+    assert len(store.edges(Window(0, 1 << 40))) == 0
+    assert store.bounds().newest_s == 0
+    writer, truth = Writer(tmp_path / "store"), Truth()
+    for at in range(5):
+        batch = second(BEGIN + at, [{"client": 1, "server": 2, "port": 443, "bytes": at + 1}], at)
+        writer.take(batch)
+        assert len(store.edges(Window(BEGIN, BEGIN + 10))) == (at > 0)
+        writer.sync()
+        truth.add(batch)
+        check(store, truth, Window(BEGIN, BEGIN + 10))
+        if sealing:
+            writer.rotate()
+            writer.drained()
+    bounds = store.bounds()
+    assert (bounds.oldest_s, bounds.newest_s, bounds.complete_s) == (BEGIN, BEGIN + 4, BEGIN + 5)
+    writer.close()
+
+
+def test_rows_of_an_edge_and_second_become_one(tmp_path: Path) -> None:
+    """Of several engines, or late; also their most active connections in all."""
+    writer = Writer(tmp_path)
+    for boot in ("boot-1", "boot-2"):
+        row = {"client": 1, "server": 2, "port": 443, "bytes": 5, "connections.active": 3, "rtt": 100}
+        writer.take(second(BEGIN, [row], 0, boot))
+    writer.sync()
+    writer.rotate()
+    writer.drained()
+    assert {segment.step_s: segment.rows for segment in read(tmp_path).of("rows", 1)} == {1: 1}
+    store = SegmentStore(tmp_path)
+    measures = store.edges(Window(BEGIN, BEGIN + 1)).measures
+    assert [int(measures[name][0]) for name in ("bytes", "connections.active", "rtt_ns.sum")] == [10, 6, 200]
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    """Forty minutes of four seconds each, of which ten are kept by the second and twenty in steps of ten."""
+    folder = tmp_path_factory.mktemp("hours")
+    writer, truth = Writer(folder, Limits({1: 40, 10: 80, 60: 30 * 86_400})), Truth()
+    for place in range(160):
+        rows = [{"client": 1 + place % 2, "server": 2, "port": 443, "bytes": place + 1, "rtt": 1000 * place}]
+        batch = second(BEGIN + 15 * place, rows, place)
+        truth.add(batch)
+        writer.take(batch)
+        writer.sync()
+    writer.drained()
+    writer.close()
+    return folder, truth
+
+
+def test_longer_steps_have_the_same_sums(hours: tuple[Path, Truth]) -> None:
+    """What is older is kept in longer steps: a window is widened to them, and says so; nothing is lost or doubled."""
+    folder, truth = hours
+    store = SegmentStore(folder)
+    steps = {each.step_s for each in read(folder).segments if each.table == "rows"}
+    assert steps == {1, 10, 60}
+    widths = set()
+    for from_s, to_s in ((0, 2400), (7, 133), (61, 2355), (1234, 1599), (2000, 2395), (333, 334)):
+        answer = store.edges(Window(BEGIN + from_s, BEGIN + to_s))
+        window = answer.window
+        assert window.from_s <= BEGIN + from_s
+        assert window.to_s >= BEGIN + to_s
+        widths.add(window.seconds - (to_s - from_s))
+        names = edges_of(store, answer)
+        found = {edge: sums_of(answer.measures, row) for row, edge in enumerate(names)}
+        assert found == truth.of(*window)
+        for row, edge in enumerate(names):
+            place = int(answer.measures["rtt_ns.index"][row])
+            assert answer.measures.histograms[place].counts == truth.histogram(*window, edge, "rtt_ns")
+    assert {0, 54, 59} <= widths
+
+
+def test_old_files_become_few(hours: tuple[Path, Truth]) -> None:
+    """Minutes are merged to blocks, and what is forgotten has no file."""
+    folder, _ = hours
+    manifest = read(folder)
+    assert len(manifest.of("rows", 60)) < 15
+    assert len(manifest.of("workloads")) <= 11
+    kept = [min(each.begin_s for each in manifest.of("rows", step)) - BEGIN for step in (60, 10, 1)]
+    assert kept[0] == 0 < kept[1] < kept[2]
+    files = {str(path.relative_to(folder)) for path in folder.glob("*/*.parquet")}
+    assert {segment.file for segment in manifest.segments} <= files
+    assert files - {segment.file for segment in manifest.segments} <= set(manifest.dropped)
