@@ -19,6 +19,7 @@ from benchmarks import (
     latency,
     nat_table,
     otlp_rate,
+    page,
     pairing,
     parquet_rate,
     process_cost,
@@ -94,5 +95,7 @@ FIGURES: Final = (
     Figure("kube_ready", "until a cluster of 10,000 pods is known", kube_follow.measure_ready),
     Figure("kube_memory", "memory to know a cluster of 10,000 pods", kube_follow.measure_memory),
     Figure("kube_changes", "following 1,000 pod changes a second", kube_follow.measure_changes),
+    Figure("page_layout", "a fresh layout of the page in Chromium", page.measure_layout),
+    Figure("page_first", "from nothing to the first picture of 40 nodes", page.measure_picture),
     Figure("start_time", "until the first hook of an agent is attached", start_time.measure),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.page.fleet import AT
 from tests.page.server import Scene, Server
@@ -21,8 +21,8 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-WIDE: Final = {"width": 1500, "height": 900}
-PHONE: Final = {"width": 400, "height": 800}
+WIDE: Final[ViewportSize] = {"width": 1500, "height": 900}
+PHONE: Final[ViewportSize] = {"width": 400, "height": 800}
 #: The window of all answers, as links say it, and an hour before.
 NOW: Final = "at=2026-11-29T03:13:00Z"
 BEFORE: Final = "against=2026-11-29T02:13:00Z"

@@ -6,22 +6,25 @@ import threading
 from collections.abc import Iterator
 
 from tests.unit.store.queries.fleets import NOW, two_minutes
+from tests.unit.store.queries.rows_store import RowsStore
 from web.config import WebConfig
 from web.server import WebServer
 
 
 @contextlib.contextmanager
-def served() -> Iterator[str]:
-    """The address of a server in a thread of its own, until the end of the block."""
+def served(store: RowsStore | None = None, now: float = NOW) -> Iterator[str]:
+    """The address of a server in a thread of its own, until the end of the block.
+
+    :param store: two minutes of a small fleet by default.
+    """
+    answering = store or two_minutes()
     started = threading.Event()
     stop = asyncio.Event()
     address: list[str] = []
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        server = WebServer(
-            WebConfig(listen="127.0.0.1:0", requests_per_second=1000), two_minutes(), lambda: NOW
-        )
+        server = WebServer(WebConfig(listen="127.0.0.1:0", requests_per_second=1000), answering, lambda: now)
         async with server.running():
             address.append(str(server.url).rstrip("/"))
             started.set()

@@ -78,7 +78,7 @@ def test_nothing_jumps_when_the_next_second_brings_the_same(browser: Browser) ->
     with opened(browser, Scene(stream=again), "/?focus=boutique/frontend") as (page, _):
         page.locator("#closer").click()
         before = places(page)
-        page.wait_for_function("document.querySelectorAll('.node').length > 30")
+        page.wait_for_selector(".node >> nth=30")
         page.locator("#panel").evaluate("panel => panel.scrollTop = 40")
         page.wait_for_timeout(300)  # three answers of the stream come at once
         assert places(page) == before

@@ -29,3 +29,11 @@ def test_modules_do_in_node_what_they_say(tmp_path: Path) -> None:
     done = node_tools.run("--test", *files, ANSWERS=str(tmp_path))
     assert done.returncode == 0, done.stdout
     assert "fail 0" in done.stdout
+
+
+def test_all_modules_are_asked_for_at_once() -> None:
+    # Each import that is found only in another module's text costs a round trip.
+    page = node_tools.ROOT / "web" / "page"
+    begun = (page / "index.html").read_text()
+    for module in page.rglob("*.js"):
+        assert f'<link rel="modulepreload" href="page/{module.relative_to(page)}">' in begun

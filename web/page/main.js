@@ -120,14 +120,15 @@ function load() {
   const { signal } = asking;
   const patience = setTimeout(() => waiting(true), shown ? PATIENCE_MS : 0);
   const first = shown === null;
-  if (!first || view.at !== null) void time.ask(view);
   render(false);
-  askMap(view, size, signal)
+  const answered = askMap(view, size, signal);
+  if (!first) void time.ask(view);
+  answered
     .then((answer) => {
       take(answer, !kept);
       kept = true;
+      if (first) void time.ask(view); // the map comes first, and only now is it known what time it is there
       if (view.at !== null) return;
-      if (first) void time.ask(view); // only now is it known what time it is there
       following = follow(view, size, { map: (next) => take(next, false), refused });
     })
     .catch((error) => signal.aborted || refused(error))

@@ -109,7 +109,7 @@ function tableRow(row, seconds, focus, first) {
     const words = text(row, seconds);
     if (at === 1) return html("th", { scope: "row" }, ...breakable(words));
     const tone = (at === 0 && status !== "ok") || (at === 3 && row.edge.failed) ? status : null;
-    return html("td", { class: [tone, wide && "wide"].filter(Boolean).join(" ") || null }, at === 0 ? glyph : null, ...breakable(words));
+    return html("td", { class: [tone, wide && "wide"].filter(Boolean).join(" ") || null }, at === 0 ? glyph : null, ...(at === 2 ? breakable(words) : [words]));
   });
   return html("tr", { "data-id": row.edge.id, tabindex: first ? 0 : -1, "aria-selected": row.edge.id === focus }, ...cells);
 }

@@ -4,18 +4,19 @@
 const PREFIXES = ["", "k", "M", "G", "T", "P"];
 
 /**
- * Three significant digits at most: 0.2, 9.2, 213, 1 043 → 1.04 k.
+ * Three significant digits at most: 0.2, 9.2, 213, 1.04 k.
  * @param {number} value
  * @param {string} unit
+ * @param {number} [most] digits after the point
  */
-function scaled(value, unit) {
+function scaled(value, unit, most = 2) {
   let index = 0;
   while (Math.abs(value) >= 999.5 && index < PREFIXES.length - 1) {
     value /= 1000;
     index += 1;
   }
   const digits = value >= 100 || (index === 0 && Number.isInteger(value)) ? 0 : value >= 10 ? 1 : 2;
-  return `${trimmed(value.toFixed(digits))} ${PREFIXES[index]}${unit}`.trimEnd();
+  return `${trimmed(value.toFixed(Math.min(digits, most)))} ${PREFIXES[index]}${unit}`.trimEnd();
 }
 
 /** @param {string} text */
@@ -33,9 +34,9 @@ export function bytes(value) {
   return scaled(value, "B");
 }
 
-/** @param {number} value */
+/** Short, for words at lines. @param {number} value */
 export function count(value) {
-  return scaled(value, "").replace(" ", "");
+  return scaled(value, "", 1).replace(" ", "");
 }
 
 /** @param {number | null | undefined} nanoseconds */

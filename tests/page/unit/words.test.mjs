@@ -14,7 +14,7 @@ import { dragged, range, ticks, toPixel, toTime } from "../../../web/page/timeba
 const AT = Date.parse("2026-11-29T03:13:00Z") / 1000;
 
 test("numbers have three digits at most, and times their unit", () => {
-  assert.deepEqual([0, 37, 999, 2140, 61_000, 4.2e9].map(count), ["0", "37", "999", "2.14k", "61k", "4.2G"]);
+  assert.deepEqual([0, 37, 999, 2140, 61_000, 4.2e9].map(count), ["0", "37", "999", "2.1k", "61k", "4.2G"]);
   assert.deepEqual([rate(3000, 300), rate(5.7e7, 300), bytes(999_600)], ["10 B/s", "190 kB/s", "1 MB"]);
   assert.deepEqual([null, 210_000, 9_200_000, 1_043_000_000].map(duration), ["–", "210 µs", "9.2 ms", "1.04 s"]);
   assert.deepEqual([percent(37, 120), percent(1, 1e6), percent(0, 5), percent(0, 0)], ["31 %", "< 1 %", "0 %", "–"]);

@@ -13,7 +13,7 @@ const THIN = 1.6;
 const THICK = 7.5;
 const LABEL_LINE = 18;
 const LABEL_CHARACTER = 8.6;
-const BOLD_CHARACTER = 9.5;
+const BOLD_CHARACTER = 9.1;
 
 /**
  * @typedef {object} DrawnNode
