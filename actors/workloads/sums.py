@@ -34,12 +34,12 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
 
 def _fill_failures(columns: Columns, flows: Columns, pairs: Pairs) -> None:
     """Failed connects by what the client was told, else the server."""
-    errors = np.where(
-        flows["client.error.errno"] == 0, flows["server.error.errno"], flows["client.error.errno"]
-    )
-    codes = np.zeros(len(errors), np.uint8)
+    failed = np.flatnonzero(flows["connection.failed"])
+    client, server = (flows[f"{side}.error.errno"][failed] for side in SIDES)
+    errors = np.where(client == 0, server, client)
+    codes = np.zeros(len(flows["connection.failed"]), np.uint8)
     for code, numbers in enumerate(FAILURES.values(), 1):
-        codes[np.isin(errors, numbers) & (flows["connection.failed"] != 0)] = code
+        codes[failed[np.isin(errors, numbers)]] = code
     cells = pairs.counts(codes)
     for code, name in enumerate(FAILURES, 1):
         columns[name] = cells[:, code]
@@ -47,13 +47,12 @@ def _fill_failures(columns: Columns, flows: Columns, pairs: Pairs) -> None:
 
 def _fill_breaks(columns: Columns, flows: Columns, pairs: Pairs) -> None:
     """Connections that were established and broke; a reset counts before a time-out."""
-    ended = (flows["connection.closed"] != 0) & (flows["connection.failed"] == 0)
-    if not ended.any():
-        return
-    codes = np.zeros(len(ended), np.uint8)
-    for code, (_, reasons) in reversed([*enumerate(BREAKS.items(), 1)]):
-        for side in SIDES:
-            codes[ended & np.isin(flows[f"{side}.connection.close_reason"], reasons)] = code
+    ended = np.flatnonzero((flows["connection.closed"] != 0) & (flows["connection.failed"] == 0))
+    codes = np.zeros(len(flows["connection.closed"]), np.uint8)
+    reasons = [flows[f"{side}.connection.close_reason"][ended] for side in SIDES]
+    for code, numbers in reversed([*enumerate(BREAKS.values(), 1)]):
+        for reason in reasons:
+            codes[ended[np.isin(reason, numbers)]] = code
     if codes.any():
         cells = pairs.counts(codes)
         for code, name in enumerate(BREAKS, 1):
