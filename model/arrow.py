@@ -4,7 +4,7 @@ Numbers, addresses, codes and texts of tables are the batch's own memory; flags,
 made anew.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -15,8 +15,9 @@ from model.column import Column
 from model.extras import extra
 from model.kind import Kind
 from model.narrowing import Wanted
-from model.rows.fields import Rows
-from model.rows.values import flags
+from model.rows.fields import Field, Rows, Values
+from model.rows.same import same_rows
+from model.rows.values import flags, texts
 from model.rows.words import words_of
 from model.tables import ENTITY
 
@@ -39,14 +40,16 @@ def arrow_table(batch: KindRows) -> Any:
         name: array for column in batch.kind.columns for name, array in _fields(pa, batch, column, wanted)
     }
     fields |= {
-        field.name: _strings(pa, field.values(batch.columns, batch.tables))
-        for _, field in batch.kind.derived
-        if wanted.name(field.name)
+        field.name: _derived(pa, field, batch) for _, field in batch.kind.derived if wanted.name(field.name)
     }
     order = [field.name for field in batch.kind.rows.fields if field.name in fields]
     arrays = _head(pa, batch) | {name: fields[name] for name in dict.fromkeys([*order, *fields])}
+    empty = {field.name for _, field in batch.kind.derived}
     schema = pa.schema(
-        [pa.field(name, array.type, metadata=_metadata(batch.kind, name)) for name, array in arrays.items()],
+        [
+            pa.field(name, array.type, name in empty, metadata=_metadata(batch.kind, name))
+            for name, array in arrays.items()
+        ],
         metadata={"kind": batch.kind.name},
     )
     return pa.Table.from_arrays(list(arrays.values()), schema=schema)
@@ -75,12 +78,12 @@ def _fields(pa: Any, batch: KindRows, column: Column, wanted: Wanted) -> Iterato
             yield column.name, _column(pa, column, values)
         return
     table, names = batch.tables[column.table.name], [field.name for field in column.row_fields()]
-    if not any(map(wanted.some, names)):
+    if not any(map(batch.kind.writes, names)):
         return
     if column.table.type is ENTITY and batch.kind.only:
         table = [wanted.entity(names[0], entity) for entity in table]
     for name, array in zip(names, column.table.type.arrow(table, pa), strict=True):
-        if wanted.some(name):
+        if batch.kind.writes(name):
             yield name, _looked_up(pa, _plain(pa, values), array)
 
 
@@ -95,7 +98,7 @@ def _column(pa: Any, column: Column, values: Array) -> Any:
     if column.values is flags:
         return pa.array(values != 0)
     if column.dtype.kind == "S":
-        return _strings(pa, (text.decode(errors="replace") for text in values.tolist()))
+        return _texts(pa, [values], lambda firsts: texts(values[firsts]))
     return _plain(pa, values)
 
 
@@ -108,9 +111,30 @@ def _plain(pa: Any, values: Array) -> Any:
     return pa.array(values)
 
 
-def _strings(pa: Any, values: Any) -> Any:
-    """Empty ones are null."""
-    return pa.array([text if isinstance(text, str) and text else None for text in values], pa.string())
+def _derived(pa: Any, field: Field, batch: KindRows) -> Any:
+    """Texts; empty ones are null."""
+    read = {name: batch.columns[name] for name in field.reads or batch.columns}
+
+    def values(firsts: np.ndarray) -> Values:
+        return field.values({name: column[firsts] for name, column in read.items()}, batch.tables)
+
+    return _texts(pa, list(read.values()), values, empty=None)
+
+
+def _texts(
+    pa: Any, columns: list[Array], values: Callable[[np.ndarray], Values], empty: str | None = ""
+) -> Any:
+    """A dictionary of the texts that rows have, made of one row for each that says something else in columns."""
+    if not len(columns[0]):
+        return pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
+    firsts, numbers = same_rows(columns)
+    told = [text if isinstance(text, str) and text else empty for text in values(firsts)]
+    index = pa.array(numbers.astype(np.int32), mask=_nothing(told)[numbers] if empty is None else None)
+    return pa.DictionaryArray.from_arrays(index, pa.array([text or "" for text in told], pa.string()))
+
+
+def _nothing(told: list[str | None]) -> np.ndarray:
+    return np.fromiter((text is None for text in told), np.bool_, len(told))
 
 
 @cache

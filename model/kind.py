@@ -152,7 +152,11 @@ class Kind:
         """Which names of fields are in rows."""
         return Wanted(self.only)
 
-    @property
+    def writes(self, name: str) -> bool:
+        """Whether rows have a field; of a map of attributes, whether they may have some of it."""
+        return self.wanted.some(name) if name in self.entities else self.wanted.name(name)
+
+    @cached_property
     def entities(self) -> set[str]:
         """Fields that are maps of attributes."""
         columns = (column for column in self.columns if column.table and column.table.type is ENTITY)

@@ -169,7 +169,8 @@ class EntityType(ListType):
 
     def arrow(self, table: Sequence[Entity], pa: Any) -> list[Any]:
         """Maps of strings."""
-        return [pa.array([list(entity.items()) for entity in table], pa.map_(pa.string(), pa.string()))]
+        text = pa.field("value", pa.string(), nullable=False)
+        return [pa.array([list(entity.items()) for entity in table], pa.map_(pa.string(), text))]
 
 
 class RecordType(ListType):
@@ -227,8 +228,10 @@ class ChainType:
         ends = [
             (f"{end}.address", pa.string(), f"{end}.port", pa.uint16()) for end in ("source", "destination")
         ]
-        hop = pa.struct([(name, type_) for end in ends for name, type_ in (end[:2], end[2:])])
-        return [pa.array([list(map(hop_row, chain)) for chain in table], pa.list_(hop))]
+        parts = [part for end in ends for part in (end[:2], end[2:])]
+        hop = pa.struct([pa.field(name, type_, nullable=False) for name, type_ in parts])
+        hops = pa.list_(pa.field("element", hop, nullable=False))
+        return [pa.array([list(map(hop_row, chain)) for chain in table], hops)]
 
 
 class HistogramType:

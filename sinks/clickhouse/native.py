@@ -102,7 +102,7 @@ def _of_column(kind: Kind, column: Column) -> Iterator[NativeColumn]:
 def _of_table(kind: Kind, column: Column) -> Iterator[NativeColumn]:
     assert column.table is not None
     for field in column.row_fields():
-        if not kind.wanted.some(field.name):
+        if not kind.writes(field.name):
             continue
         if column.table.type is HISTOGRAM:
             yield from _histogram(column, field)

@@ -90,7 +90,8 @@ class HttpClient:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """What the server answers, whatever the status.
 
-        :raises SinkError: retryable, if it is away (``server_away``) or does not answer in time (``server_slow``).
+        :raises SinkError: retryable, if it is away or not trusted (``server_away``), or does not answer in time
+            (``server_slow``).
         """
         return await self.request("POST", url, body, headers)
 
@@ -103,6 +104,12 @@ class HttpClient:
         except TimeoutError:
             what = f"{self._target} did not answer within {self._timeout:g} s"
             raise SinkError(what, "check the server", reason="server_slow", retryable=True) from None
+        except aiohttp.ClientSSLError as error:
+            what = f"no TLS with {self._target} ({error})"
+            remedy = (
+                "name the authority of its certificate in ca, and this client's files if it asks for them"
+            )
+            raise SinkError(what, remedy, reason="server_away", retryable=True) from None
         except (aiohttp.ClientError, OSError) as error:
             what = f"cannot reach {self._target} ({error})"
             remedy = "start the server, or correct the address; rows wait meanwhile"

@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_columns_are_not_copied(make: Make) -> None:
         assert all(values.ctypes.data in addresses(array) for array in arrays), column.name
         shared += len(arrays)
     assert shared > 10
+
+
+@MAKERS
+def test_fewer_fields_are_the_columns_that_there_are(make: Make) -> None:
+    """Beside those of the batch; a map of attributes if some of them are wanted."""
+    batch = make(20)
+    brief = replace(batch, kind=replace(batch.kind, only=batch.kind.brief))
+    head = ["node", "boot", "seq", "window"]
+    names = [field.name for field in brief.kind.rows.fields]
+    hidden = [column.name for column in batch.kind.columns if not column.row_fields()]
+    found = [name for name in brief.to_arrow().column_names if name not in hidden]
+    assert found == [*head, *(name for name in names if name not in head)]
+    assert len(names) < len(batch.kind.rows.fields)
 
 
 @MAKERS
