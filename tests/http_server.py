@@ -4,9 +4,10 @@ import gzip
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Thread
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Post(NamedTuple):
@@ -37,8 +38,11 @@ class HttpServer:
         self.url = ""
 
     @contextmanager
-    def running(self, port: int = 0) -> Iterator["HttpServer"]:
-        """While the block runs; a port of 0 is any."""
+    def running(self, port: int = 0, tls: SSLContext | None = None) -> Iterator["HttpServer"]:
+        """While the block runs; a port of 0 is any.
+
+        :param tls: its certificate is for ``localhost``.
+        """
         owner, stopped = self, list[bool]()
 
         class Handler(BaseHTTPRequestHandler):
@@ -69,11 +73,18 @@ class HttpServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
+            def finish_request(self, request: Any, client_address: Any) -> None:
+                """In the thread of the connection: a handshake holds up nobody else."""
+                if tls:
+                    request = tls.wrap_socket(request, server_side=True)
+                super().finish_request(request, client_address)
+
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that left before its answer is no fault of this server."""
 
         with Server(("127.0.0.1", port), Handler) as server:
-            self.url = f"http://127.0.0.1:{server.server_address[1]}"
+            port = server.server_address[1]
+            self.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
             thread = Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             try:

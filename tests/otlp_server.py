@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ssl import SSLContext
 from typing import Any, Final
 
 import grpc
@@ -90,10 +91,13 @@ def grpc_server(before: Before = _take, port: int = 0, credentials: Any = None) 
 
 
 @contextmanager
-def http_server(answer: Callable[[Post], Reply | None] = lambda _: None) -> Iterator[Collected]:
+def http_server(
+    answer: Callable[[Post], Reply | None] = lambda _: None, tls: SSLContext | None = None
+) -> Iterator[Collected]:
     """A server that speaks protobuf over HTTP.
 
     :param answer: None: the request is taken.
+    :param tls: over HTTPS.
     """
     collected = Collected()
 
@@ -105,6 +109,6 @@ def http_server(answer: Callable[[Post], Reply | None] = lambda _: None) -> Iter
         collected.requests.append(REQUESTS[signal].FromString(post.body))
         return reply or Reply(body=RESPONSES[signal]().SerializeToString())
 
-    with HttpServer(take).running() as web:
+    with HttpServer(take).running(tls=tls) as web:
         collected.url = web.url
         yield collected

@@ -19,11 +19,12 @@ def completed(tmp_path: Path, *words: str) -> set[str]:
     (tmp_path / "completion").write_text(SHELLS["bash"]())
     line = " ".join(f"'{word}'" for word in words)
     script = (
-        f"source {tmp_path}/completion; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _tailrace; "
+        f"source {tmp_path}/completion; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; "
+        f"COMP_LINE='{' '.join(words)}'; COMP_POINT=${{#COMP_LINE}}; _tailrace; "
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
-        ["bash", "--norc", "-eu", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+        ["bash", "--norc", "-u", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     return set(done.stdout.split())
 

@@ -1,0 +1,158 @@
+"""Completion of filters: in a bash that somebody types into, and in zsh and fish where they are installed."""
+
+import errno
+import os
+import pty
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.command_line.completion import SHELLS
+from engine.command_line.filter_values import keys, known_values
+from model.filter.filter import Filter
+from model.kinds import kinds
+from tests.unit.engine.command_line.test_completion import completed
+
+#: Answers with what it was given, in place of the program.
+_SHOW = "tailrace() { printf 'got<%s>\\n' \"$@\"; echo end of it; }"
+
+
+def typed(folder: Path, keys: str) -> list[str]:
+    """What a command is given that somebody types into bash; a tab completes."""
+    (folder / "completion").write_text(SHELLS["bash"]())
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        environment = {"PATH": os.environ["PATH"], "TERM": "dumb", "INPUTRC": "/dev/null", "PS1": ""}
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
+    try:
+        os.write(terminal, f"source completion; {_SHOW}; echo re''ady\n".encode())
+        _until(terminal, b"ready")
+        os.write(terminal, f"{keys}\n".encode())
+        output = _until(terminal, b"end of it")
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    return [line[4:-1] for line in output.decode().splitlines() if line.startswith("got<")]
+
+
+def _until(terminal: int, wanted: bytes) -> bytes:
+    """What is written until a line says that."""
+    output = b""
+    while wanted not in output.replace(b"\r", b"").split(b"\n"):
+        output += os.read(terminal, 4096)
+    return output.replace(b"\r", b"")
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        ("tailrace run error:ECONNREF\t", ["run", "error:ECONNREFUSED"]),
+        ("tailrace run 'error:ECONNREF\t", ["run", "error:ECONNREFUSED"]),
+        ('tailrace run "failed>0 error:ECONNREF\t', ["run", "failed>0 error:ECONNREFUSED"]),
+        ("tailrace observe -f transp\ttc\t evid\tbo\t", ["observe", "-f", "transport:tcp", "evidence:both"]),
+        ("tailrace top client.state:estab\t", ["top", "client.state:established"]),
+        ("tailrace run -reason:timed\t", ["run", "-reason:timed_out"]),
+        ("tailrace replay x state:established,clos\t", ["replay", "x", "state:established,clos"]),
+        ("tailrace replay x state:established,close_\t", ["replay", "x", "state:established,close_wait"]),
+        ("tailrace run user:nobod\t", ["run", "user:nobody"]),
+        ("tailrace run --sink jso\t --stage wor\t", ["run", "--sink", "jsonl", "--stage", "workloads"]),
+    ],
+)
+def test_bash_completes_what_is_typed(line: str, given: list[str], tmp_path: Path) -> None:
+    """Values behind a colon, with and without quotes, of one end, excluded, and behind a comma."""
+    assert typed(tmp_path, line) == given
+
+
+def test_a_process_that_runs_is_offered(tmp_path: Path) -> None:
+    """By the name that it has now."""
+    program = tmp_path / "uncommon-name"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as process:
+        try:
+            assert typed(tmp_path, "tailrace run process:uncom\t") == ["run", "process:uncommon-name"]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("tailrace", "run", "transport:"), {"tcp", "udp"}),
+        (("tailrace", "run", "error:ECONNR"), {"ECONNREFUSED", "ECONNRESET"}),
+        (("tailrace", "observe", "!po"), {"!port:", "!pod:"}),
+        (("tailrace", "observe", "server.po"), {"server.port:", "server.pod:"}),
+        (("tailrace", "top", "since:"), {"1m", "5m", "10m", "1h"}),
+    ],
+    ids=str,
+)
+def test_bash_offers_values(tmp_path: Path, words: tuple[str, ...], offered: set[str]) -> None:
+    """All that begin so; of a word that is typed without quotes what stands behind the colon."""
+    assert completed(tmp_path, *words) == offered
+
+
+def test_every_value_that_is_offered_means_something() -> None:
+    """To rows of some kind; there is none that a filter would refuse."""
+    for key, words in known_values().items():
+        assert key in keys()
+        for word in words:
+            assert any(_takes(f"{key}:{word}", kind) for kind in kinds() if kind.columns), (key, word)
+    assert set(known_values()["error"]) == set(errno.errorcode.values())
+
+
+def _takes(text: str, kind: object) -> bool:
+    try:
+        Filter(text).of(kind)  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - of other kinds it may mean nothing
+        return False
+    return True
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("tailrace run error:ECONNREF", {"error:ECONNREFUSED"}),
+        ("tailrace observe client.state:estab", {"client.state:established"}),
+        ("tailrace run state:established,close_", {"state:established,close_wait"}),
+        ("tailrace run po", {"port:", "pod:"}),
+    ],
+)
+def test_fish_offers_values(line: str, offered: set[str], tmp_path: Path) -> None:
+    """As fish itself says what it would complete."""
+    (tmp_path / "completion").write_text(SHELLS["fish"]())
+    command = ["fish", "--no-config", "-c", f"source {tmp_path}/completion; complete -C '{line}'"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert {word.partition("\t")[0] for word in done.stdout.splitlines()} == offered
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        ("tailrace run error:ECONNREF\t", ["run", "error:ECONNREFUSED"]),
+        ("tailrace observe client.state:estab\t", ["observe", "client.state:established"]),
+        ("tailrace run state:established,close_\t", ["run", "state:established,close_wait"]),
+        ("tailrace run -reason:timed\t", ["run", "-reason:timed_out"]),
+    ],
+)
+def test_zsh_completes_what_is_typed(line: str, given: list[str], tmp_path: Path) -> None:
+    """In a zsh that somebody types into."""
+    (tmp_path / "_tailrace").write_text(SHELLS["zsh"]())
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        environment = {"PATH": os.environ["PATH"], "TERM": "dumb", "PS1": "", "HOME": str(tmp_path)}
+        os.execvpe("zsh", ["zsh", "-f", "-i"], environment)
+    try:
+        start = f"fpath=({tmp_path} $fpath); autoload -U compinit; compinit -u -D; {_SHOW}; echo re''ady\n"
+        os.write(terminal, start.encode())
+        _until(terminal, b"ready")
+        os.write(terminal, f"{line}\n".encode())
+        output = _until(terminal, b"end of it")
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    assert [line[4:-1] for line in output.decode().splitlines() if line.startswith("got<")] == given
