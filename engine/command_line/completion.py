@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.cli import build_parser
+from engine.command_line import filter_values
 from engine.command_line.options import Command, Option, commands_of
 from engine.plugins.sinks import sink_names
-from model.filter.names import NAMES
 from model.kinds import kinds
 
 #: Values that the parser leaves to others, by option, or by what an argument is called.
 _NAMED: Final[dict[str, Callable[[], list[str]]]] = {
     "--sink": sink_names,
     "--stage": lambda: [kind.plural for kind in kinds() if kind.columns],
-    "FILTER": lambda: [f"{name}:" for name in NAMES],
 }
+#: What an argument is called whose values are words of a filter.
+_FILTER: Final = "FILTER"
 
 
 def bash() -> str:
@@ -24,7 +25,24 @@ def bash() -> str:
     names = " ".join(command.name for command in commands)
     options = "\n".join(f'        {each.name}) words="{" ".join(_words(each))}" ;;' for each in commands)
     values = "\n".join(f"        {case}) {action}; return ;;" for case, action in _bash_values(commands))
+    filtered = "|".join(each.name for each in commands if _takes_filter(each))
     return f"""# Completion of tailrace for bash.
+{filter_values.bash()}
+# A word that is typed without quotes ends at a colon for bash; of one in quotes all is replaced.
+_tailrace_words() {{
+    local typed=${{COMP_LINE:0:COMP_POINT}} current=${{COMP_WORDS[COMP_CWORD]}} found=() kept= i
+    local last=${{typed##*[[:space:]\\'\\"]}}
+    _tailrace_filter "$last"
+    if [[ $current == [\\'\\"]* ]]; then
+        kept=${{current:1}} kept=${{kept%"$last"}}
+        for i in "${{!found[@]}}"; do found[i]=$kept${{found[i]}}; done
+    elif [[ $last == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        for i in "${{!found[@]}}"; do found[i]=${{found[i]#"${{last%:*}}:"}}; done
+    fi
+    COMPREPLY+=("${{found[@]}}")
+    [[ ${{found[0]-}} == *: ]] && compopt -o nospace 2>/dev/null
+    return 0
+}}
 _tailrace() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} words="--help --version {names}"
     COMPREPLY=()
@@ -34,7 +52,11 @@ _tailrace() {{
     [ "$COMP_CWORD" -gt 1 ] && words="" && case ${{COMP_WORDS[1]}} in
 {options}
     esac
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    [[ $current != : ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
+    case ${{COMP_WORDS[1]}} in
+        {filtered}) [ "$COMP_CWORD" -gt 1 ] && [[ $current != - && $current != --* ]] && _tailrace_words ;;
+    esac
+    return 0
 }}
 complete -o default -F _tailrace tailrace
 """
@@ -49,6 +71,7 @@ def zsh() -> str:
     )
     return f"""#compdef tailrace
 # Completion of tailrace for zsh.
+{filter_values.zsh()}
 local -a commands=(
 {described}
 )
@@ -67,7 +90,7 @@ esac
 
 def fish() -> str:
     """For a folder of ``$fish_complete_path``."""
-    lines = ["# Completion of tailrace for fish.", "complete -c tailrace -f"]
+    lines = ["# Completion of tailrace for fish.", filter_values.fish(), "complete -c tailrace -f"]
     for command in commands_of(build_parser()):
         lines.append(
             f"complete -c tailrace -n __fish_use_subcommand -a {command.name} -d {_quoted(command.text)}"
@@ -80,6 +103,10 @@ def _words(command: Command) -> list[str]:
     """What may stand behind a command: its options, and the beginnings of what has no dashes."""
     options = [name for option in command.options for name in option.names]
     return options + [value for option in command.options if not option.names for value in _values(option)]
+
+
+def _takes_filter(command: Command) -> bool:
+    return any(option.value == _FILTER for option in command.options if not option.names)
 
 
 def _values(option: Option) -> tuple[str, ...]:
@@ -102,6 +129,8 @@ def _bash_values(commands: list[Command]) -> Iterator[tuple[str, str]]:
 def _zsh_spec(option: Option) -> str:
     values = " ".join(_values(option)).replace(":", r"\:")
     value = "_files" if option.takes_file else f"({values})"
+    if option.value == _FILTER:
+        value = "_tailrace_filter"
     what = f":{_plain(option.value)}:{value}" if option.value else ""
     if not option.names:
         return _quoted(f"*{what}")
@@ -112,9 +141,8 @@ def _zsh_spec(option: Option) -> str:
 def _fish_line(command: Command, option: Option) -> str:
     names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
     needed = " -x" if option.names else ""
-    values = (
-        f"{needed} -a {_quoted(' '.join(_values(option)))}" if option.value and not option.takes_file else ""
-    )
+    listed = "(__tailrace_filter)" if option.value == _FILTER else " ".join(_values(option))
+    values = f"{needed} -a {_quoted(listed)}" if option.value and not option.takes_file else ""
     files = " -r -F" if option.takes_file else ""
     condition = _quoted(f"__fish_seen_subcommand_from {command.name}")
     return f"complete -c tailrace -n {condition} {names}{values}{files} -d {_quoted(option.text)}"
