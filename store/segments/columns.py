@@ -39,7 +39,7 @@ def flat_taken(values: Flat, places: np.ndarray) -> Flat:
     """The values at these places."""
     if isinstance(values, list):
         return [values[place] for place in places.tolist()]
-    found: Array = values[places]
+    found: Array = values[places] if values.any() else np.zeros(len(places), values.dtype)
     return found
 
 
@@ -56,6 +56,8 @@ def taken(column: Column, places: np.ndarray) -> Column:
 def joined(columns: Sequence[Column]) -> Column:
     """One behind the other; all are alike."""
     first = columns[0]
+    if len(columns) == 1:
+        return first
     if isinstance(first, Lists):
         lists = [column for column in columns if isinstance(column, Lists)]
         lengths = np.concatenate([np.diff(column.offsets) for column in lists])

@@ -21,6 +21,8 @@ LEVELS: Final[Mapping[int, Sequence[tuple[int, int]]]] = {
 }
 #: Seconds after the end of a block until it is merged: late seconds are there by then.
 QUIET_S: Final = 90
+#: Files in steps of a second that are left as they are: they live for an hour, and are most of all bytes.
+FEW_FILES: Final = 75
 #: Files of a table beside the rows that are merged at once.
 SIDE_FILES: Final = 10
 #: A hole of so many seconds in a node's reports is one.
@@ -34,6 +36,8 @@ def blocks_to_merge(manifest: Manifest) -> list[list[Segment]]:
 
 def _of_step(manifest: Manifest, step_s: int) -> list[list[Segment]]:
     """Those of the shortest span that has any."""
+    if step_s == 1 and len(manifest.of(ROWS.name, 1)) <= FEW_FILES:
+        return []
     for span_s, finer in LEVELS[step_s]:
         blocks: dict[int, list[Segment]] = defaultdict(list)
         for each in manifest.of(ROWS.name, step_s):

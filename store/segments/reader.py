@@ -90,10 +90,10 @@ class SegmentStore:
 
     def instances(self, window: Window, workloads: Sequence[int] | np.ndarray | None = None) -> Instances:
         """See ``Store``."""
-        where = f"where first_s < {window.to_s} and last_s >= {window.from_s}"
-        if workloads is not None:
-            where += f" and workload in ({_listed(_ids(workloads))})"
+        where = "" if workloads is None else f"where workload in ({_listed(_ids(workloads))})"
         rows = self._ask(lambda: self._table(INSTANCES, where, "workload, first_s, id"))
+        seen = (rows["first_s"] < window.to_s) & (rows["last_s"] >= window.from_s)
+        rows = {name: column[seen] for name, column in rows.items()}
         parts = zip(*(rows[name].tolist() for name in Instance._fields), strict=True)
         return Instances(
             rows["workload"], [Instance(*each) for each in parts], rows["first_s"], rows["last_s"]
