@@ -65,7 +65,8 @@ def test_a_clickhouse_that_was_stopped_is_missing(clickhouse: ClickHouseServer, 
     assert asked("clickhouse", url=stopped.url, password=stopped.password).status == "missing"
 
 
-def test_kafka_says_how_many_brokers_there_are_and_makes_no_topic() -> None:
+def test_kafka_says_how_many_brokers_there_are_and_makes_no_topic(caplog: pytest.LogCaptureFixture) -> None:
+    """Of one that is away, aiokafka says nothing beside the check."""
     cluster = KafkaCluster()
     try:
         check = asked("kafka", servers=cluster.servers)
@@ -73,6 +74,7 @@ def test_kafka_says_how_many_brokers_there_are_and_makes_no_topic() -> None:
         cluster.stop()
     assert (check.status, "brokers" in check.detail) == ("ok", True)
     assert asked("kafka", servers=f"127.0.0.1:{free_port()}", timeout=1).status == "missing"
+    assert caplog.records == []
 
 
 def test_otlp_is_asked_for_what_it_would_get() -> None:
