@@ -7,9 +7,10 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
-from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest
+from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest, serve
+from engine.commands.ask import command as ask
 from engine.commands.filter_words import parsed
 from engine.commands.observe import command as observe
 from engine.commands.signals import EXIT_INTERRUPTED
@@ -26,7 +27,29 @@ log = logging.getLogger(__name__)
 
 #: A line of the log on standard error.
 LINE: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
-COMMANDS = (run, top, agent, engine, observe, record, replay, plugins, doctor, selftest)
+
+
+class Command(Protocol):
+    """A module or object that is a command."""
+
+    def add(self, commands: Any, common: argparse.ArgumentParser) -> None:
+        """Its options."""
+
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    run,
+    top,
+    serve,
+    *ask.COMMANDS,
+    agent,
+    engine,
+    observe,
+    record,
+    replay,
+    plugins,
+    doctor,
+    selftest,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -20,6 +20,8 @@ from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
 from sinks.limits import Limits
+from store.config import StoreConfig
+from web.config import WebConfig
 
 PREFIX = "TAILRACE_"
 
@@ -137,6 +139,15 @@ class EnricherConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return f"EnricherConfig({self.name})"
 
 
+class KeptConfig(StoreConfig, frozen=True):
+    """The store of this machine: written by ``run``, read by ``serve`` and commands.
+
+    :param enabled: whether ``run`` keeps who talks to whom; ``auto``: where it can; ``on``: or the start is refused.
+    """
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+
+
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Tailrace's own figures for Prometheus.
 
@@ -181,6 +192,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     enrichers: list[EnricherConfig] = []
     stage: str = "flows"
     sinks: list[SinkConfig] = []
+    store: KeptConfig = KeptConfig()
+    web: WebConfig = WebConfig()
     metrics: MetricsConfig = MetricsConfig()
     log_level: LogLevel = "warning"
 

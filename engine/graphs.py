@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.graph import Prepare
     from engine.sink_outlet import SinkOutlet
     from sinks.configured import ConfiguredSink
+    from store.reading import Store
 
 #: Messages that an engine holds at most; past it no more are read until some have been joined.
 HELD_MESSAGES: Final = 4096
@@ -56,14 +57,18 @@ def run(
     source: FrameSource | None = None,
     ledger: Ledger | None = None,
     reload: "Callable[[SinkOutlet], Prepare] | None" = None,
+    *,
+    serves_map: bool = False,
 ) -> Role:
     """``tailrace run``, ``record`` and ``selftest``: everything in one process.
 
     :param source: of frames; this machine's kernel by default.
     :param reload: makes what takes over the sinks of a configuration that is read again.
+    :param serves_map: whether it serves the store, which one of the sinks writes.
     """
     from engine.faust_runner import FaustRunner
     from engine.join_actors import local_join, sink_outlet, workloads
+    from engine.map_service import map_of_this_machine
     from engine.plugins.enrichers import cluster_identity, node_identity
     from engine.service.parts import reloaded_names
     from probes.kernel_source import KernelSource
@@ -73,6 +78,8 @@ def run(
         source = kernel_source = KernelSource(select(config))
         graph.probes = lambda: kernel_source.state()["capabilities"]
     fan_out, wanted = sink_outlet(graph, sinks, waits=False, reload=reload)
+    if serves_map:
+        graph.service(map_of_this_machine(config))
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
     graph.reloads.append(reloaded_names(cluster))
@@ -89,6 +96,16 @@ def run(
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
+
+
+def serve(config: Config, store: "Store") -> Role:
+    """``tailrace serve``: the map of a store that others write."""
+    from engine.map_service import map_served
+    from engine.runner import AsyncioRunner
+
+    graph = Graph(Ledger())
+    graph.service(map_served(config, lambda: store, required=True))
+    return Role(graph, AsyncioRunner(), config.metrics.listen)
 
 
 def replay(

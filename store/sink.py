@@ -3,18 +3,15 @@
 import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
-
-import msgspec
+from typing import ClassVar, Final
 
 from model.batch import Batch
 from model.errors import SinkError, TailraceError
 from model.kind import Kind
 from model.settings import PluginConfig
+from store.config import StoreConfig
 from store.segments.limits import Limits
 from store.segments.writer import Writer
-
-_Seconds = Annotated[int, msgspec.Meta(ge=60)]
 
 _REASONS: Final = {
     errno.ENOSPC: ("disk_full", "make room; writing goes on by itself"),
@@ -23,27 +20,9 @@ _REASONS: Final = {
 }
 
 
-class StoreConfig(PluginConfig, frozen=True):
-    """Where it is and how long it keeps what; ``--sink store:FOLDER`` sets the folder.
-
-    Only time counts in which something was recorded.
-
-    :param path: a folder; it is made if need be. One program writes to it, any number may read.
-    :param keep_1s: seconds that are kept one by one.
-    :param keep_10s: seconds that are kept in steps of ten.
-    :param keep_60s: seconds that are kept in steps of a minute.
-    :param max_bytes: of all its files; the oldest rows make room (noted as `forgotten`).
-    """
-
-    path: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/tailrace/store"
-    keep_1s: _Seconds = 3600
-    keep_10s: _Seconds = 86_400
-    keep_60s: _Seconds = 30 * 86_400
-    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 8 << 30
-
-    def limits(self) -> Limits:
-        """What is kept."""
-        return Limits({1: self.keep_1s, 10: self.keep_10s, 60: self.keep_60s}, self.max_bytes)
+def kept_by(config: StoreConfig) -> Limits:
+    """What is kept."""
+    return Limits({1: config.keep_1s, 10: config.keep_10s, 60: config.keep_60s}, config.max_bytes)
 
 
 class StoreSink:
@@ -69,7 +48,7 @@ class StoreSink:
         """
         folder = Path(self._config.path)
         try:
-            self._writer = Writer(folder, self._config.limits())
+            self._writer = Writer(folder, kept_by(self._config))
         except OSError as error:
             what = f"cannot write to {folder} ({error.strerror})"
             remedy = "choose a folder that this user may write to (path)"

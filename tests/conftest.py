@@ -1,6 +1,7 @@
 """Kernel tests are skipped, with the reason at the end of the run, where BPF cannot be had."""
 
 import functools
+import os
 
 import hypothesis
 import pytest
@@ -10,6 +11,9 @@ from engine.plugins.probes import select
 from model.errors import ProbeError
 from probes.checks.capabilities import require
 from probes.tcp.config import TcpConfig
+
+# Programs of tests keep and serve no map, but those that are tested for it: all would share a folder and a port.
+os.environ.setdefault("TAILRACE_STORE_ENABLED", "off")
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tailrace", deadline=None)

@@ -1,7 +1,7 @@
 """Where the map is served, and who may ask."""
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -9,7 +9,7 @@ import msgspec
 class WebConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The API and the page.
 
-    :param enabled: whether ``tailrace run`` serves them.
+    :param enabled: whether ``tailrace run`` serves them; ``auto``: where it can; ``on``: or the start is refused.
     :param listen: address and port. Loopback needs no password; any other address needs ``token_file`` or
         ``proxy_header``.
     :param token_file: a file with a token that each question must bring (``Authorization: Bearer``); empty for none.
@@ -24,7 +24,7 @@ class WebConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param streams: live maps that are open at once.
     """
 
-    enabled: bool = True
+    enabled: Literal["auto", "on", "off"] = "auto"
     listen: str = "127.0.0.1:8686"
     token_file: str = ""
     proxy_header: str = ""

@@ -1,14 +1,13 @@
 """The description of the API for programs, made from the types that answer."""
 
-import inspect
-import re
 from typing import Any, Final
 
 import msgspec
 
 from model.version import VERSION
 from store.queries.answers import Ledger, Period
-from store.queries.questions import QUESTIONS, Question, is_list
+from store.queries.parameters import is_list, meanings_of
+from store.queries.questions import QUESTIONS, Question
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _ERROR: Final = {
@@ -49,10 +48,11 @@ def _operation(question: Question) -> dict[str, Any]:
         "properties": {
             "v": {"const": 1},
             "window": {"$ref": "#/components/schemas/Period"},
+            "against": {"anyOf": [{"$ref": "#/components/schemas/Period"}, {"type": "null"}]},
             "ledger": {"$ref": "#/components/schemas/Ledger"},
             "data": {"$ref": f"#/components/schemas/{question.answer.__name__}"},
         },
-        "required": ["v", "window", "ledger", "data"],
+        "required": ["v", "window", "against", "ledger", "data"],
     }
     content: dict[str, Any] = {
         "application/json": {"schema": answer},
@@ -111,14 +111,4 @@ def parameters(question: Question) -> list[dict[str, Any]]:
             }
             | ({"explode": True} if is_list(field.type) else {})
         )
-    return found
-
-
-def meanings_of(kind: type) -> dict[str, str]:
-    """What ``:param NAME: …`` of a type and its bases say."""
-    found: dict[str, str] = {}
-    for each in reversed(kind.__mro__):
-        text = inspect.cleandoc(each.__dict__.get("__doc__") or "")
-        for name, meaning in re.findall(r"^:param (\w+): (.*(?:\n {4}.*)*)", text, re.M):
-            found[name] = " ".join(meaning.replace("``", "").split())
     return found

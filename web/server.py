@@ -75,22 +75,24 @@ class WebServer:
             max_line_size=_LINE_BYTES, max_field_size=_LINE_BYTES,
         )  # fmt: skip
         await runner.setup()
-        host, port = endpoint(self._config.listen)
         try:
-            await web.TCPSite(runner, host, port, ssl_context=_tls(self._config)).start()
-            port = runner.addresses[0][1]
-            scheme = "https" if self._config.tls_certificate else "http"
-            self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+            self.url = await self._listen(runner)
             log.log(*self._said())
             yield self
-        except OSError as error:
-            what = f"cannot listen on {self._config.listen} ({error.strerror or error})"
-            raise TailraceError(
-                what, _REMEDIES.get(error.errno or 0, "choose an address of this machine")
-            ) from error
         finally:
             await runner.cleanup()
             self._workers.close()
+
+    async def _listen(self, runner: web.AppRunner) -> str:
+        host, port = endpoint(self._config.listen)
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=_tls(self._config)).start()
+        except OSError as error:
+            what = f"cannot listen on {self._config.listen} ({error.strerror or error})"
+            remedy = _REMEDIES.get(error.errno or 0, "choose an address of this machine")
+            raise TailraceError(what, remedy) from error
+        scheme = "https" if self._config.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
 
     def _said(self) -> tuple[int, str]:
         """A warning where others can reach it, so that nobody opens it unknowingly."""

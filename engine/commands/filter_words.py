@@ -9,6 +9,10 @@ from typing import Final
 _EXCLUDED: Final = re.compile(r"-([A-Za-z_][\w.]*(?:[:=<>]).*)", re.S)
 
 
+#: ``--against -1d``: a time before, which is no option.
+_BEFORE: Final = re.compile(r"-\d")
+
+
 def add_filter(parser: argparse.ArgumentParser) -> None:
     """Adds them."""
     parser.add_argument(
@@ -25,9 +29,20 @@ def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argpars
         _EXCLUDED.sub(r"!\1", argument) if _EXCLUDED.fullmatch(argument) else argument
         for argument in arguments
     ]
-    options, left = parser.parse_known_args(words)
+    options, left = parser.parse_known_args(_joined(words))
     if left and ("filter" not in options or any(word.startswith("-") for word in left)):
         parser.error(f"unrecognized arguments: {' '.join(left)}")
     if left:
         options.filter = [*options.filter, *left]
     return options
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The words with ``--against`` and a time that begins with a dash as one."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--against" and _BEFORE.match(word):
+            joined[-1] = f"--against={word}"
+        else:
+            joined.append(word)
+    return joined

@@ -14,6 +14,7 @@ from engine.commands.reload import reload_on_hangup
 from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
+from engine.stored import keeps_map, serves_map, store_sink
 from model.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left; 1 if a sink lost all of its rows."""
     outlive_hangups()
-    sinks = _sinks(config, options)  # before what is slow to load
+    keeps = keeps_map(config)
+    sinks = _sinks(config, options, keeps=keeps)  # before what is slow to load
     from engine import graphs
     from engine.plugins.probes import select
     from engine.service.parts import ReloadedSinks
@@ -43,8 +45,10 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     require(select(config))
 
     async def run() -> Ledger:
-        reloaded = partial(ReloadedSinks, config=config, choose=lambda read: _sinks(read, options))
-        role = graphs.run(config, sinks, reload=reloaded)
+        reloaded = partial(
+            ReloadedSinks, config=config, choose=lambda read: _sinks(read, options, keeps=keeps)
+        )
+        role = graphs.run(config, sinks, reload=reloaded, serves_map=serves_map(config, keeps=keeps))
         give_memory_back()  # once the tables are there: untouched, they take no memory
         obey_signals(role)
         reload_on_hangup(role, config, options)
@@ -55,5 +59,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _sinks(config: Config, options: argparse.Namespace) -> "dict[str, ConfiguredSink]":
-    return chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+def _sinks(config: Config, options: argparse.Namespace, *, keeps: bool) -> "dict[str, ConfiguredSink]":
+    """Those that were chosen, and the store of the map."""
+    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+    return sinks | store_sink(config, sinks) if keeps else sinks

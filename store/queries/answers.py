@@ -247,7 +247,7 @@ class SeriesAnswer(Answer, frozen=True):
 
     step_s: int
     begins_s: list[int]
-    columns: dict[str, list[float | None]]
+    columns: dict[str, list[int | None]]
 
 
 class Share(Answer, frozen=True):

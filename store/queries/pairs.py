@@ -1,7 +1,9 @@
 """Edges of one or two windows between groups, in columns; sums of what ranks them."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -19,15 +21,24 @@ RANKING = (
 )
 
 
+#: Reads the edges of these ids, or all.
+Detailed = Callable[[np.ndarray | None], Edges]
+#: Edges up to which they are named one by one.
+_FEW: Final = 4096
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the windows.
 
+    :param edges: without histograms.
     :param pairs: the row of ``Pairs`` that each edge belongs to.
+    :param detailed: reads some edges again (None: all) with their histograms.
     """
 
     edges: Edges
     pairs: np.ndarray
+    detailed: Detailed
 
     def measures(self, rows: np.ndarray, count: int) -> Measures:
         """All sums and histograms of some pairs.
@@ -37,7 +48,11 @@ class Side:
         place = np.full(count, -1, np.int64)
         place[rows] = np.arange(len(rows))
         mine = np.flatnonzero(place[self.pairs] >= 0)
-        return self.edges.measures.take(mine).summed(place[self.pairs[mine]], len(rows))
+        ids = self.edges.ids[mine]
+        found = self.detailed(ids if len(ids) <= _FEW else None)
+        at = np.searchsorted(ids, found.ids)
+        there = np.flatnonzero(ids[np.minimum(at, len(ids) - 1)] == found.ids) if len(ids) else at[:0]
+        return found.measures.take(there).summed(place[self.pairs[mine[at[there]]]], len(rows))
 
 
 @dataclass(frozen=True)
@@ -56,9 +71,13 @@ class Pairs:
     before: Side | None
 
     @classmethod
-    def of(cls, now: Edges, before: Edges | None, groups: Groups) -> "Pairs":
-        """Sums up edges by groups."""
-        sides = [now] if before is None else [now, before]
+    def of(cls, windows: Sequence[tuple[Edges, Detailed]], groups: Groups) -> "Pairs":
+        """Sums up edges by groups.
+
+        :param windows: that which is asked for, and that which it is compared with, if any: each with what reads
+            its edges again.
+        """
+        sides = [edges for edges, _ in windows]
         keys = np.concatenate([_keys(each, groups) for each in sides])
         held, numbers = np.unique(keys, return_inverse=True)
         rest, transports = np.divmod(held, _TRANSPORTS)
@@ -70,8 +89,7 @@ class Pairs:
             servers,
             ports,
             transports,
-            Side(now, numbers[: len(now)]),
-            None if before is None else Side(before, numbers[len(now) :]),
+            *_sides(windows, numbers),
         )
 
     def __len__(self) -> int:
@@ -155,6 +173,15 @@ class Sums:
 
 
 _UDP = 17
+
+
+def _sides(windows: Sequence[tuple[Edges, Detailed]], numbers: np.ndarray) -> tuple[Side, Side | None]:
+    now, detailed = windows[0]
+    first = Side(now, numbers[: len(now)], detailed)
+    if len(windows) == 1:
+        return first, None
+    before, detailed = windows[1]
+    return first, Side(before, numbers[len(now) :], detailed)
 
 
 def _keys(edges: Edges, groups: Groups) -> np.ndarray:

@@ -1,6 +1,8 @@
 """What can be asked, in which words: parameters of the API, options of commands, and the OpenAPI file."""
 
-from typing import Annotated, Literal, get_args
+import inspect
+import re
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -194,3 +196,34 @@ class AttributesParameters(Times, kw_only=True):
     key: _Name = ""
     prefix: _Name = ""
     limit: _Limit = 100
+
+
+#: Each question with its purpose, in one line for help.
+PURPOSES: Final[dict[str, tuple[str, type[Times]]]] = {
+    "map": ("who talks to whom around a selection", MapParameters),
+    "search": ("find names of all sorts, also what is gone since yesterday", SearchParameters),
+    "edges": ("the table of edges", EdgesParameters),
+    "series": ("sums over time", SeriesParameters),
+    "diff": ("what changed between two windows", DiffParameters),
+    "where": ("which version, zone or node failures are of", WhereParameters),
+    "nat": ("the ways that connections took through NAT", NatParameters),
+    "moments": ("what began and ended: deploys, instances, gaps", MomentsParameters),
+    "attributes": ("values of attributes, for completion", AttributesParameters),
+}
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a parameter may be said more than once."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_origin(kind) is list
+
+
+def meanings_of(kind: type) -> dict[str, str]:
+    """What ``:param NAME: …`` of a type and its bases say."""
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        text = inspect.cleandoc(each.__dict__.get("__doc__") or "")
+        for name, meaning in re.findall(r"^:param (\w+): (.*(?:\n {4}.*)*)", text, re.M):
+            found[name] = " ".join(meaning.replace("``", "").split())
+    return found

@@ -7,11 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from model.errors import UsageError
-from store.queries import answers, parameters
+from store.queries import answers
 from store.queries.attributes import attributes_answer
 from store.queries.map import map_of
 from store.queries.moments import moments_answer
 from store.queries.nat import nat_answer
+from store.queries.parameters import PURPOSES, Times, is_list
 from store.queries.scope import Scope
 from store.queries.search import search_answer
 from store.queries.series import series_answer
@@ -37,7 +38,7 @@ class Question:
 
     name: str
     purpose: str
-    parameters: type[parameters.Times]
+    parameters: type[Times]
     answer: type[answers.Answer]
     answered: Callable[[Scope, Any], answers.Answer]
     rows: str
@@ -47,10 +48,12 @@ class Question:
 class Answered:
     """An answer with what it is of.
 
+    :param against: the window that it is compared with, if any.
     :param settled: it will be the same whenever it is asked for.
     """
 
     period: answers.Period
+    against: answers.Period | None
     gaps: Sequence[answers.GapOf]
     data: Any
     settled: bool
@@ -60,87 +63,25 @@ class Answered:
         return {
             "v": VERSION,
             "window": self.period,
+            "against": self.against,
             "ledger": answers.Ledger(list(self.gaps)),
             "data": self.data,
         }
 
 
+_ANSWERED: Final[Mapping[str, tuple[type[answers.Answer], Callable[[Scope, Any], answers.Answer], str]]] = {
+    "map": (answers.MapAnswer, map_of, "edges"),
+    "search": (answers.SearchAnswer, search_answer, "found"),
+    "edges": (answers.EdgesAnswer, edges_answer, "rows"),
+    "series": (answers.SeriesAnswer, series_answer, "columns"),
+    "diff": (answers.DiffAnswer, diff_answer, "rows"),
+    "where": (answers.WhereAnswer, where_answer, "by"),
+    "nat": (answers.NatAnswer, nat_answer, "chains"),
+    "moments": (answers.MomentsAnswer, moments_answer, "moments"),
+    "attributes": (answers.AttributesAnswer, attributes_answer, "values"),
+}
 QUESTIONS: Final = {
-    question.name: question
-    for question in (
-        Question(
-            "map",
-            "who talks to whom around a selection",
-            parameters.MapParameters,
-            answers.MapAnswer,
-            map_of,
-            "edges",
-        ),
-        Question(
-            "search",
-            "find names of all sorts",
-            parameters.SearchParameters,
-            answers.SearchAnswer,
-            search_answer,
-            "found",
-        ),
-        Question(
-            "edges",
-            "the table of edges",
-            parameters.EdgesParameters,
-            answers.EdgesAnswer,
-            edges_answer,
-            "rows",
-        ),
-        Question(
-            "series",
-            "sums over time",
-            parameters.SeriesParameters,
-            answers.SeriesAnswer,
-            series_answer,
-            "columns",
-        ),
-        Question(
-            "diff",
-            "what changed between two windows",
-            parameters.DiffParameters,
-            answers.DiffAnswer,
-            diff_answer,
-            "rows",
-        ),
-        Question(
-            "where",
-            "which version, zone or node failures are of",
-            parameters.WhereParameters,
-            answers.WhereAnswer,
-            where_answer,
-            "by",
-        ),
-        Question(
-            "nat",
-            "the ways that connections took through NAT",
-            parameters.NatParameters,
-            answers.NatAnswer,
-            nat_answer,
-            "chains",
-        ),
-        Question(
-            "moments",
-            "what began and ended: deploys, instances, gaps",
-            parameters.MomentsParameters,
-            answers.MomentsAnswer,
-            moments_answer,
-            "moments",
-        ),
-        Question(
-            "attributes",
-            "values of attributes, for completion",
-            parameters.AttributesParameters,
-            answers.AttributesAnswer,
-            attributes_answer,
-            "values",
-        ),
-    )
+    name: Question(name, purpose, asked, *_ANSWERED[name]) for name, (purpose, asked) in PURPOSES.items()
 }
 
 
@@ -160,7 +101,7 @@ def ask(store: Store, question: Question, asked: Any, now: float) -> Answered:
     gaps = [
         answers.GapOf(gap.node, gap.from_s, gap.to_s, gap.reason, gap.lost, gap.detail) for gap in scope.gaps
     ]
-    return Answered(scope.period, gaps, data, when.settled)
+    return Answered(scope.period, scope.period_before, gaps, data, when.settled)
 
 
 def parameters_of(question: Question, said: Mapping[str, Sequence[str]]) -> Any:
@@ -183,14 +124,6 @@ def parameters_of(question: Question, said: Mapping[str, Sequence[str]]) -> Any:
         return msgspec.convert(values, question.parameters, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(str(error).replace("`$.", "`"), f"see the parameters of {question.name}") from None
-
-
-def is_list(kind: Any) -> bool:
-    """Whether a parameter may be said more than once."""
-    return (
-        getattr(getattr(kind, "__origin__", kind), "__origin__", kind) is list
-        or getattr(kind, "__origin__", kind) is list
-    )
 
 
 #: Lists whose values may hold commas themselves.

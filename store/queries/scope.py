@@ -11,7 +11,7 @@ from store.queries.answers import Period
 from store.queries.errors import NotFoundError
 from store.queries.filtering import matching, without
 from store.queries.groups import Groups, grouped, workload_key
-from store.queries.pairs import Pairs
+from store.queries.pairs import Detailed, Pairs
 from store.queries.parameters import Group
 from store.queries.similar import close_names
 from store.queries.when import When, step_of
@@ -58,7 +58,10 @@ class Scope:
     @cached_property
     def pairs(self) -> Pairs:
         """The edges of both windows between groups."""
-        return Pairs.of(self.now, self.before, self.groups)
+        windows = [(self.now, self._detailed(self.when.window))]
+        if self.before is not None and self.when.against is not None:
+            windows.append((self.before, self._detailed(self.when.against)))
+        return Pairs.of(windows, self.groups)
 
     @cached_property
     def gaps(self) -> list[Gap]:
@@ -77,6 +80,14 @@ class Scope:
         """The window of the answer, widened as the store widened it where edges were read."""
         window = self.now.window if "now" in self.__dict__ else self.when.window
         return self.when.period(window, step_of(self.store, self.when.window))
+
+    @property
+    def period_before(self) -> Period | None:
+        """The window that it is compared with."""
+        if self.when.against is None:
+            return None
+        window = self.before.window if self.before is not None else self.when.against
+        return self.when.period(window, step_of(self.store, self.when.against))
 
     def hidden(self, words: list[str]) -> None:
         """Leave out what these words of the filter mean."""
@@ -145,7 +156,10 @@ class Scope:
         remedy = f"did you mean {' or '.join(close)}?" if close else "look for it with `tailrace search`"
         return NotFoundError(f"there is no workload {text}", remedy)
 
+    def _detailed(self, window: Window) -> Detailed:
+        return lambda ids: self.store.edges(window, ids)
+
     def _matching(self, window: Window) -> Edges:
-        edges = self.store.edges(window)
+        edges = self.store.edges(window, histograms=False)
         mask = matching(edges, self.words, self.groups.workloads, lambda: self.instances)
         return edges if mask.all() else edges.take(np.flatnonzero(mask))

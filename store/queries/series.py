@@ -92,7 +92,7 @@ def _unknown(scope: Scope, begins: np.ndarray, step_s: int) -> np.ndarray:
     return np.asarray(unknown, np.bool_)
 
 
-def _column(sums: Measures, metric: Metric, unknown: np.ndarray) -> list[float | None]:
+def _column(sums: Measures, metric: Metric, unknown: np.ndarray) -> list[int | None]:
     if metric in _QUANTILES:
         measure, share = _QUANTILES[metric]
         values = sums.quantiles(measure, share).astype(np.int64)

@@ -10,7 +10,6 @@ from store.queries.map import changes_of
 from store.queries.pairs import Pairs
 from store.queries.parameters import DiffParameters, EdgesParameters
 from store.queries.scope import Scope
-from store.queries.when import step_of
 
 
 def edges_answer(scope: Scope, asked: EdgesParameters) -> EdgesAnswer:
@@ -38,7 +37,8 @@ def edges_answer(scope: Scope, asked: EdgesParameters) -> EdgesAnswer:
 def diff_answer(scope: Scope, asked: DiffParameters) -> DiffAnswer:
     """What changed, the most surprising first."""
     pairs, changed = scope.pairs, changes_of(scope)
-    if changed is None or scope.when.against is None or scope.before is None:
+    against = scope.period_before
+    if changed is None or against is None:
         raise UsageError("nothing to compare with", "say against")
     rows = selected_rows(scope, asked.select)
     states = changed.states[rows]
@@ -50,7 +50,6 @@ def diff_answer(scope: Scope, asked: DiffParameters) -> DiffAnswer:
     names = scope.groups.names
     ends = zip(pairs.clients[page].tolist(), pairs.servers[page].tolist(), edges, strict=True)
     count = np.bincount(states, minlength=len(STATES)).tolist()
-    against = scope.when.period(scope.before.window, step_of(scope.store, scope.when.against))
     return DiffAnswer(
         against=against,
         rows=[

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from model.batch import Batch
+from store.config import StoreConfig
 from store.opening import open_store
 from store.reading import Window
-from store.sink import StoreConfig, StoreSink
+from store.sink import StoreSink
 from tailrace.testing import Totals
 
 #: All seconds that a store may have.

@@ -22,7 +22,8 @@ def store() -> RowsStore:
 @asynccontextmanager
 async def served(store: Any, **settings: Any) -> AsyncIterator["Client"]:
     """A server on a port of its own."""
-    config = WebConfig(**{"listen": "127.0.0.1:0", "requests_per_second": 1000} | settings)
+    told: dict[str, Any] = {"listen": "127.0.0.1:0", "requests_per_second": 1000}
+    config = WebConfig(**(told | settings))
     server = WebServer(config, store, lambda: NOW)
     connector = aiohttp.TCPConnector(ssl=False)
     async with (

@@ -4,10 +4,13 @@ import asyncio
 import csv
 import io
 import json
+import time
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
+import numpy as np
 import pytest
 
 from store.queries.questions import QUESTIONS
@@ -16,7 +19,7 @@ from tests.unit.store.queries.fleets import BEGIN, MINUTE, asked
 from tests.unit.store.queries.rows_store import RowsStore
 from tests.unit.web.conftest import served
 
-MINUTE_NOW = {"from_": BEGIN + MINUTE, "to": BEGIN + 2 * MINUTE}
+MINUTE_NOW: dict[str, Any] = {"from_": BEGIN + MINUTE, "to": BEGIN + 2 * MINUTE}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -84,14 +87,16 @@ class Later:
         end = BEGIN + 2 * MINUTE + self._later_s
         return Bounds(BEGIN, end - 1, end, {self._step_s: BEGIN})
 
-    def edges(self, window: Window) -> Edges:
+    def edges(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Edges:
         """First and last seconds are those of steps."""
-        edges = self._store.edges(window)
-        columns = dict(edges.measures.columns)
+        found = self._store.edges(window, edges, histograms)
+        columns = dict(found.measures.columns)
         for name in ("first_s", "last_s"):
-            columns[name] = columns[name] - columns[name] % self._step_s
-        measures = type(edges.measures)(columns, edges.measures.histograms)
-        return Edges(window, edges.ids, edges.clients, edges.servers, edges.ports, edges.transports, measures)
+            columns[name] = columns[name].astype(np.int64) // self._step_s * self._step_s
+        measures = type(found.measures)(columns, found.measures.histograms)
+        return Edges(window, found.ids, found.clients, found.servers, found.ports, found.transports, measures)
 
 
 @pytest.mark.parametrize("question", ["map", "edges", "diff", "where", "series"])
@@ -124,7 +129,7 @@ async def test_a_closed_window_has_the_same_bytes_a_day_later(store: RowsStore, 
     ],
 )
 async def test_errors_say_what_is_wrong_and_what_to_do(
-    store: RowsStore, path: str, said: dict[str, str], status: int, code: str
+    store: RowsStore, path: str, said: dict[str, Any], status: int, code: str
 ) -> None:
     async with served(store) as client:
         found, _, body = await client.get(path, **said)
@@ -149,12 +154,12 @@ async def test_the_description_is_served_and_names_every_question(store: RowsSto
 class Slow(Later):
     """A store that takes its time."""
 
-    def edges(self, window: Window) -> Edges:
+    def edges(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Edges:
         """Half a second."""
-        import time
-
         time.sleep(0.5)
-        return super().edges(window)
+        return super().edges(window, edges, histograms)
 
 
 async def test_a_slow_question_is_refused_and_does_not_stop_others(store: RowsStore) -> None:

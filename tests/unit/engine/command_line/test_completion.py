@@ -33,7 +33,7 @@ def completed(tmp_path: Path, *words: str) -> set[str]:
     ("words", "offered"),
     [
         (("tailrace", ""), COMMANDS | {"--help", "--version"}),
-        (("tailrace", "se"), {"selftest"}),
+        (("tailrace", "self"), {"selftest"}),
         (("tailrace", "doctor", "--out"), {"--output"}),
         (("tailrace", "doctor", "-o", ""), {"table", "json"}),
         (("tailrace", "run", "--sink", ""), set(sink_names())),

@@ -10,7 +10,8 @@ from typing import Final
 
 from model.batch import Batch
 from model.kinds import kinds
-from store.sink import StoreConfig, StoreSink
+from store.config import StoreConfig
+from store.sink import StoreSink
 from tailrace.testing.workloads import make_workloads
 from tests.unit.store.segments.made import BEGIN
 

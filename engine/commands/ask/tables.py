@@ -1,0 +1,179 @@
+"""Answers as tables on a terminal: what people look for first."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from model.rows.words import printable
+from model.text.units import bytes_text, duration_text, short_number
+from store.queries.answers import (
+    AttributesAnswer,
+    DiffAnswer,
+    Edge,
+    EdgesAnswer,
+    MapAnswer,
+    MomentsAnswer,
+    NatAnswer,
+    SearchAnswer,
+    SeriesAnswer,
+    WhereAnswer,
+)
+from store.queries.questions import Answered, Question
+
+_EDGES: Final = ("CLIENT", "SERVER", "STATUS", "BYTES", "OPENED", "FAILED", "RTX", "P99", "CHANGE", "WHY")
+_RIGHT: Final = frozenset(
+    {"BYTES", "OPENED", "FAILED", "RTX", "P99", "SCORE", "WORKLOADS", "NEXT", "FLOWS", "BOTH"}
+)
+_MEASURED: Final = ("p50", "p99", "rtt_p50", "rtt_p99")
+
+#: Titles, rows, and what is said below.
+Rows = tuple[Sequence[str], Sequence[Sequence[str]], str]
+
+
+def table_text(question: Question, answered: Answered) -> str:
+    """Titles, aligned rows, and a last line with what the table does not hold."""
+    titles, rows, last = _TABLES[question.name](answered.data)
+    period = answered.period
+    gaps = [f"{gap.node or 'the store'} {gap.reason}" for gap in answered.gaps]
+    said = [f"{_time(period.from_s)} to {_time(period.to_s)}", last]
+    if gaps:
+        said.append(f"not known: {', '.join(dict.fromkeys(gaps))}")
+    return _aligned(titles, rows) + f"{'; '.join(filter(None, said))}\n"
+
+
+def _aligned(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [titles, *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "".join(_line(row, titles, widths) for row in cells)
+
+
+def _line(row: Sequence[str], titles: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        cell.rjust(width) if title in _RIGHT or title.islower() else cell.ljust(width)
+        for cell, title, width in zip(row, titles, widths, strict=True)
+    ]
+    return "  ".join(padded).rstrip() + "\n"
+
+
+def _edge(client: str, server: str, edge: Edge) -> Sequence[str]:
+    change = f"{edge.change.state}" if edge.change and edge.change.state != "same" else "-"
+    why = edge.change.what if edge.change and edge.change.state == "changed" else "; ".join(edge.reasons)
+    p99 = duration_text(edge.connect_ns.p99) if edge.connect_ns else "-"
+    tail = "/udp" if edge.transport == "udp" else ""
+    return (
+        *(client, f"{server}:{edge.port}{tail}", edge.status, bytes_text(edge.bytes + edge.reply_bytes)),
+        *(
+            short_number(edge.opened),
+            short_number(edge.failed),
+            short_number(edge.retransmits),
+            p99,
+            change,
+            why,
+        ),
+    )
+
+
+def _map(data: MapAnswer) -> Rows:
+    keys = {node.id: node.key for node in data.nodes}
+    rows = [_edge(keys[edge.from_id], keys[edge.to_id], edge) for edge in data.edges]
+    wrong = [f"{node.key} {node.status}: {node.reasons[0]}" for node in data.nodes if node.reasons]
+    left = f", {data.left_out} left out by the {data.truncated_by}" if data.left_out else ""
+    return _EDGES, rows, "; ".join([f"{data.shown} of {data.of} nodes{left}", *wrong[:3]])
+
+
+def _edges(data: EdgesAnswer) -> Rows:
+    rows = [_edge(row.client, row.server, row.edge) for row in data.rows]
+    more = f", --cursor {data.cursor} for more" if data.cursor else ""
+    return _EDGES, rows, f"{len(rows)} of {data.of} edges{more}"
+
+
+def _diff(data: DiffAnswer) -> Rows:
+    rows = [(f"{row.score:.1f}", *_edge(row.client, row.server, row.edge)) for row in data.rows]
+    counts = f"{data.new} new, {data.gone} gone, {data.changed} changed, {data.same} the same"
+    against = f"against {_time(data.against.from_s)} to {_time(data.against.to_s)}"
+    return ("SCORE", *_EDGES), rows, f"{against}; {counts}"
+
+
+def _search(data: SearchAnswer) -> Rows:
+    rows = [
+        (
+            *(found.what, found.value, found.key or found.q, found.matched, str(found.workloads)),
+            *(str(found.neighbours), _time(found.last_s), "gone" if found.gone else ""),
+        )
+        for found in data.found
+    ]
+    titles = ("WHAT", "NAME", "SELECT", "MATCHED", "WORKLOADS", "NEXT", "LAST SEEN", "")
+    return titles, rows, f"{len(rows)} of {data.of}"
+
+
+def _series(data: SeriesAnswer) -> Rows:
+    names = list(data.columns)
+    rows = [
+        (_time(at), *(_number(name, data.columns[name][place]) for name in names))
+        for place, at in enumerate(data.begins_s)
+    ]
+    return ("TIME", *names), rows, f"steps of {data.step_s} s"
+
+
+def _number(name: str, value: int | None) -> str:
+    if value is None:
+        return "?"
+    return duration_text(value) if name in _MEASURED else f"{value:.0f}"
+
+
+def _where(data: WhereAnswer) -> Rows:
+    rows = [
+        (
+            *(by.attribute, share.value, short_number(share.failed), short_number(share.attempts)),
+            *(
+                f"{100 * share.rate:.1f} %",
+                f"{100 * share.share:.0f} %",
+                f"{100 * share.share_of_opens:.0f} %",
+            ),
+            f"{share.lift:.1f}",
+        )
+        for by in data.by
+        for share in by.values
+    ]
+    titles = ("ATTRIBUTE", "VALUE", "FAILED", "OPENED", "RATE", "OF FAILURES", "OF OPENS", "LIFT")
+    return titles, rows, f"{data.failed} of {data.attempts} opens failed"
+
+
+def _nat(data: NatAnswer) -> Rows:
+    rows = [
+        (
+            *(chain.client, chain.server),
+            " → ".join(
+                hop.dst + (f" by {hop.rewritten_by}" if hop.rewritten_by else "") for hop in chain.hops
+            ),
+            *(str(chain.flows), str(chain.both_ends)),
+        )
+        for chain in data.chains
+    ]
+    return ("CLIENT", "SERVER", "WAY", "FLOWS", "BOTH"), rows, f"{len(rows)} of {data.of} ways"
+
+
+def _moments(data: MomentsAnswer) -> Rows:
+    rows = [(_time(moment.at_s), moment.what, moment.id, moment.text) for moment in data.moments]
+    return ("TIME", "WHAT", "ID", "TEXT"), rows, f"{len(rows)} of {data.of} moments"
+
+
+def _attributes(data: AttributesAnswer) -> Rows:
+    return ("VALUE", "WORKLOADS"), [(value.value, str(value.workloads)) for value in data.values], ""
+
+
+def _time(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_TABLES: Final[dict[str, Callable[[Any], Rows]]] = {
+    "map": _map,
+    "search": _search,
+    "edges": _edges,
+    "series": _series,
+    "diff": _diff,
+    "where": _where,
+    "nat": _nat,
+    "moments": _moments,
+    "attributes": _attributes,
+}

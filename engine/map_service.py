@@ -1,0 +1,51 @@
+"""The map as a part of a role: a store that is read, and the server that answers from it."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from engine.config import Config
+from engine.service.journal import stderr_is_journal
+from engine.stored import open_store
+from model.errors import TailraceError
+
+if TYPE_CHECKING:
+    from store.reading import Store
+
+log = logging.getLogger(__name__)
+
+
+def map_of_this_machine(config: Config) -> contextlib.AbstractAsyncContextManager[None]:
+    """Serves the store that this role writes."""
+    return map_served(config, lambda: open_store(config.store.path), required=config.web.enabled == "on")
+
+
+@contextlib.asynccontextmanager
+async def map_served(config: Config, opened: "Callable[[], Store]", *, required: bool) -> AsyncIterator[None]:
+    """Serves while the block runs.
+
+    :param opened: the store to read; closed at the end.
+    :param required: else a map that cannot be served is a warning, and the role goes on without.
+    :raises TailraceError: if it is required and cannot be.
+    """
+    from web.server import WebServer
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            store = opened()
+            stack.callback(store.close)
+            server = await stack.enter_async_context(WebServer(config.web, store).running())
+        except TailraceError as error:
+            if required:
+                raise
+            log.warning("the map is not served: %s", error)
+        else:
+            _say(f"the map is at {server.url}")
+        yield
+
+
+def _say(text: str) -> None:
+    """On the terminal; in the journal a line of no importance."""
+    print(f"<6>{text}" if stderr_is_journal() else f"tailrace: {text}", file=sys.stderr)

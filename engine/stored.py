@@ -1,0 +1,84 @@
+"""The store of this machine: whether ``run`` writes it, and for those that read it."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from engine.config import Config, SinkConfig
+from model.errors import TailraceError, UsageError
+from store.config import StoreConfig
+
+if TYPE_CHECKING:
+    from sinks.configured import ConfiguredSink
+    from store.reading import Store
+
+#: The sink that writes it.
+STORE: Final = "store"
+_STAGE: Final = "workloads,flows"
+
+log = logging.getLogger(__name__)
+
+
+def keeps_map(config: Config) -> bool:
+    """Whether ``run`` writes the store; with ``auto`` if the folder can be written to and nobody else does."""
+    if config.store.enabled != "auto":
+        return config.store.enabled == "on"
+    from store.segments.lock import WriterLock
+
+    folder = Path(config.store.path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        WriterLock(folder).release()
+    except (OSError, TailraceError) as error:
+        log.warning(
+            "the map is not kept (%s): set store.path to a folder of its own, or store.enabled: off", error
+        )
+        return False
+    return True
+
+
+def serves_map(config: Config, *, keeps: bool) -> bool:
+    """Whether ``run`` serves the map: with ``auto`` if it keeps it."""
+    return keeps if config.web.enabled == "auto" else config.web.enabled == "on"
+
+
+def store_sink(config: Config, sinks: Mapping[str, "ConfiguredSink"]) -> "dict[str, ConfiguredSink]":
+    """The sink that writes the store, unless one of the others does. A filter of the command line is not for it."""
+    from engine.plugins.sinks import make_sink
+
+    if any(name.partition("#")[0] == STORE for name in sinks):
+        return {}
+    settings = {name: getattr(config.store, name) for name in StoreConfig.__struct_fields__}
+    return {STORE: make_sink(SinkConfig(STORE, settings=settings, stage=_STAGE), _STAGE, "$.store")}
+
+
+def open_store(folder: str) -> "Store":
+    """A store to read, whoever writes to it.
+
+    :raises UsageError: if there is none.
+    :raises TailraceError: if it cannot be read.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        remedy = "name it with --store, or ask a running Tailrace with --server http://127.0.0.1:8686"
+        raise UsageError(f"there is no store at {folder}", remedy)
+    from store.opening import open_store as opened
+
+    return opened(folder)
+
+
+def replaced(config: Config, path: str | None, listen: str | None) -> Config:
+    """The configuration with what the command line says.
+
+    :raises UsageError: if ``listen`` is no address, or one that nothing guards.
+    """
+    store = msgspec.structs.replace(config.store, path=path) if path else config.store
+    try:
+        web = msgspec.structs.replace(config.web, listen=listen) if listen else config.web
+    except ValueError as error:
+        what, _, remedy = str(error).partition(": ")
+        raise UsageError(what, remedy) from None
+    return msgspec.structs.replace(config, store=store, web=web)
