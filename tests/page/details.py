@@ -40,7 +40,7 @@ def moments() -> Answer:
             DEPLOY + 9, "instance_gone", "boutique/checkoutservice", "pod checkoutservice-5c1b went (v2.11)"
         ),
     ]
-    return {"moments": found, "of": len(found)}
+    return {"moments": sorted(found, key=lambda moment: int(moment["at"])), "of": len(found)}
 
 
 def search(words: str) -> Answer:

@@ -22,6 +22,12 @@ POLICY: Final = (
 )
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Scene:
     """What the API says.
@@ -30,6 +36,7 @@ class Scene:
     :param refusal: status and error that every question gets instead.
     :param token: that questions must bring.
     :param away: as if nobody listened: connections are closed without an answer.
+    :param ready: while it is not set, maps wait.
     :param stream: maps that the stream sends, one after the other; then it stays open.
     """
 
@@ -37,6 +44,7 @@ class Scene:
     refusal: tuple[int, dict[str, str]] | None = None
     token: str = ""
     away: bool = False
+    ready: threading.Event = field(default_factory=_set)
     stream: list[fleet.Answer] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -119,6 +127,8 @@ class Server:
         refused = self._refused(request)
         if refused is not None:
             return refused
+        if request.match_info["subject"] == "map":
+            await asyncio.to_thread(self.scene.ready.wait, 30)
         query = request.query
         answers = {
             "map": lambda: map_data(self.scene, request),

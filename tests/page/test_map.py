@@ -177,6 +177,28 @@ def test_brushes_move_the_window_and_what_it_is_compared_with(browser: Browser) 
         expect(page.locator("#time")).to_contain_text("against 02:09:00")
 
 
+def test_a_deploy_is_chosen_to_compare_before_and_after_it(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}") as (page, _):
+        page.click("#bar .moment:has-text('v2.12a') text")
+        expect(page.locator("#day")).to_contain_text("03:05:00")
+        expect(page.locator("#time")).to_contain_text("against 03:00:00")
+        page.locator("#bar .moment").first.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#time")).to_contain_text("against 02:18:00")
+
+
+def test_a_button_that_is_being_pressed_is_not_taken_away(browser: Browser) -> None:
+    with opened(browser, Scene(), f"/?{NOW}") as (page, _):
+        listed = page.locator("#panel li:first-child button").first
+        listed.hover()
+        page.mouse.down()
+        page.keyboard.press("c")  # what changed joins what is wrong: the panel would be made anew
+        expect(page.locator("#compare")).to_have_attribute("aria-pressed", "true")
+        page.wait_for_selector(".node.gone")
+        page.mouse.up()
+        expect(page.locator("#panel h2")).to_have_text("checkoutservice → paymentservice:50051")
+
+
 def test_the_time_bar_shows_deploys_and_what_is_not_known(browser: Browser) -> None:
     with opened(browser, Scene(), f"/?{NOW}") as (page, _):
         expect(page.locator("#bar")).to_contain_text("▲ checkoutservice v2.12a")

@@ -13,7 +13,33 @@ TOO_OLD = {
     "message": "node-3 sends no workloads",
     "hint": "update its agent to 0.1 or later",
 }
+FORGETFUL = """for (const name of ['localStorage', 'sessionStorage'])
+    Object.defineProperty(window, name, { get() { throw new DOMException('no', 'SecurityError'); } });"""
 REFUSED = {"code": "usage", "message": "zone:x: no such zone", "hint": "known: a, b, c"}
+
+
+def test_an_answer_that_takes_long_is_waited_for_in_words(browser: Browser) -> None:
+    scene = Scene()
+    with opened(browser, scene, f"/?{NOW}") as (page, _):
+        scene.ready.clear()
+        page.keyboard.press("[")
+        expect(page.locator("body")).to_have_class("waiting")
+        page.goto(page.url, wait_until="commit")
+        expect(page.locator("#notice")).to_contain_text("Asking for the map")
+        scene.ready.set()
+        page.wait_for_selector(".node")
+        expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_browser_that_remembers_nothing_shows_the_map(browser: Browser) -> None:
+    with opened(browser, Scene(token="s3cret"), f"/?{NOW}") as (page, _):
+        page.add_init_script(FORGETFUL)
+        page.reload()
+        page.fill("#notice input", "s3cret")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".node")
+        page.click("text=Got it")
+        expect(page.locator("#banner")).to_be_empty()
 
 
 def test_without_any_connection_the_page_says_what_to_try(browser: Browser, tmp_path: Path) -> None:

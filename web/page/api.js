@@ -1,12 +1,13 @@
 // @ts-check
 /** Questions to the HTTP API, and what went wrong with them. Answers become the page's shapes in `answers.js`. */
 
+import { recall, remember } from "./memory.js";
 import { iso, span } from "./words.js";
 
 /** @import { Answer, View } from "./types.js" */
 
 const ROOT = "api/v1/";
-const TOKEN_KEY = "tailrace-token";
+const TOKEN = "token";
 
 /** A question that got no answer: `kind` says which state the page shows. */
 export class Refused extends Error {
@@ -27,8 +28,8 @@ export class Refused extends Error {
 
 /** The token of this tab; it never stands in a link. */
 export const token = {
-  get: () => sessionStorage.getItem(TOKEN_KEY) ?? "",
-  set: (/** @type {string} */ text) => sessionStorage.setItem(TOKEN_KEY, text),
+  get: () => recall(TOKEN, "tab"),
+  set: (/** @type {string} */ text) => remember(TOKEN, text, "tab"),
 };
 
 /** @returns {Record<string, string>} */

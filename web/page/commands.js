@@ -32,6 +32,11 @@ export function commands(state, now) {
   return {
     home,
     compare: () => set({ against: get().against === null ? minute(get().at ?? now()) - HOUR_S : null }),
+    /** Before and after a moment, such as a deploy; what was not yet is not waited for. @param {Seconds} time */
+    around(time) {
+      const { window_s } = get();
+      set({ at: Math.min(time + window_s, Math.floor(Date.now() / 1000)), against: time });
+    },
     /** @param {number} by windows */
     step(by) {
       const { at, window_s } = get();

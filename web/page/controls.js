@@ -1,7 +1,7 @@
 // @ts-check
 /** What stands above the map and beside the time bar: buttons, choices, chips. */
 
-import { button, byId, html, put, say } from "./dom.js";
+import { button, byId, html, put, replaced, say } from "./dom.js";
 import { GROUPS } from "./permalink.js";
 import { clock, day, span } from "./words.js";
 import { RANGES, WINDOWS } from "./timebar/scale.js";
@@ -74,10 +74,10 @@ export function controls(state, act, page) {
 function chips(state, view) {
   const chip = (/** @type {string} */ text, /** @type {string} */ what, /** @type {Partial<View>} */ without) =>
     html("li", {}, button(`${text} ×`, () => state.set(without), { "aria-label": `${text}: take ${what} away`, title: `Take ${what} away` }));
-  byId("chips", HTMLUListElement).replaceChildren(
+  replaced(byId("chips", HTMLUListElement), [
     ...view.select.map((name) => chip(name, "this selection", { select: view.select.filter((other) => other !== name) })),
-    ...(view.q ? [chip(view.q, "this filter", { q: "" })] : []),
-  );
+    view.q ? chip(view.q, "this filter", { q: "" }) : null,
+  ]);
 }
 
 /** @param {string} id @param {(value: string) => void} act */

@@ -99,3 +99,46 @@ export function keyed(parent, made, items, { key, make, change }) {
     made.delete(id);
   }
 }
+
+/**
+ * New content, unless it says what is there already: nothing blinks, and a screen reader does not say it again.
+ * @param {Element} root
+ * @param {(Node | null)[]} content
+ */
+export function replaced(root, content) {
+  const nodes = content.filter((node) => node !== null);
+  if (nodes.map((node) => node.textContent).join("\n") === [...root.childNodes].map((node) => node.textContent).join("\n")) return;
+  root.replaceChildren(...nodes);
+}
+
+/**
+ * Waits with what would change an element under the reader's hands: while a button is being pressed in it, or its text marked.
+ * @param {Element} root
+ * @returns {(change: () => void) => void} does it now or later; of several the last
+ */
+export function steady(root) {
+  let pressed = false;
+  /** @type {(() => void) | null} */
+  let later = null;
+  const isMarked = () => {
+    const selection = document.getSelection();
+    return Boolean(selection && !selection.isCollapsed && root.contains(selection.anchorNode));
+  };
+  const over = () => {
+    if (pressed || isMarked() || !later) return;
+    const change = later;
+    later = null;
+    change();
+  };
+  root.addEventListener("pointerdown", () => (pressed = true));
+  for (const end of ["pointerup", "pointercancel"])
+    window.addEventListener(end, () => {
+      pressed = false;
+      setTimeout(over); // after the click
+    });
+  document.addEventListener("selectionchange", over);
+  return (change) => {
+    later = change;
+    over();
+  };
+}

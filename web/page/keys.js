@@ -15,6 +15,7 @@ import { button, byId, html } from "./dom.js";
 const ELSEWHERE = [
   ["← → ↑ ↓", "in the map: to a caller, to one that is called, up and down the column"],
   ["Enter", "in the map: show details; again: centre here (with Shift: add to the selection)"],
+  ["Enter", "on a mark of the time bar: compare before and after it"],
   ["← →", "on a brush of the time bar: a step earlier or later (with Shift: a window)"],
 ];
 

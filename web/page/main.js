@@ -73,6 +73,7 @@ const drawPanel = panel(subjects);
 const drawBar = timebar({
   window: (to, length) => state.set({ at: to >= Date.now() / 1000 ? null : to, window_s: length }),
   against: (to) => state.set({ against: to }),
+  around: act.around,
 });
 const searching = search(state.get, {
   select: (key, q) => state.set({ select: key ? [key] : [], q, focus: key || null }),

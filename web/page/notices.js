@@ -2,20 +2,21 @@
 /** States in which there is no map, and lines above it: each says what is so and what to do next. */
 
 import { token } from "./api.js";
-import { button, byId, html } from "./dom.js";
+import { recall, remember } from "./memory.js";
+import { button, byId, html, replaced } from "./dom.js";
 import { clock, plural } from "./words.js";
 
 /** @import { Refused } from "./api.js" */
 /** @import { Seconds, View } from "./types.js" */
 
-const GREETED = "tailrace-greeted";
+const GREETED = "greeted";
 
 /** @param {HTMLElement | null} content null: there is a map */
 function notice(content) {
   const root = byId("notice", HTMLElement);
   root.hidden = content === null;
   document.body.classList.toggle("noticed", content !== null);
-  root.replaceChildren(...(content ? [content] : []));
+  replaced(root, [content]);
 }
 
 export function nothing() {
@@ -101,16 +102,16 @@ function forbidden(refused, { retry }) {
 
 /** Lines above the map. @param {HTMLElement[]} lines */
 export function banner(lines) {
-  byId("banner", HTMLElement).replaceChildren(...lines);
+  replaced(byId("banner", HTMLElement), lines);
 }
 
 /** Said once. @param {() => void} gone @returns {HTMLElement | null} */
 export function greeting(gone) {
-  if (localStorage.getItem(GREETED)) return null;
+  if (recall(GREETED)) return null;
   const line = html("p", {}, "Clients stand left, servers right; an arrow says who calls whom. An octagon fails: choose it, and the panel says where. ? lists the keys.");
   line.append(
     button("Got it", () => {
-      localStorage.setItem(GREETED, "1");
+      remember(GREETED, "1");
       gone();
     }),
   );

@@ -1,7 +1,7 @@
 // @ts-check
 /** The rows of the map as a table: what a screen reader gets, and small screens first. */
 
-import { button, byId, html, put, svg } from "./dom.js";
+import { button, byId, html, put, say, steady, svg } from "./dom.js";
 import { attempts, compareStatus, edgeStatus, failures, GLYPHS, seenFromOneEnd, STATUS_WORDS } from "./status.js";
 import { count, duration, plural, rate } from "./words.js";
 
@@ -60,6 +60,7 @@ export function table(act) {
   const caption = html("caption");
   const head = html("tr");
   const body = html("tbody");
+  const quiet = steady(body);
   let sorted = 0;
   let turned = false;
   /** @type {[Shown, string | null, boolean] | null} */
@@ -89,14 +90,16 @@ export function table(act) {
     last = [shown, focus, visible];
     const { data, window } = shown.answer;
     const list = rows(shown, sorted, turned);
-    caption.textContent = `${plural(list.length, "connection")} between ${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")} workloads`;
+    say(caption, `${plural(list.length, "connection")} between ${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")} workloads`);
     [...head.children].forEach((cell, at) => {
       put(cell, { "aria-sort": at === sorted ? (turned ? "ascending" : "descending") : null });
       put(/** @type {Element} */ (cell.firstElementChild), { tabindex: visible ? null : -1 });
     });
-    const held = document.activeElement?.closest("#table tr")?.getAttribute("data-id");
-    body.replaceChildren(...list.map((row, at) => tableRow(row, window.to - window.from, focus, visible && at === 0)));
-    if (held) /** @type {HTMLElement | null} */ (body.querySelector(`tr[data-id="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
+    quiet(() => {
+      const held = document.activeElement?.closest("#table tr")?.getAttribute("data-id");
+      body.replaceChildren(...list.map((row, at) => tableRow(row, window.to - window.from, focus, visible && at === 0)));
+      if (held) /** @type {HTMLElement | null} */ (body.querySelector(`tr[data-id="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
+    });
   }
   return render;
 }

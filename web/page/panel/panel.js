@@ -1,7 +1,7 @@
 // @ts-check
 /** The panel at the right: what is looked at, with what has to be asked for it. */
 
-import { byId, html } from "../dom.js";
+import { byId, html, steady } from "../dom.js";
 import { edgeKey, subjectOf } from "../shown.js";
 import { askMoments, askNat, askWhere } from "../answers.js";
 import { overview } from "./overview.js";
@@ -35,14 +35,17 @@ const FRESH_MS = 10_000;
 export function panel(acts) {
   const root = byId("panel", HTMLElement);
   const answers = asking();
+  const held = steady(root);
   let subject = "";
   return function render(view, shown, range) {
     const found = subjectOf(shown, view.focus);
     const asked = answers(view, shown, found, range, () => render(view, shown, range));
     const names = new Map([...shown.map.nodes, ...shown.answer.data.nodes].map((node) => [node.id, node.name]));
     const { from, to } = shown.answer.window;
-    replace(root, content(found, { ...acts, view, shown, names, seconds: to - from, asked }), subject === (view.focus ?? ""));
-    subject = view.focus ?? "";
+    held(() => {
+      replace(root, content(found, { ...acts, view, shown, names, seconds: to - from, asked }), subject === (view.focus ?? ""));
+      subject = view.focus ?? "";
+    });
   };
 }
 

@@ -93,10 +93,18 @@ function marks(moments, range, floor, x, width) {
       const left = x(at);
       const words = `${what === "gap" ? "?" : what.endsWith("_gone") ? "▽" : "▲"} ${text}`;
       const room = words.length * CHARACTER;
-      const line = svg("path", { class: "mark", d: `M${left} ${TOP - 2}V${floor}` }, svg("title", {}, `${clock(at)} ${text}`));
+      const about = `${clock(at)} ${text}: compare before and after`;
+      const line = svg(
+        "g",
+        { class: "moment", role: "button", tabindex: 0, "data-at": at, "aria-label": about },
+        svg("title", {}, about),
+        svg("path", { class: "mark-hit", d: `M${left} ${TOP - 18}V${floor}` }),
+        svg("path", { class: "mark", d: `M${left} ${TOP - 2}V${floor}` }),
+      );
       const begin = Math.min(left + 3, width - room);
       if (begin < free) return [line];
       free = begin + room + 8;
-      return [line, svg("text", { class: "mark-text", x: begin, y: 25 }, words)];
+      line.append(svg("text", { class: "mark-text", x: begin, y: 25 }, words));
+      return [line];
     });
 }

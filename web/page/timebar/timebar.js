@@ -20,7 +20,7 @@ const WORDS = 90;
 /** @typedef {{ view: View, now: Seconds, range: Range, series: Series | null, moments: Moment[] }} Times */
 
 /**
- * @param {{ window: (end: Seconds, length: number) => void, against: (end: Seconds) => void }} act
+ * @param {{ window: (end: Seconds, length: number) => void, against: (end: Seconds) => void, around: (time: Seconds) => void }} act
  * @returns {(times: Times) => void}
  */
 export function timebar(act) {
@@ -73,11 +73,27 @@ export function timebar(act) {
       const step = event.shiftKey ? times.view.window_s : snap(times.range);
       settle(which, dragged(spanOf(which), "move", sign * step, snap(times.range)));
     });
+  back.addEventListener("keydown", (event) => {
+    const at = momentAt(event.target);
+    if (at === null || (event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    act.around(at);
+  });
+  root.addEventListener("click", (event) => {
+    const at = momentAt(event.target);
+    if (at !== null) act.around(at);
+  });
   new ResizeObserver(render).observe(root);
   return (next) => {
     times = next;
     render();
   };
+}
+
+/** The second of a mark. @param {EventTarget | null} target */
+function momentAt(target) {
+  const at = target instanceof Element ? target.closest(".moment")?.getAttribute("data-at") : null;
+  return at ? Number(at) : null;
 }
 
 /** @param {"window" | "against"} which */
@@ -133,7 +149,7 @@ function dragging(root, times) {
     const name = event.target instanceof Element ? event.target.closest("[data-brush]")?.getAttribute("data-brush") : null;
     const which = name === "against" ? "against" : "window";
     const span = times.begin(which);
-    if (!span || event.button !== 0) return;
+    if (!span || event.button !== 0 || momentAt(event.target) !== null) return;
     held = { which, grip: name ? times.edge(which, pixel(event)) : "new", x: pixel(event), span, now: span };
     root.setPointerCapture(event.pointerId);
   });
