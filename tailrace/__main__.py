@@ -1,14 +1,22 @@
 """The command ``tailrace``, and ``python -m tailrace``: imports nothing of ours before it knows that it is ours."""
 
+import os
 import sys
+from typing import Final
 
 from tailrace import standard_streams
 from tailrace.packages import complaint
+
+#: As shells say that SIGINT ended a program.
+_INTERRUPTED: Final = 130
 
 
 def main() -> None:
     """Run the command line and end the program with its exit code; 2 if a package is hidden by another's."""
     standard_streams.provide()
+    # numpy's library of linear algebra, which nothing here uses, would start a thread for each processor, and send
+    # SIGINT to the program where a limit keeps it from that.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if fault := complaint():
         print(f"tailrace: {fault}", file=sys.stderr)
         sys.exit(2)
@@ -24,6 +32,8 @@ def _run() -> int:
 
         print(f"tailrace: {explained(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # in the second in which all is imported
+        return _INTERRUPTED
     return flushed(run_command())
 
 

@@ -82,6 +82,8 @@ def check_target(path: Path, *, force: bool) -> None:
 
     :raises UsageError: if there is such a file and ``force`` is not set, or it can be none.
     """
+    if str(path) == "-":
+        raise UsageError("a recording is no output for a pipe", "name a file")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is no file", "name a file")
     if path.exists() and not force:

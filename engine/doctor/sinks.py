@@ -1,7 +1,9 @@
 """Each configured sink: whether rows would arrive, as far as it can say so."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from model.errors import TailraceError, one_line
@@ -20,7 +22,20 @@ async def check_sinks(sinks: Mapping[str, ConfiguredSink], seconds: float = SECO
 
     :param seconds: that each has to answer.
     """
-    return list(await asyncio.gather(*(_check(name, each, seconds) for name, each in sinks.items())))
+    with _quiet():
+        return list(await asyncio.gather(*(_check(name, each, seconds) for name, each in sinks.items())))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what libraries log of what the checks say, unless everything is wanted."""
+    before = logging.root.manager.disable
+    if not logging.root.isEnabledFor(logging.DEBUG):
+        logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 async def _check(name: str, configured: ConfiguredSink, seconds: float) -> Check:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 #: The share of a lease by which the worker stops before the server gives its place away.
 MARGIN = 0.25
 
+#: Seconds that the server has to take a lease back when its holder ends; after that it lapses by itself.
+LEAVE_SECONDS = 0.75
+
 
 def boot_clock() -> float:
     """Seconds since boot, those in suspend included: the server does not stop while this machine sleeps."""

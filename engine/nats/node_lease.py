@@ -14,7 +14,7 @@ import msgspec
 from engine.nats import streams
 from engine.nats.api import Refused, Unanswered
 from engine.nats.bucket import Bucket, Conflict, Entry
-from engine.nats.lease import Lease
+from engine.nats.lease import LEAVE_SECONDS, Lease
 from engine.nats.log import NatsLog
 from engine.nats.streams import AGENT_LEASE_SECONDS, OtherLimits
 from model.errors import TailraceError
@@ -161,5 +161,6 @@ class NodeLease:
     async def leave(self) -> None:
         """Give the name back, if the server answers."""
         if self._revision:
-            with contextlib.suppress(Unanswered, Refused, Conflict):
-                await self._bucket.update(self._key, b"", self._revision)
+            with contextlib.suppress(Unanswered, Refused, Conflict, TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._bucket.update(self._key, b"", self._revision)

@@ -40,6 +40,30 @@ def test_too_little_memory_is_one_line(megabytes: int) -> None:
     assert "memory" in line.lower()
 
 
+@pytest.mark.parametrize("megabytes", [100, 150])
+def test_too_little_memory_for_data_is_one_line(megabytes: int) -> None:
+    """As `ulimit -d` sets it: also memory for threads, whose lack a library tells by SIGINT."""
+    code, line = complaint(ended(*REPLAY, preexec_fn=limited(resource.RLIMIT_DATA, megabytes << 20)))
+    assert code == 1
+    assert "memory" in line.lower()
+
+
+def test_an_interrupt_while_the_program_is_loaded_ends_it_quietly(tmp_path: Path) -> None:
+    """Ctrl-C in the first second: the exit code of an interrupt, and no traceback."""
+    hook = """
+import os, signal, sys
+class Interrupt:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "numpy":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt)
+"""
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    done = ended(*REPLAY, environment={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.kernel
 def test_rows_go_to_their_file_though_all_descriptors_are_closed(tmp_path: Path) -> None:
     """The file of a sink is never standard output, whatever was closed before the start."""

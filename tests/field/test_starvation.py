@@ -27,6 +27,8 @@ HOGS: Final = 2
 #: Connections while the server is there, while it is gone, and when it is back.
 CONNECTIONS: Final = 150
 PAUSE_SECONDS: Final = 0.01
+#: Of the first client; each has its own: ports that the kernel chooses come again.
+FIRST_PORT: Final = 20000
 
 #: What an end says of its connection: how often it began and ended, bytes sent and received.
 End = tuple[int, int, int, int]
@@ -74,10 +76,9 @@ class Traffic:
             time.sleep(PAUSE_SECONDS)
 
     def _exchange(self) -> None:
-        up, down = 1 + len(self.ends), 7 * len(self.ends) + 3
-        with socket.create_connection(self._listener.getsockname()) as client:
+        up, down, port = 1 + len(self.ends), 7 * len(self.ends) + 3, FIRST_PORT + len(self.ends) // 2
+        with socket.create_connection(self._listener.getsockname(), source_address=("", port)) as client:
             server, _ = self._listener.accept()
-            port = client.getsockname()[1]
             with server:
                 for sender, receiver, count in ((client, server, up), (server, client, down)):
                     sender.sendall(bytes(count))

@@ -115,6 +115,7 @@ def test_what_is_there_is_not_overwritten(start: Start, tmp_path: Path) -> None:
     [
         ("/nonexistent/r", 2, "make its folder first"),
         ("/", 2, "/ is no file"),
+        ("-", 2, "a recording is no output for a pipe: name a file"),
         ("/proc/r", 1, "cannot write /proc/r"),
     ],
 )

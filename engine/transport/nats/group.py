@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from engine.log_record import Wake
 from engine.nats.api import Refused, Unanswered
 from engine.nats.bucket import Bucket, Conflict
-from engine.nats.lease import Lease
+from engine.nats.lease import LEAVE_SECONDS, Lease
 from engine.nats.link import Link
 from engine.transport.backend import Assignment, MembershipLost
 from engine.transport.nats.offsets import Offsets
@@ -323,9 +323,10 @@ class NatsMember:
         self._link.on_reconnect.discard(self._look_now.set)
         self.lease.end()
         try:
-            await self._leases.drop(MEMBER + self._id)
-            if self._leading:
-                await self._leases.drop(LEADER)
-        except TailraceError as error:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._leases.drop(MEMBER + self._id)
+                if self._leading:
+                    await self._leases.drop(LEADER)
+        except (TailraceError, TimeoutError) as error:
             self._link.note(error)
         await self._notify_group()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import chdb
+import numpy as np
 import pytest
 
 from model.batch import Batch
@@ -31,6 +32,7 @@ from tests.eventually import eventually
 from tests.full_disk import small_disk
 from tests.http_server import HttpServer, Post, Reply
 
+PAGE = Path(__file__).parents[3] / "docs/nats.md"
 #: As in the configuration, with pauses that a test can wait for.
 QUICK = Limits(QueueLimits(rows=20_000), RetryLimits(0, 0.02, 0.1), BatchLimits(5000, 0.05))
 
@@ -302,3 +304,24 @@ def test_a_number_without_a_word_does_not_break_an_insert() -> None:
     batch = make_flows(5, columns={"evidence": 99})
     (column,) = (column for column in native_columns(kind) if column.name == "evidence")
     assert column.values(batch) == bytes(5)
+
+
+def documented_query() -> str:
+    """The page has one."""
+    (query,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(query)
+
+
+async def test_the_documented_query_counts_each_report_once(server: ClickHouseServer) -> None:
+    """Two engines delivered the same reports, each in rows of its own name and second."""
+    first = make_flows(1000)
+    columns = first.columns | {"client.socket.slot": np.arange(1000, dtype=np.uint32)}
+    columns["client.reported"] = np.arange(1000) % 3 != 0
+    first = replace(first, columns=columns)
+    late = columns["window.late_s"].astype(np.uint16) + np.uint16(4)
+    again = replace(
+        first, boot="another", seq=7, window=first.window + 4, columns=columns | {"window.late_s": late}
+    )
+    await inserted(sink_of(server), first, again)
+    sent = columns["client.tx_bytes"][columns["client.reported"] != 0].sum()
+    assert server.ask(documented_query()) == str(int(sent))
