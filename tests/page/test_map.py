@@ -184,7 +184,7 @@ def test_a_deploy_is_chosen_to_compare_before_and_after_it(browser: Browser) -> 
         expect(page.locator("#time")).to_contain_text("against 03:00:00")
         page.locator("#bar .moment").first.focus()
         page.keyboard.press("Enter")
-        expect(page.locator("#time")).to_contain_text("against 02:18:00")
+        expect(page.locator("#time")).to_contain_text("against 02:33:00")
 
 
 def test_a_button_that_is_being_pressed_is_not_taken_away(browser: Browser) -> None:
