@@ -48,6 +48,7 @@ class Intake:
         self._losses = Losses({(node, start) for kind, node, start in marks if kind == LEDGER.name})
         self._named: dict[str, Once] = {}
         self._pending: dict[str, list[Rows]] = {}
+        self._unsaid: list[Rows] = []  # losses
         self._newest_s, self._complete_s = newest_s, complete_s
         self._whole: dict[Source, int] = {}  # of each source up to, and without, which second it is complete
         self.renew()
@@ -81,20 +82,25 @@ class Intake:
             self._flows(batch)
 
     def frame(self) -> Frame:
-        """What came since the last one."""
-        tables = {name: together(parts) for name, parts in self._pending.items()}
+        """What came since the last one, and losses until ``written`` tells that they are in the log."""
+        parts = self._pending | ({LOSSES.name: self._unsaid} if self._unsaid else {})
+        tables = {name: together(each) for name, each in parts.items()}
         marks, self._moved, self._pending = self._moved, {}, {}
         return Frame(tables, marks, self._newest_s, self._complete_s)
+
+    def written(self) -> None:
+        """The last frame is in the log."""
+        self._unsaid = []
 
     def lose(self, reason: str, rows: int) -> None:
         """Note that what came since the last frame could not be written."""
         self.renew()  # what it named is not in the log
-        self._add(LOSSES.name, self._losses.of_store(reason, rows, self._newest_s))
+        self._unsaid.append(self._losses.of_store(reason, rows, self._newest_s))
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing came since the last frame."""
-        return not self._pending
+        return not self._pending and not self._unsaid
 
     def _add(self, table: str, rows: Rows) -> None:
         if rows:
@@ -115,7 +121,8 @@ class Intake:
         stages = batch.head["stages"]
         if "kernel" in stages:  # of a machine, not of an engine
             self._add(PRESENCE.name, presence(batch.node, batch.boot, batch.window))
-        self._add(LOSSES.name, self._losses.of_node(batch.node, batch.boot, stages, batch.window))
+        if lost := self._losses.of_node(batch.node, batch.boot, stages, batch.window):
+            self._unsaid.append(lost)
 
     def _workloads(self, batch: Batch) -> None:
         columns, table = batch.columns, batch.tables["workloads"]

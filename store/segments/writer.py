@@ -63,6 +63,7 @@ class Writer:
         if self._intake.is_empty:
             return
         self._log.append(encoded(self._intake.frame()))
+        self._intake.written()
 
     def lost(self, reason: str, rows: int) -> None:
         """Note with the next frame that rows of the last one were lost."""
