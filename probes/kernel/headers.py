@@ -36,7 +36,9 @@ _CONNTRACK = "#define CONNTRACK_TYPES 1"
 #: Says that ``struct mptcp_sock`` and that of its subflows are known.
 _MPTCP = "#define MPTCP_TYPES 1"
 #: Changes with what write_tree() makes of the same types.
-_FORMAT = b"3"
+_FORMAT = b"4"
+#: In a tree: the sizes of its files, a line for each.
+_SIZES = "sizes"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ def cache_root() -> Path:
     if given:
         return Path(given)
     places = [Path("/var/cache/tailrace")]
-    if user := os.environ.get("XDG_CACHE_HOME"):
-        places.append(Path(user, "tailrace"))
+    user = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if user.is_absolute():  # another counts as none: XDG Base Directory Specification
+        places.append(user / "tailrace")
     with contextlib.suppress(RuntimeError):  # neither $HOME nor an entry in /etc/passwd
         places.append(Path("~/.cache/tailrace").expanduser())
     return next(filter(_writable, places), places[0])
@@ -123,8 +126,16 @@ def tree_path() -> Path:
 
 
 def is_complete(tree: Path) -> bool:
-    """Whether a tree is there; trees appear whole, under their names, or not at all."""
-    return os.access(tree / "include/linux/kconfig.h", os.R_OK)
+    """Whether a tree is there, as it was written.
+
+    Trees appear whole, under their names, or not at all; but where the power failed soon after, files may be empty.
+    """
+    try:
+        sizes = [line.split(" ", 1) for line in (tree / _SIZES).read_text().splitlines()]
+        whole = all((tree / name).stat().st_size == int(size) for size, name in sizes)
+    except (OSError, ValueError):
+        return False
+    return whole and bool(sizes) and os.access(tree / "include/linux/kconfig.h", os.R_OK)
 
 
 def knows_conntrack(headers: Headers) -> bool:
@@ -207,6 +218,8 @@ def write_tree(tree: Path, types: str, release: str) -> None:
     _append(include / "asm/page.h", f"#define PAGE_SIZE {os.sysconf('SC_PAGE_SIZE')}")
     _append(include / "linux/version.h", *_version(release))
     _append(include / "linux/kconfig.h", *_kconfig(types))
+    files = (path for path in sorted(include.rglob("*")) if path.is_file())
+    _append(tree / _SIZES, *(f"{path.stat().st_size} {path.relative_to(tree)}" for path in files))
 
 
 def _append(path: Path, *lines: str) -> None:

@@ -112,6 +112,19 @@ def test_a_broken_tree_is_made_anew(cache: Path) -> None:
     assert (tree / "include/vmlinux.h").read_text() == TYPES
 
 
+@pytest.mark.parametrize("name", ["include/vmlinux.h", "include/linux/version.h", "sizes"])
+@pytest.mark.parametrize("kept", [0, 10])
+def test_a_file_that_the_power_took_is_made_anew(cache: Path, name: str, kept: int) -> None:
+    """Empty or cut short, as file systems leave what was written last."""
+    tree = headers.find_headers().tree
+    assert tree
+    whole = (tree / name).read_bytes()
+    (tree / name).write_bytes(whole[:kept])
+    assert not headers.is_complete(tree)
+    assert headers.find_headers().tree == tree
+    assert (tree / name).read_bytes() == whole
+
+
 def test_a_cache_that_cannot_be_written_is_named(cache: Path) -> None:
     """The error names the folder and the reason."""
     (cache / "headers").write_text("a file where the folder should be")
@@ -139,7 +152,8 @@ def test_a_missing_bpftool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_cache_is_kept_where_this_user_may_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """$CACHE_DIRECTORY, then /var/cache/tailrace, then the user's own; an empty variable counts as none."""
+    """$CACHE_DIRECTORY, then /var/cache/tailrace, then the user's own; a variable that is no absolute path counts as
+    none."""
     writable: set[Path] = set()
     monkeypatch.setattr(headers, "_writable", lambda folder: folder in writable)
     monkeypatch.setenv("HOME", "/home/somebody")
@@ -147,6 +161,9 @@ def test_the_cache_is_kept_where_this_user_may_write(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("CACHE_DIRECTORY", raising=False)
     assert headers.cache_root() == Path("/var/cache/tailrace")
     writable.add(Path("/home/somebody/.cache/tailrace"))
+    assert headers.cache_root() == Path("/home/somebody/.cache/tailrace")
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    writable.add(Path("cache/tailrace"))
     assert headers.cache_root() == Path("/home/somebody/.cache/tailrace")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     writable.add(Path("/cache/tailrace"))
