@@ -1,17 +1,23 @@
 """What our own sinks keep to beside the contract: behind the queue all rows are accounted for, and text is text."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
 from engine.config import SinkConfig
+from engine.plugins.shapes import shape_of
 from engine.plugins.sinks import make_sink
 from model.batch import Batch
 from model.errors import UsageError
 from model.kind import Kind
 from model.ledger import Ledger
+from model.summing import summed
+from sinks.configured import ConfiguredSink
+from sinks.fan_out import FanOut
 from sinks.limits import Limits, QueueLimits
+from sinks.summed import SummedSink
 from tailrace.testing import SinkContract, make_batch, make_deltas, make_flows
 from tailrace.testing.deltas import WINDOW
 from tests.configured import make_fan_out
@@ -95,6 +101,46 @@ class SinkBehindQueue(SinkContract):
         self._run(deliver())
         stage = ledger.stages[f"sink.{self.name}"]
         assert (stage.received, stage.delivered, stage.dropped) == (2000, 500, {"queue_full": 1500})
+
+    def test_it_gets_the_rows_and_fields_that_were_asked_for(self, kind: Kind, output: Any) -> None:
+        """With ``where`` and ``fields`` of the configuration; what a filter leaves out is no loss."""
+        batches, ledger = _seconds(kind, 5, 200), Ledger()
+        shape = shape_of(SinkConfig(self.name, where="opened>0", fields="brief"), [kind], "sinks[0]", "")
+        asked = [shape(batch) for batch in batches]
+        assert 0 < sum(map(len, asked)) < 1000
+
+        async def deliver() -> None:
+            sink = ConfiguredSink(self.make(output), [kind], shape=shape)
+            async with FanOut({self.name: sink}, ledger) as fan_out:
+                for batch in batches:
+                    fan_out.offer(batch)
+                await fan_out.drained()
+                self._compare(await self.read(output), asked)
+
+        self._run(deliver())
+        stage = ledger.stages[f"sink.{self.name}"]
+        assert (stage.delivered, stage.queued, stage.dropped) == (sum(map(len, asked)), 0, {})
+        left_out = {"flow": "owner.evidence", "delta": "owner.evidence", "workload": "evidence.both"}
+        if self.json and kind.name in left_out:  # tables have all columns
+            assert left_out[kind.name] not in self._run(self.text(output))
+
+    def test_it_gets_sums_of_seconds(self, kind: Kind, output: Any) -> None:
+        """With ``every``: one row for each connection, pair or socket; each row that came counts as delivered."""
+        first = make_batch(kind, 300)
+        batches = [replace(first, seq=seq, window=WINDOW + seq) for seq in range(4)]
+        ledger, expected = Ledger(), summed(batches)
+
+        async def deliver() -> None:
+            sink = SummedSink(self.make(output))
+            async with make_fan_out({self.name: sink}, ledger, stage=kind.plural) as fan_out:
+                for batch in batches:
+                    fan_out.offer(batch)
+                await fan_out.drained()
+                self._compare(await self.read(output), [expected])
+
+        self._run(deliver())
+        stage = ledger.stages[f"sink.{self.name}"]
+        assert (stage.received, stage.delivered, stage.dropped) == (1200, 1200, {})
 
     def test_slow_neighbour_does_not_delay_it(self, kind: Kind, output: Any) -> None:
         """While another sink is stuck, this one gets all rows."""
