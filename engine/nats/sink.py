@@ -17,6 +17,7 @@ from model.kind import Kind
 from model.kinds import kinds
 from model.public import row_parts
 from model.settings import PluginConfig
+from sinks.limits import Limits, RetryLimits
 
 
 class NatsConfig(PluginConfig, frozen=True):
@@ -54,6 +55,7 @@ class NatsSink:
     Config: ClassVar[type[PluginConfig]] = NatsConfig
     #: Those that have public subjects; deltas have others.
     kinds: ClassVar[Sequence[str]] = PublicKinds()  # type: ignore[assignment]  # a descriptor
+    limits: ClassVar[Limits] = Limits(retry=RetryLimits(attempts=0))
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config

@@ -18,13 +18,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.arrays import Array, Columns, Tables
+from model.arrays import Columns
 from model.column import Column, derived
 from model.kind import Kind
 from model.kinds.delta.codes import CloseReason, Evidence, Role, State
+from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
-from model.rows.fields import ALWAYS, UNSET, Field, Values
 from model.tables import CHAIN, ENTITY, TEXTS, Table, chain_field, entity_field, stem, text_field
 from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
@@ -45,35 +45,6 @@ __all__ = [
     "began_at",
     "flags",
 ]
-
-NO_SLOT: Final = 0xFFFFFFFF
-
-
-def _slots(name: str) -> tuple[Field, ...]:
-    """Without the number that stands for no slot."""
-
-    def values(columns: Columns, _: Tables) -> Values:
-        return slots(columns[name])
-
-    return (Field(name, values, ALWAYS, (name,)),)
-
-
-def slots(column: Array) -> list[object]:
-    """Slots; nothing where a socket was counted without one."""
-    return [UNSET if slot == NO_SLOT else slot for slot in column.tolist()]
-
-
-def _users(name: str) -> tuple[Field, ...]:
-    """0 is root where somebody owns the socket, and nobody where no one does."""
-    evidence = f"{name.removesuffix('user.id')}owner.evidence"
-
-    def values(columns: Columns, _: Tables) -> Values:
-        column = columns[name]
-        nobody = (columns[evidence] == Evidence.NONE) & (column == 0)
-        return row_values.only(column.tolist(), ~nobody)
-
-    return (Field(name, values, ALWAYS, (name, evidence)),)
-
 
 CGROUPS: Final = Table(
     "cgroups", TEXTS, lambda index: (text_field(f"{stem(index)}.path", "cgroups", index),), "paths of cgroups"
@@ -131,7 +102,7 @@ _COLUMNS: Final = (
         "<u4",
         "with the generation: the socket's identity on this node and boot. 4294967295: it found no free slot, and "
         "only its end is reported",
-        fields=_slots,
+        fields=slot_fields,
     ),
     Column("socket.generation", "<u4", "counts the sockets that had this slot", always=True),
     # the connection as this socket sees it
@@ -157,7 +128,7 @@ _COLUMNS: Final = (
     Column("process.pid", "<u4", "owner: the process (thread group)"),
     Column("thread.id", "<u4", "owner: the thread"),
     Column("process.comm", "S16", "owner: the process's name, padded with zeros"),
-    Column("user.id", "<u4", "owner: effective user", fields=_users),
+    Column("user.id", "<u4", "owner: effective user", fields=user_fields),
     Column("cgroup.id", "<u8", "owner: inode number of the cgroup's directory"),
     Column(
         "cgroup.index",

@@ -59,14 +59,14 @@ from typing import Final
 import numpy as np
 
 from model.arrays import Columns, Tables
-from model.column import Column, Over, derived, where
+from model.column import Column, Over, derived
 from model.kind import Kind, Subject
-from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, slots
+from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA
 from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence, Node
+from model.kinds.flow.fields import end_generations, end_seqs, end_slots
 from model.kinds.flow.text import TEXT
 from model.kinds.flow.traffic import TRAFFIC
 from model.rows import values as row_values
-from model.rows.fields import ALWAYS, Field, Values
 from model.subjects import FLOW_STREAM, FLOWS, node_token
 from model.tables import RecordType, Table, record_fields
 
@@ -121,40 +121,6 @@ NODES: Final = Table(
     ),
     "the nodes that report: name and boot of each; the first is nobody",
 )
-
-
-def known(columns: Columns, end: str) -> np.ndarray:
-    """Of which rows an end's socket is known; every socket has a network namespace. Shape (n,), bool.
-
-    :param end: ``client.`` or ``server.``.
-    """
-    reported, netns = _told(end)
-    marked: np.ndarray = (columns[reported] != 0) | (columns[netns] != 0)
-    return marked
-
-
-def _told(end: str) -> tuple[str, str]:
-    """The columns that tell whether an end's socket is known."""
-    return f"{end}reported", f"{end}netns.id"
-
-
-def _slots(name: str) -> tuple[Field, ...]:
-    end = name.removesuffix("socket.slot")
-
-    def values(columns: Columns, _: Tables) -> Values:
-        return row_values.only(slots(columns[name]), known(columns, end))
-
-    return (Field(name, values, ALWAYS, (name, *_told(end))),)
-
-
-def _generations(name: str) -> tuple[Field, ...]:
-    end = name.removesuffix("socket.generation")
-    return (where(name, lambda columns: known(columns, end), *_told(end)),)
-
-
-def _seqs(name: str) -> tuple[Field, ...]:
-    reported = f"{name.removesuffix('seq')}reported"
-    return (where(name, lambda columns: columns[reported] != 0, reported),)
 
 
 _HEAD: Final = (
@@ -253,12 +219,14 @@ _END: Final = (
         "name, and the start of Tailrace there",
         table=NODES,
     ),
-    Column("seq", "<u8", "number of the delta message in which the report came", fields=_seqs, over="known"),
+    Column(
+        "seq", "<u8", "number of the delta message in which the report came", fields=end_seqs, over="known"
+    ),
     DELTA.column("window.missed_s"),
     *(DELTA.column(name) for name in (*OWNER, *STANDING, *COUNTERS, *GAUGES)),
 )
 #: How an end's columns become fields where that is not as in deltas.
-_FIELDS: Final = {"socket.slot": _slots, "socket.generation": _generations}
+_FIELDS: Final = {"socket.slot": end_slots, "socket.generation": end_generations}
 #: What each end has, without the side.
 END_COLUMNS: Final = tuple(column.name for column in _END)
 

@@ -105,6 +105,29 @@ async def test_a_cluster_that_stands_still_costs_nothing(cluster: KafkaCluster) 
     assert len({message.value for message in messages}) == 11_000
 
 
+async def test_what_a_full_queue_drops_is_in_the_ledger(cluster: KafkaCluster) -> None:
+    """A cluster stands still for longer than the queue has room for: what is lost is counted, nothing comes twice."""
+    ledger = Ledger()
+    sink = KafkaSink(KafkaConfig(cluster.servers, topic="bound.", timeout=2))
+    stage = ledger.stage("sink.kafka", "rows")
+    limits = Limits(QueueLimits(rows=2000), RetryLimits(0, 0.02, 0.1), BatchLimits(500, 0.02))
+    async with make_fan_out({"kafka": sink}, ledger, limits, stage="flows") as fan_out:
+        await fan_out.put(make_flows(100))
+        await fan_out.drained()
+        cluster.signal(signal.SIGSTOP)
+        for number in range(1, 41):
+            fan_out.offer(make_flows(100, seed=number, seq=number))
+            assert stage.balanced
+        await eventually(lambda: fan_out.statistics()["kafka"].busy_seconds > 0.5)
+        cluster.signal(signal.SIGCONT)
+        await fan_out.drained()
+    lost = stage.dropped["queue_full"]
+    assert (stage.dropped, stage.delivered) == ({"queue_full": lost}, 4100 - lost)
+    assert 4000 - 2000 - 1000 <= lost <= 4000 - 2000
+    messages = await cluster.read("bound.flows", count=stage.delivered)
+    assert len({message.value for message in messages}) == len(messages) == stage.delivered
+
+
 async def test_no_cluster_is_one_line() -> None:
     """What is wrong, and what to do; a later attempt makes sense."""
     sink = KafkaSink(KafkaConfig(f"127.0.0.1:{free_port()}", timeout=1))

@@ -108,6 +108,15 @@ async def test_promtool_finds_no_fault(sink: PrometheusSink) -> None:
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
+async def test_promtool_takes_the_rules() -> None:
+    """The example rules for alerts."""
+    required("promtool", "prometheus")
+    command = ["promtool", "check", "rules", str(DEPLOY / "prometheus" / "alerts.yaml")]
+    checked = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
+    assert b"rules found" in checked.stdout
+
+
 async def test_prometheus_has_what_the_rows_say(sink: PrometheusSink, prometheus: Prometheus) -> None:
     """Bytes, connections, failures by reason, and histograms; also after the sink was started again."""
     first, *others = seconds(4)
