@@ -12,14 +12,13 @@ from model.traffic import RowTraffic, Traffic
 
 def flow_traffic(columns: Columns) -> RowTraffic:
     """The client's figures, or the server's mirrored where it alone reports; retransmits of both."""
-    mirrored, ways = mirrors(columns), [columns["client.tx_bytes"], columns["client.rx_bytes"]]
+    mirrored, tx, rx = mirrors(columns), columns["client.tx_bytes"], columns["client.rx_bytes"]
     if mirrored.any():
-        ways = [
-            np.where(mirrored, columns[f"server.{name}_bytes"], way)
-            for name, way in zip(("rx", "tx"), ways, strict=True)
-        ]
+        tx = np.where(mirrored, columns["server.rx_bytes"], tx)
+        rx = np.where(mirrored, columns["server.tx_bytes"], rx)
     return RowTraffic(
-        *ways,
+        tx,
+        rx,
         np.add(columns["client.retransmitted_segments"], columns["server.retransmitted_segments"]),
         np.where(columns["client.rtt_ns"] == 0, columns["server.rtt_ns"], columns["client.rtt_ns"]),
     )
