@@ -22,9 +22,10 @@ from store.reading import (
     Workloads,
 )
 from store.segments import duck
+from store.segments.definitions import Definitions
 from store.segments.gaps import gaps_of
 from store.segments.log import FOLDER
-from store.segments.manifest import Manifest, read
+from store.segments.manifest import Manifest, Segment, read
 from store.segments.merging import merged_query
 from store.segments.sums import Sums
 from store.segments.tables import (
@@ -64,6 +65,7 @@ class SegmentStore:
         self._connection = duck.connect(threads)
         self._tail = Tail(folder)
         self._manifest = Manifest()
+        self._definitions = {table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES)}
         if (folder / FOLDER).is_dir():
             read(folder)
 
@@ -84,7 +86,7 @@ class SegmentStore:
 
     def workloads(self) -> Workloads:
         """See ``Store``."""
-        rows = self._ask(lambda: self._table(WORKLOADS, order="id"))
+        rows = self._ask(lambda: self._defined(WORKLOADS))
         parts = zip(*(rows[name].tolist() for name in Workload._fields), strict=True)
         return Workloads(rows["id"], [Workload(*each) for each in parts], rows["first_s"], rows["last_s"])
 
@@ -150,7 +152,7 @@ class SegmentStore:
     def _edges(self, window: Window, ids: np.ndarray | None, histograms: bool) -> Edges:
         window = widened(self._manifest, window)
         keys, measures = self._sums().of(tiles_of(window), 0, ids, histograms)
-        named = self._table(EDGES, "" if ids is None else f"where id in ({_listed(ids)})", "id")
+        named = self._defined(EDGES)
         places = np.searchsorted(named["id"], keys["edge"])
         return Edges(
             window,
@@ -179,6 +181,18 @@ class SegmentStore:
         ways = self._table(WAYS)
         hops = {id_: _hops(ways, place) for place, id_ in enumerate(ways["id"].tolist())}
         return _summed_chains(chains, hops)
+
+    def _defined(self, table: Table) -> Mapping[str, np.ndarray]:
+        """The rows of a table whose key is an id, in order."""
+        tail = self._tail.tables.get(table.name)
+        return self._definitions[table.name].rows(self._manifest.of(table.name), tail)
+
+    def _sealed(self, table: Table, segments: Sequence[Segment]) -> Mapping[str, np.ndarray]:
+        """The rows of files, one for each id, in order."""
+        if not segments:
+            return _empty(table)
+        source = duck.files([self._folder / each.file for each in segments])
+        return duck.columns_of(self._connection, merged_query(table, source) + " order by id")
 
     def _table(self, table: Table, where: str = "", order: str = "") -> Mapping[str, np.ndarray]:
         """The rows of a table, one for each key, those of the log included."""
