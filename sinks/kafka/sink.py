@@ -19,6 +19,8 @@ from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 
 _NEED: Final = "it needs aiokafka"
 _CONNECTION: Final = "connection.id"
+#: Time-outs that messages may take until their delivery is said to fail; the producer tries again after each.
+_TIMEOUTS: Final = 3
 #: Bytes of a columnar message at most: below what brokers take by default (1 MiB).
 _BYTES: Final = 900_000
 
@@ -58,11 +60,13 @@ class _Message(NamedTuple):
 class _Produced(NamedTuple):
     """:param messages: that were not taken yet.
     :param by_row: whether each is a row.
+    :param sent: what will come of those that the producer was given, in the same order.
     """
 
     topic: str
     messages: list[_Message]
     by_row: bool
+    sent: "list[asyncio.Future[Any]]"
 
 
 class KafkaSink:
@@ -74,6 +78,7 @@ class KafkaSink:
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
         self._producer: Any = None
+        self._under_way: _Produced | None = None
         self._gathered: Gathered[_Produced] = Gathered(self._produced, self._produce)
 
     async def open(self, kinds: Sequence[Kind]) -> None:
@@ -155,37 +160,59 @@ class KafkaSink:
             if self._config.format == "columns":
                 for part in batch.fitting(_BYTES):
                     yield Request(
-                        len(part), _Produced(topic, [_Message(batch.node.encode(), part.encode())], False)
+                        len(part), _Produced(topic, [_Message(batch.node.encode(), part.encode())], False, [])
                     )
             else:
-                yield Request(len(batch), _Produced(topic, _lines(batch), True))
+                yield Request(len(batch), _Produced(topic, _lines(batch), True, []))
 
     async def _produce(self, produced: _Produced) -> None:
-        """:raises SinkError: if a message was not taken; those that were are not sent again."""
+        """Send what was not sent yet, and wait until all of it is taken.
+
+        The producer goes on trying by itself under the same numbers, so that what was sent is not sent again.
+
+        :raises SinkError: if a message was not taken; those that were are not sent again.
+        """
         errors = extra("aiokafka.errors", "kafka", _NEED)
-        producer = await self._connected()
-        sent: list[asyncio.Future[Any]] = []
+        if self._under_way is not produced:  # of another one that was given up nothing comes any more
+            if self._under_way is not None:
+                await self._stop()
+            self._under_way = produced
+        producer, seconds = await self._connected(), self._config.timeout * _TIMEOUTS
         try:
-            async with asyncio.timeout(self._config.timeout * 3):
-                for each in produced.messages:
-                    sent.append(await producer.send(produced.topic, each.value, key=each.key))
-                await asyncio.gather(*sent)
-        except (
-            errors.MessageSizeTooLargeError,
-            errors.AuthorizationError,
-            errors.InvalidTopicError,
-        ) as error:
-            what = f"Kafka at {self._config.servers} refused messages ({error})"
-            remedy = "check rights, and the limits of the topic"
-            lost = len(produced.messages) - sum(map(_taken, sent)) if produced.by_row else None
-            raise SinkError(what, remedy, reason="server_refused", lost_rows=lost) from None
+            async with asyncio.timeout(seconds):
+                for each in produced.messages[len(produced.sent) :]:
+                    produced.sent.append(await producer.send(produced.topic, each.value, key=each.key))
+        except _refusals(errors) as error:
+            if produced.sent:
+                await asyncio.wait(produced.sent, timeout=seconds)
+            raise self._refused(error, produced) from None
         except (OSError, TimeoutError, errors.KafkaError) as error:
+            raise self._away(error) from None
+        if (await asyncio.wait(produced.sent, timeout=seconds))[1]:
+            raise self._away(TimeoutError(f"for {seconds:g} s"))
+        await self._settle(produced, _refusals(errors))
+        self._under_way = None
+
+    async def _settle(self, produced: _Produced, refusals: tuple[type[BaseException], ...]) -> None:
+        """:raises SinkError: if some were not taken; the others are forgotten."""
+        error = next((found for each in produced.sent if (found := each.exception())), None)
+        if isinstance(error, refusals):
+            self._under_way = None
+            raise self._refused(error, produced)
+        if error is not None:
             await self._stop()
-            taken = [*map(_taken, sent), *[False] * (len(produced.messages) - len(sent))]
+            taken = map(_taken, produced.sent)
             produced.messages[:] = [
                 each for each, done in zip(produced.messages, taken, strict=True) if not done
             ]
-            raise self._away(error) from None
+            produced.sent.clear()
+            raise self._away(error)
+
+    def _refused(self, error: BaseException, produced: _Produced) -> SinkError:
+        what = f"Kafka at {self._config.servers} refused messages ({error})"
+        remedy = "check rights, and the limits of the topic"
+        lost = len(produced.messages) - sum(map(_taken, produced.sent)) if produced.by_row else None
+        return SinkError(what, remedy, reason="server_refused", lost_rows=lost)
 
     def _away(self, error: BaseException) -> SinkError:
         said = str(error) or type(error).__name__
@@ -226,6 +253,17 @@ def _texts(batch: Batch, column: Column) -> list[str]:
     fields = [list(map(str, field.values(every, batch.tables))) for field in column.row_fields()]
     texts = ["/".join(parts) for parts in zip(*fields, strict=True)]
     return [texts[number] for number in numbers]
+
+
+def _refusals(errors: Any) -> tuple[type[BaseException], ...]:
+    """Errors after which the same message would be refused again."""
+    return (
+        errors.MessageSizeTooLargeError,
+        errors.RecordListTooLargeError,
+        errors.TopicAuthorizationFailedError,
+        errors.ClusterAuthorizationFailedError,
+        errors.InvalidTopicError,
+    )
 
 
 def _taken(sent: "asyncio.Future[Any]") -> bool:
