@@ -29,6 +29,11 @@ def printing() -> Iterator[None]:
         raise TailraceError(f"cannot write to standard output ({error.strerror})", _REMEDY) from error
 
 
+def moves_cursor(descriptor: int) -> bool:
+    """Whether it is a terminal, and one on which escape codes mean something, as ``TERM`` says."""
+    return os.isatty(descriptor) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
 def show(text: str) -> None:
     """Print ``text``, as in ``printing``."""
     with printing():

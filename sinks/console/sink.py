@@ -14,6 +14,7 @@ from model.errors import SinkError
 from model.kind import Kind
 from model.kinds.ledger import LEDGER
 from model.settings import PluginConfig
+from model.standard_output import moves_cursor
 from sinks.console.plain import plain_lines
 from sinks.console.summary import Sort, WindowSummary, publication
 from sinks.descriptor import is_writable, write_all, write_error
@@ -75,9 +76,7 @@ class ConsoleSink:
 
     def _can_redraw(self) -> bool:
         """Whether the output is a terminal that moves its cursor and has a size; others get plain lines."""
-        if not os.isatty(self._output) or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-            return False
-        return os.get_terminal_size(self._output).columns > 0
+        return moves_cursor(self._output) and os.get_terminal_size(self._output).columns > 0
 
     async def write(self, batch: Batch) -> None:
         """Sum ``batch`` up; with the last chunk of a second, show it.

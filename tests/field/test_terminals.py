@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import struct
+import subprocess
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 from model.kinds.delta import DELTA
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from tailrace.testing.deltas import make_deltas
+from tests.beds.watch import TAILRACE
 
 
 @contextmanager
@@ -46,6 +48,22 @@ async def test_a_terminal_without_a_cursor_gets_plain_lines(
     text = await shown(24, 80)
     assert b"\x1b" not in text
     assert b" summary rows=10 " in text
+
+
+@pytest.mark.parametrize("name", ["dumb", "unknown", ""])
+def test_a_full_screen_without_a_cursor_is_refused(name: str) -> None:
+    """One line says what to do, and no escape code is written."""
+    with terminal(24, 80) as (screen, program):
+        command, environment = [TAILRACE, "top"], os.environ | {"TERM": name}
+        done = subprocess.run(
+            command, check=False, env=environment, stdin=program, stdout=program, stderr=program
+        )
+        said = os.read(screen, 1 << 16)
+    assert done.returncode == 2
+    assert said.startswith(
+        f"tailrace: top needs a terminal that moves its cursor, and TERM is {name!r}".encode()
+    )
+    assert (said.count(b"\n"), b"\x1b" in said) == (1, False)
 
 
 async def test_a_terminal_without_a_size_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from engine.commands.nats_url import nats_url
 from engine.config import Config
 from engine.secrets import guarded
 from model.errors import UsageError
+from model.standard_output import moves_cursor
 
 if TYPE_CHECKING:
     from engine.commands.top.app import TopApp
@@ -51,6 +52,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     if not (os.isatty(0) and sys.__stderr__ and os.isatty(sys.__stderr__.fileno())):
         raise UsageError(
             "top needs a terminal", "use tailrace run, or tailrace observe -f, in pipes and files"
+        )
+    if not moves_cursor(sys.__stderr__.fileno()):
+        raise UsageError(
+            f"top needs a terminal that moves its cursor, and TERM is {os.environ.get('TERM', '')!r}",
+            "set TERM to the terminal's name, or use tailrace run",
         )
     from engine.commands.top.app import TopApp
     from engine.commands.top.pages import PAGES
