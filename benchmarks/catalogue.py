@@ -18,6 +18,7 @@ from benchmarks import (
     kube_follow,
     latency,
     map_cost,
+    map_rate,
     nat_table,
     otlp_rate,
     page,
@@ -93,6 +94,7 @@ FIGURES: Final = (
     Figure("prometheus_scrape", "a scrape of the sink prometheus", prometheus_scrape.measure),
     Figure("chain_rate", "rows on the whole way through an engine", chain_rate.measure),
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
+    Figure("map", "a neighbourhood of two hops among 100,000 edges", map_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),
     Figure("latency_memory", "from a window's end to the sink, in one process", latency.measure_memory),
     Figure(

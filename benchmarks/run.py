@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME…] [-o table|json] [--list]``: measures figures and holds them to their bars."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -98,6 +99,9 @@ def main(arguments: Sequence[str] | None = None, figures: Sequence[Figure] | Non
         for figure in chosen:
             print(f"{figure.name:24} {figure.purpose}")
         return EXIT_GOOD
+    os.environ.setdefault(
+        "TAILRACE_STORE_ENABLED", "off"
+    )  # figures are of the job without the map, unless they say so
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     return measure(chosen, options.output)

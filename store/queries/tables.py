@@ -1,9 +1,11 @@
 """Tables of edges: those of one window, and what changed between two."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from model.errors import UsageError
-from store.queries.answers import DiffAnswer, DiffRow, EdgeRow, EdgesAnswer
+from store.queries.answers import DiffAnswer, DiffRow, Edge, EdgeRow, EdgesAnswer
 from store.queries.change import CHANGED, GONE, NEW, SAME, STATES, Changes
 from store.queries.edge_rows import edges_of
 from store.queries.map import changes_of
@@ -23,12 +25,9 @@ def edges_answer(scope: Scope, asked: EdgesParameters) -> EdgesAnswer:
     order = np.lexsort((rows, values if asked.sort.startswith("-") else -values))
     begin = _begin(asked.cursor, len(rows))
     page = rows[order[begin : begin + asked.limit]]
-    edges = edges_of(pairs, page, scope.when, changed)
-    names = scope.groups.names
-    ends = zip(pairs.clients[page].tolist(), pairs.servers[page].tolist(), edges, strict=True)
     end = begin + len(page)
     return EdgesAnswer(
-        rows=[EdgeRow(names[client].key, names[server].key, edge) for client, server, edge in ends],
+        rows=[EdgeRow(client, server, edge) for client, server, edge in _named(scope, page, changed)],
         of=len(rows),
         cursor=str(end) if end < len(rows) else None,
     )
@@ -36,7 +35,7 @@ def edges_answer(scope: Scope, asked: EdgesParameters) -> EdgesAnswer:
 
 def diff_answer(scope: Scope, asked: DiffParameters) -> DiffAnswer:
     """What changed, the most surprising first."""
-    pairs, changed = scope.pairs, changes_of(scope)
+    changed = changes_of(scope)
     against = scope.period_before
     if changed is None or against is None:
         raise UsageError("nothing to compare with", "say against")
@@ -46,15 +45,12 @@ def diff_answer(scope: Scope, asked: DiffParameters) -> DiffAnswer:
     found = rows[np.isin(states, wanted) & (changed.scores[rows] >= asked.min_change)]
     found = found[np.lexsort((found, -changed.scores[found]))]
     page = found[: asked.limit]
-    edges = edges_of(pairs, page, scope.when, changed)
-    names = scope.groups.names
-    ends = zip(pairs.clients[page].tolist(), pairs.servers[page].tolist(), edges, strict=True)
     count = np.bincount(states, minlength=len(STATES)).tolist()
     return DiffAnswer(
         against=against,
         rows=[
-            DiffRow(names[client].key, names[server].key, edge, edge.change.score if edge.change else 0.0)
-            for client, server, edge in ends
+            DiffRow(client, server, edge, edge.change.score if edge.change else 0.0)
+            for client, server, edge in _named(scope, page, changed)
         ],
         of=len(found),
         new=count[NEW],
@@ -62,6 +58,16 @@ def diff_answer(scope: Scope, asked: DiffParameters) -> DiffAnswer:
         changed=count[CHANGED],
         same=count[SAME],
     )
+
+
+def _named(scope: Scope, rows: np.ndarray, changed: Changes | None) -> Iterator[tuple[str, str, Edge]]:
+    """Edges with the keys of their ends."""
+    pairs, names = scope.pairs, scope.groups.names
+    clients, servers = pairs.clients[rows].tolist(), pairs.servers[rows].tolist()
+    for client, server, edge in zip(
+        clients, servers, edges_of(pairs, rows, scope.when, changed), strict=True
+    ):
+        yield names[client].key, names[server].key, edge
 
 
 def selected_rows(scope: Scope, select: list[str], edge: list[str] | None = None) -> np.ndarray:

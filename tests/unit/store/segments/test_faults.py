@@ -12,13 +12,14 @@ import pytest
 from model.batch import Batch
 from model.errors import SinkError, TailraceError
 from model.kinds import kinds
+from store.config import StoreConfig
 from store.reading import Gap, Window
 from store.segments.limits import Limits
 from store.segments.log import logs
 from store.segments.manifest import NAME, read
 from store.segments.reader import SegmentStore
 from store.segments.writer import Writer
-from store.sink import StoreConfig, StoreSink
+from store.sink import StoreSink
 from tests.eventually import eventually
 from tests.full_disk import small_disk
 from tests.unit.store.segments.made import BEGIN, second
