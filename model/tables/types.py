@@ -135,6 +135,9 @@ class EntityType(ListType):
         super().__init__({})
         self._read = msgspec.msgpack.Decoder(dict[str, str]).decode
         self._known: dict[bytes, Entity] = {}
+        self._sizes: dict[
+            int, tuple[int, Entity]
+        ] = {}  # by ``id`` of those, which no other can have meanwhile
 
     def empty(self) -> Sequence[Entity]:
         """Nobody."""
@@ -164,8 +167,16 @@ class EntityType(ListType):
         return known
 
     def value_bytes(self, value: Entity) -> int:
-        """With what msgpack puts before each text."""
-        return 3 + sum(len(name.encode()) + len(text.encode()) + 6 for name, text in value.items())
+        """With what msgpack puts before each text. Asked of the same few for each message, and counted once."""
+        known = self._sizes.get(id(value))
+        if known:
+            return known[0]
+        size = 3 + sum(len(name.encode()) + len(text.encode()) + 6 for name, text in value.items())
+        if size <= LARGEST_ENTITY:
+            if len(self._sizes) >= ENTITIES:
+                self._sizes.clear()
+            self._sizes[id(value)] = size, value
+        return size
 
     def arrow(self, table: Sequence[Entity], pa: Any) -> list[Any]:
         """Maps of strings."""

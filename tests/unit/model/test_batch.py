@@ -14,6 +14,7 @@ from model.kind import Kind
 from model.kinds import kinds
 from model.kinds.delta import DELTA
 from model.message import BadBatch, decode
+from model.tables import ENTITY
 from tailrace.testing.batches import make_batch
 from tailrace.testing.deltas import make_deltas
 from tests.plain_rows import plain_rows
@@ -62,6 +63,13 @@ def test_chunks_add_up(rows: int) -> None:
 def test_a_message_fits_into_a_megabyte() -> None:
     """A full chunk stays below what a NATS server takes by default."""
     assert len(make_deltas(DELTA.chunk_rows, seed=3).encode()) < 1_000_000
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=4), max_size=9))
+def test_the_size_of_entities_is_never_less_than_what_msgpack_makes(entities: list[dict[str, str]]) -> None:
+    """Asked again it is the same; texts of any letters count."""
+    size = ENTITY.nbytes(entities)
+    assert len(msgpack.packb(ENTITY.encode(entities))) <= size == ENTITY.nbytes(entities)
 
 
 @pytest.mark.parametrize("max_bytes", [950_000, 60_000, 1])
