@@ -4,7 +4,7 @@ A block is the number of columns and of rows, then for each column its name, its
 (https://clickhouse.com/docs/interfaces/formats/Native). Only types that every server since 18.16 has are used.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from model.column import Column
 from model.histogram import Histograms
 from model.kind import Kind
 from model.rows.fields import Field
+from model.rows.same import same_rows
 from model.rows.words import words_of
 from model.tables import CHAIN, ENTITY, HISTOGRAM
 from sinks.joined import Rows
@@ -166,17 +167,28 @@ def _of_field(field: Field) -> NativeColumn:
     """Texts that rows have beside their columns."""
 
     def values(batch: Batch) -> bytes:
-        texts = list(field.values(batch.columns, batch.tables))
-        known = {text: _text(text if isinstance(text, str) else "") for text in set(texts)}
-        return b"".join(map(known.__getitem__, texts))
+        read = {name: batch.columns[name] for name in field.reads or batch.columns}
+
+        def texts(firsts: np.ndarray) -> Iterator[str]:
+            told = field.values({name: column[firsts] for name, column in read.items()}, batch.tables)
+            return (text if isinstance(text, str) else "" for text in told)
+
+        return _grouped(list(read.values()), texts)
 
     return NativeColumn(field.name, "String", values)
 
 
 def _short_texts(column: Array) -> bytes:
-    texts = column.tolist()
-    known = {text: _text(text.decode(errors="replace")) for text in set(texts)}
-    return b"".join(map(known.__getitem__, texts))
+    return _grouped(
+        [column], lambda firsts: (text.decode(errors="replace") for text in column[firsts].tolist())
+    )
+
+
+def _grouped(columns: list[Array], texts: Callable[[np.ndarray], Iterable[str]]) -> bytes:
+    """Texts of rows, made of one row for each that says something else in columns."""
+    firsts, numbers = same_rows(columns)
+    made = np.fromiter(map(_text, texts(firsts)), object, len(firsts))
+    return b"".join(made.take(numbers).tolist())
 
 
 def _same(batch: Batch, value: int, type_: str) -> bytes:
