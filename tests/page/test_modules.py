@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.environment import Environment, source_tree
 from tests.page import answers, node_tools
 
 
@@ -37,3 +38,13 @@ def test_all_modules_are_asked_for_at_once() -> None:
     begun = (page / "index.html").read_text()
     for module in page.rglob("*.js"):
         assert f'<link rel="modulepreload" href="page/{module.relative_to(page)}">' in begun
+
+
+def test_all_files_of_the_page_are_installed(tmp_path: Path) -> None:
+    environment = Environment.made(tmp_path / "environment")
+    environment.install(source_tree(tmp_path / "tree"))
+    page = node_tools.ROOT / "web" / "page"
+    for file in page.rglob("*"):
+        if file.is_file() and file.suffix != ".ts":
+            installed = environment.packages / "web" / "page" / file.relative_to(page)
+            assert installed.read_bytes() == file.read_bytes()
