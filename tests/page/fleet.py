@@ -182,13 +182,13 @@ def _fail(edge: Answer, failed: int, opened: int, reason: str) -> None:
 
 
 def _change(edge: Answer, pair: tuple[str, str]) -> Answer:
-    both = edge["bytes"] + edge["reply_bytes"]
+    sent = edge["bytes"]
     p99 = edge["connect_ns"]["p99"]
     change = {
         "state": "same",
         "score": 0.0,
         "what": "",
-        "bytes": [both, both],
+        "bytes": [sent, sent],
         "failed": [edge["failed"]] * 2,
     }
     change |= {"opened": [edge["opened"]] * 2, "retransmits": [edge["retransmits"]] * 2, "p99": [p99, p99]}
@@ -204,7 +204,7 @@ def _change(edge: Answer, pair: tuple[str, str]) -> Answer:
         change |= {
             "state": "new",
             "score": 3.1,
-            "bytes": [0, both],
+            "bytes": [0, sent],
             "opened": [0, edge["opened"]],
             "p99": [0, p99],
         }
@@ -212,13 +212,13 @@ def _change(edge: Answer, pair: tuple[str, str]) -> Answer:
         change |= {
             "state": "gone",
             "score": 2.4,
-            "bytes": [both, 0],
+            "bytes": [sent, 0],
             "opened": [edge["opened"], 0],
             "p99": [p99, 0],
         }
         edge |= {"bytes": 0, "reply_bytes": 0, "opened": 0, "active": 0}
     elif pair == CHANGED:
-        change |= {"state": "changed", "score": 1.4, "what": "bytes ×4.2", "bytes": [int(both / 4.2), both]}
+        change |= {"state": "changed", "score": 1.4, "what": "bytes ×4.2", "bytes": [int(sent / 4.2), sent]}
     elif pair == SLOW:
         edge["connect_ns"] = {"p50": 900_000, "p99": 31_000_000}
         change |= {"state": "changed", "score": 1.9, "what": "p99 ×3.1", "p99": [10_000_000, 31_000_000]}

@@ -16,6 +16,8 @@ export function nodePanel(node, context) {
   const { edges } = context.shown.answer.data;
   const place = [node.kind, node.namespace, ...node.versions, ...node.zones.map((zone) => `zone ${zone}`)].filter(Boolean).join(" · ");
   const at = context.view.select.includes(node.key);
+  const fails = status === "failing" || status === "degraded";
+  const [where = null, ...rest] = context.asked;
   return [
     html("h2", {}, glyph(status), node.name),
     html("p", { class: "dim" }, place),
@@ -26,9 +28,11 @@ export function nodePanel(node, context) {
       at ? null : button("Centre here", () => context.centre(node.id, false), { title: "Its neighbourhood (Enter)" }),
       at || !context.view.select.length ? null : button("Add to selection", () => context.centre(node.id, true)),
     ),
+    fails ? where : null,
     neighbours("Called by", edges.filter(({ to }) => to === node.id), "from", context),
     neighbours("Calls", edges.filter(({ from }) => from === node.id), "to", context),
-    ...context.asked,
+    fails ? null : where,
+    ...rest,
     why(node, context),
     node.last_s ? section("Seen", html("p", {}, `first ${day(node.first_s)} ${clock(node.first_s)}, last ${day(node.last_s)} ${clock(node.last_s)} UTC`)) : null,
   ];
@@ -44,14 +48,16 @@ function why(node, { names, view }) {
 export function edgePanel(edge, context) {
   const status = edgeStatus(edge);
   const name = (/** @type {string} */ id) => context.names.get(id) ?? id;
+  const [where = null, ...rest] = context.asked; // the cause comes first
   return [
     html("h2", {}, glyph(status), `${name(edge.from)} → ${name(edge.to)}${edge.port ? `:${edge.port}` : ""}`),
     html("p", { class: "dim" }, [edge.transport, seenFromOneEnd(edge) ? "seen from one end only" : "seen from both ends"].join(" · ")),
     html("p", { class: `status ${status}` }, [STATUS_WORDS[status], wrongWords(edge)].filter((text, at, all) => at === 0 || text !== all[0]).join(": ")),
     edge.change && edge.change.state !== "same" ? html("p", { class: "status" }, `Changed: ${changeSentence(edge)}`) : null,
     html("div", { class: "buttons" }, button(`Centre on ${name(edge.from)}`, () => context.centre(edge.from, false)), button(`Centre on ${name(edge.to)}`, () => context.centre(edge.to, false))),
+    where,
     numbers(edge, context),
-    ...context.asked,
+    ...rest,
   ];
 }
 
@@ -64,15 +70,13 @@ function numbers(edge, { seconds }) {
     ["failed", change ? count(change.failed[0]) : "", edge.failed ? `${failures(edge).join(", ")} (${percent(edge.failed, attempts(edge))})` : "0"],
     ["connect p99", change?.p99[0] ? duration(change.p99[0]) : "", duration(edge.connect_ns?.p99)],
     ["connect p50", "", duration(edge.connect_ns?.p50)],
-    ["round trip p50 / p99", "", edge.rtt_ns ? `${duration(edge.rtt_ns.p50)} / ${duration(edge.rtt_ns.p99)}` : "–"],
-    ["to server", "", `${rate(edge.bytes, seconds)} (${bytes(edge.bytes)})`],
+    ["round trip", "", edge.rtt_ns ? `${duration(edge.rtt_ns.p50)} / ${duration(edge.rtt_ns.p99)}` : "–"],
+    ["to server", change ? bytes(change.bytes[0]) : "", `${rate(edge.bytes, seconds)} (${bytes(edge.bytes)})`],
     ["to client", "", `${rate(edge.reply_bytes, seconds)} (${bytes(edge.reply_bytes)})`],
-    ["both ways", change ? bytes(change.bytes[0]) : "", bytes(edge.bytes + edge.reply_bytes)],
     ["resent", change ? count(change.retransmits[0]) : "", edge.sent ? `${count(edge.retransmits)} of ${count(edge.sent)} (${percent(edge.retransmits, edge.sent)})` : count(edge.retransmits)],
   ];
-  const shown = lines.filter(([what, before]) => what !== "both ways" || before);
   const head = change ? ["what", "before", "now"] : ["what", "now"];
-  const body = shown.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
+  const body = lines.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
   return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)), change ? html("p", { class: "dim" }, changeWords(change).join(" · ")) : null);
 }
 
