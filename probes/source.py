@@ -55,6 +55,9 @@ class Feed(Protocol):
     def notice(self, netns: np.ndarray) -> None:
         """Network namespaces in which sockets live."""
 
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        """Events of the shared ring were lost between these times, monotonic: some may have been its own."""
+
     def events(self) -> np.ndarray:
         """Records of the shared ring's form; does not block."""
 
@@ -85,6 +88,10 @@ class Source:
         #: Of the shared ring.
         self.stage = Stage("events")
         self.clock = clock or Clock()
+        self._lost, self._looked_ns = (
+            0,
+            self._monotonic(),
+        )  # events of the shared ring, when that was looked at
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
 
@@ -168,6 +175,7 @@ class Source:
             self.stage.note("windows_joined", behind)
             boundary += behind * SECOND_NS
         shot = self._kernel.snapshot()
+        self._note_lost()
         for feed in self._feeds.values():
             feed.notice(shot.descriptions["netns"])
         await self._drain(None if final else boundary)
@@ -188,6 +196,17 @@ class Source:
         # A correction may put the clock back before the boundary: that window is over all the same.
         following = self._next_boundary()
         return following if following != boundary else boundary + SECOND_NS
+
+    def _monotonic(self) -> int:
+        return self.clock.now() - self.clock.offset_ns
+
+    def _note_lost(self) -> None:
+        """Tells the feeds when events of the shared ring were lost, before the snapshot of their time is sent."""
+        now, (_, lost) = self._monotonic(), next(iter(self._kernel.ring_counts().values()))
+        if lost > self._lost:
+            for feed in self._feeds.values():
+                feed.missed(self._looked_ns, now)
+        self._lost, self._looked_ns = lost, now
 
     def _stages(self) -> Iterator[tuple[str, Stage]]:
         """The stages that travel beside that of the shared ring."""

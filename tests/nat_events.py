@@ -40,9 +40,14 @@ def nat_event(
 
 def end_of_namespace(netns: int, at_ns: int = 0) -> np.ndarray:
     """All entries of a namespace end unless they come again."""
+    return of_all("KIND_NAT_DELETED", at_ns, netns=netns)
+
+
+def of_all(kind: str, at_ns: int = 0, latest_at_ns: int = 0, *, netns: int = 0) -> np.ndarray:
+    """What is said of all entries, by the name of its kind."""
     events = np.zeros(1, structs("conntrack")["nat_event"])
-    events["header"]["kind"] = KIND["KIND_NAT_DELETED"]
-    events["header"]["at_ns"], events["netns"] = at_ns, netns
+    events["header"]["kind"], events["header"]["at_ns"] = KIND[kind], at_ns
+    events["latest_at_ns"], events["netns"] = latest_at_ns, netns
     return events
 
 

@@ -19,7 +19,7 @@ _MOMENTARY: Final = (
     *COUNTERS,
     *GAUGES,
 )
-_LASTING: Final = (*OWNER, "connection.state", "connection.adopted", "connection.mptcp.token")
+_LASTING: Final = (*OWNER, "connection.state", "connection.adopted", "connection.mptcp.token", "nat.evidence")
 #: Delta columns of which flows are made, once it is known whose they are.
 REPORTED: Final = (
     *_LASTING,
@@ -149,10 +149,12 @@ def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> 
 
 
 def _evidence(columns: Columns, table: FlowTable, flows: np.ndarray) -> np.ndarray:
+    """Who reports; where one end may have been rewritten unseen, the address that it sees need not be the other's."""
     client, server = (columns[f"{side}.node.index"] != 0 for side in SIDES)
+    complete = np.where(client, *(columns[f"{side}.nat.evidence"] == 0 for side in SIDES))
     one = np.where(client, FlowEvidence.CLIENT, FlowEvidence.SERVER)
     less = np.where(table.rewrites[flows] != 0, FlowEvidence.NAT, FlowEvidence.ADDRESS)
     evidence: np.ndarray = np.where(
-        client & server, FlowEvidence.BOTH, np.where(table.near[flows], one, less)
+        client & server, FlowEvidence.BOTH, np.where(table.near[flows] & complete, one, less)
     )
     return evidence.astype(np.uint8)

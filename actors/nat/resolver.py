@@ -5,18 +5,17 @@ from typing import Final
 
 import numpy as np
 
-from actors.nat.table import ANY, NatTable, Spans
+from actors.nat.connection_spans import spans_of, times_of
+from actors.nat.lives import Spans
+from actors.nat.table import ANY, NatTable
 from actors.nat.tuple_index import NOWHERE, hashed, make_keys
+from model.addresses import loopback
 from model.arrays import Columns
 from model.chains import HOP, REWRITES, Chains
-from model.clock import SECOND_NS
-from model.kinds.delta import NO_SLOT, Role
+from model.kinds.delta import NO_SLOT, NatEvidence, Role
 
-#: An entry may go that long before its connection has been answered at both ends: its caller has closed already, and
-#: uses the tuple again.
-GONE_NS: Final = 1_000_000
-#: How long after a window's end its snapshot may be taken, and before a socket's end its entry be gone.
-WORD_NS: Final = 150_000_000
+#: What is looked up again with the next row of the connection: more may be known then.
+_MAY_CHANGE: Final = (NatEvidence.LOST, NatEvidence.UNDECIDED)
 
 
 class Resolver:
@@ -39,24 +38,26 @@ class Resolver:
         self._far = np.zeros(slots, HOP)  # its far end, where it has more than one hop
         self._mark = np.zeros(slots, np.uint32)  # of that end: an entry of its tuple would lengthen the chain
         self._state = np.zeros(slots, np.uint32)  # of that mark, when it was looked up
-        self._offset = np.zeros(slots, np.int64)  # nanoseconds; of the clock by which its opening was told
+        self._evidence = np.zeros(slots, np.uint8)  # what the look-up rests on
+        self._offset_ns = np.zeros(slots, np.int64)  # of the clock by which its opening was told
         self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
 
     def resolve(self, columns: Columns, window: int, offset_ns: int = 0) -> Chains:
-        """Adds ``connection.source.*``, ``connection.destination.*`` and ``nat.index`` to columns of delta rows.
+        """Adds ``connection.source.*``, ``connection.destination.*``, ``nat.evidence`` and ``nat.index`` to delta
+        columns.
 
-        :param offset_ns: the clock of the rows minus that of the entries, in this window.
+        :param offset_ns: of the clock of the columns, in which the window ended, to that of the entries.
         """
         calls = callers(columns)
         own = own_hops(columns, calls)
-        rewrites, far, between = self.follow(
-            columns, own, calls, np.zeros(len(calls), np.bool_), window, offset_ns
-        )
+        nothing = np.zeros(len(calls), np.bool_)
+        rewrites, far, between, evidence = self.follow(columns, own, calls, nothing, window, offset_ns)
         final, first = own.view("V36").copy(), own.view("V36").copy()
         changed = rewrites > 0
         ahead, back = changed & calls, changed & ~calls
         final[ahead], first[back] = far.view("V36")[ahead], far.view("V36")[back]
         name_resolved(columns, final.view(HOP))
+        columns["nat.evidence"] = evidence
         columns["nat.index"], chains = chains_of(first.view(HOP), final.view(HOP), rewrites, between)
         return chains
 
@@ -68,8 +69,8 @@ class Resolver:
         learnt: np.ndarray,
         window: int,
         offset_ns: int = 0,
-    ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-        """Rewrites and far end of each row, and hops between, by row.
+    ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray], np.ndarray]:
+        """Rewrites and far end of each row, hops between, by row, and ``NatEvidence``.
 
         :param own: the tuples to begin with, ``HOP``.
         :param calls: whose are followed ahead; the others backward.
@@ -94,29 +95,37 @@ class Resolver:
         rewrites[other] = 0
         far = self._far.take(index)
         between = self._between_of(slots, rewrites)
+        evidence = np.where(known, self._evidence[index], 0).astype(np.uint8)
         self._forget(slots[new], generations[new])
         held = slotted & (self._generation[index] == generations)
         earlier = known & (columns["connection.opened"] == 0)  # openings that were told in an earlier window
-        rows = self._due(index, held, rewrites, other) if self._table.begun else np.zeros(0, np.int64)
+        busy = self._table.begun or self._table.gaps
+        rows = self._due(index, held, rewrites, other) if busy else np.zeros(0, np.int64)
         if len(rows):
-            offsets = np.where(earlier[rows], self._offset[index[rows]], offset_ns), offset_ns
-            spans = _spans(columns, rows, window, self._skew_ns, offsets)
+            opening_offset_ns = np.where(earlier[rows], self._offset_ns[index[rows]], offset_ns)
+            times = times_of(columns, rows, window, offset_ns, opening_offset_ns)
+            spans = spans_of(times, self._skew_ns)
             found = _Search(self._table, columns, calls, own, rows, spans)
+            knows = found.rewrites >= rewrites[rows]
+            evidence[rows[knows]] = found.evidence[knows]
             longer = found.rewrites > rewrites[rows]  # what was known stays, though its entries may be gone
             rewrites[rows[longer]] = found.rewrites[longer]
             far.view("V36")[rows[longer]] = found.far.view("V36")[longer]
             between |= {row: hops for row, hops in found.between.items() if len(hops) == rewrites[row] - 1}
             kept = rows[held[rows]]
             self._keep(slots, kept, rewrites, far, between)
+            self._evidence[slots[kept]] = evidence[kept]
             self._settle(slots[kept], own.take(kept), found.hashes[held[rows]])
-        self._offset[slots[held & ~earlier]] = offset_ns
-        return rewrites, far, between
+        self._offset_ns[slots[held & ~earlier]] = offset_ns
+        return rewrites, far, between, evidence
 
     def _due(
         self, index: np.ndarray, held: np.ndarray, rewrites: np.ndarray, other: np.ndarray
     ) -> np.ndarray:
-        """Rows to look up: for the first time, or because an entry began that may lengthen their chain."""
-        changed = self._table.state(self._mark[index]) != self._state[index]
+        """Rows to look up: for the first time, because more may be known of what was missed, or because an entry
+        began that may lengthen their chain."""
+        changed = np.isin(self._evidence[index], _MAY_CHANGE)
+        changed |= self._table.state(self._mark[index]) != self._state[index]
         changed[other] = True
         return np.flatnonzero(np.where(held, changed, rewrites == 0))
 
@@ -128,7 +137,16 @@ class Resolver:
 
     def _grow(self, slots: int) -> None:
         if slots > len(self._generation):
-            for name in ("_generation", "_rewrites", "_own", "_far", "_mark", "_state", "_offset"):
+            for name in (
+                "_generation",
+                "_rewrites",
+                "_own",
+                "_far",
+                "_mark",
+                "_state",
+                "_evidence",
+                "_offset_ns",
+            ):
                 column = getattr(self, name)
                 grown = np.zeros(1 << (slots - 1).bit_length(), column.dtype)
                 grown[: len(column)] = column
@@ -138,7 +156,7 @@ class Resolver:
         """These slots have new sockets."""
         self._generation[slots] = generations
         self._mark[slots] = ANY
-        self._state[slots] = self._rewrites[slots] = 0
+        self._state[slots] = self._rewrites[slots] = self._evidence[slots] = 0
         if self._between:
             for slot in slots.tolist():
                 self._between.pop(slot, None)
@@ -185,9 +203,16 @@ class _Search:
         self.far = own.view("V36")[rows].view(HOP)
         self.rewrites = np.zeros(len(rows), np.uint8)
         self.hashes = np.zeros(len(rows), np.uint64)  # of the tuple at which each look-up ended
+        self.evidence = self._of_unseen()
         self.between: dict[int, np.ndarray] = {}
         for ahead in (True, False):
             self._follow(np.flatnonzero(self._calls == ahead), ahead=ahead)
+
+    def _of_unseen(self) -> np.ndarray:
+        """``NatEvidence`` of rows that may have been rewritten where that cannot be seen."""
+        local = loopback(self.far["source_address"]) | loopback(self.far["destination_address"])
+        unseen = self._table.gaps.unseen(self._netns, local, self._spans.began_ns)
+        return np.where(unseen, NatEvidence.UNSEEN, NatEvidence.COMPLETE).astype(np.uint8)
 
     def _follow(self, here: np.ndarray, *, ahead: bool) -> None:
         passed: dict[int, list[np.ndarray]] = {}
@@ -195,8 +220,8 @@ class _Search:
             keys = make_keys(self.far.take(here), self._transport[here], self._netns[here])
             self.hashes[here] = hashes = hashed(keys)
             look = self._table.rewritten if ahead else self._table.behind
-            spans = self._spans.take(here)
-            places = self._table.newest_of_dumped(look(keys, hashes, spans), spans)
+            places, evidence = look(keys, hashes, self._spans.take(here))
+            self.evidence[here] = np.maximum(self.evidence[here], evidence)
             found = places != NOWHERE
             here, places = here[found], places[found]
             if not len(here):
@@ -212,28 +237,6 @@ class _Search:
         for row, hops_passed in passed.items():
             chain = hops_passed if ahead else hops_passed[::-1]
             self.between[int(self._numbers[row])] = np.concatenate(chain)
-
-
-def _spans(
-    columns: Columns, rows: np.ndarray, window: int, skew_ns: int, offsets: tuple[np.ndarray, int]
-) -> Spans:
-    """When entries may be theirs.
-
-    The kernel makes an entry as the first packet leaves, before the handshake ends, and keeps it while the connection
-    lasts: one that began after the handshake belongs to a later connection, one that ended before to an earlier one.
-
-    :param offsets: the clock of the rows minus that of the entries: for openings by row, and for all other times.
-    """
-    opened = columns["connection.opened_at_ns"][rows].astype(np.int64)
-    closed = columns["connection.closed_at_ns"][rows].astype(np.int64)
-    waited = columns["connection.connect_latency_ns"][rows].astype(np.int64)
-    late = columns["window.late_s"][rows].astype(np.int64)
-    begin = (window - late) * SECOND_NS
-    began = np.where(opened > 0, opened - waited, np.where(closed > 0, closed - waited, begin))
-    since = np.where(opened > 0, opened - GONE_NS, began - WORD_NS)
-    until = np.where(opened > 0, opened, np.where(closed > 0, closed, begin + SECOND_NS + WORD_NS))
-    offset = np.where(opened > 0, *offsets)
-    return Spans(*(each - offset for each in (began - skew_ns, since - skew_ns, until + skew_ns)))
 
 
 def callers(columns: Columns) -> np.ndarray:

@@ -54,7 +54,7 @@ class CrossNode:
 
     def follow(self, batch: Batch) -> Batch:
         """``batch`` with its tuples as all nodes together know them."""
-        if not len(self._table):
+        if not len(self._table) and not self._table.gaps:
             return batch
         for transport in np.flatnonzero(np.bincount(batch.columns["network.transport"])).tolist():
             batch = self._follow(batch, transport)
@@ -66,9 +66,10 @@ class CrossNode:
         own = resolved_hops(batch).take(rows)
         resolver = self._resolver((batch.node, batch.boot, transport))
         learnt = columns["nat.index"] != 0
-        rewrites, far, between = resolver.follow(
+        rewrites, far, between, evidence = resolver.follow(
             columns, own, np.ones(len(rows), np.bool_), learnt, batch.window
         )
+        batch = _doubted(batch, rows, evidence)
         changed = np.flatnonzero(rewrites)
         if not len(changed):
             return batch
@@ -84,6 +85,15 @@ class CrossNode:
         if len(self._resolvers) > NODES:
             self._resolvers.popitem(last=False)
         return resolver
+
+
+def _doubted(batch: Batch, rows: np.ndarray, evidence: np.ndarray) -> Batch:
+    """``batch`` with ``NatEvidence`` of these rows where their own node had none against them."""
+    if not evidence.any():
+        return batch
+    column = batch.columns["nat.evidence"].copy()
+    column[rows] = np.maximum(column[rows], evidence)
+    return replace(batch, columns={**batch.columns, "nat.evidence": column})
 
 
 def _rewritten(batch: Batch, rows: np.ndarray, final: np.ndarray, more: Chains) -> Batch:

@@ -14,7 +14,8 @@ import msgpack
 import numpy as np
 from nats.aio.client import Client
 
-from actors.nat.table import ANNOUNCED, REPEAT, NatTable
+from actors.nat.announced import ANNOUNCED, REPEAT
+from actors.nat.table import NatTable
 from engine.nats import streams
 from engine.nats.api import Refused, Unanswered, requests_of
 from engine.nats.connection import ConnectionRefused, NatsConnection, connect

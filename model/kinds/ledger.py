@@ -42,7 +42,7 @@ STAGES: Final = (
         "`conntrack`",
         "NAT entries that came, went, or were there",
         "`unreadable`",
-        "`overruns`: the kernel left messages out, and dumps made up for them; raise "
+        "`overruns`: the kernel left messages out, and dumps told what there was then; raise "
         "`nat.buffer_bytes`; `namespaces`: known now; `dumps`, `dumps_failed`, `unreachable`: "
         "namespaces that may not be entered, or numbered; `unplaced`: of a namespace that was not "
         "found yet, and is dumped when it is",
@@ -57,7 +57,8 @@ STAGES: Final = (
         "`nat`",
         "NAT entries said by conntrack, or by nodes",
         "`table_full`: all entries of the table hold; raise `nat.entries`",
-        "`evicted`: entries that had ended made room; `undecided`: connections that may have had any of several",
+        "`evicted`: entries that had ended made room; `undecided`: connections that may have had any of several; "
+        "`losses`: times in which entries may have been missed",
     ),
     StageNote(
         "`frames`",

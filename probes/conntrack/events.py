@@ -37,9 +37,12 @@ def stamped(events: np.ndarray, netns: np.ndarray, at_ns: np.ndarray | int) -> n
 
 def all_ended(namespaces: Iterable[int], at_ns: int) -> np.ndarray:
     """One event for each namespace: all its entries are ended, unless they come again (``bpf/events.h``)."""
-    inodes = np.array(sorted(namespaces), np.uint32)
-    if not len(inodes):
-        return no_events()
-    events = np.zeros(len(inodes), structs("conntrack")["nat_event"])
-    events["header"]["kind"] = enums("conntrack")["conntrack_event"]["KIND_NAT_DELETED"]
-    return stamped(events, inodes, at_ns)
+    return joined(of_all("KIND_NAT_DELETED", at_ns, netns=inode) for inode in sorted(namespaces))
+
+
+def of_all(kind: str, at_ns: int = 0, latest_at_ns: int = 0, *, netns: int = 0) -> np.ndarray:
+    """One event about all entries, of a namespace where that matters (``enum conntrack_event``)."""
+    events = np.zeros(1, structs("conntrack")["nat_event"])
+    events["header"]["kind"] = enums("conntrack")["conntrack_event"][kind]
+    events["latest_at_ns"] = latest_at_ns
+    return stamped(events, np.array([netns], np.uint32), at_ns)

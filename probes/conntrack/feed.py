@@ -5,7 +5,6 @@ before. Nothing is remembered of an entry, but the numbers of those whose end th
 """
 
 import logging
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
@@ -16,23 +15,21 @@ from model.clock import SECOND_NS
 from model.errors import ProbeError
 from model.ledger import Stage
 from probes.conntrack.ctnetlink import Entries, Reader
-from probes.conntrack.events import all_ended, joined, no_events, stamped
+from probes.conntrack.events import all_ended, joined, no_events, of_all, stamped
 from probes.conntrack.known_namespaces import KnownNamespaces
-from probes.conntrack.namespace_numbers import overrun
-from probes.conntrack.socket import ALWAYS, COUNT, NEVER, dump, open_listener
+from probes.conntrack.listener import Heard, Listener, Loss
+from probes.conntrack.socket import ALWAYS, COUNT, NEVER, dump
 from probes.conntrack.times import EntryTimes
-from probes.kernel.bulk_receiver import BulkReceiver, Received
-from probes.kernel.layout import enums, rows_where
+from probes.kernel.layout import rows_where
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.kernel.netlink import split
 
 log = logging.getLogger(__name__)
 
-_NEW: Final = enums("conntrack")["conntrack_event"]["KIND_NAT_NEW"]
+#: The end of a time that does not end (``KIND_NAT_UNSEEN``).
+NEVER_NS: Final = 1 << 62
 #: Between two dumps of a namespace with entries whose end the kernel does not tell.
 AGAIN_NS: Final = 60 * SECOND_NS
-#: Calls that one events() makes at most; what still waits comes with the next.
-CALLS: Final = 64
 #: After so long catch_up() leaves the other namespaces to its next call.
 TURN_NS: Final = SECOND_NS // 2
 
@@ -65,10 +62,11 @@ class Conntrack:
         self._required = required
         self._monotonic = monotonic
         self._chosen = ChosenNamespaces(patterns)
-        self._reader, self._receiver = Reader(), BulkReceiver()
+        self._reader = Reader()
         self._known: KnownNamespaces | None = None
-        self._listener: socket.socket | None = None
+        self._listener: Listener | None = None
         self._reported: set[int] = set()  # namespaces, of the known ones
+        self._unseen: dict[int, int] = {}  # namespaces of which entries are not known, and until when
         self._wanted: dict[int, bool] = {}  # namespaces to dump; whether that makes up for lost events
         self._silent: dict[
             int, np.ndarray | None
@@ -76,8 +74,11 @@ class Conntrack:
         self._look_due = True
         self._refused = False  # for good
         self._again_at = 0
-        self._overrun = False
-        self._heard_ns = 0  # monotonic; what is heard next began after it
+        self._begun_ns = monotonic()
+        self._making_up_ns: int | None = (
+            None  # since when dumps make up for a loss; None: for none, or in vain
+        )
+        self._told: list[np.ndarray] = []  # events that wait for the next call
 
     def start(self) -> None:
         """Opens what is needed; without conntrack in the kernel it waits for it to come.
@@ -95,12 +96,11 @@ class Conntrack:
         try:
             self._known = KnownNamespaces(self.stage)
             if self.listen:
-                self._heard_ns = self._monotonic()
-                program = self.times.program if self.times else None
-                self._listener = open_listener(self._buffer_bytes, program)
+                self._listener = Listener(self._buffer_bytes, self.times, self.stage, self._monotonic)
         except OSError as error:
             self.close()
             self._refused = True
+            self._told.append(of_all("KIND_NAT_UNSEEN", NEVER_NS))
             log.warning("NAT rewrites are not seen: %s; see `tailrace doctor`", error)
             return error
         return None
@@ -120,56 +120,40 @@ class Conntrack:
 
     def events(self) -> np.ndarray:
         """What came since the last call, in order: an array of ``struct socket_event`` that holds NAT events."""
+        told, self._told = self._told, []
         if not self._known:
-            return no_events()
+            return joined(told)
         gone, new = self._known.changes()
         self._look_due |= new
-        parts = [*self._received(self._known)]
+        parts = [*told, *self._received(self._known)]
         self._known.forget(gone)
         return joined((*parts, self._end(gone)))
 
     def _received(self, known: KnownNamespaces) -> Iterator[np.ndarray]:
-        begin = self._monotonic()
-        for _ in range(CALLS if self._listener else 0):
-            before = self.times.look() if self.times else 0
-            received = self._receive()
-            if received is not None:
-                yield self._placed(received, known)
-            elif not self._overrun:
-                self._heard_ns = begin
-                if self.times:
-                    self.times.forget(before)
-                return
-            else:  # only an empty socket hears again: what a dump shows from now on is the truth
-                self._overrun = False
-                self._wanted |= dict.fromkeys(self._reported, True)
+        for item in self._listener.read() if self._listener else ():
+            match item:
+                case Heard():
+                    yield self._placed(item, known)
+                case Loss():
+                    yield self._lost(item.begin_ns, item.end_ns)
 
-    def _receive(self) -> Received | None:
-        assert self._listener
-        try:
-            return self._receiver.receive(self._listener.fileno())
-        except OSError as error:
-            if not overrun(error):
-                raise
-        self.stage.note("overruns")
-        self._overrun = True
-        return self._receiver.receive(self._listener.fileno())
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        """Events of ours that came by the ring were lost between these times, monotonic."""
+        if not self.listen:
+            self._told.append(self._lost(begin_ns, end_ns))
 
-    def _placed(self, received: Received, known: KnownNamespaces) -> np.ndarray:
-        entries = self._reader.read(received.messages, received.lengths)
-        netns = known.inodes(received.namespaces[entries.rows])
+    def _lost(self, begin_ns: int, end_ns: int) -> np.ndarray:
+        """Entries may be missing: what a dump shows from now on is the truth."""
+        self._wanted |= dict.fromkeys(self._reported, True)
+        self._making_up_ns = 0
+        return of_all("KIND_NAT_LOST", begin_ns, end_ns)
+
+    def _placed(self, heard: Heard, known: KnownNamespaces) -> np.ndarray:
+        netns = known.inodes(heard.numbers)
         # A namespace without a place yet is dumped when it gets one.
         self.stage.note("unplaced", int(np.count_nonzero(netns == 0)))
-        return self._deliver(entries, netns, self._when(entries), received.cut)
-
-    def _when(self, entries: Entries) -> np.ndarray:
-        """When each entry began or ended; where that is not known it holds at least from its connection's first
-        packet to its end, however late we read of them."""
-        new, now = entries.events["header"]["kind"] == _NEW, self._monotonic()
-        known = self.times.of(entries.ids, new) if self.times else np.zeros(len(new), np.uint64)
-        entries.events["latest_at_ns"] = np.where(new & (known == 0), now, 0)
-        when: np.ndarray = np.where(known != 0, known, np.where(new, self._heard_ns, now).astype(np.uint64))
-        return when
+        heard.entries.events["latest_at_ns"] = np.where(heard.last_ns != heard.first_ns, heard.last_ns, 0)
+        return self._deliver(heard.entries, netns, heard.first_ns, heard.cut)
 
     def _deliver(
         self, entries: Entries, netns: np.ndarray, at_ns: np.ndarray | int, cut: int = 0
@@ -210,7 +194,7 @@ class Conntrack:
             self._wanted |= dict.fromkeys(self._silent, True)
         while self._wanted and self._monotonic() - now < TURN_NS:
             parts.append(self._dump(*self._wanted.popitem()))
-        return joined(parts)
+        return joined((*parts, self._made_up()))
 
     def _look(self, now: int) -> np.ndarray:
         self._look_due = False
@@ -225,7 +209,25 @@ class Conntrack:
         ended = self._end(self._reported - reported)
         self._reported |= reported
         self._note_namespaces()
-        return ended
+        unreachable = {inode for inode in self._known.unreachable if inode in self._chosen}
+        shown = self._show(self._unseen.keys() - reported - unreachable)
+        return joined((ended, shown, self._hide(unreachable | self._unheard(self._known))))
+
+    def _unheard(self, known: KnownNamespaces) -> set[int]:
+        """Namespaces whose entries nobody tells of: without CAP_NET_BROADCAST all but the own one."""
+        return self._reported - {known.own} if self._listener and not self._listener.everywhere else set()
+
+    def _show(self, namespaces: Iterable[int]) -> np.ndarray:
+        """These are gone, and with them what was not known of them."""
+        for inode in (gone := sorted(namespaces)):
+            del self._unseen[inode]
+        return joined(of_all("KIND_NAT_SEEN", netns=inode) for inode in gone)
+
+    def _hide(self, namespaces: Iterable[int], until_ns: int = NEVER_NS) -> np.ndarray:
+        """Entries of these that began up to then are not known."""
+        new = [inode for inode in namespaces if self._unseen.get(inode, -1) < until_ns]
+        self._unseen |= dict.fromkeys(new, until_ns)
+        return joined(of_all("KIND_NAT_UNSEEN", until_ns, netns=inode) for inode in new)
 
     def _dump(self, namespace: int, again: bool) -> np.ndarray:
         assert self._known
@@ -233,15 +235,30 @@ class Conntrack:
         try:
             found = self._known.inside(namespace, dump)
         except OSError as error:  # without the right to enter; or it is gone, which the kernel tells apart
-            self.stage.note("dumps_failed")
-            log.info("conntrack of network namespace %d cannot be read: %s", namespace, error)
-            return no_events()
+            return self._undumped(namespace, error, before_ns if self.listen else self._begun_ns)
         self.stage.note("dumps")
+        self._making_up_ns = before_ns if self._making_up_ns == 0 else self._making_up_ns
         entries = self._reader.read(*split(found.messages))
         self._note_silent(namespace, entries.ids, found.mode, again)
         netns = np.full(len(entries.events), namespace, np.uint32)
         before = all_ended([namespace] if again else [], before_ns)
-        return joined((before, self._deliver(entries, netns, 0)))
+        entries.events["latest_at_ns"] = self._monotonic()
+        never = self._hide([namespace] if self.listen and found.mode == NEVER else [])
+        return joined((before, never, self._deliver(entries, netns, 0)))
+
+    def _undumped(self, namespace: int, error: OSError, until_ns: int) -> np.ndarray:
+        """A namespace cannot be dumped: what began there up to then is not known, but for what was heard."""
+        self.stage.note("dumps_failed")
+        log.info("conntrack of network namespace %d cannot be read: %s", namespace, error)
+        self._making_up_ns = None
+        return no_events() if namespace in self._unseen else self._hide([namespace], until_ns)
+
+    def _made_up(self) -> np.ndarray:
+        """All namespaces were dumped since events were lost."""
+        if self._wanted or not self._making_up_ns:
+            return no_events()
+        begin_ns, self._making_up_ns = self._making_up_ns, None
+        return of_all("KIND_NAT_DUMPED", begin_ns, self._monotonic())
 
     def _note_silent(self, namespace: int, ids: np.ndarray, mode: int, again: bool) -> None:
         """Entries made before anybody listened end untold in mode HEARD: dumps go on until they are gone."""
@@ -262,8 +279,8 @@ class Conntrack:
         """Closes all sockets; nothing is left behind."""
         if self._listener:
             self._listener.close()
+        elif self.times:
+            self.times.close()
         if self._known:
             self._known.close()
-        if self.times:
-            self.times.close()
         self._listener = self._known = self.times = None

@@ -40,6 +40,16 @@ class KnownNamespaces:
         """Inodes of namespaces whose messages can be told."""
         return set(self._inodes.values())
 
+    @property
+    def unreachable(self) -> set[int]:
+        """Inodes of namespaces that are known to be there, and of which no message can be told."""
+        return self._refused & self._paths.keys()
+
+    @property
+    def own(self) -> int:
+        """The inode of the namespace that this process is in."""
+        return self._own
+
     def seek(self, inodes: set[int]) -> None:
         """The next look is a full one if it may find some of these: not known, and not sought before."""
         strange = inodes - self._paths.keys() - self._sought - self.reachable

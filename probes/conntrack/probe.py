@@ -9,9 +9,11 @@ nf_ct_delete.
 from typing import Final
 
 from model.probe import EventType, Feature, Hook, Probe, Switch
+from probes.kernel.layout import enums
 
 #: The ring with the times of netlink's messages.
 TIMES: Final = "conntrack_times"
+_KINDS: Final = tuple(enums("conntrack")["conntrack_event"])
 _CONFIRM, _INSERT = "__nf_conntrack_confirm", "nf_conntrack_hash_check_insert"
 
 KPROBES: Final = Hook(
@@ -44,10 +46,7 @@ CONNTRACK: Final = Probe(
     sources=("conntrack/events.h", "conntrack/maps.h", "conntrack/nat.c", "conntrack/message_times.c"),
     maps=(TIMES,),
     features=(NAT,),
-    events=(
-        EventType("KIND_NAT_NEW", "nat_event", "nat", urgent=True),
-        EventType("KIND_NAT_DELETED", "nat_event", "nat", urgent=True),
-    ),
+    events=(*(EventType(kind, "nat_event", "nat", urgent=True) for kind in _KINDS),),
     switch=Switch("nat.source"),
     purpose="Connections that this machine rewrites",
 )

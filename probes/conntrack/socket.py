@@ -77,12 +77,20 @@ def open_listener(buffer_bytes: int, program: int | None = None) -> socket.socke
             _attach_filter(listener)
         else:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, program)
-        with contextlib.suppress(PermissionError):  # CAP_NET_BROADCAST: without it, this namespace only
-            listener.setsockopt(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)
+        hear_all(listener)
         join(listener)
         listener.setblocking(False)
         stack.pop_all()
     return listener
+
+
+def hear_all(listener: socket.socket) -> bool:
+    """Lets a socket hear of all numbered namespaces; False without CAP_NET_BROADCAST: of this one only."""
+    try:
+        listener.setsockopt(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)
+    except PermissionError:
+        return False
+    return True
 
 
 def join(listener: socket.socket) -> None:

@@ -33,9 +33,15 @@ class Program:
 
     @classmethod
     @contextlib.contextmanager
-    def started(cls, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator["Program"]:
-        """Running; killed at the end if it still does."""
-        process = subprocess.Popen([TAILRACE, *arguments], text=True, env=_clean() | dict(environment or {}))
+    def started(
+        cls, *arguments: str, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    ) -> Iterator["Program"]:
+        """Running; killed at the end if it still does.
+
+        :param before: the command that starts it.
+        """
+        command = [*before, TAILRACE, *arguments]
+        process = subprocess.Popen(command, text=True, env=_clean() | dict(environment or {}))
         try:
             yield cls(process)
         finally:
@@ -72,16 +78,21 @@ class Watch:
     @classmethod
     @contextlib.contextmanager
     def started(
-        cls, path: Path, namespaces: Sequence[str] = (), environment: Mapping[str, str] | None = None
+        cls,
+        path: Path,
+        namespaces: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> Iterator["Watch"]:
         """Every hook is attached: the first window was written.
 
         :param namespaces: patterns of the network namespaces that it is to see; none: all.
         :param environment: further settings.
+        :param before: the command that starts it.
         """
         arguments = ["run", "--sink", f"jsonl:{path}"]
         settings = limited_to(namespaces) | dict(environment or {})
-        with Program.started(*arguments, environment=settings) as program:
+        with Program.started(*arguments, environment=settings, before=before) as program:
             await_that(lambda: bool(read_log(path)), program)
             yield cls(program, path)
 

@@ -11,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from actors.nat.table import ANNOUNCED, OPEN, NatTable
+from actors.nat.announced import ANNOUNCED
+from actors.nat.lives import OPEN
+from actors.nat.table import NatTable
 from engine.nats import streams
 from engine.nats.address import connection_of, parse_url
 from engine.nats.api import NO_RIGHT, Refused

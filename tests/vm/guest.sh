@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs in the guest as its first program: guest.sh ROOT RESULTS PROJECT SECONDS
 # ROOT is the host's root file system, mounted a second time; RESULTS a folder that the host sees, with the arguments of
-# pytest in the file arguments, one on each line.
+# pytest in the file arguments, and settings (NAME=VALUE) in the file environment, one on each line.
 set -eu
 root=$1 results=$2 project=$3 seconds=$4
 set --
@@ -35,6 +35,9 @@ mount --bind "$results" "$root/tmp/results"
 
 ip link set lo up
 uname -r >"$results/kernel"
+while read -r setting; do
+    export "${setting?}"
+done <"$results/environment"
 exec timeout -k 10 "$seconds" chroot "$root" env -C "$project" HOME=/tmp PYTHONDONTWRITEBYTECODE=1 \
     PATH="$project/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" SELFTEST_SLOWNESS=20 TEST_SCALE=0.1 \
     python -m pytest -v -p no:cacheprovider -p no:hypothesispytest --timeout=900 --durations=0 --junitxml=/tmp/results/junit.xml "$@" \

@@ -18,6 +18,8 @@ GUEST: Final = Path(__file__).with_name("guest.sh")
 #: How long the tests in the guest, and then the machine as a whole, may take.
 GUEST_SECONDS: Final = 1500
 MACHINE_SECONDS: Final = GUEST_SECONDS + 200
+#: What tests in the guest are given of the host's environment: how much traffic they make.
+PASSED_ON: Final = ("REUSE_COUNT",)
 #: Names another kernel image than that of the distribution.
 KERNEL: Final = "VM_KERNEL"
 
@@ -86,6 +88,8 @@ def run_guest(folder: Path, arguments: Sequence[str]) -> Run:
     _pack_headers(kernel, results / "headers.tar")
     # Not on the command line, which becomes part of the kernel's: of more than 2,048 characters x86 drops the end.
     (results / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
+    passed_on = (f"{name}={os.environ[name]}\n" for name in PASSED_ON if name in os.environ)
+    (results / "environment").write_text("".join(passed_on))
     printed = _run(_command(kernel, root, results))
     said = [_text(results / "output"), printed]
     return Run(_text(results / "kernel").strip(), read_results(results / "junit.xml"), "\n".join(said))

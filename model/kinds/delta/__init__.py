@@ -21,7 +21,7 @@ import numpy.typing as npt
 from model.arrays import Columns
 from model.column import Column, derived
 from model.kind import Kind
-from model.kinds.delta.codes import CloseReason, Evidence, Role, State
+from model.kinds.delta.codes import CloseReason, Evidence, NatEvidence, Role, State
 from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
@@ -40,6 +40,7 @@ __all__ = [
     "RESOLVED",
     "CloseReason",
     "Evidence",
+    "NatEvidence",
     "Role",
     "State",
     "began_at",
@@ -92,6 +93,7 @@ RESOLVED: Final = (
     "connection.destination.address",
     "connection.destination.port",
     "nat.index",
+    "nat.evidence",
     "entity.index",
 )
 
@@ -121,8 +123,17 @@ _COLUMNS: Final = (
     Column(
         "nat.index",
         "<u4",
-        "place in the message's `chains`; 0: nothing was rewritten. In rows `nat`",
+        "place in the message's `chains`; 0: nothing was rewritten, as far as `nat.evidence` goes. In rows `nat`",
         table=CHAINS,
+    ),
+    Column(
+        "nat.evidence",
+        "<u1",
+        "whether this end's node knows all that may have rewritten the connection: 0 complete, 1 unseen (it has not "
+        "the right to see all network namespaces, or what was rewritten there before the start), 2 lost (events of "
+        "conntrack were lost when the connection began), 3 undecided (it may be any of several rewrites). Without "
+        "`nat` such a row does not say that nothing was rewritten",
+        codes=NatEvidence,
     ),
     # the owner
     Column("process.pid", "<u4", "owner: the process (thread group)"),

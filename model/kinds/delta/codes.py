@@ -50,3 +50,12 @@ class CloseReason(IntEnum):
     TIMED_OUT = 5
     ERROR = 6  # error.errno says which
     UNSEEN = 7  # its end was missed, or the report of it lost; the ledger counts it
+
+
+class NatEvidence(IntEnum):
+    """Whether all is known that may have rewritten a connection, on its socket's node."""
+
+    COMPLETE = 0
+    UNSEEN = 1  # for want of a right it cannot be seen there, or what was made before the start cannot
+    LOST = 2  # events of its time were lost, and nothing found later tells
+    UNDECIDED = 3  # it may be any of several

@@ -108,6 +108,7 @@ STANDING: Final = (
     "connection.close_reason",
     "connection.adopted",
     "connection.mptcp.token",
+    "nat.evidence",
     "error.errno",
 )
 
@@ -164,8 +165,8 @@ _HEAD: Final = (
     Column(
         "nat.index",
         "<u4",
-        "place in the batch's table of chains; 0: nothing was rewritten, as far as is known. In rows `nat`: the "
-        "tuples that the connection had on its way, that of the client's socket first",
+        "place in the batch's table of chains; 0: nothing was rewritten, as far as is known (`*.nat.evidence`). In "
+        "rows `nat`: the tuples that the connection had on its way, that of the client's socket first",
         table=CHAINS,
     ),
     Column("evidence", "<u1", "what the row rests on: [below](#evidence)", codes=FlowEvidence, always=True),

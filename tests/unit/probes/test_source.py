@@ -74,10 +74,14 @@ class ScriptedFeed:
         self.waiting: list[int] = []
         self.slow: list[int] = []
         self.noticed: list[int] = []
+        self.losses: list[tuple[int, int]] = []
 
     @property
     def behind(self) -> bool:
         return bool(self.slow)
+
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        self.losses.append((begin_ns, end_ns))
 
     def notice(self, netns: np.ndarray) -> None:
         self.noticed += netns.tolist()
@@ -190,6 +194,20 @@ async def test_what_the_ring_says_of_sockets_does_not_wait(probe: ScriptedProbe,
     assert isinstance(second, SnapshotFrame)
     assert isinstance(third, EventFrame)
     assert third.events["header"]["at_ns"].tolist() == [boundary + 1]
+    await run.stop()
+
+
+async def test_feeds_are_told_when_events_of_the_ring_were_lost(probe: ScriptedProbe) -> None:
+    """Once, with the time since the last look, before the snapshot: theirs may have been among them."""
+    feed = ScriptedFeed()
+    run = Run(probe, feed)
+    await asyncio.sleep(0)
+    for second, lost in ((1, 0), (2, 3), (3, 3)):
+        probe.lost = lost
+        run.now = START + second * SECOND_NS
+        run.wake()
+        await next_of(run, SnapshotFrame)
+    assert feed.losses == [(START + SECOND_NS, START + 2 * SECOND_NS)]
     await run.stop()
 
 

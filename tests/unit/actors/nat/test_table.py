@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.nat.table import OPEN, NatTable, Spans
+from actors.nat.lives import OPEN, Spans
+from actors.nat.table import NatTable
 from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.addresses import address_bytes
 from model.chains import HOP
@@ -36,12 +37,12 @@ def spans(since_ns: int, until_ns: int, began_ns: int | None = None) -> Spans:
         np.array([value], np.int64)
         for value in (since_ns if began_ns is None else began_ns, since_ns, until_ns)
     )
-    return Spans(began, since, until)
+    return Spans(began, since, until, until, since, np.zeros(1, np.bool_))
 
 
 def backend(subject: NatTable, since_ns: int, until_ns: int, client: End = CLIENT) -> End | None:
     """Where the table says that the service's client came out."""
-    places = subject.rewritten(called := key(client, SERVICE), hashed(called), spans(since_ns, until_ns))
+    places, _ = subject.rewritten(called := key(client, SERVICE), hashed(called), spans(since_ns, until_ns))
     if places[0] == NOWHERE:
         return None
     seen = subject.seen(places)
@@ -92,7 +93,7 @@ def test_the_tuple_behind_is_found_from_what_the_server_sees() -> None:
     """A server that sees a gateway's address learns who called, and whom."""
     subject, gateway = table(), ("192.0.2.1", 61000)
     subject.learn(nat_event((CLIENT, SERVICE), (gateway, BACKENDS[0])), 0)
-    places = subject.behind(seen := key(gateway, BACKENDS[0]), hashed(seen), spans(0, SECOND))
+    places, _ = subject.behind(seen := key(gateway, BACKENDS[0]), hashed(seen), spans(0, SECOND))
     assert (subject.called(places) == hop(CLIENT, SERVICE)).all()
 
 
@@ -137,7 +138,7 @@ def test_entries_of_nobodys_call_are_announced() -> None:
     subject, other = table(announces=True), ("10.0.0.6", 1)
     subject.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKENDS[0])), 0)
     subject.learn(nat_event((other, SERVICE), (other, BACKENDS[1]), at_ns=1), 0)
-    subject.claim(subject.rewritten(called := key(CLIENT, SERVICE), hashed(called), spans(0, SECOND)))
+    subject.claim(subject.rewritten(called := key(CLIENT, SERVICE), hashed(called), spans(0, SECOND))[0])
     said = [subject.announce(window) for window in range(1, 62)]
     assert len(said[0]) == 1
     assert sum(map(len, said)) in (2, 3)
@@ -168,15 +169,16 @@ events = st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 2))
 
 @given(events)
 def test_the_newest_that_holds_is_that_of_a_plain_list(script: list[tuple[bool, int, int]]) -> None:
-    """Entries begin and end in any order: the answer is the one of a search through all of them."""
+    """Entries begin and end in any order: the answer is the one of a search through all of them. One that begins
+    again has ended before."""
     subject, model = table(64), list[list[int]]()
     for at, (deleted, number, to) in enumerate(script, 1):
         client = ("10.0.0.5", number)
         holding = [entry for entry in model if entry[:2] == [number, to] and entry[3] == OPEN]
         subject.learn(nat_event((client, SERVICE), (client, BACKENDS[to]), at_ns=at, deleted=deleted), 0)
-        if deleted and holding:
+        if holding:
             holding[-1][3] = at
-        elif not deleted and not holding:
+        if not deleted:
             model.append([number, to, at, OPEN])
     for number in range(4):
         for at in range(len(script) + 2):

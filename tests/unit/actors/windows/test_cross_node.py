@@ -7,9 +7,10 @@ from actors.windows.cross_node import CrossNode
 from model.addresses import address_bytes
 from model.batch import Batch
 from model.chains import HOP, Chains
-from model.kinds.delta import Role
+from model.clock import SECOND_NS
+from model.kinds.delta import NatEvidence, Role
 from model.ledger import Stage
-from tests.nat_events import End, batch_of, nat_event, socket_row
+from tests.nat_events import End, batch_of, nat_event, of_all, socket_row
 
 CLIENT, SERVICE = ("10.0.0.5", 40000), ("10.96.0.1", 80)
 GATEWAY, SERVER = ("192.0.2.1", 61000), ("10.1.0.1", 8080)
@@ -57,3 +58,24 @@ def test_what_a_node_learns_late_is_not_added_twice() -> None:
     hops = np.array([hop(CLIENT, SERVICE), hop(GATEWAY, SERVER)], HOP)
     later = later.with_tables(chains=Chains(np.array([2], np.uint8), hops))
     assert cross.follow(later) is later
+
+
+def test_what_another_node_lost_is_doubted() -> None:
+    """A gateway lost events: whether a call of that time went through it, and where to, nobody knows any more."""
+    node, table = NatTable(64, Stage("entries"), announces=True), NatTable(64, Stage("entries"))
+    node.learn(nat_event((CLIENT, SERVICE), (GATEWAY, SERVER), at_ns=SECOND_NS), 0)
+    table.take_announced(node.announce(1), now_ns=1)
+    node.learn(of_all("KIND_NAT_LOST", 20 * SECOND_NS, 21 * SECOND_NS), 0)
+    table.take_announced(node.announce(2), now_ns=2)
+    cross = CrossNode(table, lambda: 8, Stage("rows"))
+    for slot, (opened, chain, evidence) in enumerate(
+        ((1, [80, 8080], "COMPLETE"), (20, [], "LOST"), (40, [], "COMPLETE"))
+    ):
+        times = {
+            "connection__opened_at_ns": opened * SECOND_NS,
+            "connection__closed_at_ns": opened * SECOND_NS,
+        }
+        row = socket_row(CLIENT, SERVICE, Role.CLIENT, socket__slot=slot, socket__generation=1, **times)
+        followed = cross.follow(batch_of([row], opened))
+        assert ports(followed) == chain
+        assert NatEvidence(followed.columns["nat.evidence"][0]).name == evidence

@@ -97,7 +97,7 @@ THEIRS = (
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (THEIRS.replace("130", "9"), "probe theirs: KIND_THEIRS is 9: give it a number from 128 to 255"),
+        (THEIRS.replace("130", "99"), "probe theirs: KIND_THEIRS is 99: give it a number from 128 to 255"),
         (
             THEIRS.replace("header;", "header;\n\tlong more;"),
             "events.h has a member of type 'long': use __u8",

@@ -14,12 +14,12 @@ from probes.kernel.layout import structs
 from probes.kernel.perf_events import has_kprobes
 from tests.declared import KIND
 from tests.kernel.loopback import until
-from tests.kernel.nat_bed import ADDRESSES, ASKED, PROTOCOLS, SERVING, NatBed, Rewrite, nat_bed, rewrites
+from tests.kernel.nat.bed import ADDRESSES, ASKED, PROTOCOLS, SERVING, NatBed, Rewrite, nat_bed, rewrites
 from tests.kernel.started import Probes
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not has_kprobes(), reason="the kernel has no kprobes")]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIST = Path("/sys/kernel/debug/kprobes/list")
 FUNCTIONS = {part.target for part in KPROBES.parts}
 #: Holds the same kprobes, with a program that does nothing, until its input ends.
