@@ -15,11 +15,11 @@ from actors.join.names import BLOCK_ROWS, Names
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
 from actors.nat.resolver import callers
-from actors.nat.tuple_index import NOWHERE, make_keys
+from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.actor import Actor
 from model.arrays import Columns, concatenated
 from model.batch import Batch, published
-from model.chains import Chains
+from model.chains import HOP, Chains
 from model.clock import SECOND_NS
 from model.kinds.delta import began_at, flags
 from model.kinds.flow import FLOW, Node
@@ -192,10 +192,25 @@ class Joiner(Actor):
         table.transport[flows] = rows.columns["network.transport"]
         table.type[flows] = rows.columns["network.type"]
         self._learn_chains(side, flows, rows, hops)
+        if side == CLIENT_SIDE:
+            self._remember_first(flows, rows)
         alone = flows[~other]
         self._names.identity.find_by_address(table, 1 - side, alone, window)
         absent = table.final["destination_address"] if side == CLIENT_SIDE else table.called["source_address"]
         table.near[alone] = [address in self._near for address in absent[alone].tolist()]
+
+    def _remember_first(self, flows: np.ndarray, rows: Rows) -> None:
+        """Under which id clients that are new here were told of before their rewriting was learnt; another engine may
+        have done so."""
+        index, known = rows.columns["nat.index"], rows.columns["nat.known_first"]
+        learnt = np.flatnonzero((known != 0) & (index != 0))
+        if not len(learnt):
+            return
+        begins, hops = rows.chains.flat(index[learnt])
+        last = begins[1:] - 1
+        first = hops.view("V36")[np.minimum(begins[:-1] + known[learnt] - 1, last)].view(HOP)
+        transport, netns = (rows.columns[name][learnt] for name in ("network.transport", "netns.id"))
+        self._table.previous[flows[learnt]] = hashed(make_keys(first, transport, netns, rows.crc[learnt]))
 
     def _learn_chains(self, side: int, flows: np.ndarray, rows: Rows, hops: np.ndarray) -> None:
         """How the tuple was rewritten; the client's word goes before the server's."""

@@ -1,6 +1,7 @@
 """What rewriting by this node did to its sockets' tuples: kept by slot, and looked up again only when an entry begins
 that may go on where the last look-up ended."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,24 @@ from model.kinds.delta import NO_SLOT, NatEvidence, Role
 
 #: What is looked up again with the next row of the connection: more may be known then.
 _MAY_CHANGE: Final = (NatEvidence.LOST, NatEvidence.UNDECIDED)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the tuples of some rows became; arrays of shape (n,).
+
+    :param rewrites: how many; uint8.
+    :param far: the tuple after the last; ``HOP``.
+    :param between: by row, the hops of chains of more than two that are neither first nor last.
+    :param evidence: ``NatEvidence``.
+    :param known_first: 1 and the number of rewrites that the socket's first row had, if it has more now; else 0.
+    """
+
+    rewrites: np.ndarray
+    far: np.ndarray
+    between: dict[int, np.ndarray]
+    evidence: np.ndarray
+    known_first: np.ndarray
 
 
 class Resolver:
@@ -39,6 +58,7 @@ class Resolver:
         self._mark = np.zeros(slots, np.uint32)  # of that end: an entry of its tuple would lengthen the chain
         self._state = np.zeros(slots, np.uint32)  # of that mark, when it was looked up
         self._evidence = np.zeros(slots, np.uint8)  # what the look-up rests on
+        self._first = np.zeros(slots, np.uint8)  # 1 and the rewrites that its first row had
         self._offset_ns = np.zeros(slots, np.int64)  # of the clock by which its opening was told
         self._between: dict[int, np.ndarray] = {}  # what lies between both ends of a chain of more than two
 
@@ -51,14 +71,15 @@ class Resolver:
         calls = callers(columns)
         own = own_hops(columns, calls)
         nothing = np.zeros(len(calls), np.bool_)
-        rewrites, far, between, evidence = self.follow(columns, own, calls, nothing, window, offset_ns)
+        found = self.follow(columns, own, calls, nothing, window, offset_ns)
+        rewrites, far = found.rewrites, found.far
         final, first = own.view("V36").copy(), own.view("V36").copy()
         changed = rewrites > 0
         ahead, back = changed & calls, changed & ~calls
         final[ahead], first[back] = far.view("V36")[ahead], far.view("V36")[back]
         name_resolved(columns, final.view(HOP))
-        columns["nat.evidence"] = evidence
-        columns["nat.index"], chains = chains_of(first.view(HOP), final.view(HOP), rewrites, between)
+        columns["nat.evidence"], columns["nat.known_first"] = found.evidence, found.known_first * calls
+        columns["nat.index"], chains = chains_of(first.view(HOP), final.view(HOP), rewrites, found.between)
         return chains
 
     def follow(
@@ -69,8 +90,8 @@ class Resolver:
         learnt: np.ndarray,
         window: int,
         offset_ns: int = 0,
-    ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray], np.ndarray]:
-        """Rewrites and far end of each row, hops between, by row, and ``NatEvidence``.
+    ) -> "Followed":
+        """What is known of each row's tuple.
 
         :param own: the tuples to begin with, ``HOP``.
         :param calls: whose are followed ahead; the others backward.
@@ -117,7 +138,9 @@ class Resolver:
             self._evidence[slots[kept]] = evidence[kept]
             self._settle(slots[kept], own.take(kept), found.hashes[held[rows]])
         self._offset_ns[slots[held & ~earlier]] = offset_ns
-        return rewrites, far, between, evidence
+        self._first[slots[new]] = rewrites[new] + np.uint8(1)
+        first = np.where(known, self._first[index], 0).astype(np.uint8)
+        return Followed(rewrites, far, between, evidence, first * (first <= rewrites))
 
     def _due(
         self, index: np.ndarray, held: np.ndarray, rewrites: np.ndarray, other: np.ndarray
@@ -145,6 +168,7 @@ class Resolver:
                 "_mark",
                 "_state",
                 "_evidence",
+                "_first",
                 "_offset_ns",
             ):
                 column = getattr(self, name)

@@ -66,16 +66,16 @@ class CrossNode:
         own = resolved_hops(batch).take(rows)
         resolver = self._resolver((batch.node, batch.boot, transport))
         learnt = columns["nat.index"] != 0
-        rewrites, far, between, evidence = resolver.follow(
-            columns, own, np.ones(len(rows), np.bool_), learnt, batch.window
-        )
-        batch = _doubted(batch, rows, evidence)
+        found = resolver.follow(columns, own, np.ones(len(rows), np.bool_), learnt, batch.window)
+        rewrites = found.rewrites
+        batch = _doubted(batch, rows, found.evidence)
         changed = np.flatnonzero(rewrites)
         if not len(changed):
             return batch
         final = own.copy()
-        final.view("V36")[changed] = far.view("V36")[changed]
-        index, more = chains_of(own, final, rewrites, between)
+        final.view("V36")[changed] = found.far.view("V36")[changed]
+        index, more = chains_of(own, final, rewrites, found.between)
+        batch = _learnt(batch, rows, found.known_first)
         return _rewritten(batch, rows[changed], final.take(changed), more.used(index[changed])[1])
 
     def _resolver(self, origin: Origin) -> Resolver:
@@ -94,6 +94,20 @@ def _doubted(batch: Batch, rows: np.ndarray, evidence: np.ndarray) -> Batch:
     column = batch.columns["nat.evidence"].copy()
     column[rows] = np.maximum(column[rows], evidence)
     return replace(batch, columns={**batch.columns, "nat.evidence": column})
+
+
+def _learnt(batch: Batch, rows: np.ndarray, known_first: np.ndarray) -> Batch:
+    """``batch`` with what was known first of these rows. Where their own node learnt of a rewrite later, too, it says
+    that: its rewrites come before all others."""
+    column, index = batch.columns["nat.known_first"], batch.columns["nat.index"][rows]
+    late = np.flatnonzero((known_first != 0) & (column[rows] == 0))
+    if not len(late):
+        return batch
+    column, own = column.copy(), np.zeros(len(late), np.uint8)
+    chained = np.flatnonzero(index[late])
+    own[chained] = batch.tables["chains"].lengths(index[late][chained]) - np.uint8(1)
+    column[rows[late]] = known_first[late] + own
+    return replace(batch, columns={**batch.columns, "nat.known_first": column})
 
 
 def _rewritten(batch: Batch, rows: np.ndarray, final: np.ndarray, more: Chains) -> Batch:

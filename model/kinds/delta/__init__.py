@@ -94,6 +94,7 @@ RESOLVED: Final = (
     "connection.destination.port",
     "nat.index",
     "nat.evidence",
+    "nat.known_first",
     "entity.index",
 )
 
@@ -134,6 +135,12 @@ _COLUMNS: Final = (
         "conntrack were lost when the connection began), 3 undecided (it may be any of several rewrites). Without "
         "`nat` such a row does not say that nothing was rewritten",
         codes=NatEvidence,
+    ),
+    Column(
+        "nat.known_first",
+        "<u1",
+        "1 and the number of rewrites in the connection's first row, where more have been learnt since; else 0. "
+        "`nat` begins with them, and what follows them was the tuple of that row",
     ),
     # the owner
     Column("process.pid", "<u4", "owner: the process (thread group)"),

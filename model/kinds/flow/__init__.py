@@ -138,7 +138,9 @@ _HEAD: Final = (
         "connection.previous_id",
         "<u8",
         "the `connection.id` in the connection's rows before this one, from the tuple that its client knew: its "
-        "rewriting was learnt just now. 0 in all other rows",
+        "rewriting was learnt just now. An engine that has no row of the connection yet, because its tuple or its "
+        "partition moved there, tells that of the connection's first row, though another engine may have told it "
+        "before. 0 in all other rows",
         values=row_values.known_hexadecimals,
         over="known",
     ),

@@ -104,6 +104,22 @@ def test_rewriting_learnt_late_moves_the_end() -> None:
     assert (ids[0] != ids[1] == ids[2], previous) == (True, [0, ids[0], 0])
 
 
+def test_another_engine_tells_the_id_of_before_the_rewriting_was_known() -> None:
+    """The rows of the rewritten tuple go to another partition, or that to another engine: it has no row of before."""
+    service = ("10.96.0.1", 80)
+    (first,) = Site().join(1, batch_of([client(to=service, connection__opened=1)], 1))
+    for engine in (Site(), Site()):
+        told = [
+            engine.join(window, rewritten(batch_of([client(nat__known_first=1), server()], window), service))
+            for window in (2, 3)
+        ]
+        ((second,), (third,)) = told
+        assert second["connection.previous_id"] == first["connection.id"] != second["connection.id"]
+        assert (third["connection.previous_id"], third["connection.id"]) == (0, second["connection.id"])
+    (plain,) = Site().join(2, rewritten(batch_of([client(), server()], 2), service))
+    assert plain["connection.previous_id"] == 0
+
+
 def test_a_failed_connect_is_a_flow() -> None:
     """With its error and latency; nothing is left of it afterwards but for the time that the other end may take."""
     site = Site()

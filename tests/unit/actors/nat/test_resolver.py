@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from actors.nat.lives import Spans
 from actors.nat.resolver import Resolver
-from actors.nat.table import NatTable, Spans
+from actors.nat.table import NatTable
 from model.arrays import Columns
 from model.kinds.delta import Role
 from model.ledger import Stage
@@ -160,7 +161,7 @@ def test_what_does_not_change_is_not_looked_up_again(monkeypatch: pytest.MonkeyP
     table, looks = NatTable(16, Stage("entries")), list[int]()
     find = table.rewritten
 
-    def rewritten(keys: np.ndarray, hashes: np.ndarray, spans: Spans) -> np.ndarray:
+    def rewritten(keys: np.ndarray, hashes: np.ndarray, spans: Spans) -> tuple[np.ndarray, np.ndarray]:
         looks.append(len(keys))
         return find(keys, hashes, spans)
 
@@ -184,3 +185,18 @@ def test_an_entry_of_a_dump_is_the_newest_connections() -> None:
         1,
         backends(Resolver(4, NatTable(4, Stage("none"))), 1, first)[0],
     ]
+
+
+def test_a_row_tells_how_much_of_its_chain_the_first_one_had() -> None:
+    """Its first row had one rewrite; all rows since the second was learnt say so. One that had all at once says 0."""
+    table, halfway = NatTable(16, Stage("entries")), ("10.1.0.9", 81)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, halfway), at_ns=SECOND), 0)
+    resolver, told = Resolver(4, table), list[int]()
+    for window in (2, 3, 4, 5):
+        if window == 4:
+            table.learn(nat_event((CLIENT, halfway), (CLIENT, BACKEND), at_ns=4 * SECOND), 0)
+        resolver.resolve(columns := attempt(4 * SECOND + 1000 if window > 3 else 0), window)
+        told += columns["nat.known_first"].tolist()
+    assert told == [0, 0, 2, 2]
+    Resolver(4, table).resolve(columns := attempt(4 * SECOND + 1000), 5)
+    assert columns["nat.known_first"].tolist() == [0]
