@@ -53,7 +53,8 @@ class CloseReason(IntEnum):
 
 
 class NatEvidence(IntEnum):
-    """Whether all is known that may have rewritten a connection, on its socket's node."""
+    """Whether all is known that may have rewritten a connection, on its socket's node; from ``LOST`` on more may be
+    known later."""
 
     COMPLETE = 0
     UNSEEN = 1  # for want of a right it cannot be seen there, or what was made before the start cannot
