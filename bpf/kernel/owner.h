@@ -41,7 +41,7 @@ static __always_inline int is_exiting(struct task_struct *task)
 	struct signal_struct *signal = 0;
 	int live = 0;
 	LOAD(signal, task->signal);
-	READ(live, signal->live.counter);
+	LOAD(live, signal->live.counter);
 	return !live;
 }
 
@@ -155,7 +155,13 @@ static __always_inline void fill_comm(struct owner *owner, struct task_struct *t
 {
 	struct task_struct *leader = 0;
 	LOAD(leader, task->group_leader);
+#ifdef DIRECT
+	u64 *to = (u64 *)owner->comm;
+	LOAD(to[0], leader->comm[0]);
+	LOAD(to[1], leader->comm[8]);
+#else
 	READ(owner->comm, leader->comm);
+#endif
 }
 
 /* See struct owner. The threads of a process have the same. */
@@ -176,16 +182,19 @@ static __always_inline void fill_owner(struct owner *owner, struct task_struct *
 	owner->program = program_of(task);
 	LOAD(owner->tgid, task->tgid);
 	LOAD(owner->pid, task->pid);
-	READ(cred, task->cred);
-	READ(owner->uid, cred->uid);
+	LOAD(cred, task->cred);
+	LOAD(owner->uid, cred->uid);
 	fill_comm(owner, task);
 	fill_cgroup(owner, task);
 }
 
-/* The same for the task at work, of which the kernel tells more at once. */
+/* The same for the task at work, of which the kernel tells more in one call than in one READ. */
 static __always_inline void fill_current(struct owner *owner)
 {
 	struct task_struct *task = CURRENT_TASK();
+#ifdef DIRECT
+	fill_owner(owner, task);
+#else
 	u64 ids = bpf_get_current_pid_tgid();
 	owner->program = program_of(task);
 	owner->tgid = ids >> 32;
@@ -193,4 +202,5 @@ static __always_inline void fill_current(struct owner *owner)
 	owner->uid = bpf_get_current_uid_gid();
 	fill_comm(owner, task);
 	fill_cgroup(owner, task);
+#endif
 }
