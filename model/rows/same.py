@@ -85,4 +85,4 @@ def _words(column: Array) -> np.ndarray:
         padded = np.zeros((len(column), -(-size // 8) * 8), np.uint8)
         padded[:, :size] = column.view(np.uint8).reshape(-1, size)
         return padded.view("<u8").T
-    return column.view("<u8").reshape(len(column), -1).T
+    return column.view("<u8").reshape(len(column), size // 8).T

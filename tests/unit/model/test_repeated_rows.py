@@ -142,6 +142,12 @@ def _twice(columns: Columns, _: object) -> list[Any]:
     return doubled
 
 
+def test_no_rows_are_no_groups() -> None:
+    """Of columns of any type."""
+    groups = same.same_rows([np.zeros(0, type_) for type_ in ("<u1", "<u8", "S16", "V12")])
+    assert (len(groups.firsts), len(groups.numbers)) == (0, 0)
+
+
 @pytest.mark.parametrize("odd", [None, 0, 1 << 63], ids=["random", "nothing", "high_bits"])
 def test_rows_of_a_group_say_the_same(odd: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where sums of rows that differ are equal, as they all are when they are multiplied by 0."""
