@@ -24,7 +24,13 @@ def connect(threads: int) -> "DuckDBPyConnection":
     """A connection of its own, that reads and writes files of tables and nothing else."""
     import duckdb
 
-    settings: dict[str, Any] = {"threads": threads, "memory_limit": MEMORY}
+    settings: dict[str, Any] = {
+        "threads": threads,
+        "memory_limit": MEMORY,
+        "temp_directory": "",  # what does not fit fails: the disk is not for it
+        "autoinstall_known_extensions": False,  # nothing is fetched from anywhere
+        "autoload_known_extensions": False,
+    }
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("set enable_progress_bar = false; set preserve_insertion_order = true")
     return connection

@@ -23,6 +23,8 @@ LEVELS: Final[Mapping[int, Sequence[tuple[int, int]]]] = {
 QUIET_S: Final = 90
 #: Files in steps of a second that are left as they are: they live for an hour, and are most of all bytes.
 FEW_FILES: Final = 75
+#: Rows that are sorted anew; more are put one behind the other, each file in its own order.
+SORTED_ROWS: Final = 1_000_000
 #: Files of a table beside the rows that are merged at once.
 SIDE_FILES: Final = 10
 #: A hole of so many seconds in a node's reports is one.
@@ -75,7 +77,8 @@ def merge_rows(connection: "DuckDBPyConnection", folder: Path, segments: Sequenc
     begin = min(each.begin_s for each in segments)
     file = f"{step_s}s/{begin}-{first}-{last}.parquet"
     source = files([folder / each.file for each in segments])
-    count, size = write_query(connection, folder / file, f"select * from {source} order by edge, begin_s")
+    order = "order by edge, begin_s" if sum(each.rows for each in segments) <= SORTED_ROWS else ""
+    count, size = write_query(connection, folder / file, f"select * from {source} {order}")
     end, seconds = max(each.end_s for each in segments), sum(each.seconds for each in segments)
     return Segment(file, ROWS.name, step_s, begin, end, first, last, count, size, seconds)
 

@@ -136,7 +136,10 @@ class SegmentStore:
             for _ in range(ATTEMPTS):
                 try:
                     self._manifest = read(self._folder)
-                    if self._tail.look(self._manifest.part):
+                    whole = self._tail.look(self._manifest.part)
+                    if (
+                        whole and read(self._folder).part == self._manifest.part
+                    ):  # else a log was sealed meanwhile
                         return question()
                 except (duckdb.IOException, OSError) as error:
                     failed = error

@@ -117,7 +117,7 @@ class Sealer:
     def _seal(self, part: int) -> None:
         """:raises OSError: if its files cannot be written."""
         path = log_path(self._folder, part)
-        frames, _ = frames_of(path)
+        frames, _ = frames_of(path) if path.exists() else ([], 0)
         if not frames:
             return
         connection = duck.connect(threads=1)

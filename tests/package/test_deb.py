@@ -104,11 +104,11 @@ def test_make_uninstall_takes_all_of_it_away_but_the_configuration(made: Made, t
 
 
 def test_the_package_has_no_test_tools_and_says_its_size(unpacked: Path) -> None:
-    """170 MB are the bar; docs/service.md says what takes most."""
+    """245 MB are the bar, 72 of them DuckDB; docs/service.md says what takes most."""
     control = dict(
         line.split(": ", 1) for line in (unpacked / "DEBIAN/control").read_text().splitlines() if ": " in line
     )
-    assert int(control["Installed-Size"]) * 1024 <= 170_000_000
+    assert int(control["Installed-Size"]) * 1024 <= 245_000_000
     packages = {path.name for path in unpacked.glob("usr/lib/tailrace/lib/python3.*/site-packages/*")}
     assert {"tailrace", "numpy"} <= packages
     assert not packages & {"pytest", "mypy", "hypothesis", "ruff", "pip"}
