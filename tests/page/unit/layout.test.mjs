@@ -85,6 +85,17 @@ test("a line begins at the caller's side and ends before the called one's", () =
   assert.ok(points[1].x < COLUMN - NODE.width / 2);
 });
 
+test("a node that calls itself on many ports has one loop at its side", () => {
+  const edges = [80, 81, 82].map((port) => ({ id: `a>a:${port}`, from: "a", to: "a" }));
+  const layout = layered(["a", "b"], [...edges, { from: "a", to: "b" }]);
+  const found = [...lines([...edges, { id: "a>b", from: "a", to: "b" }], layout).values()].slice(0, 3);
+  for (const [begin, end] of found) {
+    assert.deepEqual([begin.x, begin.y], [NODE.width / 2, at(layout, "a").y - 12]);
+    assert.equal(end.y, at(layout, "a").y + 12);
+    assert.ok(end.x > NODE.width / 2, "it comes back to the same side");
+  }
+});
+
 test("words at lines cover neither nodes nor each other while there is room", () => {
   const layout = layered(["a", "b", "c", "d"], [{ from: "a", to: "b" }, { from: "a", to: "c" }, { from: "a", to: "d" }]);
   const edges = ["b", "c", "d"].map((to) => ({ id: to, from: "a", to }));

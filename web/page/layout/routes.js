@@ -9,6 +9,8 @@ const PORT_GAP = 6;
 const PORT_RANGE = 36;
 /** Room for the head of the arrow. */
 const ARROW = 3;
+/** How far above and below the middle the line of a node that calls itself leaves and comes back. */
+const LOOP = 12;
 /** How far a line between two nodes of one column bends out. */
 const BEND = 70;
 
@@ -21,10 +23,11 @@ const BEND = 70;
 export function lines(edges, layout) {
   const routes = new Map(edges.map((edge) => [edge.id, layout.route(edge.from, edge.to)]));
   const drawn = edges.filter((edge) => (routes.get(edge.id)?.length ?? 0) > 1);
-  const leaving = ports(drawn, (edge) => edge.from, (edge) => routes.get(edge.id)?.[1].y ?? 0);
-  const entering = ports(drawn, (edge) => edge.to, (edge) => routes.get(edge.id)?.at(-2)?.y ?? 0);
+  const others = drawn.filter((edge) => edge.from !== edge.to);
+  const leaving = ports(others, (edge) => edge.from, (edge) => routes.get(edge.id)?.[1].y ?? 0);
+  const entering = ports(others, (edge) => edge.to, (edge) => routes.get(edge.id)?.at(-2)?.y ?? 0);
   return new Map(
-    drawn.map((edge) => [edge.id, ended(routes.get(edge.id) ?? [], leaving.get(edge.id) ?? 0, entering.get(edge.id) ?? 0)]),
+    drawn.map((edge) => [edge.id, ended(routes.get(edge.id) ?? [], leaving.get(edge.id) ?? -LOOP, entering.get(edge.id) ?? LOOP)]),
   );
 }
 

@@ -40,7 +40,7 @@ export function nodePanel(node, context) {
 
 /** The way from the selection. @param {MapNode} node @param {Context} context */
 function why(node, { names, view }) {
-  if (node.why) return section(`Why is ${node.name} here?`, html("p", {}, node.why.path.map((id) => names.get(id) ?? id).join(" – "), html("span", { class: "dim" }, ` (${plural(node.hop, "hop")})`)));
+  if (node.why && node.hop > 0) return section(`Why is ${node.name} here?`, html("p", {}, node.why.path.map((id) => names.get(id) ?? id).join(" – "), html("span", { class: "dim" }, ` (${plural(node.hop, "hop")})`)));
   return view.select.length ? section("Why is it here?", html("p", {}, "It is selected.")) : null;
 }
 
