@@ -72,6 +72,14 @@ def test_errors_say_what_is_wrong_and_what_to_do(browser: Browser, tmp_path: Pat
             page.wait_for_selector(".node")
 
 
+def test_a_server_that_is_busy_is_asked_again(browser: Browser) -> None:
+    busy = {"code": "too_slow", "message": "it took longer than 10 s", "hint": "a shorter window is faster"}
+    with opened(browser, Scene(refusal=(503, busy)), f"/?{NOW}") as (page, server):
+        expect(page.locator("#notice")).to_contain_text("a shorter window is faster")
+        server.scene.refusal = None
+        page.wait_for_selector(".node")
+
+
 def test_a_token_opens_the_map_and_stands_in_no_link(browser: Browser, tmp_path: Path) -> None:
     with opened(browser, Scene(token="s3cret"), f"/?{NOW}") as (page, server):
         expect(page.locator("#notice")).to_contain_text("No permission")

@@ -30,6 +30,8 @@ const MANY = 5000;
 /** An answer that takes longer shows that it is waited for. */
 const PATIENCE_MS = 250;
 const AGAIN_MS = 3000;
+/** Refusals that pass by themselves. */
+const PASSING = new Set(["busy", "too_many_requests", "too_slow"]);
 
 const state = store(window, matchMedia(NARROW).matches);
 /** @type {Shown | null} */
@@ -163,7 +165,7 @@ function take(answer, fresh) {
 /** No answer came: a picture that is there stays, and says of when it is. @param {unknown} error */
 function refused(error) {
   const known = error instanceof Refused ? error : new Refused("error", "page", error instanceof Error ? error.message : String(error), "");
-  if (known.kind === "disconnected") setTimeout(again, AGAIN_MS, asking.signal);
+  if (known.kind === "disconnected" || PASSING.has(known.code)) setTimeout(again, AGAIN_MS, asking.signal);
   if (shown && known.kind === "disconnected") {
     staleSince ??= shown.answer.window.to;
     return render(false);
