@@ -13,7 +13,7 @@ from benchmarks.watchers import program
 from benchmarks.web import free_port, web
 
 RATE: Final = 1000
-#: Two logs are sealed within.
+#: A log is sealed within.
 SECONDS: Final = 70
 #: Until it has adopted what was there.
 SETTLE_SECONDS: Final = 3.0
