@@ -204,7 +204,7 @@ class _Nodes:
         """Nothing in this window: because nothing was, or because nobody looked."""
         scope = self._picture.scope
         nodes = scope.nodes_of(node)
-        for gap in scope.gaps:
+        for gap in scope.store.gaps(scope.when.window):
             if gap.reason != "lost" and (not gap.node or gap.node in nodes):
                 return "unknown", [
                     f"{gap.node or 'the store'} reported nothing ({gap.reason.replace('_', ' ')})"

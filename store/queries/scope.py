@@ -65,9 +65,15 @@ class Scope:
 
     @cached_property
     def gaps(self) -> list[Gap]:
-        """Of the window, and of that which it is compared with."""
+        """Of the window, and of that which it is compared with; also what lies before the store begins."""
         windows = [self.when.window, *([self.when.against] if self.when.against else [])]
-        return [gap for window in windows for gap in self.store.gaps(window)]
+        oldest = self.store.bounds().oldest_s
+        before = [
+            Gap("", window.from_s, min(oldest, window.to_s), "not_stored")
+            for window in windows
+            if window.from_s < oldest
+        ]
+        return [*before, *(gap for window in windows for gap in self.store.gaps(window))]
 
     def nodes_of(self, group: int) -> set[str]:
         """The machines that instances of a group ran on."""

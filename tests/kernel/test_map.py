@@ -1,5 +1,6 @@
 """``tailrace run`` keeps what it sees and serves it as a map."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.test_run import DEADLINE, TAILRACE, talk
+from tests.beds.watch import DEADLINE_SECONDS as DEADLINE
+from tests.kernel.test_run import TAILRACE, talk
 
 pytestmark = pytest.mark.kernel
 
@@ -34,7 +36,11 @@ def test_connections_of_this_machine_are_on_the_map_that_run_serves(
     }.items():
         monkeypatch.setenv(f"TAILRACE_{name}", value)
     command = [TAILRACE, "run", "--sink", f"jsonl:{tmp_path / 'rows'}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(process.kill)
         assert process.stderr is not None
         said = process.stderr.readline()
         assert said.startswith("tailrace: the map is at http://127.0.0.1:"), said
