@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from model.errors import TailraceError
+from store.queries.kept_edges import KeptEdges
 from store.queries.questions import QUESTIONS, Answered, Question, ask, parameters_of
 from store.reading import Store
 from web.forms.csv_text import csv_of
@@ -68,7 +69,7 @@ class Answering:
     """Answers questions from a store; from any thread."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
-        self.store = store
+        self.store: Store = KeptEdges(store)
         self.clock = clock
         self.cache = AnswerCache(CACHE_BYTES)
 

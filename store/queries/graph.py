@@ -97,11 +97,12 @@ class Graph:
         return away
 
     def hidden(self, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many different neighbours of each node are not shown: who calls it, and whom it calls.
+        """How many different neighbours of each node that is shown are not: who calls it, and whom it calls.
 
         :param shown: which nodes are; bool.
         """
-        pairs = np.unique(self.clients * self.nodes + self.servers)
+        near = np.flatnonzero(shown[self.clients] | shown[self.servers])
+        pairs = np.unique(self.clients[near] * self.nodes + self.servers[near])
         clients, servers = np.divmod(pairs, max(1, self.nodes))
         up = np.bincount(servers[~shown[clients]], minlength=self.nodes)
         down = np.bincount(clients[~shown[servers]], minlength=self.nodes)

@@ -76,10 +76,10 @@ def resolved(asked: Times, store: Store, now: float) -> When:
 
 def step_of(store: Store, window: Window) -> int:
     """The step in which the store keeps the oldest second of a window."""
-    steps = store.bounds().steps
-    return min(
-        (step for step, oldest in steps.items() if oldest <= window.from_s), default=max(steps, default=1)
-    )
+    bounds = store.bounds()
+    first = max(window.from_s, bounds.oldest_s)
+    fine = (step for step, oldest in bounds.steps.items() if oldest <= first)
+    return min(fine, default=max(bounds.steps, default=1))
 
 
 def _window(asked: Times, bounds: Bounds, now: float, deploy: int | None) -> Window:
