@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.addresses import address_bytes
 from model.batch import Batch
-from model.kinds.delta import NO_SLOT, CloseReason, Evidence, State
+from model.kinds.delta import NO_SLOT, CloseReason, Evidence, NatEvidence, State
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.rows.port_names import port_name
 from model.rows.words import words_of
@@ -196,6 +196,7 @@ _WORDS = {
     "connection.state": words_of(State),
     "connection.close_reason": words_of(CloseReason),
     "owner.evidence": words_of(Evidence),
+    "nat.evidence": words_of(NatEvidence),
     "evidence": words_of(FlowEvidence),
 }
 _FLAGS = ("opened", "closed", "failed", "adopted", "reported")
