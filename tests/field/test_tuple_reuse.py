@@ -132,18 +132,11 @@ def misled(made: list[int], took: dict[int, tuple[str, int]], rows: list[Row]) -
         last = flow.rows[-1]
         side = "client" if flow.total("client.tx_bytes") else "server"
         number = flow.total("client.tx_bytes" if side == "client" else "server.rx_bytes") - _NUMBER.size
-        right = (*flow.server, last["client.port"], last["service.address"], flow.evidence)
-        doubts = "both" not in flow.evidence and f"{side}.nat.evidence" in last
-        named = flow.server[0] in (_THERE, _OTHER)
-        if (doubts and not (named and flow.server[0] != took[number][0])) or right == (
-            took[number][0],
-            8080,
-            made[number],
-            _GATE,
-            "both",
-        ):
-            continue
-        found.append(f"{number}: {right} instead of {took[number]}")
+        told = *flow.server, last["client.port"], last["service.address"]
+        doubts = flow.evidence == "address" and f"{side}.nat.evidence" in last
+        other = flow.server[0] in (_THERE, _OTHER) and flow.server[0] != took[number][0]
+        if told != (took[number][0], 8080, made[number], _GATE) and (other or not doubts):
+            found.append(f"{number}: {told}, {flow.evidence} instead of {took[number]}")
     return found
 
 
