@@ -15,6 +15,7 @@ Tables = Mapping[str, Any]
 #: Columns in which nothing stands are views of it: that is known without looking, and copies take no memory.
 _NOTHING: Final = np.zeros(1 << 22, np.uint8)
 _NOTHING.flags.writeable = False
+_FIRST_BYTES: Final = 4096
 
 
 def zeros(rows: int, dtype: "np.dtype[np.generic]") -> Array:
@@ -26,6 +27,22 @@ def zeros(rows: int, dtype: "np.dtype[np.generic]") -> Array:
 def is_nothing(column: Array) -> bool:
     """Whether it comes from ``zeros``, or is a part of what does. False says nothing: it may still be all zeros."""
     return column.base is _NOTHING
+
+
+def holds(column: Array) -> bool:
+    """Whether anything in it is not 0; the first bytes nearly always tell."""
+    if is_nothing(column):
+        return False
+    data = np.ascontiguousarray(column).view(np.uint8)
+    return bool(data[:_FIRST_BYTES].any()) or bool(data[_FIRST_BYTES:].any())
+
+
+def lean(columns: Columns) -> Columns:
+    """The same, with views of ``zeros`` in place of columns in which nothing stands: they cost nothing after that."""
+    return {
+        name: column if holds(column) else zeros(len(column), column.dtype)
+        for name, column in columns.items()
+    }
 
 
 def taken(column: Array, rows: np.ndarray) -> Array:

@@ -8,7 +8,7 @@ import msgpack
 import msgspec
 import numpy as np
 
-from model.arrays import Columns, Tables
+from model.arrays import Columns, Tables, holds
 from model.arrow import arrow_table
 from model.kind import Kind
 
@@ -153,11 +153,6 @@ class Batch:
         middle = (span.start + span.stop) // 2
         yield from self._parts(slice(span.start, middle), row_bytes, max_bytes)
         yield from self._parts(slice(middle, span.stop), row_bytes, max_bytes)
-
-
-def holds(column: np.ndarray) -> bool:
-    """Whether anything in it is not 0."""
-    return bool(np.ascontiguousarray(column).view(np.uint8).any())
 
 
 def published(batches: Sequence[Batch], rows: int = 0) -> Iterator[Batch]:

@@ -1,10 +1,11 @@
 """Which partition a row belongs to: both ends of a connection meet at the same one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from model.arrays import Array, Columns
+from model.arrays import Array, Columns, lean, taken
 from model.batch import Batch
 from model.transport import Transport
 
@@ -52,11 +53,13 @@ def _mix(values: np.ndarray) -> np.ndarray:
 
 def by_partition(batch: Batch, partitions: int) -> Iterator[tuple[int, Batch]]:
     """The rows of ``batch`` apart by partition; partitions without rows are left out."""
-    places = partition_of(batch.columns, partitions)
+    places, columns = partition_of(batch.columns, partitions), lean(batch.columns)
     order = np.argsort(places, kind="stable")
     ends = np.searchsorted(places[order], np.arange(partitions), side="right")
     begin = 0
     for partition, end in enumerate(ends.tolist()):
         if end > begin:
-            yield partition, batch.take(order[begin:end])
+            rows = order[begin:end]
+            parts = {name: taken(column, rows) for name, column in columns.items()}
+            yield partition, replace(batch, columns=parts)
         begin = end

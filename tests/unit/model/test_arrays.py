@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.arrays import concatenated, is_nothing, taken, zeros
+from model.arrays import Columns, concatenated, holds, is_nothing, lean, taken, zeros
 from model.message import decode
 from tailrace.testing.deltas import make_deltas
 
@@ -44,3 +44,27 @@ def test_more_rows_than_are_shared_are_zeros_too() -> None:
     many = zeros(1 << 20, np.dtype("S16"))
     assert len(many) == 1 << 20
     assert not many.view(np.uint8).any()
+
+
+@pytest.mark.parametrize("place", [0, 511, 512, 9_999])
+def test_one_value_anywhere_is_seen(place: int) -> None:
+    """The look at the first bytes is not the last one."""
+    some = np.zeros(10_000, U8)
+    assert not holds(some)
+    some[place] = 1
+    assert holds(some)
+    assert not is_nothing(lean({"x": some})["x"])
+
+
+def test_columns_become_lean_without_a_change_of_what_they_say() -> None:
+    """Also what is no contiguous piece of memory."""
+    columns: Columns = {
+        "none": np.zeros(20, U8),
+        "some": np.arange(20, dtype=U8),
+        "odd": np.zeros(40, U8)[::2],
+    }
+    made = lean(columns)
+    assert {name for name, column in made.items() if is_nothing(column)} == {"none", "odd"}
+    assert {name: column.tolist() for name, column in made.items()} == {
+        name: column.tolist() for name, column in columns.items()
+    }
