@@ -1,9 +1,12 @@
 """What happens to logs that are full, in a thread of its own: sealed, merged, forgotten."""
 
+import atexit
+import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,12 +23,16 @@ from store.segments.sealing import seal
 from store.segments.tables import STEPS
 
 if TYPE_CHECKING:
-    pass
+    from duckdb import DuckDBPyConnection
 
 #: Sources of which the newest number is remembered.
 SOURCES: Final = 4096
 #: Seconds until something that failed is tried again.
 PAUSE_S: Final = 10.0
+#: Seconds that it gets at the end: what it does is interrupted, and done at the next start.
+END_S: Final = 5.0
+#: Seconds after which it is interrupted again: an interrupt between two statements has no effect.
+AGAIN_S: Final = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +55,9 @@ class SealerCounts:
 class Sealer:
     """Seals the logs it is told of, in order; what a log holds is never in memory before.
 
+    A thread that is inside DuckDB when Python ends would abort the process: however the process ends, the thread is
+    interrupted and waited for.
+
     :param manifest: in force.
     """
 
@@ -58,11 +68,14 @@ class Sealer:
         self._limits = limits
         self._parts: queue.Queue[int | None] = queue.Queue()
         self._ending = threading.Event()
+        self._guard = threading.Lock()
+        self._connection: DuckDBPyConnection | None = None
         self._thread = threading.Thread(target=self._run, name="store.sealer", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        atexit.register(self.stop)
 
     def seal(self, part: int) -> None:
         """Seal this log when those before it are."""
@@ -72,15 +85,38 @@ class Sealer:
         """Return when all logs that it was told of are sealed."""
         self._parts.join()
 
-    def stop(self, timeout: float) -> bool:
-        """End behind what it does now; logs that are not sealed then are sealed at the next start.
+    def stop(self, timeout: float = END_S) -> bool:
+        """Interrupt what it does now; logs that are not sealed then are sealed at the next start.
 
         :return: whether it ended in time.
         """
         self._ending.set()
         self._parts.put(None)
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        until = time.monotonic() + timeout
+        while self._thread.is_alive() and time.monotonic() < until:
+            with self._guard:
+                if self._connection is not None:
+                    self._connection.interrupt()
+            self._thread.join(AGAIN_S)
+        if self._thread.is_alive():
+            return False
+        atexit.unregister(self.stop)
+        return True
+
+    @contextlib.contextmanager
+    def _connected(self) -> "Iterator[DuckDBPyConnection]":
+        """A connection that ``stop`` interrupts."""
+        connection = duck.connect(threads=1)
+        atexit.unregister(self.stop)
+        atexit.register(self.stop)  # runs before what DuckDB registers when it is loaded
+        with self._guard:
+            self._connection = connection
+        try:
+            yield connection
+        finally:
+            with self._guard:
+                self._connection = None
+            connection.close()
 
     def _run(self) -> None:
         while (part := self._parts.get()) is not None:
@@ -99,6 +135,8 @@ class Sealer:
             try:
                 work()
             except OSError as error:
+                if self._ending.is_set():  # interrupted
+                    return False
                 attempt += 1
                 self._failed(error)
                 if attempt == attempts or self._ending.wait(PAUSE_S):
@@ -120,11 +158,8 @@ class Sealer:
         frames, _ = frames_of(path) if path.exists() else ([], 0)
         if not frames:
             return
-        connection = duck.connect(threads=1)
-        try:
+        with self._connected() as connection:
             made = seal(connection, self._folder, frames, part)
-        finally:
-            connection.close()
         last, marks = frames[-1], newest_marks(self.manifest, frames)
         del frames
         self._commit(
@@ -150,15 +185,12 @@ class Sealer:
         rows, sides = merging.blocks_to_merge(self.manifest), merging.sides_to_merge(self.manifest)
         if not rows and not sides:
             return
-        connection = duck.connect(threads=1)
-        try:
+        with self._connected() as connection:
             for same in rows:
                 self._replace(same, merging.merge_rows(connection, self._folder, same))
             oldest = self.manifest.forgotten.get(STEPS[-1], 0)
             for same in sides:
                 self._replace(same, merging.merge_side(connection, self._folder, same, oldest))
-        finally:
-            connection.close()
 
     def _forget(self) -> None:
         waiting = sum(path.stat().st_size for _, path in logs(self._folder, self.manifest.part))

@@ -17,8 +17,6 @@ from store.segments.sealer import Sealer, SealerCounts
 #: Seconds and bytes after which a log is sealed.
 LOG_S: Final = 60
 LOG_BYTES: Final = 64 << 20
-#: Seconds that the sealer gets at the end; what it does not finish it does at the next start.
-END_S: Final = 5.0
 
 
 class Writer:
@@ -88,7 +86,7 @@ class Writer:
     def close(self) -> None:
         """Let go; what is not sealed is read from the log."""
         self._log.close()
-        if self._sealer.stop(END_S):
+        if self._sealer.stop():
             self._lock.release()  # else the end of the process does
 
     @property
