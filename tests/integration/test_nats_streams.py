@@ -28,6 +28,7 @@ from model.kinds.flow import FLOW
 from model.ledger import Stage
 from model.subjects import LogNames, TopicPartition
 from model.tasks import end
+from model.transport import Transport
 from tests.integration.test_nats_sink import of_one_node
 from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
 
@@ -217,6 +218,7 @@ def entries(*ports: int) -> np.ndarray:
     """NAT entries that hold, told apart by a port."""
     said = np.zeros(len(ports), ANNOUNCED)
     for name, offset in (("called", 0), ("seen", 1000)):
+        said[name]["transport"] = Transport.TCP
         said[name]["hop"]["source_port"] = np.array(ports) + offset
     said["end_ns"] = OPEN
     return said
