@@ -15,21 +15,24 @@ SUMS: Final = tuple(column.name for column in WORKLOAD.columns if column.over ==
 MOST: Final = ("connections.active",)
 #: Columns that point into the table of histograms, by measure (``rtt_ns``, ``connect_latency_ns``).
 INDEXES: Final = {measure: f"{measure}.index" for measure in MEASURES}
+#: All that can be asked for: sums, and the measures whose quantiles are wanted.
+EVERYTHING: Final = (*SUMS, *MOST, *MEASURES)
 
 
 @dataclass(frozen=True)
 class Measures:
     """One row for each of something (an edge, a step of one, a group of edges).
 
-    :param columns: those of ``SUMS`` and ``MOST``, uint64; those of ``INDEXES``, places in ``histograms``, 0: no
-        value was measured; ``first_s`` and ``last_s``, int64, the first and the last second with anything.
+    :param columns: those of ``SUMS`` and ``MOST`` that were asked for, uint64; those of ``INDEXES``, places in
+        ``histograms``, 0: no value was measured; ``first_s`` and ``last_s``, int64, the first and the last second
+        with anything.
     """
 
     columns: Columns
     histograms: Histograms
 
     def __len__(self) -> int:
-        return len(self.columns["bytes"])
+        return len(self.columns["first_s"])
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column."""
@@ -44,8 +47,10 @@ class Measures:
 
         :param groups: of each row, 0 to ``count`` - 1; shape (rows,). A group without rows is all 0.
         """
-        columns: Columns = {name: _added(self.columns[name], groups, count) for name in SUMS}
-        for name in (*MOST, "last_s"):
+        columns: Columns = {
+            name: _added(self.columns[name], groups, count) for name in SUMS if name in self.columns
+        }
+        for name in ("last_s", *(name for name in MOST if name in self.columns)):
             columns[name] = _largest(self.columns[name], groups, count)
         first = np.full(count, np.iinfo(np.int64).max, np.int64)
         np.minimum.at(first, groups, self.columns["first_s"])

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 
 from model.kinds.workload import Workload
-from store.measures import Measures
+from store.measures import EVERYTHING, Measures
 
 NS: Final = 1_000_000_000
 
@@ -95,9 +95,11 @@ class Series:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workloads:
     """The workloads that the store remembers; the row of an id is ``rows(ids)``.
+
+    A store gives the same object as long as it knows the same, so that what follows from it can be kept.
 
     :param ids: ascending; int64.
     :param parts: name, kind, namespace, zone, version of each.
@@ -247,11 +249,18 @@ class Store(Protocol):
         """
 
     @abstractmethod
-    def series(self, window: Window, step_s: int, edges: Sequence[int] | np.ndarray | None = None) -> Series:
+    def series(
+        self,
+        window: Window,
+        step_s: int,
+        edges: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = EVERYTHING,
+    ) -> Series:
         """The steps of the window, of these edges (None: of all).
 
         :param step_s: 1, or a multiple of 10; the answer's is the finest that is a multiple of this and kept for
             the whole window.
+        :param columns: that are wanted of ``store.measures.EVERYTHING``: the fewer, the sooner the answer.
         """
 
     @abstractmethod

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from store.measures import EVERYTHING
 from store.queries.when import SETTLED_S
 from store.reading import Bounds, Chains, Edges, Gap, Instances, Series, Store, Window, Workloads
 
@@ -50,9 +51,15 @@ class KeptEdges:
             while len(self._kept) > WINDOWS:
                 self._kept.popitem(last=False)
 
-    def series(self, window: Window, step_s: int, edges: Sequence[int] | np.ndarray | None = None) -> Series:
+    def series(
+        self,
+        window: Window,
+        step_s: int,
+        edges: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = EVERYTHING,
+    ) -> Series:
         """The store's."""
-        return self._store.series(window, step_s, edges)
+        return self._store.series(window, step_s, edges, columns)
 
     def workloads(self) -> Workloads:
         """The store's."""

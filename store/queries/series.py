@@ -1,5 +1,7 @@
 """Sums over time: one row a step."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from model.errors import UsageError
@@ -46,7 +48,7 @@ def series_answer(scope: Scope, asked: SeriesParameters) -> SeriesAnswer:
         rows = selected_rows(scope, asked.select, asked.edge)
         side = scope.pairs.now
         ids = side.edges.ids[np.isin(side.pairs, rows)]
-    found = scope.store.series(scope.when.window, step_s, ids)
+    found = scope.store.series(scope.when.window, step_s, ids, _wanted(asked.metrics))
     begins = np.arange(
         scope.when.window.from_s // found.step_s * found.step_s, scope.when.window.to_s, found.step_s
     )
@@ -57,6 +59,12 @@ def series_answer(scope: Scope, asked: SeriesParameters) -> SeriesAnswer:
         begins_s=begins.tolist(),
         columns={metric: _column(sums, metric, unknown) for metric in asked.metrics},
     )
+
+
+def _wanted(metrics: Sequence[Metric]) -> list[str]:
+    """What the store is asked for."""
+    found = [_QUANTILES[each][0] if each in _QUANTILES else _COLUMNS[each] for each in metrics]
+    return sorted({*found, "connections.active"})
 
 
 def _step(text: str, when: When) -> int:

@@ -53,6 +53,17 @@ def taken(column: Column, places: np.ndarray) -> Column:
     return Lists(offsets, flat_taken(column.values, inner))
 
 
+def narrowed(column: Column) -> Column:
+    """The same numbers in the shortest type that holds them; negative ones and texts stay as they are."""
+    if isinstance(column, Lists):
+        values = narrowed(column.values)
+        assert not isinstance(values, Lists)
+        return Lists(column.offsets, values)
+    if isinstance(column, list) or (column.dtype.kind == "i" and int(column.min(initial=0)) < 0):
+        return column
+    return column.astype(np.min_scalar_type(int(column.max(initial=0))), copy=False)
+
+
 def joined(columns: Sequence[Column]) -> Column:
     """One behind the other; all are alike."""
     first = columns[0]
@@ -103,10 +114,9 @@ def _packed(column: Column) -> Any:
 
 def _numbers(values: Array) -> tuple[str, bytes]:
     """Type and bytes, of the shortest type that holds all; negative numbers stay as they are."""
-    if values.dtype.kind == "i" and len(values) and int(values.min()) < 0:
-        return values.dtype.str, values.tobytes()
-    short = np.min_scalar_type(int(values.max(initial=0)))
-    return short.str, values.astype(short, copy=False).tobytes()
+    short = narrowed(values)
+    assert isinstance(short, np.ndarray)
+    return short.dtype.str, short.tobytes()
 
 
 def _unpacked(column: Any, type_: str, count: int) -> Column:

@@ -30,9 +30,11 @@ def connect(threads: int) -> "DuckDBPyConnection":
         "temp_directory": "",  # what does not fit fails: the disk is not for it
         "autoinstall_known_extensions": False,  # nothing is fetched from anywhere
         "autoload_known_extensions": False,
+        "enable_external_file_cache": False,  # the system has the pages of files
     }
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("set enable_progress_bar = false; set preserve_insertion_order = true")
+    connection.execute("set parquet_metadata_cache = true")  # of the extension; within the limit of memory
     return connection
 
 
@@ -46,9 +48,13 @@ def text(value: Path | str) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def files(paths: list[Path]) -> str:
-    """Files of Parquet as a table in a statement; columns that older ones lack are null."""
-    return f"read_parquet([{', '.join(map(text, paths))}], union_by_name = true)"
+def files(paths: list[Path], alike: bool = False) -> str:
+    """Files of Parquet as a table in a statement; columns that older ones lack are null.
+
+    :param alike: all have the same columns: not each has to be opened before the statement runs.
+    """
+    together = "" if alike else ", union_by_name = true"
+    return f"read_parquet([{', '.join(map(text, paths))}]{together})"
 
 
 def register(connection: "DuckDBPyConnection", name: str, table: Table) -> ArrowTable:

@@ -12,7 +12,7 @@ A frame is 8 bytes, the length and the CRC-32 of its body (little-endian), and t
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -64,16 +64,21 @@ def frames_in(data: bytes | memoryview) -> Iterator[tuple[Frame, int]]:
         yield _decoded(body), begin
 
 
-def frames_of(path: Path, begin: int = 0) -> tuple[Sequence[Frame], int]:
+def frames_of(
+    path: Path, begin: int = 0, kept: Callable[[Frame], Frame] = lambda frame: frame
+) -> tuple[Sequence[Frame], int]:
     """Whole frames of a file from this place on, and where the last of them ends.
 
+    :param kept: what is kept of each; the whole frames are not all in memory then.
     :raises OSError: if it cannot be read.
     """
     with path.open("rb") as file:
         file.seek(begin)
         data = file.read()
-    frames = list(frames_in(data))
-    return [frame for frame, _ in frames], begin + (frames[-1][1] if frames else 0)
+    frames, end = [], 0
+    for frame, end in frames_in(data):  # noqa: B007 - of the last one
+        frames.append(kept(frame))
+    return frames, begin + end
 
 
 def _decoded(body: memoryview) -> Frame:

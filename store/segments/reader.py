@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from model.errors import TailraceError
-from model.kinds.workload import Workload
+from model.kinds.workload import MEASURES, Workload
+from store.measures import EVERYTHING, MOST, SUMS
 from store.reading import (
     Bounds,
     ChainHop,
@@ -66,6 +67,8 @@ class SegmentStore:
         self._tail = Tail(folder)
         self._manifest = Manifest()
         self._definitions = {table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES)}
+        nothing = np.zeros(0, np.int64)
+        self._workloads: tuple[object, Workloads] = None, Workloads(nothing, [], nothing, nothing)
         if (folder / FOLDER).is_dir():
             read(folder)
 
@@ -80,15 +83,27 @@ class SegmentStore:
         """See ``Store``."""
         return self._ask(lambda: self._edges(window, _ids(edges), histograms))
 
-    def series(self, window: Window, step_s: int, edges: Sequence[int] | np.ndarray | None = None) -> Series:
+    def series(
+        self,
+        window: Window,
+        step_s: int,
+        edges: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = EVERYTHING,
+    ) -> Series:
         """See ``Store``."""
-        return self._ask(lambda: self._series(window, step_s, _ids(edges)))
+        return self._ask(lambda: self._series(window, step_s, _ids(edges), columns))
 
     def workloads(self) -> Workloads:
         """See ``Store``."""
         rows = self._ask(lambda: self._defined(WORKLOADS))
-        parts = zip(*(rows[name].tolist() for name in Workload._fields), strict=True)
-        return Workloads(rows["id"], [Workload(*each) for each in parts], rows["first_s"], rows["last_s"])
+        made_of, workloads = self._workloads
+        if made_of is not rows:
+            parts = zip(*(rows[name].tolist() for name in Workload._fields), strict=True)
+            workloads = Workloads(
+                rows["id"], [Workload(*each) for each in parts], rows["first_s"], rows["last_s"]
+            )
+            self._workloads = rows, workloads
+        return workloads
 
     def instances(self, window: Window, workloads: Sequence[int] | np.ndarray | None = None) -> Instances:
         """See ``Store``."""
@@ -150,11 +165,12 @@ class SegmentStore:
         raise TailraceError(what, "check that this user may read it") from failed
 
     def _sums(self) -> Sums:
-        return Sums(self._connection, self._folder, self._manifest, self._tail.tables.get(ROWS.name))
+        return Sums(self._connection, self._folder, self._manifest, self._tail)
 
     def _edges(self, window: Window, ids: np.ndarray | None, histograms: bool) -> Edges:
         window = widened(self._manifest, window)
-        keys, measures = self._sums().of(tiles_of(window), 0, ids, histograms)
+        columns = [*SUMS, *MOST, *(MEASURES if histograms else ())]
+        keys, measures = self._sums().of(tiles_of(window), 0, ids, columns)
         named = self._defined(EDGES)
         places = np.searchsorted(named["id"], keys["edge"])
         return Edges(
@@ -167,13 +183,13 @@ class SegmentStore:
             measures,
         )
 
-    def _series(self, window: Window, step_s: int, ids: np.ndarray | None) -> Series:
+    def _series(self, window: Window, step_s: int, ids: np.ndarray | None, columns: Sequence[str]) -> Series:
         begin, end = window.from_s // _MINUTE * _MINUTE, -(-window.to_s // _MINUTE) * _MINUTE
         kept = int(finest_steps(self._manifest, begin, end).max(initial=1))
         step_s = -(-step_s // kept) * kept
         wide = Window(window.from_s // step_s * step_s, -(-window.to_s // step_s) * step_s)
         of = max(step for step in STEPS if step_s % step == 0)
-        keys, measures = self._sums().of(tiles_of(wide, [of]), step_s, ids, True)
+        keys, measures = self._sums().of(tiles_of(wide, [of]), step_s, ids, columns)
         return Series(wide, step_s, keys["begin_s"], keys["edge"], measures)
 
     def _chains(self, window: Window, ids: np.ndarray | None) -> Chains:

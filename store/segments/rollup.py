@@ -67,10 +67,10 @@ def _order(edges: np.ndarray, begins: np.ndarray) -> np.ndarray:
     return np.argsort(numbered * span + (begins - first))
 
 
-def folded(rows: Table) -> Table:
-    """One row for each edge and second; the same table if it is so already."""
+def has_doubles(rows: Table) -> bool:
+    """Whether an edge has several rows of a step."""
     keys = mixed_ids(numbers(rows, "edge"), numbers(rows, "begin_s"))
-    return rows if len(np.unique(keys)) == len(keys) else rolled_up(rows, 1)
+    return len(np.unique(keys)) != len(keys)
 
 
 def _grouped(rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.ufunc) -> dict[str, Column]:

@@ -2,7 +2,9 @@
 
 import atexit
 import contextlib
+import errno
 import logging
+import os
 import queue
 import threading
 import time
@@ -105,7 +107,12 @@ class Sealer:
 
     @contextlib.contextmanager
     def _connected(self) -> "Iterator[DuckDBPyConnection]":
-        """A connection that ``stop`` interrupts."""
+        """A connection that ``stop`` interrupts.
+
+        :raises InterruptedError: if it did.
+        """
+        import duckdb
+
         connection = duck.connect(threads=1)
         atexit.unregister(self.stop)
         atexit.register(self.stop)  # runs before what DuckDB registers when it is loaded
@@ -113,6 +120,8 @@ class Sealer:
             self._connection = connection
         try:
             yield connection
+        except duckdb.InterruptException as error:
+            raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR)) from error
         finally:
             with self._guard:
                 self._connection = None

@@ -1,6 +1,6 @@
 """Rows of edges summed up by DuckDB, from files and from the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -9,12 +9,12 @@ import numpy as np
 from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.workload import MEASURES
-from store.measures import MOST, SUMS, Measures
+from store.measures import INDEXES, MOST, SUMS, Measures
 from store.segments import duck
-from store.segments.columns import Table
 from store.segments.duck import quoted
 from store.segments.manifest import Manifest
 from store.segments.tables import ROWS
+from store.segments.tail import Tail
 from store.segments.tiles import Tile
 
 if TYPE_CHECKING:
@@ -22,76 +22,170 @@ if TYPE_CHECKING:
 
 #: Ids that are listed in a statement; more are looked up in a table.
 _LISTED: Final = 64
+#: Rows up to which they are read as they are and put together here: groups in DuckDB cost more than so few rows.
+PLAIN_ROWS: Final = 20_000
 
 
 class Sums:
     """One question.
 
-    :param tail: rows of logs that are not sealed, in steps of a second; None: there are none.
+    :param tail: has the rows of logs that are not sealed, in steps of a second.
     """
 
     def __init__(
-        self, connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, tail: Table | None
+        self, connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, tail: Tail
     ) -> None:
         self._connection = connection
         self._folder = folder
         self._manifest = manifest
         self._tail = tail
+        self._has_tail = False
 
     def of(
-        self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray | None, histograms: bool
+        self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray | None, columns: Sequence[str]
     ) -> tuple[Columns, Measures]:
         """Sums for each edge, or for each edge and step.
 
         :param tiles: whose rows are summed; those of the log by their seconds.
         :param step_s: 0: all of an edge together.
         :param ids: of the edges; None: all.
+        :param columns: those of ``SUMS`` and ``MOST`` that are wanted, and the measures whose histograms are.
         :return: ``edge`` and, by steps, ``begin_s`` of each row, in the order of step and edge.
         """
         kept = []
-        if self._tail is not None:
-            kept.append(duck.register(self._connection, "tail", self._tail))
+        names = [
+            "edge",
+            "begin_s",
+            "first_s",
+            "last_s",
+            *(name for name in (*SUMS, *MOST) if name in columns),
+        ]
+        lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
+        tail = self._tail.rows(ids, [*names, *lists])
+        self._has_tail = tail is not None
+        if tail is not None:
+            kept.append(duck.register(self._connection, "tail", tail))
         if ids is not None and len(ids) > _LISTED:
             kept.append(duck.register(self._connection, "wanted", {"id": np.unique(ids)}))
         key = ["begin_s", "edge"] if step_s else ["edge"]
-        columns = self._columns(tiles, step_s, ids, key)
-        keys = {name: columns.pop(name) for name in key}
-        table, indexes = Histograms(), {f"{name}.index": _nothing(columns) for name in MEASURES}
-        if histograms and len(keys["edge"]):
-            table, indexes = self._histograms(tiles, step_s, ids, keys)
+        if ids is not None and len(ids) * sum((to - at) // step for step, at, to in tiles) <= PLAIN_ROWS:
+            answer = self._folded(tiles, step_s, ids, columns, key)
+        else:
+            answer = self._grouped(tiles, step_s, ids, columns, key)
         del kept
-        return keys, Measures(columns | indexes, table)
+        return answer
 
-    def _columns(self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray | None, key: list[str]) -> Columns:
-        sums = [f"coalesce(sum({quoted(name)}), 0)::ubigint as {quoted(name)}" for name in SUMS]
-        most = [f"coalesce(max({quoted(name)}), 0)::ubigint as {quoted(name)}" for name in MOST]
-        times = ["min(first_s) as first_s", "max(last_s) as last_s"]
-        source = self._source(tiles, step_s, ids, [*SUMS, *MOST], times=True)
-        if not source:
-            names = [*key, *ROWS.named("least"), *ROWS.named("most"), *SUMS]
-            return {
-                name: np.zeros(0, "<i8" if name in (*key, "first_s", "last_s") else "<u8") for name in names
-            }
+    def _folded(
+        self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray, columns: Sequence[str], key: list[str]
+    ) -> tuple[Columns, Measures]:
+        """Rows as they are, put together here."""
+        names = [name for name in (*SUMS, *MOST) if name in columns]
+        lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
+        picked = [
+            "edge, begin_s, first_s::bigint as first_s, last_s::bigint as last_s",
+            *(f"coalesce({quoted(name)}, 0)::ubigint as {quoted(name)}" for name in names),
+            *map(quoted, lists),
+        ]
+
+        def query(alike: bool) -> str:
+            source = self._source(tiles, step_s, ids, [*names, *lists], times=True, alike=alike)
+            return f"select {', '.join(picked)} from ({source})" if source else ""
+
+        found = self._answered(query)
+        if found is None or not len(found["edge"]):
+            return self._nothing(key, names)
+        keys, groups = _keyed({name: found[name] for name in key})
+        table, indexes = _listed(found)
+        plain = {name: found[name] for name in ("first_s", "last_s", *names)}
+        return keys, Measures(plain | indexes, table).summed(groups, len(keys["edge"]))
+
+    def _grouped(
+        self,
+        tiles: Sequence[Tile],
+        step_s: int,
+        ids: np.ndarray | None,
+        columns: Sequence[str],
+        key: list[str],
+    ) -> tuple[Columns, Measures]:
+        """Summed by DuckDB."""
+        keys, found = self._columns(tiles, step_s, ids, key, columns)
+        table, indexes = Histograms(), _no_histograms(len(keys["edge"]))
+        measures = [name for name in MEASURES if name in columns]
+        if measures and len(keys["edge"]):
+            table, some = self._histograms(tiles, step_s, ids, keys, measures)
+            indexes |= some
+        return keys, Measures(found | indexes, table)
+
+    def _columns(
+        self,
+        tiles: Sequence[Tile],
+        step_s: int,
+        ids: np.ndarray | None,
+        key: list[str],
+        columns: Sequence[str],
+    ) -> tuple[Columns, Columns]:
+        names = [name for name in (*SUMS, *MOST) if name in columns]
+        over = {name: "max" if name in MOST else "sum" for name in names}
+        picked = [
+            *key,
+            *(f"coalesce({over[name]}({quoted(name)}), 0)::ubigint as {quoted(name)}" for name in names),
+            "min(first_s)::bigint as first_s",
+            "max(last_s)::bigint as last_s",
+        ]
         by = ", ".join(key)
-        query = (
-            f"select {', '.join([*key, *sums, *most, *times])} from ({source}) group by {by} order by {by}"
-        )
-        return dict(duck.columns_of(self._connection, query))
+
+        def query(alike: bool) -> str:
+            source = self._source(tiles, step_s, ids, names, times=True, alike=alike)
+            return f"select {', '.join(picked)} from ({source}) group by {by} order by {by}" if source else ""
+
+        found = self._answered(query)
+        if found is None:
+            keys, measures = self._nothing(key, names)
+            return keys, measures.columns
+        return {name: found[name] for name in key}, {
+            name: column for name, column in found.items() if name not in key
+        }
+
+    def _nothing(self, key: list[str], names: Sequence[str]) -> tuple[Columns, Measures]:
+        keys: Columns = {name: np.zeros(0, np.int64) for name in key}
+        times = {name: np.zeros(0, np.int64) for name in ("first_s", "last_s")}
+        sums = {name: np.zeros(0, np.uint64) for name in names}
+        return keys, Measures(times | sums | _no_histograms(0), Histograms())
+
+    def _answered(self, query: Callable[[bool], str]) -> Columns | None:
+        """The answer to a statement, or None if there is none.
+
+        :param query: makes it, for files of the same columns, and for those of which older ones lack some.
+        """
+        import duckdb
+
+        statement = query(True)
+        if not statement:
+            return None
+        try:
+            return dict(duck.columns_of(self._connection, statement))
+        except (duckdb.BinderException, duckdb.InvalidInputException):
+            return dict(duck.columns_of(self._connection, query(False)))
 
     def _histograms(
-        self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray | None, keys: Columns
+        self,
+        tiles: Sequence[Tile],
+        step_s: int,
+        ids: np.ndarray | None,
+        keys: Columns,
+        measures: Sequence[str],
     ) -> tuple[Histograms, Columns]:
-        """The histograms of both measures of all rows, one table."""
+        """The histograms of these measures of all rows, one table."""
         count, parts = len(keys["edge"]), []
         indexes: Columns = {}
-        for place, measure in enumerate(MEASURES):
+        for place, measure in enumerate(measures):
             rows, buckets, counts = self._buckets(measure, tiles, step_s, ids, keys)
             held = np.bincount(rows, minlength=count) != 0
             numbers = np.arange(1, count + 1) + place * count
             indexes[f"{measure}.index"] = np.where(held, numbers, 0).astype(np.uint32)
             parts.append((rows + 1 + place * count, buckets, counts))
         numbers, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
-        begins = np.searchsorted(numbers, np.arange(len(MEASURES) * count + 2))
+        begins = np.searchsorted(numbers, np.arange(len(measures) * count + 2))
         return Histograms(begins, buckets, counts), indexes
 
     def _buckets(
@@ -99,19 +193,30 @@ class Sums:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row, bucket and count of all that is in a measure's histograms, in this order."""
         names = [f"{measure}.buckets", f"{measure}.counts"]
-        source = self._source(tiles, step_s, ids, names, times=False)
         key = list(keys)
-        unnested = (
-            f"select {', '.join(key)}, unnest({quoted(names[0])}) as bucket, unnest({quoted(names[1])}) as held "
-            f"from ({source})"
-        )
         by = ", ".join([*key, "bucket"])
-        query = f"select {by}, sum(held)::bigint as held from ({unnested}) group by {by} order by {by}"
-        found = duck.columns_of(self._connection, query)
+
+        def query(alike: bool) -> str:
+            source = self._source(tiles, step_s, ids, names, times=False, alike=alike)
+            unnested = (
+                f"select {', '.join(key)}, unnest({quoted(names[0])}) as bucket, "
+                f"unnest({quoted(names[1])}) as held from ({source})"
+            )
+            return f"select {by}, sum(held)::bigint as held from ({unnested}) group by {by} order by {by}"
+
+        found = self._answered(query)
+        assert found is not None
         return _places(keys, found), found["bucket"].astype(np.int64), found["held"]
 
     def _source(
-        self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray | None, names: list[str], times: bool
+        self,
+        tiles: Sequence[Tile],
+        step_s: int,
+        ids: np.ndarray | None,
+        names: list[str],
+        *,
+        times: bool,
+        alike: bool,
     ) -> str:
         """The rows as a statement; empty if there can be none."""
         begin = f"begin_s // {step_s} * {step_s} as begin_s" if step_s else "begin_s"
@@ -127,8 +232,8 @@ class Sums:
             if paths:
                 seen = _SEEN_1S if tile.step_s == 1 else _SEEN
                 picked = ", ".join([*columns, *(seen if times else [])])
-                parts.append(f"select {picked} from {duck.files(paths)} where {where}")
-            if self._tail is not None:
+                parts.append(f"select {picked} from {duck.files(paths, alike)} where {where}")
+            if self._has_tail:
                 picked = ", ".join([*columns, *(_SEEN if times else [])])
                 parts.append(f"select {picked} from tail where {where}")
         return " union all ".join(parts)
@@ -139,8 +244,40 @@ _SEEN: Final = ["first_s", "last_s"]
 _SEEN_1S: Final = ["begin_s as first_s", "begin_s as last_s"]
 
 
-def _nothing(columns: Columns) -> np.ndarray:
-    return np.zeros(len(columns["bytes"]), np.uint32)
+def _no_histograms(count: int) -> Columns:
+    """The places of histograms that there are none of."""
+    return {name: np.zeros(count, np.uint32) for name in INDEXES.values()}
+
+
+def _listed(found: Columns) -> tuple[Histograms, Columns]:
+    """The histograms that stand as lists in rows, one table, and their places in it."""
+    count = len(found["edge"])
+    indexes = _no_histograms(count)
+    parts: list[tuple[np.ndarray, ...]] = []
+    for measure in MEASURES:
+        if f"{measure}.buckets" in found:
+            lists = [found[f"{measure}.{name}"] for name in ("buckets", "counts")]
+            lengths = np.fromiter(map(len, lists[0]), np.int64, count)
+            numbers = np.arange(1, count + 1) + len(parts) * count
+            indexes[f"{measure}.index"] = np.where(lengths != 0, numbers, 0).astype(np.uint32)
+            parts.append((lengths, *(np.concatenate(each).astype(np.int64) for each in lists)))
+    if not parts:
+        return Histograms(), indexes
+    lengths, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Histograms(np.concatenate(([0, 0], np.cumsum(lengths))), buckets, counts), indexes
+
+
+def _keyed(keys: Columns) -> tuple[Columns, np.ndarray]:
+    """The different keys in order, and which of them each row has."""
+    order = np.lexsort(list(keys.values())[::-1])
+    ordered = {name: column[order] for name, column in keys.items()}
+    changes = np.zeros(len(order), np.bool_)
+    for column in ordered.values():
+        changes[1:] |= column[1:] != column[:-1]
+    groups = np.empty(len(order), np.int64)
+    groups[order] = np.cumsum(changes)
+    changes[0] = True
+    return {name: column[changes] for name, column in ordered.items()}, groups
 
 
 def _where(tile: Tile, ids: np.ndarray | None) -> str:

@@ -9,7 +9,7 @@ from model.arrays import Columns
 from model.batch import Batch
 from model.histogram import Histogram, Histograms
 from model.kinds.workload import MEASURES, Workload
-from store.measures import INDEXES, MOST, SUMS, Measures
+from store.measures import EVERYTHING, INDEXES, MOST, SUMS, Measures
 from store.reading import Bounds, Chains, Edges, Gap, Instances, Series, Window, Workloads
 
 #: One row: second, client, server, port, transport, numbers by column, histograms by measure.
@@ -71,8 +71,14 @@ class RowsStore:
             _measures([keys[key] for key in order]),
         )
 
-    def series(self, window: Window, step_s: int, edges: Sequence[int] | np.ndarray | None = None) -> Series:
-        """As the store's contract says."""
+    def series(
+        self,
+        window: Window,
+        step_s: int,
+        edges: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = EVERYTHING,
+    ) -> Series:
+        """As the store's contract says; with all columns also where few are wanted."""
         keys: dict[tuple[int, int], list[Row]] = defaultdict(list)
         wanted = None if edges is None else set(np.asarray(edges).tolist())
         for row in self.within(window):
