@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 
 from model.kinds.workload import Workload
-from store.measures import EVERYTHING, Measures
+from store.measures import EVERYTHING, MOST, SUMS, Measures
 
 NS: Final = 1_000_000_000
 
@@ -39,7 +39,7 @@ class Window(NamedTuple):
         return max(0, self.to_s - self.from_s)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edges:
     """A row for each edge that had anything in the window; arrays of the same length.
 
@@ -239,12 +239,17 @@ class Store(Protocol):
 
     @abstractmethod
     def edges(
-        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+        self,
+        window: Window,
+        edges: Sequence[int] | np.ndarray | None = None,
+        histograms: bool = True,
+        columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
         """Edges of the window: these (None: all) that had anything.
 
         :param histograms: whether quantiles are wanted: without them an answer of many edges takes a third of the
             time, and all quantiles are 0.
+        :param columns: sums that are wanted: the fewer, the sooner the answer, and the smaller.
         :raises TailraceError: if the store cannot be read, with what to do.
         """
 

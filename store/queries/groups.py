@@ -26,7 +26,7 @@ class GroupName(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Groups:
     """Which group each workload is in.
 

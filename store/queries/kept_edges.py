@@ -8,14 +8,16 @@ from typing import Final
 
 import numpy as np
 
-from store.measures import EVERYTHING
+from store.measures import EVERYTHING, MOST, SUMS
 from store.queries.when import SETTLED_S
 from store.reading import Bounds, Chains, Edges, Gap, Instances, Series, Store, Window, Workloads
 
-#: Windows that are kept: that which is looked at, and that which it is compared with; 20 MB for 100,000 edges.
+#: Windows that are kept: that which is looked at, and that which it is compared with; 10 MB for 100,000 edges.
 WINDOWS: Final = 2
 #: Seconds for which a window is kept that late rows may still change.
 FRESH_S: Final = 5.0
+#: A window, and the sums that were asked for.
+_Key = tuple[Window, tuple[str, ...]]
 
 
 class KeptEdges:
@@ -25,29 +27,34 @@ class KeptEdges:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Window, tuple[float, Edges]] = OrderedDict()  # until when
+        self._kept: OrderedDict[_Key, tuple[float, Edges]] = OrderedDict()  # until when
 
     def edges(
-        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+        self,
+        window: Window,
+        edges: Sequence[int] | np.ndarray | None = None,
+        histograms: bool = True,
+        columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
         """All of a window without histograms are kept."""
         if edges is not None or histograms:
-            return self._store.edges(window, edges, histograms)
+            return self._store.edges(window, edges, histograms, columns)
+        key = window, tuple(columns)
         with self._lock:
-            until, kept = self._kept.get(window, (0.0, None))
+            until, kept = self._kept.get(key, (0.0, None))
         if kept is not None and self._clock() < until:
             return kept
         bounds = self._store.bounds()
-        found = self._store.edges(window, histograms=False)
+        found = self._store.edges(window, histograms=False, columns=columns)
         if window.to_s <= bounds.complete_s:
             settled = window.to_s + SETTLED_S <= bounds.complete_s
-            self._keep(window, found, float("inf") if settled else self._clock() + FRESH_S)
+            self._keep(key, found, float("inf") if settled else self._clock() + FRESH_S)
         return found
 
-    def _keep(self, window: Window, edges: Edges, until: float) -> None:
+    def _keep(self, key: _Key, edges: Edges, until: float) -> None:
         with self._lock:
-            self._kept[window] = (until, edges)
-            self._kept.move_to_end(window)
+            self._kept[key] = (until, edges)
+            self._kept.move_to_end(key)
             while len(self._kept) > WINDOWS:
                 self._kept.popitem(last=False)
 

@@ -1,17 +1,18 @@
 """What a question looks at: the edges of its windows that match, between groups of workloads."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from model.errors import UsageError
 from model.filter.patterns import text_test
+from store.measures import MOST, SUMS
 from store.queries.answers import Period
 from store.queries.errors import NotFoundError
 from store.queries.filtering import matching, without
 from store.queries.groups import Groups, grouped, workload_key
-from store.queries.pairs import Detailed, Pairs
+from store.queries.pairs import RANKING, Pairs
 from store.queries.parameters import Group
 from store.queries.similar import close_names
 from store.queries.when import When, step_of
@@ -19,6 +20,8 @@ from store.reading import Edges, Gap, Instances, Store, Window
 
 #: Names that an error proposes at most.
 _PROPOSED = 3
+#: Pairs that are kept: who looks around asks of the same windows; 20 MB for 100,000 edges.
+_KEPT = 2
 
 
 @dataclass
@@ -47,8 +50,13 @@ class Scope:
 
     @cached_property
     def now(self) -> Edges:
-        """The edges of the window that match."""
+        """The edges of the window that match; without a filter only with the sums that rank them."""
         return self._matching(self.when.window)
+
+    @cached_property
+    def now_whole(self) -> Edges:
+        """All edges of the window with all sums."""
+        return self.store.edges(self.when.window, histograms=False)
 
     @cached_property
     def before(self) -> Edges | None:
@@ -58,10 +66,10 @@ class Scope:
     @cached_property
     def pairs(self) -> Pairs:
         """The edges of both windows between groups."""
-        windows = [(self.now, self._detailed(self.when.window))]
+        windows = [(self.now, _Detailed(self.store, self.when.window))]
         if self.before is not None and self.when.against is not None:
-            windows.append((self.before, self._detailed(self.when.against)))
-        return Pairs.of(windows, self.groups)
+            windows.append((self.before, _Detailed(self.store, self.when.against)))
+        return _paired(self.groups, *windows)
 
     @cached_property
     def gaps(self) -> list[Gap]:
@@ -162,10 +170,27 @@ class Scope:
         remedy = f"did you mean {' or '.join(close)}?" if close else "look for it with `tailrace search`"
         return NotFoundError(f"there is no workload {text}", remedy)
 
-    def _detailed(self, window: Window) -> Detailed:
-        return lambda ids: self.store.edges(window, ids)
-
     def _matching(self, window: Window) -> Edges:
-        edges = self.store.edges(window, histograms=False)
+        columns = (*SUMS, *MOST) if self.words else RANKING
+        edges = self.store.edges(window, histograms=False, columns=columns)
+        if not self.words:
+            return edges
         mask = matching(edges, self.words, self.groups.workloads, lambda: self.instances)
         return edges if mask.all() else edges.take(np.flatnonzero(mask))
+
+
+@dataclass(frozen=True)
+class _Detailed:
+    """Reads edges of a window with their histograms."""
+
+    store: Store
+    window: Window
+
+    def __call__(self, ids: np.ndarray | None) -> Edges:
+        return self.store.edges(self.window, ids)
+
+
+@lru_cache(maxsize=_KEPT)
+def _paired(groups: Groups, *windows: tuple[Edges, _Detailed]) -> Pairs:
+    """The pairs of these very edges and groups, with what was found out of them."""
+    return Pairs.of(windows, groups)

@@ -117,8 +117,8 @@ def _allowed(scope: Scope, filters: str, instances: Instances) -> np.ndarray:
     for word in about:
         mask &= np.isin(workloads.ids, having(word, workloads, instances)) != word.excluded
     if others:
-        hits = matching(scope.now, " ".join(others), workloads, lambda: instances)
-        ends = np.concatenate((scope.now.clients[hits], scope.now.servers[hits]))
+        hits = matching(scope.now_whole, " ".join(others), workloads, lambda: instances)
+        ends = np.concatenate((scope.now_whole.clients[hits], scope.now_whole.servers[hits]))
         mask &= np.isin(workloads.ids, ends)
     return mask
 
@@ -126,10 +126,10 @@ def _allowed(scope: Scope, filters: str, instances: Instances) -> np.ndarray:
 def _alone(scope: Scope, places: np.ndarray) -> Edges:
     """Each workload as an edge with itself, to ask filters of it."""
     ids = scope.groups.workloads.ids[places]
-    empty = scope.now.take(np.zeros(0, np.int64)).measures
+    empty = scope.now_whole.take(np.zeros(0, np.int64)).measures
     zeros = np.zeros(len(ids), np.int64)
     return Edges(
-        scope.now.window,
+        scope.now_whole.window,
         zeros,
         ids,
         ids,

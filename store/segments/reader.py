@@ -78,10 +78,16 @@ class SegmentStore:
             self._connection.close()
 
     def edges(
-        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+        self,
+        window: Window,
+        edges: Sequence[int] | np.ndarray | None = None,
+        histograms: bool = True,
+        columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
         """See ``Store``."""
-        return self._ask(lambda: self._edges(window, _ids(edges), histograms))
+        return self._ask(
+            lambda: self._edges(window, _ids(edges), [*columns, *(MEASURES if histograms else ())])
+        )
 
     def series(
         self,
@@ -167,9 +173,8 @@ class SegmentStore:
     def _sums(self) -> Sums:
         return Sums(self._connection, self._folder, self._manifest, self._tail)
 
-    def _edges(self, window: Window, ids: np.ndarray | None, histograms: bool) -> Edges:
+    def _edges(self, window: Window, ids: np.ndarray | None, columns: Sequence[str]) -> Edges:
         window = widened(self._manifest, window)
-        columns = [*SUMS, *MOST, *(MEASURES if histograms else ())]
         keys, measures = self._sums().of(tiles_of(window), 0, ids, columns)
         named = self._defined(EDGES)
         places = np.searchsorted(named["id"], keys["edge"])

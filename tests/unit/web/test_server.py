@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from store.measures import MOST, SUMS
 from store.queries.questions import QUESTIONS
 from store.reading import Bounds, Edges, Window
 from tests.unit.store.queries.fleets import BEGIN, MINUTE, asked
@@ -88,14 +89,18 @@ class Later:
         return Bounds(BEGIN, end - 1, end, {self._step_s: BEGIN})
 
     def edges(
-        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+        self,
+        window: Window,
+        edges: Sequence[int] | np.ndarray | None = None,
+        histograms: bool = True,
+        columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
         """First and last seconds are those of steps."""
-        found = self._store.edges(window, edges, histograms)
-        columns = dict(found.measures.columns)
+        found = self._store.edges(window, edges, histograms, columns)
+        told = dict(found.measures.columns)
         for name in ("first_s", "last_s"):
-            columns[name] = columns[name].astype(np.int64) // self._step_s * self._step_s
-        measures = type(found.measures)(columns, found.measures.histograms)
+            told[name] = told[name].astype(np.int64) // self._step_s * self._step_s
+        measures = type(found.measures)(told, found.measures.histograms)
         return Edges(window, found.ids, found.clients, found.servers, found.ports, found.transports, measures)
 
 
@@ -155,11 +160,15 @@ class Slow(Later):
     """A store that takes its time."""
 
     def edges(
-        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+        self,
+        window: Window,
+        edges: Sequence[int] | np.ndarray | None = None,
+        histograms: bool = True,
+        columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
         """Half a second."""
         time.sleep(0.5)
-        return super().edges(window, edges, histograms)
+        return super().edges(window, edges, histograms, columns)
 
 
 async def test_a_slow_question_is_refused_and_does_not_stop_others(store: RowsStore) -> None:

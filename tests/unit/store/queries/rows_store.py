@@ -48,9 +48,13 @@ class RowsStore:
         return [row for row in self.rows if window.from_s <= row[0] < window.to_s]
 
     def edges(
-        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+        self,
+        window: Window,
+        edges: Sequence[int] | np.ndarray | None = None,
+        histograms: bool = True,
+        columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
-        """As the store's contract says; with histograms also where none are wanted."""
+        """As the store's contract says; with all sums and histograms also where few are wanted."""
         if window not in self._answers:
             self._answers[window] = self._edges(window)
         whole = self._answers[window]
