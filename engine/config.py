@@ -20,7 +20,7 @@ from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
 from sinks.limits import Limits
-from store.config import StoreConfig
+from store.config import QUERY_MEMORY, QUERY_THREADS, StoreConfig
 from web.config import WebConfig
 
 PREFIX = "TAILRACE_"
@@ -143,9 +143,13 @@ class KeptConfig(StoreConfig, frozen=True):
     """The store of this machine: written by ``run``, read by ``serve`` and commands.
 
     :param enabled: whether ``run`` keeps who talks to whom; ``auto``: where it can; ``on``: or the start is refused.
+    :param query_memory: bytes that questions take at most, one after the other.
+    :param query_threads: that one question takes at most.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
+    query_memory: Annotated[int, msgspec.Meta(ge=64 << 20)] = QUERY_MEMORY
+    query_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = QUERY_THREADS
 
 
 class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def map_of_this_machine(config: Config) -> contextlib.AbstractAsyncContextManager[None]:
     """Serves the store that this role writes."""
-    return map_served(config, lambda: open_store(config.store.path), required=config.web.enabled == "on")
+    return map_served(config, lambda: open_store(config.store), required=config.web.enabled == "on")
 
 
 @contextlib.asynccontextmanager

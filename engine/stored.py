@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.config import Config, SinkConfig
+from engine.config import Config, KeptConfig, SinkConfig
 from model.errors import TailraceError, UsageError
 from store.config import StoreConfig
 
@@ -55,19 +55,21 @@ def store_sink(config: Config, sinks: Mapping[str, "ConfiguredSink"]) -> "dict[s
     return {STORE: make_sink(SinkConfig(STORE, settings=settings, stage=_STAGE), _STAGE, "$.store")}
 
 
-def open_store(folder: str) -> "Store":
+def open_store(kept: KeptConfig, folder: str = "") -> "Store":
     """A store to read, whoever writes to it.
 
+    :param folder: another one than that which is configured.
     :raises UsageError: if there is none.
     :raises TailraceError: if it cannot be read.
     """
+    folder = folder or kept.path
     path = Path(folder)
     if not path.is_dir():
         remedy = "name it with --store, or ask a running Tailrace with --server http://127.0.0.1:8686"
         raise UsageError(f"there is no store at {folder}", remedy)
     from store.opening import open_store as opened
 
-    return opened(folder)
+    return opened(folder, kept.query_memory, kept.query_threads)
 
 
 def replaced(config: Config, path: str | None, listen: str | None) -> Config:

@@ -1,10 +1,14 @@
 """Where the store is, and how long it keeps what."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from model.settings import PluginConfig
+
+#: Bytes that questions take at most, and threads of one question.
+QUERY_MEMORY: Final = 384 << 20
+QUERY_THREADS: Final = 2
 
 _Seconds = Annotated[int, msgspec.Meta(ge=60)]
 

@@ -25,7 +25,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     """Serves until a signal, or for the duration."""
     outlive_hangups()
     config = replaced(config, options.store, options.listen)
-    store = open_store(config.store.path)
+    store = open_store(config.store)
     from engine import graphs
 
     async def run() -> None:

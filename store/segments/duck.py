@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 TYPES: Final = {
     "<i8": "BIGINT", "<u8": "UBIGINT", "<u2": "USMALLINT", "<i2": "SMALLINT", "<u1": "UTINYINT", "text": "VARCHAR",
 }  # fmt: skip
-#: Memory that a connection takes at most.
-MEMORY: Final = "384MB"
+#: Bytes that a connection takes at most which seals and merges.
+MEMORY: Final = 384 << 20
 
 
-def connect(threads: int) -> "DuckDBPyConnection":
-    """A connection of its own, that reads and writes files of tables and nothing else."""
+def connect(threads: int, memory: int = MEMORY) -> "DuckDBPyConnection":
+    """A connection of its own, that reads and writes files of tables and nothing else.
+
+    :param memory: bytes at most; a statement that needs more fails.
+    """
     import duckdb
 
     settings: dict[str, Any] = {
         "threads": threads,
-        "memory_limit": MEMORY,
+        "memory_limit": f"{memory >> 20}MiB",
         "temp_directory": "",  # what does not fit fails: the disk is not for it
         "autoinstall_known_extensions": False,  # nothing is fetched from anywhere
         "autoload_known_extensions": False,

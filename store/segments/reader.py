@@ -9,6 +9,7 @@ import numpy as np
 
 from model.errors import TailraceError
 from model.kinds.workload import MEASURES, Workload
+from store.config import QUERY_MEMORY, QUERY_THREADS
 from store.measures import EVERYTHING, MOST, SUMS
 from store.reading import (
     Bounds,
@@ -46,8 +47,6 @@ from store.segments.tiles import finest_steps, tiles_of, widened
 
 #: Attempts to read files of which the writer may remove some meanwhile.
 ATTEMPTS: Final = 5
-#: Threads of one question.
-THREADS: Final = 2
 _MINUTE: Final = STEPS[-1]
 
 Answer = TypeVar("Answer")
@@ -57,13 +56,14 @@ class SegmentStore:
     """Answers from a folder (``store.reading.Store``). One question at a time; the others wait.
 
     :param folder: of a store, or one that will be: as long as nothing is there it is empty.
+    :param memory: bytes that DuckDB takes at most; ``threads`` of one question.
     :raises TailraceError: if what is there is no store, or of a newer version.
     """
 
-    def __init__(self, folder: Path, threads: int = THREADS) -> None:
+    def __init__(self, folder: Path, memory: int = QUERY_MEMORY, threads: int = QUERY_THREADS) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._connection = duck.connect(threads)
+        self._connection = duck.connect(threads, memory)
         self._tail = Tail(folder)
         self._manifest = Manifest()
         self._definitions = {table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES)}
@@ -166,7 +166,9 @@ class SegmentStore:
                     failed = error
                 except duckdb.Error as error:
                     what = f"the store {self._folder} did not answer ({' '.join(str(error).split())})"
-                    raise TailraceError(what, "ask for a shorter window") from error
+                    raise TailraceError(
+                        what, "ask for a shorter window, or raise store.query_memory"
+                    ) from error
         what = f"cannot read the store {self._folder} ({failed or 'its files change too quickly'})"
         raise TailraceError(what, "check that this user may read it") from failed
 

@@ -69,8 +69,8 @@ def _order(edges: np.ndarray, begins: np.ndarray) -> np.ndarray:
 
 def has_doubles(rows: Table) -> bool:
     """Whether an edge has several rows of a step."""
-    keys = mixed_ids(numbers(rows, "edge"), numbers(rows, "begin_s"))
-    return len(np.unique(keys)) != len(keys)
+    keys = np.sort(mixed_ids(numbers(rows, "edge"), numbers(rows, "begin_s")))
+    return bool((keys[1:] == keys[:-1]).any())
 
 
 def _grouped(rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.ufunc) -> dict[str, Column]:

@@ -47,7 +47,9 @@ class _Log:
         self.last = replace(frames[-1], tables={})
 
     def _count(self, rows: Table) -> None:
-        seconds = np.unique(numbers(rows, "begin_s")).tolist()
+        begins = numbers(rows, "begin_s")
+        one = len(begins) and begins.min() == begins.max()
+        seconds = begins[:1].tolist() if one else np.unique(begins).tolist()
         self.seconds.update(dict.fromkeys(seconds, 2 if has_doubles(rows) else 1))
 
 

@@ -38,7 +38,7 @@ def print_answer(
         whole = _over_http(question, said, options)
         answered = _answered(question, whole)
     else:
-        store = open_store(options.store or config.store.path)
+        store = open_store(config.store, options.store or "")
         try:
             answered = ask(store, question, asked, time.time())
         finally:
