@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 #: Rows that a reader of one edge has to look at.
-GROUP_ROWS: Final = 32_768
+GROUP_ROWS: Final = 16_384
 _OPTIONS: Final = (
     f"format parquet, compression zstd, compression_level 1, row_group_size {GROUP_ROWS}, use_tmp_file false"
 )
