@@ -160,6 +160,41 @@ def test_rows_of_an_edge_and_second_become_one(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_rows_of_a_log_that_come_twice_add_up_beyond_short_types(tmp_path: Path) -> None:
+    """A reader holds 200 in a byte; the sum of two does not fit into one. Other seconds stay as they are."""
+    writer, truth = Writer(tmp_path), Truth()
+    for seq, (boot, at) in enumerate((("boot-1", 0), ("boot-2", 0), ("boot-1", 1))):
+        row = {"client": 1, "server": 2, "port": 443, "bytes": 200, "connections.active": 200, "rtt": 100}
+        batch = second(BEGIN + at, [row], seq, boot)
+        writer.take(batch)
+        writer.sync()
+        truth.add(batch)
+    store = SegmentStore(tmp_path)
+    check(store, truth, Window(BEGIN, BEGIN + 2))
+    assert store.edges(Window(BEGIN, BEGIN + 2)).measures["connections.active"].tolist() == [400]
+    writer.close()
+    store.close()
+
+
+def test_few_edges_and_columns_have_the_sums_of_all(hours: tuple[Path, Truth]) -> None:
+    """They are read in another way."""
+    store, window = SegmentStore(hours[0]), Window(BEGIN + 61, BEGIN + 2355)
+    whole, series = store.edges(window), store.series(window, 60)
+    for row, edge in enumerate(whole.ids.tolist()):
+        mine = store.edges(window, [edge], columns=["bytes"])
+        assert mine.ids.tolist() == [edge]
+        steps = store.series(window, 60, [edge], ["bytes", "rtt_ns"])
+        rows = np.flatnonzero(series.ids == edge)
+        assert steps.begins_s.tolist() == series.begins_s[rows].tolist()
+        for found, all_, at in ((mine, whole, [row]), (steps, series, rows)):
+            for name in ("bytes", "first_s", "last_s"):
+                assert found.measures[name].tolist() == all_.measures[name][at].tolist()
+            quantiles = all_.measures.quantiles("rtt_ns", 0.5)[at]
+            assert found.measures.quantiles("rtt_ns", 0.5).tolist() == quantiles.tolist()
+            assert "reply_bytes" not in found.measures.columns
+    store.close()
+
+
 @pytest.fixture(scope="module")
 def hours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
     """Forty minutes of four seconds each, of which ten are kept by the second and twenty in steps of ten."""
