@@ -9,10 +9,11 @@ import numpy as np
 from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.workload import MEASURES
-from store.measures import INDEXES, MOST, SUMS, Measures
+from store.measures import MOST, SUMS, Measures
 from store.segments import duck
 from store.segments.duck import quoted
 from store.segments.manifest import Manifest
+from store.segments.plain_rows import histograms_in, keyed, no_histograms
 from store.segments.tables import ROWS
 from store.segments.tail import Tail
 from store.segments.tiles import Tile
@@ -94,8 +95,8 @@ class Sums:
         found = self._answered(query)
         if found is None or not len(found["edge"]):
             return self._nothing(key, names)
-        keys, groups = _keyed({name: found[name] for name in key})
-        table, indexes = _listed(found)
+        keys, groups = keyed({name: found[name] for name in key})
+        table, indexes = histograms_in(found)
         plain = {name: found[name] for name in ("first_s", "last_s", *names)}
         return keys, Measures(plain | indexes, table).summed(groups, len(keys["edge"]))
 
@@ -109,7 +110,7 @@ class Sums:
     ) -> tuple[Columns, Measures]:
         """Summed by DuckDB."""
         keys, found = self._columns(tiles, step_s, ids, key, columns)
-        table, indexes = Histograms(), _no_histograms(len(keys["edge"]))
+        table, indexes = Histograms(), no_histograms(len(keys["edge"]))
         measures = [name for name in MEASURES if name in columns]
         if measures and len(keys["edge"]):
             table, some = self._histograms(tiles, step_s, ids, keys, measures)
@@ -150,7 +151,7 @@ class Sums:
         keys: Columns = {name: np.zeros(0, np.int64) for name in key}
         times = {name: np.zeros(0, np.int64) for name in ("first_s", "last_s")}
         sums = {name: np.zeros(0, np.uint64) for name in names}
-        return keys, Measures(times | sums | _no_histograms(0), Histograms())
+        return keys, Measures(times | sums | no_histograms(0), Histograms())
 
     def _answered(self, query: Callable[[bool], str]) -> Columns | None:
         """The answer to a statement, or None if there is none.
@@ -242,42 +243,6 @@ class Sums:
 _SEEN: Final = ["first_s", "last_s"]
 #: Files in steps of a second do without: it is the same.
 _SEEN_1S: Final = ["begin_s as first_s", "begin_s as last_s"]
-
-
-def _no_histograms(count: int) -> Columns:
-    """The places of histograms that there are none of."""
-    return {name: np.zeros(count, np.uint32) for name in INDEXES.values()}
-
-
-def _listed(found: Columns) -> tuple[Histograms, Columns]:
-    """The histograms that stand as lists in rows, one table, and their places in it."""
-    count = len(found["edge"])
-    indexes = _no_histograms(count)
-    parts: list[tuple[np.ndarray, ...]] = []
-    for measure in MEASURES:
-        if f"{measure}.buckets" in found:
-            lists = [found[f"{measure}.{name}"] for name in ("buckets", "counts")]
-            lengths = np.fromiter(map(len, lists[0]), np.int64, count)
-            numbers = np.arange(1, count + 1) + len(parts) * count
-            indexes[f"{measure}.index"] = np.where(lengths != 0, numbers, 0).astype(np.uint32)
-            parts.append((lengths, *(np.concatenate(each).astype(np.int64) for each in lists)))
-    if not parts:
-        return Histograms(), indexes
-    lengths, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return Histograms(np.concatenate(([0, 0], np.cumsum(lengths))), buckets, counts), indexes
-
-
-def _keyed(keys: Columns) -> tuple[Columns, np.ndarray]:
-    """The different keys in order, and which of them each row has."""
-    order = np.lexsort(list(keys.values())[::-1])
-    ordered = {name: column[order] for name, column in keys.items()}
-    changes = np.zeros(len(order), np.bool_)
-    for column in ordered.values():
-        changes[1:] |= column[1:] != column[:-1]
-    groups = np.empty(len(order), np.int64)
-    groups[order] = np.cumsum(changes)
-    changes[0] = True
-    return {name: column[changes] for name, column in ordered.items()}, groups
 
 
 def _where(tile: Tile, ids: np.ndarray | None) -> str:

@@ -1,0 +1,44 @@
+"""Plain rows on their way to sums: their keys, and the histograms that stand in them as lists."""
+
+import numpy as np
+
+from model.arrays import Columns
+from model.histogram import Histograms
+from model.kinds.workload import MEASURES
+from store.measures import INDEXES
+
+
+def no_histograms(count: int) -> Columns:
+    """The places of histograms that there are none of."""
+    return {name: np.zeros(count, np.uint32) for name in INDEXES.values()}
+
+
+def histograms_in(found: Columns) -> tuple[Histograms, Columns]:
+    """The histograms that stand as lists in rows, one table, and their places in it."""
+    count = len(found["edge"])
+    indexes = no_histograms(count)
+    parts: list[tuple[np.ndarray, ...]] = []
+    for measure in MEASURES:
+        if f"{measure}.buckets" in found:
+            lists = [found[f"{measure}.{name}"] for name in ("buckets", "counts")]
+            lengths = np.fromiter(map(len, lists[0]), np.int64, count)
+            numbers = np.arange(1, count + 1) + len(parts) * count
+            indexes[f"{measure}.index"] = np.where(lengths != 0, numbers, 0).astype(np.uint32)
+            parts.append((lengths, *(np.concatenate(each).astype(np.int64) for each in lists)))
+    if not parts:
+        return Histograms(), indexes
+    lengths, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Histograms(np.concatenate(([0, 0], np.cumsum(lengths))), buckets, counts), indexes
+
+
+def keyed(keys: Columns) -> tuple[Columns, np.ndarray]:
+    """The different keys in order, and which of them each row has."""
+    order = np.lexsort(list(keys.values())[::-1])
+    ordered = {name: column[order] for name, column in keys.items()}
+    changes = np.zeros(len(order), np.bool_)
+    for column in ordered.values():
+        changes[1:] |= column[1:] != column[:-1]
+    groups = np.empty(len(order), np.int64)
+    groups[order] = np.cumsum(changes)
+    changes[0] = True
+    return {name: column[changes] for name, column in ordered.items()}, groups
