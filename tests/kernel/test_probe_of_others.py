@@ -25,6 +25,8 @@ pytestmark = pytest.mark.kernel
 EXAMPLE = ROOT / "examples" / "probe-lookups"
 MODULE = "tailrace_probe_lookups:PROBE"
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
+#: Until a program is compiled and attached, also on a busy machine.
+START_SECONDS = 120
 ASKS = """
 import os, socket, sys
 for _ in range(int(sys.argv[1])):
@@ -80,7 +82,7 @@ def running(*command: str | Path, **environment: str) -> Iterator["subprocess.Po
     """A tailrace that has attached the probe."""
     process = subprocess.Popen(command, env=os.environ | environment, cwd="/", stderr=subprocess.PIPE)
     try:
-        assert until(lambda: process.poll() is not None or uprobes(process.pid) == 1)
+        assert until(lambda: process.poll() is not None or uprobes(process.pid) == 1, START_SECONDS)
         assert process.poll() is None, process.communicate()[1]
         yield process
     finally:
