@@ -4,11 +4,16 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
+#: The top-level packages of Tailrace, as the rules of imports have them.
+ROOMS: Final = tuple(
+    tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+)
 #: Seconds that a command may take.
 LIMIT: Final = 120
 
@@ -69,19 +74,7 @@ class Environment:
 
 def source_tree(path: Path) -> Path:
     """A copy of what a build of Tailrace needs: a build leaves folders behind in its tree."""
-    for name in (
-        "tailrace",
-        "model",
-        "bpf",
-        "probes",
-        "actors",
-        "enrichers",
-        "sinks",
-        "store",
-        "web",
-        "engine",
-        "selftest",
-    ):
+    for name in ROOMS:
         shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, path / name)

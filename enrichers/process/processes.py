@@ -243,10 +243,15 @@ def command_line(arguments: bytes, *, redact: bool, cut: bool = False) -> str:
     return " ".join(redacted(parts) if redact else parts) + ("…" if cut else "")
 
 
+#: What is executed by such a path (``/proc/self/exe``, ``/dev/fd/3``) is the program that it leads to.
+_LINKS: Final = (b"/proc/", b"/dev/fd/")
+
+
 def _facts(event: np.void) -> ProcessFacts:
     executable, arguments = event["executable"], event["arguments"]
     longer = int(event["arguments_bytes"]) > event.dtype["arguments"].itemsize
     named = executable.startswith(b"/") and len(executable) < event.dtype["executable"].itemsize - 1
+    named = named and not executable.startswith(_LINKS)
     return ProcessFacts(
         int(event["pid"]),
         int(event["uid"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import ROOT, Environment
+from tests.environment import ROOMS, ROOT, Environment
 from tests.recordings import traffic
 from tests.recordings.make import HERE
 
@@ -32,22 +32,9 @@ def test_the_tests_of_an_example_pass(
 @pytest.mark.parametrize("file", sorted(ROOT.glob("examples/**/*.py")), ids=lambda file: file.name)
 def test_examples_import_the_public_face_alone(file: Path) -> None:
     """Of Tailrace they import ``tailrace.api`` and ``tailrace.testing``."""
-    ours = (
-        "tailrace",
-        "model",
-        "bpf",
-        "probes",
-        "actors",
-        "enrichers",
-        "sinks",
-        "store",
-        "web",
-        "engine",
-        "selftest",
-    )
     imported = re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
     public = {"tailrace.api", "tailrace.testing"}
-    assert {name for name in imported if name.split(".")[0] in ours} <= public
+    assert {name for name in imported if name.split(".")[0] in ROOMS} <= public
 
 
 def test_the_example_sink_gets_the_rows_of_a_replay(environment: Environment, tmp_path: Path) -> None:

@@ -127,6 +127,27 @@ def test_what_was_cut_says_so() -> None:
     assert "process.executable.path" not in fifth
 
 
+@pytest.mark.parametrize("path", [b"/proc/self/exe", b"/proc/77/exe", b"/dev/fd/3", b"/proc/self/fd/3"])
+async def test_a_link_to_a_program_is_not_taken_for_the_program(processes: Processes, path: bytes) -> None:
+    """It has no name until /proc says what runs."""
+    with sleeping() as sleeper:
+        await eventually(lambda: read_process(sleeper.pid) is not None)
+        facts = read_process(sleeper.pid)
+        assert facts is not None
+        began, program = time.monotonic_ns(), (facts.started_ns + facts.spread_ns // 2) & ~0xFF
+        processes.learn(
+            execution(sleeper.pid, began, b"/usr/bin/sleep", b"60", executable=path, program=program), OFFSET
+        )
+        at, pid = began + OFFSET, str(sleeper.pid)
+        first = processes.lookup(KeyKind.PROCESS, pid, at) or {}
+        assert {name for name in first if "executable" in name} == set()
+        await eventually(
+            lambda: "process.executable.path" in (processes.lookup(KeyKind.PROCESS, pid, at) or {})
+        )
+        entity = processes.lookup(KeyKind.PROCESS, pid, at) or {}
+    assert (entity["process.executable.path"], entity["process.executable.name"]) == (SLEEP, Path(SLEEP).name)
+
+
 async def test_what_was_cut_is_completed_while_the_process_lives(processes: Processes) -> None:
     """A long command line is read from /proc, and keeps the beginning that the kernel told."""
     with sleeping(*["0"] * 100) as sleeper:
