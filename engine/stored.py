@@ -23,9 +23,12 @@ log = logging.getLogger(__name__)
 
 
 def keeps_map(config: Config) -> bool:
-    """Whether ``run`` writes the store; with ``auto`` if the folder can be written to and nobody else does."""
-    if config.store.enabled != "auto":
-        return config.store.enabled == "on"
+    """Whether ``run`` writes the store; with ``auto`` if the folder can be written to and nobody else does.
+
+    A server is asked when the sink is opened: if it cannot be written to, the start is refused.
+    """
+    if config.store.enabled != "auto" or config.store.url:
+        return config.store.enabled != "off"
     from store.segments.lock import WriterLock
 
     folder = Path(config.store.path)
@@ -55,29 +58,52 @@ def store_sink(config: Config, sinks: Mapping[str, "ConfiguredSink"]) -> "dict[s
     return {STORE: make_sink(SinkConfig(STORE, settings=settings, stage=_STAGE), _STAGE, "$.store")}
 
 
-def open_store(kept: KeptConfig, folder: str = "") -> "Store":
+def server_sink(config: Config, sinks: Mapping[str, "ConfiguredSink"]) -> "dict[str, ConfiguredSink]":
+    """The sink that writes the store of all machines, where one is configured: what an engine adds to the others."""
+    return store_sink(config, sinks) if config.store.url and config.store.enabled != "off" else {}
+
+
+def open_store(kept: KeptConfig, place: str = "") -> "Store":
     """A store to read, whoever writes to it.
 
-    :param folder: another one than that which is configured.
+    :param place: another folder or URL than that which is configured.
     :raises UsageError: if there is none.
     :raises TailraceError: if it cannot be read.
     """
-    folder = folder or kept.path
-    path = Path(folder)
-    if not path.is_dir():
-        remedy = "name it with --store, or ask a running Tailrace with --server http://127.0.0.1:8686"
-        raise UsageError(f"there is no store at {folder}", remedy)
-    from store.opening import open_store as opened
+    kept = _at(kept, place)
+    from store import opening
 
-    return opened(folder, kept.query_memory, kept.query_threads)
+    if kept.url:
+        return opening.open_server_store(kept)
+    if not Path(kept.path).is_dir():
+        remedy = "name it with --store, or ask a running Tailrace with --server http://127.0.0.1:8686"
+        raise UsageError(f"there is no store at {kept.path}", remedy)
+    return opening.open_store(kept.path, kept.query_memory, kept.query_threads)
+
+
+def _at(kept: KeptConfig, place: str) -> KeptConfig:
+    """The configuration with another folder or URL.
+
+    :raises UsageError: if it is a URL of no store.
+    """
+    if not place:
+        return kept
+    if "://" not in place:
+        return msgspec.structs.replace(kept, path=place, url="")
+    try:
+        return msgspec.structs.replace(kept, url=place)
+    except ValueError as error:
+        raise UsageError(
+            f"--store names no store ({error})", "its user is store.user in the configuration"
+        ) from None
 
 
 def replaced(config: Config, path: str | None, listen: str | None) -> Config:
     """The configuration with what the command line says.
 
-    :raises UsageError: if ``listen`` is no address, or one that nothing guards.
+    :raises UsageError: if ``listen`` is no address, or one that nothing guards; if ``path`` is a URL of no store.
     """
-    store = msgspec.structs.replace(config.store, path=path) if path else config.store
+    store = _at(config.store, path or "")
     try:
         web = msgspec.structs.replace(config.web, listen=listen) if listen else config.web
     except ValueError as error:

@@ -2,6 +2,8 @@
 
 import functools
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -11,6 +13,9 @@ from engine.plugins.probes import select
 from model.errors import ProbeError
 from probes.checks.capabilities import require
 from probes.tcp.config import TcpConfig
+
+if TYPE_CHECKING:
+    import chdb
 
 # Programs of tests keep and serve no map, but those that are tested for it: all would share a folder and a port.
 os.environ.setdefault("TAILRACE_STORE_ENABLED", "off")
@@ -47,3 +52,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if count:
         line = f"{count} kernel tests were skipped: {reason_to_skip()}"
         terminalreporter.write_line(line, yellow=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def current_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[chdb.session.Session]":
+    """A current ClickHouse in this process, which can have but one: each test makes its own databases."""
+    import chdb
+
+    session = chdb.session.Session(str(tmp_path_factory.mktemp("chdb") / "data"))
+    yield session
+    session.close()

@@ -12,6 +12,7 @@ from engine.commands.reload import reload_on_hangup
 from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import Config, SinkConfig
+from engine.stored import server_sink
 from model.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -50,5 +51,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
 
 def _sinks(config: Config, options: argparse.Namespace) -> "dict[str, ConfiguredSink]":
+    """Those that were chosen, and the store of all machines."""
     url = nats_url(config, options)
-    return chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
+    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("nats", {"url": url})])
+    return sinks | server_sink(config, sinks)

@@ -15,7 +15,11 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "serve", parents=[common], help="serve the map of a store that others write: API and page"
     )
-    parser.add_argument("--store", metavar="FOLDER", help="the store to read (default: store.path)")
+    parser.add_argument(
+        "--store",
+        metavar="PLACE",
+        help="the store to read: folder, clickhouse://… (default: store.path or store.url)",
+    )
     parser.add_argument("--listen", metavar="ADDRESS:PORT", help="where (default: web.listen)")
     parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")
     parser.set_defaults(execute=execute)

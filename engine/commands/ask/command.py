@@ -48,7 +48,9 @@ class QuestionCommand:
         forms = (*_FORMS, *_PICTURES) if self.name == "map" else _FORMS
         parser.add_argument("-o", "--output", choices=forms, default="table", help="form of the answer")
         parser.add_argument(
-            "--store", metavar="FOLDER", help="the store to read (default: the configured store.path)"
+            "--store",
+            metavar="PLACE",
+            help="the store to read: folder, clickhouse://… (default: as configured)",
         )
         parser.add_argument("--server", metavar="URL", help="ask a running Tailrace: http://127.0.0.1:8686")
         parser.add_argument(

@@ -268,26 +268,23 @@ async def test_attempts_that_are_over_make_no_row_come_later() -> None:
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.plural)
-def test_a_current_clickhouse_takes_tables_and_blocks(kind: Kind, tmp_path: Path) -> None:
+def test_a_current_clickhouse_takes_tables_and_blocks(
+    kind: Kind, current_clickhouse: "chdb.session.Session", tmp_path: Path
+) -> None:
     """The table with tokens and an end for rows, and the bytes of a block."""
     columns = native_columns(kind)
     batch = make_batch(kind, 100, window=4_000_000_000)  # rows that ended are not read
     (tmp_path / "rows.native").write_bytes(b"".join(block(columns, rows) for rows in joined([batch])))
     names = ", ".join(f"`{column.name}`" for column in columns)
-    session = chdb.session.Session(str(tmp_path / "data"))
-    try:
-        session.query("CREATE DATABASE t ENGINE = Atomic")
-        session.query(creation("t.rows", columns, (26, 9), 30))
-        session.query(
-            f"INSERT INTO t.rows ({names}) SELECT {names} FROM file('{tmp_path}/rows.native', Native)"
-        )
-        found = str(session.query("SELECT count(), any(node) FROM t.rows", "TabSeparated")).strip()
-        assert found == "100\tnode-a"
-        told = str(session.query("DESCRIBE TABLE t.rows", "TabSeparatedRaw"))
-        there = dict(line.split("\t")[:2] for line in told.splitlines())
-        assert changes("t.rows", columns, there) == []
-    finally:
-        session.close()
+    session, table = current_clickhouse, f"sink.{kind.plural}"
+    session.query("CREATE DATABASE IF NOT EXISTS sink ENGINE = Atomic")
+    session.query(creation(table, columns, (26, 9), 30))
+    session.query(f"INSERT INTO {table} ({names}) SELECT {names} FROM file('{tmp_path}/rows.native', Native)")
+    found = str(session.query(f"SELECT count(), any(node) FROM {table}", "TabSeparated")).strip()
+    assert found == "100\tnode-a"
+    told = str(session.query(f"DESCRIBE TABLE {table}", "TabSeparatedRaw"))
+    there = dict(line.split("\t")[:2] for line in told.splitlines())
+    assert changes(table, columns, there) == []
 
 
 def test_words_that_a_column_gains_change_its_type() -> None:

@@ -1,0 +1,48 @@
+"""The tables made, and looked at before they are used."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from model.errors import TailraceError
+from sinks.clickhouse.tables import TOKENS_SINCE, version_of
+from store.clickhouse.link import Line
+from store.clickhouse.tables import FORMAT, SERVER_TABLES, VERSION, creation, ttl_of
+
+
+async def prepare(line: Line, database: str, keep_s: Mapping[int, int]) -> tuple[int, int]:
+    """Make the database and the tables, or bring them up to date.
+
+    :param keep_s: step in seconds -> seconds for which its rows are kept.
+    :return: the version of the server.
+    :raises SinkError: if the server is not there or refuses this user.
+    :raises TailraceError: if the tables are of a newer version.
+    """
+    version = version_of(await line.run("SELECT version()"))
+    await line.run(f"CREATE DATABASE IF NOT EXISTS {database}")
+    if await line.run(f"EXISTS TABLE {database}.{FORMAT.name}") == "1":
+        refuse_newer(await line.run(newest_version(database)), f"{line.target}, database {database}")
+        old = True
+    else:
+        old = False
+    for table in SERVER_TABLES:
+        await line.run(creation(database, table, version, keep_s))
+        if old and table.step_s and version >= TOKENS_SINCE:
+            await line.run(f"ALTER TABLE {database}.{table.name} MODIFY {ttl_of(table, keep_s)}{_LAZILY}")
+    await line.run(f"INSERT INTO {database}.{FORMAT.name} VALUES ({VERSION})")
+    return version
+
+
+#: Rows that are there already end at their next merge.
+_LAZILY: Final = " SETTINGS materialize_ttl_after_modify = 0"
+
+
+def newest_version(database: str) -> str:
+    """Asks for the version of the tables."""
+    return f"SELECT max(version) AS v FROM {database}.{FORMAT.name}"
+
+
+def refuse_newer(version: str, where: str) -> None:
+    """:raises TailraceError: if the tables are of a newer version than this program's."""
+    if int(version or 0) > VERSION:
+        what = f"the store in {where} is of version {version}, and this program knows {VERSION}"
+        raise TailraceError(what, "update Tailrace on this machine, or choose another database: store.url")

@@ -1,0 +1,67 @@
+"""What a store keeps of flows: the ways through NAT that connections took, and who was at their ends."""
+
+import numpy as np
+import pytest
+
+from actors.workloads.workloads import Workloads
+from model.addresses import address_bytes
+from model.ledger import Ledger
+from store.reading import ChainHop, Instance, Window
+from tests.contract.store.sites import Site
+from tests.unit.store.segments.made import BEGIN
+from tests.unit.store.segments.test_flows import flows
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_connections_are_counted_by_their_way(site: Site, sealed: bool) -> None:
+    """Ephemeral ports and clients' addresses make no way of their own; another backend does."""
+    writer, actor, store = site.writer(), Workloads(Ledger()), site.store()
+    for seq, ways in enumerate([[1, 2, 0], [3, 1], [2]]):
+        batch = flows(10 * seq, seq, ways)
+        for each in [batch, *actor.of([batch])]:
+            writer.take(each)
+        writer.sync()
+        if sealed and seq != 1:
+            writer.rotate()
+            writer.drained()
+    chains = store.chains(Window(BEGIN, BEGIN + 60))
+    (edge,) = store.edges(Window(BEGIN, BEGIN + 60)).ids.tolist()
+    assert set(chains.edges.tolist()) == {edge}, "it is that of workload rows"
+    found = dict(
+        zip(chains.hops, zip(chains.connections, chains.both_ends, chains.bytes, strict=True), strict=True)
+    )
+    service = ChainHop("", "10.96.0.10", 5432, "")
+    assert found == {
+        (service, ChainHop("", "10.244.1.7", 5432, "")): (4, 2, 400),
+        (service, ChainHop("192.0.2.1", "10.244.2.9", 5432, "")): (1, 1, 100),
+    }
+    seen = sorted(zip(chains.first_s.tolist(), chains.last_s.tolist(), strict=True))
+    assert seen == [(BEGIN, BEGIN + 20), (BEGIN + 10, BEGIN + 10)]
+    assert len(store.chains(Window(BEGIN, BEGIN + 60), [edge + 1])) == 0
+    assert len(store.chains(Window(BEGIN + 60, BEGIN + 120))) == 0
+    writer.close()
+    store.close()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_instances_have_their_first_and_last_second(site: Site, sealed: bool) -> None:
+    """Pod, container, process and image of a workload, once for each machine."""
+    writer, store = site.writer(), site.store()
+    address = np.frombuffer(address_bytes("10.244.0.3"), "V16")[0]
+    for seq, at in enumerate((0, 5, 130)):
+        writer.take(flows(at, seq, [0, 1], **{"client.address": address}))
+        writer.sync()
+        if sealed:
+            writer.rotate()
+            writer.drained()
+    instances = store.instances(Window(BEGIN, BEGIN + 10))
+    times = zip(instances.first_s.tolist(), instances.last_s.tolist(), strict=True)
+    found = {each.process: (each, *seen) for each, seen in zip(instances.parts, times, strict=True)}
+    cart, first, last = found["cart"]
+    assert cart == Instance("", "cart-7d9", "server", "cart", "shop/cart:v2", cart.address)
+    assert (first, last) == (BEGIN, BEGIN + 130)
+    assert sorted(found) == ["cart", "postgres"]
+    assert len(store.instances(Window(BEGIN + 131, BEGIN + 200))) == 0
+    assert len(store.instances(Window(BEGIN, BEGIN + 10), [int(instances.workloads[0])])) == 1
+    writer.close()
+    store.close()

@@ -1,0 +1,68 @@
+"""What is not known is said: nodes that are away, a store that did not run or could not write, and losses."""
+
+from store.reading import Gap, Window
+from tests.contract.store.sites import Site, Writing
+from tests.unit.store.segments.made import BEGIN, second
+from tests.unit.store.segments.test_presence import ALWAYS, ledger
+
+
+def stored(site: Site, seconds: list[tuple[int, dict[str, int]]], first_seq: int = 0) -> Writing:
+    """A writer that took some seconds; each has the nodes that report, and what they have lost so far."""
+    writer = site.writer()
+    for seq, (at, nodes) in enumerate(seconds, first_seq):
+        for node, dropped in nodes.items():
+            writer.take(ledger(node, at, seq, dropped))
+        writer.take(second(BEGIN + at, [{"client": 1, "server": 2, "port": 1, "bytes": 1}], seq))
+        writer.sync()
+    return writer
+
+
+def gaps_of(site: Site, window: Window = ALWAYS) -> list[Gap]:
+    """Those of a reader that comes now."""
+    store = site.store()
+    try:
+        return store.gaps(window)
+    finally:
+        store.close()
+
+
+def test_a_node_that_stops_to_report_is_away(site: Site) -> None:
+    """Between two reports, and at the end; one missing second is no gap, and who came later was not away before."""
+    here = [(at, {"a": 0} | ({"b": 0} if at < 10 or 30 <= at < 40 else {})) for at in range(0, 130, 2)]
+    writer = stored(site, [*here, (130, {"a": 0, "c": 0})])
+    truth = [Gap("b", BEGIN + 9, BEGIN + 30, "away"), Gap("b", BEGIN + 39, BEGIN + 131, "away")]
+    for _ in range(2):
+        assert gaps_of(site) == truth
+        for begin, end in ((20, 25), (60, 70), (61, 119)):
+            cut = gaps_of(site, Window(BEGIN + begin, BEGIN + end))
+            assert cut == [Gap("b", BEGIN + begin, BEGIN + end, "away")]
+        writer.rotate()
+        writer.drained()
+    writer.close()
+
+
+def test_a_store_that_did_not_run_knows_of_nobody(site: Site) -> None:
+    """One gap of the whole store, and none of each node."""
+    stored(site, [(at, {"a": 0}) for at in range(5)]).close()
+    stored(site, [(at, {"a": 0}) for at in range(100, 105)], first_seq=5).close()
+    assert gaps_of(site) == [Gap("", BEGIN + 5, BEGIN + 100, "not_stored")]
+
+
+def test_losses_of_ledgers_are_gaps(site: Site) -> None:
+    """What a ledger counts more than the one before, with stage and reason; other sinks' losses are not ours."""
+    stored(site, [(0, {"a": 2}), (1, {"a": 2}), (2, {"a": 5}), (3, {"a": 5})]).close()
+    stored(site, [(4, {"a": 6}), (5, {"a": 10})], first_seq=4).close()  # lost meanwhile: said by nobody
+    found = gaps_of(site)
+    assert {(gap.reason, gap.detail) for gap in found} == {("lost", "kernel ring_full")}
+    assert sum(gap.lost for gap in found) == 5 + 4
+    assert (found[0].from_s, found[-1].to_s) == (BEGIN, BEGIN + 6)
+
+
+def test_what_a_store_could_not_write_is_a_gap(site: Site) -> None:
+    """With the next rows that it can write."""
+    writer = stored(site, [(0, {"a": 0})])
+    writer.lost("disk_full", 70)
+    writer.take(second(BEGIN + 1, [], 1))
+    writer.sync()
+    assert gaps_of(site) == [Gap("", BEGIN, BEGIN + 1, "lost", 70, "store disk_full")]
+    writer.close()
