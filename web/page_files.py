@@ -1,9 +1,9 @@
-"""The files of the page, read once, with what browsers are told about them."""
+"""The files of the page, read and compressed once, with what browsers are told about them."""
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from web.sending import SMALLEST, Prepared, prepared
 
 _FOLDER: Final = Path(__file__).parent / "page"
 _TYPES: Final = {
@@ -28,29 +28,10 @@ HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class PageFile:
-    """One file."""
-
-    body: bytes
-    content_type: str
-    etag: str
-
-
-def page_files(folder: Path = _FOLDER) -> dict[str, PageFile]:
+def page_files(folder: Path = _FOLDER) -> dict[str, Prepared]:
     """By path within the folder; what browsers do not read is left out."""
     return {
-        path.relative_to(folder).as_posix(): _read(path)
+        path.relative_to(folder).as_posix(): prepared(path.read_bytes(), _TYPES[path.suffix], SMALLEST)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix in _TYPES
     }
-
-
-def _read(path: Path) -> PageFile:
-    body = path.read_bytes()
-    return PageFile(body, _TYPES[path.suffix], etag_of(body))
-
-
-def etag_of(body: bytes) -> str:
-    """Names these very bytes."""
-    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import gzip
 import logging
 import ssl
 import time
@@ -22,16 +21,14 @@ from web.answering import Answering, Body, form_of, question_named, words_of
 from web.config import WebConfig, endpoint
 from web.limits import Rate
 from web.openapi import openapi
-from web.page_files import HEADERS, POLICY, etag_of, page_files
+from web.page_files import HEADERS, POLICY, page_files
 from web.refusal import RefusedError
+from web.sending import SMALLEST, prepared, sent
 from web.stream import asked_of, events
 from web.workers import Workers
 
 #: The longest line and header of a request.
 _LINE_BYTES: Final = 16_384
-#: Bodies from this size on are compressed, at a level at which it takes less time than sending does.
-_COMPRESSED_FROM: Final = 1024
-_LEVEL: Final = 5
 _FOREVER: Final = "private, max-age=31536000, immutable"
 _REMEDIES: Final = {
     errno.EADDRINUSE: "end the program that listens there, or set another web.listen",
@@ -57,7 +54,7 @@ class WebServer:
         self._answering = Answering(store, clock)
         self._workers = Workers(config.queries, config.query_seconds)
         self._files = page_files()
-        self._openapi = msgspec.json.encode(openapi())
+        self._openapi = prepared(msgspec.json.encode(openapi()), "application/json", SMALLEST)
         self._streams = 0
         #: Answers by status, refusals by code, and those of the cache.
         self.counts: Counter[str] = Counter()
@@ -149,7 +146,7 @@ class WebServer:
         file = self._files.get(name)
         if file is None:
             raise RefusedError(404, "not_found", f"there is no {request.path}", "the map is at /")
-        return _sent(request, file.body, file.content_type, "no-cache")
+        return sent(request, file, "no-cache")
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -164,14 +161,14 @@ class WebServer:
         return web.Response(text="\n".join(lines))
 
     async def _described(self, request: web.Request) -> web.Response:
-        return _sent(request, self._openapi, "application/json", "no-cache")
+        return sent(request, self._openapi, "no-cache")
 
     async def _question(self, request: web.Request) -> web.Response:
         question = question_named(request.match_info["question"])
         said = words_of(list(request.query.items()))
         form = form_of(question, said, request.headers.get("Accept", ""))
         body: Body = await self._workers.run(lambda: self._answering.body(question, said, form))
-        return _sent(request, body.body, body.content_type, _FOREVER if body.settled else "no-cache")
+        return sent(request, prepared(body.body, body.content_type), _FOREVER if body.settled else "no-cache")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self._streams >= self._config.streams:
@@ -239,18 +236,6 @@ def _asking(request: web.Request) -> Asking:
     transport = request.transport
     own = transport.get_extra_info("sockname") if transport else None
     return Asking(request.headers, request.remote or "", str(own[0]) if own else "")
-
-
-def _sent(request: web.Request, body: bytes, content_type: str, cache: str) -> web.Response:
-    """The body, or that it is the one that the client has; compressed where that is wanted."""
-    etag, accepts = etag_of(body), request.headers.get("Accept-Encoding", "")
-    headers = {"ETag": etag, "Cache-Control": cache, "Vary": "Accept, Accept-Encoding"}
-    if etag in request.headers.get("If-None-Match", ""):
-        return web.Response(status=304, headers=headers)
-    if len(body) >= _COMPRESSED_FROM and "gzip" in accepts:
-        body = gzip.compress(body, _LEVEL, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return web.Response(body=body, headers=headers | {"Content-Type": content_type})
 
 
 def _refused(refused: RefusedError) -> web.Response:

@@ -13,6 +13,9 @@ from model.kinds.delta import flags
 #: An entry may go that long before its connection has been answered at both ends: its caller has closed already, and
 #: uses the tuple again.
 GONE_NS: Final = 1_000_000
+#: How long a handshake takes at most where nobody tells: the kernel repeats its answer to a SYN so long
+#: (net.ipv4.tcp_synack_retries).
+HANDSHAKE_NS: Final = 64 * SECOND_NS
 #: How long after a window's end its snapshot may be taken, and before a socket's end its entry be gone.
 WORD_NS: Final = 150_000_000
 
@@ -59,6 +62,7 @@ def spans_of(times: Times, skew_ns: int) -> Spans:
 
     The kernel makes an entry as the first packet leaves, before the handshake ends, and keeps it while the connection
     lasts: one that began after the handshake belongs to a later connection, one that ended before to an earlier one.
+    Who was called does not tell when the first packet came: its entry began before that end was opened.
 
     :param skew_ns: by how much the clock of the sockets and that of the entries may differ.
     """
@@ -70,6 +74,13 @@ def spans_of(times: Times, skew_ns: int) -> Spans:
     first = np.where(opened > 0, opened, np.where(times.adopted, np.minimum(begin, alive), alive))
     # two connections of one tuple may lie within a larger skew
     timed = ((opened > 0) | (closed > 0)) & (skew_ns == 0)
+    called = np.where(waited > 0, began, began - HANDSHAKE_NS)
     return Spans(
-        began - skew_ns, since - skew_ns, until + skew_ns, first + skew_ns, alive - GONE_NS - skew_ns, timed
+        called - skew_ns,
+        began - skew_ns,
+        since - skew_ns,
+        until + skew_ns,
+        first + skew_ns,
+        alive - GONE_NS - skew_ns,
+        timed,
     )

@@ -61,14 +61,14 @@ class EntryMatches:
 
     def _uncertain(self, places: np.ndarray, claims: np.ndarray, spans: Spans) -> np.ndarray:
         """Where another entry than that at ``places``, or any at all, may have been missed; shape (n,), bool."""
-        lost = self._gaps.end_of_loss(spans.began_ns, spans.until_ns)
+        lost = self._gaps.end_of_loss(spans.called_ns, spans.until_ns)
         found = places != NOWHERE
         here = np.maximum(places, 0)
         stale = found & (claims == Claim.EARLIER) & (self._lives.lasted[here] < spans.since_ns)
         known = np.where(
             found,
-            (claims == Claim.MADE) | self._lives.there(here, spans, lost),
-            self._gaps.dumped_within(np.maximum(spans.open_ns, lost), spans.alive_ns),
+            (claims == Claim.MADE) | (self._lives.begin[here] >= lost) | self._lives.there(here, spans, lost),
+            self._gaps.dumped_within(lost, spans.alive_ns),
         )
         uncertain: np.ndarray = stale | ((lost != 0) & ~known)
         return uncertain

@@ -40,7 +40,7 @@ class EntrySearch:
     def _of_unseen(self) -> np.ndarray:
         """``NatEvidence`` of rows that may have been rewritten where that cannot be seen."""
         local = loopback(self.far["source_address"]) | loopback(self.far["destination_address"])
-        unseen = self._table.gaps.unseen(self._netns, local, self._spans.began_ns)
+        unseen = self._table.gaps.unseen(self._netns, local, self._spans.called_ns)
         return np.where(unseen, NatEvidence.UNSEEN, NatEvidence.COMPLETE).astype(np.uint8)
 
     def _follow(self, here: np.ndarray, *, ahead: bool) -> None:

@@ -60,7 +60,7 @@ class NatGaps:
         return np.where((place >= 0) & (ends >= begin_ns), ends, 0)
 
     def dumped_within(self, begin_ns: np.ndarray, until_ns: np.ndarray) -> np.ndarray:
-        """Whether everything was dumped in each of these; shape (n,), bool."""
+        """Whether all namespaces were dumped once in each of these; shape (n,), bool."""
         if not len(self._first):
             return np.zeros(len(begin_ns), np.bool_)
         place = np.searchsorted(self._first, begin_ns, "left")
@@ -68,7 +68,7 @@ class NatGaps:
         found[found] = self._last[place[found]] <= until_ns[found]
         return found
 
-    def unseen(self, netns: np.ndarray, local: np.ndarray, began_ns: np.ndarray) -> np.ndarray:
+    def unseen(self, netns: np.ndarray, local: np.ndarray, called_ns: np.ndarray) -> np.ndarray:
         """Which connections may have had entries in a namespace that could not be seen; shape (n,), bool.
 
         :param local: whether it stays in its namespace, as loopback does; others may cross any.
@@ -79,5 +79,5 @@ class NatGaps:
         numbers, places = np.unique(netns, return_inverse=True)
         own = np.array([self._unseen.get(number, 0) for number in numbers.tolist()], np.int64)[places]
         until = np.where(local, np.maximum(own, everywhere), max(self._unseen.values()))
-        found: np.ndarray = began_ns <= until
+        found: np.ndarray = called_ns <= until
         return found

@@ -18,6 +18,7 @@ MISSED: Final = 1
 class Spans:
     """When connections were there, by the clock of the entries; each of shape (n,), int64 but ``timed``.
 
+    :param called_ns: no entry was made for them before.
     :param began_ns: an entry that began later may have been made for them.
     :param since_ns: one that ended before is none of theirs.
     :param until_ns: one that began after is none of theirs either.
@@ -26,6 +27,7 @@ class Spans:
     :param timed: whether the first packet was sent at ``began_ns`` and answered at ``until_ns``; shape (n,), bool.
     """
 
+    called_ns: np.ndarray
     began_ns: np.ndarray
     since_ns: np.ndarray
     until_ns: np.ndarray
@@ -36,6 +38,7 @@ class Spans:
     def take(self, rows: np.ndarray) -> "Spans":
         """Those of some connections."""
         return Spans(
+            self.called_ns[rows],
             self.began_ns[rows],
             self.since_ns[rows],
             self.until_ns[rows],

@@ -128,7 +128,7 @@ def _bracketed(host: str) -> str:
 
 
 class _Client(Client):
-    """Ends in good order when its connection is lost and it is not to come back by itself."""
+    """Ends in good order when its connection is lost and it is not to come back by itself; pings in turn."""
 
     async def _process_op_err(self, e: Exception) -> None:
         if not self.options["allow_reconnect"]:
@@ -136,6 +136,18 @@ class _Client(Client):
             # the callback and the tasks of subscriptions.
             self._pending, self._pending_data_size = [], 0
         await super()._process_op_err(e)
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        """Send what waits before the ping, so that its answer comes after what the server says to that.
+
+        The client itself sends a ping at once, past the messages that it still keeps: ``flush`` then returned
+        before the server had read them.
+        """
+        if self.is_connected and self._pending:
+            assert self._transport is not None
+            self._transport.writelines(self._pending)
+            self._pending, self._pending_data_size = [], 0
+        await super()._send_ping(future)
 
 
 class _TlsClient(_Client):

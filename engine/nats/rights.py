@@ -1,6 +1,5 @@
 """Which subjects of Tailrace a user of NATS may not use: asked with messages that no stream keeps."""
 
-import asyncio
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Literal, NamedTuple
@@ -60,7 +59,7 @@ async def refused_rights(
 ) -> list[Right]:
     """Those that a role uses and the server refuses to this user.
 
-    :param client: connected with ``refusals.note`` as its ``on_error``.
+    :param client: of ``engine.nats.connection``, with ``refusals.note`` as its ``on_error``.
     :raises nats.errors.Error: if the connection breaks.
     """
     wanted = rights_of(role, settings, node)
@@ -70,8 +69,8 @@ async def refused_rights(
     }
     for right in wanted:
         await used[right.verb](right.subject)
-    await client.flush(_SECONDS)  # the server answers in order: refusals are here before its PONG
-    await asyncio.sleep(0)
+    # Server and client work in order, so that each refusal was noted before the answer to this ping.
+    await client.flush(_SECONDS)
     return [right for right in wanted if right in refusals]
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from store.segments.merging import HOLE_S
+from store.segments.one_row import HOLE_S
 
 _MINUTE: Final = 60
 _FULL: Final = np.uint64((1 << _MINUTE) - 1)

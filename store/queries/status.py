@@ -71,7 +71,7 @@ def reasons(
         said.append(f"failed {share_text(failed, attempts)} of {attempts} opens")
         said += [f"{count} {reason.replace('_', ' ')}" for reason, count in (failures or {}).items() if count]
     one = [np.array([float(each)]) for each in (0, 0, retransmits, sent, 0)]
-    if levels(*one)[0]:
+    if retransmits and levels(*one)[0]:
         said.append(f"sent {share_text(retransmits, sent)} of {short_number(sent)} segments again")
     if timed_out:
         said.append(f"{timed_out} timed out after they were established")

@@ -53,6 +53,14 @@ def taken(column: Column, places: np.ndarray) -> Column:
     return Lists(offsets, flat_taken(column.values, inner))
 
 
+def sliced(column: Column, begin: int, end: int) -> Column:
+    """The rows from one to another, which is not among them."""
+    if not isinstance(column, Lists):
+        return column[begin:end]
+    offsets = column.offsets[begin : end + 1]
+    return Lists(offsets - offsets[0], column.values[int(offsets[0]) : int(offsets[-1])])
+
+
 def narrowed(column: Column) -> Column:
     """The same numbers in the shortest type that holds them; negative ones and texts stay as they are."""
     if isinstance(column, Lists):
@@ -108,11 +116,13 @@ def _packed(column: Column) -> Any:
     if isinstance(column, list):
         return column
     if isinstance(column, Lists):
-        return [_numbers(np.diff(column.offsets)), _packed(column.values)] if len(column.values) else None
-    return _numbers(column) if column.any() else None
+        return (
+            [numbers_packed(np.diff(column.offsets)), _packed(column.values)] if len(column.values) else None
+        )
+    return numbers_packed(column) if column.any() else None
 
 
-def _numbers(values: Array) -> tuple[str, bytes]:
+def numbers_packed(values: Array) -> tuple[str, bytes]:
     """Type and bytes, of the shortest type that holds all; negative numbers stay as they are."""
     short = narrowed(values)
     assert isinstance(short, np.ndarray)

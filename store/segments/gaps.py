@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from store.reading import Gap, Window
-from store.segments.merging import HOLE_S
+from store.segments.one_row import HOLE_S
 
 #: Seconds after which a node that says nothing more is away.
 SILENT_S: Final = 10

@@ -12,7 +12,7 @@ from model.errors import TailraceError
 NAME: Final = "manifest.json"
 #: Ends the name of a file that is not whole, which begins with a dot.
 UNFINISHED: Final = ".unfinished"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Segment(msgspec.Struct, frozen=True):

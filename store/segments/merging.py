@@ -1,17 +1,20 @@
 """Small files become larger ones, once nothing more is to come for them."""
 
+import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from store.segments.duck import files, quoted
+import numpy as np
+
+from store.segments.columns import taken
 from store.segments.manifest import Manifest, Segment
-from store.segments.parquet import write_query
-from store.segments.tables import PRESENCE, ROWS, SIDE, STEPS, Table
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from store.segments.one_row import one_row_each
+from store.segments.parquet.reading import FileReader
+from store.segments.parquet.writing import FileWriter, write_file, write_table
+from store.segments.rollup import in_order, numbers, together
+from store.segments.tables import ROWS, SIDE, STEPS, types_of
 
 #: Step -> seconds that a file covers, and the step of which all rows in it must be forgotten before.
 LEVELS: Final[Mapping[int, Sequence[tuple[int, int]]]] = {
@@ -27,8 +30,6 @@ FEW_FILES: Final = 75
 SORTED_ROWS: Final = 1_000_000
 #: Files of a table beside the rows that are merged at once.
 SIDE_FILES: Final = 10
-#: A hole of so many seconds in a node's reports is one.
-HOLE_S: Final = 3
 
 
 def blocks_to_merge(manifest: Manifest) -> list[list[Segment]]:
@@ -64,9 +65,12 @@ def _is_quiet(end_s: int, same: Sequence[Segment], manifest: Manifest, finer: in
     return end_s + QUIET_S <= manifest.newest_s or manifest.part - oldest > 2 * SIDE_FILES
 
 
-def merge_rows(connection: "DuckDBPyConnection", folder: Path, segments: Sequence[Segment]) -> Segment:
+def merge_rows(
+    files: FileReader, folder: Path, segments: Sequence[Segment], check: Callable[[], None]
+) -> Segment:
     """One file of these.
 
+    :param check: called now and then; what it raises ends the work.
     :raises OSError: if it cannot be written.
     """
     step_s, first, last = (
@@ -76,11 +80,32 @@ def merge_rows(connection: "DuckDBPyConnection", folder: Path, segments: Sequenc
     )
     begin = min(each.begin_s for each in segments)
     file = f"{step_s}s/{begin}-{first}-{last}.parquet"
-    source = files([folder / each.file for each in segments])
-    order = "order by edge, begin_s" if sum(each.rows for each in segments) <= SORTED_ROWS else ""
-    count, size = write_query(connection, folder / file, f"select * from {source} {order}")
+    paths = [folder / each.file for each in segments]
+    types = types_of(ROWS, step_s)
+
+    def fill(writer: FileWriter) -> None:
+        if sum(each.rows for each in segments) <= SORTED_ROWS:
+            writer.add(in_order(together([files.read(path, types) for path in paths])))
+        else:
+            for path in paths:
+                _append(writer, files, path, types)
+
+    count, size = write_file(folder / file, types, ROWS.key, fill, check)
     end, seconds = max(each.end_s for each in segments), sum(each.seconds for each in segments)
     return Segment(file, ROWS.name, step_s, begin, end, first, last, count, size, seconds)
+
+
+def _append(writer: FileWriter, files: FileReader, path: Path, types: Mapping[str, str]) -> None:
+    """The rows of a file as they are; decoded only where it has other columns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        index = files.index(descriptor, path)
+        if list(index.types.items()) == list(types.items()):
+            writer.copy(descriptor, index)
+        else:
+            writer.add(files.read(path, types))
+    finally:
+        os.close(descriptor)
 
 
 def sides_to_merge(manifest: Manifest) -> list[list[Segment]]:
@@ -90,53 +115,25 @@ def sides_to_merge(manifest: Manifest) -> list[list[Segment]]:
 
 
 def merge_side(
-    connection: "DuckDBPyConnection", folder: Path, segments: Sequence[Segment], oldest: int
+    files: FileReader,
+    folder: Path,
+    segments: Sequence[Segment],
+    oldest: int,
+    check: Callable[[], None],
 ) -> Segment | None:
     """One file of these, a row for each key, without what belongs to forgotten rows; None if nothing is left.
 
     :param oldest: number of the newest log that is forgotten in all steps.
     :raises OSError: if it cannot be written.
     """
-    table = next(each for each in SIDE if each.name == segments[0].table)
+    kind = next(each for each in SIDE if each.name == segments[0].table)
     first, last = min(each.first_part for each in segments), max(each.last_part for each in segments)
-    file = f"{table.name}/{first}-{last}.parquet"
-    source = files([folder / each.file for each in segments])
-    query = merged_query(table, source) + f" having max(part) > {oldest}"
-    count, size = write_query(connection, folder / file, query)
-    if not count:
-        (folder / file).unlink()
+    file = f"{kind.name}/{first}-{last}.parquet"
+    rows = one_row_each(kind, together([files.read(folder / each.file, kind.types) for each in segments]))
+    kept = np.flatnonzero(numbers(rows, "part") > oldest)
+    if not len(kept):
         return None
+    rows = {name: taken(column, kept) for name, column in rows.items()}
+    count, size = write_table(folder / file, rows, kind.types, check=check)
     begin, end = min(each.begin_s for each in segments), max(each.end_s for each in segments)
-    return Segment(file, table.name, 0, begin, end, first, last, count, size, 0)
-
-
-def merged_query(table: Table, source: str) -> str:
-    """A row for each key; of a node's presence a row for each time without a hole."""
-    if table is PRESENCE:
-        source = _without_holes(source)
-    over = {"sum": "sum", "most": "max", "least": "min", "any": "max"}
-    columns = [
-        quoted(each.name)
-        if each.over == "key"
-        else f"{over[each.over]}({quoted(each.name)}){_cast(each.over)} as {quoted(each.name)}"
-        for each in table.columns
-    ]
-    return f"select {', '.join(columns)} from {source} group by {', '.join(map(quoted, table.key))}"
-
-
-def _cast(over: str) -> str:
-    return "::bigint" if over == "sum" else ""
-
-
-def _without_holes(source: str) -> str:
-    """Rows that follow each other have the ``begin_s`` of the first."""
-    by = "partition by node, boot order by first_s"
-    return f"""(
-        select node, boot, first_s, last_s, part, max(start) over ({by} rows unbounded preceding) as begin_s
-        from (
-            select *, case when first_s > coalesce(
-                max(last_s) over ({by} rows between unbounded preceding and 1 preceding), -1) + {HOLE_S}
-                then first_s end as start
-            from {source}
-        )
-    )"""
+    return Segment(file, kind.name, 0, begin, end, first, last, count, size, 0)

@@ -28,7 +28,7 @@ from store.segments.definitions import Definitions
 from store.segments.gaps import gaps_of
 from store.segments.log import FOLDER
 from store.segments.manifest import Manifest, Segment, read
-from store.segments.merging import merged_query
+from store.segments.merged_query import merged_query
 from store.segments.sums import Sums
 from store.segments.tables import (
     CHAINS,

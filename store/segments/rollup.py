@@ -31,12 +31,8 @@ def rolled_up(rows: Table, step_s: int) -> dict[str, Column]:
 
     :param rows: of ``ROWS``, in any order, of steps of which ``step_s`` is a multiple.
     """
-    edges, begins = numbers(rows, "edge"), numbers(rows, "begin_s") // step_s * step_s
-    ordered = dict(rows)
-    if not _is_ordered(edges, begins):
-        order = _order(edges, begins)
-        ordered = {name: taken(column, order) for name, column in rows.items()}
-        edges, begins = edges[order], begins[order]
+    ordered = in_order(rows)
+    edges, begins = numbers(ordered, "edge"), numbers(ordered, "begin_s") // step_s * step_s
     ordered["begin_s"] = begins
     changes = np.ones(len(edges), np.bool_)
     changes[1:] = (edges[1:] != edges[:-1]) | (begins[1:] != begins[:-1])
@@ -44,6 +40,15 @@ def rolled_up(rows: Table, step_s: int) -> dict[str, Column]:
     if len(starts) == len(edges):
         return ordered
     return _grouped(ordered, starts, np.cumsum(changes), np.add if step_s == 1 else np.maximum)
+
+
+def in_order(rows: Table) -> dict[str, Column]:
+    """The same rows by edge, and those of an edge by their step."""
+    edges, begins = numbers(rows, "edge"), numbers(rows, "begin_s")
+    if _is_ordered(edges, begins):
+        return dict(rows)
+    order = _order(edges, begins)
+    return {name: taken(column, order) for name, column in rows.items()}
 
 
 def numbers(table: Table, name: str) -> np.ndarray:

@@ -1,31 +1,27 @@
 """What happens to logs that are full, in a thread of its own: sealed, merged, forgotten."""
 
 import atexit
-import contextlib
 import errno
 import logging
 import os
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from store.segments import duck, merging
+from store.segments import merging
 from store.segments.frames import Frame, Source, frames_of
 from store.segments.limits import Limits, forgotten, split
 from store.segments.log import log_path, logs
 from store.segments.manifest import Manifest, Segment, remove, write
+from store.segments.parquet.reading import FileReader
 from store.segments.sealing import seal
 from store.segments.tables import STEPS
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 #: Sources of which the newest number is remembered.
 SOURCES: Final = 4096
@@ -33,8 +29,6 @@ SOURCES: Final = 4096
 PAUSE_S: Final = 10.0
 #: Seconds that it gets at the end: what it does is interrupted, and done at the next start.
 END_S: Final = 5.0
-#: Seconds after which it is interrupted again: an interrupt between two statements has no effect.
-AGAIN_S: Final = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +51,7 @@ class SealerCounts:
 class Sealer:
     """Seals the logs it is told of, in order; what a log holds is never in memory before.
 
-    A thread that is inside DuckDB when Python ends would abort the process: however the process ends, the thread is
-    interrupted and waited for.
+    However the process ends, the thread is told to, and waited for.
 
     :param manifest: in force.
     """
@@ -70,8 +63,7 @@ class Sealer:
         self._limits = limits
         self._parts: queue.Queue[int | None] = queue.Queue()
         self._ending = threading.Event()
-        self._guard = threading.Lock()
-        self._connection: DuckDBPyConnection | None = None
+        self._files = FileReader(0)
         self._thread = threading.Thread(target=self._run, name="store.sealer", daemon=True)
 
     def start(self) -> None:
@@ -94,38 +86,16 @@ class Sealer:
         """
         self._ending.set()
         self._parts.put(None)
-        until = time.monotonic() + timeout
-        while self._thread.is_alive() and time.monotonic() < until:
-            with self._guard:
-                if self._connection is not None:
-                    self._connection.interrupt()
-            self._thread.join(AGAIN_S)
+        self._thread.join(timeout)
         if self._thread.is_alive():
             return False
         atexit.unregister(self.stop)
         return True
 
-    @contextlib.contextmanager
-    def _connected(self) -> "Iterator[DuckDBPyConnection]":
-        """A connection that ``stop`` interrupts.
-
-        :raises InterruptedError: if it did.
-        """
-        import duckdb
-
-        connection = duck.connect(threads=1)
-        atexit.unregister(self.stop)
-        atexit.register(self.stop)  # runs before what DuckDB registers when it is loaded
-        with self._guard:
-            self._connection = connection
-        try:
-            yield connection
-        except duckdb.InterruptException as error:
-            raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR)) from error
-        finally:
-            with self._guard:
-                self._connection = None
-            connection.close()
+    def _check(self) -> None:
+        """:raises InterruptedError: if it is to end."""
+        if self._ending.is_set():
+            raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
 
     def _run(self) -> None:
         while (part := self._parts.get()) is not None:
@@ -167,8 +137,7 @@ class Sealer:
         frames, _ = frames_of(path) if path.exists() else ([], 0)
         if not frames:
             return
-        with self._connected() as connection:
-            made = seal(connection, self._folder, frames, part)
+        made = seal(self._folder, frames, part, self._check)
         last, marks = frames[-1], newest_marks(self.manifest, frames)
         del frames
         self._commit(
@@ -192,14 +161,11 @@ class Sealer:
         """
         self._forget()
         rows, sides = merging.blocks_to_merge(self.manifest), merging.sides_to_merge(self.manifest)
-        if not rows and not sides:
-            return
-        with self._connected() as connection:
-            for same in rows:
-                self._replace(same, merging.merge_rows(connection, self._folder, same))
-            oldest = self.manifest.forgotten.get(STEPS[-1], 0)
-            for same in sides:
-                self._replace(same, merging.merge_side(connection, self._folder, same, oldest))
+        for same in rows:
+            self._replace(same, merging.merge_rows(self._files, self._folder, same, self._check))
+        oldest = self.manifest.forgotten.get(STEPS[-1], 0)
+        for same in sides:
+            self._replace(same, merging.merge_side(self._files, self._folder, same, oldest, self._check))
 
     def _forget(self) -> None:
         waiting = sum(path.stat().st_size for _, path in logs(self._folder, self.manifest.part))

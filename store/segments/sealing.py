@@ -1,23 +1,19 @@
 """A log becomes files of Parquet: rows of edges in all steps, and the tables beside them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from store.segments.columns import Column, Table, rows_of, taken
-from store.segments.duck import register
 from store.segments.frames import Frame
 from store.segments.manifest import Segment
-from store.segments.merging import merged_query
-from store.segments.parquet import write_query, write_table
+from store.segments.one_row import one_row_each
+from store.segments.parquet.writing import write_table
 from store.segments.rollup import numbers, rolled_up, spans, together
-from store.segments.tables import EDGES, ROWS, SIDE, STEPS, WORKLOADS
+from store.segments.tables import EDGES, ROWS, SIDE, STEPS, WORKLOADS, types_of
 from store.segments.tables import Table as Kind
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 #: A file has rows of one such block of seconds.
 BLOCK_S: Final = 600
@@ -56,9 +52,10 @@ def _see(tables: dict[str, dict[str, Column]]) -> None:
     workloads["first_s"], workloads["last_s"] = first[places], last[places]
 
 
-def seal(connection: "DuckDBPyConnection", folder: Path, frames: Sequence[Frame], part: int) -> list[Segment]:
+def seal(folder: Path, frames: Sequence[Frame], part: int, check: Callable[[], None]) -> list[Segment]:
     """Write the files of a log; no manifest has them yet.
 
+    :param check: called now and then; what it raises ends the work.
     :raises OSError: if one cannot be written.
     """
     tables = tables_in(frames, part)
@@ -68,15 +65,15 @@ def seal(connection: "DuckDBPyConnection", folder: Path, frames: Sequence[Frame]
         seconds = len(np.unique(numbers(rows, "begin_s")))
         for step_s in STEPS:
             rows = rolled_up(rows, step_s)
-            found += _blocks(connection, folder, rows, step_s, part, seconds)
+            found += _blocks(folder, rows, step_s, part, seconds, check)
     for table in SIDE:
         if rows_of(tables.get(table.name, {})):
-            found.append(_side(connection, folder, table, tables[table.name], part))
+            found.append(_side(folder, table, tables[table.name], part))
     return found
 
 
 def _blocks(
-    connection: "DuckDBPyConnection", folder: Path, rows: Table, step_s: int, part: int, seconds: int
+    folder: Path, rows: Table, step_s: int, part: int, seconds: int, check: Callable[[], None]
 ) -> Iterator[Segment]:
     """The rows of a step, a file for each block."""
     begins = numbers(rows, "begin_s")
@@ -87,10 +84,8 @@ def _blocks(
         if len(different) > 1:
             places = np.flatnonzero(blocks == block)
             mine = {name: taken(column, places) for name, column in rows.items()}
-        if step_s == 1:
-            mine = {name: column for name, column in mine.items() if name not in ("first_s", "last_s")}
         file = f"{step_s}s/{block * BLOCK_S}-{part}.parquet"
-        count, size = write_table(connection, folder / file, mine)
+        count, size = write_table(folder / file, mine, types_of(ROWS, step_s), ROWS.key, check)
         held = numbers(mine, "begin_s")
         begin, end = int(held.min()), int(held.max()) + step_s
         yield Segment(
@@ -98,14 +93,9 @@ def _blocks(
         )
 
 
-def _side(connection: "DuckDBPyConnection", folder: Path, kind: Kind, table: Table, part: int) -> Segment:
+def _side(folder: Path, kind: Kind, table: Table, part: int) -> Segment:
     """A row for each key."""
     file = f"{kind.name}/{part}.parquet"
-    kept = register(connection, "sealed", table)
-    try:
-        count, size = write_query(connection, folder / file, merged_query(kind, "sealed"))
-    finally:
-        connection.unregister("sealed")
-        del kept
+    count, size = write_table(folder / file, one_row_each(kind, table), kind.types)
     begin, end = int(numbers(table, "first_s").min()), int(numbers(table, "last_s").max()) + 1
     return Segment(file, kind.name, 0, begin, end, part, part, count, size, 0)

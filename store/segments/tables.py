@@ -154,3 +154,10 @@ LOSSES: Final = Table(
 #: Those beside the rows of edges: small, kept once, for as long as the coarsest rows.
 SIDE: Final = (WORKLOADS, EDGES, INSTANCES, CHAINS, WAYS, PRESENCE, LOSSES)
 TABLES: Final = {table.name: table for table in (ROWS, *SIDE)}
+
+
+def types_of(table: Table, step_s: int) -> dict[str, str]:
+    """The columns that are in files of rows of this step: of a second first and last are the second itself."""
+    return {
+        name: type_ for name, type_ in table.types.items() if step_s > 1 or name not in ("first_s", "last_s")
+    }

@@ -153,6 +153,21 @@ async def test_a_server_that_is_not_there_is_told_at_once() -> None:
     assert time.monotonic() - began < 3
 
 
+async def test_a_flush_ends_when_the_server_has_answered_all_before_it(nats_server: NatsServer) -> None:
+    """What the server sends back is here, however little the client had sent by itself."""
+    client = await connect(NatsConnection((nats_server.address,)))
+    try:
+        for count in (1, 100, 10_000):
+            subscription = await client.subscribe(f"to.{count}", pending_msgs_limit=count)
+            for _ in range(count):
+                await client.publish(f"to.{count}", b"x")
+            await client.flush()
+            assert subscription.pending_msgs == count
+            await subscription.unsubscribe()
+    finally:
+        await client.close()
+
+
 async def test_a_client_comes_back_by_itself(nats_server: NatsServer) -> None:
     """A client of ``connect`` survives the death and return of its server."""
     client = await connect(NatsConnection((nats_server.address,)))

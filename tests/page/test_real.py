@@ -70,6 +70,22 @@ def test_the_map_has_the_nodes_and_edges_of_the_answer(page: Page, address: str)
         expect(row).to_contain_text("refused")
 
 
+def test_the_first_question_is_asked_once_and_before_the_page_is_whole(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(address)))
+    page.goto(f"{address}{LINK}&select=boutique/checkoutservice&hops=1&errors=1")
+    page.wait_for_selector(".node")
+    maps = [place for place, path in enumerate(asked) if path.startswith("/api/v1/map?")]
+    assert len(maps) == 1
+    begun, ended = page.evaluate(
+        """() => {
+            const all = performance.getEntriesByType('resource');
+            const entry = (part) => all.find(({ name }) => name.includes(part));
+            return [entry('/api/v1/map?').startTime, entry('/page/timebar/timebar.js').responseEnd]; }"""
+    )
+    assert begun < ended
+
+
 def test_two_clicks_lead_to_the_version_that_fails(page: Page, address: str) -> None:
     page.goto(address + LINK)
     page.click("#panel section:has-text('Wrong') li:first-child button")

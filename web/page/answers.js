@@ -5,9 +5,9 @@ import { ask, filterWords, mapWords, timeWords } from "./api.js";
 
 /** @import { Answer, By, Found, Id, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
 
-/** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} [signal] @returns {Promise<Answer<MapData>>} */
-export async function askMap(view, size, signal) {
-  const answer = await ask("map", mapWords(view, size), signal);
+/** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} signal @param {Promise<any> | null} begun this very question, if it was asked before @returns {Promise<Answer<MapData>>} */
+export async function askMap(view, size, signal, begun) {
+  const answer = await (begun ?? ask("map", mapWords(view, size), signal));
   return { ...answer, data: mapOf(answer.data) };
 }
 

@@ -8,6 +8,8 @@ import { iso, span } from "./words.js";
 
 const ROOT = "api/v1/";
 const TOKEN = "token";
+/** Nodes of a map. */
+export const BUDGET = { budget: 40, fan: 8 };
 
 /** A question that got no answer: `kind` says which state the page shows. */
 export class Refused extends Error {

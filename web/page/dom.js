@@ -111,6 +111,32 @@ export function replaced(root, content) {
   root.replaceChildren(...nodes);
 }
 
+/** Does something when nothing is to be drawn. @param {() => void} act @returns {() => void} gives it up */
+export function idle(act) {
+  if (!("requestIdleCallback" in window)) {
+    const timer = setTimeout(act); // a browser that has no such thing
+    return () => clearTimeout(timer);
+  }
+  const handle = window.requestIdleCallback(act, { timeout: 1000 });
+  return () => window.cancelIdleCallback(handle);
+}
+
+/**
+ * The size of an element, measured once until it is another: after each change of the page measuring costs a layout.
+ * @param {Element} element
+ * @param {() => void} changed
+ * @returns {() => { width: number, height: number }} pixels, at least 1
+ */
+export function sized(element, changed) {
+  /** @type {{ width: number, height: number } | null} */
+  let size = null;
+  new ResizeObserver(() => {
+    size = null;
+    changed();
+  }).observe(element);
+  return () => (size ??= { width: element.clientWidth || 1, height: element.clientHeight || 1 });
+}
+
 /**
  * Waits with what would change an element under the reader's hands: while a button is being pressed in it, or its text marked.
  * @param {Element} root
@@ -120,12 +146,9 @@ export function steady(root) {
   let pressed = false;
   /** @type {(() => void) | null} */
   let later = null;
-  const isMarked = () => {
-    const selection = document.getSelection();
-    return Boolean(selection && !selection.isCollapsed && root.contains(selection.anchorNode));
-  };
+  let marked = false;
   const over = () => {
-    if (pressed || isMarked() || !later) return;
+    if (pressed || marked || !later) return;
     const change = later;
     later = null;
     change();
@@ -136,7 +159,11 @@ export function steady(root) {
       pressed = false;
       setTimeout(over); // after the click
     });
-  document.addEventListener("selectionchange", over);
+  document.addEventListener("selectionchange", () => {
+    const selection = document.getSelection(); // asked here alone: the answer may cost a layout
+    marked = Boolean(selection && !selection.isCollapsed && root.contains(selection.anchorNode));
+    over();
+  });
   return (change) => {
     later = change;
     over();

@@ -2,11 +2,12 @@
 /** Wires the page: what is looked at → questions → answers → map, table, panel, time bar. Read it from top to bottom. */
 
 import { askMap } from "./answers.js";
-import { Refused } from "./api.js";
+import { BUDGET, Refused } from "./api.js";
 import { commands } from "./commands.js";
 import { controls } from "./controls.js";
-import { byId, say } from "./dom.js";
+import { byId, idle, say } from "./dom.js";
 import { canvas } from "./draw/canvas.js";
+import { takeFirst } from "./first.js";
 import { keys } from "./keys.js";
 import { follow } from "./live.js";
 import * as notices from "./notices.js";
@@ -22,8 +23,7 @@ import { times } from "./times.js";
 /** @import { Answer, Id, MapData, Seconds, View } from "./types.js" */
 
 const NARROW = "(max-width: 760px)";
-/** Nodes of a map, and more of them when asked for. */
-const BUDGET = { budget: 40, fan: 8 };
+/** Nodes of a map when more of them are asked for. */
 const BUDGET_MORE = { budget: 300, fan: 300 };
 /** From so many workloads on the page says how to go about it. */
 const MANY = 5000;
@@ -45,6 +45,8 @@ let kept = false;
 let staleSince = null;
 let asking = new AbortController();
 let following = { stop: () => {} };
+/** Gives up the table that is still to be drawn. */
+let unseen = () => {};
 
 const act = commands(state, now);
 const subjects = {
@@ -81,7 +83,7 @@ const searching = search(state.get, {
   select: (key, q) => state.set({ select: key ? [key] : [], q, focus: key || null }),
   filter: (q) => state.set({ q: [state.get().q, q].filter(Boolean).join(" ") }),
 });
-const time = times({ now, length: () => tools.range(), changed: () => render(false) });
+const time = times({ now, length: () => tools.range(), changed: () => drawTimes(state.get()) });
 const tools = controls(state, act, { zoom: map.zoom, fit: map.fit, range: () => void time.ask(state.get()), help: () => act.help(KEYS) });
 
 /** @type {import("./keys.js").Key[]} */
@@ -124,7 +126,7 @@ function load() {
   const patience = setTimeout(() => waiting(true), shown ? PATIENCE_MS : 0);
   const first = shown === null;
   render(false);
-  const answered = askMap(view, size, signal);
+  const answered = askMap(view, size, signal, takeFirst());
   if (!first) void time.ask(view);
   answered
     .then((answer) => {
@@ -187,15 +189,23 @@ function render(fit) {
   document.body.classList.toggle("as-table", view.view === "table");
   document.body.classList.toggle("without-map", shown === null);
   document.title = `${view.select.join(", ") || "map"} – Tailrace`;
-  tools.show(view, now());
-  drawBar({ view, now: now(), range, ...time.known() });
+  drawTimes(view);
   const lines = [notices.greeting(() => render(false)), staleSince === null ? null : notices.stale(staleSince), ...lacks(view)];
   notices.banner(lines.filter((line) => line !== null));
   if (!shown) return;
   const subject = subjectOf(shown, view.focus);
   map.show(shown, subject && ("edge" in subject ? subject.edge.id : subject.node.id), { fit });
-  drawTable(shown, subject && "edge" in subject ? subject.edge.id : null, view.view === "table");
+  const rows = () => shown && drawTable(shown, subject && "edge" in subject ? subject.edge.id : null, view.view === "table");
+  unseen();
+  if (view.view === "table") rows();
+  else unseen = idle(rows); // what is not looked at comes after what is
   drawPanel(view, shown, range);
+}
+
+/** What stands beside and in the time bar. @param {View} view */
+function drawTimes(view) {
+  tools.show(view, now());
+  drawBar({ view, now: now(), range: time.range(view), ...time.known() });
 }
 
 /** Lines about what the answer lacks. @param {View} view */

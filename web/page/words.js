@@ -87,12 +87,8 @@ export function clock(seconds) {
 
 /** @param {number} seconds @returns {string} Sun 29 Nov */
 export function day(seconds) {
-  const date = new Date(seconds * 1000);
-  const options = /** @type {Intl.DateTimeFormatOptions} */ ({ timeZone: "UTC" });
-  const [weekday, month] = [{ weekday: "short" }, { month: "short" }].map((part) =>
-    date.toLocaleDateString("en-GB", { ...options, ...(/** @type {Intl.DateTimeFormatOptions} */ (part)) }),
-  );
-  return `${weekday} ${date.getUTCDate()} ${month}`;
+  const [weekday, date, month] = new Date(seconds * 1000).toUTCString().split(/,? /); // Sun, 29 Nov 2026 …
+  return `${weekday} ${Number(date)} ${month}`;
 }
 
 /** @param {string | number | null | undefined} value as the API writes it: ISO 8601 or seconds */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The part of the map that is seen, as it is moved: by the pointer, keys, the corner's small map, the window's size. On paper it is the whole. */
 
-import { byId, put } from "../dom.js";
+import { byId, put, sized } from "../dom.js";
 import { NODE } from "../layout/routes.js";
 import { extent, interest } from "../shown.js";
 import { fit, revealing, zoomed } from "./camera.js";
@@ -21,7 +21,7 @@ export function viewport(element, shown) {
   let camera = { scale: 1, x: 0, y: 0 };
   /** Whether the reader moved it: then it stays. */
   let moved = false;
-  const screen = () => ({ width: element.clientWidth || 1, height: element.clientHeight || 1 });
+  const screen = sized(element, () => (paper.matches ? undefined : moved ? look(camera) : whole()));
   const look = (/** @type {Camera} */ to) => {
     camera = to;
     put(byId("world", SVGGElement), { transform: `translate(${camera.x.toFixed(1)} ${camera.y.toFixed(1)}) scale(${camera.scale.toFixed(3)})` });
@@ -52,7 +52,6 @@ export function viewport(element, shown) {
     return byId("world", SVGGElement).removeAttribute("transform");
   };
   paper.addEventListener("change", print);
-  new ResizeObserver(() => (paper.matches ? undefined : moved ? look(camera) : whole())).observe(element);
   return {
     camera: () => camera,
     go,

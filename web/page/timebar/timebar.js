@@ -1,7 +1,7 @@
 // @ts-check
 /** The time bar: a brush for the window, one for what it is compared with; by pointer and by keys. */
 
-import { byId, put, say, svg } from "../dom.js";
+import { byId, put, say, sized, svg } from "../dom.js";
 import { clock, iso, span } from "../words.js";
 import { bar } from "./bar.js";
 import { dragged, snap, toPixel, toTime } from "./scale.js";
@@ -32,7 +32,8 @@ export function timebar(act) {
   let times = null;
   /** @type {{ which: "window" | "against", span: Span } | null} a drag that is not over */
   let drag = null;
-  const width = () => root.clientWidth || 1;
+  const size = sized(root, () => render());
+  const width = () => size().width;
 
   /** @param {"window" | "against"} which @returns {Span} */
   const spanOf = (which) => {
@@ -44,11 +45,11 @@ export function timebar(act) {
     if (!times) return;
     put(brushes.against, { visibility: times.view.against === null ? "hidden" : "visible", tabindex: times.view.against === null ? -1 : 0 });
     const apart = Math.abs(toPixel(times.range, width(), spanOf("window").end) - toPixel(times.range, width(), spanOf("against").end));
-    for (const which of /** @type {const} */ (["against", "window"])) placeBrush(brushes[which], spanOf(which), times.range, width(), root.clientHeight, which, apart < WORDS);
+    for (const which of /** @type {const} */ (["against", "window"])) placeBrush(brushes[which], spanOf(which), times.range, width(), size().height, which, apart < WORDS);
   };
   const render = () => {
     if (!times) return;
-    back.replaceChildren(...bar({ ...times, width: width(), height: root.clientHeight }));
+    back.replaceChildren(...bar({ ...times, width: width(), height: size().height }));
     place();
   };
   const settle = (/** @type {"window" | "against"} */ which, /** @type {Span} */ { end, length }) => (which === "window" ? act.window(end, length) : act.against(end));
@@ -83,7 +84,6 @@ export function timebar(act) {
     const at = momentAt(event.target);
     if (at !== null) act.around(at);
   });
-  new ResizeObserver(render).observe(root);
   return (next) => {
     times = next;
     render();

@@ -25,7 +25,7 @@ def ms(value: float) -> int:
 
 
 class Node:
-    """Its table, and what its resolver says of CLIENT's connections to SERVICE."""
+    """Its table, and what its resolver says of both ends of CLIENT's connections to SERVICE."""
 
     def __init__(self) -> None:
         self.stage = Stage("entries")
@@ -78,6 +78,23 @@ class Node:
         ]
         return next(iter(found), None), NatEvidence(columns["nat.evidence"][0])
 
+    def tells_backend(
+        self, to: int, opened: float, closed: float = 0, *, slot: int = 1
+    ) -> tuple[bool, NatEvidence]:
+        """The same at the backend's end: whether it knows that SERVICE was called."""
+        row = socket_row(
+            BACKENDS[to],
+            CLIENT,
+            Role.SERVER,
+            socket__slot=slot,
+            socket__generation=1,
+            connection__opened_at_ns=ms(opened),
+            connection__closed_at_ns=ms(closed) if closed else 0,
+        )
+        chains = self._resolver.resolve(columns := columns_of([row]), 1)
+        evidence, index = NatEvidence(columns["nat.evidence"][0]), int(columns["nat.index"][0])
+        return [hop.destination_port for hop in chains[index]][:1] == [SERVICE[1]], evidence
+
 
 @pytest.fixture
 def node() -> Node:
@@ -98,6 +115,36 @@ def test_an_entry_of_the_connection_before_is_not_taken(node: Node) -> None:
     assert node.tells(10, 40, slot=1) == known(0)
     assert node.tells(55, 70, slot=2) == LOST
     assert node.tells(80, 90, slot=3) == LOST  # nothing was heard of its own, and the old one may be gone
+
+
+@pytest.mark.parametrize("answered_after", [0.01, 1, 30_000])
+def test_the_end_that_was_called_is_opened_after_its_entry_began(node: Node, answered_after: float) -> None:
+    """The last event that was lost is that of the connection: its backend has it from when the handshake ends, which
+    is later by a round trip, or by many when the answer to the SYN is repeated."""
+    node.loses(50, 60)
+    opened = 60 + answered_after
+    assert node.tells_backend(0, opened, opened + 10, slot=1) == (False, NatEvidence.LOST)
+    node.begins(0, opened + 19)  # heard, but the client's own router may have rewritten it before
+    assert node.tells_backend(0, opened + 20, opened + 20.5, slot=2) == (True, NatEvidence.LOST)
+    node.dumps(opened + 40, 0)
+    assert node.tells_backend(1, opened + 45, opened + 50, slot=3) == (False, NatEvidence.COMPLETE)
+    assert node.tells_backend(0, opened + 20, opened + 50, slot=4) == (True, NatEvidence.COMPLETE)
+
+
+def test_an_older_entry_is_not_that_of_an_end_that_was_called_right_after_a_loss(node: Node) -> None:
+    """It held when events were lost, less than a millisecond ago."""
+    node.begins(0, 10)
+    node.loses(50, 60)
+    assert node.tells_backend(0, 60.1, 75) == (False, NatEvidence.LOST)
+
+
+def test_an_end_that_was_called_may_have_an_entry_of_before_what_can_be_seen(node: Node) -> None:
+    """It was opened when the namespace could be seen, its entry began when it could not."""
+    node.table.learn(of_all("KIND_NAT_UNSEEN", ms(50), ms(50)), 0)
+    assert node.tells_backend(0, 50.1, 55, slot=1) == (False, NatEvidence.UNSEEN)
+    assert node.tells(50, 55, slot=2) == (None, NatEvidence.UNSEEN)
+    assert node.tells(50.1, 55, slot=3) == known(None)
+    assert node.tells_backend(0, 70_000, slot=4) == (False, NatEvidence.COMPLETE)
 
 
 def test_an_entry_that_began_with_the_connection_is_its_own(node: Node) -> None:
@@ -241,5 +288,12 @@ def test_whatever_is_lost_no_connection_has_anothers_backend(seed: int) -> None:
         for use, (begin, end) in enumerate(zip(begins, ends, strict=True))
     ]
     assert all(backend in (None, truth[use]) for use, backend in enumerate(told))
+    answered = begins + random.uniform(0.01, 2, uses)
+    for use, (opened, end) in enumerate(zip(answered, ends, strict=True)):
+        assert node.tells_backend(int(truth[use]), opened, end - 1.5, slot=uses + use) in (
+            (True, NatEvidence.COMPLETE),
+            (True, NatEvidence.LOST),
+            (False, NatEvidence.LOST),
+        )
     heard = [use for use in range(uses) if not lost(begins[use])]
     assert [told[use] for use in heard] == truth[heard].tolist()

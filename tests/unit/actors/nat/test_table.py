@@ -37,7 +37,7 @@ def spans(since_ns: int, until_ns: int, began_ns: int | None = None) -> Spans:
         np.array([value], np.int64)
         for value in (since_ns if began_ns is None else began_ns, since_ns, until_ns)
     )
-    return Spans(began, since, until, until, since, np.zeros(1, np.bool_))
+    return Spans(began, began, since, until, until, since, np.zeros(1, np.bool_))
 
 
 def backend(subject: NatTable, since_ns: int, until_ns: int, client: End = CLIENT) -> End | None:

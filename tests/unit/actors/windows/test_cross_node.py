@@ -74,6 +74,7 @@ def test_what_another_node_lost_is_doubted() -> None:
         times = {
             "connection__opened_at_ns": opened * SECOND_NS,
             "connection__closed_at_ns": opened * SECOND_NS,
+            "connection__connect_latency_ns": 1000,
         }
         row = socket_row(CLIENT, SERVICE, Role.CLIENT, socket__slot=slot, socket__generation=1, **times)
         followed = cross.follow(batch_of([row], opened))

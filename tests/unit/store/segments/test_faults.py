@@ -178,11 +178,11 @@ def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:
     """One line says what to do, and no file is touched."""
     writer = Writer(tmp_path)
     writer.close()
-    (tmp_path / NAME).write_bytes(b'{"version":2}')
+    (tmp_path / NAME).write_bytes(b'{"version":3}')
     for opening in (Writer, SegmentStore):
-        with pytest.raises(TailraceError, match="has version 2, this program reads 1"):
+        with pytest.raises(TailraceError, match="has version 3, this program reads 2"):
             opening(tmp_path)
-    assert (tmp_path / NAME).read_bytes() == b'{"version":2}'
+    assert (tmp_path / NAME).read_bytes() == b'{"version":3}'
 
 
 def test_errors_of_the_disk_keep_their_number(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Bodies of pages: numbers in planes of bytes, texts one after the other, lists with their levels; pure.
+
+Numbers have the encoding BYTE_STREAM_SPLIT: the lowest byte of all of them, then the next one of all. Those that are
+small leave the upper planes empty, which zstd makes nothing of. See "Encodings" of Apache Parquet's format.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Final
+
+import numpy as np
+
+from model.arrays import Array
+from store.segments.columns import Column, Flat, Lists, narrowed
+from store.segments.parquet.thrift import varint
+
+_LENGTH: Final = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is compressed of a page.
+
+    :param values: how many; of lists their items, and 1 for each empty one.
+    :param width: bytes of a number that are not 0 in any; 0 for texts, and where all are 0.
+    """
+
+    body: bytes
+    values: int
+    width: int
+
+
+def physical_size(type_: str) -> int:
+    """Bytes of a number of this type in a file, which has those of 4 and of 8 bytes; 0 for texts."""
+    inner = type_.removesuffix("[]")
+    return 0 if inner == "text" else 8 if inner.endswith("8") else 4
+
+
+def pages_of(column: Column, type_: str, begins: np.ndarray) -> Iterator[Page]:
+    """The pages of a column.
+
+    :param begins: 0, the first row of each but the first, and how many rows there are; at least one page.
+    """
+    if not isinstance(column, Lists):
+        bodies, width = _bodies(column, type_, begins)
+        for body, count in zip(bodies, np.diff(begins).tolist(), strict=True):
+            yield Page(body, count, width)
+        return
+    lengths = np.diff(column.offsets)
+    slots = np.concatenate(([0], np.cumsum(np.maximum(lengths, 1))))
+    repeated, defined = (np.ones(int(slots[-1]), np.uint8) for _ in range(2))
+    repeated[slots[:-1]] = 0
+    defined[slots[:-1][lengths == 0]] = 0
+    bodies, width = _bodies(column.values, type_, column.offsets[begins])
+    ends = slots[begins].tolist()
+    for body, (begin, end) in zip(bodies, pairwise(ends), strict=True):
+        levels = _levels(repeated[begin:end]) + _levels(defined[begin:end])
+        yield Page(levels + body, end - begin, width)
+
+
+def _bodies(values: Flat, type_: str, begins: np.ndarray) -> tuple[Iterator[bytes], int]:
+    """Values without levels, and their width."""
+    ends = begins.tolist()
+    if isinstance(values, list):
+        texts = [text.encode(errors="replace") for text in values]
+        parts = [_LENGTH.pack(len(text)) + text for text in texts]
+        return (b"".join(parts[begin:end]) for begin, end in pairwise(ends)), 0
+    size = physical_size(type_)
+    planes = _planes(values, size)
+    return (
+        planes[:, begin:end].tobytes() + bytes((size - len(planes)) * (end - begin))
+        for begin, end in pairwise(ends)
+    ), len(planes)
+
+
+def _planes(values: Array, size: int) -> np.ndarray:
+    """The bytes of all, plane by plane, without the upper ones that are 0; shape (width, values)."""
+    if not values.any():
+        return np.zeros((0, len(values)), np.uint8)
+    short = narrowed(values)
+    assert isinstance(short, np.ndarray)
+    if short.dtype.kind == "i":
+        short = short.astype(f"<i{size}")  # negative ones: all bytes count
+    planes = short.view(np.uint8).reshape(len(short), short.itemsize).T
+    width = short.itemsize
+    while not planes[width - 1].any():
+        width -= 1
+    return np.ascontiguousarray(planes[:width])
+
+
+def _levels(bits: np.ndarray) -> bytes:
+    """Levels 0 and 1 as one run of packed bits, with its length."""
+    packed = np.packbits(bits, bitorder="little").tobytes()
+    run = varint(len(packed) << 1 | 1) + packed
+    return _LENGTH.pack(len(run)) + run
+
+
+def column_of(body: bytes, type_: str, rows: int, values: int, width: int) -> Column:
+    """What a page holds: numbers in the shortest type that their width takes.
+
+    :param values: see ``Page``; ``width`` likewise.
+    """
+    inner = type_.removesuffix("[]")
+    if inner == type_:
+        return _flat(body, 0, inner, rows, width)
+    repeated, begin = _bits(body, 0, values)
+    defined, begin = _bits(body, begin, values)
+    starts = np.flatnonzero(repeated == 0)
+    there = np.concatenate(([0], np.cumsum(defined)))
+    offsets = np.append(there[starts], there[-1]).astype(np.int64)
+    return Lists(offsets, _flat(body, begin, inner, int(offsets[-1]), width))
+
+
+def _bits(body: bytes, begin: int, values: int) -> tuple[np.ndarray, int]:
+    """Levels, and where they end."""
+    (length,) = _LENGTH.unpack_from(body, begin)
+    end = begin + _LENGTH.size + length
+    packed = np.frombuffer(body, np.uint8, -(-values // 8), end - -(-values // 8))
+    return np.unpackbits(packed, count=values, bitorder="little"), end
+
+
+def _flat(body: bytes, begin: int, type_: str, count: int, width: int) -> Flat:
+    if type_ == "text":
+        return list(_texts(body, begin, count))
+    size = physical_size(type_)
+    if not width or not count:
+        return np.zeros(count, np.uint8)
+    planes = np.frombuffer(body, np.uint8, width * count, begin).reshape(width, count)
+    item = 1 << (width - 1).bit_length()
+    wide = np.zeros((count, item), np.uint8)
+    wide[:, :width] = planes.T
+    signed = type_[1] == "i" and (width == size or item == 8)
+    numbers: Array = wide.view(f"<{'i' if signed else 'u'}{item}").reshape(count)
+    return numbers
+
+
+def _texts(body: bytes, begin: int, count: int) -> Iterator[str]:
+    lengths, place = [], begin
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(body, place)
+        lengths.append(_LENGTH.size + length)
+        place += _LENGTH.size + length
+    for at, length in zip(accumulate(lengths, initial=begin), lengths, strict=False):
+        yield body[at + _LENGTH.size : at + length].decode()
