@@ -11,6 +11,8 @@ from engine.nats.counts import Count
 from model.ledger import Ledger
 from sinks.sink_queue import SinkStatistics
 
+#: What the map's server has at the moment, among what it counted.
+STREAMS: Final = "streams"
 _Value = Callable[[ActorStatistics], float]
 _ACTOR_COUNTERS: Final[dict[str, tuple[str, _Value]]] = {
     "messages": ("Items taken in", lambda one: one.received),
@@ -142,3 +144,21 @@ class BusCollector:
         for name, count in self._counts().items():
             family = CounterMetricFamily if count.total else GaugeMetricFamily
             yield family(f"tailrace_{name.replace('.', '_')}", count.meaning, value=count.value)
+
+
+class WebCollector:
+    """What the server of the map answered, refused, and had ready."""
+
+    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """As its own ``/metrics`` has it; nothing while no map is served."""
+        counts = dict(self._counts())
+        if not counts:
+            return
+        yield GaugeMetricFamily("tailrace_web_streams", "Live maps that are open", value=counts.pop(STREAMS))
+        family = CounterMetricFamily("tailrace_web", "Answers, refusals, cached answers", labels=["what"])
+        for what, count in sorted(counts.items()):
+            family.add_metric([what], count)
+        yield family

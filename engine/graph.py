@@ -107,6 +107,8 @@ class Graph:
         self.stopping = asyncio.Event()
         #: Gives the figures of the bus, for the metrics.
         self.bus: Callable[[], Mapping[str, Count]] | None = None
+        #: Gives what the server of the map counted, by what it counted, for the metrics.
+        self.asked: Callable[[], Mapping[str, int]] | None = None
         #: Gives the figures of each sink, for the metrics.
         self.sinks: Callable[[], Mapping[str, SinkStatistics]] = dict
         #: Says which hook serves each feature of the probes, None if it is not served.

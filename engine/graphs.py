@@ -79,7 +79,7 @@ def run(
         graph.probes = lambda: kernel_source.state()["capabilities"]
     fan_out, wanted = sink_outlet(graph, sinks, waits=False, reload=reload)
     if serves_map:
-        graph.service(map_of_this_machine(config))
+        graph.service(map_of_this_machine(config, graph))
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
     graph.reloads.append(reloaded_names(cluster))
@@ -104,7 +104,7 @@ def serve(config: Config, store: "Store") -> Role:
     from engine.runner import AsyncioRunner
 
     graph = Graph(Ledger())
-    graph.service(map_served(config, lambda: store, required=True))
+    graph.service(map_served(config, graph, lambda: store, required=True))
     return Role(graph, AsyncioRunner(), config.metrics.listen)
 
 

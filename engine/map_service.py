@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from engine.config import Config
+from engine.graph import Graph
 from engine.service.journal import stderr_is_journal
 from engine.stored import open_store
 from model.errors import TailraceError
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def map_of_this_machine(config: Config) -> contextlib.AbstractAsyncContextManager[None]:
+def map_of_this_machine(config: Config, graph: Graph) -> contextlib.AbstractAsyncContextManager[None]:
     """Serves the store that this role writes."""
-    return map_served(config, lambda: open_store(config.store), required=config.web.enabled == "on")
+    return map_served(config, graph, lambda: open_store(config.store), required=config.web.enabled == "on")
 
 
 @contextlib.asynccontextmanager
-async def map_served(config: Config, opened: "Callable[[], Store]", *, required: bool) -> AsyncIterator[None]:
+async def map_served(
+    config: Config, graph: Graph, opened: "Callable[[], Store]", *, required: bool
+) -> AsyncIterator[None]:
     """Serves while the block runs.
 
+    :param graph: whose metrics have what the server counts.
     :param opened: the store to read; closed at the end.
     :param required: else a map that cannot be served is a warning, and the role goes on without.
     :raises TailraceError: if it is required and cannot be.
@@ -42,6 +46,7 @@ async def map_served(config: Config, opened: "Callable[[], Store]", *, required:
                 raise
             log.warning("the map is not served: %s", error)
         else:
+            graph.asked = server.statistics
             _say(f"the map is at {server.url}")
         yield
 

@@ -119,6 +119,7 @@ def _application(graph: Graph, health: Health) -> Callable[..., Iterable[bytes]]
     registry.register(collectors.EnricherCollector(graph.identities))
     if graph.bus:
         registry.register(collectors.BusCollector(graph.bus))
+    registry.register(collectors.WebCollector(lambda: graph.asked() if graph.asked else {}))
     prometheus_client.ProcessCollector(registry=registry)
     metrics = prometheus_client.make_wsgi_app(registry)
     answers: dict[str, Callable[[], bool]] = {

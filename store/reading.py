@@ -203,9 +203,10 @@ class Gap(NamedTuple):
     :param node: whose reports are missing; empty: of the whole store.
     :param from_s: first second; up to, and without, ``to_s``.
     :param reason: ``away`` (nobody reported), ``not_stored`` (this store was not running, or could not write),
-        ``lost`` (units that the ledger of the node counts as dropped).
+        ``lost`` (units that the ledger of the node counts as dropped), ``agent_too_old`` (it reports, but not all
+        that is kept).
     :param lost: how many; 0 for other reasons.
-    :param detail: the stage and reason of the ledger: ``kernel ring_full``.
+    :param detail: the stage and reason of the ledger: ``kernel ring_full``; the version of an agent.
     """
 
     node: str
@@ -214,6 +215,11 @@ class Gap(NamedTuple):
     reason: str
     lost: int = 0
     detail: str = ""
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether nothing at all is known of these seconds."""
+        return self.reason in ("away", "not_stored")
 
 
 class Bounds(NamedTuple):
@@ -282,6 +288,10 @@ class Store(Protocol):
 
         Ways are kept by the minute: the window is widened to whole ones.
         """
+
+    @abstractmethod
+    def reporters(self, window: Window) -> list[str]:
+        """The machines that reported anything in the window, by name, sorted."""
 
     @abstractmethod
     def gaps(self, window: Window) -> list[Gap]:

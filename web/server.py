@@ -151,13 +151,17 @@ class WebServer:
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
+    def statistics(self) -> dict[str, int]:
+        """Answers by status, refusals by code, what the cache did; and streams that are open."""
+        cache = {f"cache.{name}": count for name, count in self._answering.cache.counts.items()}
+        return {**self.counts, **cache, "streams": self._streams}
+
     async def _metrics(self, _: web.Request) -> web.Response:
-        counts = self.counts | Counter(
-            {f"cache.{name}": n for name, n in self._answering.cache.counts.items()}
-        )
+        counts = self.statistics()
+        streams = counts.pop("streams")
         lines = ["# TYPE tailrace_web_total counter"]
         lines += [f'tailrace_web_total{{what="{name}"}} {count}' for name, count in sorted(counts.items())]
-        lines += ["# TYPE tailrace_web_streams gauge", f"tailrace_web_streams {self._streams}", ""]
+        lines += ["# TYPE tailrace_web_streams gauge", f"tailrace_web_streams {streams}", ""]
         return web.Response(text="\n".join(lines))
 
     async def _described(self, request: web.Request) -> web.Response:

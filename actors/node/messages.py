@@ -13,6 +13,7 @@ from model.kinds.delta import DELTA
 from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 from model.partition import by_partition
+from model.version import VERSION
 from probes.kernel.frames import FEEDS
 
 #: Stages of a node's ledger, in this order; those of probes of other packages follow. They depend on frames alone.
@@ -68,7 +69,7 @@ class Messages(Actor):
     def _ledger(self, batch: Batch) -> Batch:
         so_far = {**batch.head["ledger"], "deltas": self._stage.as_dict()}
         stages = {name: so_far[name] for name in (*STAGES, *so_far) if name in so_far} | self._after()
-        head = {"stages": stages, "open_sockets": batch.head["open_sockets"]}
+        head = {"stages": stages, "open_sockets": batch.head["open_sockets"], "version": VERSION}
         return Batch(LEDGER, batch.node, batch.boot, 0, batch.window, {}, head=head)
 
     def _cut(self, batch: Batch) -> Iterator[Chunk]:

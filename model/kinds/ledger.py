@@ -6,6 +6,7 @@ it beside whatever rows they were asked for. It has no rows: its message says
 |---|---|
 | `stages` | stage → `unit`, `received`, `delivered`, `queued`, `dropped` and `noted` (reason → count), `balanced` |
 | `open_sockets` | connections open at the window's end, also those without a row |
+| `version` | of Tailrace; empty from an agent of before it said so, and in the ledger of an engine |
 
 The sink jsonl writes a line `{"kind":"ledger", …, "stages":{…}}` when the ledger changed.
 
@@ -133,7 +134,7 @@ LEDGER: Final = Kind(
     "ledger",
     "ledgers",
     (),
-    head={"stages": {}, "open_sockets": 0},
+    head={"stages": {}, "open_sockets": 0, "version": ""},
     document=("stages",),
     to_all_sinks=True,
     title="The ledger",

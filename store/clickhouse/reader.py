@@ -140,19 +140,29 @@ class ClickHouseStore:
         hops = list(self._hops(ways[mask]))
         return Chains(hops=hops, **{name: column[mask] for name, column in (columns | sums).items()})
 
+    def reporters(self, window: Window) -> list[str]:
+        """See ``Store``."""
+        there = self._there(window)
+        seen = (there["first_s"] < window.to_s) & (there["last_s"] >= window.from_s)
+        return sorted(set(there["node"][seen].tolist()) - {""})
+
     def gaps(self, window: Window) -> list[Gap]:
         """See ``Store``."""
-        self._look()
-        found = self._ask(presence(self._database, self._kept.open_parts(), _whole_minutes(window)))
-        nodes, node_of = np.unique(np.array(found.get("node", []), np.object_), return_inverse=True)
-        times = spans_of(node_of, _numbers(found, "at"), _numbers(found, "s").astype(np.uint64))
-        there = {"node": nodes[times[0]], "first_s": times[1], "last_s": times[2]}
+        there = self._there(window)
         lost = self._ask(losses_in(self._database, window))
         losses = {name: np.array(lost.get(name, []), np.object_) for name in ("node", "stage", "reason")}
         losses |= {
             name: _numbers(lost, said) for name, said in (("lost", "n"), ("first_s", "f"), ("last_s", "l"))
         }
         return gaps_of(there, losses, window, self._kept.newest_s())
+
+    def _there(self, window: Window) -> dict[str, np.ndarray]:
+        """When each node, and the store itself (empty), was there, around the window."""
+        self._look()
+        found = self._ask(presence(self._database, self._kept.open_parts(), _whole_minutes(window)))
+        nodes, node_of = np.unique(np.array(found.get("node", []), np.object_), return_inverse=True)
+        times = spans_of(node_of, _numbers(found, "at"), _numbers(found, "s").astype(np.uint64))
+        return {"node": nodes[times[0]], "first_s": times[1], "last_s": times[2]}
 
     def bounds(self) -> Bounds:
         """See ``Store``."""

@@ -32,7 +32,7 @@ class GapOf(Answer, frozen=True):
     """Seconds of which something is not known.
 
     :param node: empty: of the whole store.
-    :param reason: ``away``, ``not_stored`` or ``lost``.
+    :param reason: ``away``, ``not_stored``, ``lost`` or ``agent_too_old``.
     """
 
     node: str
@@ -292,8 +292,10 @@ class NatHop(Answer, frozen=True):
 
     :param src: address; empty for the caller's own.
     :param dst: address and port.
-    :param rewritten_by: the node that made it of the one before; empty for what was called.
-    :param service: the workload or service that the address belongs to; empty if nobody is known to have it.
+    :param rewritten_by: the node that made it of the one before; empty for what was called, and where it is not
+        known: rows do not say which of several nodes that report did it.
+    :param service: the workload that has the address; empty if none is known to have it, such as for the address of
+        a service, which no process has.
     """
 
     src: str
@@ -325,6 +327,34 @@ class NatAnswer(Answer, frozen=True):
     """Ways, the one with most connections first."""
 
     chains: list[NatChain]
+    of: int
+
+
+class InstanceRow(Answer, frozen=True):
+    """A pod, a container or a process on one machine; what is not known is empty.
+
+    :param key: of the node of the map that it belongs to; ``version`` and ``zone`` of its workload.
+    :param first_s: the first second in which it was seen at an end of a connection; ``last_s`` the last, at most that
+        of the window.
+    """
+
+    key: str
+    node: str
+    pod: str
+    container: str
+    process: str
+    image: str
+    address: str
+    version: str
+    zone: str
+    first_s: int
+    last_s: int
+
+
+class InstancesAnswer(Answer, frozen=True):
+    """Instances that were there in the window, the one that came last first."""
+
+    instances: list[InstanceRow]
     of: int
 
 

@@ -80,6 +80,10 @@ class KeptEdges:
         """The store's."""
         return self._store.chains(window, edges)
 
+    def reporters(self, window: Window) -> list[str]:
+        """The store's."""
+        return self._store.reporters(window)
+
     def gaps(self, window: Window) -> list[Gap]:
         """The store's."""
         return self._store.gaps(window)

@@ -205,7 +205,7 @@ class _Nodes:
         scope = self._picture.scope
         nodes = scope.nodes_of(node)
         for gap in scope.store.gaps(scope.when.window):
-            if gap.reason != "lost" and (not gap.node or gap.node in nodes):
+            if gap.is_silence and (not gap.node or gap.node in nodes):
                 return "unknown", [
                     f"{gap.node or 'the store'} reported nothing ({gap.reason.replace('_', ' ')})"
                 ]

@@ -19,7 +19,7 @@ def nat_answer(scope: Scope, asked: NatParameters) -> NatAnswer:
     mine = np.flatnonzero(np.isin(side.pairs, rows))
     pair_of = dict(zip(side.edges.ids[mine].tolist(), side.pairs[mine].tolist(), strict=True))
     chains = scope.store.chains(scope.when.window, np.array(list(pair_of), np.int64))
-    owners = _owners(scope)
+    owners, rewriter = _owners(scope), _only_reporter(scope)
     order = np.lexsort((np.arange(len(chains)), -chains.connections))[: asked.limit]
     pairs, names = scope.pairs, scope.groups.names
     found = []
@@ -30,7 +30,7 @@ def nat_answer(scope: Scope, asked: NatParameters) -> NatAnswer:
                 edge=pairs.edge_id(row),
                 client=names[int(pairs.clients[row])].key,
                 server=names[int(pairs.servers[row])].key,
-                hops=_hops(chains.hops[place], owners),
+                hops=_hops(chains.hops[place], owners, rewriter),
                 flows=int(chains.connections[place]),
                 both_ends=int(chains.both_ends[place]),
                 bytes=int(chains.bytes[place]),
@@ -43,9 +43,12 @@ def nat_answer(scope: Scope, asked: NatParameters) -> NatAnswer:
     return NatAnswer(found, len(chains))
 
 
-def _hops(hops: Sequence[ChainHop], owners: dict[str, str]) -> list[NatHop]:
-    """Each with who made it: the one before says who rewrote it."""
-    by = ["", *(hop.rewriter for hop in hops[:-1])]
+def _hops(hops: Sequence[ChainHop], owners: dict[str, str], rewriter: str) -> list[NatHop]:
+    """Each with who made it: the one before says who rewrote it.
+
+    :param rewriter: where nothing says it.
+    """
+    by = ["", *(hop.rewriter or rewriter for hop in hops[:-1])]
     return [
         NatHop(
             src=hop.source,
@@ -59,6 +62,12 @@ def _hops(hops: Sequence[ChainHop], owners: dict[str, str]) -> list[NatHop]:
 
 def _endpoint(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _only_reporter(scope: Scope) -> str:
+    """A rewriting is known from whoever reports: it did it, if it is the only one; else empty."""
+    reporters = scope.store.reporters(scope.when.window)
+    return reporters[0] if len(reporters) == 1 else ""
 
 
 def _owners(scope: Scope) -> dict[str, str]:

@@ -173,6 +173,17 @@ class NatParameters(Scope, kw_only=True):
     limit: _Limit = 100
 
 
+class InstancesParameters(Scope, kw_only=True):
+    """Who the workloads consist of.
+
+    :param edge: as in series: both ends
+    :param limit: instances at most
+    """
+
+    edge: _Names = []
+    limit: _Limit = 100
+
+
 class MomentsParameters(Times, kw_only=True):
     """What began and ended.
 
@@ -207,6 +218,7 @@ PURPOSES: Final[dict[str, tuple[str, type[Times]]]] = {
     "diff": ("what changed between two windows", DiffParameters),
     "where": ("which version, zone or node failures are of", WhereParameters),
     "nat": ("the ways that connections took through NAT", NatParameters),
+    "instances": ("the pods, containers and processes of workloads", InstancesParameters),
     "moments": ("what began and ended: deploys, instances, gaps", MomentsParameters),
     "attributes": ("values of attributes, for completion", AttributesParameters),
 }

@@ -9,6 +9,7 @@ import msgspec
 from model.errors import UsageError
 from store.queries import answers
 from store.queries.attributes import attributes_answer
+from store.queries.instances import instances_answer
 from store.queries.map import map_of
 from store.queries.moments import moments_answer
 from store.queries.nat import nat_answer
@@ -17,7 +18,7 @@ from store.queries.scope import Scope
 from store.queries.search import search_answer
 from store.queries.series import series_answer
 from store.queries.tables import diff_answer, edges_answer
-from store.queries.when import resolved
+from store.queries.when import COARSEST_S, resolved
 from store.queries.where import where_answer
 from store.reading import Store
 
@@ -77,12 +78,17 @@ _ANSWERED: Final[Mapping[str, tuple[type[answers.Answer], Callable[[Scope, Any],
     "diff": (answers.DiffAnswer, diff_answer, "rows"),
     "where": (answers.WhereAnswer, where_answer, "by"),
     "nat": (answers.NatAnswer, nat_answer, "chains"),
+    "instances": (answers.InstancesAnswer, instances_answer, "instances"),
     "moments": (answers.MomentsAnswer, moments_answer, "moments"),
     "attributes": (answers.AttributesAnswer, attributes_answer, "values"),
 }
 QUESTIONS: Final = {
     name: Question(name, purpose, asked, *_ANSWERED[name]) for name, (purpose, asked) in PURPOSES.items()
 }
+
+
+#: Questions whose answers speak of what is known by now, whatever the window.
+_OF_NOW: Final = frozenset({"search", "moments", "instances", "attributes"})
 
 
 def ask(store: Store, question: Question, asked: Any, now: float) -> Answered:
@@ -101,7 +107,14 @@ def ask(store: Store, question: Question, asked: Any, now: float) -> Answered:
     gaps = [
         answers.GapOf(gap.node, gap.from_s, gap.to_s, gap.reason, gap.lost, gap.detail) for gap in scope.gaps
     ]
-    return Answered(scope.period, scope.period_before, gaps, data, when.settled)
+    return Answered(scope.period, scope.period_before, gaps, data, _is_settled(question, scope, data))
+
+
+def _is_settled(question: Question, scope: Scope, data: Any) -> bool:
+    """Whether the answer is the same whenever it is asked for. Instances that were silent may yet be seen again, and
+    then were there in this window too; steps shorter than a minute become longer ones."""
+    fine = question.name == "series" and data.step_s % COARSEST_S
+    return scope.when.settled and question.name not in _OF_NOW and not scope.has_read_instances and not fine
 
 
 def parameters_of(question: Question, said: Mapping[str, Sequence[str]]) -> Any:

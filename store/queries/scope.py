@@ -48,6 +48,11 @@ class Scope:
         whole = Window(min(each.from_s for each in windows), max(each.to_s for each in windows))
         return self.store.instances(whole)
 
+    @property
+    def has_read_instances(self) -> bool:
+        """Whether anything so far rests on them."""
+        return "instances" in self.__dict__
+
     @cached_property
     def now(self) -> Edges:
         """The edges of the window that match; without a filter only with the sums that rank them."""

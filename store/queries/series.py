@@ -95,7 +95,7 @@ def _unknown(scope: Scope, begins: np.ndarray, step_s: int) -> np.ndarray:
     bounds = scope.store.bounds()
     unknown = (begins >= bounds.complete_s) | (begins + step_s <= bounds.oldest_s)
     for gap in scope.gaps:
-        if not gap.node and gap.reason != "lost":
+        if not gap.node and gap.is_silence:
             unknown |= (begins >= gap.from_s) & (begins + step_s <= gap.to_s)
     return np.asarray(unknown, np.bool_)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from store.reading import Gap, Window
+from store.segments.losses import TOO_OLD
 from store.segments.one_row import HOLE_S
 
 #: Seconds after which a node that says nothing more is away.
@@ -33,15 +34,30 @@ def gaps_of(
         tail = [(last, newest_s + 1)] if last + SILENT_S <= newest_s else []
         for hole in [*_holes(known), *tail]:
             found += [Gap(node, begin, end, "away") for begin, end in _without(hole, stored)]
+    old: dict[tuple[str, str], list[_Span]] = defaultdict(list)
     for node, first, last, stage, reason, lost in _rows(
         losses, "node", "first_s", "last_s", "stage", "reason", "lost"
     ):
-        found.append(Gap(node, first, last + 1, "lost", lost, f"{stage} {reason}"))
+        if reason == TOO_OLD:
+            old[node, stage].append((first, last + 1))
+        else:
+            found.append(Gap(node, first, last + 1, "lost", lost, f"{stage} {reason}"))
+    for (node, version), rows in old.items():
+        found += [Gap(node, begin, end, "agent_too_old", 0, version) for begin, end in _together(rows)]
     return sorted(cut for each in found for cut in _cut(each, window))
 
 
 def _rows(table: Mapping[str, np.ndarray], *names: str) -> Iterable[tuple[Any, ...]]:
     return zip(*(table[name].tolist() for name in names), strict=True)
+
+
+def _together(spans: list[_Span]) -> Iterator[_Span]:
+    """Spans without holes between them as one."""
+    begin = min(first for first, _ in spans)
+    for ended, begins in _holes(spans):
+        yield begin, ended
+        begin = begins
+    yield begin, max(end for _, end in spans)
 
 
 def _holes(spans: list[_Span]) -> Iterator[_Span]:

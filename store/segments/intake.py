@@ -16,7 +16,7 @@ from store.segments.columns import Column, Lists
 from store.segments.flow_ends import FlowEnds
 from store.segments.frames import Frame, Source
 from store.segments.instances import SeenInstances
-from store.segments.losses import Losses
+from store.segments.losses import Losses, too_old
 from store.segments.once import Once
 from store.segments.rollup import together
 from store.segments.tables import CHAINS, EDGES, INSTANCES, LOSSES, PRESENCE, ROWS, WAYS, WORKLOADS
@@ -83,7 +83,8 @@ class Intake:
 
     def frame(self) -> Frame:
         """What came since the last one, and losses until ``written`` tells that they are in the log."""
-        parts = self._pending | ({LOSSES.name: self._unsaid} if self._unsaid else {})
+        lost = [*self._pending.get(LOSSES.name, []), *self._unsaid]
+        parts = self._pending | ({LOSSES.name: lost} if lost else {})
         tables = {name: together(each) for name, each in parts.items()}
         marks, self._moved, self._pending = self._moved, {}, {}
         return Frame(tables, marks, self._newest_s, self._complete_s)
@@ -121,6 +122,7 @@ class Intake:
         stages = batch.head["stages"]
         if "kernel" in stages:  # of a machine, not of an engine
             self._add(PRESENCE.name, presence(batch.node, batch.boot, batch.window))
+            self._add(LOSSES.name, too_old(batch.node, batch.head.get("version", ""), batch.window))
         if lost := self._losses.of_node(batch.node, batch.boot, stages, batch.window):
             self._unsaid.append(lost)
 

@@ -1,5 +1,6 @@
 """What ledgers say was lost since they last said so."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -8,6 +9,10 @@ import numpy as np
 from store.segments.columns import Column
 
 _MINUTE: Final = 60
+#: The first version whose agents send all that is kept: segments sent, why connects failed.
+OLDEST: Final = (0, 1)
+#: The reason of rows of agents from before it; their stage is the version.
+TOO_OLD: Final = "too_old"
 #: Stages of other sinks: what they lose this store may have.
 _SINKS: Final = "sink."
 _OWN: Final = "sink.store"
@@ -43,6 +48,17 @@ class Losses:
     def of_store(self, reason: str, rows: int, second: int) -> dict[str, Column]:
         """A row of what the store could not keep."""
         return _rows("", [("store", reason, rows)], second)
+
+
+def too_old(node: str, version: str, second: int) -> dict[str, Column]:
+    """A row that an agent does not report all; nothing if it does.
+
+    :param version: that it says; empty from one of before it said so.
+    """
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is not None and tuple(map(int, numbers.groups())) >= OLDEST:
+        return {}
+    return _rows(node, [(version or "says no version", TOO_OLD, 0)], second)
 
 
 def _rows(node: str, lost: list[tuple[str, str, int]], second: int) -> dict[str, Column]:

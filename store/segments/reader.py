@@ -127,6 +127,12 @@ class SegmentStore:
         wide = Window(window.from_s // _MINUTE * _MINUTE, -(-window.to_s // _MINUTE) * _MINUTE)
         return self._ask(lambda: self._chains(wide, _ids(edges)))
 
+    def reporters(self, window: Window) -> list[str]:
+        """See ``Store``."""
+        rows = self._ask(lambda: self._table(PRESENCE))
+        there = (rows["first_s"] < window.to_s) & (rows["last_s"] >= window.from_s)
+        return sorted(set(rows["node"][there].tolist()) - {""})
+
     def gaps(self, window: Window) -> list[Gap]:
         """See ``Store``."""
 

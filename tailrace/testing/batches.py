@@ -12,6 +12,7 @@ from model.batch import Batch
 from model.column import Column
 from model.kind import Kind
 from model.kinds.ledger import LEDGER
+from model.version import VERSION
 from tailrace.testing.deltas import WINDOW, make_deltas
 from tailrace.testing.flows import make_flows
 from tailrace.testing.workloads import make_workloads
@@ -51,9 +52,10 @@ def make_ledger(
     seq: int = 0,
     window: int = WINDOW,
     open_sockets: int = 42,
+    version: str = VERSION,
 ) -> Batch:
     """What a node says of losses: stages as ``docs/schema.md`` has them."""
-    head = {"stages": dict(stages), "open_sockets": open_sockets}
+    head = {"stages": dict(stages), "open_sockets": open_sockets, "version": version}
     return Batch(LEDGER, node, "boot-1", seq, window, {}, head=head)
 
 

@@ -27,9 +27,14 @@ def series(from_s: int, to_s: int) -> Answer:
 def moments() -> Answer:
     """A deploy, an agent that came, a gap, pods."""
     found = [
-        _moment(GAP[0], "gap", "", "node-3 away", GAP[1]),
-        _moment(AT - 3300, "agent", "", "agent node-4"),
-        _moment(DEPLOY, "version", "boutique/checkoutservice", "checkoutservice v2.12a"),
+        _moment(GAP[0], "gap", "", "node-3: away", GAP[1]),
+        _moment(AT - 3300, "agent", "", "node-4 began to report"),
+        _moment(
+            DEPLOY,
+            "version",
+            "boutique/checkoutservice",
+            "version v2.12a of boutique/checkoutservice was first seen",
+        ),
         _moment(
             DEPLOY + 2,
             "instance",
@@ -75,6 +80,28 @@ def where() -> Answer:
         {"attribute": "client.zone", "values": [_share("a", 19, 61, 1.0), _share("b", 18, 59, 1.0)]},
     ]
     return {"failed": 37, "attempts": 120, "by": by}
+
+
+def instances() -> Answer:
+    """Two pods, one of before the deploy."""
+    old, new = ("checkoutservice-5c1b", "v2.11", "a"), ("checkoutservice-7d9f", "v2.12a", "b")
+    found = [
+        {
+            "key": "boutique/checkoutservice",
+            "node": "node-3",
+            "pod": pod,
+            "container": "server",
+            "process": "checkout",
+            "image": f"boutique/checkoutservice:{version}",
+            "address": "10.8.1.4",
+            "version": version,
+            "zone": zone,
+            "first_s": AT - 86_400 if version == "v2.11" else DEPLOY + 2,
+            "last_s": AT - 1,
+        }
+        for pod, version, zone in (new, old)
+    ]
+    return {"instances": found, "of": 14}
 
 
 def nat() -> Answer:

@@ -37,6 +37,7 @@ class Scene:
     :param token: that questions must bring.
     :param away: as if nobody listened: connections are closed without an answer.
     :param ready: while it is not set, maps wait.
+    :param gaps: that the ledger of each answer has.
     :param stream: maps that the stream sends, one after the other; then it stays open.
     """
 
@@ -46,6 +47,7 @@ class Scene:
     away: bool = False
     ready: threading.Event = field(default_factory=_set)
     stream: list[fleet.Answer] = field(default_factory=list)
+    gaps: list[fleet.Answer] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
 
@@ -137,8 +139,9 @@ class Server:
             "search": lambda: details.search(query["q"]),
             "where": details.where,
             "nat": details.nat,
+            "instances": details.instances,
         }
-        return web.json_response(fleet.answer(answers[request.match_info["subject"]]()))
+        return web.json_response(fleet.answer(answers[request.match_info["subject"]](), self.scene.gaps))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         refused = self._refused(request)
@@ -149,7 +152,9 @@ class Server:
         )
         await response.prepare(request)
         for data in self.scene.stream:
-            await response.write(f"event: map\ndata: {json.dumps(fleet.answer(data))}\n\n".encode())
+            await response.write(
+                f"event: map\ndata: {json.dumps(fleet.answer(data, self.scene.gaps))}\n\n".encode()
+            )
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             while True:
                 await asyncio.sleep(1)

@@ -126,6 +126,69 @@ def test_keys_reach_everything(browser: Browser) -> None:
         expect(page.locator("#chips li")).to_have_count(0)
 
 
+def test_each_key_of_the_list_does_what_it_says(browser: Browser) -> None:
+    with opened(browser, Scene(), SELECTED) as (page, server):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+        press = page.keyboard.press
+        for hops in "1423":
+            press(hops)
+            expect(page.locator("#hops")).to_have_value(hops)
+        for turned in ("up", "down", "both"):
+            press("d")
+            expect(page.locator("#dir")).to_have_value(turned)
+        before = scale(page)
+        press("+")
+        assert scale(page) > before
+        press("-")
+        press("0")
+        assert scale(page) == before
+        press("y")
+        expect(page.locator("#link-word")).to_have_text("Copied ✓")
+        assert page.evaluate("navigator.clipboard.readText()") == page.url
+        press("/")
+        expect(page.locator("#query")).to_be_focused()
+        press("3")
+        expect(page.locator("#query")).to_have_value("3")
+        press("Escape")
+        press("?")
+        listed = page.locator("#keys kbd").all_text_contents()
+        press("Escape")
+        assert {"/", "1 2 3 4", "d", "t", "c", "[ ]", "l", "e", "+ −", "0", "y", "Esc", "?"} <= set(listed)
+        page.locator(".node:has-text('cartservice')").first.focus()
+        press("Enter")
+        press("Shift+Enter")
+        expect(page.locator("#chips li")).to_have_count(2)
+        press("Escape")
+        press("Escape")
+        expect(page.locator("#chips li")).to_have_count(0)
+
+
+def test_a_link_of_now_has_an_absolute_time(browser: Browser) -> None:
+    with opened(browser, Scene()) as (page, server):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+        assert "at=" not in page.url
+        page.keyboard.press("y")
+        expect(page.locator("#link-word")).to_have_text("Copied ✓")
+        assert f"?{NOW}" in unquote(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_instances_are_listed_with_node_image_and_time(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"{SELECTED}&focus=boutique/checkoutservice") as (page, server):
+        listed = page.locator("#panel .instances li")
+        expect(listed).to_have_count(2)
+        for words in (
+            "checkoutservice-7d9f on node-3",
+            "boutique/checkoutservice:v2.12a",
+            "seen Sun 29 Nov 03:00:02 to 03:12:59 UTC",
+        ):
+            expect(listed.first).to_contain_text(words)
+        expect(listed.nth(1)).to_contain_text("seen Sat 28 Nov 03:13:00 to Sun 29 Nov 03:12:59 UTC")
+        expect(page.locator("#panel")).to_contain_text("and 12 more")
+        assert [path for path in server.scene.asked if "instances?" in path and "checkoutservice" in path]
+        page.locator("#panel .instances").scroll_into_view_if_needed()
+        picture(page, "instances", tmp_path)
+
+
 def test_arrows_walk_along_edges_with_a_focus_that_is_seen(browser: Browser) -> None:
     with opened(browser, Scene(), SELECTED) as (page, _):
         page.locator(".node.selected").focus()

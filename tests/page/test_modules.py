@@ -42,6 +42,22 @@ def test_all_modules_are_asked_for_at_once() -> None:
         assert re.search(f'<link rel="modulepreload" (fetchpriority="low" )?href="page/{name}">', begun)
 
 
+def test_what_asks_the_first_question_is_loaded_ahead_of_the_rest() -> None:
+    page = node_tools.ROOT / "web" / "page"
+    before, script, _ = (
+        (page / "index.html").read_text().partition('<script type="module" async src="page/first.js">')
+    )
+    assert script
+    early = set(re.findall(r'modulepreload" href="page/([^"]+)', before))
+    reached, todo = set[str](), ["first.js"]
+    while todo:
+        name = todo.pop()
+        reached.add(name)
+        imported = re.findall(r'^import .* from "\./([^"]+)"', (page / name).read_text(), re.MULTILINE)
+        todo += [each for each in imported if each not in reached]
+    assert early == reached
+
+
 def test_all_files_of_the_page_are_installed(tmp_path: Path) -> None:
     environment = Environment.made(tmp_path / "environment")
     environment.install(source_tree(tmp_path / "tree"))

@@ -1,17 +1,22 @@
 """States in which there is no whole map, other media, and readers who see or point differently."""
 
+import os
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import BEFORE, NOW, PHONE, opened, picture, places
+from tests.page.browser import AT, BEFORE, NOW, PHONE, opened, picture, places
+from tests.page.fleet import WINDOW
 from tests.page.server import Scene
 
 TOO_OLD = {
-    "code": "agent_too_old",
-    "message": "node-3 sends no workloads",
-    "hint": "update its agent to 0.1 or later",
+    "node": "node-3",
+    "from": AT - WINDOW,
+    "to": AT,
+    "reason": "agent_too_old",
+    "lost": 0,
+    "detail": "says no version",
 }
 FORGETFUL = """for (const name of ['localStorage', 'sessionStorage'])
     Object.defineProperty(window, name, { get() { throw new DOMException('no', 'SecurityError'); } });"""
@@ -59,17 +64,23 @@ def test_where_nothing_matches_the_filter_goes_with_one_click(browser: Browser, 
 
 
 def test_errors_say_what_is_wrong_and_what_to_do(browser: Browser, tmp_path: Path) -> None:
-    for name, refusal, title in (
-        ("error", REFUSED, "could not be answered"),
-        ("too-old", TOO_OLD, "agent is too old"),
-    ):
-        with opened(browser, Scene(refusal=(400, refusal)), f"/?{NOW}") as (page, server):
-            for words in (title, refusal["message"], refusal["hint"]):
-                expect(page.locator("#notice")).to_contain_text(words)
-            picture(page, name, tmp_path)
-            server.scene.refusal = None
-            page.click("text=Try again")
-            page.wait_for_selector(".node")
+    with opened(browser, Scene(refusal=(400, REFUSED)), f"/?{NOW}") as (page, server):
+        for words in ("could not be answered", REFUSED["message"], REFUSED["hint"]):
+            expect(page.locator("#notice")).to_contain_text(words)
+        picture(page, "error", tmp_path)
+        server.scene.refusal = None
+        page.click("text=Try again")
+        page.wait_for_selector(".node")
+
+
+def test_agents_that_are_too_old_are_named(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(gaps=[TOO_OLD]), f"/?{NOW}") as (page, _):
+        expect(page.locator("#banner")).to_contain_text("Agent too old on node-3")
+        expect(page.locator("#panel")).to_contain_text("node-3: agent too old, 300 seconds (says no version)")
+        picture(page, "too-old", tmp_path)
+    with opened(browser, Scene("empty", gaps=[TOO_OLD])) as (page, _):
+        expect(page.locator("#notice")).to_contain_text("node-3: what they report is not")
+        picture(page, "too-old-empty", tmp_path)
 
 
 def test_a_server_that_is_busy_is_asked_again(browser: Browser) -> None:
@@ -173,6 +184,41 @@ def test_on_paper_are_the_map_and_the_details_alone(browser: Browser, tmp_path: 
         expect(page.locator(".node").first).to_be_visible()
         expect(page.locator("#panel h2")).to_be_visible()
         picture(page, "print", tmp_path)
+
+
+def test_a_sheet_of_paper_has_the_whole_map_and_its_time(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"/?{NOW}&select=boutique/checkoutservice") as (page, _):
+        paper = Path(os.environ.get("SCREENSHOTS") or tmp_path) / "print.pdf"
+        page.pdf(path=paper, format="A4", landscape=True, print_background=True)
+        assert paper.read_bytes().startswith(b"%PDF")
+        page.emulate_media(media="print")
+        expect(page.locator("#day")).to_be_visible()
+        box = page.locator("#day").bounding_box()
+        whole = page.locator("#canvas").bounding_box()
+        assert box is not None
+        assert whole is not None
+        assert box["y"] < whole["y"], "the time stands above the map"
+
+
+def test_without_colour_shapes_and_words_tell_the_same(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(), f"/?{NOW}&{BEFORE}") as (page, _):
+        page.context.new_cdp_session(page).send(
+            "Emulation.setEmulatedVisionDeficiency", {"type": "achromatopsia"}
+        )
+        outlines = {
+            status: page.locator(f".node.{status} .glyph").first.get_attribute("d")
+            for status in ("ok", "degraded", "failing", "new", "gone")
+        }
+        assert len(set(outlines.values())) == 5
+        words = {
+            status: page.locator(f"#table tr:has(svg.{status}) .word").first.text_content()
+            for status in outlines
+        }
+        assert words == {status: status for status in outlines}
+        picture(page, "grey", tmp_path)
+        page.keyboard.press("?")
+        expect(page.locator("#keys")).to_be_visible()
+        picture(page, "help", tmp_path)
 
 
 def broken_rules(page: Page) -> list[str]:

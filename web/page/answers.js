@@ -3,7 +3,7 @@
 
 import { ask, filterWords, mapWords, timeWords } from "./api.js";
 
-/** @import { Answer, By, Found, Id, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
+/** @import { Answer, By, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
 
 /** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} signal @param {Promise<any> | null} begun this very question, if it was asked before @returns {Promise<Answer<MapData>>} */
 export async function askMap(view, size, signal, begun) {
@@ -74,6 +74,13 @@ export async function askWhere(view, subject, signal) {
 /** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<NatChain[]>} */
 export async function askNat(view, subject, signal) {
   return (await ask("nat", subjectWords(view, subject), signal)).data.chains;
+}
+
+/** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<{ instances: Instance[], of: number }>} */
+export async function askInstances(view, subject, signal) {
+  const words = subjectWords({ ...view, q: "", errors: false }, subject); // all of them, also those without failures
+  words.set("limit", "12");
+  return (await ask("instances", words, signal)).data;
 }
 
 /** @typedef {{ edge: Id } | { select: string }} Subject what a question of the panel is about */

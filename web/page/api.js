@@ -14,7 +14,7 @@ export const BUDGET = { budget: 40, fan: 8 };
 /** A question that got no answer: `kind` says which state the page shows. */
 export class Refused extends Error {
   /**
-   * @param {"disconnected" | "forbidden" | "old" | "error"} kind
+   * @param {"disconnected" | "forbidden" | "error"} kind
    * @param {string} code
    * @param {string} message
    * @param {string} hint
@@ -74,7 +74,7 @@ export async function reached(address, signal) {
 export function refusal(status, said) {
   const code = said?.code ?? String(status);
   const between = status >= 502 && status <= 504 && said === undefined; // a proxy says so, not Tailrace
-  const kind = status === 401 ? "forbidden" : code.includes("too_old") ? "old" : between ? "disconnected" : "error";
+  const kind = status === 401 ? "forbidden" : between ? "disconnected" : "error";
   return new Refused(kind, code, said?.message ?? `the answer was ${status}`, said?.hint ?? "");
 }
 
@@ -90,7 +90,6 @@ export function mapWords(view, { budget, fan }) {
   if (view.against !== null) words.set("against", iso(view.against));
   const q = filterWords(view);
   if (q) words.set("q", q);
-  if (view.against !== null) words.set("rank", "change");
   return words;
 }
 

@@ -64,7 +64,7 @@ export function controls(state, act, page) {
       put(byId("later", HTMLButtonElement), { disabled: view.at === null });
       const end = view.at ?? now;
       say(byId("day", HTMLElement), `${day(end)} ${clock(end)} UTC`);
-      say(byId("time", HTMLElement), `${span(view.window_s)} up to ${view.at === null ? "now" : "then"}${view.against === null ? "" : `, against ${day(view.against) === day(end) ? "" : `${day(view.against)} `}${clock(view.against)}`}`);
+      say(byId("time", HTMLElement), `${view.at === null ? "the last" : "the"} ${span(view.window_s)}${view.at === null ? "" : " before"}${view.against === null ? "" : `, against ${day(view.against) === day(end) ? "" : `${day(view.against)} `}${clock(view.against)}`}`);
       chips(state, view);
     },
   };

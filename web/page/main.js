@@ -157,10 +157,11 @@ function take(answer, fresh) {
   const { select, q, errors, at } = state.get();
   if (data.nodes.length) notices.nothing();
   else if (select.length || q || errors || at !== null || data.of > 0) notices.noMatch(state.get(), act);
-  else notices.empty({ retry: load });
+  else notices.empty(oldAgents(), { retry: load });
   const part = `${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")}`;
-  say(byId("count", HTMLElement), data.nodes.length ? `${part} shown` : "");
-  if (fresh) say(byId("said", HTMLElement), `Map: ${part} workloads, ${period.to - period.from} seconds`);
+  const what = `${state.get().group}s`;
+  say(byId("count", HTMLElement), data.nodes.length ? `${part} ${what}` : "");
+  if (fresh) say(byId("said", HTMLElement), `Map: ${part} ${what}, ${period.to - period.from} seconds`);
   render(fresh);
 }
 
@@ -185,7 +186,6 @@ function again(signal) {
 /** Draws everything that is known. @param {boolean} fit */
 function render(fit) {
   const view = state.get();
-  const range = time.range(view);
   document.body.classList.toggle("as-table", view.view === "table");
   document.body.classList.toggle("without-map", shown === null);
   document.title = `${view.select.join(", ") || "map"} – Tailrace`;
@@ -199,7 +199,7 @@ function render(fit) {
   unseen();
   if (view.view === "table") rows();
   else unseen = idle(rows); // what is not looked at comes after what is
-  drawPanel(view, shown, range);
+  drawPanel(view, shown);
 }
 
 /** What stands beside and in the time bar. @param {View} view */
@@ -211,10 +211,16 @@ function drawTimes(view) {
 /** Lines about what the answer lacks. @param {View} view */
 function lacks(view) {
   if (!shown) return [];
-  const { data, ledger } = shown.answer;
-  const old = [...new Set(ledger.gaps.filter(({ reason }) => reason.includes("too_old")).map(({ node }) => node))];
+  const { data } = shown.answer;
+  const old = oldAgents();
   const byNamespace = () => state.set({ group: "namespace", select: [] });
   return [data.of >= MANY && view.group !== "namespace" ? notices.many(data.shown, data.of, byNamespace) : null, old.length ? notices.oldAgents(old) : null];
+}
+
+/** Nodes whose agents do not report all. */
+function oldAgents() {
+  const gaps = shown?.answer.ledger.gaps ?? [];
+  return [...new Set(gaps.filter(({ reason }) => reason === "agent_too_old").map(({ node }) => node))];
 }
 
 /** Once a second: the clock of a live view, and the time bar now and then. */

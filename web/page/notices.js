@@ -27,14 +27,14 @@ export function loading() {
   notice(html("div", {}, html("h2", {}, "Asking for the map …"), html("p", { class: "dim" }, "Long windows far back may take some seconds.")));
 }
 
-/** Nothing is stored at all. @param {{ retry: () => void }} act */
-export function empty({ retry }) {
+/** Nothing is stored at all. @param {string[]} old nodes whose agents are too old @param {{ retry: () => void }} act */
+export function empty(old, { retry }) {
   notice(
     html(
       "div",
       {},
-      html("h2", {}, "No connection has been seen yet"),
-      html("p", {}, "The first ones appear a second after they open. Is something talking on this machine?"),
+      html("h2", {}, old.length ? "Agents are too old" : "No connection has been seen yet"),
+      html("p", {}, old.length ? `${old.join(", ")}: what they report is not what the map is made of. Update Tailrace there.` : "The first ones appear a second after they open. Is something talking on this machine?"),
       html("p", {}, "Try ", html("code", {}, "tailrace doctor"), " if this stays empty: it says what Tailrace can see here."),
       html("div", { class: "buttons" }, button("Look again", retry)),
     ),
@@ -65,7 +65,7 @@ export function noMatch(view, { clear, home, longer }) {
 /** A question got no answer. @param {Refused} refused @param {{ retry: () => void, home: () => void }} act */
 export function refusedNotice(refused, act) {
   if (refused.kind === "forbidden") return forbidden(refused, act);
-  const titles = { disconnected: "Tailrace does not answer", old: "An agent is too old", error: "This could not be answered", forbidden: "" };
+  const titles = { disconnected: "Tailrace does not answer", error: "This could not be answered", forbidden: "" };
   notice(
     html(
       "div",
@@ -132,5 +132,5 @@ export function many(shown, of, group) {
 
 /** Agents that do not send all that the page asks for. @param {string[]} nodes */
 export function oldAgents(nodes) {
-  return html("p", {}, `▲ Agent too old on ${nodes.join(", ")}: what it does not report is shown as not known. Update it.`);
+  return html("p", {}, `▲ Agent too old on ${nodes.join(", ")}: what it does not report counts as 0 here. Update it.`);
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** Links: what is looked at, in absolute times, with the words of the command line. */
 
+import { filterWords } from "./api.js";
 import { iso, seconds, span, spanSeconds } from "./words.js";
 
 /** @import { View } from "./types.js" */
@@ -79,7 +80,8 @@ export function command(view, now) {
   words.push("--at", iso(view.at ?? now));
   if (view.window_s !== DEFAULT_VIEW.window_s) words.push("--window", span(view.window_s));
   if (view.against !== null) words.push("--against", iso(view.against));
-  if (view.q) words.push("-f", quoted(view.q));
+  const filter = filterWords(view);
+  if (filter) words.push(quoted(filter));
   return words.join(" ");
 }
 

@@ -19,6 +19,8 @@ import { count, duration, plural, rate } from "./words.js";
  * @typedef {object} Column
  * @property {string} title
  * @property {boolean} [wide] left out on small screens
+ * @property {boolean} [names] of which the first of the alphabet comes first
+ * @property {boolean} [compared] left out while nothing is compared
  * @property {(row: Row, seconds: number) => string} text
  * @property {(a: Row, b: Row) => number} compare the first comes first
  */
@@ -29,8 +31,8 @@ const most = (value) => (a, b) => value(b.edge) - value(a.edge);
 /** @type {Column[]} */
 export const COLUMNS = [
   { title: "status", text: ({ edge }) => STATUS_WORDS[edgeStatus(edge)], compare: (a, b) => compareStatus(edgeStatus(a.edge), edgeStatus(b.edge)) || b.edge.failed - a.edge.failed || b.edge.bytes - a.edge.bytes },
-  { title: "caller", text: ({ from }) => from, compare: (a, b) => a.from.localeCompare(b.from) },
-  { title: "called", text: ({ to, edge }) => (edge.port ? `${to}:${edge.port}` : to), compare: (a, b) => a.to.localeCompare(b.to) || a.edge.port - b.edge.port },
+  { title: "caller", names: true, text: ({ from }) => from, compare: (a, b) => a.from.localeCompare(b.from) },
+  { title: "called", names: true, text: ({ to, edge }) => (edge.port ? `${to}:${edge.port}` : to), compare: (a, b) => a.to.localeCompare(b.to) || a.edge.port - b.edge.port },
   { title: "failed", text: ({ edge }) => (edge.failed ? failures(edge).join(", ") : "0"), compare: most(({ failed }) => failed) },
   { title: "connects", wide: true, text: ({ edge }) => count(attempts(edge)), compare: most(attempts) },
   { title: "resent", wide: true, text: ({ edge }) => count(edge.retransmits), compare: most(({ retransmits }) => retransmits) },
@@ -39,7 +41,7 @@ export const COLUMNS = [
   { title: "to server", wide: true, text: ({ edge }, seconds) => rate(edge.bytes, seconds), compare: most(({ bytes }) => bytes) },
   { title: "to client", wide: true, text: ({ edge }, seconds) => rate(edge.reply_bytes, seconds), compare: most(({ reply_bytes }) => reply_bytes) },
   { title: "seen from", wide: true, text: ({ edge }) => (seenFromOneEnd(edge) ? "one end" : "both ends"), compare: most((edge) => Number(seenFromOneEnd(edge))) },
-  { title: "change", wide: true, text: ({ edge }) => edge.change?.what || edge.change?.state || "", compare: most(({ change }) => change?.score ?? -1) },
+  { title: "change", wide: true, compared: true, text: ({ edge }) => edge.change?.what || edge.change?.state || "", compare: most(({ change }) => change?.score ?? -1) },
 ];
 
 /** Rows of the map's edges, the worst first; ties stay in the order of names. @param {Shown} shown @param {number} column @param {boolean} turned @returns {Row[]} */
@@ -66,13 +68,13 @@ export function table(act) {
   /** @type {[Shown, string | null, boolean] | null} */
   let last = null;
   root.append(html("table", {}, caption, html("thead", {}, head), body));
-  COLUMNS.forEach(({ title, wide }, at) => {
+  COLUMNS.forEach(({ title, ...column }, at) => {
     const sort = button(title, () => {
       turned = sorted === at && !turned;
       sorted = at;
       if (last) render(...last);
     });
-    head.append(html("th", { scope: "col", class: wide && "wide" }, sort));
+    head.append(html("th", { scope: "col", class: classes(column) }, sort));
   });
   body.addEventListener("click", ({ target }) => choose(target));
   body.addEventListener("keydown", (event) => {
@@ -90,9 +92,10 @@ export function table(act) {
     last = [shown, focus, visible];
     const { data, window } = shown.answer;
     const list = rows(shown, sorted, turned);
-    say(caption, `${plural(list.length, "connection")} between ${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")} workloads`);
+    root.classList.toggle("alone", !data.edges.some(({ change }) => change));
+    say(caption, `${plural(list.length, "edge")} between ${data.shown.toLocaleString("en")} of ${data.of.toLocaleString("en")} workloads`);
     [...head.children].forEach((cell, at) => {
-      put(cell, { "aria-sort": at === sorted ? (turned ? "ascending" : "descending") : null });
+      put(cell, { "aria-sort": at === sorted ? (turned === Boolean(COLUMNS[at].names) ? "descending" : "ascending") : null });
       put(/** @type {Element} */ (cell.firstElementChild), { tabindex: visible ? null : -1 });
     });
     quiet(() => {
@@ -108,19 +111,23 @@ export function table(act) {
 function tableRow(row, seconds, focus, first) {
   const status = edgeStatus(row.edge);
   const glyph = svg("svg", { viewBox: "0 0 20 20", class: status, "aria-hidden": "true" }, svg("path", { d: GLYPHS[status], class: "glyph" }));
-  const cells = COLUMNS.map(({ text, wide }, at) => {
+  const cells = COLUMNS.map(({ text, ...column }, at) => {
     const words = text(row, seconds);
     if (at === 1) return html("th", { scope: "row" }, ...breakable(words));
     const tone = (at === 0 && status !== "ok") || (at === 3 && row.edge.failed) ? status : null;
-    return html("td", { class: [tone, wide && "wide"].filter(Boolean).join(" ") || null }, at === 0 ? glyph : null, ...(at === 2 ? breakable(words) : [words]));
+    return html("td", { class: classes(column, tone) }, at === 0 ? glyph : null, ...(at === 0 ? [html("span", { class: "word" }, words)] : at === 2 ? breakable(words) : [words]));
   });
   return html("tr", { "data-id": row.edge.id, tabindex: first ? 0 : -1, "aria-selected": row.edge.id === focus }, ...cells);
 }
 
-/** A key may break after its namespace. @param {string} words */
+/** @param {{ wide?: boolean, compared?: boolean }} column @param {string | null} [tone] */
+function classes({ wide, compared }, tone) {
+  return [tone, wide && "wide", compared && "compared"].filter(Boolean).join(" ") || null;
+}
+
+/** A key may break after its namespace, and before its port. @param {string} words */
 function breakable(words) {
-  const [first, ...rest] = words.split("/");
-  return rest.length ? [`${first}/`, html("wbr"), rest.join("/")] : [first];
+  return words.split(/(?<=\/)|(?=:\d+$)/).flatMap((part, at) => (at ? [html("wbr"), part] : [part]));
 }
 
 /** @param {EventTarget | null} target @param {boolean} down */

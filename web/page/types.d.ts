@@ -153,8 +153,16 @@ export interface By {
 }
 
 export interface Instance {
-  text: string;
-  at: Seconds;
+  node: string;
+  pod: string;
+  container: string;
+  process: string;
+  image: string;
+  address: string;
+  version: string;
+  zone: string;
+  first_s: Seconds;
+  last_s: Seconds;
 }
 
 export interface NatHop {

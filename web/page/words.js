@@ -2,6 +2,8 @@
 /** Numbers, times and counts as a person reads them. */
 
 const PREFIXES = ["", "k", "M", "G", "T", "P"];
+/** A space at which no line ends. */
+const FIXED = "\u00a0";
 
 /**
  * Three significant digits at most: 0.2, 9.2, 213, 1.04 k.
@@ -51,8 +53,8 @@ export function duration(nanoseconds) {
 export function percent(part, whole) {
   if (!whole) return "–";
   const value = (100 * part) / whole;
-  if (value > 0 && value < 1) return "< 1 %";
-  return `${Math.round(value)} %`;
+  if (value > 0 && value < 1) return `<${FIXED}1${FIXED}%`;
+  return `${Math.round(value)}${FIXED}%`;
 }
 
 /** @param {number} number @param {string} one @param {string} [many] */

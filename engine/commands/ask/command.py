@@ -1,4 +1,4 @@
-"""``tailrace map``, ``search``, ``edges``, ``series``, ``diff``, ``where``, ``nat``, ``moments``."""
+"""``tailrace map``, ``search``, ``edges``, ``series``, ``diff``, ``where``, ``nat``, ``instances``, ``moments``."""
 
 import argparse
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from engine.config import Config
 from store.queries.parameters import PURPOSES, Scope, Times, is_list, meanings_of
 
 #: Those on the command line; what a shell completes is not one of them.
-NAMES: Final = ("map", "search", "edges", "series", "diff", "where", "nat", "moments")
+NAMES: Final = ("map", "search", "edges", "series", "diff", "where", "nat", "instances", "moments")
 _FORMS: Final = ("table", "json", "csv")
 _PICTURES: Final = ("svg", "dot", "link")
 #: Parameters that are words without an option.
@@ -71,7 +71,7 @@ def _positional(name: str, kind: type[Times]) -> str:
         return "what to look for, and filter words: check zone:a"
     if name == "moments":
         return "workloads: shop/cart"
-    if name in ("series", "nat", "where"):
+    if name in ("series", "nat", "where", "instances"):
         return "a workload, or two: client and server:port; and filter words"
     assert issubclass(kind, Scope)
     return "workloads (shop/cart, cart, 'shop/*') and filter words (failed>0 port:5432 zone:a)"

@@ -11,6 +11,7 @@ from store.queries.answers import (
     DiffAnswer,
     Edge,
     EdgesAnswer,
+    InstancesAnswer,
     MapAnswer,
     MomentsAnswer,
     NatAnswer,
@@ -153,6 +154,18 @@ def _nat(data: NatAnswer) -> Rows:
     return ("CLIENT", "SERVER", "WAY", "FLOWS", "BOTH"), rows, f"{len(rows)} of {data.of} ways"
 
 
+def _instances(data: InstancesAnswer) -> Rows:
+    rows = [
+        (
+            *(one.key, one.pod or one.container or one.address, one.process, one.node, one.image),
+            *(_time(one.first_s), _time(one.last_s)),
+        )
+        for one in data.instances
+    ]
+    titles = ("WORKLOAD", "INSTANCE", "PROCESS", "NODE", "IMAGE", "FIRST SEEN", "LAST SEEN")
+    return titles, rows, f"{len(rows)} of {data.of} instances"
+
+
 def _moments(data: MomentsAnswer) -> Rows:
     rows = [(_time(moment.at_s), moment.what, moment.id, moment.text) for moment in data.moments]
     return ("TIME", "WHAT", "ID", "TEXT"), rows, f"{len(rows)} of {data.of} moments"
@@ -174,6 +187,7 @@ _TABLES: Final[dict[str, Callable[[Any], Rows]]] = {
     "diff": _diff,
     "where": _where,
     "nat": _nat,
+    "instances": _instances,
     "moments": _moments,
     "attributes": _attributes,
 }

@@ -11,7 +11,7 @@ from store.queries.parameters import PURPOSES
 
 _FILTER: Final = re.compile(r"[-!]?(?P<key>[A-Za-z_][\w.]*)(?P<operator>:|>=|<=|>|<|=)(?=\S)", re.S)
 #: Questions that two words without an operator name an edge for.
-_OF_EDGES: Final = frozenset({"series", "nat", "where"})
+_OF_EDGES: Final = frozenset({"series", "nat", "where", "instances"})
 
 
 def said_by(question: str, options: argparse.Namespace) -> dict[str, list[str]]:

@@ -1,6 +1,12 @@
 """What is not known is said: nodes that are away, a store that did not run or could not write, and losses."""
 
+import pytest
+
+from model.batch import Batch
+from model.kinds.ledger import LEDGER
+from model.version import VERSION
 from store.reading import Gap, Window
+from tailrace.testing.batches import make_ledger
 from tests.contract.store.sites import Site, Writing
 from tests.unit.store.segments.made import BEGIN, second
 from tests.unit.store.segments.test_presence import ALWAYS, ledger
@@ -66,3 +72,42 @@ def test_what_a_store_could_not_write_is_a_gap(site: Site) -> None:
     writer.sync()
     assert gaps_of(site) == [Gap("", BEGIN, BEGIN + 1, "lost", 70, "store disk_full")]
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("", "says no version"), ("0.0.9", "0.0.9"), ("0.1.0", None), ("1.0.0rc1", None), ("x", "x")],
+)
+def test_an_agent_that_does_not_report_all_is_a_gap_in_words(
+    site: Site, version: str, said: str | None
+) -> None:
+    """While it is; one gap, however many minutes; it is there all the same."""
+    writer = site.writer()
+    for at in range(150):
+        kernel = {"kernel": {"unit": "events", "dropped": {}}}
+        now = version if at < 130 else VERSION
+        writer.take(make_ledger(kernel, node="a", seq=at, window=BEGIN + at, version=now))
+        writer.take(second(BEGIN + at, [{"client": 1, "server": 2, "port": 1, "bytes": 1}], at))
+        if at % 50 == 49:
+            writer.sync()
+    truth = [] if said is None else [Gap("a", BEGIN, BEGIN + 130, "agent_too_old", 0, said)]
+    assert gaps_of(site) == truth
+    writer.rotate()
+    writer.drained()
+    assert gaps_of(site) == truth, "and when it is sealed"
+    writer.close()
+    store = site.store()
+    assert store.reporters(Window(BEGIN + 5, BEGIN + 6)) == ["a"]
+    assert store.reporters(Window(BEGIN - 60, BEGIN)) == []
+    store.close()
+
+
+def test_the_ledger_of_an_agent_without_a_version_is_one_that_is_too_old(site: Site) -> None:
+    """Agents of before the kind ``ledger`` sent it with their rows."""
+    writer = site.writer()
+    old = Batch(LEDGER, "a", "boot-1", 0, BEGIN, {}, head={"stages": {"kernel": {"dropped": {}}}})
+    for batch in (old, second(BEGIN, [{"client": 1, "server": 2, "port": 1, "bytes": 1}], 0)):
+        writer.take(batch)
+    writer.sync()
+    writer.close()
+    assert [gap.reason for gap in gaps_of(site)] == ["agent_too_old"]

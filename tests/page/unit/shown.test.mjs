@@ -65,7 +65,7 @@ test("the failing edge says how many were refused and how long connects took", (
   const { picture, map } = show(answer("boutique"), null, NONE);
   const wrong = map.edges.find(({ failed }) => failed);
   assert.deepEqual(picture.edges.find(({ id }) => id === wrong?.id)?.words, ["✖ 37 refused", "p99 1.04 s"]);
-  assert.equal(drawn({ picture, map, layout: show(answer("boutique"), null, NONE).layout, answer: answer("boutique") }, "paymentservice").sub, "31 % of 120 failed");
+  assert.equal(drawn({ picture, map, layout: show(answer("boutique"), null, NONE).layout, answer: answer("boutique") }, "paymentservice").sub, "31\u00a0% of 120 failed");
 });
 
 test("compared with another time new, gone and changed ones are told by words", () => {

@@ -9,6 +9,7 @@ import { refusal } from "../../../web/page/api.js";
 import { shortened } from "../../../web/page/draw/text.js";
 import { bytes, clock, count, day, duration, iso, percent, rate, span, spanSeconds } from "../../../web/page/words.js";
 import { GLYPHS, STATUS_WORDS, WORST_FIRST } from "../../../web/page/status.js";
+import { brief } from "../../../web/page/timebar/bar.js";
 import { dragged, range, ticks, toPixel, toTime } from "../../../web/page/timebar/scale.js";
 
 const AT = Date.parse("2026-11-29T03:13:00Z") / 1000;
@@ -17,7 +18,7 @@ test("numbers have three digits at most, and times their unit", () => {
   assert.deepEqual([0, 37, 999, 2140, 61_000, 4.2e9].map(count), ["0", "37", "999", "2.1k", "61k", "4.2G"]);
   assert.deepEqual([rate(3000, 300), rate(5.7e7, 300), bytes(999_600)], ["10 B/s", "190 kB/s", "1 MB"]);
   assert.deepEqual([null, 210_000, 9_200_000, 1_043_000_000].map(duration), ["–", "210 µs", "9.2 ms", "1.04 s"]);
-  assert.deepEqual([percent(37, 120), percent(1, 1e6), percent(0, 5), percent(0, 0)], ["31 %", "< 1 %", "0 %", "–"]);
+  assert.deepEqual([percent(37, 120), percent(1, 1e6), percent(0, 5), percent(0, 0)], ["31\u00a0%", "<\u00a01\u00a0%", "0\u00a0%", "–"]);
   assert.deepEqual([iso(AT), clock(AT), day(AT)], ["2026-11-29T03:13:00Z", "03:13:00", "Sun 29 Nov"]);
   for (const seconds of [1, 45, 60, 300, 3600, 86_400, 90]) assert.equal(spanSeconds(span(seconds)), seconds);
 });
@@ -30,7 +31,8 @@ test("a link says all that is looked at, and reads back as the same", () => {
 
 test("a link in words is the command line's", () => {
   const view = { ...DEFAULT_VIEW, select: ["boutique/checkoutservice"], hops: 3, dir: /** @type {const} */ ("up"), against: AT - 3600, q: "failed>0" };
-  assert.equal(command(view, AT), "tailrace map boutique/checkoutservice --hops 3 --up --at 2026-11-29T03:13:00Z --against 2026-11-29T02:13:00Z -f 'failed>0'");
+  assert.equal(command(view, AT), "tailrace map boutique/checkoutservice --hops 3 --up --at 2026-11-29T03:13:00Z --against 2026-11-29T02:13:00Z 'failed>0'");
+  assert.ok(command({ ...view, errors: true }, AT).endsWith("'failed>0 failed>0'"));
 });
 
 test("a copied link of a live view is of its moment", () => {
@@ -94,9 +96,9 @@ test("a delta changes what it names, takes away what is gone, adds what came, an
   assert.deepEqual(merged(before, delta), { shown: 3, of: 3, nodes: [{ id: 1, s: "ok" }, { id: 2, s: "failing" }, { id: 4, s: "ok" }], edges: [{ id: "1>2:80" }, { id: "1>4:80" }] });
 });
 
-test("what went wrong is told apart: no permission, too old, away, an error", () => {
-  const kinds = [refusal(401, undefined), refusal(403, { code: "forbidden_host" }), refusal(409, { code: "agent_too_old" }), refusal(503, undefined), refusal(503, { code: "too_slow" }), refusal(400, { code: "usage", message: "no", hint: "yes" })].map(({ kind }) => kind);
-  assert.deepEqual(kinds, ["forbidden", "error", "old", "disconnected", "error", "error"]);
+test("what went wrong is told apart: no permission, away, an error", () => {
+  const kinds = [refusal(401, undefined), refusal(403, { code: "forbidden_host" }), refusal(503, undefined), refusal(503, { code: "too_slow" }), refusal(400, { code: "usage", message: "no", hint: "yes" })].map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["forbidden", "error", "disconnected", "error", "error"]);
 });
 
 test("a name that is too long loses its middle, a sentence its end", () => {
@@ -113,6 +115,14 @@ test("the time bar stays while the window is within it", () => {
   assert.notEqual(range({ ...view, at: AT - 7200 }, AT + 7200, 3600, first), first);
   const compared = range({ ...view, against: AT - 10_000 }, AT + 7200, 3600, first);
   assert.ok(compared.from <= AT - 10_300, "both windows are to be seen");
+});
+
+test("marks say in few words what came and went", () => {
+  assert.equal(brief("version 2.12a of shop/cart was first seen"), "cart 2.12a");
+  assert.equal(brief("version 2.12a of cart was last seen"), "cart 2.12a");
+  assert.equal(brief("node-4 began to report"), "node-4");
+  assert.equal(brief("node-4: 12 kernel ring_full lost"), "node-4 12 kernel ring_full lost");
+  assert.equal(brief("the store: not stored"), "the store: not stored");
 });
 
 test("pixels are whole minutes, and back", () => {

@@ -11,6 +11,8 @@ import { count, percent, plural, rate } from "../words.js";
 /** Width of lines, in the map's units, by the logarithm of their bytes. */
 const THIN = 1.6;
 const THICK = 7.5;
+/** From so many connects on their number has no room in a node. */
+const MANY = 1000;
 const LABEL_LINE = 18;
 const LABEL_CHARACTER = 8.6;
 const BOLD_CHARACTER = 9.1;
@@ -136,7 +138,7 @@ function drawnNode(node, layout, chosen, sums) {
 /** What is wrong in few words, else where it belongs. @param {MapNode} node @param {Status} status @param {Sums | undefined} sums */
 function secondLine(node, status, sums) {
   if (status === "failing" || status === "degraded") {
-    if (sums?.failed) return `${percent(sums.failed, sums.attempts)} of ${count(sums.attempts)} failed`;
+    if (sums?.failed) return `${percent(sums.failed, sums.attempts)} ${sums.attempts < MANY ? `of ${count(sums.attempts)} ` : ""}failed`;
     if (sums?.retransmits) return `${percent(sums.retransmits, sums.sent)} sent again`;
     if (node.reasons.length) return node.reasons[0];
   }

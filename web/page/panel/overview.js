@@ -53,7 +53,7 @@ function gaps({ shown }) {
   const { gaps: list } = shown.answer.ledger;
   if (!list.length) return null;
   const lines = list.slice(0, ROWS).map(({ node, from, to, reason, detail, lost }) =>
-    html("li", {}, `${node || "the store"}: ${reason.replaceAll("_", " ")}, ${plural(to - from, "second")}${lost ? `, ${plural(lost, "row")} lost` : ""}`, detail ? html("span", { class: "dim" }, ` ${detail}`) : null),
+    html("li", {}, `${node || "the store"}: ${reason.replaceAll("_", " ")}, ${plural(to - from, "second")}${lost ? `, ${plural(lost, "row")} lost` : ""}`, detail ? html("span", { class: "dim" }, ` (${detail})`) : null),
   );
   return section("Not known in this window", html("ul", {}, ...lines));
 }

@@ -3,13 +3,12 @@
 
 import { byId, html, steady } from "../dom.js";
 import { edgeKey, subjectOf } from "../shown.js";
-import { askMoments, askNat, askWhere } from "../answers.js";
+import { askInstances, askNat, askWhere } from "../answers.js";
 import { overview } from "./overview.js";
 import { instanceList, natPaths, section, whereItFails } from "./sections.js";
 import { edgePanel, nodePanel, stackPanel } from "./subject.js";
 
 /** @import { Shown } from "../shown.js" */
-/** @import { Range } from "../timebar/scale.js" */
 /** @import { Id, MapEdge, MapNode, View } from "../types.js" */
 
 /**
@@ -30,16 +29,16 @@ const FRESH_MS = 10_000;
 
 /**
  * @param {Acts} acts
- * @returns {(view: View, shown: Shown, range: Range) => void}
+ * @returns {(view: View, shown: Shown) => void}
  */
 export function panel(acts) {
   const root = byId("panel", HTMLElement);
   const answers = asking();
   const held = steady(root);
   let subject = "";
-  return function render(view, shown, range) {
+  return function render(view, shown) {
     const found = subjectOf(shown, view.focus);
-    const asked = answers(view, shown, found, range, () => render(view, shown, range));
+    const asked = answers(view, shown, found, () => render(view, shown));
     const names = new Map([...shown.map.nodes, ...shown.answer.data.nodes].map((node) => [node.id, node.name]));
     const { from, to } = shown.answer.window;
     held(() => {
@@ -61,8 +60,8 @@ function asking() {
   /** @type {{ key: string, nodes: Node[], at: number } | null} */
   let asked = null;
   let stop = new AbortController();
-  /** @param {View} view @param {Shown} shown @param {Found | null} found @param {Range} range @param {() => void} changed @returns {Node[]} */
-  return (view, shown, found, range, changed) => {
+  /** @param {View} view @param {Shown} shown @param {Found | null} found @param {() => void} changed @returns {Node[]} */
+  return (view, shown, found, changed) => {
     if (!found || ("node" in found && found.node.stack)) {
       stop.abort();
       asked = null;
@@ -76,7 +75,7 @@ function asking() {
     const before = asked?.key === key ? asked.nodes : [section("Where it fails", html("p", { class: "dim" }, "Asking …"))];
     const mine = { key, nodes: before, at: performance.now() };
     asked = mine;
-    void more(view, shown, found, range, stop.signal).then((nodes) => {
+    void more(view, shown, found, stop.signal).then((nodes) => {
       if (asked !== mine) return;
       mine.nodes = nodes;
       changed();
@@ -110,16 +109,15 @@ function replace(root, content, same) {
  * @param {View} view
  * @param {Shown} shown
  * @param {Found} found
- * @param {Range} range
  * @param {AbortSignal} signal
  * @returns {Promise<Node[]>} what could not be had is left out, or says so
  */
-async function more(view, shown, found, range, signal) {
+async function more(view, shown, found, signal) {
   const subject = "edge" in found ? { edge: edgeKey(shown.answer.data, found.edge) } : { select: found.node.key };
   const answers = await Promise.allSettled([
     askWhere(view, subject, signal).then(whereItFails),
     askNat(view, subject, signal).then(natPaths),
-    "node" in found ? askMoments({ ...view, select: [found.node.key] }, range.from, range.to, signal).then((moments) => instanceList(moments.filter(({ what }) => what.startsWith("instance")))) : null,
+    "node" in found ? askInstances(view, subject, signal).then(instanceList) : null,
   ]);
   return answers.flatMap((answer) => {
     if (answer.status === "fulfilled") return answer.value ? [answer.value] : [];

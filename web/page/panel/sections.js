@@ -5,7 +5,7 @@ import { button, html, svg } from "../dom.js";
 import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
 import { clock, count, day, duration, percent, plural, rate } from "../words.js";
 
-/** @import { By, Id, Instance, MapEdge, NatChain, Share, Status } from "../types.js" */
+/** @import { By, Id, Instance, MapEdge, NatChain, Seconds, Share, Status } from "../types.js" */
 
 /** @param {Status} status */
 export function glyph(status) {
@@ -110,9 +110,9 @@ export function natPaths(chains) {
     html(
       "div",
       { class: "way" },
-      ...hops.map(({ src, dst, rewritten_by, service }) =>
-        rewritten_by
-          ? html("span", { class: "step" }, `↳ rewritten by ${rewritten_by} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null)
+      ...hops.map(({ src, dst, rewritten_by, service }, at) =>
+        at
+          ? html("span", { class: "step" }, `↳ rewritten by ${rewritten_by || "one of the nodes that report"} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null)
           : html("span", {}, `${src || "caller"} → `, html("b", {}, dst), service ? html("span", { class: "dim" }, ` ${service}`) : null),
       ),
       html("span", { class: "step dim" }, `${plural(flows, "connection")} to ${server}, ${both_ends === flows ? "all" : percent(both_ends, flows)} seen from both ends`),
@@ -121,9 +121,20 @@ export function natPaths(chains) {
   return section("NAT path", ...ways);
 }
 
-/** @param {Instance[]} instances */
-export function instanceList(instances) {
-  if (!instances.length) return section("Instances", html("p", { class: "dim" }, "none came or went in the time that the bar shows"));
-  const lines = instances.slice(0, ROWS).map(({ text, at }) => html("li", {}, text, html("span", { class: "dim" }, ` ${day(at)} ${clock(at)}`)));
-  return section("Instances that came and went", html("ul", {}, ...lines));
+/** Pods, containers, processes: where each runs, of which image, and since when. @param {{ instances: Instance[], of: number }} found */
+export function instanceList({ instances, of }) {
+  if (!of) return section("Instances", html("p", { class: "dim" }, "none is known: nobody reports from there"));
+  const lines = instances.map((one) => {
+    const name = one.pod || one.container || one.process || one.address || "not named";
+    const what = [one.process === name ? "" : one.process, one.image, one.zone && `zone ${one.zone}`].filter(Boolean).join(" · ");
+    return html("li", {}, html("b", {}, name), one.node ? ` on ${one.node}` : "", html("span", { class: "what dim" }, what), html("span", { class: "what dim" }, spanWords(one.first_s, one.last_s)));
+  });
+  const rest = of - instances.length;
+  return section(`Instances (${of.toLocaleString("en")})`, html("ul", { class: "instances" }, ...lines), rest > 0 ? html("p", { class: "dim" }, `and ${plural(rest, "more", "more")}`) : null);
+}
+
+/** @param {Seconds} first @param {Seconds} last */
+function spanWords(first, last) {
+  const begin = `${day(first)} ${clock(first)}`;
+  return `seen ${begin} to ${day(last) === day(first) ? "" : `${day(last)} `}${clock(last)} UTC`;
 }

@@ -2,7 +2,7 @@
 /** The panel of a node, an edge, a stack. */
 
 import { button, html } from "../dom.js";
-import { attempts, changeWords, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
+import { attempts, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
 import { bytes, clock, count, day, duration, percent, plural, rate } from "../words.js";
 import { changeSentence } from "./overview.js";
 import { edgeList, glyph, neighbours, section, wrongWords } from "./sections.js";
@@ -77,7 +77,7 @@ function numbers(edge, { seconds }) {
   ];
   const head = change ? ["what", "before", "now"] : ["what", "now"];
   const body = lines.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
-  return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)), change ? html("p", { class: "dim" }, changeWords(change).join(" · ")) : null);
+  return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)));
 }
 
 /** @param {MapNode} node @param {Context} context @returns {(Node | null)[]} */

@@ -84,6 +84,14 @@ function gaps({ begins_s, step_s }, values, floor, x) {
   return parts;
 }
 
+/** What a mark says, without what its sign and place say. @param {string} text */
+export function brief(text) {
+  return text
+    .replace(/^version (\S+) of (?:\S*\/)?(\S+) was (?:first|last) seen$/, "$2 $1")
+    .replace(/ (?:began to report|was last heard of)$/, "")
+    .replace(/^(\S+): /, "$1 ");
+}
+
 /** Words only where they do not cover those before. @param {Moment[]} moments @param {Range} range @param {number} floor @param {(time: number) => number} x @param {number} width */
 function marks(moments, range, floor, x, width) {
   let free = 0;
@@ -91,7 +99,7 @@ function marks(moments, range, floor, x, width) {
     .filter(({ what, at }) => MARKED.has(what) && at >= range.from && at <= range.to)
     .flatMap(({ at, text, what }) => {
       const left = x(at);
-      const words = `${what === "gap" ? "?" : what.endsWith("_gone") ? "▽" : "▲"} ${text}`;
+      const words = `${what === "gap" ? "?" : what.endsWith("_gone") ? "▽" : "▲"} ${brief(text)}`;
       const room = words.length * CHARACTER;
       const about = `${clock(at)} ${text}: compare before and after`;
       const line = svg(

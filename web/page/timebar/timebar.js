@@ -48,7 +48,7 @@ export function timebar(act) {
     for (const which of /** @type {const} */ (["against", "window"])) placeBrush(brushes[which], spanOf(which), times.range, width(), size().height, which, apart < WORDS);
   };
   const render = () => {
-    if (!times) return;
+    if (!times || size().height <= TOP + BOTTOM) return; // it is not shown, as on paper
     back.replaceChildren(...bar({ ...times, width: width(), height: size().height }));
     place();
   };

@@ -87,6 +87,7 @@ def output(*words: str) -> str:
             {"select": "checkoutservice", "by": "version"},
         ),
         (["nat"], "nat", {}),
+        (["instances", "checkoutservice"], "instances", {"select": "checkoutservice"}),
         (["moments"], "moments", {}),
     ],
 )

@@ -17,29 +17,34 @@ NOW = float(BEGIN + 2 * MINUTE)
 BAD_VERSION = "v2.12a"
 
 
-def two_minutes() -> RowsStore:
-    """The second one with failures; ``adservice`` has gone, ``redis-cart`` has come."""
+def two_minutes(nodes: int = 3, rewriter: str = "n3") -> RowsStore:
+    """The second one with failures; ``adservice`` has gone, ``redis-cart`` has come.
+
+    :param nodes: that instances run on.
+    :param rewriter: that chains name.
+    """
     whole = boutique()
     before, now = whole.without("redis-cart"), whole.without("adservice").broken(BAD_VERSION, 0.6)
     batches = [_second(before, at) for at in range(MINUTE)] + [
         _second(now, MINUTE + at) for at in range(MINUTE)
     ]
     store = RowsStore(batches)
-    return RowsStore(batches, _instances(store), _chains(store), [Gap("n9", BEGIN + 10, BEGIN + 20, "away")])
+    gaps = [Gap("n9", BEGIN + 10, BEGIN + 20, "away")]
+    return RowsStore(batches, _instances(store, nodes), _chains(store, rewriter), gaps)
 
 
 def _second(made: Fleet, at: int) -> Any:
     return second(made, BEGIN + at, at)
 
 
-def _instances(store: RowsStore) -> Instances:
+def _instances(store: RowsStore, nodes: int = 1) -> Instances:
     parts, ids = [], []
     for number, part in enumerate(store.ids):
         for copy in range(2):
             pod = f"{part.name}-{number:x}-{copy}"
             parts.append(
                 Instance(
-                    f"n{number % 3}",
+                    f"n{number % nodes}",
                     pod,
                     "",
                     part.name,
@@ -52,12 +57,12 @@ def _instances(store: RowsStore) -> Instances:
     return Instances(np.array(ids), parts, np.full(count, BEGIN), np.full(count, BEGIN + 2 * MINUTE - 1))
 
 
-def _chains(store: RowsStore) -> Chains:
+def _chains(store: RowsStore, rewriter: str) -> Chains:
     """Half of the connections of each edge to paymentservice by one way, half by another."""
     edges = [id for key, id in store.edge_ids.items() if key[1].name == "paymentservice" for _ in range(2)]
     address = [part.address for part in _instances(store).parts if part.process == "paymentservice"]
     hops = [
-        (ChainHop("", "10.96.0.17", 50051, "n3"), ChainHop("", address[number % 2], 50051, ""))
+        (ChainHop("", "10.96.0.17", 50051, rewriter), ChainHop("", address[number % 2], 50051, ""))
         for number in range(len(edges))
     ]
     count = len(edges)

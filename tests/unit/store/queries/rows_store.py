@@ -122,6 +122,10 @@ class RowsStore:
             *(column[rows] for column in (*columns, told.first_s, told.last_s)),
         )
 
+    def reporters(self, window: Window) -> list[str]:
+        """The machines of instances."""
+        return sorted({part.node for part in self.instances(window).parts} - {""})
+
     def gaps(self, window: Window) -> list[Gap]:
         """Those that were given."""
         return [gap for gap in self._gaps if gap.from_s < window.to_s and gap.to_s > window.from_s]

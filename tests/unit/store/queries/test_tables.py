@@ -7,8 +7,8 @@ import pytest
 
 from model.errors import UsageError
 from store.queries.errors import NotFoundError
-from store.reading import Gap, Window
-from tests.unit.store.queries.fleets import BAD_VERSION, BEGIN, MINUTE, data, two_minutes
+from store.reading import Gap, Instances, Window
+from tests.unit.store.queries.fleets import BAD_VERSION, BEGIN, MINUTE, NOW, data, two_minutes
 from tests.unit.store.queries.rows_store import RowsStore
 
 
@@ -121,6 +121,41 @@ def test_ways_through_nat_say_who_rewrote_and_whose_the_address_is(store: RowsSt
     assert first["hops"][0]["dst"] == "10.96.0.17:50051"
     assert first["hops"][1]["service"] == "boutique/paymentservice"
     assert data(store, "nat", select=["adservice"], window="120s")["chains"] == []
+
+
+@pytest.mark.parametrize(("nodes", "said"), [(1, "n0"), (2, "")])
+def test_who_rewrote_is_said_where_one_node_alone_reports(nodes: int, said: str) -> None:
+    hops = data(two_minutes(nodes, rewriter=""), "nat", select=["paymentservice"])["chains"][0]["hops"]
+    assert [hop["rewritten_by"] for hop in hops] == ["", said]
+
+
+def all_of(store: RowsStore) -> Instances:
+    return store.instances(Window(0, 1 << 40))
+
+
+def test_instances_have_node_image_and_their_time_within_the_window(store: RowsStore) -> None:
+    answer = data(store, "instances", select=["boutique/checkoutservice"])
+    truth = all_of(store)
+    names = {id_: one.name for one, id_ in store.ids.items()}
+    mine = [
+        (part.pod, part.node, part.image)
+        for part, workload in zip(truth.parts, truth.workloads.tolist(), strict=True)
+        if names[workload] == "checkoutservice"
+    ]
+    assert answer["of"] == len(answer["instances"]) == len(mine) > 2
+    found = [(one["pod"], one["node"], one["image"]) for one in answer["instances"]]
+    assert sorted(found) == sorted(mine)
+    assert {one["key"] for one in answer["instances"]} == {"boutique/checkoutservice"}
+    assert {(one["first_s"], one["last_s"]) for one in answer["instances"]} == {(BEGIN, NOW - 1)}
+    early = data(store, "instances", select=["boutique/checkoutservice"], at=int(NOW) - MINUTE, limit=1)
+    assert (early["of"], len(early["instances"])) == (len(mine), 1)
+    assert early["instances"][0]["last_s"] == NOW - MINUTE - 1, "who came back later may do so"
+    ends = data(store, "instances", edge=["boutique/checkoutservice>boutique/paymentservice"])
+    assert {one["key"] for one in ends["instances"]} == {
+        "boutique/checkoutservice",
+        "boutique/paymentservice",
+    }
+    assert data(store, "instances")["of"] == len(truth)
 
 
 def test_moments_are_what_came_and_went(store: RowsStore) -> None:
