@@ -69,10 +69,10 @@ def _refusal(path: Path, unit: Unit | None) -> str:
     """Why it may not be written to; empty if it may."""
     there = _there(path)
     if unit is None:
-        return "" if os.access(there, os.W_OK) else f"{there} is not to be written to by this user"
+        return "" if may_write(there, None) else f"{there} is not to be written to by this user"
     if not unit.may_change(path):
         return _SANDBOX
-    if unit.owns(path) or _may_write(unit.user, there):
+    if unit.owns(path) or may_write(there, unit):
         return ""
     return f"{there} is not to be written to by user {unit.user}"
 
@@ -82,15 +82,22 @@ def _there(path: Path) -> Path:
     return next((each for each in (path, *path.parents) if each.exists()), Path("/"))
 
 
-def _may_write(user: str, path: Path) -> bool:
-    """Whether the mode of a file or folder lets a user write to it; access lists are not read."""
+def may_write(path: Path, unit: Unit | None) -> bool:
+    """Whether the mode of a file or folder lets a unit's user write to it, or this process if there is none.
+
+    Access lists are read for this process only.
+    """
+    if unit is None:
+        return os.access(path, os.W_OK)
     try:
-        who = pwd.getpwnam(user)
+        who = pwd.getpwnam(unit.user)
     except KeyError:
         return True  # made at the start of the unit
     if who.pw_uid == 0:
         return True
-    groups = {who.pw_gid, *(group.gr_gid for group in grp.getgrall() if user in group.gr_mem)}
+    names = unit.properties.get("SupplementaryGroups", "").split()
+    groups = {group.gr_gid for group in grp.getgrall() if unit.user in group.gr_mem or group.gr_name in names}
+    groups |= {who.pw_gid, *(int(name) for name in names if name.isdecimal())}
     status = path.stat()
     shift = 6 if status.st_uid == who.pw_uid else 3 if status.st_gid in groups else 0
     return bool(status.st_mode >> shift & 0o2)

@@ -1,4 +1,4 @@
-"""All that is looked at, in groups: the machine, the units, NATS, sinks, disks, clocks, and the other nodes."""
+"""All that is looked at, in groups: the machine, the units, names, NATS, sinks, disks, clocks, other nodes."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from engine.doctor.clock import check_clocks, check_own_clock
 from engine.doctor.cluster import SILENT_NS, check_engines, check_nodes, check_this_node
 from engine.doctor.disk import check_place as check_folder
 from engine.doctor.disk import places
+from engine.doctor.names import check_docker
 from engine.doctor.sinks import check_sinks
 from engine.doctor.subject import Subject
 from engine.doctor.unit_rights import check_place, check_rights
@@ -38,12 +39,15 @@ def examine(subject: Subject) -> Groups:
     away."""
     groups = {} if subject.role == "engine" else examine_machine(subject.config)
     groups["units"] = list(_check_units(subject))
+    unit_outside = None if subject.inside else subject.unit
+    if subject.role != "engine":
+        groups["names"] = [check_docker(subject.config.docker, unit_outside)]
     sinks, groups["sinks"] = _made_sinks(subject)
     if bus := _bus_url(subject):
         groups |= asyncio.run(examine_bus(subject, bus))
     groups["sinks"] += asyncio.run(check_sinks(sinks))
     groups["disk"] = [
-        check_folder(place, subject.unit if not subject.inside else None)
+        check_folder(place, unit_outside)
         for place in places(subject.config, subject.role, sinks, subject.unit)
     ]
     groups["clock"] = [check_own_clock(), *groups.get("clock", [])]

@@ -28,8 +28,8 @@ _FOLDERS: Final = {
 }
 _PROPERTIES: Final = (
     "Id LoadState UnitFileState ActiveState Result NRestarts ActiveEnterTimestamp "
-    "MainPID ExecMainStatus User AmbientCapabilities CapabilityBoundingSet NeedDaemonReload ExecStart "
-    f"ProtectSystem ReadWritePaths {' '.join(_FOLDERS)}"
+    "MainPID ExecMainStatus User SupplementaryGroups AmbientCapabilities CapabilityBoundingSet NeedDaemonReload "
+    f"ExecStart ProtectSystem ReadWritePaths {' '.join(_FOLDERS)}"
 ).split()
 #: Seconds that systemd has to answer.
 _SECONDS: Final = 10

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.doctor.names import check_docker
 from enrichers.docker.config import DockerConfig
 from enrichers.docker.containers import Containers
 from model.enricher import Entity, KeyKind
@@ -17,6 +18,7 @@ from tests.beds.docker import IMAGE, Docker, DockerMissing
 from tests.beds.network import Ground, execute, sweep
 from tests.eventually import eventually
 from tests.integration.relay import Relay
+from tests.unit.engine.doctor.test_units import unit_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a Docker daemon needs root")
 
@@ -100,6 +102,15 @@ async def containers(relay: Relay) -> AsyncIterator[Containers]:
 
 def name_of(entity: Entity | None) -> str | None:
     return entity.get("container.name") if entity else None
+
+
+def test_doctor_asks_the_daemon(site: Site) -> None:
+    """It answers with its version; a unit's user who is not of the socket's group may not ask."""
+    config = DockerConfig(url=site.docker.url)
+    check = check_docker(config, None)
+    assert (check.status, check.detail.endswith(f"answers at {config.url}")) == ("ok", True)
+    refused = check_docker(config, unit_of(User="daemon"))
+    assert (refused.status, "SupplementaryGroups=" in refused.remedy) == ("degraded", True)
 
 
 def began(pid: int) -> int:
