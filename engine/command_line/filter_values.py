@@ -1,4 +1,4 @@
-"""What may follow the keys of a filter: words that columns have, and what runs here."""
+"""What may follow the keys of a filter: words that columns have, what runs here, what a Tailrace here has seen."""
 
 import errno
 from collections.abc import Iterator
@@ -14,6 +14,30 @@ SIDES: Final = ("client.", "server.")
 
 #: Keys whose values a shell looks up on this machine while it completes: what runs now.
 LIVE: Final = ("process", "user", "unit")
+
+#: Keys whose values a Tailrace that runs here is asked for: names of the last hour.
+SEEN: Final = ("ns", "pod", "workload", "zone", "version", "container", "image", "node")
+
+#: Prints the values of key $1 that begin with $2. The shell itself is the client, as a program takes too long to
+#: start; what does not come within half a second, or needs a password, is not offered. No single quote stands in it:
+#: zsh and fish give it to a bash.
+_ASK: Final = r"""
+_tailrace_seen() {
+    local listen=${TAILRACE_WEB_LISTEN:-127.0.0.1:8686} prefix=$2 line status= body= tailrace
+    local host=${listen%:*} form="GET %s HTTP/1.0\r\nHost: %s\r\nAccept: text/csv\r\n\r\n"
+    [[ $prefix == *[^[:alnum:]._/-]* ]] && prefix=
+    exec {tailrace}<>"/dev/tcp/${host//[][]/}/${listen##*:}" || return
+    printf "$form" "/api/v1/attributes?key=$1&prefix=$prefix&limit=500&window=1h" "$listen" >&"$tailrace"
+    while IFS= read -r -t 0.5 line <&"$tailrace"; do
+        line=${line%[[:cntrl:]]}
+        [[ ${status:=$line} == *" 200 "* ]] || break
+        [[ -z $line ]] && body=begins && continue
+        [[ $body == names && ${line%%,*} != *[^[:alnum:]._/@-]* ]] && printf "%s\n" "${line%%,*}"
+        [[ -n $body ]] && body=names
+    done
+    exec {tailrace}>&-
+} 2>/dev/null
+""".strip()
 
 #: Durations that people ask for.
 _AGO: Final = ("1m", "5m", "10m", "1h")
@@ -45,7 +69,9 @@ def _words(ends: tuple[str, ...]) -> Iterator[str]:
 def bash() -> str:
     """A function that sets ``found`` to what may stand in the place of ``$1``, a word of a filter."""
     cases = "\n".join(f"        {key}) words={_listed(words)} ;;" for key, words in known_values().items())
-    return f"""# What may stand in the place of a filter's last word.
+    return f"""# The values of a filter's key that a Tailrace here has seen in the last hour.
+{_ASK}
+# What may stand in the place of a filter's last word.
 _tailrace_filter() {{
     local word=$1 before= key words= i
     case $word in [-!]?*) before=${{word:0:1}} word=${{word:1}} ;; esac
@@ -63,6 +89,7 @@ _tailrace_filter() {{
         process) words=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -v '[^[:alnum:]._-]') ;;
         unit) words=$(cd /sys/fs/cgroup && for i in "" systemd/; do
             compgen -G "${{i}}system.slice/*.service"; done | sed 's|.*/||') ;;
+        {"|".join(SEEN)}) words=$(_tailrace_seen "$key" "$word") ;;
     esac
     found=($(compgen -P "$before" -W "$words" -- "$word" | sort -u))
 }}
@@ -88,6 +115,8 @@ def zsh() -> str:
     user) _users ;;
     process) compadd -S '' -- ${{(uf)"$(cat /proc/[0-9]*/comm 2>/dev/null | grep -v '[^[:alnum:]._-]')"}} ;;
     unit) compadd -S '' -- /sys/fs/cgroup/(systemd/|)system.slice/*.service(N:t) ;;
+    {"|".join(SEEN)}) compadd -S '' -- ${{(f)"$(bash -c '{_ASK}
+_tailrace_seen "$@"' bash "$key" "$PREFIX")"}} ;;
   esac
 }}
 """
@@ -108,6 +137,9 @@ def fish() -> str:
             cat /proc/[0-9]*/comm 2>/dev/null | string match -r '^[\\w.-]+$' | sort -u
         case unit
             path basename /sys/fs/cgroup/{{,systemd/}}system.slice/*.service
+        case {" ".join(SEEN)}
+            bash -c '{_ASK}
+_tailrace_seen "$@"' bash $argv
     end
 end
 function __tailrace_filter
@@ -120,7 +152,8 @@ function __tailrace_filter
     end
     set -l key (string split -m1 : -- $rest)[1]
     set -l lead (string match -r '^[^:]*:(?:.*,)?' -- $rest)
-    for value in (__tailrace_filter_values $key)
+    set -l begun (string sub -s (math 1 + (string length -- "$lead")) -- $rest)
+    for value in (__tailrace_filter_values $key "$begun")
         echo $before$lead$value
     end
 end

@@ -5,6 +5,7 @@ import os
 import pty
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,18 @@ from engine.command_line.completion import SHELLS
 from engine.command_line.filter_values import keys, known_values
 from model.filter.filter import Filter
 from model.kinds import kinds
+from tests.page.real import served
 from tests.unit.engine.command_line.test_completion import completed
 
 #: Answers with what it was given, in place of the program.
 _SHOW = "tailrace() { printf 'got<%s>\\n' \"$@\"; echo end of it; }"
+
+
+@pytest.fixture(scope="module")
+def listening() -> Iterator[str]:
+    """Where a Tailrace answers that has seen the small fleet."""
+    with served() as address:
+        yield address.removeprefix("http://")
 
 
 def typed(folder: Path, keys: str) -> list[str]:
@@ -25,7 +34,8 @@ def typed(folder: Path, keys: str) -> list[str]:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        environment = {"PATH": os.environ["PATH"], "TERM": "dumb", "INPUTRC": "/dev/null", "PS1": ""}
+        kept = {name: os.environ[name] for name in ("PATH", "TAILRACE_WEB_LISTEN") if name in os.environ}
+        environment = {"TERM": "dumb", "INPUTRC": "/dev/null", "PS1": "", **kept}
         os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
     try:
         os.write(terminal, f"source completion; {_SHOW}; echo re''ady\n".encode())
@@ -77,6 +87,23 @@ def test_a_process_that_runs_is_offered(tmp_path: Path) -> None:
             process.kill()
 
 
+def test_names_that_a_tailrace_here_has_seen_are_offered(
+    listening: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of workloads, namespaces, pods and zones, in each shell; where none answers there are none."""
+    monkeypatch.setenv("TAILRACE_WEB_LISTEN", listening)
+    given = ["run", "ns:boutique"]
+    assert typed(tmp_path, "tailrace run ns:bou\t") == given
+    assert completed(tmp_path, "tailrace", "run", "workload:checkout") == {"checkoutservice"}
+    assert completed(tmp_path, "tailrace", "run", "-client.version:v2") == {"v2.11", "v2.12a"}
+    if shutil.which("zsh"):
+        assert typed_into_zsh(tmp_path, "tailrace run ns:bou\t") == given
+    if shutil.which("fish"):
+        assert offered_by_fish(tmp_path, "tailrace run ns:bou") == {"ns:boutique"}
+    monkeypatch.setenv("TAILRACE_WEB_LISTEN", "127.0.0.1:1")
+    assert typed(tmp_path, "tailrace run ns:bou\t") == ["run", "ns:bou"]
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
@@ -122,10 +149,15 @@ def _takes(text: str, kind: object) -> bool:
 )
 def test_fish_offers_values(line: str, offered: set[str], tmp_path: Path) -> None:
     """As fish itself says what it would complete."""
-    (tmp_path / "completion").write_text(SHELLS["fish"]())
-    command = ["fish", "--no-config", "-c", f"source {tmp_path}/completion; complete -C '{line}'"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert {word.partition("\t")[0] for word in done.stdout.splitlines()} == offered
+    assert offered_by_fish(tmp_path, line) == offered
+
+
+def offered_by_fish(folder: Path, line: str) -> set[str]:
+    """What it would complete a line to."""
+    (folder / "completion").write_text(SHELLS["fish"]())
+    command = ["fish", "--no-config", "-c", f"source {folder}/completion; complete -C '{line}'"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    return {word.partition("\t")[0] for word in done.stdout.splitlines()}
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
@@ -140,14 +172,20 @@ def test_fish_offers_values(line: str, offered: set[str], tmp_path: Path) -> Non
 )
 def test_zsh_completes_what_is_typed(line: str, given: list[str], tmp_path: Path) -> None:
     """In a zsh that somebody types into."""
-    (tmp_path / "_tailrace").write_text(SHELLS["zsh"]())
+    assert typed_into_zsh(tmp_path, line) == given
+
+
+def typed_into_zsh(folder: Path, line: str) -> list[str]:
+    """What a command is given that somebody types there."""
+    (folder / "_tailrace").write_text(SHELLS["zsh"]())
     pid, terminal = pty.fork()
     if pid == 0:
-        os.chdir(tmp_path)
-        environment = {"PATH": os.environ["PATH"], "TERM": "dumb", "PS1": "", "HOME": str(tmp_path)}
+        os.chdir(folder)
+        kept = {name: os.environ[name] for name in ("PATH", "TAILRACE_WEB_LISTEN") if name in os.environ}
+        environment = {"TERM": "dumb", "PS1": "", "HOME": str(folder), **kept}
         os.execvpe("zsh", ["zsh", "-f", "-i"], environment)
     try:
-        start = f"fpath=({tmp_path} $fpath); autoload -U compinit; compinit -u -D; {_SHOW}; echo re''ady\n"
+        start = f"fpath=({folder} $fpath); autoload -U compinit; compinit -u -D; {_SHOW}; echo re''ady\n"
         os.write(terminal, start.encode())
         _until(terminal, b"ready")
         os.write(terminal, f"{line}\n".encode())
@@ -155,4 +193,4 @@ def test_zsh_completes_what_is_typed(line: str, given: list[str], tmp_path: Path
     finally:
         os.close(terminal)
         os.waitpid(pid, 0)
-    assert [line[4:-1] for line in output.decode().splitlines() if line.startswith("got<")] == given
+    return [line[4:-1] for line in output.decode().splitlines() if line.startswith("got<")]
