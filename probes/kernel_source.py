@@ -39,7 +39,7 @@ class KernelSource:
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
     async def start(self) -> None:
-        """Attaches every hook and adopts open sockets.
+        """Attaches every hook, adopts open sockets, and reads their rewrites.
 
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
@@ -51,6 +51,7 @@ class KernelSource:
                 loaded = self._probes.loaded
                 self._conntrack.times = EntryTimes(loaded.programs[TIMED.program], loaded.maps[TIMES])
             self._conntrack.start()
+            await asyncio.to_thread(self._conntrack.begin)
             warn_of_unseen(listening=self._conntrack.listen)
 
     async def run(self, send: Send) -> None:

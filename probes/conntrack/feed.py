@@ -90,6 +90,14 @@ class Conntrack:
         if error and self._required:
             raise ProbeError(f"cannot listen to conntrack ({error})", "see `tailrace doctor`") from error
 
+    def begin(self) -> None:
+        """Dumps what was there before ``start``, to be told first; blocks as ``catch_up`` does, which does the rest.
+
+        A connection that is made after this and rewritten in a namespace of which nobody tells is not known.
+        """
+        if self.behind:
+            self._told.append(self.catch_up())
+
     def _open(self) -> OSError | None:
         if not COUNT.exists():
             return None
@@ -99,7 +107,7 @@ class Conntrack:
                 self._listener = Listener(self._buffer_bytes, self.times, self.stage, self._monotonic)
         except OSError as error:
             self.close()
-            self._refused = True
+            self._refused, self._look_due = True, False
             self._told.append(of_all("KIND_NAT_UNSEEN", NEVER_NS))
             log.warning("NAT rewrites are not seen: %s; see `tailrace doctor`", error)
             return error

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,8 @@ PAGE: Final = ROOT / "docs/service.md"
 #: What clients call, and the router rewrites to the server.
 CALLED: Final = "10.99.0.1"
 PORT: Final = 7000
+#: So many Tailraces run at once.
+AT_ONCE: Final = 3
 ALL: Final = tuple(
     re.findall(
         r"CAP_\w+",
@@ -76,9 +79,12 @@ class Seen:
 
 
 class Watching:
-    """``tailrace run`` as a user with some capabilities, ready when it says so."""
+    """``tailrace run`` as a user with some capabilities, ready when it says so.
 
-    def __init__(self, folder: Path, rights: tuple[str, ...]) -> None:
+    :param cache: where it may keep what it compiled.
+    """
+
+    def __init__(self, folder: Path, rights: tuple[str, ...], cache: Path) -> None:
         folder.mkdir()
         folder.chmod(0o777)
         self.rows, self._log = folder / "rows.jsonl", (folder / "log").open("w+")
@@ -92,7 +98,8 @@ class Watching:
         environment = {
             "PATH": "/usr/bin:/usr/sbin",
             "NOTIFY_SOCKET": str(folder / "notify"),
-            "CACHE_DIRECTORY": str(folder),
+            "CACHE_DIRECTORY": str(cache),
+            "TAILRACE_STORE_ENABLED": "off",
             "TAILRACE_TCP_SLOTS": "4096",
         }
         command = [*user, str(TAILRACE), "run", "--sink", f"jsonl:{self.rows}"]
@@ -111,10 +118,9 @@ class Watching:
         rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return [row for row in rows if row.get("client.address") == "10.77.1.2"]
 
-    def told(self, port: int, count: int) -> bool:
-        """Whether there are rows of so many connections, and of the client's at ``port``."""
-        ports = {row["client.port"] for row in self.flows()}
-        return port in ports and len(ports) >= count
+    def told(self, ports: set[int]) -> bool:
+        """Whether there are rows of all these connections of the client."""
+        return ports <= {row["client.port"] for row in self.flows()}
 
     def end(self) -> None:
         """Stop it."""
@@ -122,17 +128,17 @@ class Watching:
         self.process.wait()
         self._socket.close()
 
-    def seen(self, old_port: int) -> Seen:
-        """Once it has ended."""
+    def seen(self, old: int, new: set[int]) -> Seen:
+        """Once it has ended.
+
+        :param old: the client's port of the connection of before its start; ``new``: those of the others.
+        """
         self._log.seek(0)
-        joined = {row["client.port"] for row in self.flows() if row["evidence"] == "both" and "nat" in row}
-        entities = [
-            row.get("client.entity", {}) for row in self.flows() if row.get("client.port") != old_port
-        ]
+        flows = self.flows()
+        joined = {row["client.port"] for row in flows if row["evidence"] == "both" and "nat" in row}
+        entities = [row.get("client.entity", {}) for row in flows if row["client.port"] in new]
         known = any("process.executable.path" in entity for entity in entities)
-        return Seen(
-            self.process.returncode, len(joined - {old_port}), old_port in joined, known, self._log.read()
-        )
+        return Seen(self.process.returncode, len(joined & new), old in joined, known, self._log.read())
 
 
 def _readable() -> bool:
@@ -205,34 +211,50 @@ def speak(end: socket.socket) -> None:
 
 @pytest.fixture(scope="module")
 def seen(network: NatNetwork, folder: Path) -> dict[str, Seen]:
-    """What each saw of the same traffic, all of them at once."""
+    """What each saw of connections that were made once it was ready.
+
+    Its dump of the entries is over by then, and the next one is due a minute after its start.
+    """
     listener = network.listen(SERVER, "tcp", "0.0.0.0", PORT)
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
+    cache = folder / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
 
     def called() -> socket.socket:
         return network.within(CLIENT, lambda: socket.create_connection((CALLED, PORT), timeout=20))
 
     old = called()
     speak(old)
-    watching: dict[str, Watching] = {}
+
+    def watched(number: int, rights: tuple[str, ...]) -> Seen:
+        return seen_by(Watching(folder / str(number), rights, cache), called, old)
+
     try:
-        for number, (name, rights) in enumerate(RIGHTS.items()):
-            watching[name] = Watching(folder / str(number), rights)
-        for each in watching.values():
-            wait(each.ready_or_gone, "all are ready")
-        for _ in range(3):
-            with called() as new:
-                speak(new)
-        speak(old)
-        port = old.getsockname()[1]
-        running = [each for each in watching.values() if each.process.poll() is None]
-        wait(lambda: all(each.told(port, 4) for each in running), "all have told of four connections")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = list(pool.map(watched, range(len(RIGHTS)), RIGHTS.values()))
     finally:
-        for each in watching.values():
-            each.end()
         listener.close()
         old.close()
-    return {name: each.seen(port) for name, each in watching.items()}
+    return dict(zip(RIGHTS, found, strict=True))
+
+
+def seen_by(watching: Watching, called: Callable[[], socket.socket], old: socket.socket) -> Seen:
+    """What one saw of three new connections, and of one from before its start."""
+    new: set[int] = set()
+    port = int(old.getsockname()[1])
+    try:
+        wait(watching.ready_or_gone, "it is ready")
+        if watching.process.poll() is None:
+            for _ in range(3):
+                with called() as end:
+                    speak(end)
+                    new.add(int(end.getsockname()[1]))
+            speak(old)
+            wait(lambda: watching.told({port, *new}), "it has told of four connections")
+    finally:
+        watching.end()
+    return watching.seen(port, new)
 
 
 def test_all_of_them_are_enough(seen: dict[str, Seen]) -> None:

@@ -204,6 +204,23 @@ def test_entries_of_before_the_start_are_told(router: NatNetwork) -> None:
         source.close()
 
 
+def test_what_the_start_promises_is_dumped_then(router: NatNetwork) -> None:
+    """Entries of before are told by the first look; what is made after the start is none of them."""
+    rules("dnat", "udp", 4, router)
+    make_entries(router, 50)
+    before = router.rewrites(ROUTER)
+    source = Conntrack(patterns=[f"{router.prefix}*"], listen=False)
+    source.start()
+    source.begin()
+    try:
+        make_entries(router, 60)
+        reported = Reported(source)
+        reported.drain()
+        assert (len(reported.events), reported.rewrites) == (50, before)
+    finally:
+        source.close()
+
+
 def test_what_was_lost_is_made_up_for(router: NatNetwork) -> None:
     """With room for a few events of hundreds, a dump brings all entries that are there, and ends all others."""
     rules("dnat", "udp", 4, router)
