@@ -35,8 +35,9 @@ HELD_MESSAGES: Final = 4096
 DELTA_MESSAGES: Final = 16
 #: Seconds between looks at what waits for no more.
 TICK_SECONDS: Final = 0.05
-#: Seconds that an engine gets to join what it holds when it is stopped.
-ENGINE_FLUSH_SECONDS: Final = 2.0
+#: Seconds that an engine gets to join what it holds, and its sinks to make it safe, when it is stopped; then half a
+#: second is left for sinks to close. The consumer's ``stop_timeout`` begins at the same time.
+ENGINE_FLUSH_SECONDS: Final = 1.25
 
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
 JOINED: Final = frozenset({"flows", "workloads"})

@@ -40,9 +40,11 @@ class Consumer(base.Consumer):
     logger = logging.getLogger(__name__)
     transport: LogTransport
 
-    #: Seconds that a stop or rebalance waits for messages being processed, from when nothing more is read, before
-    #: they are given up to be delivered again.
+    #: Seconds that a rebalance waits for messages being processed, from when nothing more is read, before they are
+    #: given up to be delivered again.
     finish_timeout = 2.0
+    #: The same of a stop, which has more to do within two seconds.
+    stop_timeout = 1.25
 
     def __post_init__(self) -> None:
         self._member: Member | None = None
@@ -77,10 +79,10 @@ class Consumer(base.Consumer):
         await self.transport.disconnect()
 
     async def wait_empty(self) -> None:
-        """Wait for messages being processed, at most ``finish_timeout``, and commit."""
+        """Wait for messages being processed, at most ``finish_timeout`` or ``stop_timeout``, and commit."""
         loop = asyncio.get_running_loop()
         begin = loop.time() if self._flow_stopped_at is None else self._flow_stopped_at
-        deadline = begin + self.finish_timeout
+        deadline = begin + (self.stop_timeout if self.app.should_stop else self.finish_timeout)
         while unfinished := sum(not message.acked for message in self._unacked_messages):
             self._waiting_for_ack = loop.create_future()
             await asyncio.wait([self._waiting_for_ack], timeout=max(0.0, deadline - loop.time()))

@@ -75,7 +75,7 @@ async def test_an_unfinished_message_is_delivered_again_after_a_stop(site: Site)
 
     notes = site.agent(first, topic, work)
     await first.start()
-    consumer_of(first).finish_timeout = 0.05
+    consumer_of(first).stop_timeout = 0.05
     await send(topic, b"1", b"2", b"3")
     await notes.until(lambda: len(notes.begun) == 2)
     await first.stop()

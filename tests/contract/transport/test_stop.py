@@ -76,7 +76,7 @@ async def test_a_drain_ends_when_the_app_stops(site: Site) -> None:
     topic = site.topic(app, "deltas")
     notes = site.agent(app, topic, lambda _: asyncio.Event().wait())
     await app.start()
-    consumer_of(app).finish_timeout = 0.05
+    consumer_of(app).stop_timeout = 0.05
     await send(topic, b"1")
     await notes.until(lambda: len(notes.begun) == 1)
     draining = asyncio.create_task(transport_of(app).drain("deltas"))
@@ -93,7 +93,7 @@ async def test_a_send_that_waits_for_room_fails_when_the_app_stops(site: Site) -
     topic = site.topic(app, "deltas")
     notes = site.agent(app, topic, lambda _: asyncio.Event().wait())
     await app.start()
-    consumer_of(app).finish_timeout = 0.05
+    consumer_of(app).stop_timeout = 0.05
     sending = asyncio.create_task(send(topic, b"1", b"2"))
     await notes.until(lambda: len(notes.begun) == 1)
     await app.stop()
