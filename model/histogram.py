@@ -20,6 +20,8 @@ BASE: Final = 2.0**2.0**-SCALE
 _PARTS: Final = 1 << SCALE
 #: Buckets that whole numbers below 2 ** 64 fall into: -1 (the number 1) to 511.
 _BUCKETS: Final = 64 * _PARTS + 1
+#: Cells of a table of sums up to which it is made however empty it is.
+_CELLS: Final = 1 << 18
 
 
 def _bound(part: int) -> float:
@@ -124,6 +126,11 @@ class Histograms:
         """The table of these alone, in this order; the first of them is the empty one."""
         lengths = self.begins[numbers + 1] - self.begins[numbers]
         begins = np.concatenate(([0], np.cumsum(lengths)))
+        there = numbers[lengths != 0]
+        if len(there) and (there[1:] > there[:-1]).all():
+            first, last = int(self.begins[there[0]]), int(self.begins[there[-1] + 1])
+            if last - first == begins[-1]:  # those in between are empty
+                return Histograms(begins, self.buckets[first:last], self.counts[first:last])
         places = np.repeat(self.begins[numbers] - begins[:-1], lengths) + np.arange(int(begins[-1]))
         return Histograms(begins, self.buckets[places], self.counts[places])
 
@@ -142,9 +149,32 @@ class Histograms:
         :param groups: of each histogram of the table; 0: of none. Shape (len,).
         :param count: of groups, with that of none, which is the empty one.
         """
-        held = np.repeat(groups, np.diff(self.begins))
+        lengths = np.diff(self.begins)
+        mine = np.flatnonzero((groups != 0) & (lengths != 0))
+        lowest, spans = self._ranges(groups[mine], mine, count)
+        ends = np.cumsum(spans)
+        held = np.repeat(groups, lengths)
         wanted = held != 0
-        keys, same = np.unique(held[wanted] * _BUCKETS + self.buckets[wanted] + 1, return_inverse=True)
+        if ends[-1] > _CELLS + 4 * len(held):
+            return self._summed_sorted(held[wanted], wanted, count)
+        cells = (ends - spans - lowest)[held[wanted]] + self.buckets[wanted]
+        sums = np.bincount(cells, self.counts[wanted], int(ends[-1]))
+        cells = np.flatnonzero(sums)
+        buckets = cells - np.repeat(ends - spans - lowest, spans)[cells]
+        begins = np.searchsorted(cells, np.concatenate(([0], ends)))
+        return Histograms(begins, buckets, sums[cells].astype(np.int64))
+
+    def _ranges(self, groups: np.ndarray, mine: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest bucket of each group, and how many lie from it to the highest; 0 where there is none."""
+        lowest, highest = np.full(count, _BUCKETS), np.full(count, -2)
+        np.minimum.at(lowest, groups, self.buckets[self.begins[mine]])
+        np.maximum.at(highest, groups, self.buckets[self.begins[mine + 1] - 1])
+        spans = np.maximum(highest - lowest + 1, 0)
+        return lowest, spans
+
+    def _summed_sorted(self, held: np.ndarray, wanted: np.ndarray, count: int) -> "Histograms":
+        """``summed`` where few of very different values would take a table of mostly nothing."""
+        keys, same = np.unique(held * _BUCKETS + self.buckets[wanted] + 1, return_inverse=True)
         counts = np.bincount(same, self.counts[wanted], len(keys)).astype(np.int64)
         begins = np.searchsorted(keys, np.arange(count + 1) * _BUCKETS)
         return Histograms(begins, keys % _BUCKETS - 1, counts)

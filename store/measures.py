@@ -47,8 +47,10 @@ class Measures:
 
         :param groups: of each row, 0 to ``count`` - 1; shape (rows,). A group without rows is all 0.
         """
+        order = np.argsort(groups, kind="stable")
+        begins = np.searchsorted(groups[order], np.arange(count + 1))
         columns: Columns = {
-            name: _added(self.columns[name], groups, count) for name in SUMS if name in self.columns
+            name: _added(self.columns[name], order, begins) for name in SUMS if name in self.columns
         }
         for name in ("last_s", *(name for name in MOST if name in self.columns)):
             columns[name] = _largest(self.columns[name], groups, count)
@@ -84,13 +86,15 @@ class Measures:
         return table
 
 
-def _added(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    """Exact sums; uint64."""
-    order = np.argsort(groups, kind="stable")
-    begins = np.searchsorted(groups[order], np.arange(count))
+def _added(values: np.ndarray, order: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Exact sums; uint64.
+
+    :param order: of the rows by their group; ``begins``: where each group begins in it, and the end of the last.
+    """
+    if not values.any():
+        return np.zeros(len(begins) - 1, np.uint64)
     running = np.concatenate((np.zeros(1, np.uint64), np.cumsum(values[order], dtype=np.uint64)))
-    ends = np.append(begins[1:], len(values))
-    sums: np.ndarray = running[ends] - running[begins]
+    sums: np.ndarray = running[begins[1:]] - running[begins[:-1]]
     return sums
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ Flat = Array | list[str]
 class Lists:
     """A list for each row.
 
-    :param offsets: where each begins in ``values``, and the end of the last; shape (rows + 1,), int64.
+    :param offsets: where each begins in ``values``, from 0, and the end of all; shape (rows + 1,), int64.
     """
 
     offsets: np.ndarray
@@ -79,9 +80,10 @@ def joined(columns: Sequence[Column]) -> Column:
         return first
     if isinstance(first, Lists):
         lists = [column for column in columns if isinstance(column, Lists)]
-        lengths = np.concatenate([np.diff(column.offsets) for column in lists])
+        bases = accumulate((len(column.values) for column in lists), initial=0)
+        offsets = [column.offsets[1:] + base for column, base in zip(lists, bases, strict=False)]
         values = _flat_joined([column.values for column in lists])
-        return Lists(np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), values)
+        return Lists(np.concatenate(([0], *offsets)).astype(np.int64, copy=False), values)
     return _flat_joined([column for column in columns if not isinstance(column, Lists)])
 
 
@@ -104,7 +106,7 @@ def packed(table: Table) -> dict[str, Any]:
 
 
 def unpacked(packed_table: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Column]:
-    """What ``packed`` made.
+    """What ``packed`` made: numbers of signed types as wide as these, the others as short as they were written.
 
     :param types: of the columns (``store.segments.tables``); those that are missing are 0 or empty.
     """
@@ -144,11 +146,14 @@ def _unpacked(column: Any, type_: str, count: int) -> Column:
 
 
 def _filled(column: Any, type_: str, count: int) -> Array:
-    return _read(column, type_) if column else np.zeros(count, type_)
+    if column:
+        return _read(column, type_)
+    return np.zeros(count, np.uint8 if type_[1] == "u" else type_)
 
 
 def _read(column: Any, type_: str) -> Array:
-    return np.frombuffer(column[1], column[0]).astype(type_, copy=False)
+    found: Array = np.frombuffer(column[1], column[0])
+    return found if type_[1] == "u" else found.astype(type_, copy=False)
 
 
 def empty_flat(type_: str) -> Flat:

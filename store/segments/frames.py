@@ -12,10 +12,10 @@ A frame is 8 bytes, the length and the CRC-32 of its body (little-endian), and t
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgpack
 import msgspec
@@ -52,18 +52,6 @@ def encoded(frame: Frame) -> bytes:
     return _HEAD.pack(len(body), zlib.crc32(body)) + body
 
 
-def frames_in(data: bytes | memoryview) -> Iterator[tuple[Frame, int]]:
-    """Whole frames, and where each ends; what follows the last one is no frame, or not yet."""
-    view, begin = memoryview(data), 0
-    while begin + _HEAD.size <= len(view):
-        length, checksum = _HEAD.unpack_from(view, begin)
-        body = view[begin + _HEAD.size : begin + _HEAD.size + length]
-        if len(body) < length or zlib.crc32(body) != checksum:
-            return
-        begin += _HEAD.size + length
-        yield _decoded(body), begin
-
-
 def frames_of(
     path: Path, begin: int = 0, kept: Callable[[Frame], Frame] = lambda frame: frame
 ) -> tuple[Sequence[Frame], int]:
@@ -72,16 +60,26 @@ def frames_of(
     :param kept: what is kept of each; the whole frames are not all in memory then.
     :raises OSError: if it cannot be read.
     """
+    frames, end = [], begin
     with path.open("rb") as file:
         file.seek(begin)
-        data = file.read()
-    frames, end = [], 0
-    for frame, end in frames_in(data):  # noqa: B007 - of the last one
-        frames.append(kept(frame))
-    return frames, begin + end
+        while (body := _whole(file)) is not None:
+            end += _HEAD.size + len(body)
+            frames.append(kept(_decoded(body)))
+    return frames, end
 
 
-def _decoded(body: memoryview) -> Frame:
+def _whole(file: BinaryIO) -> bytes | None:
+    """The body of the next frame; None if there is none, or not yet."""
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    length, checksum = _HEAD.unpack(head)
+    body = file.read(length)
+    return body if len(body) == length and zlib.crc32(body) == checksum else None
+
+
+def _decoded(body: bytes) -> Frame:
     """Tables that this program does not know are left aside."""
     message: dict[str, Any] = msgspec.msgpack.decode(body)
     tables = {

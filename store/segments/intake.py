@@ -138,8 +138,10 @@ class Intake:
         for measure in MEASURES:
             rows |= histograms(measure, batch.tables["histograms"], columns[f"{measure}.index"])
         self._add(ROWS.name, rows)
-        used = np.unique(np.concatenate((clients, servers)))
-        self._name_workloads(used, dict(zip(ids.tolist(), table, strict=True)))
+        used = np.zeros(len(ids), np.bool_)
+        for side in SIDES:
+            used[columns[f"{side}.workload.index"]] = True
+        self._name_workloads(ids[used], dict(zip(ids.tolist(), table, strict=True)))
         parts = {"client": clients, "server": servers, "port": ports, "transport": transports}
         self._name_edges(edges, parts)
 
@@ -190,8 +192,7 @@ def unseen(count: int) -> Rows:
 def histograms(measure: str, table: Histograms, index: np.ndarray) -> Rows:
     """The histogram of each row as two lists."""
     mine = table.take(index)
-    buckets, counts = mine.buckets.astype("<i2"), mine.counts.astype("<u8")
     return {
-        f"{measure}.buckets": Lists(mine.begins, buckets),
-        f"{measure}.counts": Lists(mine.begins, counts),
+        f"{measure}.buckets": Lists(mine.begins, mine.buckets),
+        f"{measure}.counts": Lists(mine.begins, mine.counts),
     }

@@ -6,6 +6,7 @@ from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.workload import MEASURES
 from store.measures import INDEXES
+from store.segments.columns import Lists, Table, rows_of
 
 
 def no_histograms(count: int) -> Columns:
@@ -13,22 +14,23 @@ def no_histograms(count: int) -> Columns:
     return {name: np.zeros(count, np.uint32) for name in INDEXES.values()}
 
 
-def histograms_in(found: Columns) -> tuple[Histograms, Columns]:
+def histograms_of(rows: Table) -> tuple[Histograms, Columns]:
     """The histograms that stand as lists in rows, one table, and their places in it."""
-    count = len(found["edge"])
+    count = rows_of(rows)
     indexes = no_histograms(count)
     parts: list[tuple[np.ndarray, ...]] = []
     for measure in MEASURES:
-        if f"{measure}.buckets" in found:
-            lists = [found[f"{measure}.{name}"] for name in ("buckets", "counts")]
-            lengths = np.fromiter(map(len, lists[0]), np.int64, count)
+        buckets, counts = rows.get(f"{measure}.buckets"), rows.get(f"{measure}.counts")
+        if isinstance(buckets, Lists) and isinstance(counts, Lists):
+            lengths = np.diff(buckets.offsets)
             numbers = np.arange(1, count + 1) + len(parts) * count
             indexes[f"{measure}.index"] = np.where(lengths != 0, numbers, 0).astype(np.uint32)
-            parts.append((lengths, *(np.concatenate(each).astype(np.int64) for each in lists)))
+            values = (np.asarray(each.values).astype(np.int64) for each in (buckets, counts))
+            parts.append((lengths, *values))
     if not parts:
         return Histograms(), indexes
-    lengths, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return Histograms(np.concatenate(([0, 0], np.cumsum(lengths))), buckets, counts), indexes
+    lengths, all_buckets, all_counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Histograms(np.concatenate(([0, 0], np.cumsum(lengths))), all_buckets, all_counts), indexes
 
 
 def keyed(keys: Columns) -> tuple[Columns, np.ndarray]:

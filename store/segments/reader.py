@@ -29,6 +29,7 @@ from store.segments.gaps import gaps_of
 from store.segments.log import FOLDER
 from store.segments.manifest import Manifest, Segment, read
 from store.segments.merged_query import merged_query
+from store.segments.parquet.reading import FileReader
 from store.segments.sums import Sums
 from store.segments.tables import (
     CHAINS,
@@ -64,6 +65,7 @@ class SegmentStore:
         self._folder = folder
         self._lock = threading.Lock()
         self._connection = duck.connect(threads, memory)
+        self._files = FileReader()
         self._tail = Tail(folder)
         self._manifest = Manifest()
         self._definitions = {table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES)}
@@ -179,7 +181,7 @@ class SegmentStore:
         raise TailraceError(what, "check that this user may read it") from failed
 
     def _sums(self) -> Sums:
-        return Sums(self._connection, self._folder, self._manifest, self._tail)
+        return Sums(self._connection, self._files, self._folder, self._manifest, self._tail)
 
     def _edges(self, window: Window, ids: np.ndarray | None, columns: Sequence[str]) -> Edges:
         window = widened(self._manifest, window)
@@ -246,7 +248,7 @@ class SegmentStore:
     def _bounds(self) -> Bounds:
         segments = [each for each in self._manifest.segments if each.table == ROWS.name]
         firsts = {step: [each.begin_s for each in segments if each.step_s == step] for step in STEPS}
-        rows = self._tail.tables.get(ROWS.name)
+        rows = self._tail.all_rows
         tail = [int(np.asarray(rows["begin_s"]).min())] if rows else []
         steps = {step: min([*first, *tail]) for step, first in firsts.items() if first or tail}
         last = self._tail.newest

@@ -14,6 +14,8 @@ from store.segments.tables import ROWS
 _LEAST: Final = ROWS.named("least")
 _PEAKS: Final = [name for name in ROWS.named("most") if name != "last_s"]
 _SUMS: Final = ROWS.named("sum")
+#: Lower bits of an edge's id that may be left out.
+_SPREAD_BITS: Final = 24
 
 
 def together(tables: Sequence[Table]) -> dict[str, Column]:
@@ -22,6 +24,11 @@ def together(tables: Sequence[Table]) -> dict[str, Column]:
     :param tables: of the same columns; at least one.
     """
     return {name: joined([table[name] for table in tables]) for name in tables[0]}
+
+
+def moved_together(tables: Sequence[dict[str, Column]]) -> dict[str, Column]:
+    """As ``together``; what it is made of is let go column by column, so that not both are in memory."""
+    return {name: joined([table.pop(name) for table in tables]) for name in list(tables[0])}
 
 
 def rolled_up(rows: Table, step_s: int) -> dict[str, Column]:
@@ -63,18 +70,24 @@ def _is_ordered(edges: np.ndarray, begins: np.ndarray) -> bool:
 
 
 def _order(edges: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """What brings rows into that order; by one number for each row, where it is large enough for both."""
-    different, numbered = np.unique(edges, return_inverse=True)
+    """What brings rows into that order: by one number for each, the upper bits of its edge and its step.
+
+    Ids are spread over all their bits: that two differ in the lower ones alone is next to never so.
+    """
     first = int(begins.min())
-    span = int(begins.max()) - first + 1
-    if len(different) * span >= 1 << 62:
-        return np.lexsort((begins, edges))
-    return np.argsort(numbered * span + (begins - first))
+    bits = (int(begins.max()) - first).bit_length()
+    if bits < _SPREAD_BITS:
+        order = np.argsort(edges >> bits << bits | (begins - first).astype(np.int64))
+        if _is_ordered(edges[order], begins[order]):
+            return order
+    return np.lexsort((begins, edges))
 
 
 def has_doubles(rows: Table) -> bool:
     """Whether an edge has several rows of a step."""
-    keys = np.sort(mixed_ids(numbers(rows, "edge"), numbers(rows, "begin_s")))
+    edges, begins = numbers(rows, "edge"), numbers(rows, "begin_s")
+    one = len(begins) and begins.min() == begins.max()
+    keys = np.sort(edges if one else mixed_ids(edges, begins))
     return bool((keys[1:] == keys[:-1]).any())
 
 
@@ -89,7 +102,10 @@ def _grouped(rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.
     for names, reduce in over:
         for name in names:
             values = numbers(rows, name)
-            made[name] = reduce.reduceat(values, starts) if values.any() else values[: len(starts)]
+            type_ = np.uint64 if reduce is np.add else None  # sums are wider than what they are of
+            made[name] = (
+                reduce.reduceat(values, starts, dtype=type_) if values.any() else values[: len(starts)]
+            )
     for measure in MEASURES:
         made |= _merged(rows, measure, groups, len(starts))
     return {name: made[name] for name in rows}
@@ -117,8 +133,9 @@ def spans(table: Table, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     if not rows_of(table):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
-    order = np.argsort(groups, kind="stable")
-    different, starts = np.unique(groups[order], return_index=True)
-    first = np.minimum.reduceat(numbers(table, "first_s")[order], starts)
-    last = np.maximum.reduceat(numbers(table, "last_s")[order], starts)
-    return different, first, last
+    first, last = numbers(table, "first_s"), numbers(table, "last_s")
+    if not (groups[1:] >= groups[:-1]).all():
+        order = np.argsort(groups, kind="stable")
+        groups, first, last = groups[order], first[order], last[order]
+    starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
+    return groups[starts], np.minimum.reduceat(first, starts), np.maximum.reduceat(last, starts)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from store.segments.frames import Frame
 from store.segments.manifest import Segment
 from store.segments.one_row import one_row_each
 from store.segments.parquet.writing import write_table
-from store.segments.rollup import numbers, rolled_up, spans, together
+from store.segments.rollup import in_order, moved_together, numbers, rolled_up, spans, together
 from store.segments.tables import EDGES, ROWS, SIDE, STEPS, WORKLOADS, types_of
 from store.segments.tables import Table as Kind
 
@@ -27,9 +27,27 @@ def tables_in(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Column]
     :param part: the log's number.
     """
     names = {name for frame in frames for name in frame.tables}
+    return _completed(
+        {name: together([frame.tables[name] for frame in frames if name in frame.tables]) for name in names},
+        part,
+    )
+
+
+def _moved_tables(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Column]]:
+    """As ``tables_in``, with the rows of edges in their order; the frames have no tables then."""
+    names = {name for frame in frames for name in frame.tables}
     tables = {
-        name: together([frame.tables[name] for frame in frames if name in frame.tables]) for name in names
+        name: moved_together(
+            [cast(dict[str, Column], frame.tables[name]) for frame in frames if name in frame.tables]
+        )
+        for name in names
     }
+    if ROWS.name in tables:
+        tables[ROWS.name] = in_order(tables[ROWS.name])
+    return _completed(tables, part)
+
+
+def _completed(tables: dict[str, dict[str, Column]], part: int) -> dict[str, dict[str, Column]]:
     if ROWS.name in tables:
         _see(tables)
     for table in SIDE:
@@ -53,12 +71,12 @@ def _see(tables: dict[str, dict[str, Column]]) -> None:
 
 
 def seal(folder: Path, frames: Sequence[Frame], part: int, check: Callable[[], None]) -> list[Segment]:
-    """Write the files of a log; no manifest has them yet.
+    """Write the files of a log; no manifest has them yet. The frames have no tables then.
 
     :param check: called now and then; what it raises ends the work.
     :raises OSError: if one cannot be written.
     """
-    tables = tables_in(frames, part)
+    tables = _moved_tables(frames, part)
     found: list[Segment] = []
     if ROWS.name in tables:
         rows: Table = tables[ROWS.name]

@@ -11,9 +11,13 @@ from model.histogram import Histograms
 from model.kinds.workload import MEASURES
 from store.measures import MOST, SUMS, Measures
 from store.segments import duck
+from store.segments.columns import Table, rows_of, taken
 from store.segments.duck import quoted
 from store.segments.manifest import Manifest
-from store.segments.plain_rows import histograms_in, keyed, no_histograms
+from store.segments.parquet.reading import FileReader
+from store.segments.picked_rows import picked_rows
+from store.segments.plain_rows import histograms_of, keyed, no_histograms
+from store.segments.rollup import together
 from store.segments.tables import ROWS
 from store.segments.tail import Tail
 from store.segments.tiles import Tile
@@ -34,9 +38,15 @@ class Sums:
     """
 
     def __init__(
-        self, connection: "DuckDBPyConnection", folder: Path, manifest: Manifest, tail: Tail
+        self,
+        connection: "DuckDBPyConnection",
+        files: FileReader,
+        folder: Path,
+        manifest: Manifest,
+        tail: Tail,
     ) -> None:
         self._connection = connection
+        self._files = files
         self._folder = folder
         self._manifest = manifest
         self._tail = tail
@@ -54,6 +64,7 @@ class Sums:
         :return: ``edge`` and, by steps, ``begin_s`` of each row, in the order of step and edge.
         """
         kept = []
+        key = ["begin_s", "edge"] if step_s else ["edge"]
         names = [
             "edge",
             "begin_s",
@@ -63,41 +74,54 @@ class Sums:
         ]
         lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
         tail = self._tail.rows(ids, [*names, *lists])
+        if ids is not None and len(ids) * sum((to - at) // step for step, at, to in tiles) <= PLAIN_ROWS:
+            return self._folded(tiles, step_s, ids, columns, key, tail)
         self._has_tail = tail is not None
         if tail is not None:
             kept.append(duck.register(self._connection, "tail", tail))
         if ids is not None and len(ids) > _LISTED:
             kept.append(duck.register(self._connection, "wanted", {"id": np.unique(ids)}))
-        key = ["begin_s", "edge"] if step_s else ["edge"]
-        if ids is not None and len(ids) * sum((to - at) // step for step, at, to in tiles) <= PLAIN_ROWS:
-            answer = self._folded(tiles, step_s, ids, columns, key)
-        else:
-            answer = self._grouped(tiles, step_s, ids, columns, key)
+        answer = self._grouped(tiles, step_s, ids, columns, key)
         del kept
         return answer
 
     def _folded(
-        self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray, columns: Sequence[str], key: list[str]
+        self,
+        tiles: Sequence[Tile],
+        step_s: int,
+        ids: np.ndarray,
+        columns: Sequence[str],
+        key: list[str],
+        tail: Table | None,
     ) -> tuple[Columns, Measures]:
         """Rows as they are, put together here."""
         names = [name for name in (*SUMS, *MOST) if name in columns]
         lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
-        picked = [
-            "edge, begin_s, first_s::bigint as first_s, last_s::bigint as last_s",
-            *(f"coalesce({quoted(name)}, 0)::ubigint as {quoted(name)}" for name in names),
-            *map(quoted, lists),
+        ids = np.unique(ids)
+        tables: list[Table] = [
+            table
+            for tile in tiles
+            for table in picked_rows(self._files, self._folder, self._manifest, tile, ids, [*names, *lists])
         ]
-
-        def query(alike: bool) -> str:
-            source = self._source(tiles, step_s, ids, [*names, *lists], times=True, alike=alike)
-            return f"select {', '.join(picked)} from ({source})" if source else ""
-
-        found = self._answered(query)
-        if found is None or not len(found["edge"]):
+        if tail is not None:
+            seconds = np.asarray(tail["begin_s"])
+            held = np.logical_or.reduce([(seconds >= tile.from_s) & (seconds < tile.to_s) for tile in tiles])
+            held &= np.isin(np.asarray(tail["edge"]), ids)
+            tables.append({name: taken(column, np.flatnonzero(held)) for name, column in tail.items()})
+        tables = [table for table in tables if rows_of(table)]
+        if not tables:
             return self._nothing(key, names)
-        keys, groups = keyed({name: found[name] for name in key})
-        table, indexes = histograms_in(found)
-        plain = {name: found[name] for name in ("first_s", "last_s", *names)}
+        found = together([{name: table[name] for name in tables[0]} for table in tables])
+        rows = {
+            name: np.asarray(found[name]).astype(np.int64)
+            for name in ("edge", "begin_s", "first_s", "last_s")
+        }
+        if step_s:
+            rows["begin_s"] = rows["begin_s"] // step_s * step_s
+        keys, groups = keyed({name: rows[name] for name in key})
+        table, indexes = histograms_of(found)
+        sums = {name: np.asarray(found[name]).astype(np.uint64) for name in names}
+        plain = {"first_s": rows["first_s"], "last_s": rows["last_s"], **sums}
         return keys, Measures(plain | indexes, table).summed(groups, len(keys["edge"]))
 
     def _grouped(

@@ -1,17 +1,18 @@
 """What a reader sees of logs that are not sealed: only what came since it last looked is read."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
-from store.segments.columns import Column, Table, narrowed, taken
+from model.kinds.workload import MEASURES
+from store.segments.columns import Column, Lists, Table, narrowed, taken
 from store.segments.frames import Frame, frames_of
 from store.segments.log import logs
-from store.segments.rollup import has_doubles, numbers, rolled_up, together
+from store.segments.rollup import has_doubles, moved_together, numbers, rolled_up, together
 from store.segments.sealing import tables_in
 from store.segments.tables import ROWS
 
@@ -39,11 +40,11 @@ class _Log:
         for frame in frames:
             if ROWS.name in frame.tables:
                 self._count(frame.tables[ROWS.name])
-        new: dict[str, dict[str, Column]] = {}
         for name in {name for frame in frames for name in frame.tables}:
-            new[name] = together([frame.tables[name] for frame in frames if name in frame.tables])
-        for name, table in new.items():
-            self.tables[name] = together([self.tables[name], table]) if name in self.tables else table
+            parts = [self.tables.pop(name, {}), *(frame.tables.get(name, {}) for frame in frames)]
+            self.tables[name] = moved_together([cast(dict[str, Column], part) for part in parts if part])
+        if ROWS.name in self.tables:
+            _share(self.tables[ROWS.name])
         self.last = replace(frames[-1], tables={})
 
     def _count(self, rows: Table) -> None:
@@ -53,14 +54,28 @@ class _Log:
         self.seconds.update(dict.fromkeys(seconds, 2 if has_doubles(rows) else 1))
 
 
+def _share(rows: dict[str, Column]) -> None:
+    """Columns that are the same are one: it is most of the memory."""
+    for name in ("first_s", "last_s"):
+        if np.array_equal(numbers(rows, name), numbers(rows, "begin_s")):
+            rows[name] = rows["begin_s"]
+    for measure in MEASURES:
+        buckets, counts = rows[f"{measure}.buckets"], rows[f"{measure}.counts"]
+        assert isinstance(buckets, Lists)
+        assert isinstance(counts, Lists)
+        if np.array_equal(buckets.offsets, counts.offsets):
+            rows[f"{measure}.counts"] = Lists(buckets.offsets, counts.values)
+
+
 class Tail:
     """The frames of all logs above a number."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._logs: dict[int, _Log] = {}
-        self._tables: dict[str, Table] = {}
-        self._order: np.ndarray | None = None  # of the rows, by edge; made when it is asked for
+        self._rows: Table | None = None  # made when they are asked for, as what follows
+        self._tables: Mapping[str, Table] | None = None
+        self._order: np.ndarray | None = None  # of the rows, by edge
 
     def look(self, after: int) -> bool:
         """Read what is new, and forget logs up to this number.
@@ -84,25 +99,28 @@ class Tail:
                 log.add(frames)
                 changed = True
         if changed:
-            self._tables, self._order = self._all(), None
+            self._rows = self._tables = self._order = None
         return True
 
-    def _all(self) -> dict[str, Table]:
-        held = [(part, log) for part, log in sorted(self._logs.items()) if log.last is not None]
-        parts = [tables_in([Frame(log.tables)], part) for part, log in held]
-        names = {name for part in parts for name in part}
-        tables: dict[str, Table] = {
-            name: together([part[name] for part in parts if name in part]) for name in names
-        }
-        if ROWS.name in tables:
-            seconds = sum((log.seconds for _, log in held), Counter[int]())
-            again = [second for second, frames in seconds.items() if frames > 1]
-            tables[ROWS.name] = _folded(tables[ROWS.name], again)
-        return tables
+    @property
+    def all_rows(self) -> Table | None:
+        """The rows of edges; None if there are none. To be left as they are."""
+        if self._rows is None:
+            held = [log for _, log in sorted(self._logs.items()) if ROWS.name in log.tables]
+            if held:
+                seconds = sum((log.seconds for log in held), Counter[int]())
+                again = [second for second, frames in seconds.items() if frames > 1]
+                self._rows = _folded(together([log.tables[ROWS.name] for log in held]), again)
+        return self._rows
 
     @property
-    def tables(self) -> dict[str, Table]:
-        """All rows of each table that has any; to be left as they are."""
+    def tables(self) -> Mapping[str, Table]:
+        """All rows of each other table that has any; to be left as they are."""
+        if self._tables is None:
+            held = [(part, log) for part, log in sorted(self._logs.items()) if log.last is not None]
+            parts = [tables_in([Frame(log.tables)], part) for part, log in held]
+            names = {name for part in parts for name in part if name != ROWS.name}
+            self._tables = {name: together([part[name] for part in parts if name in part]) for name in names}
         return self._tables
 
     def rows(self, ids: np.ndarray | None, names: Sequence[str]) -> Table | None:
@@ -110,7 +128,7 @@ class Tail:
 
         :param ids: of edges; None: all.
         """
-        table = self._tables.get(ROWS.name)
+        table = self.all_rows
         if table is None or ids is None or len(ids) > FEW_EDGES:
             return None if table is None else {name: table[name] for name in names}
         places = self._places(numbers(table, "edge"), np.unique(ids))
@@ -141,7 +159,7 @@ def _short(frame: Frame) -> Frame:
 
 
 def _short_rows(rows: Table) -> dict[str, Column]:
-    return {name: column if name in ROWS.key else narrowed(column) for name, column in rows.items()}
+    return {name: column if name == "edge" else narrowed(column) for name, column in rows.items()}
 
 
 def _folded(rows: Table, seconds: Iterable[int]) -> Table:

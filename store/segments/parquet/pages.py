@@ -97,20 +97,36 @@ def _levels(bits: np.ndarray) -> bytes:
     return _LENGTH.pack(len(run)) + run
 
 
-def column_of(body: bytes, type_: str, rows: int, values: int, width: int) -> Column:
+def column_of(
+    body: bytes, type_: str, rows: int, values: int, width: int, picked: np.ndarray | None = None
+) -> Column:
     """What a page holds: numbers in the shortest type that their width takes.
 
     :param values: see ``Page``; ``width`` likewise.
+    :param picked: rows of the page that are wanted; None: all.
     """
     inner = type_.removesuffix("[]")
     if inner == type_:
-        return _flat(body, 0, inner, rows, width)
+        return _flat(body, 0, inner, rows, width, picked)
     repeated, begin = _bits(body, 0, values)
     defined, begin = _bits(body, begin, values)
-    starts = np.flatnonzero(repeated == 0)
-    there = np.concatenate(([0], np.cumsum(defined)))
-    offsets = np.append(there[starts], there[-1]).astype(np.int64)
-    return Lists(offsets, _flat(body, begin, inner, int(offsets[-1]), width))
+    slots = np.append(np.flatnonzero(repeated == 0), values)  # of each row, the first
+    items = int(np.count_nonzero(defined))
+    if picked is None:
+        there = np.concatenate(([0], np.cumsum(defined, dtype=np.int64)))
+        return Lists(there[slots], _flat(body, begin, inner, items, width))
+    if not len(picked):
+        return Lists(np.zeros(1, np.int64), _flat(body, begin, inner, items, width, picked))
+    first, last = (
+        int(slots[picked.min()]),
+        int(slots[picked.max() + 1]),
+    )  # what is before and behind is not looked at
+    there = np.concatenate(([0], np.cumsum(defined[first:last], dtype=np.int64)))
+    before = int(np.count_nonzero(defined[:first]))
+    begins, ends = (there[slots[picked + after] - first] + before for after in (0, 1))
+    offsets = np.concatenate(([0], np.cumsum(ends - begins)))
+    places = np.repeat(begins - offsets[:-1], ends - begins) + np.arange(int(offsets[-1]))
+    return Lists(offsets, _flat(body, begin, inner, items, width, places))
 
 
 def _bits(body: bytes, begin: int, values: int) -> tuple[np.ndarray, int]:
@@ -121,18 +137,22 @@ def _bits(body: bytes, begin: int, values: int) -> tuple[np.ndarray, int]:
     return np.unpackbits(packed, count=values, bitorder="little"), end
 
 
-def _flat(body: bytes, begin: int, type_: str, count: int, width: int) -> Flat:
+def _flat(
+    body: bytes, begin: int, type_: str, count: int, width: int, picked: np.ndarray | None = None
+) -> Flat:
     if type_ == "text":
-        return list(_texts(body, begin, count))
+        texts = list(_texts(body, begin, count))
+        return texts if picked is None else [texts[place] for place in picked.tolist()]
     size = physical_size(type_)
-    if not width or not count:
-        return np.zeros(count, np.uint8)
+    wanted = count if picked is None else len(picked)
+    if not width or not wanted:
+        return np.zeros(wanted, np.uint8)
     planes = np.frombuffer(body, np.uint8, width * count, begin).reshape(width, count)
     item = 1 << (width - 1).bit_length()
-    wide = np.zeros((count, item), np.uint8)
-    wide[:, :width] = planes.T
+    wide = np.zeros((wanted, item), np.uint8)
+    wide[:, :width] = (planes if picked is None else planes[:, picked]).T
     signed = type_[1] == "i" and (width == size or item == 8)
-    numbers: Array = wide.view(f"<{'i' if signed else 'u'}{item}").reshape(count)
+    numbers: Array = wide.view(f"<{'i' if signed else 'u'}{item}").reshape(wanted)
     return numbers
 
 

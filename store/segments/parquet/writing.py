@@ -14,12 +14,12 @@ from store.segments.columns import Lists, Table, rows_of, sliced
 from store.segments.manifest import UNFINISHED, sync_folder
 from store.segments.parquet.footer import footer, page_head
 from store.segments.parquet.index import MAGIC, PageIndex
-from store.segments.parquet.pages import pages_of
+from store.segments.parquet.pages import pages_of, physical_size
 
 #: Rows that a reader of one edge has to look at.
-PAGE_ROWS: Final = 4096
+PAGE_ROWS: Final = 2048
 #: Rows of a row group.
-GROUP_ROWS: Final = 32 * PAGE_ROWS
+GROUP_ROWS: Final = 64 * PAGE_ROWS
 _LEVEL: Final = 1
 #: What the index has of each page of a column, in this order.
 _OF_PAGE: Final = ("offsets", "heads", "sizes", "raw_sizes", "values", "widths")
@@ -70,15 +70,22 @@ class FileWriter:
     def _column(self, table: Table, name: str, begins: np.ndarray) -> Sequence[tuple[int, ...]]:
         """Write the pages of a column, and give what the index has of each."""
         self._check()
-        type_, column, found = self._types[name], table[name], []
-        plain = not isinstance(column, Lists | list)
+        type_, column = self._types[name], table[name]
+        if not isinstance(column, Lists | list) and not column.any():
+            return [self._empty(type_, count) for count in np.diff(begins).tolist()]
+        found = []
         for page in pages_of(column, type_, begins):
-            empty = plain and not page.width
-            body = _zeros(len(page.body)) if empty else self._compressor.compress(page.body)
+            body = self._compressor.compress(page.body)
             head = page_head(type_, page.values, len(page.body), len(body))
             found.append((self._offset, len(head), len(body), len(page.body), page.values, page.width))
             self._offset += self._file.write(head + body)
         return found
+
+    def _empty(self, type_: str, count: int) -> tuple[int, ...]:
+        """Write a page of numbers that are all 0; see ``_column``."""
+        offset, (page, head) = self._offset, _zeros(type_, count)
+        self._offset += self._file.write(page)
+        return offset, head, len(page) - head, physical_size(type_) * count, count, 0
 
     def copy(self, descriptor: int, index: PageIndex) -> None:
         """Add the groups of another file of the same columns as they are.
@@ -110,9 +117,12 @@ class FileWriter:
 
 
 @lru_cache(64)
-def _zeros(size: int) -> bytes:
-    """So many bytes that are 0, compressed."""
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(bytes(size))
+def _zeros(type_: str, count: int) -> tuple[bytes, int]:
+    """A page of so many numbers that are 0, and the length of its head."""
+    raw = bytes(physical_size(type_) * count)
+    body = zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+    head = page_head(type_, count, len(raw), len(body))
+    return head + body, len(head)
 
 
 def write_file(

@@ -1,6 +1,7 @@
 """Files of the store are Parquet as others read it, and its own reader finds what it is asked for."""
 
 import os
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -104,19 +105,42 @@ def test_few_pages_and_columns_are_read(tmp_path: Path) -> None:
     id_ = int(np.asarray(table["id"])[row])
     read: list[int] = []
 
-    def pick(index: PageIndex) -> np.ndarray:
-        pages = np.flatnonzero((index.least[0] <= id_) & (id_ <= index.most[0]))
-        read.append(int(index.rows[pages].sum()))
-        return pages
+    def pages(index: PageIndex) -> np.ndarray:
+        found: np.ndarray = (index.least[0] <= id_) & (id_ <= index.most[0])
+        return found
+
+    def rows(keys: Sequence[np.ndarray]) -> np.ndarray:
+        read.append(len(keys[0]))
+        return np.flatnonzero(keys[0] == id_)
 
     files = FileReader(remembered=1)
     types = {"id": "<i8", "name": "text", "buckets": "<i2[]", "new": "<u8", "lists": "<u8[]"}
-    found = files.read(tmp_path / "x.parquet", types, pick)
-    mine = {name: taken(column, np.flatnonzero(found["id"] == id_)) for name, column in found.items()}
+    mine = files.read_where(tmp_path / "x.parquet", types, pages, ["id"], rows)
     assert read == [PAGE_ROWS]
     assert plain(mine["name"]) == [plain(table["name"])[row]]
     assert plain(mine["buckets"]) == [plain(table["buckets"])[row]]
     assert (plain(mine["new"]), plain(mine["lists"])) == ([0], [[]])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 2 * PAGE_ROWS), st.integers(0, 1 << 32), st.floats(0, 1))
+def test_rows_that_are_picked_are_those_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, share: float
+) -> None:
+    """Any of them, also none of a page."""
+    path, table = tmp_path_factory.mktemp("files") / "x.parquet", made(rows, seed, 1 << 40)
+    write_table(path, table, TYPES, ["id"])
+    random = np.random.default_rng(seed)
+    wanted = np.asarray(table["id"])[random.random(rows) < share]
+    found = FileReader().read_where(
+        path,
+        TYPES,
+        lambda index: np.ones(len(index), np.bool_),
+        ["id"],
+        lambda keys: np.flatnonzero(np.isin(keys[0], wanted)),
+    )
+    places = np.flatnonzero(np.isin(np.asarray(table["id"]), wanted))
+    assert same(found, {name: taken(column, places) for name, column in table.items()})
 
 
 def test_groups_of_other_files_are_taken_as_they_are(tmp_path: Path) -> None:
