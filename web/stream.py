@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from model.errors import TailraceError
 from store.queries.answers import Edge, MapAnswer, Node
 from store.queries.questions import QUESTIONS, Answered
 from web.answering import Answering, as_text
-from web.refusal import RefusedError
+from web.refusal import RefusedError, refusal_of
 from web.workers import Workers
 
 #: Seconds between looks at whether a second is complete.
@@ -63,12 +64,18 @@ async def events(
         if silent >= _ALIVE_S:
             silent = 0.0
             yield ALIVE
-        if (await workers.run(answering.store.bounds)).complete_s == second:
-            continue
         try:
+            if (await workers.run(answering.store.bounds)).complete_s == second:
+                continue
             answered = await workers.run(lambda: answering.answered(QUESTIONS["map"], words))
         except RefusedError as refused:
-            yield f"event: error\ndata: {as_text(refused.body())}\n\n"
+            yield _refused(refused)
+        except TailraceError as error:
+            yield _refused(refusal_of(error))
+
+
+def _refused(refused: RefusedError) -> str:
+    return f"event: error\ndata: {as_text(refused.body())}\n\n"
 
 
 def _event(answered: Answered, shown: _Shown, *, deltas: bool) -> str:
