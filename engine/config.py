@@ -16,6 +16,7 @@ from enrichers.docker.config import DockerConfig
 from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.process.config import ProcessConfig
 from model.errors import UsageError
+from model.globs import check_globs
 from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
 from probes.tcp.config import TcpConfig
@@ -200,6 +201,9 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     web: WebConfig = WebConfig()
     metrics: MetricsConfig = MetricsConfig()
     log_level: LogLevel = "warning"
+
+    def __post_init__(self) -> None:
+        check_globs("namespaces", self.namespaces)
 
     @property
     def node_name(self) -> str:

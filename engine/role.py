@@ -43,13 +43,8 @@ class Role:
         graph, health = self.graph, Health()
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(serve_metrics(self._listen, graph, health))
-            for service in graph.services:
-                await stack.enter_async_context(service)
-            stack.push_async_callback(self._runner.stop)
-            await self._runner.start(graph)
-            for source, _ in graph.sources:
-                stack.callback(source.close)
-                await source.start()
+            if not await self._started(stack):
+                return
             gc.freeze()  # nothing of the start is garbage: a collection need not look at it (50 ms, all at once)
             health.ready = True
             if ready:
@@ -58,6 +53,35 @@ class Role:
             stack.push_async_callback(end, supervised)
             await self._watch()
             health.ready = False
+
+    async def _started(self, stack: contextlib.AsyncExitStack) -> bool:
+        """Starts all parts, which end with ``stack``; False if it is told to stop meanwhile, and they are not all
+        started."""
+        limit = asyncio.timeout(None)
+
+        async def end() -> None:
+            await self.graph.stopping.wait()
+            limit.reschedule(0)
+
+        stopping = asyncio.create_task(end(), name="stopping")
+        try:
+            async with limit:
+                await self._start(stack)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        finally:
+            stopping.cancel()
+        return not limit.expired()
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        for service in self.graph.services:
+            await stack.enter_async_context(service)
+        stack.push_async_callback(self._runner.stop)
+        await self._runner.start(self.graph)
+        for source, _ in self.graph.sources:
+            stack.callback(source.close)
+            await source.start()
 
     async def _watch(self) -> None:
         """Until there is a reason to end; then what is under way is handed on, for ``flush_seconds`` at most."""

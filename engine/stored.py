@@ -1,6 +1,5 @@
 """The store of this machine: whether ``run`` writes it, and for those that read it."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,16 +18,17 @@ if TYPE_CHECKING:
 STORE: Final = "store"
 _STAGE: Final = "workloads,flows"
 
-log = logging.getLogger(__name__)
 
-
-def keeps_map(config: Config) -> bool:
+def keeps_map(config: Config) -> tuple[bool, str]:
     """Whether ``run`` writes the store; with ``auto`` if the folder can be written to and nobody else does.
 
-    A server is asked when the sink is opened: if it cannot be written to, the start is refused.
+    Makes the folder: to be called when all else that is asked for can be. A server is asked when the sink is opened:
+    if it cannot be written to, the start is refused.
+
+    :return: also why not, empty unless that is to be said.
     """
     if config.store.enabled != "auto" or config.store.url:
-        return config.store.enabled != "off"
+        return config.store.enabled != "off", ""
     from store.segments.lock import WriterLock
 
     folder = Path(config.store.path)
@@ -36,11 +36,8 @@ def keeps_map(config: Config) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         WriterLock(folder).release()
     except (OSError, TailraceError) as error:
-        log.warning(
-            "the map is not kept (%s): set store.path to a folder of its own, or store.enabled: off", error
-        )
-        return False
-    return True
+        return False, str(error)
+    return True, ""
 
 
 def serves_map(config: Config, *, keeps: bool) -> bool:

@@ -9,6 +9,7 @@ from model.errors import ProbeError
 from model.probe import Attachment, Feature, Probe, Ring
 from probes.kernel import bpf
 from probes.kernel.headers import Headers, find_headers
+from probes.kernel.interruption import Interruption
 from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded, load
 from probes.kernel.ring import RingReader
@@ -33,15 +34,21 @@ class AttachedProbes:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._stack = contextlib.ExitStack()
+        self._interruption = Interruption()
         #: What became of each feature, in the order in which they were attached.
         self.taken: list[Attachment] = []
         self.headers: Headers | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
+    def interrupt(self) -> None:
+        """Ends a start() that is under way in another thread, which undoes what it did."""
+        self._interruption.ask()
+
     def start(self) -> None:
         """Compiles, loads, attaches, adopts. Takes about two seconds; everything is undone by close().
 
+        :raises NotWantedError: if it is interrupted.
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
         try:
@@ -52,6 +59,7 @@ class AttachedProbes:
             self.sockets = TcpSockets(self.loaded, self._selection.config.tcp.slots)
             self._stack.callback(self.sockets.close)
             for probe in self._selection.wanted:
+                self._interruption.check()
                 for feature in probe.features:  # one by one: after a failure `doctor` shows those before it
                     self.taken.append(self._attach(probe, feature))
             self.taken = self.sockets.attached(self.taken) + self._selection.off()
@@ -80,6 +88,7 @@ class AttachedProbes:
             maps=[*rings, *(name for probe in wanted for name in probe.maps)],
             hooks=[hook for probe in wanted for hook in probe.hooks],
             absent=absent_programs(headers, wanted),
+            interruption=self._interruption,
         )
 
     def _map_rings(self) -> None:

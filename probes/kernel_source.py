@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,19 @@ from probes.checks.rewrites import warn_of_unseen
 from probes.conntrack.feed import Conntrack
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
 from probes.conntrack.times import EntryTimes
-from probes.kernel.namespaces import ChosenNamespaces, require_namespaces
+from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbes
 from probes.selection import Selection
 from probes.source import Source
 
 
 class KernelSource:
-    """The probes that the configuration wants, and what drains them.
-
-    :raises UsageError: if a network namespace is to be reported that does not exist.
-    """
+    """The probes that the configuration wants, and what drains them."""
 
     recorded = False
 
     def __init__(self, selection: Selection) -> None:
         config, nat = selection.config, selection.config.nat
-        require_namespaces(config.namespaces)
         self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
         self._probes = AttachedProbes(selection)
         self._conntrack: Conntrack | None = None
@@ -39,11 +36,12 @@ class KernelSource:
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
     async def start(self) -> None:
-        """Attaches every hook, adopts open sockets, and reads their rewrites.
+        """Attaches every hook, adopts open sockets, and reads their rewrites. Cancelled, it ends the compiler and all
+        that was started.
 
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
-        await asyncio.to_thread(self._probes.start)
+        await _in_thread(self._probes.start, self._probes.interrupt)
         if self._conntrack:
             taken = {taken.hook for taken in self._probes.taken}
             self._conntrack.listen = KPROBES not in taken
@@ -51,7 +49,7 @@ class KernelSource:
                 loaded = self._probes.loaded
                 self._conntrack.times = EntryTimes(loaded.programs[TIMED.program], loaded.maps[TIMES])
             self._conntrack.start()
-            await asyncio.to_thread(self._conntrack.begin)
+            await _in_thread(self._conntrack.begin, lambda: None)
             warn_of_unseen(listening=self._conntrack.listen)
 
     async def run(self, send: Send) -> None:
@@ -77,6 +75,19 @@ class KernelSource:
 
     async def _pass_on(self, frame: bytes) -> None:
         await self._send(frame)
+
+
+async def _in_thread(work: Callable[[], None], interrupt: Callable[[], None]) -> None:
+    """Works in a thread; cancelled, it is over when the thread is, which ``interrupt`` is to bring about."""
+    working = asyncio.create_task(asyncio.to_thread(work), name="start of the probes")
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        interrupt()
+        await asyncio.wait({working})
+        if not working.cancelled():
+            working.exception()  # taken note of
+        raise
 
 
 def boot_id() -> str:

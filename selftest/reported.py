@@ -1,5 +1,6 @@
 """What was reported of one socket, and which reports lie on the self-test's own ground."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from model.arrays import Columns
 from model.kinds.delta import CloseReason, Evidence, Role
+from probes.checks.privileges import is_initial
 from selftest.truth import IPV4_MAPPED, Key, Truth
 
 LOOPBACK_IPV4: Final = IPV4_MAPPED + b"\x7f"
@@ -86,17 +88,48 @@ class ReportedSocket:
         return bool(self.pid) and self.evidence != Evidence.NONE
 
 
+class _Ground:
+    """Tells on the loopback of the host, which all share, what others called from what the self-test did.
+
+    :param found: sockets with one of its ports.
+    """
+
+    def __init__(self, truth: Truth, found: Sequence[ReportedSocket]) -> None:
+        self._host = truth.host_netns
+        self._made = {end.key for end in truth.ends}
+        self._owners = {_process(end.pid, end.comm) for end in truth.ends}
+        self._callers = {socket.key: socket for socket in found if socket.role == Role.CLIENT}
+
+    def foreign(self, socket: ReportedSocket) -> bool:
+        """Whether neither this socket nor the one that called it is one of the self-test's processes'."""
+        if socket.netns != self._host or socket.key in self._made:
+            return False
+        netns, address, port, peer_address, peer_port = socket.key
+        calling = self._callers.get((netns, peer_address, peer_port, address, port))
+        caller = socket if socket.role == Role.CLIENT else calling
+        who = caller or socket
+        return who.owned and _process(who.pid, who.comm) not in self._owners
+
+
+def _process(pid: int, comm: str) -> int | str:
+    """What a process is known by: in a pid namespace of its own only by its name (``selftest.aspects``)."""
+    return pid if is_initial("pid") else comm
+
+
 def reported_in_scope(truth: Truth, sockets: Columns) -> list[ReportedSocket]:
     """The sockets of `collect` that only the self-test can have made.
 
-    That is all in its own network namespaces, and on the loopback of the host those with one of its ports.
+    That is all in its own network namespaces, and on the loopback of the host those with one of its ports, but for
+    what other processes called from such a port, or at such a port.
     """
     rows = np.flatnonzero(_in_scope(truth, sockets))
     values = {field: sockets[column][rows].tolist() for column, field in FIELDS.items()}
     values["comm"] = [comm.decode(errors="replace") for comm in values["comm"]]
-    return [
+    found = [
         ReportedSocket(**dict(zip(values, row, strict=True))) for row in zip(*values.values(), strict=True)
     ]
+    ground = _Ground(truth, found)
+    return [socket for socket in found if not ground.foreign(socket)]
 
 
 def _in_scope(truth: Truth, sockets: Columns) -> npt.NDArray[np.bool_]:

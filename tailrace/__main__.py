@@ -1,23 +1,30 @@
 """The command ``tailrace``, and ``python -m tailrace``: imports nothing of ours before it knows that it is ours."""
 
 import os
+import signal
 import sys
 from typing import Final
 
-from tailrace import standard_streams
-from tailrace.packages import complaint
+from tailrace import limits, packages, standard_streams
 
 #: As shells say that SIGINT ended a program.
 _INTERRUPTED: Final = 130
 
 
 def main() -> None:
-    """Run the command line and end the program with its exit code; 2 if a package is hidden by another's."""
+    """Run the command line and end the program with its exit code; 1 if a limit is too low to load anything, 2 if a
+    package is hidden by another's."""
+    # Who runs on tells its state then (``engine.commands.signals``); no other command ends of it. SIG_IGN would be
+    # inherited by what is started.
+    signal.signal(signal.SIGUSR1, lambda _, __: None)
     standard_streams.provide()
     # numpy's library of linear algebra, which nothing here uses, would start a thread for each processor, and send
     # SIGINT to the program where a limit keeps it from that.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if fault := complaint():
+    if fault := limits.complaint():
+        print(f"tailrace: {fault}", file=sys.stderr)
+        sys.exit(1)
+    if fault := packages.complaint():
         print(f"tailrace: {fault}", file=sys.stderr)
         sys.exit(2)
     sys.exit(_run())

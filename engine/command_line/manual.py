@@ -25,8 +25,9 @@ _FILES: Final = {
     "/var/cache/tailrace": "Types of the running kernel; may be removed at any time.",
 }
 _SIGNALS: Final = {
-    "SIGINT, SIGTERM": "End in good order, the last rows flushed; a second one ends at once.",
-    "SIGHUP": "Read the configuration again: sinks, stage, names and log_level.",
+    "SIGINT, SIGTERM": "End in good order, the last rows flushed, also while it starts; a second one ends at once.",
+    "SIGHUP": "Read the configuration again: sinks, stage, names and log_level. Commands that only show end.",
+    "SIGUSR1": "Write the state to the log: rows per second, queues, losses, probes. Ignored where there is none.",
 }
 
 

@@ -24,7 +24,7 @@ class UnbufferedOutput:
         self._ending = False
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run until ``work`` ends, SIGINT or SIGTERM comes, or the reader of the output leaves."""
+        """Run until ``work`` ends, SIGINT, SIGTERM or SIGHUP comes, or the reader of the output leaves."""
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(self._run(work))
 
@@ -57,7 +57,7 @@ class UnbufferedOutput:
             loop.remove_reader(self._descriptor)
             ending.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, ask)  # not the loop's: it would wait for a write that is stuck
         if stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
             # the writing end of a pipe is "readable" once nobody reads

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from model.ledger import Ledger
 if TYPE_CHECKING:
     from sinks.configured import ConfiguredSink
 
+log = logging.getLogger(__name__)
+
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
@@ -33,8 +36,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def execute(config: Config, options: argparse.Namespace) -> int:
     """Runs until a signal, the duration, or a reader that left; 1 if a sink lost all of its rows."""
     outlive_hangups()
-    keeps = keeps_map(config)
-    sinks = _sinks(config, options, keeps=keeps)  # before what is slow to load
+    sinks = _sinks(config, options)  # before what is slow to load
     from engine import graphs
     from engine.plugins.probes import select
     from engine.service.parts import ReloadedSinks
@@ -43,12 +45,17 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
     require(select(config))
+    keeps, why_not = keeps_map(config)
+    sinks = _kept(config, sinks, keeps=keeps)
 
     async def run() -> Ledger:
         reloaded = partial(
-            ReloadedSinks, config=config, choose=lambda read: _sinks(read, options, keeps=keeps)
+            ReloadedSinks, config=config, choose=lambda read: _kept(read, _sinks(read, options), keeps=keeps)
         )
         role = graphs.run(config, sinks, reload=reloaded, serves_map=serves_map(config, keeps=keeps))
+        if why_not:
+            remedy = "set store.path to a folder of its own, or store.enabled: off"
+            log.warning("the map is not kept (%s): %s", why_not, remedy)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         obey_signals(role)
         reload_on_hangup(role, config, options)
@@ -59,7 +66,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _sinks(config: Config, options: argparse.Namespace, *, keeps: bool) -> "dict[str, ConfiguredSink]":
-    """Those that were chosen, and the store of the map."""
-    sinks = chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+def _sinks(config: Config, options: argparse.Namespace) -> "dict[str, ConfiguredSink]":
+    """Those that were chosen."""
+    return chosen_sinks(config, options, config.sinks or [SinkConfig("console")])
+
+
+def _kept(config: Config, sinks: "dict[str, ConfiguredSink]", *, keeps: bool) -> "dict[str, ConfiguredSink]":
+    """These and, if the map is kept, its store."""
     return sinks | store_sink(config, sinks) if keeps else sinks

@@ -18,7 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         metavar="PLACE",
-        help="the store to read: folder, clickhouse://… (default: store.path or store.url)",
+        help="the store to read: folder, or clickhouse:// and a host (default: store.path or store.url)",
     )
     parser.add_argument("--listen", metavar="ADDRESS:PORT", help="where (default: web.listen)")
     parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")

@@ -9,12 +9,17 @@ import numpy as np
 
 from model.arrays import Array
 from model.filter.view import Mask
+from model.globs import check_glob
 
 _SPECIAL: Final = re.compile(r"[*?\[]")
 
 
 def text_test(pattern: str) -> Callable[[str], bool]:
-    """Whether a text matches; upper and lower case differ."""
+    """Whether a text matches; upper and lower case differ.
+
+    :raises ValueError: if it is no pattern.
+    """
+    check_glob(pattern)
     if not _SPECIAL.search(pattern):
         return lambda text: text == pattern
     matches = re.compile(translate(pattern)).match
@@ -22,7 +27,11 @@ def text_test(pattern: str) -> Callable[[str], bool]:
 
 
 def column_test(pattern: str) -> Callable[[Array], Mask]:
-    """The same of a column of texts that are padded with zeros; an empty one, which is not known, never matches."""
+    """The same of a column of texts that are padded with zeros; an empty one, which is not known, never matches.
+
+    :raises ValueError: if it is no pattern.
+    """
+    check_glob(pattern)
     raw = pattern.encode()
     if not _SPECIAL.search(pattern):
         return _begins(raw, len(raw) + 1)

@@ -6,6 +6,7 @@ from model.errors import ProbeError
 from probes.checks import limits, machine, privileges, toolchain
 from probes.checks.check import Check
 from probes.checks.trial import try_hooks
+from probes.kernel.namespaces import require_namespaces
 from probes.selection import Selection
 
 
@@ -57,10 +58,13 @@ def _untried(selection: Selection, lacking: list[str]) -> list[Check]:
 
 
 def require(selection: Selection) -> None:
-    """Refuses a start that cannot succeed: cheap checks only, a few milliseconds in all.
+    """Refuses a start that cannot succeed: cheap checks only, a few milliseconds in all. To be called before anything
+    is opened or made.
 
+    :raises UsageError: if a network namespace is to be reported that does not exist.
     :raises ProbeError: at the first thing that is missing, with what to do about it.
     """
+    require_namespaces(selection.config.namespaces)
     for check in _cheap(selection):
         if check.fatal:
             raise ProbeError(f"{check.name}: {check.detail}", check.remedy)

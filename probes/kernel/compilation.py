@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from model.errors import LACKING, ProbeError
 from probes.kernel import compiler
+from probes.kernel.interruption import Interruption
 
 COMPILE_SECONDS = 600
 #: How long the process may take to end once it has answered.
@@ -30,14 +31,20 @@ _MAP_REMEDIES = {
 }
 
 
-def ask_compiler(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+def ask_compiler(request: dict[str, Any], interruption: Interruption) -> tuple[dict[str, Any], list[int]]:
     """The answer of ``compile_programs`` to a request, and its descriptors, which the caller closes.
 
+    :raises NotWantedError: if it is interrupted; the process is gone.
     :raises ProbeError: if bcc is missing, the source does not compile, the kernel gives no maps, or the
         process ends early or takes longer than COMPILE_SECONDS.
     """
     ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryFile() as complaints, _running(theirs, complaints) as child:
+    with (
+        ours,
+        tempfile.TemporaryFile() as complaints,
+        _running(theirs, complaints) as child,
+        interruption.awaiting(child),
+    ):
         ours.settimeout(COMPILE_SECONDS)
         try:
             ours.sendall(json.dumps(request).encode() + b"\n")

@@ -12,6 +12,7 @@ from model.probe import Attachment, Feature, Hook
 from probes.kernel.attach import Attached
 from probes.kernel.compilation import ask_compiler
 from probes.kernel.headers import Headers
+from probes.kernel.interruption import Interruption
 from probes.kernel.program_types import program_type
 
 #: Kernels before this lack the ring buffer (5.8), iterators over TCP (5.9) or programs run on request (5.10).
@@ -132,9 +133,11 @@ def load(
     maps: Iterable[str],
     hooks: Iterable[Hook],
     absent: Mapping[str, str] = MappingProxyType({}),
+    interruption: Interruption | None = None,
 ) -> Loaded:
     """Compiles ``source`` and loads the programs of these hooks, but for those that are ``absent`` (name to reason).
 
+    :raises NotWantedError: if it is interrupted.
     :raises ProbeError: if bcc is missing, the source does not compile or the kernel gives no maps.
     """
     programs = {hook.program: program_type(hook) for hook in hooks if hook.kind != "listener"}
@@ -146,7 +149,7 @@ def load(
         "programs": {name: kind for name, kind in programs.items() if name not in absent},
     }
     begin = time.monotonic()
-    answer, descriptors = ask_compiler(request)
+    answer, descriptors = ask_compiler(request, interruption or Interruption())
     names = [*answer["maps"], *answer["programs"]]
     by_name = dict(zip(names, descriptors, strict=True))
     return Loaded(

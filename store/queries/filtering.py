@@ -142,10 +142,11 @@ def _known(known: dict[str, bool], test: Callable[[str], bool], text: str) -> bo
 
 
 def _test(word: Word, key: str, value: str) -> Callable[[str], bool]:
-    if key != "address" or not any(character in value for character in "/:."):
-        return text_test(value)
-    if "*" in value:
-        return text_test(value)
+    if key != "address" or "*" in value or not any(character in value for character in "/:."):
+        try:
+            return text_test(value)
+        except ValueError as error:
+            raise word.error(str(error)) from None
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:

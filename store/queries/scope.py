@@ -159,7 +159,10 @@ class Scope:
         by_key = [number for number, name in enumerate(groups.names) if name.key == text]
         if by_key:
             return by_key
-        test = text_test(text)
+        try:
+            test = text_test(text)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         rows = [
             place
             for place, part in enumerate(groups.workloads.parts)

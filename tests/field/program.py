@@ -66,6 +66,22 @@ class Running:
 
         await_that(caught, self)
 
+    def await_child(self, word: str) -> int:
+        """The process id of the child that has this in its command line, once there is one; proc_pid_task(5)."""
+        found: list[int] = []
+
+        def started() -> bool:
+            for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+                with contextlib.suppress(OSError):  # threads and children come and go
+                    children = (task / "children").read_text().split()
+                    found.extend(
+                        int(child) for child in children if word in Path(f"/proc/{child}/cmdline").read_text()
+                    )
+            return bool(found)
+
+        await_that(started, self)
+        return found[0]
+
     def await_file(self, path: Path) -> None:
         """Returns when there is something in it: the first window was written."""
         await_that(lambda: path.exists() and path.stat().st_size > 0, self)

@@ -43,3 +43,53 @@ def test_a_namespace_that_is_none_is_refused_with_its_path(namespaces: str, said
     done = ended("run", "--duration", "1", environment={"TAILRACE_NAMESPACES": namespaces})
     code, line = complaint(done)
     assert (code, line.startswith(said)) == (2, True), line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("namespaces: [web*, '[']\n", "namespaces[1]: '[' is no pattern, its [ is not closed"),
+        (
+            "docker: {labels: ['[z-a]']}\n",
+            "labels[0]: '[z-a]' is no pattern, z-a runs backward - at `$.docker`",
+        ),
+        ("sinks: [{name: console, fields: ['client.[']}]\n", "flows have no field 'client.['"),
+        ("sinks: [{name: console, where: 'process:['}]\n", "filter: '[' is no pattern, its [ is not closed"),
+    ],
+)
+def test_a_pattern_that_can_be_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """Whose bracket is not closed, or whose range is empty, matches nothing; exit code 2."""
+    file = tmp_path / "tailrace.yaml"
+    file.write_text(text)
+    code, line = complaint(ended(*REPLAY[:-2], "--config", str(file)))
+    assert (code, said in line) == (2, True), line
+
+
+@pytest.mark.parametrize(
+    "words", [("replay", REPLAY[1], "process:["), ("map", "--store", "/tmp", "process:[")]
+)
+def test_a_pattern_of_a_filter_is_refused_with_its_place(words: tuple[str, ...]) -> None:
+    """On the command line, of rows and of the map."""
+    code, line = complaint(ended(*words))
+    assert (code, line.startswith("filter: '[' is no pattern")) == (2, True), line
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("command", "settings"),
+    [
+        (("run",), {"TAILRACE_NAMESPACES": "[nosuchns]"}),
+        (("run",), {"TAILRACE_ENRICHERS": "[{name: nosuch}]"}),
+        (("record", "out.tlr"), {"TAILRACE_NAMESPACES": "[nosuchns]"}),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_made(
+    tmp_path: Path, command: tuple[str, ...], settings: dict[str, str]
+) -> None:
+    """Nothing else is said, about a map that cannot be kept neither, and no file is there."""
+    (tmp_path / "file").touch()
+    nowhere = {"TAILRACE_STORE_PATH": str(tmp_path / "file" / "store")}
+    done = ended(*command, "--sink", "jsonl:rows.jsonl", environment=settings | nowhere, cwd=tmp_path)
+    complaint(done)
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

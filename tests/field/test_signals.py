@@ -38,6 +38,28 @@ def test_a_hangup_ends_nothing_and_the_state_is_told(tmp_path: Path) -> None:
     assert "lost: nothing" in said
 
 
+@pytest.mark.parametrize(
+    ("command", "number", "code"),
+    [
+        (("run",), signal.SIGTERM, 0),
+        (("run",), signal.SIGINT, 0),
+        (("record", "rec.tlr"), signal.SIGTERM, 0),
+        (("selftest", "--quick"), signal.SIGINT, 130),
+    ],
+)
+def test_an_end_is_obeyed_while_programs_compile(
+    tmp_path: Path, command: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    """The compiler is stopped, so that it never answers: what ends does not wait for it, and takes it along."""
+    with running(tmp_path / "errors", *command, cwd=tmp_path) as tailrace:
+        compiler = tailrace.await_child("compiler.py")
+        os.kill(compiler, signal.SIGSTOP)
+        tailrace.process.send_signal(number)
+        assert tailrace.process.wait(DEADLINE_SECONDS) == code
+        assert not Path(f"/proc/{compiler}").exists()
+        assert "Traceback" not in tailrace.said
+
+
 def test_a_terminal_that_is_closed_ends_what_was_shown_there(tmp_path: Path) -> None:
     """Nobody is left who reads: it ends as behind a pipe whose reader left, and does not run on unseen."""
     screen, program = pty.openpty()

@@ -24,7 +24,7 @@ DEADLINE_SECONDS = 20
 Start = Callable[..., Awaitable[Process]]
 
 
-MAIN = "from engine.cli import main; main()"
+MAIN = "from tailrace.__main__ import main; main()"
 
 
 @pytest.fixture

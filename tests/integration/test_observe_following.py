@@ -38,13 +38,25 @@ async def test_following_shows_what_comes(nats_server: NatsServer, start: Start)
     assert windows([await line_of(process.stdout)]) == [3]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_ends_it_quietly(nats_server: NatsServer, start: Start, number: int) -> None:
     """0, and not a word."""
     await publish(nats_server, second(0))
     process = await start("-f", "-o", "json")
     assert windows([await line_of(process.stdout)]) == [0]
     process.send_signal(number)
+    assert await ended(process) == (0, [], "")
+
+
+async def test_a_question_for_its_state_changes_nothing(nats_server: NatsServer, start: Start) -> None:
+    """SIGUSR1, which other commands answer: it has none to tell, and goes on."""
+    await publish(nats_server, second(0))
+    process = await start("-f", "-o", "json")
+    assert windows([await line_of(process.stdout)]) == [0]
+    process.send_signal(signal.SIGUSR1)
+    await publish(nats_server, second(1))
+    assert windows([await line_of(process.stdout)]) == [1]
+    process.send_signal(signal.SIGTERM)
     assert await ended(process) == (0, [], "")
 
 

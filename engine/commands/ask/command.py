@@ -50,7 +50,7 @@ class QuestionCommand:
         parser.add_argument(
             "--store",
             metavar="PLACE",
-            help="the store to read: folder, clickhouse://… (default: as configured)",
+            help="the store to read: folder, or clickhouse:// and a host (default: as configured)",
         )
         parser.add_argument("--server", metavar="URL", help="ask a running Tailrace: http://127.0.0.1:8686")
         parser.add_argument(

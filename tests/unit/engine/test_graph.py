@@ -15,6 +15,7 @@ from engine.role import Role
 from engine.runner import AsyncioRunner, Runner
 from model.actor import Actor
 from model.errors import TailraceError
+from model.frame_source import Origin
 from model.ledger import Ledger
 from tests.eventually import eventually
 
@@ -95,6 +96,70 @@ async def test_an_actor_that_fails_ends_the_role_with_its_name(make: Callable[[]
     with pytest.raises(TailraceError, match=r"the actor failing failed: ValueError: no such item at .*\.py:"):
         await asyncio.wait_for(Role(graph, make()).run(), 20)
     assert (kept.items, graph.statistics()["failing"].received) == ([], 1)
+
+
+class Starting:
+    """A source whose start does not end by itself, and a service that is there before it."""
+
+    origin = Origin("node", "boot", 1)
+    recorded = False
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.begun = asyncio.Event()
+
+    async def start(self) -> None:
+        """Until it is cancelled."""
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.done.append("start")
+
+    async def run(self, send: Any) -> None:
+        """Is not called."""
+        self.done.append("run")
+
+    def stop(self) -> None:
+        """Is not called."""
+        self.done.append("stop")
+
+    def close(self) -> None:
+        """Whatever happened."""
+        self.done.append("close")
+
+    async def __aenter__(self) -> None:
+        self.done.append("enter")
+
+    async def __aexit__(self, *_: object) -> None:
+        self.done.append("leave")
+
+
+@pytest.mark.parametrize("make", RUNNERS)
+async def test_a_role_that_is_stopped_while_it_starts_waits_for_nothing(make: Callable[[], Runner]) -> None:
+    """What was started ends in the opposite order; it is no failure, and the role was never ready."""
+    graph, source, ready = Graph(Ledger()), Starting(), asyncio.Event()
+    graph.service(source)
+    graph.source("source", source) >> graph.actor("twice", Twice()) >> graph.outlet("kept", Kept())
+    role = Role(graph, make())
+    running = asyncio.create_task(role.run(ready))
+    await source.begun.wait()
+    role.stop()
+    await asyncio.wait_for(running, 20)
+    assert (source.done, ready.is_set()) == (["enter", "start", "close", "leave"], False)
+
+
+async def test_a_start_that_takes_too_long_by_its_own_limit_is_a_failure() -> None:
+    """A time-out of a part is no stop."""
+
+    class Late(Starting):
+        async def start(self) -> None:
+            raise TimeoutError("no answer")
+
+    graph = Graph(Ledger())
+    graph.source("source", Late()) >> graph.outlet("kept", Kept())
+    with pytest.raises(TimeoutError, match="no answer"):
+        await asyncio.wait_for(Role(graph, AsyncioRunner()).run(), 20)
 
 
 def test_an_agent_loads_neither_faust_nor_joiner_nor_sinks() -> None:

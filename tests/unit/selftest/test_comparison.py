@@ -127,7 +127,8 @@ def test_a_missing_socket_is_found_with_its_bytes() -> None:
     ("changes", "phantoms"),
     [
         ({"netns": OWN, "local_port": 1, "peer_port": 2}, 1),
-        ({"peer_port": 9000, "local_port": 5}, 1),
+        ({"netns": OWN, "local_port": 1, "peer_port": 2, "pid": 999}, 1),
+        ({"peer_port": 9000, "local_port": 5, "pid": SERVER.pid}, 1),
         ({"peer_port": 80}, 0),
         ({"local_address": RIGHT}, 0),
         ({"netns": OWN + 1}, 0),
@@ -140,6 +141,29 @@ def test_phantoms_are_looked_for_on_in_scope_only(changes: dict[str, int], phant
     assert report.phantoms == phantoms
     assert report.exact is (phantoms == 0)
     assert report.tx.difference == phantoms * 1000
+
+
+def test_what_others_call_on_our_ports_is_not_ours() -> None:
+    """A process of somebody else calls our listener, whose end nobody else accepts, and others use one of our port
+    numbers among themselves: neither is a phantom, and none of their bytes is counted."""
+    scanner = replace(CLIENT, local_port=50_000, pid=999, comm="scanner")
+    scanned = replace(SERVER, peer_port=50_000)
+    theirs = replace(CLIENT, local_port=9000, peer_port=8000, pid=999, comm="curl")
+    served = replace(SERVER, local_port=8000, peer_port=9000, pid=998, comm="nginx")
+    reported = batches_of(CLIENT, SERVER, scanner, scanned, theirs, served)
+    report = compare(truth_of(CLIENT, SERVER), collect(reported), LEDGER)
+    assert report.exact
+    assert (report.sockets, report.phantoms, report.tx.difference) == (Tally(made=2, right=2), 0, 0)
+
+
+def test_a_phantom_is_ours_where_nobody_else_called_it() -> None:
+    """An end at our listener whose caller is not reported, or has no owner, or is ours."""
+    alone = replace(SERVER, peer_port=50_000)
+    unowned = replace(CLIENT, local_port=50_000, pid=0, comm="")
+    ours = replace(CLIENT, local_port=50_000)
+    for others in ([alone], [alone, unowned], [alone, ours]):
+        report = compare(truth_of(CLIENT, SERVER), collect(batches_of(CLIENT, SERVER, *others)), LEDGER)
+        assert report.phantoms == len(others)
 
 
 def test_the_same_socket_reported_twice_is_a_phantom() -> None:
@@ -205,5 +229,5 @@ def test_the_ends_on_the_host_are_known_by_port() -> None:
 def test_match_leaves_strangers_alone() -> None:
     """An end and a report with different addresses are two lonely halves."""
     truth = truth_of(CLIENT)
-    reported = reported_in_scope(truth, collect(batches_of(SERVER)))
+    reported = reported_in_scope(truth, collect(batches_of(replace(SERVER, pid=CLIENT.pid))))
     assert list(match(truth.ends, reported)) == [(CLIENT, None), (None, reported[0])]

@@ -14,6 +14,7 @@ import pytest
 
 from model.errors import ProbeError
 from probes.kernel import compilation, compiler
+from probes.kernel.interruption import Interruption
 from selftest.linux import unacknowledged
 
 READ = (
@@ -49,7 +50,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
 
 def ask() -> tuple[dict[str, object], list[int]]:
     """Any request: the scripts do not look at it."""
-    return compilation.ask_compiler({"source": ""})
+    return compilation.ask_compiler({"source": ""}, Interruption())
 
 
 def test_descriptors_come_with_the_answer(script: Use) -> None:
