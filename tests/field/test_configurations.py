@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.field.program import RECORDINGS, complaint, ended
+from tests.unprivileged import unprivileged
 
 REPLAY = ("replay", str(RECORDINGS / "short.tlr"), "--speed", "max", "--sink", "jsonl:/dev/null")
 
@@ -76,20 +77,23 @@ def test_a_pattern_of_a_filter_is_refused_with_its_place(words: tuple[str, ...])
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(
-    ("command", "settings"),
+    ("command", "settings", "before"),
     [
-        (("run",), {"TAILRACE_NAMESPACES": "[nosuchns]"}),
-        (("run",), {"TAILRACE_ENRICHERS": "[{name: nosuch}]"}),
-        (("record", "out.tlr"), {"TAILRACE_NAMESPACES": "[nosuchns]"}),
+        (("run",), {"TAILRACE_NAMESPACES": "[nosuchns]"}, ()),
+        (("run",), {"TAILRACE_ENRICHERS": "[{name: nosuch}]"}, ()),
+        (("run",), {}, unprivileged()),
+        (("record", "out.tlr"), {"TAILRACE_NAMESPACES": "[nosuchns]"}, ()),
     ],
+    ids=["namespaces", "enrichers", "rights", "recording"],
 )
 def test_what_cannot_be_is_said_before_anything_is_made(
-    tmp_path: Path, command: tuple[str, ...], settings: dict[str, str]
+    tmp_path: Path, command: tuple[str, ...], settings: dict[str, str], before: tuple[str, ...]
 ) -> None:
     """Nothing else is said, about a map that cannot be kept neither, and no file is there."""
     (tmp_path / "file").touch()
-    nowhere = {"TAILRACE_STORE_PATH": str(tmp_path / "file" / "store")}
-    done = ended(*command, "--sink", "jsonl:rows.jsonl", environment=settings | nowhere, cwd=tmp_path)
+    environment = settings | {"TAILRACE_STORE_PATH": str(tmp_path / "file" / "store")}
+    arguments = (*command, "--sink", "jsonl:rows.jsonl")
+    done = ended(*arguments, before=before, environment=environment, cwd=tmp_path)
     complaint(done)
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
