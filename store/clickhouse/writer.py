@@ -83,7 +83,8 @@ class ServerWriter:
             for name in ("newest_s", "complete_s")
         )
         self._intake = Intake(self._boot, marks, newest, complete)
-        await self.adopt()
+        self._full.extend(await self._orphans())
+        await self._seal()
 
     def take(self, batch: Batch) -> None:
         """Take a batch; it is safe after ``sync``. One that came before is left aside."""
@@ -103,8 +104,9 @@ class ServerWriter:
             self._inserts.popleft()
         self._open = True
         self._intake.written()
-        if self._clock() - self._place.written_s >= self._part_s or self._clock() < self._place.written_s:
+        if not 0 <= self._clock() - self._place.written_s < self._part_s:
             self.rotate()
+            await self.adopt()
         await self._seal()
 
     def lost(self, reason: str, rows: int) -> None:
@@ -136,16 +138,21 @@ class ServerWriter:
         await self._line.close()
 
     async def adopt(self) -> None:
-        """Seal parts whose writers have been silent for long."""
+        """Have parts sealed whose writers have been silent for long; what fails is done with the next part."""
+        try:
+            self._full.extend(await self._orphans())
+        except SinkError:
+            self.failures += 1
+
+    async def _orphans(self) -> list[Place]:
+        """Parts that were begun long ago, and are not sealed."""
         silent = f"written < toDateTime({int(self._clock()) - ORPHAN_S}) AND writer != {self._writer}"
         query = f"SELECT writer, part, rank, toUnixTimestamp(written) AS at FROM {self._of(PARTS)} FINAL"
         found = await self._ask(f"{query} WHERE sealed = 0 AND {silent}")
-        if found:
-            columns = (cast(np.ndarray, found[name]).tolist() for name in ("writer", "part", "rank", "at"))
-            self._full.extend(
-                Place(writer, part, rank // 2, at) for writer, part, rank, at in zip(*columns, strict=True)
-            )
-        await self._seal()
+        if not found:
+            return []
+        columns = (cast(np.ndarray, found[name]).tolist() for name in ("writer", "part", "rank", "at"))
+        return [Place(writer, part, rank // 2, at) for writer, part, rank, at in zip(*columns, strict=True)]
 
     @property
     def duplicates(self) -> int:

@@ -16,7 +16,7 @@ from store.reading import Store
 from tests.contract.store.sites import SegmentSite, Site, Writing
 from tests.unit.store.queries.fleets import BAD_VERSION, BEGIN, MINUTE
 from tests.unit.store.segments.made import BEGIN as FLOWS_BEGIN
-from tests.unit.store.segments.test_flows import flows
+from tests.unit.store.segments.made_flows import flows
 
 NOW = float(BEGIN + 2 * MINUTE + 1)
 WINDOW = {"from": [str(BEGIN + MINUTE)], "to": [str(BEGIN + 2 * MINUTE)]}
@@ -37,6 +37,7 @@ ASKED = [
     ("diff", BEFORE),
     ("where", EDGE),
     ("nat", {"edge": ["shop/cart>postgresql.service:5432"]}),
+    ("instances", {"select": ["shop/cart"]}),
     ("moments", {}),
     ("attributes", {"key": ["version"]}),
 ]

@@ -9,7 +9,7 @@ from model.ledger import Ledger
 from store.reading import ChainHop, Instance, Window
 from tests.contract.store.sites import Site
 from tests.unit.store.segments.made import BEGIN
-from tests.unit.store.segments.test_flows import flows
+from tests.unit.store.segments.made_flows import flows
 
 
 @pytest.mark.parametrize("sealed", [False, True])

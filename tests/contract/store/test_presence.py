@@ -9,7 +9,15 @@ from store.reading import Gap, Window
 from tailrace.testing.batches import make_ledger
 from tests.contract.store.sites import Site, Writing
 from tests.unit.store.segments.made import BEGIN, second
-from tests.unit.store.segments.test_presence import ALWAYS, ledger
+
+ALWAYS = Window(0, 1 << 40)
+
+
+def ledger(node: str, at: int, seq: int, dropped: int = 0) -> Batch:
+    """Of a node, which has lost so many events so far."""
+    kernel = {"unit": "events", "dropped": {"ring_full": dropped} if dropped else {}}
+    other = {"unit": "rows", "dropped": {"queue_full": 7 * seq}}
+    return make_ledger({"kernel": kernel, "sink.jsonl": other}, node=node, seq=seq, window=BEGIN + at)
 
 
 def stored(site: Site, seconds: list[tuple[int, dict[str, int]]], first_seq: int = 0) -> Writing:

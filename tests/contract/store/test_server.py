@@ -15,8 +15,8 @@ from store.reading import Window
 from tests.clickhouse_server import ClickHouseServer
 from tests.contract.store.conftest import MadeSite
 from tests.contract.store.sites import EmbeddedSite, ServerSite, WaitingWriter
+from tests.unit.store.segments.checked import check, edges_of
 from tests.unit.store.segments.made import BEGIN, Truth, second, sums_of
-from tests.unit.store.segments.test_sums import check, edges_of
 
 ROW = {"client": 1, "server": 2, "port": 443, "bytes": 100, "rtt": 5000}
 

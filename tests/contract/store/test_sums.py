@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from store.reading import Window
 from tests.contract.store.conftest import MadeSite
 from tests.contract.store.sites import SegmentSite, Site
+from tests.unit.store.segments.checked import STEP, check, check_series
 from tests.unit.store.segments.made import BEGIN, ENDS, Truth, second
-from tests.unit.store.segments.test_sums import STEP, check, check_series
 
 
 def test_a_reader_sees_each_second_when_it_is_safe(site: Site) -> None:

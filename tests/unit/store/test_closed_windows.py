@@ -13,7 +13,7 @@ from store.segments.reader import SegmentStore
 from store.segments.writer import Writer
 from tailrace.testing.batches import make_ledger
 from tests.unit.store.segments.made import BEGIN
-from tests.unit.store.segments.test_flows import flows
+from tests.unit.store.segments.made_flows import flows
 from web.answering import FORMS, Answering
 
 MINUTE: Final = 60

@@ -1,147 +1,17 @@
 """Sums of any window are those of the rows that were taken, whatever became of them: log, files, longer steps."""
 
-import tempfile
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from model.kinds.workload import MEASURES
-from store.reading import Edges, Store, Window, Workloads
+from store.reading import Window
 from store.segments.limits import Limits
 from store.segments.manifest import read
 from store.segments.reader import SegmentStore
 from store.segments.writer import Writer
-from tests.unit.store.segments.made import BEGIN, Edge, Truth, second, sums_of
-
-ROW = st.fixed_dictionaries(
-    {
-        "client": st.integers(0, 3),
-        "server": st.integers(1, 3),
-        "port": st.sampled_from([53, 443]),
-        "bytes": st.integers(0, 1 << 45),
-        "reply_bytes": st.integers(0, 300),
-        "connections.failed.refused": st.integers(0, 3),
-        "rtt": st.sampled_from([0, 0, 1, 999, 10**6, 1 << 40]),
-        "window.late_s": st.sampled_from([0, 0, 0, 0, 1, 70, 700]),
-    }
-)
-#: Seconds until the next batch, its rows, and what happens then.
-STEP = st.tuples(
-    st.sampled_from([1, 1, 1, 7, 45, 61, 400, -1, -90]),
-    st.lists(ROW, max_size=4),
-    st.sampled_from(["", "", "", "again", "rotate", "reopen"]),
-)
-
-
-def edges_of(store: Store, answer: Edges) -> list[Edge]:
-    """Who, on which port, of each row."""
-    workloads: Workloads = store.workloads()
-    clients, servers = (workloads.rows(ids).tolist() for ids in (answer.clients, answer.servers))
-    ports = answer.ports.tolist()
-    return [
-        (workloads.parts[client], workloads.parts[server], port)
-        for client, server, port in zip(clients, servers, ports, strict=True)
-    ]
-
-
-def check(store: Store, truth: Truth, window: Window) -> None:
-    """All that the store says of a window."""
-    answer = store.edges(window)
-    assert answer.window == window, "seconds are kept one by one"
-    names, expected = edges_of(store, answer), truth.of(*window)
-    assert (
-        dict(zip(names, (sums_of(answer.measures, row) for row in range(len(names))), strict=True))
-        == expected
-    )
-    for row, edge in enumerate(names):
-        first, last = (int(answer.measures[name][row]) for name in ("first_s", "last_s"))
-        assert (first, last) == truth.seconds(*window, edge)
-        for measure in MEASURES:
-            found = answer.measures.histograms[int(answer.measures[f"{measure}.index"][row])].counts
-            assert found == truth.histogram(*window, edge, measure)
-
-
-def check_series(store: Store, truth: Truth, window: Window, step_s: int) -> None:
-    """The steps of a window, and that each has its own seconds."""
-    series = store.series(window, step_s)
-    assert series.step_s == step_s
-    names = dict(
-        zip((answer := store.edges(series.window)).ids.tolist(), edges_of(store, answer), strict=True)
-    )
-    found: dict[tuple[int, Edge], Counter[str]] = {
-        (int(at), names[int(edge)]): sums_of(series.measures, row)
-        for row, (at, edge) in enumerate(zip(series.begins_s, series.ids, strict=True))
-    }
-    expected = {
-        (at, edge): sums
-        for at in range(series.window.from_s, series.window.to_s, step_s)
-        for edge, sums in truth.of(at, at + step_s).items()
-    }
-    assert found == expected
-    assert (np.diff(series.begins_s) >= 0).all()
-
-
-@settings(max_examples=8, deadline=None)
-@given(st.lists(STEP, min_size=1, max_size=8), st.data())
-def test_any_window_has_the_sums_of_its_rows(steps: list[Any], data: st.DataObject) -> None:
-    """Late rows, seconds that come again, batches that come twice, clocks that step, ends and new starts."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, truth, now = Path(name) / "store", Truth(), BEGIN + 50
-        writer, store = Writer(folder), SegmentStore(folder)
-        for seq, (seconds, rows, then) in enumerate(steps):
-            now += seconds
-            batch = second(now, rows, seq)
-            writer.take(batch)
-            writer.sync()
-            truth.add(batch)
-            if then == "again":
-                writer.take(batch)
-                writer.sync()
-            elif then == "rotate":
-                writer.rotate()
-            elif then == "reopen":
-                writer.close()
-                writer = Writer(folder)
-        writer.rotate()
-        writer.drained()
-        seconds_seen = [at for at, _ in truth.sums] or [now]
-        begin, end = min(seconds_seen) - 5, max(seconds_seen) + 5
-        check(store, truth, Window(begin, end))
-        at = data.draw(st.integers(begin, end), label="from")
-        check(store, truth, Window(at, data.draw(st.integers(at, end), label="to")))
-        if end - begin < 2000:
-            check_series(
-                store, truth, Window(at, end), data.draw(st.sampled_from([1, 10, 30, 60]), label="step")
-            )
-        writer.close()
-        store.close()
-
-
-@pytest.mark.parametrize("sealing", [False, True])
-def test_a_reader_sees_each_second_when_it_is_safe(tmp_path: Path, sealing: bool) -> None:
-    """Also one that was there before the folder."""
-    store = SegmentStore(tmp_path / "store")
-    assert len(store.edges(Window(0, 1 << 40))) == 0
-    assert store.bounds().newest_s == 0
-    writer, truth = Writer(tmp_path / "store"), Truth()
-    for at in range(5):
-        batch = second(BEGIN + at, [{"client": 1, "server": 2, "port": 443, "bytes": at + 1}], at)
-        writer.take(batch)
-        assert len(store.edges(Window(BEGIN, BEGIN + 10))) == (at > 0)
-        writer.sync()
-        truth.add(batch)
-        check(store, truth, Window(BEGIN, BEGIN + 10))
-        if sealing:
-            writer.rotate()
-            writer.drained()
-    bounds = store.bounds()
-    assert (bounds.oldest_s, bounds.newest_s, bounds.complete_s) == (BEGIN, BEGIN + 4, BEGIN + 5)
-    writer.close()
+from tests.unit.store.segments.checked import check, edges_of
+from tests.unit.store.segments.made import BEGIN, Truth, second, sums_of
 
 
 def test_rows_of_an_edge_and_second_become_one(tmp_path: Path) -> None:
