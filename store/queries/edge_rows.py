@@ -108,7 +108,7 @@ class _Told:
 def _change(changes: Changes, row: int, now: dict[str, int], before: dict[str, int], when: When) -> Change:
     assert when.against is not None
     state = STATES[changes.states[row]]
-    seconds = (when.window.seconds, when.against.seconds)
+    seconds = (when.known_seconds(when.window), when.known_seconds(when.against))
     what = "" if state == "same" else state
     if state == "changed":
         what = change_text(int(changes.metrics[row]), now, before, seconds)

@@ -50,7 +50,8 @@ def changes_of(scope: Scope) -> Changes | None:
     before, against = scope.pairs.sums_before, scope.when.against
     if before is None or against is None:
         return None
-    return changes(scope.pairs.sums_now, before, (scope.when.window.seconds, against.seconds))
+    seconds = scope.when.known_seconds(scope.when.window), scope.when.known_seconds(against)
+    return changes(scope.pairs.sums_now, before, seconds)
 
 
 def ranks(pairs: Pairs, rank: Rank, changed: Changes | None) -> tuple[np.ndarray, np.ndarray]:
@@ -203,9 +204,8 @@ class _Nodes:
     def _absent(self, node: int) -> tuple[Status, list[str]]:
         """Nothing in this window: because nothing was, or because nobody looked."""
         scope = self._picture.scope
-        nodes = scope.nodes_of(node)
         for gap in scope.store.gaps(scope.when.window):
-            if gap.is_silence and (not gap.node or gap.node in nodes):
+            if gap.is_silence and (not gap.node or gap.node in scope.nodes_of(node)):
                 return "unknown", [
                     f"{gap.node or 'the store'} reported nothing ({gap.reason.replace('_', ' ')})"
                 ]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -30,12 +31,18 @@ class When:
     :param against: what it is compared with, if anything.
     :param settled: the answer is the same whenever it is asked for: times are absolute, everything has come, and
         windows are of whole minutes.
+    :param oldest_s: the first second that the store has.
     """
 
     window: Window
     against: Window | None
     complete: bool
     settled: bool
+    oldest_s: int = 0
+
+    def known_seconds(self, window: Window) -> int:
+        """Of a window those that the store reaches back to; at least 1."""
+        return max(1, window.to_s - max(window.from_s, self.oldest_s))
 
     def second(self, at_s: int) -> int:
         """A second as an answer that must stay the same has it: of its minute the first."""
@@ -63,7 +70,7 @@ def resolved(asked: Times, store: Store, now: float) -> When:
         against = _against(asked.against, window, now)
     if against is not None and against.to_s <= bounds.oldest_s:
         raise NotFoundError(
-            "nothing is kept of the time to compare with", f"the store begins at {bounds.oldest_s} (seconds)"
+            "nothing is kept of the time to compare with", f"the store begins at {_written(bounds.oldest_s)}"
         )
     windows = [window] if against is None else [window, against]
     complete = all(each.to_s <= bounds.complete_s for each in windows)
@@ -71,7 +78,7 @@ def resolved(asked: Times, store: Store, now: float) -> When:
     settled = (
         whole and _absolute(asked) and max(each.to_s for each in windows) + SETTLED_S <= bounds.complete_s
     )
-    return When(window, against, complete, settled)
+    return When(window, against, complete, settled, bounds.oldest_s)
 
 
 def step_of(store: Store, window: Window) -> int:
@@ -128,6 +135,10 @@ def _deploy(text: str, store: Store) -> int | None:
     if place >= len(known) or int(known.ids[place]) != int(number):
         raise NotFoundError(f"there is no {text}", "take an id of `tailrace moments`")
     return int(known.first_s[place])
+
+
+def _written(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _seconds(text: str) -> int:

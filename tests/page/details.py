@@ -10,11 +10,11 @@ DEPLOY = AT - 780
 GAP = (AT - 2400, AT - 2220)
 
 
-def series(from_s: int, to_s: int) -> Answer:
+def series(from_s: int, to_s: int, kept_s: int = 0) -> Answer:
     """Traffic with a gap, and failures since a deploy; about 200 steps."""
     step = max(1, (to_s - from_s) // 200)
     begins = list(range(from_s, to_s, step))
-    known = [not GAP[0] <= begin < GAP[1] for begin in begins]
+    known = [begin >= kept_s and not GAP[0] <= begin < GAP[1] for begin in begins]
     traffic = [4e7 + 1e7 * math.sin(begin / 400) + 6e6 * math.sin(begin * 1.7) for begin in begins]
     failed = [11 if begin >= DEPLOY else int(begin // step % 31 == 5) for begin in begins]
     columns = {

@@ -37,6 +37,7 @@ class Scene:
     :param token: that questions must bring.
     :param away: as if nobody listened: connections are closed without an answer.
     :param ready: while it is not set, maps wait.
+    :param begins_s: the first second that is kept.
     :param gaps: that the ledger of each answer has.
     :param stream: maps that the stream sends, one after the other; then it stays open.
     """
@@ -47,6 +48,7 @@ class Scene:
     away: bool = False
     ready: threading.Event = field(default_factory=_set)
     stream: list[fleet.Answer] = field(default_factory=list)
+    begins_s: int = 0
     gaps: list[fleet.Answer] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -134,7 +136,7 @@ class Server:
         query = request.query
         answers = {
             "map": lambda: map_data(self.scene, request),
-            "series": lambda: details.series(int(query["from"]), int(query["to"])),
+            "series": lambda: details.series(int(query["from"]), int(query["to"]), self.scene.begins_s),
             "moments": details.moments,
             "search": lambda: details.search(query["q"]),
             "where": details.where,

@@ -1,6 +1,7 @@
 """States in which there is no whole map, other media, and readers who see or point differently."""
 
 import os
+import re
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
@@ -17,6 +18,11 @@ TOO_OLD = {
     "reason": "agent_too_old",
     "lost": 0,
     "detail": "says no version",
+}
+NOTHING_KEPT = {
+    "code": "not_found",
+    "message": "nothing is kept of the time to compare with",
+    "hint": "the store begins at 2026-11-29T03:00:00Z",
 }
 FORGETFUL = """for (const name of ['localStorage', 'sessionStorage'])
     Object.defineProperty(window, name, { get() { throw new DOMException('no', 'SecurityError'); } });"""
@@ -71,6 +77,23 @@ def test_errors_say_what_is_wrong_and_what_to_do(browser: Browser, tmp_path: Pat
         server.scene.refusal = None
         page.click("text=Try again")
         page.wait_for_selector(".node")
+
+
+def test_what_cannot_be_compared_is_shown_alone_with_one_click(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, Scene(refusal=(404, NOTHING_KEPT)), f"/?{NOW}&{BEFORE}") as (page, server):
+        expect(page.locator("#notice")).to_contain_text("the store begins at 2026-11-29T03:00:00Z")
+        picture(page, "nothing-kept", tmp_path)
+        server.scene.refusal = None
+        page.click("text=Without the comparison")
+        page.wait_for_selector(".node")
+        assert "against" not in page.url
+
+
+def test_a_store_that_is_younger_than_an_hour_is_compared_with_its_begin(browser: Browser) -> None:
+    with opened(browser, Scene(begins_s=AT - 1200), f"/?{NOW}") as (page, _):
+        expect(page.locator("#bar .gap")).to_have_count(1)
+        page.keyboard.press("c")
+        expect(page.locator("#time")).to_contain_text(re.compile("against 02:5[89]:00"))
 
 
 def test_agents_that_are_too_old_are_named(browser: Browser, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from model.errors import UsageError
 from store.queries.answers import Period
 from store.queries.parameters import MapParameters
 
@@ -12,7 +13,12 @@ def link_of(server: str, asked: MapParameters, period: Period, against: Period |
     """``http://127.0.0.1:8686/map?select=…&at=…&w=5m``.
 
     :param against: the window that it is compared with.
+    :raises UsageError: if it is of another length: the page compares windows of one length.
     """
+    if against is not None and against.to_s - against.from_s != period.to_s - period.from_s:
+        raise UsageError(
+            "the page compares windows of the same length", "say against as one time, such as -1d"
+        )
     words: list[tuple[str, Any]] = [("select", name) for name in asked.select]
     words += [("hops", asked.hops), ("dir", asked.direction), ("group", asked.group)]
     words += [("at", _time(period.to_s)), ("w", f"{period.to_s - period.from_s}s")]

@@ -22,8 +22,8 @@ export function minute(time) {
 
 /** @typedef {ReturnType<typeof commands>} Commands */
 
-/** @param {Store} state @param {() => Seconds} now the end of what is known */
-export function commands(state, now) {
+/** @param {Store} state @param {() => Seconds} now the end of what is known @param {() => Seconds | null} begins of what is known, if that is within the time bar */
+export function commands(state, now, begins) {
   const { get, set } = state;
   const home = () => {
     const { at, window_s, against, view } = get();
@@ -31,7 +31,14 @@ export function commands(state, now) {
   };
   return {
     home,
-    compare: () => set({ against: get().against === null ? minute(get().at ?? now()) - HOUR_S : null }),
+    /** With an hour before, or with the oldest window that is kept. */
+    compare() {
+      const { against, at, window_s } = get();
+      const end = at ?? now();
+      const oldest = minute((begins() ?? 0) + MINUTE_S - 1) + window_s;
+      const before = minute(end) - HOUR_S;
+      set({ against: against !== null ? null : before < oldest && oldest <= end - window_s ? oldest : before });
+    },
     /** Before and after a moment, such as a deploy; what was not yet is not waited for. @param {Seconds} time */
     around(time) {
       const { window_s } = get();

@@ -48,7 +48,7 @@ let following = { stop: () => {} };
 /** Gives up the table that is still to be drawn. */
 let unseen = () => {};
 
-const act = commands(state, now);
+const act = commands(state, now, () => time.begins());
 const subjects = {
   focus(/** @type {Id | null} */ id) {
     state.set({ focus: id === null ? null : focusKey(shown, id) }, { replace: true });
@@ -175,7 +175,7 @@ function refused(error) {
   }
   shown = null;
   render(false);
-  return notices.refusedNotice(known, { retry: load, home: act.home });
+  return notices.refusedNotice(known, { retry: load, home: act.home, alone: state.get().against === null ? null : act.compare });
 }
 
 /** @param {AbortSignal} signal of the question that failed */

@@ -62,7 +62,7 @@ export function noMatch(view, { clear, home, longer }) {
   );
 }
 
-/** A question got no answer. @param {Refused} refused @param {{ retry: () => void, home: () => void }} act */
+/** A question got no answer. @param {Refused} refused @param {{ retry: () => void, home: () => void, alone: (() => void) | null }} act `alone`: without the comparison, if there is one */
 export function refusedNotice(refused, act) {
   if (refused.kind === "forbidden") return forbidden(refused, act);
   const titles = { disconnected: "Tailrace does not answer", error: "This could not be answered", forbidden: "" };
@@ -74,7 +74,7 @@ export function refusedNotice(refused, act) {
       html("p", {}, refused.message),
       refused.hint ? html("p", { class: "dim" }, refused.hint) : null,
       html("p", { class: "dim" }, `code: ${refused.code}`),
-      html("div", { class: "buttons" }, button("Try again", act.retry), refused.kind === "error" ? button("The whole map", act.home) : null),
+      html("div", { class: "buttons" }, button("Try again", act.retry), act.alone && refused.kind === "error" ? button("Without the comparison", act.alone) : null, refused.kind === "error" ? button("The whole map", act.home) : null),
     ),
   );
 }

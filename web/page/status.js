@@ -77,14 +77,14 @@ export function seenFromOneEnd({ evidence }) {
 /** @type {Record<string, string>} */
 const REASON_WORDS = { refused: "refused", timed_out: "timed out", unreachable: "unreachable", reset: "reset", gave_up: "gave up" };
 
-/** How connects failed, the most frequent first: "37 refused", "2 timed out". @param {MapEdge} edge */
-export function failures(edge) {
+/** How connects failed, the most frequent first: "37 refused", "2 timed out". @param {MapEdge} edge @param {(number: number) => string} [write] short by default */
+export function failures(edge, write = count) {
   const known = Object.entries(edge.failures).filter(([, number]) => number > 0);
   const rest = edge.failed - known.reduce((sum, [, number]) => sum + number, 0);
   const words = known
     .sort((a, b) => b[1] - a[1])
-    .map(([reason, number]) => `${count(number)} ${REASON_WORDS[reason] ?? reason.replaceAll("_", " ")}`);
-  return rest > 0 ? [...words, `${count(rest)} failed`] : words;
+    .map(([reason, number]) => `${write(number)} ${REASON_WORDS[reason] ?? reason.replaceAll("_", " ")}`);
+  return rest > 0 ? [...words, `${write(rest)} failed`] : words;
 }
 
 /** What is wrong or changed, in at most two short lines; nothing for an edge that is well. @param {MapEdge} edge @returns {string[]} */

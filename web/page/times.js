@@ -13,6 +13,7 @@ const EVERY_MS = 10_000;
  * @typedef {object} Times
  * @property {(view: View) => Range} range
  * @property {() => { series: Series | null, moments: Moment[] }} known
+ * @property {() => Seconds | null} begins the first second of the range that is known; null: all of it is
  * @property {(view: View) => Promise<void>} ask at once
  * @property {(view: View) => Promise<void>} refresh if it was not asked lately
  */
@@ -44,6 +45,11 @@ export function times({ now, length, changed }) {
   return {
     range: shown,
     known: () => known,
+    begins() {
+      const { begins_s = [], columns } = known.series ?? {};
+      const at = columns?.bytes?.findIndex((value) => value !== null) ?? 0;
+      return at > 0 ? begins_s[at] : null;
+    },
     ask,
     refresh: async (view) => (performance.now() - asked < EVERY_MS ? undefined : ask(view)),
   };

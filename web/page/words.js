@@ -41,6 +41,11 @@ export function count(value) {
   return scaled(value, "", 1).replace(" ", "");
 }
 
+/** All digits, for sentences. @param {number} value */
+export function exact(value) {
+  return value.toLocaleString("en");
+}
+
 /** @param {number | null | undefined} nanoseconds */
 export function duration(nanoseconds) {
   if (nanoseconds === null || nanoseconds === undefined) return "–";

@@ -25,6 +25,7 @@ _EDGES: Final = ("CLIENT", "SERVER", "STATUS", "BYTES", "OPENED", "FAILED", "RTX
 _RIGHT: Final = frozenset(
     {"BYTES", "OPENED", "FAILED", "RTX", "P99", "SCORE", "WORKLOADS", "NEXT", "FLOWS", "BOTH"}
 )
+_WORST_FIRST: Final = ("failing", "degraded")
 _MEASURED: Final = ("p50", "p99", "rtt_p50", "rtt_p99")
 
 #: Titles, rows, and what is said below.
@@ -35,7 +36,7 @@ def table_text(question: Question, answered: Answered) -> str:
     """Titles, aligned rows, and a last line with what the table does not hold."""
     titles, rows, last = _TABLES[question.name](answered.data)
     period = answered.period
-    gaps = [f"{gap.node or 'the store'} {gap.reason}" for gap in answered.gaps]
+    gaps = [f"{gap.node or 'the store'} {gap.reason.replace('_', ' ')}" for gap in answered.gaps]
     said = [f"{_time(period.from_s)} to {_time(period.to_s)}", last]
     if gaps:
         said.append(f"not known: {', '.join(dict.fromkeys(gaps))}")
@@ -76,10 +77,18 @@ def _edge(client: str, server: str, edge: Edge) -> Sequence[str]:
 
 def _map(data: MapAnswer) -> Rows:
     keys = {node.id: node.key for node in data.nodes}
-    rows = [_edge(keys[edge.from_id], keys[edge.to_id], edge) for edge in data.edges]
+    edges = sorted(data.edges, key=_urgency)
+    rows = [_edge(keys[edge.from_id], keys[edge.to_id], edge) for edge in edges]
     wrong = [f"{node.key} {node.status}: {node.reasons[0]}" for node in data.nodes if node.reasons]
     left = f", {data.left_out} left out by the {data.truncated_by}" if data.left_out else ""
     return _EDGES, rows, "; ".join([f"{data.shown} of {data.of} nodes{left}", *wrong[:3]])
+
+
+def _urgency(edge: Edge) -> tuple[int, bool, int]:
+    """What fails first, then what changed, then the busiest."""
+    level = _WORST_FIRST.index(edge.status) if edge.status in _WORST_FIRST else len(_WORST_FIRST)
+    same = edge.change is None or edge.change.state == "same"
+    return level, same, -edge.bytes - edge.reply_bytes
 
 
 def _edges(data: EdgesAnswer) -> Rows:

@@ -39,6 +39,7 @@ ASKED = [
     ("nat", {"edge": ["shop/cart>postgresql.service:5432"]}),
     ("instances", {"select": ["shop/cart"]}),
     ("moments", {}),
+    ("instances", {}),
     ("attributes", {"key": ["version"]}),
 ]
 

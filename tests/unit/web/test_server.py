@@ -104,18 +104,35 @@ class Later:
         return Edges(window, found.ids, found.clients, found.servers, found.ports, found.transports, measures)
 
 
-@pytest.mark.parametrize("question", ["map", "edges", "diff", "where", "series"])
-async def test_a_closed_window_has_the_same_bytes_a_day_later(store: RowsStore, question: str) -> None:
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("map", {}), ("edges", {}), ("diff", {}), ("where", {"by": "version,zone,port"}), ("series", {})],
+)
+async def test_a_closed_window_has_the_same_bytes_a_day_later(
+    store: RowsStore, question: str, said: dict[str, Any]
+) -> None:
     bodies = []
+    said = {"against": "-60s"} | MINUTE_NOW | said
     for later, step in ((300, 1), (86_400, 60)):
         async with served(Later(store, later, step)) as client:
-            _, headers, body = await client.get(f"/api/v1/{question}", against="-60s", **MINUTE_NOW)
-            again = (await client.get(f"/api/v1/{question}", against="-60s", **MINUTE_NOW))[2]
+            _, headers, body = await client.get(f"/api/v1/{question}", **said)
+            again = (await client.get(f"/api/v1/{question}", **said))[2]
             assert headers["Cache-Control"] == "private, max-age=31536000, immutable"
             assert client.server._answering.cache.counts["hits"] == 1
             bodies += [body, again]
     assert len(set(bodies)) == 1
     assert json.loads(bodies[0])["window"]["complete"]
+
+
+@pytest.mark.parametrize("question", ["where", "nat", "instances", "moments", "search"])
+async def test_what_rests_on_instances_is_asked_for_again(store: RowsStore, question: str) -> None:
+    async with served(Later(store, 300, 1)) as client:
+        _, headers, _ = await client.get(f"/api/v1/{question}", **MINUTE_NOW)
+        assert headers["Cache-Control"] == "no-cache"
+        status, _, body = await client.get(
+            f"/api/v1/{question}", {"If-None-Match": headers["ETag"]}, **MINUTE_NOW
+        )
+        assert (status, body) == (304, b"")
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ const SHARES = [0.5, 0.66, 0.34, 0.8, 0.2];
 const MARGIN = 3;
 /** Between a node and words beside it, and how far these may be moved up or down. */
 const GAP = { first: 6, last: 13 };
-const SHIFTS = [0, -12, 12];
+const SHIFTS = [0, -12, 12, -26, 26];
 
 /**
- * Middles of the words; those that are needed choose first, the rest only where nothing else stands.
+ * Middles of the words; those that are needed choose first, and cover other words sooner than a node; the rest only where nothing else stands.
  * @param {Wanted[]} wanted
  * @param {Box[]} taken such as nodes
  * @returns {Map<Id, Point>}
@@ -35,7 +35,7 @@ export function places(wanted, taken) {
   for (const label of [...wanted].sort((a, b) => Number(b.needed) - Number(a.needed) || (a.id < b.id ? -1 : 1))) {
     const middles = candidates(label);
     const free = middles.find((middle) => !boxes.some((box) => overlap(box, boxAt(middle, label))));
-    const middle = free ?? (label.needed ? middles[0] : undefined);
+    const middle = free ?? (label.needed ? (middles.find((one) => !taken.some((box) => overlap(box, boxAt(one, label)))) ?? middles[0]) : undefined);
     if (!middle) continue;
     found.set(label.id, middle);
     boxes.push(boxAt(middle, label));

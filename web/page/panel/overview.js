@@ -3,7 +3,7 @@
 
 import { button, html } from "../dom.js";
 import { changeWords, compareStatus, edgeStatus } from "../status.js";
-import { bytes, plural } from "../words.js";
+import { bytes, exact, plural } from "../words.js";
 import { edgeList, section, wrongWords } from "./sections.js";
 import { legend } from "./legend.js";
 
@@ -44,8 +44,9 @@ export function changeSentence({ change, bytes: sent, reply_bytes }) {
   if (change.state === "new") return `new: ${bytes(sent + reply_bytes)}`;
   if (change.state === "gone") return `gone: ${bytes(change.bytes[0])} before`;
   const [before, now] = change.failed;
-  const failed = before !== now ? [`failed ${before} → ${now}`] : [];
-  return [...failed, ...changeWords(change)].join(" · ");
+  const failed = before !== now ? [`failed ${exact(before)} → ${exact(now)}`] : [];
+  const rest = changeWords(change).filter((words) => !failed.length || !words.startsWith("failed"));
+  return [...failed, ...rest].join(" · ");
 }
 
 /** What the answer cannot know. @param {Context} context */

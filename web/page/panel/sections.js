@@ -3,7 +3,7 @@
 
 import { button, html, svg } from "../dom.js";
 import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
-import { clock, count, day, duration, percent, plural, rate } from "../words.js";
+import { clock, count, day, duration, exact, percent, plural, rate } from "../words.js";
 
 /** @import { By, Id, Instance, MapEdge, NatChain, Seconds, Share, Status } from "../types.js" */
 
@@ -69,7 +69,7 @@ export function edgeList(edges, { names, focus }, say) {
 
 /** What is wrong with an edge, in one line. @param {MapEdge} edge */
 export function wrongWords(edge) {
-  if (edge.failed) return `${failures(edge).join(", ")} of ${plural(attempts(edge), "connect")} (${percent(edge.failed, attempts(edge))})`;
+  if (edge.failed) return `${failures(edge, exact).join(", ")} of ${plural(attempts(edge), "connect")} (${percent(edge.failed, attempts(edge))})`;
   return edge.reasons.join(", ") || edgeLabel(edge).join(" · ") || STATUS_WORDS[edgeStatus(edge)];
 }
 

@@ -112,6 +112,7 @@ def test_a_table_says_what_fails_and_what_it_leaves_out(folder: Path) -> None:
     assert table[0].split()[:3] == ["CLIENT", "SERVER", "STATUS"]
     failing = next(line for line in table if "frontend" in line and "checkoutservice" in line)
     assert failing.split()[2] == "failing"
+    assert table[1] == failing, "what fails comes first"
     assert "boutique/checkoutservice failing: failed" in table[-1]
     assert "8 of 8 nodes" in table[-1]
 
@@ -136,6 +137,7 @@ def test_pictures_and_links_are_of_the_same_map(folder: Path) -> None:
         (["map", "--hops", "9"], 2, "hops"),
         (["map", "prot:x"], 2, "did you mean port?"),
         (["edges", "-o", "svg"], 2, "invalid choice"),
+        (["map", *WINDOW, "--against", f"{BEGIN}/{BEGIN + 30}", "-o", "link"], 2, "of the same length"),
     ],
 )
 def test_what_is_wrong_is_one_line(folder: Path, words: list[str], code: int, said: str) -> None:

@@ -123,6 +123,13 @@ def test_ways_through_nat_say_who_rewrote_and_whose_the_address_is(store: RowsSt
     assert data(store, "nat", select=["adservice"], window="120s")["chains"] == []
 
 
+def test_what_lies_before_the_store_is_no_change(store: RowsStore) -> None:
+    answer = data(store, "diff", window="120s", against=BEGIN + MINUTE, state=["same"])
+    steady = {(row["client"], row["server"]) for row in answer["rows"]}
+    assert ("boutique/frontend", "boutique/currencyservice") in steady
+    assert answer["same"] > answer["changed"], "the other window has a minute of which nothing is known"
+
+
 @pytest.mark.parametrize(("nodes", "said"), [(1, "n0"), (2, "")])
 def test_who_rewrote_is_said_where_one_node_alone_reports(nodes: int, said: str) -> None:
     hops = data(two_minutes(nodes, rewriter=""), "nat", select=["paymentservice"])["chains"][0]["hops"]

@@ -27,7 +27,7 @@ def when(store: RowsStore, **said: str) -> When:
 
 
 def test_without_words_it_is_the_last_five_minutes_that_are_complete(store: RowsStore) -> None:
-    assert when(store) == When(Window(END - 300, END), None, True, False)
+    assert when(store) == When(Window(END - 300, END), None, True, False, BEGIN)
 
 
 def test_windows_are_said_by_their_ends_or_their_end_and_length(store: RowsStore) -> None:
