@@ -11,7 +11,7 @@ from store.clickhouse.writer import ServerWriter
 from store.config import StoreConfig
 
 #: Seconds for one statement.
-_STATEMENT_S: Final = 30.0
+_STATEMENT_S: Final = 60.0
 
 
 class ServerSink:
