@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := /usr/bin/python3
 DEBIAN := python3-bpfcc bpftool python3-venv iproute2
+# What makes an installation smaller.
+DEBIAN_INSTALL := binutils
 DEBIAN_TEST := chromium gcc libc6-dev nats-server openssl iptables nftables conntrack prometheus clickhouse-server
 # Not beside a Docker of another origin, which it would replace.
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
@@ -50,6 +52,7 @@ run: setup-run
 
 # Below $(PREFIX), with units and configuration; without the test tools. `sudo make uninstall` takes it away.
 install: setup-run
+	@scripts/debian $(DEBIAN_INSTALL)
 	@PREFIX=$(PREFIX) scripts/install
 
 uninstall:
@@ -57,6 +60,7 @@ uninstall:
 
 # The Debian package, into dist/.
 deb: setup-run
+	@scripts/debian $(DEBIAN_INSTALL)
 	@mkdir -p dist
 	@scripts/deb dist
 

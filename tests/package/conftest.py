@@ -71,3 +71,11 @@ def _start(command: list[str], cwd: str | Path = ROOT, **variables: str) -> "sub
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+@pytest.fixture(scope="session")
+def unpacked(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is in the package, with its control files."""
+    folder = tmp_path_factory.mktemp("unpacked") / "root"
+    subprocess.run(["dpkg-deb", "-R", str(made.package), str(folder)], check=True)
+    return folder
