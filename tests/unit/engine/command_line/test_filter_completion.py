@@ -31,14 +31,27 @@ def listening() -> Iterator[str]:
 def typed(folder: Path, keys: str) -> list[str]:
     """What a command is given that somebody types into bash; a tab completes."""
     (folder / "completion").write_text(SHELLS["bash"]())
+    bash = ["bash", "--norc", "--noprofile", "-i"]
+    return given_to_the_command(bash, folder, "source completion", keys)
+
+
+def typed_into_zsh(folder: Path, keys: str) -> list[str]:
+    """The same in zsh."""
+    (folder / "_tailrace").write_text(SHELLS["zsh"]())
+    start = f"fpath=({folder} $fpath); autoload -U compinit; compinit -u -D"
+    return given_to_the_command(["zsh", "-f", "-i"], folder, start, keys)
+
+
+def given_to_the_command(shell: list[str], folder: Path, start: str, keys: str) -> list[str]:
+    """The words of a line that is typed into a shell once it has run ``start``."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
         kept = {name: os.environ[name] for name in ("PATH", "TAILRACE_WEB_LISTEN") if name in os.environ}
-        environment = {"TERM": "dumb", "INPUTRC": "/dev/null", "PS1": "", **kept}
-        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
+        environment = {"TERM": "dumb", "INPUTRC": "/dev/null", "PS1": "", "HOME": str(folder), **kept}
+        os.execvpe(shell[0], shell, environment)
     try:
-        os.write(terminal, f"source completion; {_SHOW}; echo re''ady\n".encode())
+        os.write(terminal, f"{start}; {_SHOW}; echo re''ady\n".encode())
         _until(terminal, b"ready")
         os.write(terminal, f"{keys}\n".encode())
         output = _until(terminal, b"end of it")
@@ -173,24 +186,3 @@ def offered_by_fish(folder: Path, line: str) -> set[str]:
 def test_zsh_completes_what_is_typed(line: str, given: list[str], tmp_path: Path) -> None:
     """In a zsh that somebody types into."""
     assert typed_into_zsh(tmp_path, line) == given
-
-
-def typed_into_zsh(folder: Path, line: str) -> list[str]:
-    """What a command is given that somebody types there."""
-    (folder / "_tailrace").write_text(SHELLS["zsh"]())
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        kept = {name: os.environ[name] for name in ("PATH", "TAILRACE_WEB_LISTEN") if name in os.environ}
-        environment = {"TERM": "dumb", "PS1": "", "HOME": str(folder), **kept}
-        os.execvpe("zsh", ["zsh", "-f", "-i"], environment)
-    try:
-        start = f"fpath=({folder} $fpath); autoload -U compinit; compinit -u -D; {_SHOW}; echo re''ady\n"
-        os.write(terminal, start.encode())
-        _until(terminal, b"ready")
-        os.write(terminal, f"{line}\n".encode())
-        output = _until(terminal, b"end of it")
-    finally:
-        os.close(terminal)
-        os.waitpid(pid, 0)
-    return [line[4:-1] for line in output.decode().splitlines() if line.startswith("got<")]
