@@ -30,7 +30,7 @@ LEANING = (
     "tests/contract/sinks/test_sinks.py",
     "tests/integration/test_top.py",
     "tests/integration/test_nats_connection.py",
-    "tests/unit/engine/commands/test_ask.py",
+    "tests/unit/store/segments/test_sums.py",
 )
 
 
