@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from model.batch import Batch
@@ -17,6 +18,10 @@ class Keeping(Protocol):
     @abstractmethod
     async def open(self) -> None:
         """Get ready."""
+
+    @abstractmethod
+    async def check(self) -> str:
+        """Say who would take rows."""
 
     @abstractmethod
     async def write(self, batch: Batch) -> None:
@@ -47,6 +52,7 @@ class StoreSink:
 
     def __init__(self, config: StoreConfig) -> None:
         self._place = _place(config)
+        self._paths = [] if config.url else [Path(config.path)]
 
     async def open(self, kinds: Sequence[Kind]) -> None:
         """Open the folder, and cut off what was not written to its end; or make the tables of the server.
@@ -54,6 +60,18 @@ class StoreSink:
         :raises SinkError: if it cannot be written to.
         """
         await self._place.open()
+
+    async def check(self, kinds: Sequence[Kind]) -> str:
+        """Say which folder is written to; or ask the server for its version, as the user that writes.
+
+        :raises SinkError: if the server is not there, refuses this user, or has tables of a newer version.
+        """
+        return await self._place.check()
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The folder, if it is one."""
+        return self._paths
 
     async def write(self, batch: Batch) -> None:
         """Take a batch."""

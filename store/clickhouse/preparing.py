@@ -19,11 +19,7 @@ async def prepare(line: Line, database: str, keep_s: Mapping[int, int]) -> tuple
     """
     version = version_of(await line.run("SELECT version()"))
     await line.run(f"CREATE DATABASE IF NOT EXISTS {database}")
-    if await line.run(f"EXISTS TABLE {database}.{FORMAT.name}") == "1":
-        refuse_newer(await line.run(newest_version(database)), f"{line.target}, database {database}")
-        old = True
-    else:
-        old = False
+    old = await refuse_newer_tables(line, database)
     for table in SERVER_TABLES:
         await line.run(creation(database, table, version, keep_s))
         if old and table.step_s and version >= TOKENS_SINCE:
@@ -34,6 +30,17 @@ async def prepare(line: Line, database: str, keep_s: Mapping[int, int]) -> tuple
 
 #: Rows that are there already end at their next merge.
 _LAZILY: Final = " SETTINGS materialize_ttl_after_modify = 0"
+
+
+async def refuse_newer_tables(line: Line, database: str) -> bool:
+    """Whether there are tables.
+
+    :raises TailraceError: if they are of a newer version.
+    """
+    if await line.run(f"EXISTS TABLE {database}.{FORMAT.name}") != "1":
+        return False
+    refuse_newer(await line.run(newest_version(database)), f"{line.target}, database {database}")
+    return True
 
 
 def newest_version(database: str) -> str:

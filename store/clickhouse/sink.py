@@ -1,6 +1,7 @@
 """What the sink ``store`` does with a server."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from model.batch import Batch
@@ -12,6 +13,17 @@ from store.config import StoreConfig
 
 #: Seconds for one statement.
 _STATEMENT_S: Final = 60.0
+
+
+@contextlib.contextmanager
+def _refused_start() -> Iterator[None]:
+    """What keeps a store from being written to is said as sinks say it."""
+    try:
+        yield
+    except SinkError:
+        raise
+    except TailraceError as error:
+        raise SinkError(error.what, error.remedy, reason="not_open") from error
 
 
 class ServerSink:
@@ -29,12 +41,13 @@ class ServerSink:
 
         :raises SinkError: if the server is not there, refuses this user, or has tables of a newer version.
         """
-        try:
+        with _refused_start():
             await self._writer.open()
-        except SinkError:
-            raise
-        except TailraceError as error:
-            raise SinkError(error.what, error.remedy, reason="not_open") from error
+
+    async def check(self) -> str:
+        """Ask for the version, and look at that of the tables; raises as ``open`` does."""
+        with _refused_start():
+            return await self._writer.check()
 
     async def write(self, batch: Batch) -> None:
         """Take a batch. After a flush that failed: what it had is given up."""

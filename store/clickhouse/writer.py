@@ -15,7 +15,7 @@ from sinks.clickhouse.tables import TOKENS_SINCE, quoted
 from store.clickhouse.inserts import Ends, Insert, Place, inserts_of, texts_of
 from store.clickhouse.link import Line
 from store.clickhouse.native import block_of, table_in
-from store.clickhouse.preparing import prepare
+from store.clickhouse.preparing import prepare, refuse_newer_tables
 from store.clickhouse.sealing import Part
 from store.clickhouse.tables import PARTS, SLACK_S, WRITERS, ServerTable
 from store.ids import text_id
@@ -85,6 +85,12 @@ class ServerWriter:
         self._intake = Intake(self._boot, marks, newest, complete)
         self._full.extend(await self._orphans())
         await self._seal()
+
+    async def check(self) -> str:
+        """Who answers; nothing is made. Raises as ``open`` does."""
+        await self._line.open()
+        await refuse_newer_tables(self._line, self._database)
+        return f"{self._line.target}: version {await self._line.run('SELECT version()')}"
 
     def take(self, batch: Batch) -> None:
         """Take a batch; it is safe after ``sync``. One that came before is left aside."""

@@ -46,6 +46,10 @@ class FolderSink:
         except TailraceError as error:
             raise SinkError(error.what, error.remedy, reason="not_open") from error
 
+    async def check(self) -> str:
+        """Say where; rights and room are looked at with other files'."""
+        return f"writes to {self._config.path}: see disk"
+
     async def write(self, batch: Batch) -> None:
         """Take a batch."""
         if self._writer:

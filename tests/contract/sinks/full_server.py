@@ -1,10 +1,12 @@
-"""A server that speaks as much of the NATS protocol as a publisher needs, and has no room for any message."""
+"""Servers without room: one that speaks as much of the NATS protocol as a publisher needs, and a ClickHouse."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
+
+from tests.http_server import Post, Reply
 
 _INFO = {"server_id": "full", "version": "2.9.10", "max_payload": 1 << 20, "headers": True, "proto": 1}
 _STREAM = {
@@ -52,3 +54,12 @@ def full_server() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def full_clickhouse(post: Post) -> Reply:
+    """As a server says it whose disk is full."""
+    if "INSERT" in post.path:
+        return Reply(
+            500, b"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space (NOT_ENOUGH_SPACE)"
+        )
+    return Reply(body=b"18.16.1" if b"version" in post.body else b"")

@@ -22,10 +22,10 @@ from sinks.webhook import WebhookConfig, WebhookSink
 from tailrace.testing import Totals
 from tests.clickhouse_server import ClickHouseServer
 from tests.contract.sinks.behind_queue import SinkBehindQueue
-from tests.contract.sinks.full_server import full_server
+from tests.contract.sinks.full_server import full_clickhouse, full_server
 from tests.contract.sinks.rows_counted import count_rows
 from tests.contract.sinks.scrapes import LIVES, ScrapedSink, Scrapes
-from tests.http_server import HttpServer, Post, Reply
+from tests.http_server import HttpServer, Reply
 from tests.kafka_cluster import KafkaCluster
 from tests.nats_server import REASON_TO_SKIP, NatsServer
 from tests.otlp_server import Collected, http_server
@@ -94,15 +94,6 @@ class TestPrometheus(SinkBehindQueue):
         return output.text
 
 
-@pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    """One server for all tests."""
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    server.process.start()
-    yield server
-    server.process.kill()
-
-
 class TestClickHouse(SinkBehindQueue):
     """Rows of a real server; each test has a database of its own."""
 
@@ -115,7 +106,7 @@ class TestClickHouse(SinkBehindQueue):
 
     @pytest.fixture
     def full(self) -> Iterator[tuple[HttpServer, str]]:
-        with HttpServer(_full_clickhouse).running() as web:
+        with HttpServer(full_clickhouse).running() as web:
             yield web, "default"
 
     def make(self, output: tuple[ClickHouseServer | HttpServer, str]) -> ClickHouseSink:
@@ -158,15 +149,6 @@ _TABLES = {
     "deltas": ([f"connection.{life}" for life in _LIVES], "network.local.address"),
     "workloads": ([f"connections.{life}" for life in _LIVES], ""),
 }
-
-
-def _full_clickhouse(post: Post) -> Reply:
-    """As a server says it whose disk is full."""
-    if "INSERT" in post.path:
-        return Reply(
-            500, b"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space (NOT_ENOUGH_SPACE)"
-        )
-    return Reply(body=b"18.16.1" if b"version" in post.body else b"")
 
 
 class TestOtlp(SinkBehindQueue):

@@ -1,6 +1,7 @@
 """Sinks that write by themselves are held to the contract; a new one joins with a class."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -17,13 +18,17 @@ from model.kind import Kind
 from sinks.console.sink import ConsoleConfig, ConsoleSink
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from sinks.parquet.sink import ParquetConfig, ParquetSink
+from store.config import StoreConfig
 from store.sink import StoreSink
 from tailrace.testing import Totals, make_flows
+from tests.clickhouse_server import ClickHouseServer
 from tests.contract.sinks import test_server_sinks
 from tests.contract.sinks.behind_queue import SinkBehindQueue
+from tests.contract.sinks.full_server import full_clickhouse
 from tests.contract.sinks.rows_counted import count_rows
 from tests.contract.sinks.stored_rows import CountingStoreSink, StoredRows
 from tests.full_disk import small_disk
+from tests.http_server import HttpServer
 
 __all__ = ["test_server_sinks"]  # its classes are counted below
 
@@ -110,20 +115,29 @@ class TestParquet(SinkBehindQueue):
 
 
 class TestStore(SinkBehindQueue):
-    """Sums of workloads, as a reader of the folder finds them while it is written."""
+    """Sums of workloads, as a reader of the folder or of the server finds them while it is written."""
 
     sink_class, name = StoreSink, "store"
+    databases = itertools.count()
 
-    @pytest.fixture
-    def output(self, tmp_path: Path) -> StoredRows:
+    @pytest.fixture(params=["folder", "server"])
+    def output(self, request: pytest.FixtureRequest, tmp_path: Path) -> StoredRows:
         """Where it is, and how many rows were flushed."""
-        return StoredRows(tmp_path / "output")
+        if request.param == "folder":
+            return StoredRows(StoreConfig(str(tmp_path / "output")))
+        server: ClickHouseServer = request.getfixturevalue("clickhouse")
+        url = f"clickhouse://127.0.0.1:{server.port}/store{next(self.databases)}"
+        return StoredRows(StoreConfig(url=url, password=server.password))
 
-    @pytest.fixture
-    def full(self, tmp_path: Path) -> Iterator[StoredRows]:
+    @pytest.fixture(params=["folder", "server"])
+    def full(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoredRows]:
+        if request.param == "server":
+            with HttpServer(full_clickhouse).running() as web:
+                yield StoredRows(StoreConfig(url=web.url.replace("http", "clickhouse", 1)))
+            return
         with small_disk(tmp_path / "full", 4096) as folder:
             (folder / "filling").write_bytes(bytes(4096))
-            yield StoredRows(folder)
+            yield StoredRows(StoreConfig(str(folder)))
 
     def make(self, output: StoredRows) -> StoreSink:
         return CountingStoreSink(output)
