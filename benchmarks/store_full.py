@@ -5,12 +5,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.children import alone
 from benchmarks.figure import NO_BAR, Bar, Reading
-from benchmarks.procfs import memory
+from benchmarks.procfs import Memory, memory
 from benchmarks.store_query import milliseconds
 from benchmarks.store_rows import BEGIN, PairSeconds
 from model.batch import Batch
@@ -51,16 +52,20 @@ def filled(folder: Path) -> tuple[float, float, float, float]:
     return rows / spent, rows / seconds, size / counted, manifest.bytes / counted
 
 
-def asked(folder: Path) -> tuple[float, float, float, float]:
-    """Milliseconds of all edges of five minutes, and of an edge by the second for an hour; MB now and at most."""
+def asked(folder: Path) -> tuple[list[tuple[float, ...]], Memory]:
+    """Milliseconds of all edges of five minutes, and of an edge by the second for an hour.
+
+    :return: of each by the clock and of the processor.
+    """
     store, end = SegmentStore(folder), BEGIN + SECONDS
     recent, hour = Window(end - 305, end - 5), Window(end - 3600, end)
-    edges = milliseconds(lambda: store.edges(recent, histograms=False))
     edge = int(store.edges(recent, histograms=False).ids[7])
-    series = milliseconds(lambda: store.series(hour, 1, [edge]))
+    questions = partial(store.edges, recent, histograms=False), partial(store.series, hour, 1, [edge])
+    clocks = time.perf_counter, time.process_time
+    found = [tuple(milliseconds(question, clock) for clock in clocks) for question in questions]
     resident = memory(os.getpid())
     store.close()
-    return edges, series, resident.now, resident.peak
+    return found, resident
 
 
 def measure() -> Iterator[Reading]:
@@ -68,10 +73,12 @@ def measure() -> Iterator[Reading]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         by_processor, by_clock, by_second, of_all = alone(filled, folder)
-        edges, series, now, peak = alone(asked, folder)
+        found, resident = alone(asked, folder)
     note = f"{SECONDS * 2000:,} rows, {by_clock:,.0f} a second by the clock"
     yield Reading(by_processor, "rows/s", Bar(at_least=5e5), note=note)
     yield Reading(by_second, "bytes a row", Bar(at_most=16), note=f"with all steps and tables {of_all:.1f}")
-    yield Reading(edges, "ms", Bar(at_most=150), note="all edges of 5 min, sums")
-    yield Reading(series, "ms", Bar(at_most=30), note="one edge by the second for an hour, with histograms")
-    yield Reading(now, "MB", NO_BAR, note=f"resident after questions, at most {peak:.0f}")
+    told = ("all edges of 5 min, sums", 150), ("one edge by the second for an hour, with histograms", 30)
+    for (by_clock, used), (what, bar) in zip(found, told, strict=True):
+        yield Reading(by_clock, "ms", Bar(at_most=bar), note=f"{what}; {used:.0f} ms of processor time")
+    note = f"resident after questions, at most {resident.peak:.0f}"
+    yield Reading(resident.now, "MB", NO_BAR, note=note)

@@ -1,5 +1,6 @@
 """DuckDB in memory: a connection, and tables of numpy that go into it and come out."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +40,31 @@ def connect(threads: int, memory: int = MEMORY) -> "DuckDBPyConnection":
     connection.execute("set enable_progress_bar = false; set preserve_insertion_order = true")
     connection.execute("set parquet_metadata_cache = true")  # of the extension; within the limit of memory
     return connection
+
+
+class Connection:
+    """A connection that is made when it is first asked for: DuckDB takes 45 MB before it does anything."""
+
+    def __init__(self, threads: int, memory: int) -> None:
+        self._limits = threads, memory
+        self._made: DuckDBPyConnection | None = None
+
+    def __call__(self) -> "DuckDBPyConnection":
+        """The connection."""
+        if self._made is None:
+            self._made = connect(*self._limits)
+        return self._made
+
+    def close(self) -> None:
+        """Let go."""
+        if self._made is not None:
+            self._made.close()
+
+
+def errors(*names: str) -> tuple[type[Exception], ...]:
+    """DuckDB's errors of these names, or all; none as long as it is not loaded: an error is not its own then."""
+    duckdb = sys.modules.get("duckdb")
+    return tuple(getattr(duckdb, name) for name in names or ("Error",)) if duckdb else ()
 
 
 def quoted(name: str) -> str:

@@ -8,6 +8,8 @@ A frame is 8 bytes, the length and the CRC-32 of its body (little-endian), and t
 | `marks` | (kind, node, boot, seq) of the newest batch of each source: what has a number up to it came twice |
 | `newest_s` | the second of the last batch |
 | `complete_s` | up to, and without, this second nothing more is to come in order |
+
+The table `rows` has no `first_s` and `last_s` where they are `begin_s`.
 """
 
 import struct
@@ -19,11 +21,13 @@ from typing import Any, BinaryIO, Final
 
 import msgpack
 import msgspec
+import numpy as np
 
 from store.segments.columns import Table, packed, unpacked
-from store.segments.tables import TABLES
+from store.segments.tables import ROWS, TABLES
 
 _HEAD: Final = struct.Struct("<II")
+_TIMES: Final = ("first_s", "last_s")
 
 #: A source of numbered batches: kind, node, boot.
 Source = tuple[str, str, str]
@@ -43,13 +47,23 @@ def encoded(frame: Frame) -> bytes:
     """The frame as it stands in a log."""
     body: bytes = msgpack.packb(
         {
-            "tables": {name: packed(table) for name, table in frame.tables.items()},
+            "tables": {name: packed(_without_times(name, table)) for name, table in frame.tables.items()},
             "marks": [(*source, seq) for source, seq in frame.marks.items()],
             "newest_s": frame.newest_s,
             "complete_s": frame.complete_s,
         }
     )
     return _HEAD.pack(len(body), zlib.crc32(body)) + body
+
+
+def _without_times(name: str, table: Table) -> Table:
+    """Rows without first and last second, where these are the second that the row is of."""
+    if name != ROWS.name:
+        return table
+    begins, *times = (np.asarray(table[each]) for each in ("begin_s", *_TIMES))
+    if not all(np.array_equal(each, begins) for each in times):
+        return table
+    return {name: column for name, column in table.items() if name not in _TIMES}
 
 
 def frames_of(
@@ -87,5 +101,7 @@ def _decoded(body: bytes) -> Frame:
         for name, table in message["tables"].items()
         if name in TABLES
     }
+    if ROWS.name in tables and _TIMES[0] not in message["tables"][ROWS.name]["columns"]:
+        tables[ROWS.name] |= dict.fromkeys(_TIMES, tables[ROWS.name]["begin_s"])
     marks = {(kind, node, boot): seq for kind, node, boot, seq in message["marks"]}
     return Frame(tables, marks, message["newest_s"], message["complete_s"])

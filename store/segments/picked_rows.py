@@ -1,4 +1,4 @@
-"""Rows of a few edges as they stand in files: only pages that may have some are read."""
+"""Rows of edges as they stand in files: only pages that may have some are read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ def picked_rows(
     folder: Path,
     manifest: Manifest,
     tile: Tile,
-    ids: np.ndarray,
+    ids: np.ndarray | None,
     names: Sequence[str],
 ) -> list[dict[str, Column]]:
     """The rows of a tile, a table for each file.
 
-    :param ids: of edges, ascending.
+    :param ids: of edges, ascending; None: all.
     :param names: of columns; the key, ``first_s`` and ``last_s`` are there in any case.
     :raises OSError: if a file cannot be read.
     """
@@ -36,16 +36,18 @@ def picked_rows(
         (least, least_s), (most, most_s) = (
             [of[index.keys.index(key)] for key in (edge, begin)] for of in (index.least, index.most)
         )
-        held = np.searchsorted(ids, least.astype(np.int64)) < np.searchsorted(
-            ids, most.astype(np.int64), "right"
-        )
-        found: np.ndarray = held & (least_s < tile.to_s) & (most_s >= tile.from_s)
+        found: np.ndarray = (least_s < tile.to_s) & (most_s >= tile.from_s)
+        if ids is not None:
+            ends = least.astype(np.int64), most.astype(np.int64)
+            found &= np.searchsorted(ids, ends[0]) < np.searchsorted(ids, ends[1], "right")
         return found
 
     def wanted(keys: Sequence[np.ndarray]) -> np.ndarray:
         edges, begins = keys
-        places = np.minimum(np.searchsorted(ids, edges), len(ids) - 1)
-        return np.flatnonzero((ids[places] == edges) & (begins >= tile.from_s) & (begins < tile.to_s))
+        held = (begins >= tile.from_s) & (begins < tile.to_s)
+        if ids is not None:
+            held &= ids[np.minimum(np.searchsorted(ids, edges), len(ids) - 1)] == edges
+        return np.flatnonzero(held)
 
     tables = []
     for segment in manifest.of(ROWS.name, tile.step_s):

@@ -35,7 +35,8 @@ def histograms_of(rows: Table) -> tuple[Histograms, Columns]:
 
 def keyed(keys: Columns) -> tuple[Columns, np.ndarray]:
     """The different keys in order, and which of them each row has."""
-    order = np.lexsort(list(keys.values())[::-1])
+    columns = list(keys.values())
+    order = np.lexsort(columns[::-1]) if len(columns) > 1 else np.argsort(columns[0])
     ordered = {name: column[order] for name, column in keys.items()}
     changes = np.zeros(len(order), np.bool_)
     for column in ordered.values():

@@ -24,12 +24,16 @@ from store.reading import (
     Workloads,
 )
 from store.segments import duck
+from store.segments.columns import Table as Columns
 from store.segments.definitions import Definitions
 from store.segments.gaps import gaps_of
 from store.segments.log import FOLDER
 from store.segments.manifest import Manifest, Segment, read
+from store.segments.memory import give_back
 from store.segments.merged_query import merged_query
+from store.segments.one_row import one_row_each
 from store.segments.parquet.reading import FileReader
+from store.segments.rollup import together
 from store.segments.sums import Sums
 from store.segments.tables import (
     CHAINS,
@@ -64,7 +68,7 @@ class SegmentStore:
     def __init__(self, folder: Path, memory: int = QUERY_MEMORY, threads: int = QUERY_THREADS) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._connection = duck.connect(threads, memory)
+        self._connection = duck.Connection(threads, memory)
         self._files = FileReader()
         self._tail = Tail(folder)
         self._manifest = Manifest()
@@ -87,9 +91,11 @@ class SegmentStore:
         columns: Sequence[str] = (*SUMS, *MOST),
     ) -> Edges:
         """See ``Store``."""
-        return self._ask(
-            lambda: self._edges(window, _ids(edges), [*columns, *(MEASURES if histograms else ())])
-        )
+        wanted = [*columns, *(MEASURES if histograms else ())]
+        found = self._ask(lambda: self._edges(window, _ids(edges), wanted))
+        if edges is None:
+            give_back()
+        return found
 
     def series(
         self,
@@ -139,7 +145,7 @@ class SegmentStore:
         """See ``Store``."""
 
         def ask() -> list[Gap]:
-            presence, losses = self._table(PRESENCE), self._table(LOSSES)
+            presence, losses = self._kept(PRESENCE), self._kept(LOSSES)
             return gaps_of(presence, losses, window, self._newest_s)
 
         return self._ask(ask)
@@ -158,8 +164,6 @@ class SegmentStore:
 
         :raises TailraceError: if they cannot be read.
         """
-        import duckdb
-
         failed: Exception | None = None
         with self._lock:
             for _ in range(ATTEMPTS):
@@ -170,9 +174,11 @@ class SegmentStore:
                         whole and read(self._folder).part == self._manifest.part
                     ):  # else a log was sealed meanwhile
                         return question()
-                except (duckdb.IOException, OSError) as error:
+                except OSError as error:
                     failed = error
-                except duckdb.Error as error:
+                except duck.errors("IOException") as error:
+                    failed = error
+                except duck.errors() as error:
                     what = f"the store {self._folder} did not answer ({' '.join(str(error).split())})"
                     raise TailraceError(
                         what, "ask for a shorter window, or raise store.query_memory"
@@ -222,11 +228,26 @@ class SegmentStore:
         return self._definitions[table.name].rows(self._manifest.of(table.name), tail)
 
     def _sealed(self, table: Table, segments: Sequence[Segment]) -> Mapping[str, np.ndarray]:
-        """The rows of files, one for each id, in order."""
-        if not segments:
+        """The rows of files, one for each key, in order."""
+        return self._whole(
+            table, [self._files.read(self._folder / each.file, table.types) for each in segments]
+        )
+
+    def _kept(self, table: Table) -> Mapping[str, np.ndarray]:
+        """The rows of a small table, one for each key, those of the log included."""
+        parts = [
+            self._files.read(self._folder / each.file, table.types) for each in self._manifest.of(table.name)
+        ]
+        tail = self._tail.tables.get(table.name)
+        return self._whole(table, [*parts, *([tail] if tail else [])])
+
+    def _whole(self, table: Table, parts: Sequence[Columns]) -> Mapping[str, np.ndarray]:
+        """One row for each key of all parts."""
+        if not parts:
             return _empty(table)
-        source = duck.files([self._folder / each.file for each in segments])
-        return duck.columns_of(self._connection, merged_query(table, source) + " order by id")
+        rows = one_row_each(table, together([{name: part[name] for name in table.types} for part in parts]))
+        types = {name: np.object_ if type_ == "text" else type_ for name, type_ in table.types.items()}
+        return {name: np.array(rows[name], type_) for name, type_ in types.items()}
 
     def _table(self, table: Table, where: str = "", order: str = "") -> Mapping[str, np.ndarray]:
         """The rows of a table, one for each key, those of the log included."""
@@ -234,14 +255,14 @@ class SegmentStore:
         if segments := self._manifest.of(table.name):
             sources.append(duck.files([self._folder / each.file for each in segments]))
         if table.name in self._tail.tables:
-            kept = duck.register(self._connection, "tail", self._tail.tables[table.name])
+            kept = duck.register(self._connection(), "tail", self._tail.tables[table.name])
             sources.append("tail")
         names = ", ".join(duck.quoted(name) for name in table.types)
         union = " union all ".join(f"select {names} from {source} {where}" for source in sources)
         if not sources:
             return _empty(table)
         query = merged_query(table, f"({union})") + (f" order by {order}" if order else "")
-        found = duck.columns_of(self._connection, query)
+        found = duck.columns_of(self._connection(), query)
         del kept
         return found
 

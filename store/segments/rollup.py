@@ -27,8 +27,17 @@ def together(tables: Sequence[Table]) -> dict[str, Column]:
 
 
 def moved_together(tables: Sequence[dict[str, Column]]) -> dict[str, Column]:
-    """As ``together``; what it is made of is let go column by column, so that not both are in memory."""
-    return {name: joined([table.pop(name) for table in tables]) for name in list(tables[0])}
+    """As ``together``; what it is made of is let go column by column, so that not both are in memory.
+
+    Columns that are one in every table are one.
+    """
+    of: dict[tuple[int, ...], str] = {}
+    first = {name: of.setdefault(tuple(id(table[name]) for table in tables), name) for name in tables[0]}
+    made: dict[str, Column] = {}
+    for name, same in first.items():
+        parts = [table.pop(name) for table in tables]
+        made[name] = joined(parts) if same == name else made[same]
+    return made
 
 
 def rolled_up(rows: Table, step_s: int) -> dict[str, Column]:
@@ -55,7 +64,11 @@ def in_order(rows: Table) -> dict[str, Column]:
     if _is_ordered(edges, begins):
         return dict(rows)
     order = _order(edges, begins)
-    return {name: taken(column, order) for name, column in rows.items()}
+    made: dict[int, Column] = {}  # a column that has several names is ordered once
+    for column in rows.values():
+        if id(column) not in made:
+            made[id(column)] = taken(column, order)
+    return {name: made[id(column)] for name, column in rows.items()}
 
 
 def numbers(table: Table, name: str) -> np.ndarray:

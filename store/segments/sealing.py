@@ -76,12 +76,14 @@ def seal(folder: Path, frames: Sequence[Frame], part: int, check: Callable[[], N
     :param check: called now and then; what it raises ends the work.
     :raises OSError: if one cannot be written.
     """
+    check()
     tables = _moved_tables(frames, part)
     found: list[Segment] = []
     if ROWS.name in tables:
         rows: Table = tables[ROWS.name]
         seconds = len(np.unique(numbers(rows, "begin_s")))
         for step_s in STEPS:
+            check()
             rows = rolled_up(rows, step_s)
             found += _blocks(folder, rows, step_s, part, seconds, check)
     for table in SIDE:

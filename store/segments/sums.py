@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -22,13 +22,12 @@ from store.segments.tables import ROWS
 from store.segments.tail import Tail
 from store.segments.tiles import Tile
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
 #: Ids that are listed in a statement; more are looked up in a table.
 _LISTED: Final = 64
 #: Rows up to which they are read as they are and put together here: groups in DuckDB cost more than so few rows.
 PLAIN_ROWS: Final = 20_000
+#: Values up to which rows of all edges are, without what the log has; then DuckDB need not be loaded for a map.
+PLAIN_CELLS: Final = 4_000_000
 
 
 class Sums:
@@ -39,7 +38,7 @@ class Sums:
 
     def __init__(
         self,
-        connection: "DuckDBPyConnection",
+        connection: duck.Connection,
         files: FileReader,
         folder: Path,
         manifest: Manifest,
@@ -74,22 +73,34 @@ class Sums:
         ]
         lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
         tail = self._tail.rows(ids, [*names, *lists])
-        if ids is not None and len(ids) * sum((to - at) // step for step, at, to in tiles) <= PLAIN_ROWS:
+        if self._are_few(tiles, ids, len(names) + len(lists)):
             return self._folded(tiles, step_s, ids, columns, key, tail)
         self._has_tail = tail is not None
         if tail is not None:
-            kept.append(duck.register(self._connection, "tail", tail))
+            kept.append(duck.register(self._connection(), "tail", tail))
         if ids is not None and len(ids) > _LISTED:
-            kept.append(duck.register(self._connection, "wanted", {"id": np.unique(ids)}))
+            kept.append(duck.register(self._connection(), "wanted", {"id": np.unique(ids)}))
         answer = self._grouped(tiles, step_s, ids, columns, key)
         del kept
         return answer
+
+    def _are_few(self, tiles: Sequence[Tile], ids: np.ndarray | None, columns: int) -> bool:
+        """Whether it is cheaper to read rows as they are."""
+        if ids is not None:
+            return len(ids) * sum((to - at) // step for step, at, to in tiles) <= PLAIN_ROWS
+        rows = sum(
+            each.rows
+            for tile in tiles
+            for each in self._manifest.of(ROWS.name, tile.step_s)
+            if tile.holds(each)
+        )
+        return rows * columns <= PLAIN_CELLS
 
     def _folded(
         self,
         tiles: Sequence[Tile],
         step_s: int,
-        ids: np.ndarray,
+        ids: np.ndarray | None,
         columns: Sequence[str],
         key: list[str],
         tail: Table | None,
@@ -97,7 +108,7 @@ class Sums:
         """Rows as they are, put together here."""
         names = [name for name in (*SUMS, *MOST) if name in columns]
         lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
-        ids = np.unique(ids)
+        ids = None if ids is None else np.unique(ids)
         tables: list[Table] = [
             table
             for tile in tiles
@@ -106,8 +117,13 @@ class Sums:
         if tail is not None:
             seconds = np.asarray(tail["begin_s"])
             held = np.logical_or.reduce([(seconds >= tile.from_s) & (seconds < tile.to_s) for tile in tiles])
-            held &= np.isin(np.asarray(tail["edge"]), ids)
-            tables.append({name: taken(column, np.flatnonzero(held)) for name, column in tail.items()})
+            if ids is not None:
+                held &= np.isin(np.asarray(tail["edge"]), ids)
+            places = np.flatnonzero(held)
+            all_of_it = len(places) == len(held)
+            tables.append(
+                tail if all_of_it else {name: taken(column, places) for name, column in tail.items()}
+            )
         tables = [table for table in tables if rows_of(table)]
         if not tables:
             return self._nothing(key, names)
@@ -120,9 +136,11 @@ class Sums:
             rows["begin_s"] = rows["begin_s"] // step_s * step_s
         keys, groups = keyed({name: rows[name] for name in key})
         table, indexes = histograms_of(found)
-        sums = {name: np.asarray(found[name]).astype(np.uint64) for name in names}
+        sums = {name: np.asarray(found[name]) for name in names}
         plain = {"first_s": rows["first_s"], "last_s": rows["last_s"], **sums}
-        return keys, Measures(plain | indexes, table).summed(groups, len(keys["edge"]))
+        summed = Measures(plain | indexes, table).summed(groups, len(keys["edge"]))
+        wide = {name: summed[name].astype(np.uint64, copy=False) for name in names}
+        return keys, Measures(summed.columns | wide, summed.histograms)
 
     def _grouped(
         self,
@@ -182,15 +200,13 @@ class Sums:
 
         :param query: makes it, for files of the same columns, and for those of which older ones lack some.
         """
-        import duckdb
-
         statement = query(True)
         if not statement:
             return None
         try:
-            return dict(duck.columns_of(self._connection, statement))
-        except (duckdb.BinderException, duckdb.InvalidInputException):
-            return dict(duck.columns_of(self._connection, query(False)))
+            return dict(duck.columns_of(self._connection(), statement))
+        except duck.errors("BinderException", "InvalidInputException"):
+            return dict(duck.columns_of(self._connection(), query(False)))
 
     def _histograms(
         self,

@@ -159,7 +159,8 @@ def _short(frame: Frame) -> Frame:
 
 
 def _short_rows(rows: Table) -> dict[str, Column]:
-    return {name: column if name == "edge" else narrowed(column) for name, column in rows.items()}
+    short = {id(column): narrowed(column) for name, column in rows.items() if name != "edge"}
+    return {name: short.get(id(column), column) for name, column in rows.items()}
 
 
 def _folded(rows: Table, seconds: Iterable[int]) -> Table:

@@ -7,6 +7,7 @@ small leave the upper planes empty, which zstd makes nothing of. See "Encodings"
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -108,10 +109,8 @@ def column_of(
     inner = type_.removesuffix("[]")
     if inner == type_:
         return _flat(body, 0, inner, rows, width, picked)
-    repeated, begin = _bits(body, 0, values)
-    defined, begin = _bits(body, begin, values)
-    slots = np.append(np.flatnonzero(repeated == 0), values)  # of each row, the first
-    items = int(np.count_nonzero(defined))
+    begin = _levels_end(body)
+    slots, defined, items = _read_levels(body[:begin], values)
     if picked is None:
         there = np.concatenate(([0], np.cumsum(defined, dtype=np.int64)))
         return Lists(there[slots], _flat(body, begin, inner, items, width))
@@ -129,12 +128,27 @@ def column_of(
     return Lists(offsets, _flat(body, begin, inner, items, width, places))
 
 
-def _bits(body: bytes, begin: int, values: int) -> tuple[np.ndarray, int]:
-    """Levels, and where they end."""
-    (length,) = _LENGTH.unpack_from(body, begin)
-    end = begin + _LENGTH.size + length
-    packed = np.frombuffer(body, np.uint8, -(-values // 8), end - -(-values // 8))
-    return np.unpackbits(packed, count=values, bitorder="little"), end
+def _levels_end(body: bytes) -> int:
+    """Where both kinds of levels end."""
+    end = 0
+    for _ in range(2):
+        end += _LENGTH.size + _LENGTH.unpack_from(body, end)[0]
+    return end
+
+
+@lru_cache(4)
+def _read_levels(levels: bytes, values: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Of each row the first value, and behind them how many there are; which values are items, and how many are.
+
+    Columns of a histogram have the same levels: of the second they are not read again.
+    """
+    size = -(-values // 8)
+    repeated_end = len(levels) // 2  # both are as long as each other
+    repeated, defined = (
+        np.unpackbits(np.frombuffer(levels, np.uint8, size, end - size), count=values, bitorder="little")
+        for end in (repeated_end, len(levels))
+    )
+    return np.append(np.flatnonzero(repeated == 0), values), defined, int(np.count_nonzero(defined))
 
 
 def _flat(

@@ -70,11 +70,12 @@ class FileReader:
         :raises OSError: if it cannot be read.
         """
         with self._open(path) as file:
-            picked = []
+            picked: list[tuple[int, np.ndarray | None]] = []
             for page in np.flatnonzero(pages(file.index)).tolist():
                 found = rows([np.asarray(file.values(key, types[key], page)) for key in keys])
                 if len(found):
-                    picked.append((page, found))
+                    all_of_it = len(found) == file.index.rows[page]
+                    picked.append((page, None if all_of_it else found))
             if not picked:
                 return empty(types)
             parts = [
