@@ -10,6 +10,8 @@ from sinks.http.client import Answer, HttpClient, Tls
 _BUSY: Final = frozenset({159, 160, 202, 209, 210, 241, 242, 252, 285, 319, 425, 999})
 #: No room on its disk.
 _FULL: Final = frozenset({243})
+#: The server says how a statement ended before it sends anything: what breaks off would look like a whole answer.
+_WHOLE: Final = {"wait_end_of_query": "1"}
 _DISK_WORDS: Final = ("no space left", "cannot reserve", "not enough space")
 
 
@@ -72,7 +74,7 @@ class Connection:
 
         :raises SinkError: retryable if the server is away, slow, busy or full; else if it refuses.
         """
-        return (await self._send("", statement.encode(), {})).body
+        return (await self._send("", statement.encode(), _WHOLE)).body
 
     async def insert(self, statement: str, body: bytes, token: str = "") -> None:
         """Insert rows; raises as ``ask`` does.
