@@ -59,7 +59,7 @@ def resolved(asked: Times, store: Store, now: float) -> When:
 
     :param now: seconds since the epoch.
     :raises UsageError: if a time is none, or the window is empty.
-    :raises NotFoundError: if nothing is kept of the time that it is compared with.
+    :raises NotFoundError: if nothing is known of the time that it is compared with.
     """
     bounds = store.bounds()
     against_deploy = _deploy(asked.against, store)
@@ -68,10 +68,8 @@ def resolved(asked: Times, store: Store, now: float) -> When:
         against: Window | None = Window(against_deploy - window.seconds, against_deploy)
     else:
         against = _against(asked.against, window, now)
-    if against is not None and against.to_s <= bounds.oldest_s:
-        raise NotFoundError(
-            "nothing is kept of the time to compare with", f"the store begins at {_written(bounds.oldest_s)}"
-        )
+    if against is not None:
+        _check_known(against, store, bounds)
     windows = [window] if against is None else [window, against]
     complete = all(each.to_s <= bounds.complete_s for each in windows)
     whole = all(edge % COARSEST_S == 0 for each in windows for edge in each)
@@ -79,6 +77,21 @@ def resolved(asked: Times, store: Store, now: float) -> When:
         whole and _absolute(asked) and max(each.to_s for each in windows) + SETTLED_S <= bounds.complete_s
     )
     return When(window, against, complete, settled, bounds.oldest_s)
+
+
+def _check_known(against: Window, store: Store, bounds: Bounds) -> None:
+    """What is not known is not zero: compared with it, everything would be new.
+
+    :raises NotFoundError: if all of the window lies before the store begins, in its gaps, or ahead.
+    """
+    what = "nothing is kept of the time to compare with"
+    if against.to_s <= bounds.oldest_s:
+        raise NotFoundError(what, f"the store begins at {_written(bounds.oldest_s)}")
+    if against.from_s >= bounds.complete_s:
+        raise NotFoundError(what, f"the store ends at {_written(bounds.complete_s)}")
+    silent = [gap for gap in store.gaps(against) if gap.is_silence and not gap.node]
+    if sum(gap.to_s - gap.from_s for gap in silent) >= against.seconds:
+        raise NotFoundError(what, "the store was not running then: choose another time")
 
 
 def step_of(store: Store, window: Window) -> int:

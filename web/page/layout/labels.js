@@ -18,9 +18,10 @@ import { along } from "./routes.js";
 /** Where on a line words may stand if there is no room at its ends. */
 const SHARES = [0.5, 0.66, 0.34, 0.8, 0.2];
 const MARGIN = 3;
-/** Between a node and words beside it, and how far these may be moved up or down. */
+/** Between a node and words beside it, and how far these may be moved up or down; farther where else they would cover something. */
 const GAP = { first: 6, last: 13 };
-const SHIFTS = [0, -12, 12, -26, 26];
+const SHIFTS = [0, -12, 12];
+const FAR_SHIFTS = [-26, 26];
 
 /**
  * Middles of the words; those that are needed choose first, and cover other words sooner than a node; the rest only where nothing else stands.
@@ -47,13 +48,14 @@ export function places(wanted, taken) {
 function candidates({ points, width, end }) {
   const last = points.length - 1;
   const ends = end === "first" ? /** @type {const} */ (["first", "last"]) : /** @type {const} */ (["last", "first"]);
-  const beside = ends.flatMap((which) => {
-    const [at, towards] = which === "first" ? [points[0], points[1]] : [points[last], points[last - 1]];
-    const way = Math.sign(towards.x - at.x) || 1;
-    return SHIFTS.map((shift) => ({ x: at.x + way * (GAP[which] + width / 2), y: at.y + shift }));
-  });
+  const beside = (/** @type {number[]} */ shifts) =>
+    ends.flatMap((which) => {
+      const [at, towards] = which === "first" ? [points[0], points[1]] : [points[last], points[last - 1]];
+      const way = Math.sign(towards.x - at.x) || 1;
+      return shifts.map((shift) => ({ x: at.x + way * (GAP[which] + width / 2), y: at.y + shift }));
+    });
   const pieces = Array.from({ length: last }, (_, at) => last - at);
-  return [...beside, ...pieces.flatMap((at) => SHARES.map((share) => along(points, at, share)))];
+  return [...beside(SHIFTS), ...pieces.flatMap((at) => SHARES.map((share) => along(points, at, share))), ...beside(FAR_SHIFTS)];
 }
 
 /** @param {Point} middle @param {{ width: number, height: number }} size @returns {Box} */

@@ -127,8 +127,12 @@ class RowsStore:
         return sorted({part.node for part in self.instances(window).parts} - {""})
 
     def gaps(self, window: Window) -> list[Gap]:
-        """Those that were given."""
-        return [gap for gap in self._gaps if gap.from_s < window.to_s and gap.to_s > window.from_s]
+        """Those that were given, cut to the window."""
+        return [
+            gap._replace(from_s=max(gap.from_s, window.from_s), to_s=min(gap.to_s, window.to_s))
+            for gap in self._gaps
+            if gap.from_s < window.to_s and gap.to_s > window.from_s
+        ]
 
     def bounds(self) -> Bounds:
         """From the first second to the last."""

@@ -7,7 +7,7 @@ from model.errors import UsageError
 from store.queries.errors import NotFoundError
 from store.queries.questions import QUESTIONS, parameters_of
 from store.queries.when import When, resolved
-from store.reading import Window
+from store.reading import Gap, Window
 from tests.unit.store.queries.fleets import BEGIN, NOW
 from tests.unit.store.queries.rows_store import RowsStore
 
@@ -34,6 +34,23 @@ def test_windows_are_said_by_their_ends_or_their_end_and_length(store: RowsStore
     assert when(store, at=str(BEGIN + 100), window="30s").window == Window(BEGIN + 70, BEGIN + 100)
     assert when(store, from_="2026-11-30T00:14:00Z", to="2026-11-30T00:15").window.seconds == 60
     assert when(store, from_="1m", to="now").window == Window(int(NOW) - 60, int(NOW))
+
+
+@pytest.mark.parametrize(
+    ("against", "said"),
+    [
+        (BEGIN - 60, "the store begins at 2026-11-30T00:54:00Z"),
+        (END + 900, "the store ends at 2026-11-30T01:03:01Z"),
+        (BEGIN + 300, "was not running"),
+    ],
+)
+def test_what_is_not_known_is_compared_with_nothing(against: int, said: str) -> None:
+    rows = [second(boutique(), BEGIN + at, at) for at in range(0, 600, 60)]
+    store = RowsStore(rows, gaps=[Gap("", BEGIN + 200, BEGIN + 300, "not_stored")])
+    with pytest.raises(NotFoundError, match="nothing is kept") as raised:
+        when(store, at=str(END), window="60s", against=str(against))
+    assert said in raised.value.remedy
+    assert when(store, at=str(END), window="60s", against=str(BEGIN + 310)).against
 
 
 @pytest.mark.parametrize(
