@@ -10,9 +10,9 @@ from sinks.http.client import Answer, HttpClient, Tls
 _BUSY: Final = frozenset({159, 160, 202, 209, 210, 241, 242, 252, 285, 319, 425, 999})
 #: No room on its disk.
 _FULL: Final = frozenset({243})
+_DISK_WORDS: Final = ("no space left", "cannot reserve", "not enough space")
 #: The server says how a statement ended before it sends anything: what breaks off would look like a whole answer.
 _WHOLE: Final = {"wait_end_of_query": "1"}
-_DISK_WORDS: Final = ("no space left", "cannot reserve", "not enough space")
 
 
 class Server(NamedTuple):
