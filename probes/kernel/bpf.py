@@ -1,16 +1,19 @@
-"""The bpf(2) system call, as far as a running probe needs it; ``probes.kernel.compiler`` leaves loading to bcc."""
+"""The bpf(2) system call, as far as a probe needs it."""
 
 import ctypes
 import errno
 import os
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from model.errors import LACKING
+from probes.kernel.image import MapShape
 
 #: By the machine's name (kernel: arch/*/include/**/syscall*.tbl and asm-generic/unistd.h).
 _SYSCALLS = {
@@ -27,8 +30,10 @@ _ATTR_BYTES = 144
 class Command(IntEnum):
     """Commands of bpf(2) (kernel: ``enum bpf_cmd``)."""
 
+    MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
+    PROG_LOAD = 5
     PROG_TEST_RUN = 10
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
@@ -37,6 +42,14 @@ class Command(IntEnum):
 
 
 TRACE_ITER = 28
+#: Of ``struct bpf_insn``.
+INSTRUCTION_BYTES = 8
+#: Bytes of a name in the kernel, with the zero behind it.
+_NAME_BYTES = 16
+#: What the verifier has to say may be of this many bytes.
+_LOG_BYTES = 1 << 24
+#: A load that a signal interrupted is begun again so often (libbpf does the same).
+_INTERRUPTED_LOADS = 5
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _number = _SYSCALLS.get(os.uname().machine) if sys.maxsize > 1 << 32 else None
@@ -57,8 +70,83 @@ def _bpf(command: Command, attr: ctypes.Array[ctypes.c_char]) -> int:
     return result
 
 
-def _attr(fmt: str, *values: int) -> ctypes.Array[ctypes.c_char]:
+def _attr(fmt: str, *values: int | bytes) -> ctypes.Array[ctypes.c_char]:
     return ctypes.create_string_buffer(struct.pack(fmt, *values), _ATTR_BYTES)
+
+
+class RefusedProgramError(OSError):
+    """The verifier does not take a program; ``strerror`` is its last sentence."""
+
+
+def create_map(name: str, shape: MapShape) -> int:
+    """A descriptor of a new map.
+
+    :raises OSError: as bpf(2) says.
+    """
+    fields = (shape.type, shape.key_bytes, shape.value_bytes, shape.entries, shape.flags, 0, 0)
+    return _bpf(Command.MAP_CREATE, _attr("7I16s", *fields, _short(name)))
+
+
+def load_program(
+    name: str, code: bytes, *, kind: int, attach: int = 0, type_id: int = 0, terms: str = "GPL"
+) -> int:
+    """A descriptor of a program that the verifier took.
+
+    :param code: instructions, with descriptors of maps in their places.
+    :param kind: its type, and ``attach`` that of its place (``probes.kernel.program_types``).
+    :param terms: its license.
+    :raises RefusedProgramError: if the verifier has something against it.
+    :raises OSError: as bpf(2) says otherwise.
+    """
+    held, held_terms = (
+        ctypes.create_string_buffer(code, len(code)),
+        ctypes.create_string_buffer(terms.encode()),
+    )
+
+    def load(log: "ctypes.Array[ctypes.c_char] | None" = None) -> int:
+        level, size, address = (1, _LOG_BYTES, ctypes.addressof(log)) if log else (0, 0, 0)
+        return _bpf(
+            Command.PROG_LOAD,
+            _attr(
+                "IIQQIIQII16sIIIIQIIQII",
+                *(kind, len(code) // INSTRUCTION_BYTES, ctypes.addressof(held), ctypes.addressof(held_terms)),
+                *(level, size, address, 0, 0, _short(name), 0, attach),
+                *(0, 0, 0, 0, 0, 0, 0, type_id),
+            ),
+        )
+
+    try:
+        return _uninterrupted(load)
+    except OSError as error:
+        if error.errno in (errno.EPERM, *LACKING):
+            raise
+    log = ctypes.create_string_buffer(_LOG_BYTES)
+    try:
+        return _uninterrupted(lambda: load(log))
+    except OSError as error:
+        raise RefusedProgramError(error.errno, _verdict(log.value) or error.strerror) from error
+
+
+def _uninterrupted(load: Callable[[], int]) -> int:
+    for _ in range(_INTERRUPTED_LOADS):
+        try:
+            return load()
+        except BlockingIOError:  # EAGAIN: a signal came
+            continue
+    return load()
+
+
+def _short(name: str) -> bytes:
+    return name.encode()[: _NAME_BYTES - 1]
+
+
+def _verdict(log: bytes) -> str:
+    """The last sentence of the verifier's log; the figures behind it are of no use to the reader."""
+    lines = [line.strip() for line in log[-4096:].decode(errors="replace").splitlines() if line.strip()]
+    words = [
+        line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))
+    ]
+    return words[-1] if words else ""
 
 
 def map_update(fd: int, key: bytes | None, value: bytes) -> None:

@@ -1,8 +1,7 @@
-"""Runs the compiler process (``probes.kernel.compiler``): a request, an answer with descriptors, no process left."""
+"""Runs the compiler process (``probes.kernel.compiler``): a request, an image, no process left."""
 
 import contextlib
 import errno
-import json
 import os
 import re
 import signal
@@ -13,8 +12,11 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
+import msgpack
+
 from model.errors import LACKING, ProbeError
 from probes.kernel import compiler
+from probes.kernel.image import Image, image_of
 from probes.kernel.interruption import Interruption
 
 COMPILE_SECONDS = 600
@@ -22,6 +24,8 @@ COMPILE_SECONDS = 600
 END_SECONDS = 5
 #: What the process holds at its peak: LLVM and all types of the kernel (measured with bcc 0.26, Linux 6.18).
 COMPILER_BYTES = 190 << 20
+#: Of an answer at most; some 200 kB are usual.
+_ANSWER_BYTES = 64 << 20
 
 _MAP_REFUSED = re.compile(r"could not open bpf map: (\w+), error: (.+)")
 _MAP_REMEDIES = {
@@ -31,8 +35,8 @@ _MAP_REMEDIES = {
 }
 
 
-def ask_compiler(request: dict[str, Any], interruption: Interruption) -> tuple[dict[str, Any], list[int]]:
-    """The answer of ``compile_programs`` to a request, and its descriptors, which the caller closes.
+def compiled(request: dict[str, Any], interruption: Interruption) -> Image:
+    """The image of a request's source.
 
     :raises NotWantedError: if it is interrupted; the process is gone.
     :raises ProbeError: if bcc is missing, the source does not compile, the kernel gives no maps, or the
@@ -47,16 +51,17 @@ def ask_compiler(request: dict[str, Any], interruption: Interruption) -> tuple[d
     ):
         ours.settimeout(COMPILE_SECONDS)
         try:
-            ours.sendall(json.dumps(request).encode() + b"\n")
-            answer, descriptors = _receive(ours)
+            ours.sendall(msgpack.packb(request))
+            ours.shutdown(socket.SHUT_WR)
+            answer = _receive(ours)
         except TimeoutError as error:
             what = f"the BPF compiler took longer than {COMPILE_SECONDS} s"
             raise ProbeError(what, "try again when this machine has a processor to spare") from error
         except (OSError, ValueError) as error:
-            raise _ended_early(child, _text(complaints)) from error
+            raise _ended_early(child, complaints) from error
         if "error" in answer:
             raise _refusal(answer, _text(complaints))
-        return answer, descriptors
+        return image_of(answer)
 
 
 @contextlib.contextmanager
@@ -95,32 +100,17 @@ def _exit_code(child: subprocess.Popen[bytes]) -> int | None:
         child.wait()
 
 
-def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The answer, ended by a newline; its first byte carries the descriptors."""
-    body, descriptors, _, _ = socket.recv_fds(channel, 65536, compiler.MAX_DESCRIPTORS)
-    try:
-        for fd in descriptors:  # recv_fds of Python 3.11 passes no flags on, so MSG_CMSG_CLOEXEC is of no use
-            os.set_inheritable(fd, False)
-        while body and not body.endswith(b"\n"):
-            more = channel.recv(65536)
-            if not more:
-                break
-            body += more
-        answer: dict[str, Any] = json.loads(body)
-        _check_count(answer, len(descriptors))
-    except BaseException:
-        for fd in descriptors:
-            os.close(fd)
-        raise
-    return answer, list(descriptors)
+def _receive(channel: socket.socket) -> dict[str, Any]:
+    """The answer: one message, known whole before the process ends.
 
-
-def _check_count(answer: dict[str, Any], received: int) -> None:
-    """The kernel leaves away what the receiver may not open (unix(7), SCM_RIGHTS)."""
-    expected = len(answer.get("maps", ())) + len(answer.get("programs", ()))
-    if received != expected:
-        what = f"only {received} of {expected} descriptors could be opened"
-        raise ProbeError(what, "raise the limit of open files (ulimit -n)")
+    :raises ValueError: if it ends before that.
+    """
+    unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=_ANSWER_BYTES)
+    while data := channel.recv(1 << 16):
+        unpacker.feed(data)
+        for answer in unpacker:
+            return dict(answer)
+    raise ValueError("no whole answer")
 
 
 def _text(complaints: IO[bytes]) -> str:
@@ -128,9 +118,10 @@ def _text(complaints: IO[bytes]) -> str:
     return complaints.read().decode(errors="replace").strip()
 
 
-def _ended_early(child: subprocess.Popen[bytes], complaint: str) -> ProbeError:
+def _ended_early(child: subprocess.Popen[bytes], complaints: IO[bytes]) -> ProbeError:
     """Its channel was closed without an answer: by a signal, or by a Python error whose last line tells."""
-    code = _exit_code(child)
+    code = _exit_code(child)  # what it has to say may come behind the end of the channel
+    complaint = _text(complaints)
     if code is None:
         return ProbeError("the BPF compiler gave no answer", "run `tailrace doctor`")
     if code == -signal.SIGKILL:
@@ -153,15 +144,22 @@ def _refusal(answer: dict[str, Any], complaint: str) -> ProbeError:
         remedy = LACKING.get(answer["errno"], "run `tailrace doctor`")
         return ProbeError(f"the BPF compiler cannot work ({detail})", remedy)
     if refused := _MAP_REFUSED.search(complaint):
-        name, reason = refused.groups()
-        remedy = _MAP_REMEDIES.get(reason, "run `tailrace doctor`")
-        return ProbeError(f"the kernel refuses the BPF map {name} ({reason})", remedy)
+        return map_refused(*refused.groups())
     first = next((line.strip() for line in complaint.splitlines() if "error:" in line), "")
     error = ProbeError(
         f"BPF does not compile ({first or _last_line(complaint) or detail})", "run `tailrace doctor`"
     )
     error.add_note(complaint)
     return error
+
+
+def map_refused(name: str, reason: str) -> ProbeError:
+    """The kernel gives no such map.
+
+    :param reason: in the words of strerror(3).
+    """
+    what = f"the kernel refuses the BPF map {name} ({reason})"
+    return ProbeError(what, _MAP_REMEDIES.get(reason, "run `tailrace doctor`"))
 
 
 def _last_line(text: str) -> str:

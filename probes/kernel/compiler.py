@@ -1,93 +1,105 @@
-"""Compiles BPF in a process of its own, which hands over the descriptors and takes LLVM with it when it ends.
+"""Compiles BPF in a process of its own, which takes LLVM with it when it ends.
 
-Run as a script with the arguments SOCKET PARENT by ``probes.kernel.compilation``: reads a request, answers with
-descriptors. The only importer of bcc; imports nothing else of Tailrace.
+Run as a script with the arguments SOCKET PARENT by ``probes.kernel.compilation``: reads a request, answers with an
+image: what the kernel has to be given to have the same maps and programs. The only importer of bcc; imports nothing
+else of Tailrace.
 """
 
-import contextlib
 import ctypes
-import json
 import os
 import signal
 import socket
+import struct
 import sys
-import tempfile
-from collections.abc import Iterator
-from typing import IO, Any
+from pathlib import Path
+from typing import Any, Final
 
-#: Descriptors of one message: the kernel's SCM_MAX_FD is 253.
-MAX_DESCRIPTORS = 250
+import msgpack
 
 #: prctl(2): the signal to get when the parent ends (kernel: include/uapi/linux/prctl.h).
 _PR_SET_PDEATHSIG = 1
+#: An instruction: code, registers, offset, number (kernel: ``struct bpf_insn``).
+_INSTRUCTION: Final = struct.Struct("=BBhi")
+#: Loads 64 bits, in two instructions; with this source register the number is the descriptor of a map.
+_LOAD_64, _MAP = 0x18, 1
+#: How programs of iterators begin; what is behind it names the objects.
+_ITERATOR, _TRACE_ITER = "bpf_iter__", 28
 
 
-def compile_programs(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Compiles, creates the maps, loads each program on its own.
+def compile_programs(request: dict[str, Any]) -> dict[str, Any]:
+    """All maps and programs of a source: an image (``probes.kernel.image``).
 
-    The answer names each descriptor in the order of the list. A program that the kernel refuses has its reason in
-    ``refused``; one that the source does not have is ``missing``. A source that does not compile is an ``error`` and
-    no descriptors.
+    A source that does not compile is an ``error``.
     """
     if request["tree"]:
         os.environ["BCC_KERNEL_SOURCE"] = request["tree"]
     try:
         import bcc
     except (ImportError, OSError) as error:  # OSError: the Python part is there, libbcc is not
-        return {"error": "bcc_missing", "detail": str(error)}, []
+        return {"error": "bcc_missing", "detail": str(error)}
     if not hasattr(bcc, "BPF"):
-        return {"error": "bcc_missing", "detail": f"{bcc.__file__} is another package of that name"}, []
+        return {"error": "bcc_missing", "detail": f"{bcc.__file__} is another package of that name"}
     try:
         module = bcc.BPF(text=request["source"], cflags=request["cflags"])
     except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever clang says
-        return {"error": "compile", "detail": str(error)}, []
-    maps = {name: module[name].map_fd for name in request["maps"]}
-    there = {name: kind for name, kind in request["programs"].items() if _has(bcc, module, name)}
-    programs, refused = _load(module, there)
-    descriptors = [*maps.values(), *programs.values()]
-    # The module closes its descriptors when it is collected; copies travel.
-    missing = [name for name in request["programs"] if name not in there]
-    names = {"maps": list(maps), "programs": list(programs), "refused": refused, "missing": missing}
-    return names, [os.dup(fd) for fd in descriptors]
+        return {"error": "compile", "detail": str(error)}
+    return _image(bcc, module)
 
 
-def _has(bcc: Any, module: Any, name: str) -> bool:
-    """Whether the source has a program of this name."""
-    return bool(bcc.lib.bpf_function_start(module.module, name.encode()))
+def _image(bcc: Any, module: Any) -> dict[str, Any]:
+    maps = _maps(bcc, module)
+    functions = range(bcc.lib.bpf_num_functions(module.module))
+    programs = [bcc.lib.bpf_function_name(module.module, number).decode() for number in functions]
+    return {
+        "license": (bcc.lib.bpf_module_license(module.module) or b"GPL").decode(),
+        "maps": {name: _describe(fd) for fd, name in maps.items()},
+        "programs": {name: _program(bcc, module, name, maps) for name in programs},
+    }
 
 
-def _load(module: Any, wanted: dict[str, list[int]]) -> tuple[dict[str, int], dict[str, str]]:
-    """Loads programs, each with its type and where it is attached (``probes.kernel.program_types``)."""
-    programs: dict[str, int] = {}
-    refused: dict[str, str] = {}
-    for name, (kind, attach) in wanted.items():
-        with tempfile.TemporaryFile() as log:
-            try:
-                with _stderr_to(log.fileno()):
-                    programs[name] = module.load_func(name, kind, attach_type=attach).fd
-            except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever the verifier says
-                refused[name] = _verdict(log) or str(error)
-    return programs, refused
+def _maps(bcc: Any, module: Any) -> dict[int, str]:
+    """Names of all maps by their descriptors; bcc declares no types of these functions (bcc: src/cc/bpf_module.h)."""
+    bcc.lib.bpf_num_tables.restype, bcc.lib.bpf_num_tables.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
+    bcc.lib.bpf_table_name.restype = ctypes.c_char_p
+    bcc.lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    count = bcc.lib.bpf_num_tables(module.module)
+    names = [bcc.lib.bpf_table_name(module.module, number) for number in range(count)]
+    return {bcc.lib.bpf_table_fd(module.module, name): name.decode() for name in names}
 
 
-@contextlib.contextmanager
-def _stderr_to(fd: int) -> Iterator[None]:
-    """bcc prints what the verifier says."""
-    kept = os.dup(2)
-    os.dup2(fd, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _describe(fd: int) -> list[int]:
+    """A map's type, bytes of a key, bytes of a value, entries and flags, as the kernel has it (proc(5): fdinfo)."""
+    lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return [
+        int(fields[name].strip(), 0)
+        for name in ("map_type", "key_size", "value_size", "max_entries", "map_flags")
+    ]
 
 
-def _verdict(log: IO[bytes]) -> str:
-    """The last sentence of the verifier's log; the figures behind it are of no use to the reader."""
-    log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
-    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    words = [line for line in lines if not line.startswith(("processed ", "HINT"))]
-    return words[-1] if words else ""
+def _program(bcc: Any, module: Any, name: str, maps: dict[int, str]) -> dict[str, Any]:
+    """Its instructions, and by the place of an instruction the map that it loads."""
+    code = bytearray(module.dump_func(name))
+    loads: dict[int, str] = {}
+    parts = iter(enumerate(_INSTRUCTION.iter_unpack(code)))
+    for place, (operation, registers, _, number) in parts:
+        if operation == _LOAD_64:
+            if registers >> 4 == _MAP:
+                loads[place] = maps[number]
+                struct.pack_into("=i", code, place * _INSTRUCTION.size + 4, 0)
+            next(parts)
+    return {"code": bytes(code), "loads": loads, "type_id": _type_id(bcc, name)}
+
+
+def _type_id(bcc: Any, name: str) -> int:
+    """The number of the type that an iterator's program is attached to; 0 for others and where the kernel has none.
+
+    libbpf, which bcc comes with, looks in the kernel's BTF.
+    """
+    if not name.startswith(_ITERATOR):
+        return 0
+    found: int = bcc.lib.libbpf_find_vmlinux_btf_id(name.removeprefix(_ITERATOR).encode(), _TRACE_ITER)
+    return max(found, 0)
 
 
 def _die_with(parent: int) -> None:
@@ -98,16 +110,14 @@ def _die_with(parent: int) -> None:
 
 
 def main() -> None:
-    """Answers one request on the socket whose descriptor number is the first argument."""
+    """Answers one request on the socket whose descriptor number is the first argument; both end where a side ends."""
     _die_with(int(sys.argv[2]))
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rb") as reader:
         try:
-            answer, descriptors = compile_programs(json.loads(reader.readline()))
+            answer = compile_programs(msgpack.unpackb(reader.read()))
         except OSError as error:
-            answer, descriptors = {"error": "system", "errno": error.errno, "detail": error.strerror}, []
-        body = json.dumps(answer).encode() + b"\n"
-        socket.send_fds(channel, [body[:1]], descriptors[:MAX_DESCRIPTORS])
-        channel.sendall(body[1:])
+            answer = {"error": "system", "errno": error.errno, "detail": error.strerror}
+        channel.sendall(msgpack.packb(answer))
 
 
 if __name__ == "__main__":

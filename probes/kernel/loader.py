@@ -1,19 +1,26 @@
-"""Loads a BPF source through a compiler process and attaches its hooks; detaches by closing descriptors."""
+"""Loads what a BPF source is compiled to and attaches its hooks; detaches by closing descriptors."""
 
+import contextlib
 import errno
 import os
+import resource
+import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-from model.errors import ProbeError
+from model.errors import LACKING, ProbeError
 from model.probe import Attachment, Feature, Hook
+from probes.kernel import bpf
 from probes.kernel.attach import Attached
-from probes.kernel.compilation import ask_compiler
+from probes.kernel.compilation import compiled, map_refused
 from probes.kernel.headers import Headers
+from probes.kernel.image import Image, MapShape
 from probes.kernel.interruption import Interruption
-from probes.kernel.program_types import program_type
+from probes.kernel.kept_images import image_path, keep_image, kept_image
+from probes.kernel.program_types import ProgramType, program_type
 
 #: Kernels before this lack the ring buffer (5.8), iterators over TCP (5.9) or programs run on request (5.10).
 OLDEST_KERNEL = (5, 10)
@@ -112,6 +119,11 @@ class Loaded:
         except OSError as error:
             raise _RefusedError(_reason(hook, error)) from error
 
+    def keep_maps(self, names: Set[str]) -> None:
+        """Lets go of the descriptors of other maps, which programs hold."""
+        for name in self.maps.keys() - names:
+            os.close(self.maps.pop(name))
+
     def detach(self) -> None:
         """Takes the hooks off; maps stay readable until close()."""
         while self.attached:
@@ -135,27 +147,86 @@ def load(
     absent: Mapping[str, str] = MappingProxyType({}),
     interruption: Interruption | None = None,
 ) -> Loaded:
-    """Compiles ``source`` and loads the programs of these hooks, but for those that are ``absent`` (name to reason).
+    """Makes the maps and loads the programs of these hooks, but for those that are ``absent`` (name to reason).
+
+    ``source`` is compiled unless what came of it is kept from another time.
 
     :raises NotWantedError: if it is interrupted.
     :raises ProbeError: if bcc is missing, the source does not compile or the kernel gives no maps.
     """
-    programs = {hook.program: program_type(hook) for hook in hooks if hook.kind != "listener"}
-    request = {
-        "source": source,
-        "cflags": ["-w", *(f"-D{name}={value}" for name, value in defines.items())],
-        "tree": str(headers.tree) if headers.tree else None,
-        "maps": list(maps),
-        "programs": {name: kind for name, kind in programs.items() if name not in absent},
-    }
     begin = time.monotonic()
-    answer, descriptors = ask_compiler(request, interruption or Interruption())
-    names = [*answer["maps"], *answer["programs"]]
-    by_name = dict(zip(names, descriptors, strict=True))
-    return Loaded(
-        {name: by_name[name] for name in answer["maps"]},
-        {name: by_name[name] for name in answer["programs"]},
-        answer["refused"],
-        {**absent, **dict.fromkeys(answer["missing"], "the source has no such program")},
-        compile_seconds=time.monotonic() - begin,
+    image = _image_of(
+        {
+            "source": source,
+            "cflags": ["-w", *(f"-D{name}={value}" for name, value in defines.items())],
+            "tree": str(headers.tree) if headers.tree else None,
+        },
+        interruption or Interruption(),
     )
+    programs = {hook.program: program_type(hook) for hook in hooks if hook.kind != "listener"}
+    loaded = Loaded({}, {}, {}, dict(absent))
+    try:
+        _make_maps(image, loaded)
+        for name, kind in programs.items():
+            if name not in absent:
+                _load_program(image, name, kind, loaded)
+    except BaseException:
+        loaded.close()
+        raise
+    loaded.keep_maps(set(maps))
+    loaded.compile_seconds = time.monotonic() - begin
+    return loaded
+
+
+def _image_of(request: dict[str, Any], interruption: Interruption) -> Image:
+    """What was compiled once is kept."""
+    path = image_path(request)
+    image = kept_image(path) if path else None
+    if image is None:
+        image = compiled(request, interruption)
+        if path:
+            keep_image(path, image)
+    return image
+
+
+def _make_maps(image: Image, loaded: Loaded) -> None:
+    for name, shape in image.maps.items():
+        try:
+            loaded.maps[name] = _make_map(name, shape)
+        except OSError as error:
+            raise map_refused(name, os.strerror(error.errno or 0)) from error
+
+
+def _make_map(name: str, shape: MapShape) -> int:
+    """Before Linux 5.11 maps count as locked memory."""
+    try:
+        return bpf.create_map(name, shape)
+    except PermissionError:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        return bpf.create_map(name, shape)
+
+
+def _load_program(image: Image, name: str, kind: ProgramType, loaded: Loaded) -> None:
+    """Loads it, or notes why that is not possible."""
+    program = image.programs.get(name)
+    if program is None:
+        loaded.absent[name] = "the source has no such program"
+        return
+    code = bytearray(program.code)
+    for place, used in program.loads.items():
+        struct.pack_into("=i", code, place * bpf.INSTRUCTION_BYTES + 4, loaded.maps[used])
+    try:
+        loaded.programs[name] = bpf.load_program(
+            name,
+            bytes(code),
+            kind=kind.program,
+            attach=kind.attach,
+            type_id=program.type_id,
+            terms=image.license,
+        )
+    except OSError as error:
+        if error.errno in LACKING:
+            what = f"the kernel refuses the BPF program {name} ({os.strerror(error.errno)})"
+            raise ProbeError(what, LACKING[error.errno]) from error
+        loaded.refused[name] = error.strerror or str(error)

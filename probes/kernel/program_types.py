@@ -9,10 +9,10 @@ from model.probe import Hook, HookKind
 
 
 class ProgramType(NamedTuple):
-    """As what a program is loaded, and where it is attached if it is told the kernel by number (-1: it is not)."""
+    """As what a program is loaded, and where it is attached if the kernel is told by number."""
 
     program: int
-    attach: int = -1
+    attach: int = 0
 
 
 _SKB, _SOCK, _SOCK_OPS, _SOCK_ADDR = 8, 9, 13, 18
@@ -26,7 +26,7 @@ _BY_KIND: Final[dict[HookKind, ProgramType]] = {
     "tracepoint": ProgramType(5),
     "raw_tracepoint": _RAW_TRACEPOINT,
     "on_request": _RAW_TRACEPOINT,
-    "iterator": ProgramType(26),
+    "iterator": ProgramType(26, 28),
     "socket_filter": ProgramType(1),
 }
 #: Places of cgroups, by the kernel's name in lower case without ``BPF_CGROUP_``.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from probes.kernel.headers import cache_root
 from tests.beds.watch import DEADLINE_SECONDS, TAILRACE, await_that
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -85,6 +86,15 @@ class Running:
     def await_file(self, path: Path) -> None:
         """Returns when there is something in it: the first window was written."""
         await_that(lambda: path.exists() and path.stat().st_size > 0, self)
+
+
+def compiling_anew(folder: Path) -> dict[str, str]:
+    """The environment of a Tailrace that finds no compiled programs; headers it does find."""
+    headers = cache_root() / "headers"
+    headers.mkdir(parents=True, exist_ok=True)
+    (folder / "cache").mkdir()
+    (folder / "cache/headers").symlink_to(headers)
+    return {"CACHE_DIRECTORY": str(folder / "cache")}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import pytest
 from actors.nat.table import ENTRIES
 from tailrace.limits import LOADED_BYTES, STACK_BYTES
 from tests.beds.watch import DEADLINE_SECONDS, TAILRACE
-from tests.field.program import RECORDINGS, complaint, ended
+from tests.field.program import RECORDINGS, compiling_anew, complaint, ended
 
 REPLAY = ("replay", str(RECORDINGS / "short.tlr"), "--speed", "max", "--sink", "jsonl:/dev/null")
 
@@ -29,10 +29,15 @@ def limited(number: int, value: int) -> Callable[[], None]:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("files", [8, 12, 20, 40, 63, 64])
-def test_too_few_files_are_one_line(files: int) -> None:
-    """Wherever they run out: while it is imported, checked, compiled."""
-    done = ended("run", "--duration", "1", preexec_fn=limited(resource.RLIMIT_NOFILE, files))
+@pytest.mark.parametrize(
+    ("files", "kept"),
+    [*((files, True) for files in (8, 12, 20, 40)), *((files, False) for files in (8, 12, 20, 40, 56))],
+)
+def test_too_few_files_are_one_line(tmp_path: Path, files: int, *, kept: bool) -> None:
+    """Wherever they run out: while it is imported, checked, compiled, loaded."""
+    environment = {} if kept else compiling_anew(tmp_path)
+    limit = limited(resource.RLIMIT_NOFILE, files)
+    done = ended("run", "--duration", "1", preexec_fn=limit, environment=environment)
     code, line = complaint(done)
     assert code == 1
     assert "open files" in line
@@ -72,7 +77,7 @@ def loaded_bytes() -> int:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("more_megabytes", [0, 16, 64, 128, 256])
-def test_too_little_memory_is_one_line(more_megabytes: int) -> None:
+def test_too_little_memory_is_one_line(tmp_path: Path, more_megabytes: int) -> None:
     """The limit of the address space, as `ulimit -v` sets it: what is left when all is loaded is too little for the
     tables of connections, or for the compiler, or else it is enough."""
     loaded = loaded_bytes()
@@ -80,7 +85,7 @@ def test_too_little_memory_is_one_line(more_megabytes: int) -> None:
     done = ended(
         *("run", "--duration", "1", "--sink", "jsonl:/dev/null"),
         preexec_fn=limited(resource.RLIMIT_AS, limit),
-        environment={"TAILRACE_STORE_ENABLED": "off"},
+        environment=compiling_anew(tmp_path),
     )
     if done.returncode == 0 and limit > loaded + TABLES_BYTES:
         assert done.stderr == ""

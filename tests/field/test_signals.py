@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.beds.watch import DEADLINE_SECONDS
-from tests.field.program import running
+from tests.field.program import compiling_anew, running
 
 pytestmark = pytest.mark.kernel
 
@@ -51,7 +51,8 @@ def test_an_end_is_obeyed_while_programs_compile(
     tmp_path: Path, command: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
     """The compiler is stopped, so that it never answers: what ends does not wait for it, and takes it along."""
-    with running(tmp_path / "errors", *command, cwd=tmp_path) as tailrace:
+    environment = os.environ | compiling_anew(tmp_path)
+    with running(tmp_path / "errors", *command, cwd=tmp_path, env=environment) as tailrace:
         compiler = tailrace.await_child("compiler.py")
         os.kill(compiler, signal.SIGSTOP)
         tailrace.process.send_signal(number)

@@ -17,6 +17,7 @@ from model.probe import Feature, Hook, Probe
 from probes.attached import AttachedProbes
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, KPROBES, NAT, TIMED
+from probes.kernel import bpf, loader
 from probes.kernel.filesystems import root_of
 from probes.kernel.headers import find_headers, version_numbers
 from probes.kernel.loader import Loaded, load
@@ -46,10 +47,17 @@ input()
 """
 ROUNDING = range(2 * 4096 + 1)
 PROGRAM = """
+BPF_ARRAY(cells_of_test, u64, 4);
 int seen(struct bpf_raw_tracepoint_args *ctx) { return 0; }
 int bad(struct bpf_raw_tracepoint_args *ctx) { return *(int *)ctx->args[0]; }
-BPF_ARRAY(cells_of_test, u64, 4);
 """
+
+
+COUNTING = PROGRAM.replace(
+    "return 0; }",
+    "int place = 3; u64 *cell = cells_of_test.lookup(&place); if (cell) *cell += 1; return 0; }",
+    1,
+)
 
 
 @pytest.fixture
@@ -145,6 +153,33 @@ def test_a_source_that_does_not_compile_is_quoted() -> None:
     with pytest.raises(ProbeError, match=r"does not compile \(.*error: .*nonsense") as raised:
         load("int f(void) { return nonsense; }", headers=find_headers(), defines={}, maps=[], hooks=[])
     assert "nonsense" in raised.value.__notes__[0]
+
+
+def test_what_was_compiled_is_loaded_again_without_the_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same instructions for the kernel (their tags), maps and reasons; it works."""
+    monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path))
+    headers = find_headers()
+    hooks = [Hook("seen", "sys_enter"), Hook("bad", "sys_enter"), Hook("nowhere", "sys_enter")]
+
+    def load_it() -> tuple[Loaded, bytes]:
+        made = load(COUNTING, headers=headers, defines={}, maps=["cells_of_test"], hooks=hooks)
+        return made, bytes(bpf.program_info(made.programs["seen"]).tag)
+
+    first, tag = load_it()
+    first.close()
+    monkeypatch.setattr(loader, "compiled", None)
+    again, same_tag = load_it()
+    try:
+        assert (same_tag, again.refused, again.absent) == (tag, first.refused, first.absent)
+        assert set(again.refused) == {"bad"}
+        assert set(again.absent) == {"nowhere"}
+        again.attach(Feature("trial", "tests", (Hook("seen", "sys_enter"),)))
+        os.getppid()
+        assert bpf.array_lookup(again.maps["cells_of_test"], 3) > 0
+    finally:
+        again.close()
 
 
 def names_in(root: int, folder: str) -> list[str]:

@@ -14,12 +14,15 @@ import pytest
 
 from model.errors import ProbeError
 from probes.kernel import compilation, compiler
+from probes.kernel.image import Image, MapShape, ProgramImage
 from probes.kernel.interruption import Interruption
 from selftest.linux import unacknowledged
 
 READ = (
-    "import json, os, signal, socket, sys, time\nc = socket.socket(fileno=int(sys.argv[1]))\nc.recv(65536)\n"
+    "import msgpack, os, signal, socket, sys, time\nc = socket.socket(fileno=int(sys.argv[1]))\nc.recv(65536)\n"
+    "def answer(fields): c.sendall(msgpack.packb(fields))\n"
 )
+NOTHING = Image("GPL", {}, {})
 Use = Callable[[str], None]
 
 
@@ -48,34 +51,27 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
     assert open_descriptors() == before
 
 
-def ask() -> tuple[dict[str, object], list[int]]:
+def ask() -> Image:
     """Any request: the scripts do not look at it."""
-    return compilation.ask_compiler({"source": ""}, Interruption())
+    return compilation.compiled({"source": ""}, Interruption())
 
 
-def test_descriptors_come_with_the_answer(script: Use) -> None:
-    """Descriptors arrive in the order of their names, closed to programs started later."""
+def test_the_image_is_what_the_answer_says(script: Use) -> None:
+    """Also where it comes in many parts."""
+    code = bytes(range(8)) * 100_000
     script(
-        "answer = json.dumps({'maps': ['a'], 'programs': ['b'], 'refused': {'c': 'x' * 100000}}).encode()\n"
-        "socket.send_fds(c, [answer[:1]], [os.open('/proc/self/comm', 0), os.open('/dev/null', 0)])\n"
-        "c.sendall(answer[1:] + b'\\n')\n"
+        "code = bytes(range(8)) * 100_000\n"
+        "program = {'code': code, 'loads': {3: 'cells'}, 'type_id': 7}\n"
+        "answer({'license': 'GPL', 'maps': {'cells': [2, 4, 8, 16, 1024]}, 'programs': {'seen': program}})\n"
     )
-    answer, descriptors = ask()
-    paths = [Path(f"/proc/self/fd/{fd}").readlink() for fd in descriptors]
-    inherited = [os.get_inheritable(fd) for fd in descriptors]
-    for fd in descriptors:
-        os.close(fd)
-    assert paths[1] == Path("/dev/null")
-    assert inherited == [False, False]
-    assert answer["refused"] == {"c": "x" * 100000}
+    cells = MapShape(type=2, key_bytes=4, value_bytes=8, entries=16, flags=1024)
+    assert ask() == Image("GPL", {"cells": cells}, {"seen": ProgramImage(code, {3: "cells"}, 7)})
 
 
-def test_descriptors_that_got_lost_are_an_error(script: Use) -> None:
-    """Where fewer arrive than are named, those that did are closed and the limit of open files is named."""
-    script(
-        'socket.send_fds(c, [b\'{"maps": ["a", "b"], "programs": []}\\n\'], [os.open(\'/dev/null\', 0)])\n'
-    )
-    with pytest.raises(ProbeError, match=r"only 1 of 2 descriptors .*: raise the limit of open files"):
+def test_half_an_answer_is_none(script: Use) -> None:
+    """It is an end without answer."""
+    script("c.sendall(msgpack.packb({'license': 'GPL', 'maps': {}, 'programs': {}})[:-1])\n")
+    with pytest.raises(ProbeError, match="ended early with exit code 0"):
         ask()
 
 
@@ -110,8 +106,8 @@ def test_a_process_that_hangs_is_killed(script: Use, monkeypatch: pytest.MonkeyP
 def test_a_process_that_answers_and_stays_is_killed(script: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer counts all the same."""
     monkeypatch.setattr(compilation, "END_SECONDS", 0.1)
-    script('c.sendall(b\'{"maps": [], "programs": []}\\n\')\ntime.sleep(60)\n')
-    assert ask() == ({"maps": [], "programs": []}, [])
+    script("answer({'license': 'GPL', 'maps': {}, 'programs': {}})\ntime.sleep(60)\n")
+    assert ask() == NOTHING
 
 
 def test_an_interrupt_ends_the_process(script: Use, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,8 +142,7 @@ def test_an_interrupt_ends_the_process(script: Use, monkeypatch: pytest.MonkeyPa
 def test_refusals_say_what_to_do(script: Use, complaint: str, message: str) -> None:
     """Rights, memory and the source are told apart by what bcc prints."""
     script(
-        f"print({complaint!r}, file=sys.stderr, flush=True)\n"
-        'c.sendall(b\'{"error": "compile", "detail": ""}\\n\')\n'
+        f"print({complaint!r}, file=sys.stderr, flush=True)\nanswer({{'error': 'compile', 'detail': ''}})\n"
     )
     with pytest.raises(ProbeError, match=message):
         ask()
@@ -155,20 +150,20 @@ def test_refusals_say_what_to_do(script: Use, complaint: str, message: str) -> N
 
 def test_missing_bcc_is_named(script: Use) -> None:
     """The error names the package and why a plain virtual environment does not see it."""
-    script('c.sendall(b\'{"error": "bcc_missing", "detail": "No module named bcc"}\\n\')\n')
+    script("answer({'error': 'bcc_missing', 'detail': 'No module named bcc'})\n")
     with pytest.raises(ProbeError, match=r"No module named bcc.*apt-get install python3-bpfcc"):
         ask()
 
 
 def test_no_folder_around_holds_modules(script: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file json.py where Tailrace is started, or beside the compiler, is not imported."""
+    """A file msgpack.py where Tailrace is started, or beside the compiler, is not imported."""
     folder = tmp_path / "started here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     for place in (folder, tmp_path):
-        (place / "json.py").write_text("raise SystemExit(9)\n")
-    script("c.sendall(json.dumps({'maps': [], 'programs': []}).encode() + b'\\n')\n")
-    assert ask() == ({"maps": [], "programs": []}, [])
+        (place / "msgpack.py").write_text("raise SystemExit(9)\n")
+    script("answer({'license': 'GPL', 'maps': {}, 'programs': {}})\n")
+    assert ask() == NOTHING
 
 
 def test_the_compiler_dies_with_its_parent() -> None:
