@@ -47,7 +47,7 @@ class Measures:
 
         :param groups: of each row, 0 to ``count`` - 1; shape (rows,). A group without rows is all 0.
         """
-        order = np.argsort(groups, kind="stable")
+        order = np.argsort(groups)
         begins = np.searchsorted(groups[order], np.arange(count + 1))
         columns: Columns = {
             name: _added(self.columns[name], order, begins) for name in SUMS if name in self.columns

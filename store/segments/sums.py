@@ -129,7 +129,7 @@ class Sums:
             return self._nothing(key, names)
         found = together([{name: table[name] for name in tables[0]} for table in tables])
         rows = {
-            name: np.asarray(found[name]).astype(np.int64)
+            name: np.asarray(found[name]).astype(np.int64, copy=False)
             for name in ("edge", "begin_s", "first_s", "last_s")
         }
         if step_s:
