@@ -123,7 +123,7 @@ export function natPaths(chains) {
 
 /** Pods, containers, processes: where each runs, of which image, and since when. @param {{ instances: Instance[], of: number }} found */
 export function instanceList({ instances, of }) {
-  if (!of) return section("Instances", html("p", { class: "dim" }, "none is known: nobody reports from there"));
+  if (!of) return section("Instances", html("p", { class: "dim" }, "none is known: it is a process or an address itself, or nobody reports from there"));
   const lines = instances.map((one) => {
     const name = one.pod || one.container || one.process || one.address || "not named";
     const what = [one.process === name ? "" : one.process, one.image, one.zone && `zone ${one.zone}`].filter(Boolean).join(" · ");
