@@ -128,18 +128,16 @@ class Sums:
         if not tables:
             return self._nothing(key, names)
         found = together([{name: table[name] for name in tables[0]} for table in tables])
-        rows = {
-            name: np.asarray(found[name]).astype(np.int64, copy=False)
-            for name in ("edge", "begin_s", "first_s", "last_s")
-        }
+        del tables
+        by: Columns = {name: np.asarray(found[name]).astype(np.int64, copy=False) for name in key}
         if step_s:
-            rows["begin_s"] = rows["begin_s"] // step_s * step_s
-        keys, groups = keyed({name: rows[name] for name in key})
-        table, indexes = histograms_of(found)
-        sums = {name: np.asarray(found[name]) for name in names}
-        plain = {"first_s": rows["first_s"], "last_s": rows["last_s"], **sums}
-        summed = Measures(plain | indexes, table).summed(groups, len(keys["edge"]))
-        wide = {name: summed[name].astype(np.uint64, copy=False) for name in names}
+            by["begin_s"] = by["begin_s"] // step_s * step_s
+        keys, groups = keyed(by)
+        histograms, indexes = histograms_of(found)
+        plain = {name: np.asarray(found[name]) for name in ("first_s", "last_s", *names)}
+        summed = Measures(plain | indexes, histograms).summed(groups, len(keys["edge"]))
+        types = dict.fromkeys(names, "<u8") | {"first_s": "<i8", "last_s": "<i8"}
+        wide = {name: summed[name].astype(type_, copy=False) for name, type_ in types.items()}
         return keys, Measures(summed.columns | wide, summed.histograms)
 
     def _grouped(
