@@ -116,7 +116,9 @@ class Sums:
         ]
         if tail is not None:
             seconds = np.asarray(tail["begin_s"])
-            held = np.logical_or.reduce([(seconds >= tile.from_s) & (seconds < tile.to_s) for tile in tiles])
+            held = np.zeros(len(seconds), bool)
+            for tile in tiles:
+                held |= (seconds >= tile.from_s) & (seconds < tile.to_s)
             if ids is not None:
                 held &= np.isin(np.asarray(tail["edge"]), ids)
             places = np.flatnonzero(held)

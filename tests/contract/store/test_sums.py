@@ -30,6 +30,7 @@ def test_a_reader_sees_each_second_when_it_is_safe(site: Site) -> None:
         writer.sync()
         truth.add(batch)
         check(store, truth, Window(BEGIN, BEGIN + 10))
+        check(store, truth, Window(BEGIN, BEGIN))
         if at == 2:
             writer.rotate()
             writer.drained()
