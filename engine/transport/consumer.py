@@ -14,20 +14,11 @@ from engine.log_record import FIRST_OFFSET
 from engine.transport.backend import CREATE_TIME, Member
 from engine.transport.intake import Intake, Records
 from engine.transport.log_transport import LogTransport
+from engine.transport.read_offsets import ReadOffsets
 from model.subjects import TopicPartition
 
 #: The least time between two commits, in seconds, so that one commit covers many messages.
 COMMIT_PAUSE = 0.001
-
-
-class ReadOffsets(dict[TP, int | None]):
-    """What Faust read last of each partition: nothing, whatever it says.
-
-    It drops messages before that offset, which it may set just after a seek back. The intake knows better.
-    """
-
-    def __getitem__(self, tp: TP) -> None:
-        return None
 
 
 class Consumer(base.Consumer):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from model.kinds.workload import Workload
-from store.queries.answers import AttributesAnswer, Value
 from store.queries.errors import NotFoundError
 from store.queries.filtering import INSTANCE_KEYS
+from store.queries.listings import AttributesAnswer, Value
 from store.queries.parameters import AttributesParameters
 from store.queries.scope import Scope
 

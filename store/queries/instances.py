@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from store.queries.answers import InstanceRow, InstancesAnswer
+from store.queries.listings import InstanceRow, InstancesAnswer
 from store.queries.parameters import InstancesParameters
 from store.queries.scope import Scope
 from store.queries.tables import selected_rows

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from model.kinds.workload import Workload
-from store.queries.answers import Moment, MomentsAnswer
 from store.queries.groups import workload_key
+from store.queries.listings import Moment, MomentsAnswer
 from store.queries.parameters import MomentsParameters
 from store.queries.scope import Scope
 from store.reading import Instance

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from model.errors import UsageError
-from store.queries import answers
+from store.queries import answers, listings
 from store.queries.attributes import attributes_answer
 from store.queries.instances import instances_answer
 from store.queries.map import map_of
@@ -72,15 +72,15 @@ class Answered:
 
 _ANSWERED: Final[Mapping[str, tuple[type[answers.Answer], Callable[[Scope, Any], answers.Answer], str]]] = {
     "map": (answers.MapAnswer, map_of, "edges"),
-    "search": (answers.SearchAnswer, search_answer, "found"),
+    "search": (listings.SearchAnswer, search_answer, "found"),
     "edges": (answers.EdgesAnswer, edges_answer, "rows"),
     "series": (answers.SeriesAnswer, series_answer, "columns"),
     "diff": (answers.DiffAnswer, diff_answer, "rows"),
     "where": (answers.WhereAnswer, where_answer, "by"),
     "nat": (answers.NatAnswer, nat_answer, "chains"),
-    "instances": (answers.InstancesAnswer, instances_answer, "instances"),
-    "moments": (answers.MomentsAnswer, moments_answer, "moments"),
-    "attributes": (answers.AttributesAnswer, attributes_answer, "values"),
+    "instances": (listings.InstancesAnswer, instances_answer, "instances"),
+    "moments": (listings.MomentsAnswer, moments_answer, "moments"),
+    "attributes": (listings.AttributesAnswer, attributes_answer, "values"),
 }
 QUESTIONS: Final = {
     name: Question(name, purpose, asked, *_ANSWERED[name]) for name, (purpose, asked) in PURPOSES.items()

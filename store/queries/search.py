@@ -11,8 +11,8 @@ from model.filter.filter import Filter
 from model.filter.view import BatchView
 from model.filter.words import words_of
 from model.kinds.workload import WORKLOAD
-from store.queries.answers import Found, SearchAnswer
 from store.queries.filtering import INSTANCE_KEYS, as_batch, having, matching, split
+from store.queries.listings import Found, SearchAnswer
 from store.queries.parameters import SearchParameters
 from store.queries.scope import Scope
 from store.queries.similar import errors_allowed, errors_within

@@ -7,18 +7,15 @@ from typing import Any, Final
 from model.rows.words import printable
 from model.text.units import bytes_text, duration_text, short_number
 from store.queries.answers import (
-    AttributesAnswer,
     DiffAnswer,
     Edge,
     EdgesAnswer,
-    InstancesAnswer,
     MapAnswer,
-    MomentsAnswer,
     NatAnswer,
-    SearchAnswer,
     SeriesAnswer,
     WhereAnswer,
 )
+from store.queries.listings import AttributesAnswer, InstancesAnswer, MomentsAnswer, SearchAnswer
 from store.queries.questions import Answered, Question
 
 _EDGES: Final = ("CLIENT", "SERVER", "STATUS", "BYTES", "OPENED", "FAILED", "RTX", "P99", "CHANGE", "WHY")
