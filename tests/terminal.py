@@ -22,6 +22,8 @@ class Terminal:
     def __init__(self, screen: int, process: "subprocess.Popen[bytes]", rows: int, columns: int) -> None:
         self.process = process
         self._screen = screen
+        self._poll = select.poll()
+        self._poll.register(screen, select.POLLIN)
         self._drawn = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._drawn)
 
@@ -53,7 +55,7 @@ class Terminal:
 
     def _read(self, seconds: float = 0.2) -> bool:
         """A little; False at the end, or if nothing came at once."""
-        if not select.select([self._screen], [], [], seconds)[0]:
+        if not self._poll.poll(seconds * 1000):
             return seconds > 0
         try:
             self._stream.feed(os.read(self._screen, 1 << 16))

@@ -38,9 +38,12 @@ def backends(part: Part) -> Iterator[None]:
     listeners = [_listener(part, port) for port in BACKEND_PORTS]
     yield
     part.send_to_peer()
+    poll = select.poll()
+    by_descriptor = {listener.fileno(): listener for listener in listeners}
+    for descriptor in by_descriptor:
+        poll.register(descriptor, select.POLLIN)
     for index in range(4 * part.profile.few):
-        listener = select.select(listeners, (), ())[0][0]
-        connection = part.accept(listener)
+        connection = part.accept(by_descriptor[poll.poll()[0][0]])
         connection.receive(QUESTION_BYTES + index)
         connection.send(ANSWER_BYTES + index)
         connection.settle()

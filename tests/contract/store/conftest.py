@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
 
 
 @pytest.fixture(params=["segments", "server", "chdb"])
-def made_site(request: pytest.FixtureRequest, tmp_path: Path) -> MadeSite:
-    """Makes stores that are empty."""
+def made_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeSite]:
+    """Makes stores that are empty; those in this process go with the test, and their files with them."""
     numbers = itertools.count()
     if request.param == "segments":
-        return lambda: SegmentSite(tmp_path / str(next(numbers)))
-    if request.param == "server":
+        yield lambda: SegmentSite(tmp_path / str(next(numbers)))
+    elif request.param == "server":
         server = request.getfixturevalue("server")
-        return lambda: ServerSite(server)
-    session = request.getfixturevalue("current_clickhouse")
-    return lambda: EmbeddedSite(session, tmp_path)
+        yield lambda: ServerSite(server)
+    else:
+        session = request.getfixturevalue("current_clickhouse")
+        with ExitStack() as stack:
+
+            def made() -> EmbeddedSite:
+                site = EmbeddedSite(session, tmp_path)
+                stack.callback(site.drop)
+                return site
+
+            yield made
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Sums of any window are those of the rows that were taken, whatever became of them: new, sealed, longer steps."""
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store.reading import Window
+from store.reading import Store, Window
 from tests.contract.store.conftest import MadeSite
 from tests.contract.store.sites import SegmentSite, Site
 from tests.unit.store.segments.checked import STEP, check, check_series
@@ -47,24 +48,45 @@ def test_any_window_has_the_sums_of_its_rows(
     made_site: MadeSite, steps: list[Any], data: st.DataObject
 ) -> None:
     """Late rows, seconds that come again, batches that come twice, clocks that step, ends and new starts."""
-    site, truth, now = made_site(), Truth(), BEGIN + 50
-    writer, store = site.writer(), site.store()
+    site = made_site()
+    with closing(site.store()) as store, closing(Current(site)) as current:
+        _check_windows(current, store, steps, data)
+
+
+class Current:
+    """The writer at work: whichever that is, it is closed in the end."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.writer = site.writer()
+
+    def reopen(self) -> None:
+        """It ends, and another starts."""
+        self.writer.close()
+        self.writer = self._site.writer()
+
+    def close(self) -> None:
+        """It ends."""
+        self.writer.close()
+
+
+def _check_windows(current: Current, store: Store, steps: list[Any], data: st.DataObject) -> None:
+    truth, now = Truth(), BEGIN + 50
     for seq, (seconds, rows, then) in enumerate(steps):
         now += seconds
         batch = second(now, rows, seq)
-        writer.take(batch)
-        writer.sync()
+        current.writer.take(batch)
+        current.writer.sync()
         truth.add(batch)
         if then == "again":
-            writer.take(batch)
-            writer.sync()
+            current.writer.take(batch)
+            current.writer.sync()
         elif then == "rotate":
-            writer.rotate()
+            current.writer.rotate()
         elif then == "reopen":
-            writer.close()
-            writer = site.writer()
-            writer.take(batch)
-            writer.sync()
+            current.reopen()
+            current.writer.take(batch)
+            current.writer.sync()
     seconds_seen = [at for at, _ in truth.sums] or [now]
     begin, end = min(seconds_seen) - 5, max(seconds_seen) + 5
     at = data.draw(st.integers(begin, end), label="from")
@@ -75,10 +97,8 @@ def test_any_window_has_the_sums_of_its_rows(
         check(store, truth, part)
         if end - begin < 2000:
             check_series(store, truth, Window(at, end), step_s)
-        writer.rotate()
-        writer.drained()
-    writer.close()
-    store.close()
+        current.writer.rotate()
+        current.writer.drained()
 
 
 def test_rows_of_an_edge_and_second_become_one(site: Site) -> None:
