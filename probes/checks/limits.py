@@ -43,9 +43,11 @@ def _map_bytes(selection: Selection) -> int:
 
 
 def check_compiler_memory() -> Check:
-    """What the compiler process holds for a second or two at the start."""
+    """What the compiler process holds for some seconds where no compiled programs are kept."""
     left = available_bytes()
-    found = f"{megabytes(COMPILER_BYTES)} for about 2 s at the start; {megabytes(left)} available"
+    found = (
+        f"{megabytes(COMPILER_BYTES)} for some seconds at a start that compiles; {megabytes(left)} available"
+    )
     if left > COMPILER_BYTES:
         return Check("compiler memory", "ok", found)
     cost = "the compiler may be killed"

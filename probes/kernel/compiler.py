@@ -22,8 +22,14 @@ _PR_SET_PDEATHSIG = 1
 _INSTRUCTION: Final = struct.Struct("=BBhi")
 #: Loads 64 bits, in two instructions; with this source register the number is the descriptor of a map.
 _LOAD_64, _MAP = 0x18, 1
+#: Calls a helper of the kernel; with a source register a function of the program or the kernel.
+_CALL = 0x85
 #: How programs of iterators begin; what is behind it names the objects.
 _ITERATOR, _TRACE_ITER = "bpf_iter__", 28
+
+
+class _NotMovableError(Exception):
+    """A program has what only the process that compiled it can load."""
 
 
 def compile_programs(request: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +49,10 @@ def compile_programs(request: dict[str, Any]) -> dict[str, Any]:
         module = bcc.BPF(text=request["source"], cflags=request["cflags"])
     except Exception as error:  # noqa: BLE001 - bcc raises plain Exception for whatever clang says
         return {"error": "compile", "detail": str(error)}
-    return _image(bcc, module)
+    try:
+        return _image(bcc, module)
+    except _NotMovableError as error:
+        return {"error": "compile", "detail": str(error)}
 
 
 def _image(bcc: Any, module: Any) -> dict[str, Any]:
@@ -87,7 +96,11 @@ def _program(bcc: Any, module: Any, name: str, maps: dict[int, str]) -> dict[str
             if registers >> 4 == _MAP:
                 loads[place] = maps[number]
                 struct.pack_into("=i", code, place * _INSTRUCTION.size + 4, 0)
+            elif registers >> 4:
+                raise _NotMovableError(f"{name} uses a variable that is neither local nor in a map")
             next(parts)
+        elif operation == _CALL and registers >> 4:
+            raise _NotMovableError(f"{name} calls a function that is not inline")
     return {"code": bytes(code), "loads": loads, "type_id": _type_id(bcc, name)}
 
 

@@ -75,8 +75,8 @@ def _ours(facts: os.stat_result) -> bool:
 
 
 def _drop_oldest(folder: Path) -> None:
-    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    for path in sorted(files, key=_last_use)[:-LIMIT]:
+    """Also what a sudden end left half written: that is used no more."""
+    for path in sorted(folder.iterdir(), key=_last_use)[:-LIMIT]:
         path.unlink(missing_ok=True)
 
 

@@ -19,6 +19,7 @@ from model.rows.fields import Field
 from model.rows.same import same_rows
 from model.rows.words import words_of
 from model.tables import CHAIN, ENTITY, HISTOGRAM
+from model.varint import varint
 from sinks.joined import Rows
 
 #: Makes the bytes of a column.
@@ -60,16 +61,6 @@ def block(columns: Sequence[NativeColumn], rows: Rows) -> bytes:
         values = rows.seqs.tobytes() if column.name == SEQ else column.values(batch)
         parts += [_text(column.name), _text(column.type), values]
     return b"".join(parts)
-
-
-def varint(number: int) -> bytes:
-    """A number in groups of seven bits, the lowest first."""
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def enum_type(words: dict[int, str]) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from model.batch import Batch
 from model.rows.fields import ALWAYS, Field
+from model.varint import varint
 from sinks.otlp.metrics import SECOND_NS, Encoded
-from sinks.otlp.wire import field, key_value, varint
+from sinks.otlp.wire import field, key_value
 
 #: SEVERITY_NUMBER_INFO, and WARN where a connect failed.
 _INFO: Final = b"\x10\x09"

@@ -14,7 +14,8 @@ from model.histogram import SCALE, Histograms
 from model.kinds.workload import FAILURES, PARTS, Workload
 from model.rows.words import words_of
 from model.transport import Transport
-from sinks.otlp.wire import field, key_value, varint, zigzag
+from model.varint import varint, zigzag
+from sinks.otlp.wire import field, key_value
 
 SECOND_NS: Final = 10**9
 #: Aggregation temporality of all: what happened in the second.

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from model.varint import varint
+
 #: Wire types.
 VARINT: Final = 0
 FIXED64: Final = 1
@@ -14,24 +16,6 @@ BYTES: Final = 2
 FIXED32: Final = 5
 
 _double: Final = struct.Struct("<d")
-
-
-def varint(number: int) -> bytes:
-    """A number in groups of seven bits, the lowest first; negative ones as 64 bits."""
-    if 0 <= number < 128:
-        return _SMALL[number]
-    number &= (1 << 64) - 1
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def zigzag(number: int) -> bytes:
-    """A signed number."""
-    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
 def field(number: int, body: bytes) -> bytes:
@@ -94,6 +78,3 @@ def _number(message: bytes, place: int) -> tuple[int, int]:
         place, shift = place + 1, shift + 7
         if byte < 128:
             return number, place
-
-
-_SMALL: Final = [bytes([number]) for number in range(128)]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from sinks.clickhouse.native import varint
+from model.varint import varint
 from store.clickhouse.tables import TYPES, type_of
 from store.segments.columns import Column, Flat, Lists, Table, empty_flat, joined, rows_of
 

@@ -182,6 +182,14 @@ def test_what_was_compiled_is_loaded_again_without_the_compiler(
         again.close()
 
 
+def test_what_only_its_compiler_could_load_is_refused() -> None:
+    """A function that is not inline has its place relative to others of the same process."""
+    source = PROGRAM.replace("return 0; }", "return far(ctx); }", 1)
+    far = "static __attribute__((noinline)) int far(void *ctx) { return bpf_get_prandom_u32(); }"
+    with pytest.raises(ProbeError, match=r"does not compile \(seen calls a function that is not inline\)"):
+        load(f"{far}\n{source}", headers=find_headers(), defines={}, maps=[], hooks=[])
+
+
 def names_in(root: int, folder: str) -> list[str]:
     """What is in a folder below an open one."""
     return [path.name for path in Path(f"/proc/self/fd/{root}", folder).iterdir()]

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from model.arrays import Array
+from model.varint import varint
 from store.segments.columns import Column, Flat, Lists, narrowed
-from store.segments.parquet.thrift import varint
 
 _LENGTH: Final = struct.Struct("<I")
 

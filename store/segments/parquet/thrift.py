@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from model.varint import varint, zigzag
+
 I32: Final = 5
 I64: Final = 6
 BINARY: Final = 8
@@ -15,6 +17,9 @@ STRUCT: Final = 12
 
 #: Lengths of lists that stand beside the type.
 _SHORT_LIST: Final = 15
+
+#: Of 32 or 64 bits; footers have the same ones again and again.
+integer: Final = lru_cache(1 << 16)(zigzag)
 
 
 class Field(NamedTuple):
@@ -28,25 +33,6 @@ class Field(NamedTuple):
     number: int
     type: int
     value: bytes
-
-
-@lru_cache(1 << 16)
-def varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first.
-
-    :param number: at least 0.
-    """
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
-
-
-def integer(number: int) -> bytes:
-    """Of 32 or 64 bits, in zigzag."""
-    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
 def binary(data: bytes) -> bytes:

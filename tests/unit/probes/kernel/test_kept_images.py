@@ -109,6 +109,20 @@ def test_the_one_not_used_for_longest_goes_first(folder: Path) -> None:
     assert set(folder.iterdir()) == {paths[0], *paths[3:]}
 
 
+def test_what_a_sudden_end_left_half_written_goes_as_well(folder: Path) -> None:
+    """In its turn."""
+    keep_image(path_of(REQUEST), IMAGE)
+    left = [folder / f".tmp{number}" for number in range(LIMIT)]
+    for path in left:
+        path.touch()
+        os.utime(path, (1, 1))
+    newest = path_of(REQUEST | {"source": "newer"})
+    keep_image(newest, IMAGE)
+    there = set(folder.iterdir())
+    assert {path_of(REQUEST), newest} <= there
+    assert len(there) == LIMIT
+
+
 def test_a_newer_one_takes_the_place_of_one_that_is_not_whole() -> None:
     path = path_of(REQUEST)
     keep_image(path, replace(IMAGE, license="other"))
