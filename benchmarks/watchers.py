@@ -41,16 +41,20 @@ def program() -> str | Path:
 
 
 @contextlib.contextmanager
-def _tailrace(sink: str, stage: str) -> Iterator[Child]:
+def _tailrace(sink: str, stage: str, http: str = "off") -> Iterator[Child]:
     command = [program(), "run", "--stage", stage, "--sink", sink]
-    with running(command, ready=holds("bpf_link", "bpf-link")) as child:
+    environment = {"TAILRACE_HTTP_ENABLED": http}
+    with running(command, ready=holds("bpf_link", "bpf-link"), environment=environment) as child:
         time.sleep(SETTLE_SECONDS)
         yield child
 
 
-def tailrace(output: Path, stage: str = "deltas") -> AbstractContextManager[Child]:
-    """``tailrace run`` writing every row to a file, as JSON."""
-    return _tailrace(f"jsonl:{output}", stage)
+def tailrace(output: Path, stage: str = "deltas", http: str = "off") -> AbstractContextManager[Child]:
+    """``tailrace run`` writing every row to a file, as JSON.
+
+    :param http: the key ``http.enabled``: what it costs has figures of its own.
+    """
+    return _tailrace(f"jsonl:{output}", stage, http)
 
 
 #: bcc's tools look there for tracepoints; mounted where it is not, for the tool alone. The process stays the same.

@@ -12,6 +12,7 @@ from typing import Final
 
 from benchmarks.children import find, finish, running
 from benchmarks.native import built
+from benchmarks.procfs import cpu_time
 from model.errors import TailraceError
 
 #: Bytes of the body of every answer.
@@ -103,14 +104,21 @@ def free_port() -> int:
 class Web:
     """An nginx that runs."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pid: int = 0) -> None:
         self.port = port
+        self._pid = pid
         self._questions = 0
 
     @property
     def request(self) -> bytes:
         """What wrk sends when it opens a connection for each request."""
         return f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nConnection: close\r\n\r\n".encode()
+
+    def worker_seconds(self) -> float:
+        """Processor time of the worker so far."""
+        workers = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+        times = [cpu_time(int(worker)) for worker in workers]
+        return sum(each.user + each.system for each in times)
 
     def answer_bytes(self) -> int:
         """The size of the answer to ``request``, from asking once."""
@@ -152,8 +160,8 @@ def web() -> Iterator[Web]:
         settings = Path(folder, "nginx.conf")
         settings.write_text(_CONFIGURATION.format(folder=folder, port=port, body="x" * BODY))
         command = [find("nginx", "nginx-light"), "-p", folder, "-e", f"{folder}/errors", "-c", str(settings)]
-        with running(command, ready=lambda _: _listens(port)):
-            yield Web(port)
+        with running(command, ready=lambda _: _listens(port)) as master:
+            yield Web(port, master.pid)
 
 
 def _listens(port: int) -> bool:

@@ -40,7 +40,7 @@ TICK_SECONDS: Final = 0.05
 ENGINE_FLUSH_SECONDS: Final = 1.25
 
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
-JOINED: Final = frozenset({"flows", "workloads"})
+JOINED: Final = frozenset({"flows", "requests", "workloads"})
 #: By the name they have in the ledger.
 Sinks = Mapping[str, "ConfiguredSink"]
 
@@ -93,7 +93,7 @@ def run(
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
     if wanted & JOINED:
-        join = local_join(graph, config, source.origin, cluster)
+        join = local_join(graph, config, source.origin, wanted, cluster)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
@@ -136,7 +136,7 @@ def replay(
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
     if wanted & JOINED:
-        join = local_join(graph, config, source.origin, *others)
+        join = local_join(graph, config, source.origin, wanted, *others)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
@@ -201,7 +201,7 @@ def engine(
     else:
         boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
         partitions = partial(runner.partitions, DELTAS)
-        join = engine_join(graph, config, url, boot, partitions, runner.transport.all_back_at)
+        join = engine_join(graph, config, url, boot, wanted, partitions, runner.transport.all_back_at)
         reader.where(_is_delta) >> join.windows
         flows = join.windows.only(Window) >> join.joiner >> own_ledger(graph, boot)
         (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out

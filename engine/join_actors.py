@@ -1,11 +1,12 @@
 """The actors from deltas to sinks: which they are, and what each is made of, in one process and in an engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
 from actors.join.identity import Cluster
 from actors.join.joiner import Joiner
+from actors.join.routes import Routes
 from actors.windows.completeness import DistributedCompleteness, LocalCompleteness
 from actors.windows.cross_node import CrossNode
 from actors.windows.hold import WindowHold
@@ -22,6 +23,7 @@ from engine.plugins.enrichers import cluster_identity
 from engine.service.parts import reloaded_names
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
+from model.kinds.request import REQUEST
 from sinks.configured import ConfiguredSink
 
 #: Who joins in an engine.
@@ -64,14 +66,28 @@ def workloads(graph: Graph, config: Config) -> ActorPlace:
     return graph.actor("workloads", Workloads(graph.ledger, config.workloads.pairs))
 
 
-def local_join(graph: Graph, config: Config, origin: Origin, cluster: Cluster | None = None) -> JoinActors:
-    """Adds those of one process to a graph: a second is complete with the node's last message of it."""
+def local_join(
+    graph: Graph, config: Config, origin: Origin, wanted: Set[str], cluster: Cluster | None = None
+) -> JoinActors:
+    """Adds those of one process to a graph: a second is complete with the node's last message of it.
+
+    :param wanted: rows that any sink wants.
+    """
     complete = LocalCompleteness(NewContainers(cluster))
-    joiner = Joiner(origin.node, origin.boot, graph.ledger, config.join.flows, cluster)
+    routes = _routes(graph, config, wanted)
+    joiner = Joiner(origin.node, origin.boot, graph.ledger, config.join.flows, cluster, routes=routes)
     return JoinActors(
         windows=graph.actor("windows", WindowHold(complete)),
         joiner=graph.actor("joiner", joiner),
     )
+
+
+def _routes(graph: Graph, config: Config, wanted: Set[str]) -> Routes | None:
+    """What names the routes of requests, where a sink wants their rows."""
+    if REQUEST.plural not in wanted:
+        return None
+    http = config.http
+    return Routes(http.rules, http.routes, http.children, graph.ledger.stage("join", "rows"))
 
 
 def engine_join(
@@ -79,12 +95,14 @@ def engine_join(
     config: Config,
     url: str,
     boot: str,
+    wanted: Set[str],
     partitions: Callable[[], int],
     all_back_at: Callable[[], float],
 ) -> JoinActors:
     """Adds those of an engine: a second waits for all nodes, and follows what other nodes say of rewriting.
 
     :param boot: since when it joins.
+    :param wanted: rows that any sink wants.
     :param partitions: gives their number, once a message has come.
     :param all_back_at: gives when all nodes may have come back from the last outage; of the monotonic clock.
     """
@@ -98,7 +116,8 @@ def engine_join(
     complete = DistributedCompleteness(settings.wait_seconds, all_back_at)
 
     def joiner() -> Joiner:
-        return Joiner(ENGINE, boot, ledger, min(settings.flows * partitions(), MOST_FLOWS), cluster)
+        flows = min(settings.flows * partitions(), MOST_FLOWS)
+        return Joiner(ENGINE, boot, ledger, flows, cluster, routes=_routes(graph, config, wanted))
 
     return JoinActors(
         windows=graph.actor("windows", WindowHold(complete, cross_node)),

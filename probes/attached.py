@@ -7,6 +7,8 @@ import numpy as np
 
 from model.errors import ProbeError
 from model.probe import Attachment, Feature, Probe, Ring
+from probes.http.cells import RequestCells
+from probes.http.probe import HTTP
 from probes.kernel import bpf
 from probes.kernel.headers import Headers, find_headers
 from probes.kernel.interruption import Interruption
@@ -38,6 +40,8 @@ class AttachedProbes:
         #: What became of each feature, in the order in which they were attached.
         self.taken: list[Attachment] = []
         self.headers: Headers | None = None
+        #: Counted requests, where the probe of HTTP is wanted.
+        self.requests: RequestCells | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
@@ -58,6 +62,7 @@ class AttachedProbes:
             self._map_rings()
             self.sockets = TcpSockets(self.loaded, self._selection.config.tcp.slots)
             self._stack.callback(self.sockets.close)
+            self._map_requests()
             for probe in self._selection.wanted:
                 self._interruption.check()
                 for feature in probe.features:  # one by one: after a failure `doctor` shows those before it
@@ -101,6 +106,12 @@ class AttachedProbes:
         reader = RingReader(self.loaded.maps[ring.name], ring.size, event)
         self.rings[ring.name] = reader
         self._stack.callback(reader.close)
+
+    def _map_requests(self) -> None:
+        if HTTP in self._selection.wanted:
+            config = self._selection.config
+            self.requests = RequestCells(self.loaded, self.sockets, config.http.cells, config.tcp.slots)
+            self._stack.callback(self.requests.close)
 
     def _attach(self, probe: Probe, feature: Feature) -> Attachment:
         taken = self.loaded.attach(self._selection.ways(probe, feature))

@@ -12,10 +12,12 @@ from probes.checks.rewrites import warn_of_unseen
 from probes.conntrack.feed import Conntrack
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
 from probes.conntrack.times import EntryTimes
+from probes.http.feed import RequestFeed
+from probes.http.probe import HTTP
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbes
 from probes.selection import Selection
-from probes.source import Source
+from probes.source import Feed, Source
 
 
 class KernelSource:
@@ -31,7 +33,12 @@ class KernelSource:
         if CONNTRACK in selection.wanted:
             required = nat.source == CTNETLINK.way
             self._conntrack = Conntrack(nat.buffer_bytes, config.namespaces, required=required)
-        feeds = {"conntrack": self._conntrack} if self._conntrack else {}
+        self._requests: RequestFeed | None = None
+        if HTTP in selection.wanted:
+            self._requests = RequestFeed(ChosenNamespaces(config.namespaces))
+        feeds: dict[str, Feed] = {"conntrack": self._conntrack} if self._conntrack else {}
+        if self._requests:
+            feeds["http"] = self._requests
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -42,6 +49,8 @@ class KernelSource:
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
         await _in_thread(self._probes.start, self._probes.interrupt)
+        if self._requests:
+            self._requests.cells = self._probes.requests
         if self._conntrack:
             taken = {taken.hook for taken in self._probes.taken}
             self._conntrack.listen = KPROBES not in taken

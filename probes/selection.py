@@ -10,6 +10,7 @@ import msgspec
 
 from model.probe import Attachment, Feature, Probe, Receiver
 from probes.conntrack.config import NatConfig
+from probes.http.config import HttpConfig
 from probes.kernel import bpf
 from probes.kernel.event_types import EventTypes
 from probes.kernel.layout import shared_record
@@ -33,6 +34,9 @@ class ProbeConfig(Protocol):
 
     @property
     def nat(self) -> NatConfig: ...
+
+    @property
+    def http(self) -> HttpConfig: ...
 
 
 class Selection:
@@ -72,11 +76,16 @@ class Selection:
         return self._words.get(probe.name, probe.switch.default)
 
     def ways(self, probe: Probe, feature: Feature) -> Feature:
-        """The feature with the alternatives that are wanted. One that was chosen by name is required; of a probe that
-        is taken where it can be had (``auto``), nothing is."""
+        """The feature with the alternatives that are wanted.
+
+        One that was chosen by name is required, and so are all of a probe whose own key says ``on``; of a probe that
+        is taken where it can be had (``auto``), nothing is.
+        """
         word = attrgetter(feature.switch)(self.config) if feature.switch else self._word(probe)
         if word in _ALL_WAYS:
-            return replace(feature, required=feature.required and (probe.switch is None or word == "on"))
+            demanded = word == "on" and probe.switch is not None and bool(probe.switch.key)
+            kept = feature.required and (probe.switch is None or word == "on")
+            return replace(feature, required=demanded or kept)
         chosen = tuple(hook for hook in feature.alternatives if hook.way == word)
         return replace(feature, alternatives=chosen, required=True)
 

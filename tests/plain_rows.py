@@ -39,6 +39,10 @@ def _pointed_to(batch: Batch, stem: str, index: int) -> dict[str, Any]:
         return {stem: dict(batch.tables["entities"][index])}
     if what == "nat":
         return {stem: [hop.as_dict() for hop in batch.tables["chains"][index]]}
+    if what == "requests":
+        return {}
+    if what == "route":
+        return {"http.route": batch.tables["routes"][index]}
     if what == "node":
         return dict(zip((f"{side}node", f"{side}boot"), batch.tables["nodes"][index], strict=True))
     if what == "workload":

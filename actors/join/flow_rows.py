@@ -24,6 +24,7 @@ _LASTING: Final = (*OWNER, "connection.state", "connection.adopted", "connection
 REPORTED: Final = (
     *_LASTING,
     *_MOMENTARY,
+    "requests.index",
     "connection.failed",
     "connection.opened_at_ns",
     "connection.closed_at_ns",

@@ -12,6 +12,8 @@ from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
 from actors.join.names import BLOCK_ROWS, Names
+from actors.join.request_rows import GROUPS, request_batch
+from actors.join.routes import Routes
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
 from actors.nat.resolver import callers
@@ -33,6 +35,7 @@ class Joiner(Actor):
     :param flows: connections at once.
     :param cluster: knows more than the nodes do of who is at an end.
     :param block_rows: of a window, about, that are joined at once.
+    :param routes: names the routes of requests, whose rows are made beside the flows; none are without.
     """
 
     def __init__(
@@ -43,16 +46,19 @@ class Joiner(Actor):
         flows: int = FLOWS,
         cluster: Cluster | None = None,
         block_rows: int = BLOCK_ROWS,
+        routes: Routes | None = None,
     ) -> None:
         self._name = Node(node, boot)
         self._stage = ledger.stage("join", "rows")
         self._table = FlowTable(flows, self._stage)
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
+        self._routes = routes
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
         self._seq = 0
+        self._request_seq = 0
 
     def __len__(self) -> int:
         """Connections known."""
@@ -80,24 +86,42 @@ class Joiner(Actor):
         self._waiting.setdefault(batch.window, []).append(batch)
 
     def close(self, window: int) -> Iterator[Batch]:
-        """The flows of a window, in at least one batch; what comes of it later is a batch of its own."""
+        """The flows of a window, in at least one batch, then its requests; what comes later is a batch of its own."""
         batches = self._waiting.pop(window, [])
         head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty())
-        blocks = [self._block(head, rows) for rows in self._names.rows(batches)] if batches else [head]
+        requests: list[Batch] = []
+        found = self._names.rows(batches) if batches else ()
+        blocks = [self._block(head, rows, requests) for rows in found] or [head]
         self._table.expire(window)
         for batch in published(blocks):
             self._seq = batch.seq + 1
             yield batch
+        yield from self._numbered(requests)
         rows = sum(map(len, batches))
         self._stage.queued -= rows
         self._stage.delivered += rows
 
-    def _block(self, head: Batch, rows: Rows) -> Batch:
-        """The flows of some rows, with the tables of what they point into, in a batch like ``head``."""
+    def _numbered(self, requests: list[Batch]) -> Iterator[Batch]:
+        """Batches of requests, with numbers of their own."""
+        if requests:
+            first = replace(requests[0], seq=self._request_seq)
+            for batch in published([first, *requests[1:]]):
+                self._request_seq = batch.seq + 1
+                yield batch
+
+    def _block(self, head: Batch, rows: Rows, requests: list[Batch]) -> Batch:
+        """The flows of some rows, with the tables of what they point into, in a batch like ``head``.
+
+        :param requests: gets those of the flows.
+        """
         columns = _concatenated(list(self._join(rows, head.window)))
         chains = _chain_table(self._table, columns)
+        groups = {name: columns.pop(name) for name in GROUPS}
         columns, tables = self._names.tables(columns, head.window)
-        return replace(head, columns=columns, tables={**tables, "chains": chains})
+        tables = {**tables, "chains": chains}
+        if self._routes and len(rows.requests) > 1:
+            requests.append(request_batch(head, columns | groups, tables, rows.requests, self._routes))
+        return replace(head, columns=columns, tables=tables)
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns, those of earlier seconds first; several rows of a socket in one second come apart."""
@@ -248,6 +272,9 @@ class Joiner(Actor):
         )
         self._find_late(chosen, window)
         columns = flow_columns(table, chosen, reports)
+        for name, (places, report, _) in zip(GROUPS, reports, strict=True):
+            columns[name] = np.zeros(len(chosen), np.uint32)
+            columns[name][places] = report["requests.index"]
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
         ended = flags(columns, "connection.closed", "connection.failed")
@@ -291,7 +318,7 @@ class Joiner(Actor):
 
 def _concatenated(parts: list[Columns]) -> Columns:
     if not parts:
-        return FLOW.empty() | {"flow": np.zeros(0, np.int32)}
+        return FLOW.empty() | {name: np.zeros(0, np.int64) for name in ("flow", *GROUPS)}
     return {name: concatenated([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -11,7 +11,7 @@ from actors.join.flow_table import FlowTable
 from actors.join.identity import Cluster, Identity
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
-from model.arrays import Columns, Tables, concatenated, taken
+from model.arrays import Columns, Tables, concatenated, is_nothing, taken
 from model.batch import Batch
 from model.chains import Chains
 from model.dictionary import Dictionary
@@ -20,6 +20,7 @@ from model.kinds.flow import NOWHERE as NOWHERE_NODE
 from model.kinds.flow import SIDES, Node
 from model.ledger import Stage
 from model.partition import block_of
+from model.requests import Requests
 
 #: Rows joined at once, about: columns of them stay in the processor's cache.
 BLOCK_ROWS: Final = 131_072
@@ -101,27 +102,30 @@ class Names:
     def rows(self, batches: list[Batch]) -> Iterator[Rows]:
         """The rows of all batches, with the joiner's numbers; both ends of a connection come at once."""
         self._make_room()
-        chains, shifts = Chains.joined([batch.tables["chains"] for batch in batches])
-        parts = [self._numbered(batch, shift) for batch, shift in zip(batches, shifts, strict=True)]
+        chains, hops = Chains.joined([batch.tables["chains"] for batch in batches])
+        requests, counted = Requests.joined([batch.tables["requests"] for batch in batches])
+        parts = [self._numbered(*each) for each in zip(batches, hops, counted, strict=True)]
         heads = [(self._node(batch), zlib.crc32(batch.node.encode()), batch.seq) for batch in batches]
         blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
         groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
         for group in groups:
             columns = {name: concatenated([part[name] for part in group]) for name in group[0]}
             node, crc, seq = _spread(heads, [len(part["nat.index"]) for part in group])
-            yield Rows(columns, node, crc, seq, chains)
+            yield Rows(columns, node, crc, seq, chains, requests)
 
-    def _numbered(self, batch: Batch, shift: int) -> Columns:
+    def _numbered(self, batch: Batch, hops: int, groups: int) -> Columns:
         """The batch's columns with the joiner's numbers.
 
-        :param shift: by how much numbers of chains grow.
+        :param hops: by how much numbers of chains grow.
+        :param groups: by how much those of groups of requests do.
         """
         columns = {name: batch.columns[name] for name in DELTA.types}
         for name, numbers in (("cgroup.index", self._path_ids), ("entity.index", self.identity.learn)):
             columns[name] = numbers(batch)[columns[name]]
-        if shift:
-            chains = columns["nat.index"]
-            columns["nat.index"] = np.where(chains, np.add(chains, np.uint32(shift)), np.uint32(0))
+        for name, shift in (("nat.index", hops), ("requests.index", groups)):
+            if shift and not is_nothing(columns[name]):
+                places = columns[name]
+                columns[name] = np.where(places, np.add(places, np.uint32(shift)), np.uint32(0))
         return columns
 
     def _path_ids(self, batch: Batch) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Delta rows of one window on their way through the joiner."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from model.arrays import Columns, taken
 from model.chains import HOP, Chains
 from model.kinds.delta import DELTA
+from model.requests import Requests
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Rows:
     :param crc: a number of the node that holds everywhere.
     :param seq: of the delta message of each row.
     :param chains: what ``nat.index`` points into.
+    :param requests: what ``requests.index`` points into.
     """
 
     columns: Columns
@@ -26,6 +28,7 @@ class Rows:
     crc: np.ndarray
     seq: np.ndarray
     chains: Chains
+    requests: Requests = field(default_factory=Requests)
 
     def __len__(self) -> int:
         return len(self.node)

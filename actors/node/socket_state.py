@@ -7,8 +7,10 @@ import numpy as np
 
 from actors.items import Events, Snapshot, WindowClock
 from actors.node.frames import UNKNOWN
+from actors.node.requests import NodeRequests
 from actors.node.sockets import SocketTable
 from model.actor import Actor
+from model.arrays import is_nothing, zeros
 from model.batch import Batch
 from model.frame_source import Origin
 from model.kinds.delta import DELTA
@@ -25,9 +27,13 @@ class SocketState(Actor):
         self._origin = origin
         self._stage = ledger.stage("sockets", "events")
         self._table = SocketTable(origin.slots, self._stage)
+        self._ledger = ledger
+        self._requests: NodeRequests | None = None  # once there are any
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
             "sockets": self._table.take_ends,
+            "requests": lambda events, _offset_ns: self._requested().take(events),
+            "paths": lambda events, _offset_ns: self._requested().learn_paths(events),
             UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
         }
 
@@ -42,9 +48,21 @@ class SocketState(Actor):
             case _:
                 yield item
 
+    def _requested(self) -> NodeRequests:
+        if self._requests is None:
+            self._requests = NodeRequests(self._ledger.stage("requests", "requests"))
+        return self._requests
+
     def _rows(self, snapshot: Snapshot) -> Batch:
-        columns, cgroups = self._table.tick(snapshot.frame)
+        requests = self._requests
+        columns, cgroups = self._table.tick(snapshot.frame, requests.slots if requests else ())
         stages = {**snapshot.stages, "sockets": self._stage.as_dict()}
+        if requests:
+            tables = {"cgroups": cgroups, "requests": requests.group(columns)}
+            stages["requests"] = self._ledger.stages["requests"].as_dict()
+        else:
+            tables = {"cgroups": cgroups}
+            columns["requests.index"] = zeros(len(columns["socket.slot"]), np.dtype("<u4"))
         return Batch(
             DELTA,
             self._origin.node,
@@ -52,11 +70,11 @@ class SocketState(Actor):
             0,  # given with the message
             snapshot.frame.window,
             {name: _owned(column) for name, column in columns.items()},
-            {"cgroups": cgroups},
+            tables,
             {"open_sockets": self._table.open_sockets, "ledger": stages},
         )
 
 
 def _owned(column: np.ndarray) -> np.ndarray:
     """The column itself, or a copy of it if it is a view of the table, which the next snapshot changes."""
-    return column if column.base is None else column.copy()
+    return column if column.base is None or is_nothing(column) else column.copy()

@@ -148,9 +148,10 @@ class SocketTable:
         for flag, name in (("FLAG_UNTRACKED", "untracked"), ("FLAG_HEALED", "healed")):
             self._stage.note(name, int(np.count_nonzero(flags & _FLAGS[flag])))
 
-    def tick(self, frame: SnapshotFrame) -> tuple[Columns, list[str]]:
+    def tick(self, frame: SnapshotFrame, wanted: np.ndarray | tuple[()] = ()) -> tuple[Columns, list[str]]:
         """The rows of the window that ends with ``frame``, and the cgroup paths that they point to.
 
+        :param wanted: slots of sockets that have a row also if nothing else of them changed.
         Columns may be views of the table, valid until its next call.
         """
         slots, cells = frame.slots, self._spread(frame.cells)
@@ -165,7 +166,7 @@ class SocketTable:
         if not usable.all():
             slots, cells = _where(usable, slots, cells)
         ended = [self._late(part, frame.window) for part in self._ended]
-        parts = [*ended, unseen, self._live(slots, cells, frame)]
+        parts = [*ended, unseen, self._live(slots, cells, frame, wanted)]
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
         columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
@@ -206,12 +207,16 @@ class SocketTable:
         heads = spread(cells, {name: self._cells[name][:n] for name in _CELL})
         return heads | spread(cells["counters"], {name: self._cells[name][:n] for name in _COUNTERS})
 
-    def _live(self, slots: np.ndarray, cells: Columns, frame: SnapshotFrame) -> Columns:
+    def _live(
+        self, slots: np.ndarray, cells: Columns, frame: SnapshotFrame, wanted: np.ndarray | tuple[()]
+    ) -> Columns:
         """Rows for open sockets that moved something or changed."""
         index = _span(slots)
         self._begin(slots[self._generation[index] != cells["generation"]])
         states = cells["state"]
         changed = self._fresh[index] | (states != self._state[index])
+        if len(wanted):
+            changed |= np.isin(slots, wanted)
         self._describe(slots[self._fresh[index]], frame.offset_ns)
         for name, last in self._last.items():
             into = self._deltas[name][: len(slots)]

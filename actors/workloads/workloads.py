@@ -14,7 +14,7 @@ from model.actor import Actor
 from model.arrays import Array, Columns
 from model.batch import Batch
 from model.dictionary import Dictionary
-from model.kinds.flow import SIDES
+from model.kinds.flow import FLOW, SIDES
 from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 from model.kinds.workload.names import WorkloadNames
@@ -73,7 +73,8 @@ class Workloads(Actor):
         """A window with the workloads of its flows, which stay in it."""
         match item:
             case Window():
-                yield replace(item, batches=(*item.batches, *self.of(item.batches)))
+                flows = [batch for batch in item.batches if batch.kind is FLOW]
+                yield replace(item, batches=(*item.batches, *self.of(flows)))
             case _:
                 yield item
 

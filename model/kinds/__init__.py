@@ -10,6 +10,7 @@ from model.kind import Kind
 from model.kinds.delta import DELTA
 from model.kinds.flow import FLOW
 from model.kinds.ledger import LEDGER
+from model.kinds.request import REQUEST
 from model.kinds.workload import WORKLOAD
 from model.subjects import Public, public_rows
 
@@ -17,7 +18,7 @@ from model.subjects import Public, public_rows
 GROUP: Final = "tailrace.kinds"
 
 #: Those of this program, in the order of the schema page.
-DECLARED: Final = (FLOW, WORKLOAD, DELTA, LEDGER)
+DECLARED: Final = (FLOW, WORKLOAD, REQUEST, DELTA, LEDGER)
 _kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in DECLARED}
 
 

@@ -11,6 +11,7 @@ from model.arrays import Array, compacted
 from model.chains import Chains, Hop
 from model.enricher import Entity
 from model.histogram import SCALE, Histograms
+from model.requests import Requests
 
 #: Entities of messages that are remembered, and bytes that one of them may have: larger ones are read anew.
 ENTITIES: Final = 16_384
@@ -285,7 +286,48 @@ class HistogramType:
         return [pa.StructArray.from_arrays([scale, *parts], fields=list(type_))]
 
 
+class RequestsType:
+    """Groups of requests."""
+
+    wire: Any = dict[str, Any]
+
+    def empty(self) -> Requests:
+        """None but the empty one."""
+        return Requests()
+
+    def encode(self, table: Requests) -> Any:
+        """Columns, and the tables that these point into."""
+        return table.encode()
+
+    def decode(self, raw: dict[str, Any]) -> Requests:
+        """:raises ValueError: if they disagree."""
+        try:
+            return Requests.decode(raw)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"no requests: {error}") from error
+
+    def used(self, table: Requests, indexes: list[Array]) -> tuple[list[np.ndarray], Requests]:
+        """Only what is pointed to."""
+        if len(table) == 1:
+            return [np.zeros(len(index), np.uint32) for index in indexes], table
+        renumbered, old = compacted(indexes, len(table))
+        return renumbered, table.take(old)
+
+    def joined(self, tables: Sequence[Requests]) -> tuple[Requests, list[int]]:
+        """One after the other."""
+        return Requests.joined(tables)
+
+    def nbytes(self, table: Requests) -> int:
+        """Of columns, texts and histograms."""
+        return table.nbytes
+
+    def arrow(self, _table: Requests, _pa: Any) -> list[Any]:
+        """Nothing: rows of the kind ``request`` say it."""
+        return []
+
+
 TEXTS: Final = TextType()
 ENTITY: Final = EntityType()
 CHAIN: Final = ChainType()
 HISTOGRAM: Final = HistogramType()
+REQUESTS: Final = RequestsType()

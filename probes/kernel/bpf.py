@@ -33,6 +33,7 @@ class Command(IntEnum):
     MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
+    MAP_DELETE_ELEM = 3
     PROG_LOAD = 5
     PROG_TEST_RUN = 10
     OBJ_GET_INFO_BY_FD = 15
@@ -158,6 +159,16 @@ def map_update(fd: int, key: bytes | None, value: bytes) -> None:
     held = ctypes.create_string_buffer(value, len(value))
     key_address = ctypes.addressof(held_key) if held_key is not None else 0
     _bpf(Command.MAP_UPDATE_ELEM, _attr("IIQQQ", fd, 0, key_address, ctypes.addressof(held), 0))
+
+
+def map_delete(fd: int, key: bytes) -> None:
+    """Deletes one element.
+
+    :raises FileNotFoundError: if there is none.
+    :raises OSError: as bpf(2) says.
+    """
+    held = ctypes.create_string_buffer(key, len(key))
+    _bpf(Command.MAP_DELETE_ELEM, _attr("IIQQQ", fd, 0, ctypes.addressof(held), 0, 0))
 
 
 def push_all(fd: int, values: Sequence[int]) -> None:

@@ -137,6 +137,17 @@ class TcpSockets:
         self._heal(slots, cells, new_slots, descriptions)
         return Snapshot(slots, cells, new_slots, descriptions)
 
+    def used_slots(self) -> int:
+        """Slots from this one on were never used."""
+        return self._high_water()
+
+    def live(self, slots: np.ndarray, generations: np.ndarray) -> np.ndarray:
+        """Which of these sockets have their slots now; shape (n,), bool."""
+        cells = self._cells.view(int(slots.max(initial=0)) + 1)
+        there: np.ndarray = cells["socket"][slots] != 0
+        there &= cells["generation"][slots] == generations
+        return there
+
     def _follow_messages(self, subflows: int) -> None:
         """Attaches what the kernel calls at every message once there are connections that need it."""
         if subflows and self._messages_wait:

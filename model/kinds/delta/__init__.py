@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from model.arrays import Columns
-from model.column import Column, derived
+from model.column import Column, derived, hidden
 from model.kind import Kind
 from model.kinds.delta.codes import CloseReason, Evidence, NatEvidence, Role, State
 from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
-from model.tables import CHAIN, ENTITY, TEXTS, Table, chain_field, entity_field, stem, text_field
+from model.tables import CHAIN, ENTITY, REQUESTS, TEXTS, Table, chain_field, entity_field, stem, text_field
 from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
 
@@ -64,6 +64,15 @@ CHAINS: Final = Table(
     "destination address, source and destination port",
 )
 
+REQUESTED: Final = Table(
+    "requests",
+    REQUESTS,
+    hidden,
+    "groups of requests of HTTP: `begins` (64 bits) says where those of each group begin and the last one ends; for "
+    "each request `method` (8 bits), `status` (16), `route` and `histogram` (32, places in `routes` and in "
+    "`histograms`), `requests` and `latency_ns` (64)",
+)
+
 _COUNTERS: Final = (
     Column("tx_bytes", "<u8", "payload that the peer acknowledged", over="sum"),
     Column("rx_bytes", "<u8", "payload received in order", over="sum"),
@@ -96,6 +105,7 @@ RESOLVED: Final = (
     "nat.evidence",
     "nat.known_first",
     "entity.index",
+    "requests.index",
 )
 
 _COLUMNS: Final = (
@@ -247,6 +257,14 @@ _COLUMNS: Final = (
     Column("rtt_min_ns", "<u8", "smallest seen lately"),
     Column("cwnd_segments", "<u4", "congestion window"),
     Column("delivery_rate_bytes_per_second", "<u8", "the kernel's latest measurement"),
+    Column(
+        "requests.index",
+        "<u4",
+        "place of its [requests](#requests) in the message's `requests`; 0: none. Not in rows: those of the kind "
+        "`request` have them",
+        table=REQUESTED,
+        fields=hidden,
+    ),
 )
 
 

@@ -118,11 +118,10 @@ class TestClickHouse(SinkBehindQueue):
         totals = Totals()
         for table, (columns, _) in _TABLES.items():
             if self._there(output, table):
-                sums = ", ".join(f"sum(toUInt64(`{column}`))" for column in columns)
-                found = output[0].ask(f"SELECT count(), {sums} FROM {output[1]}.tailrace_{table}").split()
-                totals += Totals(
-                    dict(zip(("rows", "opened", "closed", "failed"), map(int, found), strict=True))
-                )
+                sums = ", ".join(["count()", *(f"sum(toUInt64(`{column}`))" for column in columns)])
+                found = output[0].ask(f"SELECT {sums} FROM {output[1]}.tailrace_{table}").split()
+                names = ("rows", *_LIVES)[: len(found)]
+                totals += Totals(dict(zip(names, map(int, found), strict=True)))
         return totals
 
     async def text(self, output: tuple[ClickHouseServer, str]) -> str:
@@ -148,6 +147,7 @@ _TABLES = {
     "flows": ([f"connection.{life}" for life in _LIVES], "client.address"),
     "deltas": ([f"connection.{life}" for life in _LIVES], "network.local.address"),
     "workloads": ([f"connections.{life}" for life in _LIVES], ""),
+    "requests": ([], "client.address"),
 }
 
 

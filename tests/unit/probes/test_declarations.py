@@ -127,7 +127,8 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     """None is misspelt: the selection reads each of them."""
     selection = Selection(Config(), PROBES)
     assert selection.wanted == PROBES
-    assert {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"} == set(selection.defines)
+    own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
+    assert own | {"REQUEST_CELLS", "PATHS"} == set(selection.defines)
     ways = [selection.ways(probe, feature) for probe in PROBES for feature in probe.features]
     assert [way.alternatives for way in ways] == [feature.alternatives for feature in FEATURES]
 

@@ -9,6 +9,8 @@ from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
+from probes.http.config import HttpConfig
+from probes.http.probe import HTTP, PARTS, REQUESTS
 from probes.process.probe import EXECUTIONS, PROCESS
 from probes.registry import PROBES
 from probes.selection import Selection
@@ -33,13 +35,24 @@ def their_probe(default: Literal["auto", "on", "off"] = "auto", *events: EventTy
 
 def test_what_is_off_is_neither_compiled_nor_attached() -> None:
     """Its features are listed with the key that says so."""
-    config = Config(nat=NatConfig("off"), process=ProcessConfig(executions="off"))
+    off = HttpConfig(enabled="off")
+    config = Config(nat=NatConfig("off"), process=ProcessConfig(executions="off"), http=off)
     selection = Selection(config, PROBES)
     assert [probe.name for probe in selection.wanted] == ["kernel", "tcp"]
     assert {(taken.feature.name, taken.hook, *set(taken.refused.values())) for taken in selection.off()} == {
         (NAT.name, None, "nat.source is off"),
         (EXECUTIONS.name, None, "process.executions is off"),
+        (PARTS.name, None, "http.enabled is off"),
+        (REQUESTS.name, None, "http.enabled is off"),
     }
+
+
+def test_a_probe_whose_key_says_on_is_demanded() -> None:
+    """Where it is taken if it can be had, nothing of it is."""
+    cases: list[tuple[Literal["auto", "on"], bool]] = [("auto", False), ("on", True)]
+    for word, required in cases:
+        selection = Selection(Config(http=HttpConfig(enabled=word)), PROBES)
+        assert [selection.ways(HTTP, feature).required for feature in HTTP.features] == [required] * 2
 
 
 def test_events_of_a_probe_that_is_off_are_known() -> None:

@@ -123,7 +123,8 @@ def test_without_rings_the_header_is_that_of_before() -> None:
     assert "rings" not in fields
     assert list(fields)[-1] == "layouts"
     assert list(fields["layouts"]) == [
-        *("socket_event", "cell", "description", "cgroup_event", "nat_event", "exec_event")
+        *("socket_event", "cell", "description", "cgroup_event", "nat_event", "exec_event"),
+        *("request_cell", "path_event"),
     ]
 
 

@@ -1,0 +1,147 @@
+"""Requests on a node: what the kernel counted, as groups that rows of sockets point to. Pure."""
+
+from typing import Final
+
+import numpy as np
+
+from model.arrays import Columns
+from model.histogram import Histograms, bucket_of
+from model.kinds.delta import NO_SLOT
+from model.kinds.request import OTHER
+from model.ledger import Stage
+from model.requests import TYPES, Requests
+from probes.kernel.layout import copied, enums, joined, rows_where, structs
+
+CELL: Final = structs("http")["request_cell"]
+_PATHS: Final = enums("http")["http_path"]
+_BUCKETS: Final = enums("http")["http_buckets"]["HTTP_BUCKETS"]
+#: Windows for which requests wait for a row of their socket.
+LINGER: Final = 3
+
+
+def _middles() -> np.ndarray:
+    """A latency in the middle of each of the kernel's buckets, in ns: 1024 ns and two for each power of two."""
+    steps = np.arange(1, _BUCKETS) + 1
+    low = 2.0 ** (steps // 2) * (1 + (steps % 2) / 2)
+    return np.concatenate(([1024.0], 1024 * (low + 2.0 ** (steps // 2) / 4)))
+
+
+#: The bucket of ``model.histogram`` for each of the kernel's.
+_HISTOGRAM_BUCKETS: Final = bucket_of(_middles())
+
+
+class NodeRequests:
+    """What sockets had of requests, until the rows of a second are made.
+
+    :param stage: in requests.
+    :param paths: known at once; the kernel does not tell of more.
+    """
+
+    def __init__(self, stage: Stage, paths: int = 1 << 20) -> None:
+        self._stage = stage
+        self._most_paths = paths
+        self._cells = np.zeros(0, CELL)
+        self._ages = np.zeros(0, np.uint8)
+        self._paths = {_PATHS["PATH_NONE"]: "", _PATHS["PATH_OTHER"]: OTHER, _PATHS["PATH_UNKNOWN"]: ""}
+
+    def learn_paths(self, events: np.ndarray) -> None:
+        """Takes texts of paths in: ``struct path_event``."""
+        for key, text in zip(events["hash"].tolist(), events["text"].tolist(), strict=True):
+            if len(self._paths) < self._most_paths:
+                self._paths[key] = text.decode("ascii", "replace").encode("ascii", "replace").decode()
+
+    def take(self, events: np.ndarray) -> None:
+        """Takes in what was counted: ``struct request_cell``, what each grew by."""
+        self._stage.received += int(events["requests"].sum())
+        self._cells = joined(self._cells, np.ascontiguousarray(events))
+        self._ages = np.concatenate((self._ages, np.zeros(len(events), np.uint8)))
+        self._count_queued()
+
+    def _count_queued(self) -> None:
+        self._stage.queued = int(self._cells["requests"].sum())
+
+    @property
+    def slots(self) -> np.ndarray:
+        """Of sockets that had requests; shape (n,), uint32."""
+        return self._cells["header"]["slot"]
+
+    def group(self, columns: Columns) -> Requests:
+        """Sets ``requests.index`` of the rows of a second; returns the table that it points into.
+
+        Requests without a row wait for the next one of their socket; at last they are dropped.
+        """
+        index = np.zeros(len(columns["socket.slot"]), np.uint32)
+        columns["requests.index"] = index
+        if not len(self._cells):
+            return Requests()
+        rows = _rows_of(self._cells, columns)
+        found = np.flatnonzero(rows >= 0)
+        order = found[np.argsort(rows[found], kind="stable")]
+        cells, places = self._cells[order], rows[order]
+        held, begins = np.unique(places, return_index=True)
+        index[held] = np.arange(1, len(held) + 1)
+        self._stage.delivered += int(cells["requests"].sum())
+        self._wait(rows < 0)
+        return self._table(cells, np.concatenate(([0, 0], begins[1:], [len(cells)])) if len(held) else None)
+
+    def _wait(self, left: np.ndarray) -> None:
+        """These had no row; they are given up after ``LINGER`` windows."""
+        self._ages = self._ages[left] + np.uint8(1)
+        self._cells = copied(rows_where(self._cells, left)) if left.any() else np.zeros(0, CELL)
+        old = self._ages >= LINGER
+        if old.any():
+            self._stage.drop("socket_unknown", int(self._cells["requests"][old].sum()))
+            self._cells, self._ages = copied(rows_where(self._cells, ~old)), self._ages[~old]
+        self._count_queued()
+
+    def _table(self, cells: np.ndarray, begins: np.ndarray | None) -> Requests:
+        if begins is None:
+            return Requests()
+        hashes, inverse = np.unique(cells["path"], return_inverse=True)
+        texts = {"": 0}
+        numbers = [texts.setdefault(self._path(key), len(texts)) for key in hashes.tolist()]
+        columns = {
+            "method": cells["method"],
+            "status": cells["status"],
+            "requests": cells["requests"],
+            "latency_ns": cells["latency_ns"],
+            "route": np.array(numbers)[inverse],
+            "histogram": np.arange(1, len(cells) + 1),
+        }
+        histograms = _histograms(cells["buckets"])
+        typed = {name: columns[name].astype(kind) for name, kind in TYPES.items()}
+        return Requests(begins.astype(np.int64), typed, [*texts], histograms)
+
+    def _path(self, key: int) -> str:
+        """A path whose text was lost is told again with its next request."""
+        text = self._paths.get(key)
+        if text is None:
+            self._stage.note("path_unknown")
+            return ""
+        return text
+
+
+def _rows_of(cells: np.ndarray, columns: Columns) -> np.ndarray:
+    """The row of the socket of each cell, -1 where it has none; shape (n,)."""
+    slots, generations = columns["socket.slot"], columns["socket.generation"]
+    keys = slots.astype(np.uint64) << np.uint64(32) | generations.astype(np.uint64)
+    rows = np.flatnonzero(slots != NO_SLOT)
+    order = rows[np.argsort(keys[rows], kind="stable")]
+    wanted = cells["header"]["slot"].astype(np.uint64) << np.uint64(32) | cells["header"]["generation"]
+    places = np.searchsorted(keys[order], wanted)
+    there = places < len(order)
+    there[there] = keys[order[places[there]]] == wanted[there]
+    found = np.full(len(cells), -1, np.int64)
+    found[there] = order[places[there]]
+    return found
+
+
+def _histograms(buckets: np.ndarray) -> Histograms:
+    """One for each cell, behind the empty one.
+
+    :param buckets: the kernel's; shape (n, buckets).
+    """
+    cells, held = np.nonzero(buckets)
+    lengths = np.bincount(cells, minlength=len(buckets))
+    begins = np.concatenate(([0, 0], np.cumsum(lengths)))
+    return Histograms(begins, _HISTOGRAM_BUCKETS[held], buckets[cells, held].astype(np.int64))

@@ -1,0 +1,94 @@
+/* Requests: what the HTTP probe shares with Python (bpf/kernel/events.h says how). */
+
+enum http_event {
+	KIND_REQUESTS = 20, /* struct request_cell: what a cell grew by in a second; user space makes it of the cell */
+	KIND_PATH = 21,     /* struct path_event: the text of a path that a request had for the first time */
+};
+
+/* By the first bytes of a head; 0: none of these. */
+enum http_method {
+	METHOD_OTHER = 0,
+	METHOD_GET = 1,
+	METHOD_POST = 2,
+	METHOD_PUT = 3,
+	METHOD_DELETE = 4,
+	METHOD_HEAD = 5,
+	METHOD_OPTIONS = 6,
+	METHOD_PATCH = 7,
+	METHOD_CONNECT = 8,
+	METHOD_TRACE = 9,
+};
+
+/* Paths without a text of their own. */
+enum http_path {
+	PATH_NONE = 0,    /* none: CONNECT, OPTIONS * */
+	PATH_OTHER = 1,   /* one of more paths than are kept apart */
+	PATH_UNKNOWN = 2, /* an answer whose request was not seen */
+};
+
+/* What the programs count, one 64-bit cell per processor each (map `http_tallies`). */
+enum http_tally {
+	HTTP_REQUESTS = 0,       /* requests counted, also those without an answer */
+	HTTP_NO_CELL = 1,        /* requests for which no cell was free */
+	HTTP_LEFT = 2,           /* connections that are no HTTP/1 */
+	HTTP_UNREADABLE = 3,     /* reads and writes without a buffer in user memory: io_uring */
+	HTTP_SPLIT = 4,          /* heads that came in more than one piece */
+	HTTP_UNPAIRED = 5,       /* answers whose request was not seen */
+	HTTP_RESYNCHRONIZED = 6, /* connections that were open before their first head was seen */
+	HTTP_UNFOLLOWED = 7,     /* bodies whose end could not be followed */
+	HTTP_UNANSWERED = 8,     /* requests without an answer at the end of their connection */
+	HTTP_UPGRADED = 9,       /* connections that went on with another protocol */
+	HTTP_TALLIES = 10,
+};
+
+/* Buckets of a latency: the first below 2 x 1024 ns, then two for each power of two. */
+enum http_buckets {
+	HTTP_BUCKETS = 46,
+};
+
+enum request_flag {
+	REQUEST_KEYED = 1, /* the cell is found by the map `request_keys` */
+};
+
+/* Requests of one socket that are alike. Cumulative in the map; as an event: what was added. */
+struct request_cell {
+	struct event_header header; /* slot and generation: of the socket */
+	__u64 path;       /* a hash of it: enum http_path, or the one of a path_event */
+	__u64 latency_ns; /* the sum; from head to head */
+	__u32 requests;
+	__u32 netns;
+	__u16 status; /* 0: no answer */
+	__u8 method;  /* enum http_method */
+	__u8 role;    /* enum role, of this end of the connection */
+	__u32 flags;
+	__u32 buckets[46];
+	__u8 reserved[8];
+};
+
+struct path_event {
+	struct event_header header;
+	__u64 hash;
+	__u32 length;
+	__u32 cut; /* 1: it is longer */
+	char text[208];
+};
+
+/* What is under way on a socket. */
+struct http_state {
+	__u64 request_ns; /* when the head of the request was seen */
+	__u64 path;
+	__u64 left;
+	__u32 generation;
+	__u32 netns;
+	__u32 first; /* 1 and the number of its first cell; 0: none */
+	__u32 recent; /* the same of the one used last */
+	__u8 verdict;
+	__u8 role; /* enum role; 0 until the first head */
+	__u8 method;
+	__u8 pending; /* 1: a request waits for its answer */
+	__u8 body; /* BODY_*, bpf/http/maps.h */
+	__u8 tries;
+	__u8 part; /* bytes of a head that came without its rest, in `http_parts` */
+	__u8 part_sent; /* 1: they were sent, else received */
+	__u64 known; /* a path whose text is known to have been sent */
+};

@@ -1,0 +1,160 @@
+/* Paths: a hash that is the same for all paths of a template, and the template's text. */
+#ifdef HTTP_PROGRAMS
+
+#define SEGMENT_SEED 14695981039346656037ull
+#define SEGMENT_STEP 1099511628211ull
+#define FOLDED_SEGMENT 42ull
+
+/* What a segment of a path looks like so far: sums of single characters. */
+struct segment {
+	u64 digits;
+	u64 size;
+	u64 odd;     /* more than letters with digits behind them */
+	u64 special; /* 1: has a character that words have not: % ; < = > @ */
+};
+
+/* 1 if a < b, both below 2^63. */
+#define BELOW(a, b) ((u64)(a) - (u64)(b) >> 63)
+
+/* Without branches: the verifier would follow each apart, for each character. */
+static __always_inline void segment_add(struct segment *segment, u64 c)
+{
+	u64 digit = BELOW((c - '0') & 0xff, 10), letter = BELOW(((c | 32) - 'a') & 0xff, 26);
+	HIDE(digit);
+	HIDE(letter);
+	segment->odd |= (digit | letter) ^ 1;
+	segment->odd |= letter & BELOW(0, segment->digits);
+	segment->odd |= digit & BELOW(segment->size, 1);
+	segment->special |= BELOW((c - ';') & 0xff, 6) | BELOW(c ^ '%', 1);
+	segment->digits += digit;
+	segment->size++;
+}
+
+/* 1 if it is one of many: a number, an id, a date, an address, a token. A short word with a number behind it (v1, oauth2,
+ * step3) is a name. */
+static __always_inline u64 segment_folds(struct segment *segment)
+{
+	u64 more = segment->odd | BELOW(3, segment->digits) | BELOW(8, segment->size);
+	return (more & BELOW(0, segment->digits)) | BELOW(24, segment->size) | segment->special;
+}
+
+static __always_inline u64 mixed(u64 hash, u64 segment, u64 folds)
+{
+	u64 mask = 0 - folds;
+	HIDE(mask);
+	u64 next = (hash ^ segment ^ ((segment ^ FOLDED_SEGMENT) & mask)) * 0x9e3779b97f4a7c15ull;
+	return next ^ next >> 29;
+}
+
+static __always_inline int ends_path(u64 c)
+{
+	return c == ' ' || c == '?' || c == '#' || c == '\r' || c == '\n';
+}
+
+/* The hash of the path that begins at `at`; sets `path_end` to the number of its bytes. */
+static __always_inline u64 path_hash(struct http_scratch *s, u32 at, u32 size)
+{
+	struct segment segment = {};
+	u64 hash = 0, text = SEGMENT_SEED, whole = 1;
+	for (u32 i = 0; i < PATH_BYTES; i++) {
+		u64 c = s->text[at + i];
+		s->path_end = i;
+		if (at + i >= size || ends_path(c)) {
+			whole = 0;
+			break;
+		}
+		if (c == '/') {
+			hash = mixed(hash, text, segment_folds(&segment));
+			text = SEGMENT_SEED;
+			segment.digits = segment.size = segment.odd = segment.special = 0;
+		} else {
+			segment_add(&segment, c);
+			text = (text ^ c) * SEGMENT_STEP;
+		}
+	}
+	hash = mixed(hash, text, segment_folds(&segment) | whole);
+	return hash > PATH_UNKNOWN ? hash : hash + 3;
+}
+
+/* Writes `*` in place of the segment that ends here if it is one of many. */
+static __always_inline void template_fold(volatile struct http_scratch *s, struct segment *segment, u64 cut)
+{
+	u64 fold = segment_folds(segment) | cut, begin = s->segment;
+	if (!fold)
+		return;
+	s->folded[begin & 255] = '*';
+	s->at = begin + 1;
+}
+
+/* Writes the template of the path into `folded`; returns its length. Everything goes through memory: what the verifier
+ * knows of a step ends there, so that the steps are one to it. */
+static __always_inline u32 path_template(volatile struct http_scratch *s)
+{
+	u64 at = s->path_at & 127, end = s->path_end;
+	s->at = s->segment = s->digits = s->length = s->coding = s->chunked = 0;
+	for (u32 i = 0; i < PATH_BYTES; i++) {
+		if (i >= end)
+			break;
+		u64 c = s->text[at + i];
+		struct segment segment = {
+			.digits = s->digits, .size = s->length, .odd = s->coding, .special = s->chunked};
+		if (c == '/') {
+			template_fold(s, &segment, 0);
+			segment.digits = segment.size = segment.odd = segment.special = 0;
+		} else {
+			segment_add(&segment, c);
+		}
+		s->folded[s->at & 255] = c;
+		s->at = s->at + 1;
+		if (c == '/')
+			s->segment = s->at;
+		s->digits = segment.digits;
+		s->length = segment.size;
+		s->coding = segment.odd;
+		s->chunked = segment.special;
+	}
+	struct segment last = {.digits = s->digits, .size = s->length, .odd = s->coding, .special = s->chunked};
+	template_fold(s, &last, BELOW(PATH_BYTES - 2, end));
+	return s->at;
+}
+
+/* Whether a path is one whose text was sent, or is to be: else it is one of too many. */
+static __always_inline u64 path_known(struct http_state *state, struct http_scratch *s, u64 hash)
+{
+	u8 one = 1;
+	if (state->known == hash)
+		return hash;
+	if (http_paths.lookup(&hash)) {
+		state->known = hash;
+		return hash;
+	}
+	if (http_paths.insert(&hash, &one))
+		return PATH_OTHER;
+	s->hash = hash;
+	s->learn = 1;
+	return hash;
+}
+
+static __always_inline void path_send(struct http_scratch *s)
+{
+	u32 length = path_template(s);
+	struct path_event *event = event_reserve();
+	if (!event) { /* the next request tries again */
+		http_paths.delete(&s->hash);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.at_ns = bpf_ktime_get_ns();
+	event->header.kind = KIND_PATH;
+	event->header.slot = NO_SLOT;
+	event->hash = s->hash;
+	event->cut = s->path_end >= PATH_BYTES - 1;
+	event->length = length;
+	length &= 255;
+	if (length > PATH_BYTES)
+		length = PATH_BYTES;
+	HIDE(length);
+	bpf_probe_read_kernel(event->text, length & 255, s->folded);
+	ring.ringbuf_submit(event, wakeup());
+}
+#endif

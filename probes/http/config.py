@@ -1,0 +1,27 @@
+"""Configuration of the HTTP probe, and of what its requests are called."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+#: A rule begins with a slash; its segments are names, ``{parameters}`` and ``*``.
+Rule = Annotated[str, msgspec.Meta(pattern=r"^/[^?#\s]*$")]
+
+
+class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Requests of HTTP/1.
+
+    :param enabled: whether requests are counted; ``auto``: where the kernel offers what is needed.
+    :param cells: kinds of requests (connection, method, path, status) that are counted at once in the kernel.
+    :param paths: of different templates that are kept apart; what is beyond is counted as ``other``.
+    :param rules: of routes, such as ``/users/{id}``: a path that fits one has its name.
+    :param routes: that are kept apart; what is beyond is counted as ``other``.
+    :param children: different segments at one place of a path; where there are more they are one ``*``.
+    """
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+    cells: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 16384
+    paths: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 16384
+    rules: list[Rule] = []
+    routes: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 4096
+    children: Annotated[int, msgspec.Meta(ge=2, le=1 << 16)] = 50

@@ -1,0 +1,55 @@
+"""The HTTP probe: requests of HTTP/1, counted in the kernel at both ends.
+
+The socket comes with the tracepoint, the data from where the system call's registers say (bpf/http/buffer.h).
+"""
+
+from typing import Final
+
+from model.probe import EventType, Feature, Hook, Probe, Switch
+
+#: By the order of ``enum http_jump``: programs that a head is handed on to.
+JUMPS: Final = ("http_learn", "http_body", "http_chunks")
+
+PARTS: Final = Feature(
+    "HTTP paths and bodies",
+    "texts of paths, and where bodies of requests end",
+    (
+        Hook(
+            JUMPS[0],
+            kind="on_request",
+            others=tuple(Hook(name, kind="on_request") for name in (*JUMPS[1:], "http_give_up")),
+        ),
+    ),
+    required=False,
+    loss="requests are not counted",
+)
+REQUESTS: Final = Feature(
+    "HTTP requests",
+    "method, route, status and latency of requests of HTTP/1",
+    (Hook("http_received", "sock_recv_length", others=(Hook("http_sent", "sock_send_length"),)),),
+    required=False,
+    loss="requests are not counted",
+)
+
+HTTP: Final = Probe(
+    "http",
+    sources=(
+        "http/events.h",
+        "http/maps.h",
+        "http/buffer.h",
+        "http/path.h",
+        "http/count.h",
+        "http/heads.h",
+        "http/bodies.c",
+        "http/hooks.c",
+    ),
+    maps=("request_cells", "free_cells", "request_keys", "http_states", "http_jumps", "http_tallies"),
+    features=(PARTS, REQUESTS),
+    events=(
+        EventType("KIND_REQUESTS", "request_cell", "requests", urgent=True, namespace="netns"),
+        EventType("KIND_PATH", "path_event", "paths", urgent=True),
+    ),
+    sizes=(("REQUEST_CELLS", "http.cells"), ("PATHS", "http.paths")),
+    switch=Switch("http.enabled"),
+    purpose="Requests of HTTP/1",
+)

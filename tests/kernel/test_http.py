@@ -1,0 +1,201 @@
+"""Requests of HTTP/1 as the kernel counts them, against the log of a real nginx, at both ends."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pytest
+
+from tests.kernel import http_traffic as traffic
+from tests.kernel.loopback import until
+
+pytestmark = pytest.mark.kernel
+
+START_SECONDS = 120
+SETTLE_SECONDS = 30
+
+TAILRACE = str(Path(sys.executable).parent / "tailrace")
+Counts = Counter[tuple[str, str, int]]
+
+
+class Recorded(NamedTuple):
+    """A recording, the rows that were made meanwhile, and the program that writes both."""
+
+    recording: Path
+    rows: Path
+    process: "subprocess.Popen[str]"
+
+
+def folded(counts: Counts) -> Counts:
+    """Paths of a log as routes are called."""
+    routes: Counts = Counter()
+    for (method, path, status), count in counts.items():
+        path_ = re.sub(r"/plain/\d+/", "/plain/*/", re.sub(r"^/reset/.*", "/reset/*", path))
+        routes[method, path_, status] += count
+    return routes
+
+
+def requests(path: Path, port: int, end: str) -> Counts:
+    """What rows say that one end counted, of the connections to a port."""
+    counts: Counts = Counter()
+    for row in of_port(path, port):
+        if row.get(f"{end}.requests"):
+            key = (
+                row.get("http.request.method", "?"),
+                row.get("http.route", ""),
+                row["http.response.status_code"],
+            )
+            counts[key] += row[f"{end}.requests"]
+    return counts
+
+
+def settled(path: Path, port: int, end: str, expected: Counts) -> Counts:
+    """The same once it is as expected, or when time is up."""
+    until(lambda: requests(path, port, end) == expected, SETTLE_SECONDS)
+    return requests(path, port, end)
+
+
+def of_port(path: Path, port: int) -> list[dict[str, Any]]:
+    """Rows of requests to a port."""
+    return [row for row in rows(path) if row["kind"] == "request" and row["server.port"] == port]
+
+
+def total(path: Path, port: int) -> int:
+    """Requests to a port, each counted once."""
+    return sum(row["requests"] for row in of_port(path, port))
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file that is being written."""
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """All rows of requests, flows and deltas; it has begun."""
+    folder = tmp_path_factory.mktemp("http")
+    recording, file, settings = (folder / name for name in ("recording.tlr", "rows.jsonl", "tailrace.yaml"))
+    settings.write_text(
+        "http: {enabled: on, children: 1000}\nprocess: {executions: off}\nnat: {source: off}\n"
+    )
+    command = [TAILRACE, "record", str(recording), "--config", str(settings)]
+    command += ["--stage", "requests,flows,deltas", "--sink", f"jsonl:{file}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun = until(
+        lambda: process.poll() is not None or (recording.exists() and recording.stat().st_size > 0),
+        START_SECONDS,
+    )
+    assert begun
+    assert process.poll() is None, process.communicate()[1]
+    yield Recorded(recording, file, process)
+    process.kill()
+    process.communicate()
+
+
+def test_both_ends_count_what_the_server_logs(recorded: Recorded, tmp_path: Path) -> None:
+    """For each method, route and status; paths of their own prove that no connection gets another's request."""
+    with traffic.nginx(tmp_path / "nginx") as server:
+        for part in (traffic.keep_alive, traffic.split_heads, traffic.bodies, traffic.one_each):
+            part(server.port)
+        expected = folded(server.answered())
+    for end in ("client", "server"):
+        assert settled(recorded.rows, server.port, end, expected) == expected
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Answers any path; counts what it answered."""
+
+    protocol_version = "HTTP/1.1"
+    answered: ClassVar[Counts] = Counter()
+
+    def do_GET(self) -> None:
+        """404 below /missing, else 200."""
+        status = 404 if self.path.startswith("/missing") else 200
+        self.answered["GET", self.path.partition("?")[0], status] += 1
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"OK")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+def test_a_server_in_python_is_seen_as_it_counts(recorded: Recorded) -> None:
+    """With the standard library's client, which opens a connection for each request."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port: int = server.server_address[1]
+    for path in ["/users?name=" + traffic.SECRET] * 20 + ["/users/list"] * 5 + ["/missing"] * 3:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20).read()
+        except urllib.error.HTTPError as error:
+            error.close()
+    server.shutdown()
+    server.server_close()
+    for end in ("client", "server"):
+        assert settled(recorded.rows, port, end, _Answers.answered) == _Answers.answered
+
+
+def test_rows_say_who_asked_whom_and_how_long_it_took(recorded: Recorded, tmp_path: Path) -> None:
+    """Each request once in ``requests``, with both ends' processes, and as many latencies as answers."""
+    with traffic.nginx(tmp_path / "nginx") as server:
+        traffic.one_each(server.port, 20)
+        assert until(lambda: total(recorded.rows, server.port) == 25, SETTLE_SECONDS)
+    for row in of_port(recorded.rows, server.port):
+        assert row["evidence"] == "both"
+        assert row["server.process.comm"] == "nginx"
+        assert row["client.process.pid"] == os.getpid()
+        for end in ("client", "server"):
+            duration = row[f"http.{end}.request.duration_ns"]
+            assert duration["count"] == row[f"{end}.requests"]
+            assert 0 < duration["sum"] < 20e9
+
+
+def test_requests_without_an_answer_have_status_0(recorded: Recorded) -> None:
+    """Both ends say so, and they are failed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        traffic.given_up(server, 10)
+    wanted = Counter({("PUT", "/given/up", 0): 10})
+    for end in ("client", "server"):
+        assert settled(recorded.rows, port, end, wanted) == wanted
+    assert sum(row["requests.failed"] for row in of_port(recorded.rows, port)) == 10
+
+
+def test_connections_that_are_no_http_have_no_requests(recorded: Recorded) -> None:
+    """Nor have those that go on with another protocol, beyond the request that asked for it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        traffic.exchange(server, b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n")
+        asks = b"GET /upgraded HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
+        traffic.exchange(server, asks, b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    wanted = Counter({("GET", "/upgraded", 101): 1})
+    for end in ("client", "server"):
+        assert settled(recorded.rows, port, end, wanted) == wanted
+
+
+def test_nothing_secret_leaves_the_kernel(recorded: Recorded) -> None:
+    """Of all that was asked before: not in the recording, the rows, nor in what the program said; losses are none."""
+    recorded.process.send_signal(signal.SIGTERM)
+    _, said = recorded.process.communicate(timeout=SETTLE_SECONDS)
+    assert recorded.process.returncode == 0, said
+    for text in (recorded.recording.read_bytes(), recorded.rows.read_bytes(), said.encode()):
+        assert traffic.SECRET.encode() not in text
+    ledger = [row for row in rows(recorded.rows) if row["kind"] == "ledger"][-1]["stages"]
+    assert ledger["http"]["dropped"] == {}
+    assert ledger["requests"]["dropped"] == {}
+    assert ledger["http"]["delivered"] == ledger["requests"]["received"] > 0
