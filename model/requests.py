@@ -9,15 +9,26 @@ import numpy as np
 from model.arrays import Array, Columns, compacted
 from model.histogram import Histograms
 
-#: Columns of requests, by name. ``route`` and ``histogram`` are places in the tables beside them.
+#: Columns of requests, by name. ``route``, ``host`` and ``histogram`` are places in the tables beside them.
 TYPES: Final = {
     "method": "<u1",
     "status": "<u2",
+    "protocol": "<u1",
+    "grpc_status": "<u1",
     "route": "<u4",
+    "host": "<u4",
     "requests": "<u8",
+    "request_bytes": "<u8",
+    "response_bytes": "<u8",
     "latency_ns": "<u8",
     "histogram": "<u4",
 }
+#: ``grpc_status`` of what is no gRPC, or ended without a status.
+NO_GRPC_STATUS: Final = 255
+#: What a message that does not have a column means; 0 for others.
+_DEFAULTS: Final = {"protocol": 1, "grpc_status": NO_GRPC_STATUS}
+#: Columns that are places in a list of texts, and the attribute that has the list.
+_TEXTS: Final = {"route": "routes", "host": "hosts"}
 
 
 def _nothing() -> Columns:
@@ -29,15 +40,18 @@ class Requests:
     """A table of groups of requests that are alike; the first group is empty.
 
     :param begins: where the requests of each group begin, and the end of the last; shape (groups + 1,), int64.
-    :param columns: of the requests of all groups (``TYPES``): method as the probe numbers it, status (0: no answer),
-        how many, the sum of their latencies, from head to head, and these in a histogram, of nanoseconds.
+    :param columns: of the requests of all groups (``TYPES``): method and protocol as the probe numbers them, status
+        (0: no answer), gRPC's status, how many, their and their answers' bytes, the sum of their latencies, from head
+        to head, and these in a histogram, of nanoseconds.
     :param routes: texts; the first is empty.
+    :param hosts: likewise.
     """
 
     begins: np.ndarray = field(default_factory=lambda: np.zeros(2, np.int64))
     columns: Columns = field(default_factory=_nothing)
     routes: Sequence[str] = ("",)
     histograms: Histograms = field(default_factory=Histograms)
+    hosts: Sequence[str] = ("",)
 
     def __len__(self) -> int:
         return len(self.begins) - 1
@@ -53,11 +67,14 @@ class Requests:
         """The table of these groups alone, in this order; the first of them is the empty one."""
         places, lengths = self.places(groups)
         columns = {name: column[places] for name, column in self.columns.items()}
-        (columns["route"],), routes = compacted([columns["route"]], len(self.routes))
+        texts = {}
+        for name, table in _TEXTS.items():
+            mine: Sequence[str] = getattr(self, table)
+            (columns[name],), used = compacted([columns[name]], len(mine))
+            texts[table] = [mine[place] for place in used.tolist()]
         (columns["histogram"],), held = compacted([columns["histogram"]], len(self.histograms))
         begins = np.concatenate(([0], np.cumsum(lengths)))
-        texts = [self.routes[place] for place in routes.tolist()]
-        return Requests(begins, columns, texts, self.histograms.take(held))
+        return Requests(begins, columns, histograms=self.histograms.take(held), **texts)
 
     @classmethod
     def joined(cls, tables: Sequence["Requests"]) -> tuple["Requests", list[int]]:
@@ -66,30 +83,32 @@ class Requests:
         lengths = [np.diff(table.begins)[1:] for table in tables]
         begins = np.concatenate((np.zeros(2, np.int64), np.cumsum(np.concatenate(lengths))))
         histograms, grown = Histograms.joined([table.histograms for table in tables])
-        routes = [""]
+        texts: dict[str, list[str]] = {table: [""] for table in _TEXTS.values()}
         parts = []
         for table, shift in zip(tables, grown, strict=True):
-            histogram, route = table.columns["histogram"], table.columns["route"]
-            moved = {
-                "histogram": np.where(histogram, np.add(histogram, np.uint32(shift)), np.uint32(0)),
-                "route": np.where(route, np.add(route, np.uint32(len(routes) - 1)), np.uint32(0)),
-            }
+            moved = {"histogram": _shifted(table.columns["histogram"], shift)}
+            for name, held in _TEXTS.items():
+                moved[name] = _shifted(table.columns[name], len(texts[held]) - 1)
+                texts[held] += getattr(table, held)[1:]
             parts.append(table.columns | moved)
-            routes += table.routes[1:]
         columns = {name: np.concatenate([part[name] for part in parts], dtype=TYPES[name]) for name in TYPES}
-        return cls(begins, columns, routes, histograms), shifts
+        return cls(begins, columns, histograms=histograms, **texts), shifts
 
     def encode(self) -> dict[str, Any]:
         """As it stands in a message."""
         if len(self) == 1:
             return {}
         columns = {name: self.columns[name].astype(kind).tobytes() for name, kind in TYPES.items()}
-        tables = {"routes": list(self.routes), "histograms": self.histograms.encode()}
+        tables = {
+            "routes": list(self.routes),
+            "hosts": list(self.hosts),
+            "histograms": self.histograms.encode(),
+        }
         return {"begins": self.begins.astype("<i8").tobytes(), **columns, **tables}
 
     @classmethod
     def decode(cls, message: Mapping[str, Any]) -> "Requests":
-        """What ``encode`` gave; a column that is not there has zeros.
+        """What ``encode`` gave; a column that is not there has zeros, or ``_DEFAULTS``.
 
         :raises ValueError: if its parts do not fit together.
         """
@@ -97,30 +116,39 @@ class Requests:
         if not len(begins):
             return cls()
         rows = int(begins[-1])
-        columns = {name: _column(message.get(name), kind, rows) for name, kind in TYPES.items()}
-        routes = message.get("routes") or [""]
+        columns = {name: _column(message.get(name), name, rows) for name in TYPES}
+        texts = {table: message.get(table) or [""] for table in _TEXTS.values()}
         histograms = Histograms.decode(message.get("histograms") or {})
         if len(begins) < 2 or begins[0] != 0 or (np.diff(begins) < 0).any():
             raise ValueError("groups of requests that do not follow each other")
-        if not all(isinstance(route, str) for route in routes):
-            raise ValueError("routes of requests that are no texts")
-        for name, table in (("route", routes), ("histogram", histograms)):
-            if rows and int(columns[name].max()) >= len(table):
-                raise ValueError(f"{name} of requests points beyond {len(table)}")
-        return cls(begins, columns, routes, histograms)
+        if not all(isinstance(text, str) for table in texts.values() for text in table):
+            raise ValueError("routes or hosts of requests that are no texts")
+        lengths = {
+            "histogram": len(histograms),
+            **{name: len(texts[table]) for name, table in _TEXTS.items()},
+        }
+        for name, length in lengths.items():
+            if rows and int(columns[name].max()) >= length:
+                raise ValueError(f"{name} of requests points beyond {length}")
+        return cls(begins, columns, histograms=histograms, **texts)
 
     @property
     def nbytes(self) -> int:
         """Bytes in a message, about, and not less."""
         columns = sum(np.dtype(kind).itemsize for kind in TYPES.values()) * len(self.columns["status"])
-        texts = sum(len(route.encode()) + 5 for route in self.routes)
+        texts = sum(len(text.encode()) + 5 for held in (self.routes, self.hosts) for text in held)
         return int(self.begins.nbytes + self.histograms.nbytes) + columns + texts + 256
 
 
-def _column(data: Any, kind: str, rows: int) -> Array:
+def _shifted(places: Array, shift: int) -> Array:
+    """Places but the first, moved behind what stands before them."""
+    return np.where(places, np.add(places, np.uint32(shift)), np.uint32(0))
+
+
+def _column(data: Any, name: str, rows: int) -> Array:
     if data is None:
-        return np.zeros(rows, kind)
-    column = np.frombuffer(data, kind)
+        return np.full(rows, _DEFAULTS.get(name, 0), TYPES[name])
+    column = np.frombuffer(data, TYPES[name])
     if len(column) != rows:
         raise ValueError(f"{len(column)} requests, not {rows}")
     return column

@@ -20,10 +20,10 @@ LINGER: Final = 3
 
 
 def _middles() -> np.ndarray:
-    """A latency in the middle of each of the kernel's buckets, in ns: 1024 ns and two for each power of two."""
+    """A latency in the middle of each of the kernel's buckets, in ns: 8192 ns and two for each power of two."""
     steps = np.arange(1, _BUCKETS) + 1
     low = 2.0 ** (steps // 2) * (1 + (steps % 2) / 2)
-    return np.concatenate(([1024.0], 1024 * (low + 2.0 ** (steps // 2) / 4)))
+    return np.concatenate(([8192.0], 8192 * (low + 2.0 ** (steps // 2) / 4)))
 
 
 #: The bucket of ``model.histogram`` for each of the kernel's.
@@ -97,20 +97,22 @@ class NodeRequests:
     def _table(self, cells: np.ndarray, begins: np.ndarray | None) -> Requests:
         if begins is None:
             return Requests()
-        hashes, inverse = np.unique(cells["path"], return_inverse=True)
-        texts = {"": 0}
-        numbers = [texts.setdefault(self._path(key), len(texts)) for key in hashes.tolist()]
-        columns = {
-            "method": cells["method"],
-            "status": cells["status"],
-            "requests": cells["requests"],
-            "latency_ns": cells["latency_ns"],
-            "route": np.array(numbers)[inverse],
-            "histogram": np.arange(1, len(cells) + 1),
-        }
+        plain = ("method", "status", "requests", "latency_ns", "protocol", "grpc_status")
+        sums = ("request_bytes", "response_bytes")
+        columns = {name: cells[name] for name in (*plain, *sums)}
+        columns["route"], routes = self._texts(cells["path"])
+        columns["host"], hosts = self._texts(cells["host"])
+        columns["histogram"] = np.arange(1, len(cells) + 1)
         histograms = _histograms(cells["buckets"])
         typed = {name: columns[name].astype(kind) for name, kind in TYPES.items()}
-        return Requests(begins.astype(np.int64), typed, [*texts], histograms)
+        return Requests(begins.astype(np.int64), typed, routes, histograms, hosts)
+
+    def _texts(self, hashes: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """The place of each hash's text in a list of texts, the first of which is empty."""
+        held, inverse = np.unique(hashes, return_inverse=True)
+        texts = {"": 0}
+        places = [texts.setdefault(self._path(key), len(texts)) for key in held.tolist()]
+        return np.array(places, np.uint32)[inverse], [*texts]
 
     def _path(self, key: int) -> str:
         """A path whose text was lost is told again with its next request."""

@@ -34,6 +34,8 @@ static __always_inline struct request_cell *cell_take(struct http_state *state, 
 	cell->header.kind = KIND_REQUESTS;
 	cell->header.slot = key->slot;
 	cell->flags = state->first ? REQUEST_KEYED : 0;
+	cell->protocol = PROTOCOL_HTTP1;
+	cell->grpc_status = GRPC_NONE;
 	cell->header.generation = state->generation;
 	if (state->first)
 		request_keys.update(key, &number);
@@ -67,7 +69,7 @@ static __always_inline struct request_cell *cell_of(struct http_state *state, u6
 /* See enum http_buckets. */
 static __always_inline u32 bucket_of(u64 ns)
 {
-	u64 left = ns >> 10;
+	u64 left = ns >> 13;
 	u32 power = 0;
 	if (left < 2)
 		return 0;
@@ -89,7 +91,7 @@ static __always_inline u32 bucket_of(u64 ns)
 	}
 	if (left >> 1)
 		power += 1;
-	u32 bucket = 2 * power + ((ns >> 10 >> (power - 1)) & 1) - 1;
+	u32 bucket = 2 * power + ((ns >> 13 >> (power - 1)) & 1) - 1;
 	return bucket < HTTP_BUCKETS ? bucket : HTTP_BUCKETS - 1;
 }
 

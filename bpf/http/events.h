@@ -21,7 +21,7 @@ enum http_method {
 
 /* Paths without a text of their own. */
 enum http_path {
-	PATH_NONE = 0,    /* none: CONNECT, OPTIONS * */
+	PATH_NONE = 0,    /* none: CONNECT, OPTIONS *; of hosts: not asked for */
 	PATH_OTHER = 1,   /* one of more paths than are kept apart */
 	PATH_UNKNOWN = 2, /* an answer whose request was not seen */
 };
@@ -41,30 +41,46 @@ enum http_tally {
 	HTTP_TALLIES = 10,
 };
 
-/* Buckets of a latency: the first below 2 x 1024 ns, then two for each power of two. */
+/* Buckets of a latency: the first below 2 x 8192 ns, then two for each power of two. */
 enum http_buckets {
-	HTTP_BUCKETS = 46,
+	HTTP_BUCKETS = 42,
 };
 
 enum request_flag {
 	REQUEST_KEYED = 1, /* the cell is found by the map `request_keys` */
 };
 
+enum http_protocol {
+	PROTOCOL_HTTP1 = 1,
+	PROTOCOL_HTTP2 = 2,
+	PROTOCOL_GRPC = 3,
+};
+
+enum grpc_status {
+	GRPC_NONE = 255, /* no gRPC, or it ended without a status */
+};
+
 /* Requests of one socket that are alike. Cumulative in the map; as an event: what was added. */
 struct request_cell {
 	struct event_header header; /* slot and generation: of the socket */
 	__u64 path;       /* a hash of it: enum http_path, or the one of a path_event */
+	__u64 host;       /* the same of the host; 0: none, or not asked for */
 	__u64 latency_ns; /* the sum; from head to head */
+	__u64 request_bytes;
+	__u64 response_bytes;
 	__u32 requests;
 	__u32 netns;
 	__u16 status; /* 0: no answer */
 	__u8 method;  /* enum http_method */
 	__u8 role;    /* enum role, of this end of the connection */
-	__u32 flags;
-	__u32 buckets[46];
-	__u8 reserved[8];
+	__u8 flags;   /* enum request_flag */
+	__u8 protocol; /* enum http_protocol */
+	__u8 grpc_status; /* enum grpc_status */
+	__u8 reserved;
+	__u32 buckets[42];
 };
 
+/* The text of a path or of a host, by its hash. */
 struct path_event {
 	struct event_header header;
 	__u64 hash;

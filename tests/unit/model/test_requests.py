@@ -15,11 +15,12 @@ def table(*groups: list[tuple[str, int]]) -> Requests:
     columns = {name: np.zeros(len(entries), kind) for name, kind in TYPES.items()}
     columns["route"][:] = [routes.index(route) for route, _ in entries]
     columns["requests"][:] = [count for _, count in entries]
+    columns["host"][:] = 1
     columns["histogram"][:] = np.arange(1, len(entries) + 1)
     numbers = np.repeat(np.arange(1, len(entries) + 1), [count for _, count in entries])
     histograms = Histograms.of(numbers, np.full(len(numbers), 1000), len(entries) + 1)
     begins = np.cumsum([0, 0, *map(len, groups)])
-    return Requests(begins, columns, routes, histograms)
+    return Requests(begins, columns, routes, histograms, ["", f"{routes[1][1:]}.example"])
 
 
 def said(requests: Requests, group: int) -> list[tuple[str, int, int]]:
@@ -55,14 +56,22 @@ def test_joined_tables_keep_what_each_group_says() -> None:
     assert shifts == [0, 0, 2, 2]
     assert said(whole, 1 + shifts[1]) == [("/a", 2, 2), ("/b", 3, 3)]
     assert said(whole, 1 + shifts[3]) == [("/c", 4, 4)]
+    assert [whole.hosts[place] for place in whole.columns["host"]] == ["a.example"] * 3 + ["c.example"]
 
 
 def test_a_message_has_the_same_table() -> None:
     """Nothing for an empty one; a reader of an older program's message has none."""
     read = REQUESTS.decode(ONE.encode())
     assert [said(read, group) for group in (1, 2)] == [said(ONE, group) for group in (1, 2)]
+    assert read.hosts == ["", "a.example"]
     assert Requests().encode() == {}
     assert len(REQUESTS.decode({})) == 1
+    message = ONE.encode()
+    older = REQUESTS.decode(
+        {name: message[name] for name in message if name not in ("host", "hosts", "grpc_status")}
+    )
+    assert older.columns["grpc_status"].tolist() == [255] * 3
+    assert (older.columns["host"].tolist(), older.hosts) == ([0] * 3, [""])
 
 
 @pytest.mark.parametrize(
@@ -71,6 +80,7 @@ def test_a_message_has_the_same_table() -> None:
         {"begins": np.array([0, 0, 1], "<i8").tobytes()},
         {"routes": ["", 7]},
         {"routes": [""]},
+        {"hosts": [""]},
         {"status": b"x"},
         {"histograms": {}},
         {"histograms": 7},

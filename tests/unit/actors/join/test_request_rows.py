@@ -33,7 +33,7 @@ def counted(*groups: list[Entry]) -> Requests:
     }
     numbers = np.repeat(np.arange(1, len(entries) + 1), values["requests"])
     histograms = Histograms.of(numbers, np.full(len(numbers), 1000), len(entries) + 1)
-    columns = {name: np.array(values[name], kind) for name, kind in TYPES.items()}
+    columns = {name: np.array(values.get(name, [0] * len(entries)), kind) for name, kind in TYPES.items()}
     return Requests(np.cumsum([0, 0, *map(len, groups)]), columns, routes, histograms)
 
 

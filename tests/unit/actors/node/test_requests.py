@@ -10,12 +10,12 @@ from probes.kernel.layout import structs
 
 
 def cells(*rows: tuple[int, int, int, int]) -> np.ndarray:
-    """Of (slot, generation, path, requests), each request 2048 ns long, answered with 200."""
+    """Of (slot, generation, path, requests), each request 16,384 ns long, answered with 200."""
     made = np.zeros(len(rows), CELL)
     for cell, (slot, generation, path, count) in zip(made, rows, strict=True):
         cell["header"]["slot"], cell["header"]["generation"] = slot, generation
         cell["path"], cell["requests"], cell["status"], cell["method"] = path, count, 200, 1
-        cell["latency_ns"] = count * 2048
+        cell["latency_ns"] = count * 16384
         cell["buckets"][1] = count
     return made
 
@@ -53,6 +53,21 @@ def test_requests_go_with_the_row_of_their_socket() -> None:
     assert (stage.received, stage.delivered, stage.balanced) == (8, 8, True)
 
 
+def test_hosts_protocols_and_bytes_stand_beside_them() -> None:
+    """A host's text is told as a path's is; without one it is empty."""
+    requests = NodeRequests(Stage("requests"))
+    requests.learn_paths(paths(cart=7, shop=9))
+    made = cells((5, 1, 7, 3), (5, 1, 7, 4))
+    made["host"] = 9, 0
+    made["protocol"], made["grpc_status"] = (1, 3), (255, 14)
+    made["request_bytes"], made["response_bytes"] = (30, 40), (300, 1 << 40)
+    requests.take(made)
+    table = requests.group(columns((5, 1)))
+    names = ("protocol", "grpc_status", "request_bytes", "response_bytes")
+    assert [table.hosts[place] for place in table.columns["host"]] == ["/shop", ""]
+    assert [table.columns[name].tolist() for name in names] == [[1, 3], [255, 14], [30, 40], [300, 1 << 40]]
+
+
 def test_requests_wait_for_a_row_of_their_socket_and_are_dropped_at_last() -> None:
     """A socket that ends at the edge of a second has its row in the next one."""
     stage = Stage("requests")
@@ -76,6 +91,6 @@ def test_latencies_lie_in_buckets_of_their_size() -> None:
         requests.take(one)
         table = requests.group(columns((1, 1)))
         steps = bucket + 1
-        low = 1024 * 2 ** (steps // 2) * (1 + steps % 2 / 2)
-        high = low + 512 * 2 ** (steps // 2)
+        low = 8192 * 2 ** (steps // 2) * (1 + steps % 2 / 2)
+        high = low + 4096 * 2 ** (steps // 2)
         assert low * 0.95 < table.histograms[1].quantile(0.5) < high * 1.05
