@@ -23,18 +23,17 @@ Each end has these, as `client.…` and `server.…`:
 """
 
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import Final
 
 from model.column import Column, hidden
 from model.kind import Kind, own_subject
 from model.kinds.flow import FLOW, SIDES
 from model.kinds.workload import HISTOGRAMS
-from model.rows import values as row_values
+from model.rows.words import Capitals
 from model.tables import TEXTS, Table, text_field
 
 
-class HttpMethod(IntEnum):
+class HttpMethod(Capitals):
     """Methods as the probe numbers them (``enum http_method``)."""
 
     GET = 1
@@ -65,8 +64,6 @@ SHARED: Final = (
 #: What it has of each end.
 ENDS: Final = ("node.index", "process.pid", "process.comm", "cgroup.index", "entity.index")
 
-_WORDS: Final = {method.value: method.name for method in HttpMethod}
-
 
 def _duration(side: str) -> Iterator[Column]:
     name = f"http.{side}.request.duration_ns"
@@ -88,7 +85,6 @@ _COLUMNS: Final = (
         "1 GET, 2 POST, 3 PUT, 4 DELETE, 5 HEAD, 6 OPTIONS, 7 PATCH, 8 CONNECT, 9 TRACE; 0: an answer whose request "
         "was not seen",
         codes=HttpMethod,
-        values=row_values.small(lambda code: _WORDS.get(code, code)),
     ),
     Column(
         "route.index",

@@ -6,8 +6,14 @@ from enum import IntEnum
 from typing import Final
 
 
+class Capitals(IntEnum):
+    """Codes whose words are written in capitals, as methods of HTTP are."""
+
+
 def words_of(codes: type[IntEnum]) -> dict[int, str]:
-    """Its numbers with their names in lower case."""
+    """Its numbers with their names in lower case, or as they are (``Capitals``)."""
+    if issubclass(codes, Capitals):
+        return {code.value: code.name for code in codes}
     return {code.value: code.name.lower() for code in codes}
 
 
