@@ -1,5 +1,6 @@
 """Finds the file and the offset in it that a uprobe's place means: by path, name of a library, or build id."""
 
+import contextlib
 import errno
 import mmap
 import os
@@ -52,12 +53,16 @@ def opened_elf(path: Path) -> Iterator[Elf]:
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             raise OSError(errno.EINVAL, "an empty file", str(path))
-        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                yield _elf(view, path)
-            finally:
-                view.release()
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        view = memoryview(mapped)
+        try:
+            yield _elf(view, path)
+        finally:
+            view.release()
+            with contextlib.suppress(
+                BufferError
+            ):  # an error that is under way may hold a part: it goes with that
+                mapped.close()
 
 
 def _elf(data: memoryview, path: Path) -> Elf:

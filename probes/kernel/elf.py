@@ -1,17 +1,18 @@
-"""What of an ELF file a uprobe needs: offsets of its functions, and its build id. Pure: bytes in, numbers out.
+"""What of an ELF file a uprobe needs: where functions are, their code, its build id. Pure: bytes in, numbers out.
 
 Source: elf(5); the GNU build id is a note of type 3 named "GNU"; versions of symbols: .gnu.version, whose highest bit
 marks those that are not the default.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-_LOAD, _NOTE = 1, 4  # types of segments
+_LOAD, _NOTE, _UNWIND = 1, 4, 0x6474E550  # types of segments
+_EXECUTABLE: Final = 1  # flag of a segment
 _SYMTAB, _DYNSYM, _VERSYM = 2, 11, 0x6FFFFFFF  # types of sections
 _FUNCTION: Final = 2
 _BUILD_ID: Final = 3
@@ -30,6 +31,17 @@ class _Section:
     link: int
 
 
+@dataclass(frozen=True)
+class Segment:
+    """A part of the file that is mapped into memory.
+
+    :param address: as the file's symbols count, before it is moved.
+    """
+
+    address: int
+    data: memoryview
+
+
 class Elf:
     """A 64-bit ELF file.
 
@@ -45,6 +57,8 @@ class Elf:
             raise ElfError("an ELF file of 32 bits")
         self._order = "<" if self._data[5] == 1 else ">"
         self._segments = self._table(32, 54, [("kind", "u4"), ("flags", "u4"), *_PLACED, ("align", "u8")])
+        self._tables: dict[int, np.ndarray] = {}  # of symbols, by their offsets
+        self._texts: dict[int, bytes] = {}  # of strings
         self._sections = [_Section(*map(int, row)) for row in self._section_table()]
 
     def _number(self, at: int, size: int) -> int:
@@ -74,6 +88,35 @@ class Elf:
         return (section for section in self._sections if section.kind == kind)
 
     @property
+    def machine(self) -> int:
+        """For which it is (elf.h: EM_…); 62 is x86-64."""
+        return self._number(18, 2)
+
+    def loaded(self, *, code: bool) -> list[Segment]:
+        """Segments with code, or those with none."""
+        table = self._segments[self._segments["kind"] == _LOAD]
+        wanted = table[(table["flags"] & _EXECUTABLE != 0) == code]
+        return [self._segment(row) for row in wanted]
+
+    @property
+    def unwind_table(self) -> Segment | None:
+        """Where `.eh_frame_hdr` is; None if the file has none."""
+        rows = self._segments[self._segments["kind"] == _UNWIND]
+        return self._segment(rows[0]) if len(rows) else None
+
+    def _segment(self, row: np.void) -> Segment:
+        begin, size = int(row["offset"]), int(row["file_size"])
+        return Segment(int(row["address"]), memoryview(self._data)[begin : begin + size])
+
+    def code_at(self, address: int, size: int) -> bytes:
+        """Bytes from an address on; fewer where the segment ends.
+
+        :raises ElfError: if no segment has it.
+        """
+        begin = self.file_offset(address)
+        return bytes(self._data[begin : begin + size])
+
+    @property
     def build_id(self) -> str:
         """In hexadecimal; empty if the file has none."""
         for segment in self._segments[self._segments["kind"] == _NOTE]:
@@ -97,7 +140,18 @@ class Elf:
             raise ElfError(f"no function {symbol}")
         if len(found) > 1:
             raise ElfError(f"{len(found)} functions {symbol}: say which one by its offset")
-        return self._file_offset(found.pop())
+        return self.file_offset(found.pop())
+
+    def addresses(self, names: Iterable[str]) -> dict[str, int]:
+        """Where functions begin, of those of these names that the file has; of several versions the default ones.
+
+        A name that several functions have is left out.
+        """
+        found = {
+            name: {address for kind in (_DYNSYM, _SYMTAB) for address in self._addresses(kind, name)}
+            for name in names
+        }
+        return {name: places.pop() for name, places in found.items() if len(places) == 1}
 
     def _addresses(self, kind: int, symbol: str) -> Iterator[int]:
         for section in self._section(kind):
@@ -110,6 +164,11 @@ class Elf:
             yield from table["address"][wanted].tolist()
 
     def _symbols(self, section: _Section) -> np.ndarray:
+        if section.offset not in self._tables:
+            self._tables[section.offset] = self._read_symbols(section)
+        return self._tables[section.offset]
+
+    def _read_symbols(self, section: _Section) -> np.ndarray:
         fields = (("name", "u4"), ("info", "u1"), ("other", "u1"), ("section", "u2"), ("address", "u8"))
         dtype = np.dtype(
             [*((name, self._order + kind) for name, kind in fields), ("size", self._order + "u8")]
@@ -121,13 +180,20 @@ class Elf:
         if symbols.link >= len(self._sections):
             raise ElfError("a damaged ELF file")
         strings = self._sections[symbols.link]
-        text = bytes(self._data[strings.offset : strings.offset + strings.size])
+        text = self._texts.get(strings.offset)
+        if text is None:
+            text = bytes(self._data[strings.offset : strings.offset + strings.size])
+            self._texts[strings.offset] = text
         name, places, at = symbol.encode() + b"\0", [], -1
         while (at := text.find(name, at + 1)) >= 0:
             places.append(at)
         return places
 
-    def _file_offset(self, address: int) -> int:
+    def file_offset(self, address: int) -> int:
+        """Where in the file an address is.
+
+        :raises ElfError: if no segment has it.
+        """
         for segment in self._segments[self._segments["kind"] == _LOAD]:
             inside = address - int(segment["address"])
             if 0 <= inside < int(segment["file_size"]):
