@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest, serve
 from engine.commands.ask import command as ask
+from engine.commands.explain import command as explain
 from engine.commands.filter_words import parsed
 from engine.commands.observe import command as observe
 from engine.commands.signals import EXIT_INTERRUPTED
@@ -41,6 +42,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     top,
     serve,
     *ask.COMMANDS,
+    explain,
     agent,
     engine,
     observe,

@@ -1,0 +1,249 @@
+"""Causes, one after the other: the best group, given its simplest name, and then what is left without it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from actors.explain.evidence import evidence, first_ill_rate
+from actors.explain.leaves import Either, Leaves
+from actors.explain.search import PRICE, Best, Group, Search, group_count, inside_of
+
+#: Searches until the rate of the ill has settled: it changes by no more than this part.
+ROUNDS: Final = 3
+SETTLED: Final = 0.02
+#: The chance that a cause is none, after the correction for how many groups were looked at.
+SIGNIFICANCE: Final = 0.01
+#: A cause explains at least this part of the excess that is left, and of all.
+LEAST_LEFT: Final = 0.2
+LEAST_OF_ALL: Final = 0.02
+#: Bad ones that make a cause.
+LEAST_BAD: Final = 5.0
+#: A group is divided if so much of its traffic is healthy, and no more values than these are ill.
+HEALTHY_PART: Final = 0.2
+ILL_VALUES: Final = 4
+#: An attribute is given up if leaves gained by it are as ill as this part of those inside, or are as few as that.
+AS_ILL: Final = 0.3
+AS_FEW: Final = 0.1
+#: Another name of the same traffic holds this part of its excess, in not more traffic than that.
+SAME_EXCESS: Final = 0.97
+SAME_TRAFFIC: Final = 1.03
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Values that separate the bad from the healthy.
+
+    :param where: value by attribute; empty: everything.
+    :param score: evidence for it, in nats.
+    :param bad: inside, as counted.
+    :param total: inside.
+    :param expected: bad ones that are normal inside.
+    :param explains: its part of all excess, 0..1.
+    :param rate_outside: bad of total where no cause is; 0 if nothing is outside.
+    :param also_known_as: other names of the same traffic.
+    """
+
+    where: dict[str, str]
+    score: float
+    bad: float
+    total: float
+    expected: float
+    explains: float
+    rate_outside: float
+    also_known_as: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Causes, best first, and the attributes in which nothing differs beside them."""
+
+    causes: list[Cause] = field(default_factory=list)
+    no_difference: list[str] = field(default_factory=list)
+
+
+def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Either] = ()) -> Explanation:
+    """Which values separate the bad from the healthy.
+
+    :param depth: attributes of one cause at most.
+    :param most: causes.
+    """
+    whole = float(np.maximum(leaves.excess.sum(), 0))
+    threshold = float(np.log(group_count(leaves, depth, either) / SIGNIFICANCE))
+    alive = np.ones(len(leaves), np.bool_)
+    found: list[tuple[Group, float, np.ndarray]] = []
+    while len(found) < most and whole > 0:
+        left = leaves.take(alive)
+        excess = float(left.excess.sum())
+        if excess < LEAST_OF_ALL * whole or left.bad.sum() < LEAST_BAD:
+            break
+        best = _best(left, depth, max(LEAST_LEFT * excess, LEAST_OF_ALL * whole), either)
+        if best.score < threshold:
+            break
+        group = _simplest(left, best.group, either)
+        inside = alive & inside_of(leaves, group, either)
+        found.append((group, best.score, inside))
+        alive &= ~inside
+        if not group:
+            break
+    return _told(leaves, found, alive, either)
+
+
+def _best(leaves: Leaves, depth: int, floor: float, either: Sequence[Either]) -> Best:
+    """The best group, once the rate that the ill have is the one inside it."""
+    rate = first_ill_rate(leaves)
+    for _ in range(ROUNDS):
+        nats = evidence(leaves, rate)
+        best = Search(leaves, nats, depth, floor, either).run()
+        best = _divided(leaves, nats, best, either, depth)
+        inside = inside_of(leaves, best.group, either)
+        seen = float(leaves.bad[inside].sum() / max(leaves.total[inside].sum(), 1e-9))
+        if not best.score or abs(seen - rate) < SETTLED * rate:
+            break
+        rate = seen
+    return best
+
+
+def _divided(leaves: Leaves, nats: np.ndarray, best: Best, either: Sequence[Either], depth: int) -> Best:
+    """The worst of some values that are ill, where others of their attribute are healthy: each is its own cause.
+
+    Together they score more than their group with what is healthy in it, and the price of each is paid.
+    """
+    while len(best.group) < depth:
+        inside = inside_of(leaves, best.group, either)
+        parts = [
+            _ill_values(
+                leaves.codes[inside, place], nats[inside], leaves.total[inside], len(leaves.values[place])
+            )
+            for place in range(len(leaves.names))
+            if place not in dict(best.group)
+        ]
+        places = [place for place in range(len(leaves.names)) if place not in dict(best.group)]
+        gains = [part[0] for part in parts]
+        if not gains or max(gains) <= 0:
+            break
+        at = int(np.argmax(gains))
+        best = Best(parts[at][2], tuple(sorted((*best.group, (places[at], parts[at][1])))))
+    return best
+
+
+def _ill_values(
+    codes: np.ndarray, nats: np.ndarray, total: np.ndarray, size: int
+) -> tuple[float, int, float]:
+    """What naming the ill values gains, in nats, the worst of them, and its evidence."""
+    scores, traffic = np.bincount(codes, nats, size), np.bincount(codes, total, size)
+    ill = scores > 0
+    healthy = traffic[~ill].sum() / max(traffic.sum(), 1e-9)
+    if not 2 <= np.count_nonzero(ill) <= ILL_VALUES or healthy < HEALTHY_PART:
+        return 0.0, 0, 0.0
+    price = PRICE + np.log(size)
+    worst = int(scores.argmax())
+    return float((scores[ill] - price).sum() - scores.sum()), worst, float(scores[worst] - price)
+
+
+def _simplest(leaves: Leaves, group: Group, either: Sequence[Either]) -> Group:
+    """The group without attributes that tell nothing: what is gained without them is ill as well, or very little."""
+    while len(group) > 1:
+        inside = inside_of(leaves, group, either)
+        total = leaves.total[inside].sum()
+        rate = leaves.excess[inside].sum() / max(total, 1e-9)
+        given_up = []
+        for at in range(len(group)):
+            coarser = group[:at] + group[at + 1 :]
+            gained = inside_of(leaves, coarser, either) & ~inside
+            traffic = leaves.total[gained].sum()
+            ill = leaves.excess[gained].sum() / max(traffic, 1e-9) / max(rate, 1e-9)
+            if ill >= AS_ILL or traffic <= AS_FEW * total:
+                given_up.append((ill, coarser))
+        if not given_up:
+            break
+        group = max(given_up)[1]
+    return group
+
+
+def _told(
+    leaves: Leaves,
+    found: list[tuple[Group, float, np.ndarray]],
+    outside: np.ndarray,
+    either: Sequence[Either],
+) -> Explanation:
+    whole = max(float(leaves.excess.sum()), 1e-9)
+    healthy = leaves.total[outside].sum()
+    rate_outside = float(leaves.bad[outside].sum() / healthy) if healthy else 0.0
+    causes = []
+    for group, score, inside in found:
+        bad, total, expected = (
+            float(column[inside].sum()) for column in (leaves.bad, leaves.total, leaves.expected)
+        )
+        names = _other_names(leaves, group, inside)
+        explains = min(max((bad - expected) / whole, 0.0), 1.0)
+        where = _words(leaves, group, either)
+        causes.append(Cause(where, score, bad, total, expected, explains, rate_outside, names))
+    return Explanation(causes, _no_difference(leaves, found, either, causes))
+
+
+def _words(leaves: Leaves, group: Group, either: Sequence[Either]) -> dict[str, str]:
+    return {
+        (leaves.names[place] if place >= 0 else either[-1 - place].name): leaves.values[
+            place if place >= 0 else either[-1 - place].first
+        ][value]
+        for place, value in group
+    }
+
+
+def _other_names(leaves: Leaves, group: Group, inside: np.ndarray) -> list[dict[str, str]]:
+    """Single values that hold as good as all of the cause's excess, and hardly any traffic beside it."""
+    if not group:
+        return []
+    held = np.maximum(leaves.excess, 0)
+    mine, traffic = held[inside].sum(), leaves.total[inside].sum()
+    names = []
+    for place, name in enumerate(leaves.names):
+        if len(group) == 1 and group[0][0] == place:
+            continue
+        size = len(leaves.values[place])
+        excess = np.bincount(leaves.codes[inside, place], held[inside], size)
+        value = int(excess.argmax())
+        everywhere = leaves.total[leaves.codes[:, place] == value].sum()
+        if excess[value] >= SAME_EXCESS * mine and everywhere <= SAME_TRAFFIC * traffic + 1:
+            names.append({name: leaves.values[place][value]})
+    return names
+
+
+def _no_difference(
+    leaves: Leaves,
+    found: list[tuple[Group, float, np.ndarray]],
+    either: Sequence[Either],
+    causes: list[Cause],
+) -> list[str]:
+    """Attributes none of whose values is worse than another, once the causes are known."""
+    if not found:
+        return []
+    named = {name for cause in causes for words in (cause.where, *cause.also_known_as) for name in words}
+    named |= {leaves.names[at] for ends in either if ends.name in named for at in (ends.first, ends.second)}
+    expected = leaves.expected.copy()
+    for _, _, inside in found:
+        rate = leaves.bad[inside].sum() / max(leaves.total[inside].sum(), 1e-9)
+        expected[inside] = leaves.total[inside] * rate
+    known = replace(leaves, expected=expected)
+    same = []
+    for place, name in enumerate(leaves.names):
+        size = len(leaves.values[place])
+        threshold = PRICE + np.log(size / SIGNIFICANCE)
+        if name not in named and (size < 2 or _worst(known, place) < threshold):
+            same.append(name)
+    return same
+
+
+def _worst(leaves: Leaves, place: int) -> float:
+    """Evidence for the worst value of an attribute against what is expected of it, in nats (Bernoulli, of sums)."""
+    size = len(leaves.values[place])
+    bad, total, expected = (
+        np.bincount(leaves.codes[:, place], column / leaves.dispersion, size)
+        for column in (leaves.bad, leaves.total, leaves.expected)
+    )
+    total = np.maximum(total, 1e-9)
+    normal, seen = (np.clip(column / total, 1e-9, 1 - 1e-9) for column in (expected, bad))
+    nats = total * (seen * np.log(seen / normal) + (1 - seen) * np.log((1 - seen) / (1 - normal)))
+    return float(np.where(seen > normal, nats, 0.0).max())

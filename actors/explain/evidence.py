@@ -1,0 +1,34 @@
+"""How much each leaf speaks for being ill, or against it.
+
+The evidence of a leaf is the logarithm of a likelihood ratio: of the rate that the ill have to the one that is
+normal for it. That of a group is the sum over its leaves, so that healthy traffic inside speaks against a group.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from actors.explain.leaves import LEAST_RATE, MOST_RATE, Leaves
+
+#: A leaf is ill at this multiple of its own normal rate at least.
+_LEAST_RATIO: Final = 2.0
+
+
+def evidence(leaves: Leaves, ill_rate: float) -> np.ndarray:
+    """In nats, signed; shape (n,).
+
+    :param ill_rate: bad of total of what is ill.
+    """
+    normal = np.clip(
+        leaves.expected / np.maximum(leaves.total, LEAST_RATE), LEAST_RATE, MOST_RATE / _LEAST_RATIO
+    )
+    ill = np.clip(ill_rate, normal * _LEAST_RATIO, MOST_RATE)
+    good = leaves.total - leaves.bad
+    nats = leaves.bad * np.log(ill / normal) + good * np.log((1 - ill) / (1 - normal))
+    return np.asarray(nats / leaves.dispersion)
+
+
+def first_ill_rate(leaves: Leaves) -> float:
+    """The rate where the excess is: of each leaf, weighted by its excess."""
+    excess = np.maximum(leaves.excess, 0)
+    return float(np.average((leaves.bad + 1) / (leaves.total + 4), weights=excess))

@@ -1,0 +1,136 @@
+"""What is to be explained: counts of bad and of all by values of attributes, and how many bad ones are normal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+#: Trials that the rate of all leaves counts for in the rate that is expected of one.
+_PRIOR_TRIALS: Final = 20.0
+#: Never is a rate below or above these: its logarithm would have no end.
+LEAST_RATE: Final = 1e-9
+MOST_RATE: Final = 1 - 1e-3
+#: The median of a chi-square distribution with one degree of freedom.
+_MEDIAN_CHI_SQUARE: Final = 0.4549
+#: Of the traffic: so much of it is taken for healthy.
+_HEALTHY_PART: Final = 0.25
+#: Leaves for each value of an attribute, from which on one half tells enough.
+_LEAVES_TO_HALVE: Final = 8
+#: Leaves with fewer expected bad ones say too little of how far counts lie from what is expected.
+_TELLING: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Either:
+    """An attribute that stands in one of two: a node at either end.
+
+    :param first: place of the attribute that has the values of the client.
+    :param second: the same of the server; codes of both mean the same values.
+    """
+
+    name: str
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Counts of traffic that agrees in all attributes.
+
+    :param names: of the attributes; length D.
+    :param values: for each attribute what its codes stand for.
+    :param codes: shape (n, D), int.
+    :param bad: of each leaf; shape (n,), float, as those that follow.
+    :param total: bad and good.
+    :param expected: bad ones that are normal for it.
+    :param dispersion: by how much its counts vary more than coins do; at least 1.
+    """
+
+    names: Sequence[str]
+    values: Sequence[Sequence[str]]
+    codes: np.ndarray
+    bad: np.ndarray
+    total: np.ndarray
+    expected: np.ndarray
+    dispersion: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.bad)
+
+    @property
+    def excess(self) -> np.ndarray:
+        """Bad ones beyond what is normal; shape (n,)."""
+        beyond: np.ndarray = self.bad - self.expected
+        return beyond
+
+    def take(self, rows: np.ndarray) -> "Leaves":
+        """Some of them; ``rows`` is a mask or places."""
+        columns = {
+            name: getattr(self, name)[rows] for name in ("codes", "bad", "total", "expected", "dispersion")
+        }
+        return replace(self, **columns)
+
+
+def expected_by_rate(total: np.ndarray, expected_bad: np.ndarray, expected_total: np.ndarray) -> np.ndarray:
+    """Bad ones that are normal at the present traffic, when another time had these; shape (n,).
+
+    A leaf of little traffic has the rate of all, so far as its own says nothing: ``_PRIOR_TRIALS`` of it.
+    """
+    overall = expected_bad.sum() / max(expected_total.sum(), 1.0)
+    rate = (expected_bad + _PRIOR_TRIALS * overall) / (expected_total + _PRIOR_TRIALS)
+    return np.asarray(total * np.clip(rate, LEAST_RATE, MOST_RATE))
+
+
+def expected_of_rate(total: np.ndarray, rate: float) -> np.ndarray:
+    """Bad ones that are normal if each leaf has this rate; shape (n,)."""
+    return np.asarray(total * np.clip(rate, LEAST_RATE, MOST_RATE))
+
+
+def healthy_rate(codes: np.ndarray, bad: np.ndarray, total: np.ndarray) -> float:
+    """The rate of the healthier part, where nothing is known of another time.
+
+    For each attribute, its values are put into the order of their rates, and those with the first quarter of the
+    traffic are taken. The lowest rate of any attribute counts: it is that of the one that separates best.
+    """
+    overall = float(bad.sum() / max(total.sum(), 1.0))
+    rates = [
+        _lowest_rate(codes[:, place], bad, total, overall)
+        for place in range(codes.shape[1])
+        if codes[:, place].max(initial=0)
+    ]
+    return min(overall, *rates) if rates else overall
+
+
+def _lowest_rate(codes: np.ndarray, bad: np.ndarray, total: np.ndarray, overall: float) -> float:
+    """Of one attribute. Values are put into order by one half of their leaves and measured by the other, so that
+    chance does not make them healthier than they are; where values have few leaves, by all of them.
+    """
+    size = int(codes.max()) + 1
+    odd = np.arange(len(codes)) % 2 == 1
+    ordering, measured = (~odd, odd) if len(codes) >= _LEAVES_TO_HALVE * size else (odd | True, odd | True)
+
+    def rates(rows: np.ndarray) -> np.ndarray:
+        k, n = (np.bincount(codes[rows], column[rows], size) for column in (bad, total))
+        return np.asarray((k + overall) / (n + 1.0))
+
+    traffic = np.bincount(codes, total, size)
+    order = np.argsort(rates(ordering), kind="stable")
+    summed = np.cumsum(traffic[order])
+    taken = order[: int(np.searchsorted(summed, _HEALTHY_PART * summed[-1])) + 1]
+    return float(np.average(rates(measured)[taken], weights=np.maximum(traffic[taken], LEAST_RATE)))
+
+
+def dispersion_of(bad: np.ndarray, total: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """By how much counts lie further from what is expected than those of coins would; shape (n,), at least 1.
+
+    A forecast is wrong by a share of itself: the variance is that of coins and the square of that share. The median
+    over leaves tells it, for most of them are healthy.
+    """
+    variance = np.maximum(expected * (1 - expected / np.maximum(total, expected + LEAST_RATE)), LEAST_RATE)
+    telling = expected >= _TELLING
+    if np.count_nonzero(telling) < 8:
+        return np.ones(len(bad))
+    beyond = np.square(bad - expected) - _MEDIAN_CHI_SQUARE * variance
+    share = np.maximum(np.median(beyond[telling] / np.square(expected[telling])), 0.0) / _MEDIAN_CHI_SQUARE
+    return np.asarray(1 + share * np.square(expected) / variance)

@@ -1,0 +1,171 @@
+"""Causes are what was put in: known faults in counts that are drawn."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from actors.explain.causes import Explanation, explain
+from actors.explain.leaves import (
+    Either,
+    Leaves,
+    dispersion_of,
+    expected_by_rate,
+    expected_of_rate,
+    healthy_rate,
+)
+
+NORMAL = 0.002
+NAMES = ("version", "pod", "node", "zone", "port")
+#: A pod has one version, node and zone.
+PODS = 12
+VERSION_OF, NODE_OF = np.arange(PODS) % 3, np.arange(PODS) % 5
+ZONE_OF = NODE_OF % 2
+
+Fault = tuple[Mapping[str, int], float]
+
+
+class Fleet:
+    """Counts of a fleet with faults, of a seed."""
+
+    def __init__(self, seed: int, faults: Sequence[Fault], rows: int = 3000) -> None:
+        random = np.random.default_rng(seed)
+        pod = random.integers(0, PODS, rows)
+        self.codes = np.stack(
+            [VERSION_OF[pod], pod, NODE_OF[pod], ZONE_OF[pod], random.integers(0, 3, rows)], axis=1
+        )
+        self.total = random.poisson(12, rows).astype(float)
+        rate = np.full(rows, NORMAL)
+        for where, ill in faults:
+            inside = np.all(
+                [self.codes[:, NAMES.index(name)] == code for name, code in where.items()], axis=0
+            )
+            rate[inside] = ill
+        self.bad = random.binomial(self.total.astype(int), rate).astype(float)
+        self.before = random.binomial(30, NORMAL, rows).astype(float)
+
+    def leaves(self, *, expected: bool = True) -> Leaves:
+        """With what was normal before, or without."""
+        if expected:
+            normal = expected_by_rate(self.total, self.before, np.full(len(self.total), 30.0))
+        else:
+            normal = expected_of_rate(self.total, healthy_rate(self.codes, self.bad, self.total))
+        values = [
+            [f"{name} {code}" for code in range(int(column.max()) + 1)] for name, column in self.columns()
+        ]
+        dispersion = dispersion_of(self.bad, self.total, normal)
+        return Leaves(NAMES, values, self.codes, self.bad, self.total, normal, dispersion)
+
+    def columns(self) -> list[tuple[str, np.ndarray]]:
+        return list(zip(NAMES, self.codes.T, strict=True))
+
+
+def _words(where: Mapping[str, int]) -> dict[str, str]:
+    return {name: f"{name} {code}" for name, code in where.items()}
+
+
+def _where(explanation: Explanation) -> list[dict[str, str]]:
+    return [cause.where for cause in explanation.causes]
+
+
+@pytest.mark.parametrize("expected", [True, False], ids=["with another time", "alone"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"version": 1},
+        {"pod": 7},
+        {"node": 3},
+        {"zone": 1},
+        {"port": 2},
+        {"version": 2, "port": 0},
+        {"zone": 0, "port": 1},
+    ],
+    ids=str,
+)
+def test_a_fault_is_named(where: Mapping[str, int], expected: bool) -> None:
+    found = explain(Fleet(3, [(where, 0.3)]).leaves(expected=expected))
+    assert _where(found) == [_words(where)]
+    assert found.causes[0].explains > 0.9
+
+
+def test_counts_inside_and_outside_are_those_of_the_table() -> None:
+    fleet = Fleet(5, [({"version": 1}, 0.5)])
+    cause = explain(fleet.leaves()).causes[0]
+    inside = fleet.codes[:, 0] == 1
+    assert (cause.bad, cause.total) == (fleet.bad[inside].sum(), fleet.total[inside].sum())
+    assert cause.rate_outside == pytest.approx(fleet.bad[~inside].sum() / fleet.total[~inside].sum())
+
+
+def test_two_faults_are_two_causes_the_worse_first() -> None:
+    faults: list[Fault] = [({"node": 4}, 0.2), ({"version": 0, "port": 1}, 0.9)]
+    found = _where(explain(Fleet(8, faults).leaves()))
+    assert found == [_words(faults[1][0]), _words(faults[0][0])]
+
+
+def test_where_all_is_ill_the_cause_is_everything() -> None:
+    found = explain(Fleet(2, [({}, 0.2)]).leaves())
+    assert _where(found) == [{}]
+    assert set(found.no_difference) == set(NAMES)
+
+
+@pytest.mark.parametrize("expected", [True, False], ids=["with another time", "alone"])
+def test_where_nothing_is_ill_there_is_no_cause(expected: bool) -> None:
+    for seed in range(20):
+        assert not explain(Fleet(seed, []).leaves(expected=expected)).causes, seed
+
+
+def test_values_of_one_attribute_are_causes_of_their_own_where_others_are_healthy() -> None:
+    found = _where(explain(Fleet(4, [({"port": 0}, 0.5), ({"port": 2}, 0.5)]).leaves()))
+    assert sorted(words["port"] for words in found) == ["port 0", "port 2"]
+
+
+def test_the_only_pod_of_a_node_is_another_name_of_it() -> None:
+    fleet = Fleet(6, [])
+    fleet.codes[:, 2] = np.where(fleet.codes[:, 1] == 7, 5, fleet.codes[:, 2])  # pod 7 alone on node 5
+    ill = fleet.codes[:, 1] == 7
+    fleet.bad[ill] = np.floor(fleet.total[ill] * 0.6)
+    cause = explain(fleet.leaves()).causes[0]
+    names = [cause.where, *cause.also_known_as]
+    assert {"pod": "pod 7"} in names
+    assert {"node": "node 5"} in names
+
+
+def test_what_it_is_not_leaves_out_its_names_and_keeps_what_agrees() -> None:
+    found = explain(Fleet(9, [({"port": 1}, 0.4)]).leaves())
+    assert found.no_difference == ["version", "pod", "node", "zone"]
+
+
+def test_a_node_at_either_end_is_one_cause() -> None:
+    random = np.random.default_rng(1)
+    codes = random.integers(0, 6, (4000, 2))
+    total = random.poisson(10, 4000).astype(float)
+    rate = np.where((codes == 3).any(axis=1), 0.3, NORMAL)
+    bad = random.binomial(total.astype(int), rate).astype(float)
+    normal = expected_of_rate(total, NORMAL)
+    values = [[f"n{code}" for code in range(6)]] * 2
+    leaves = Leaves(("client.node", "server.node"), values, codes, bad, total, normal, np.ones(4000))
+    assert _where(explain(leaves, either=[Either("node", 0, 1)])) == [{"node": "n3"}]
+
+
+def test_noise_of_a_forecast_is_no_cause() -> None:
+    """Amounts that are forecast within some percent, and one value that is off by half."""
+    random = np.random.default_rng(7)
+    codes = random.integers(0, 8, (5000, 3))
+    total = np.exp(random.normal(6, 1, 5000))
+    normal = total * 0.1
+    bad = normal * np.exp(random.normal(0, 0.1, 5000))
+    values = [[str(code) for code in range(8)]] * 3
+    names = ("a", "b", "c")
+    assert not explain(
+        Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal))
+    ).causes
+    bad = np.where(codes[:, 1] == 4, bad * 1.5, bad)
+    found = explain(Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal)))
+    assert _where(found) == [{"b": "4"}]
+
+
+def test_depth_bounds_the_attributes_of_a_cause() -> None:
+    where = {"version": 1, "zone": 0, "port": 2}
+    leaves = Fleet(11, [(where, 0.8)], rows=9000).leaves()
+    assert _where(explain(leaves, depth=3)) == [_words(where)]
+    assert all(len(words) <= 2 for words in _where(explain(leaves, depth=2)))
