@@ -19,6 +19,7 @@ HookKind = Literal[
     "cgroup",
     "iterator",
     "on_request",
+    "probe_part",
     "socket_filter",
     "listener",
 ]

@@ -13,16 +13,15 @@ static __always_inline void scan_begin(struct http_scratch *s)
 }
 
 /* The path's text leaves the kernel; then goes on to the body. */
-int http_learn(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int learn(void *ctx, u32 runner)
 {
-	u32 zero = 0;
-	struct http_scratch *s = http_scratches.lookup(&zero);
+	struct http_scratch *s = http_scratch_of(runner);
 	if (!s || !s->learn)
 		return 0;
 	path_send(s);
 	if (s->scan) {
 		scan_begin(s);
-		http_jumps.call(ctx, JUMP_BODY);
+		http_jump(ctx, runner, JUMP_BODY);
 	}
 	return 0;
 }
@@ -60,10 +59,9 @@ static __always_inline int field_step(volatile struct http_scratch *s, u64 c)
 }
 
 /* How long the body is: SCAN_BYTES of the head at a time, for older kernels refuse longer loops. */
-int http_body(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int follow_head(void *ctx, u32 runner)
 {
-	u32 zero = 0;
-	volatile struct http_scratch *s = http_scratches.lookup(&zero);
+	volatile struct http_scratch *s = http_scratch_of(runner);
 	struct http_state *state = s ? state_at_work((struct http_scratch *)s) : 0;
 	if (!state || !s->scan || s->at >= s->room)
 		return 0;
@@ -83,14 +81,14 @@ int http_body(struct bpf_raw_tracepoint_args *ctx)
 	u64 end = s->end, length = s->length, behind = s->bytes - end;
 	if (!end) {
 		s->at += SCAN_BYTES;
-		http_jumps.call(ctx, JUMP_BODY);
+		http_jump(ctx, runner, JUMP_BODY);
 		return 0;
 	}
 	if (s->chunked) {
 		state->body = behind && s->room < s->bytes ? BODY_UNKNOWN : BODY_CHUNKS;
 		s->at = end;
 		if (behind && state->body == BODY_CHUNKS)
-			http_jumps.call(ctx, JUMP_CHUNKS);
+			http_jump(ctx, runner, JUMP_CHUNKS);
 		return 0;
 	}
 	state->left = s->value && length > behind ? length - behind : 0;
@@ -119,10 +117,9 @@ static __always_inline u64 chunk_size(volatile struct http_scratch *s)
 }
 
 /* Goes over the chunks in [at, bytes). What follows the last one in the same call is not looked at. */
-int http_chunks(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int follow_chunks(u32 runner)
 {
-	u32 zero = 0;
-	volatile struct http_scratch *s = http_scratches.lookup(&zero);
+	volatile struct http_scratch *s = http_scratch_of(runner);
 	struct http_state *state = s ? state_at_work((struct http_scratch *)s) : 0;
 	if (!state)
 		return 0;
@@ -157,5 +154,36 @@ int http_chunks(struct bpf_raw_tracepoint_args *ctx)
 	state->left = 0;
 	http_tally(HTTP_UNFOLLOWED);
 	return 0;
+}
+
+/* Each of these once for each type of program. */
+int http_learn(struct bpf_raw_tracepoint_args *ctx)
+{
+	return learn(ctx, BY_TRACEPOINT);
+}
+
+int http_body(struct bpf_raw_tracepoint_args *ctx)
+{
+	return follow_head(ctx, BY_TRACEPOINT);
+}
+
+int http_chunks(struct bpf_raw_tracepoint_args *ctx)
+{
+	return follow_chunks(BY_TRACEPOINT);
+}
+
+int http_probe_learn(struct pt_regs *ctx)
+{
+	return learn(ctx, BY_PROBE);
+}
+
+int http_probe_body(struct pt_regs *ctx)
+{
+	return follow_head(ctx, BY_PROBE);
+}
+
+int http_probe_chunks(struct pt_regs *ctx)
+{
+	return follow_chunks(BY_PROBE);
 }
 #endif

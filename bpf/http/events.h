@@ -38,7 +38,8 @@ enum http_tally {
 	HTTP_UNFOLLOWED = 7,     /* bodies whose end could not be followed */
 	HTTP_UNANSWERED = 8,     /* requests without an answer at the end of their connection */
 	HTTP_UPGRADED = 9,       /* connections that went on with another protocol */
-	HTTP_TALLIES = 10,
+	HTTP_ENCRYPTED = 10,     /* connections with records of TLS */
+	HTTP_TALLIES = 11,
 };
 
 /* Buckets of a latency: the first below 2 x 8192 ns, then two for each power of two. */
@@ -107,4 +108,6 @@ struct http_state {
 	__u8 part; /* bytes of a head that came without its rest, in `http_parts` */
 	__u8 part_sent; /* 1: they were sent, else received */
 	__u64 known; /* a path whose text is known to have been sent */
+	__u8 encrypted; /* 1: all else is of the plain text, which comes from elsewhere than system calls */
+	__u8 reserved[7];
 };

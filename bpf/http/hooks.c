@@ -37,11 +37,11 @@ static __always_inline struct http_state *http_enter(struct http_gate *gate, u64
 	gate->socket = key;
 	gate->slot = slot;
 	gate->generation = generation;
-	gate->verdict = state->verdict;
+	gate->verdict = state->encrypted ? VERDICT_TLS : state->verdict;
 	return state;
 }
 
-/* The state of a socket that a gate leads to; 0 if it is left, or unknown. */
+/* The state of a socket that a gate leads to; 0 if it is unknown. */
 static __always_inline struct http_state *http_state_of(struct http_gate *gate, u64 key)
 {
 	u32 slot = gate->slot;
@@ -50,9 +50,23 @@ static __always_inline struct http_state *http_state_of(struct http_gate *gate, 
 	 * this one's: it has ended, and the application reads what is left. */
 	if (cell && cell->generation == gate->generation &&
 	    (cell->socket == key || (!cell->socket && !sockets.lookup(&key))))
-		return gate->verdict == VERDICT_LEAVE ? 0 : http_states.lookup(&slot);
-	struct http_state *state = http_enter(gate, key);
-	return state && state->verdict != VERDICT_LEAVE ? state : 0;
+		return http_states.lookup(&slot);
+	return http_enter(gate, key);
+}
+
+/* From now on what counts is the plain text; the records that the system calls move are left. */
+static __always_inline void encrypt(struct http_gate *gate, struct http_state *state)
+{
+	gate->verdict = VERDICT_TLS;
+	if (state->encrypted)
+		return;
+	u32 generation = state->generation, netns = state->netns;
+	request_give_up(state, gate->slot);
+	__builtin_memset(state, 0, sizeof(*state));
+	state->generation = generation;
+	state->netns = netns;
+	state->encrypted = 1;
+	http_tally(HTTP_ENCRYPTED);
 }
 
 /* Reads the beginning of a head behind what came of it before; returns 0 if the memory cannot be read. */
@@ -103,29 +117,32 @@ static __always_inline u64 body_bytes(struct http_state *state, u64 bytes)
 	return state->pending ? bytes : 0; /* nothing can begin before the answer has */
 }
 
-/* A part of a request's body that comes in chunks: goes over it by a tail call. Chunks in more pieces than one are given up. */
-static __always_inline void chunks_moved(struct bpf_raw_tracepoint_args *ctx, struct http_state *state,
-					 struct http_scratch *s, u64 bytes)
+/* Where the data of a call is, unless that is known. */
+static __always_inline void find_buffer(struct http_scratch *s, u64 buffer, u64 bytes)
 {
 	u64 room = bytes;
+	s->buffer = buffer ? buffer : user_buffer(&room);
+	s->bytes = bytes;
+	s->room = room;
+}
+
+/* A part of a request's body that comes in chunks: goes over it by a tail call. Chunks in more pieces than one are given up. */
+static __always_inline void chunks_moved(void *ctx, u32 runner, struct http_state *state, struct http_scratch *s)
+{
 	s->at = 0;
-	s->bytes = s->room = bytes;
-	s->buffer = user_buffer(&room);
-	if (s->buffer && room == bytes)
-		http_jumps.call(ctx, JUMP_CHUNKS);
+	if (s->buffer && s->room == s->bytes)
+		http_jump(ctx, runner, JUMP_CHUNKS);
 	state->body = BODY_UNKNOWN;
 }
 
 /* What the bytes behind `skip` are. Returns 0 if they cannot be read. */
-static __always_inline int head_moved(struct http_state *state, struct http_scratch *s, u64 bytes, u64 skip, u32 sent)
+static __always_inline int head_moved(struct http_state *state, struct http_scratch *s, u64 skip, u32 sent)
 {
-	u64 room = bytes;
-	s->buffer = user_buffer(&room);
-	if (!s->buffer || room <= skip)
+	if (!s->buffer || s->room <= skip)
 		return 0;
 	s->buffer += skip;
-	s->bytes = bytes - skip;
-	s->room = room -= skip;
+	s->bytes -= skip;
+	u64 room = s->room -= skip;
 	s->learn = s->scan = 0;
 	if (!head_fetch(state, s, room, sent))
 		return 0;
@@ -152,38 +169,86 @@ static __always_inline void judge(struct http_state *state, u32 slot, int is_hea
 		http_tally(HTTP_RESYNCHRONIZED);
 }
 
-static __always_inline int moved(struct bpf_raw_tracepoint_args *ctx, u32 sent)
+/* Whether it is a record of TLS: type, and the version that all of them have. */
+static __always_inline int is_record(struct http_scratch *s)
 {
-	int length = ctx->args[1];
-	u64 key = ctx->args[0], skip = 0, bytes = length;
-	struct http_gate *gate = length > 0 ? gate_of(key) : 0;
-	struct http_state *state = gate ? http_state_of(gate, key) : 0;
-	u32 zero = 0;
-	struct http_scratch *s = state ? http_scratches.lookup(&zero) : 0;
-	if (!s)
-		return 0;
-	s->slot = gate->slot;
-	if (state->role && sent == (state->role == ROLE_CLIENT) && !state->part) {
-		if (state->body == BODY_CHUNKS || state->body == BODY_LAST) {
-			chunks_moved(ctx, state, s, bytes);
-			return 0;
-		}
+	return s->size >= 5 && s->text[0] >= 0x14 && s->text[0] <= 0x17 && s->text[1] == 3 && s->text[2] <= 4;
+}
+
+/* What passed a socket, as far as it may be HTTP/1. */
+static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate *gate, struct http_state *state,
+					struct http_scratch *s, u64 buffer, u64 bytes)
+{
+	u64 skip = 0;
+	u32 sent = s->sent;
+	int asks = state->role && sent == (state->role == ROLE_CLIENT) && !state->part;
+	int chunks = asks && (state->body == BODY_CHUNKS || state->body == BODY_LAST);
+	if (asks && !chunks) {
 		skip = body_bytes(state, bytes);
 		if (skip == bytes)
-			return 0;
+			return;
 	}
-	if (!head_moved(state, s, bytes, skip, sent))
-		return 0;
-	judge(state, s->slot, head_read(state, s, sent));
-	gate->verdict = state->verdict;
+	find_buffer(s, buffer, bytes);
+	if (chunks) {
+		chunks_moved(ctx, runner, state, s);
+		return;
+	}
+	if (!head_moved(state, s, skip, sent))
+		return;
+	if (state->verdict == VERDICT_OPEN && !state->encrypted && is_record(s)) {
+		encrypt(gate, state);
+		return;
+	}
+	int is_head = head_read(state, s, sent);
+	judge(state, s->slot, is_head);
+	if (!state->encrypted)
+		gate->verdict = state->verdict;
+	if (!is_head && state->verdict == VERDICT_OPEN)
+		http_jump(ctx, runner, JUMP_HTTP2); /* finds out, and sets the verdict */
 	if (s->scan)
 		state->body = BODY_UNKNOWN;
 	if (s->learn)
-		http_jumps.call(ctx, JUMP_LEARN);
+		http_jump(ctx, runner, JUMP_LEARN);
 	if (s->scan) {
 		scan_begin(s);
-		http_jumps.call(ctx, JUMP_BODY);
+		http_jump(ctx, runner, JUMP_BODY);
 	}
+}
+
+/* Plain text that passes a socket.
+ *
+ * ctx, runner: of the program at work (enum http_runner). Nothing of it runs behind this call.
+ * key: the socket's address.
+ * buffer: where the text is in user memory, in one piece; 0: where the registers of the system call at work say. Text of
+ *	an address is what is encrypted on the wire: from the first of it on, system calls of that socket are left. */
+static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffer, u64 bytes, u32 sent)
+{
+	struct http_gate *gate = gate_of(key);
+	struct http_state *state = gate ? http_state_of(gate, key) : 0;
+	if (!state)
+		return;
+	if (buffer)
+		encrypt(gate, state);
+	else if (gate->verdict == VERDICT_LEAVE || gate->verdict == VERDICT_TLS)
+		return;
+	struct http_scratch *s = http_scratch_of(runner);
+	if (!s || state->verdict == VERDICT_LEAVE)
+		return;
+	s->slot = gate->slot;
+	s->sent = sent;
+	if (state->verdict == VERDICT_HTTP2) {
+		find_buffer(s, buffer, bytes);
+		http_jump(ctx, runner, JUMP_HTTP2);
+	} else {
+		http1_moved(ctx, runner, gate, state, s, buffer, bytes);
+	}
+}
+
+static __always_inline int moved(struct bpf_raw_tracepoint_args *ctx, u32 sent)
+{
+	int length = ctx->args[1];
+	if (length > 0)
+		http_plain(ctx, BY_TRACEPOINT, ctx->args[0], 0, length, sent);
 	return 0;
 }
 

@@ -10,7 +10,9 @@
 enum http_verdict {
 	VERDICT_OPEN = 0,
 	VERDICT_HTTP = 1,
-	VERDICT_LEAVE = 2, /* no HTTP/1, or no longer */
+	VERDICT_LEAVE = 2, /* no HTTP, or no longer */
+	VERDICT_HTTP2 = 3, /* followed by JUMP_HTTP2 */
+	VERDICT_TLS = 4,   /* of a gate: records of TLS; the state's own verdict is of the plain text in them */
 };
 
 /* How the body of the request under way goes on. */
@@ -53,6 +55,7 @@ struct http_scratch {
 	u64 want;
 	u64 size;   /* of the text */
 	u64 slot;
+	u64 sent; /* 1: written, 0: read */
 	u64 path_at;
 	u64 path_end;
 	u64 hash;
@@ -79,10 +82,13 @@ BPF_HASH(request_keys, struct request_key, u32, REQUEST_CELLS);
 BPF_HASH(http_paths, u64, u8, PATHS);
 /* The beginning of a head whose rest has not come. Inserted and deleted with it; the oldest make room. */
 BPF_TABLE("lru_hash", u32, struct http_part, http_parts, 4096);
-/* Written and read while one head is read; by direction. */
-BPF_PERCPU_ARRAY(http_scratches, struct http_scratch, 1);
-/* The programs that a head is handed on to (enum http_jump). Filled by user space before anything is attached. */
-BPF_PROG_ARRAY(http_jumps, 4);
+/* Written and read while one head is read. The second is for probes: they may be interrupted by a tracepoint. */
+BPF_PERCPU_ARRAY(http_scratches, struct http_scratch, 2);
+/* The programs that a head is handed on to (enum http_jump), for raw tracepoints: the kernel has no jumps from one type of
+ * program to another. Filled by user space before anything is attached. */
+BPF_PROG_ARRAY(http_jumps, 8);
+/* The same for uprobes and kprobes. */
+BPF_PROG_ARRAY(http_probe_jumps, 8);
 /* Counted up by the hooks, never cleared; read by user space (enum http_tally). */
 BPF_PERCPU_ARRAY(http_tallies, u64, HTTP_TALLIES);
 
@@ -90,7 +96,28 @@ enum http_jump {
 	JUMP_LEARN = 0,
 	JUMP_BODY = 1,
 	JUMP_CHUNKS = 2,
+	JUMP_HTTP2 = 3, /* bpf/http2; none where that is off */
 };
+
+/* Types of programs. */
+enum http_runner {
+	BY_TRACEPOINT = 0, /* raw ones */
+	BY_PROBE = 1,	   /* uprobes, kprobes */
+};
+
+static __always_inline struct http_scratch *http_scratch_of(u32 runner)
+{
+	return http_scratches.lookup(&runner); /* a copy: of what has an address the compiler does not know the value */
+}
+
+/* Goes on with another program, and does not return unless there is none. */
+static __always_inline void http_jump(void *ctx, u32 runner, u32 to)
+{
+	if (runner == BY_PROBE)
+		http_probe_jumps.call(ctx, to);
+	else
+		http_jumps.call(ctx, to);
+}
 
 static __always_inline void http_tally(u32 what)
 {

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from probes.http.probe import JUMPS
+from probes.http.probe import JUMPS, PROBE_JUMPS
 from probes.kernel import bpf
 from probes.kernel.layout import copied, enums, structs, void_rows
 from probes.kernel.loader import Loaded
@@ -42,10 +42,11 @@ class RequestCells:
         self._high = 0
         program = loaded.programs.get("http_give_up")
         self._give_up = bpf.TestRun(program, 1) if program is not None else None
-        for index, name in enumerate(JUMPS):
-            if name in loaded.programs:
-                value = loaded.programs[name].to_bytes(4, "little")
-                bpf.map_update(loaded.maps["http_jumps"], index.to_bytes(4, "little"), value)
+        for table, names in (("http_jumps", JUMPS), ("http_probe_jumps", PROBE_JUMPS)):
+            for index, name in enumerate(names):
+                if name in loaded.programs:
+                    value = loaded.programs[name].to_bytes(4, "little")
+                    bpf.map_update(loaded.maps[table], index.to_bytes(4, "little"), value)
         bpf.push_all(loaded.maps["free_cells"], range(cells - 1, -1, -1))
 
     def tallies(self) -> dict[str, int]:

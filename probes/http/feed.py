@@ -11,7 +11,17 @@ from probes.kernel.namespaces import ChosenNamespaces
 
 #: What the programs count beside requests: totals that lost nothing.
 NOTED: Final = (
-    *("left", "unreadable", "split", "unpaired", "resynchronized", "unfollowed", "unanswered", "upgraded"),
+    *(
+        "left",
+        "unreadable",
+        "split",
+        "unpaired",
+        "resynchronized",
+        "unfollowed",
+        "unanswered",
+        "upgraded",
+        "encrypted",
+    ),
 )
 _SHARED: Final = structs("tcp")["socket_event"]
 

@@ -9,6 +9,8 @@ from model.probe import EventType, Feature, Hook, Probe, Switch
 
 #: By the order of ``enum http_jump``: programs that a head is handed on to.
 JUMPS: Final = ("http_learn", "http_body", "http_chunks")
+#: The same for uprobes and kprobes (map ``http_probe_jumps``).
+PROBE_JUMPS: Final = ("http_probe_learn", "http_probe_body", "http_probe_chunks")
 
 PARTS: Final = Feature(
     "HTTP paths and bodies",
@@ -17,7 +19,10 @@ PARTS: Final = Feature(
         Hook(
             JUMPS[0],
             kind="on_request",
-            others=tuple(Hook(name, kind="on_request") for name in (*JUMPS[1:], "http_give_up")),
+            others=(
+                *(Hook(name, kind="on_request") for name in (*JUMPS[1:], "http_give_up")),
+                *(Hook(name, kind="probe_part") for name in PROBE_JUMPS),
+            ),
         ),
     ),
     required=False,
@@ -43,7 +48,15 @@ HTTP: Final = Probe(
         "http/bodies.c",
         "http/hooks.c",
     ),
-    maps=("request_cells", "free_cells", "request_keys", "http_states", "http_jumps", "http_tallies"),
+    maps=(
+        "request_cells",
+        "free_cells",
+        "request_keys",
+        "http_states",
+        "http_jumps",
+        "http_probe_jumps",
+        "http_tallies",
+    ),
     features=(PARTS, REQUESTS),
     events=(
         EventType("KIND_REQUESTS", "request_cell", "requests", urgent=True, namespace="netns"),

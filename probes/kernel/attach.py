@@ -46,6 +46,10 @@ def _on_request(program: int, hook: Hook) -> None:
     bpf.TestRun(program, 1)(0)
 
 
+def _probe_part(program: int, hook: Hook) -> None:
+    """Programs of uprobes and kprobes go on with it, by a map of programs."""
+
+
 def _socket_filter(program: int, hook: Hook) -> None:
     """Who opens the socket attaches it there."""
 
@@ -63,6 +67,7 @@ ATTACH: Final[dict[HookKind, Attach]] = {
     "uretprobe": _uprobe,
     "cgroup": _cgroup,
     "on_request": _on_request,
+    "probe_part": _probe_part,
     "iterator": _iterator,
     "socket_filter": _socket_filter,
 }

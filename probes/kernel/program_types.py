@@ -26,6 +26,7 @@ _BY_KIND: Final[dict[HookKind, ProgramType]] = {
     "tracepoint": ProgramType(5),
     "raw_tracepoint": _RAW_TRACEPOINT,
     "on_request": _RAW_TRACEPOINT,
+    "probe_part": _PROBE,
     "iterator": ProgramType(26, 28),
     "socket_filter": ProgramType(1),
 }
