@@ -155,9 +155,12 @@ class Elf:
 
     def _addresses(self, kind: int, symbol: str) -> Iterator[int]:
         for section in self._section(kind):
+            places = self._places(section, symbol)
+            if not places:
+                continue
             table = self._symbols(section)
             wanted = (table["info"] & 15 == _FUNCTION) & (table["section"] != 0)
-            wanted &= np.isin(table["name"], self._places(section, symbol))
+            wanted &= np.isin(table["name"], places)
             if kind == _DYNSYM:
                 for versions in self._section(_VERSYM):  # one for each symbol
                     wanted &= self._read(self._order + "u2", len(table), versions.offset) & _HIDDEN == 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from probes.kernel.elf import Elf, ElfError
-from probes.tls.code import Code, strings
+from probes.userspace.code import Code, strings
 
 #: The file that the functions are in, as errors name it.
 SOURCE: Final = b"ssl/ssl_lib.cc"

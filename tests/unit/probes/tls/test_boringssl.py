@@ -10,7 +10,7 @@ import pytest
 from probes.kernel.binaries import opened_elf
 from probes.kernel.elf import Elf, ElfError
 from probes.tls.boringssl import BoringSsl, find_boringssl, has_boringssl
-from probes.tls.code import Code, strings
+from probes.userspace.code import Code, strings
 
 SOURCE = """
 #define ERROR(reason) raise(16, 0, reason, "external/boringssl/src/ssl/ssl_lib.cc", __LINE__)

@@ -1,0 +1,1 @@
+"""Files of processes, and probes in them."""
