@@ -17,6 +17,8 @@ from probes.tcp.config import TcpConfig
 if TYPE_CHECKING:
     import chdb
 
+pytest_plugins = ("tests.vm.guest",)
+
 # Programs of tests keep and serve no map, but those that are tested for it: all would share a folder and a port.
 os.environ.setdefault("TAILRACE_STORE_ENABLED", "off")
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs in the guest as its first program: guest.sh ROOT RESULTS PROJECT SECONDS
+# Runs in the guest as its first program: guest.sh ROOT RESULTS PROJECT SECONDS TEST_SECONDS SLOWNESS
 # ROOT is the host's root file system, mounted a second time; RESULTS a folder that the host sees, with the arguments of
 # pytest in the file arguments, and settings (NAME=VALUE) in the file environment, one on each line.
 set -eu
-root=$1 results=$2 project=$3 seconds=$4
+root=$1 results=$2 project=$3 seconds=$4 test_seconds=$5 slowness=$6
 set --
 while read -r argument; do
     set -- "$@" "$argument"
@@ -39,6 +39,6 @@ while read -r setting; do
     export "${setting?}"
 done <"$results/environment"
 exec timeout -k 10 "$seconds" chroot "$root" env -C "$project" HOME=/tmp PYTHONDONTWRITEBYTECODE=1 \
-    PATH="$project/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" SELFTEST_SLOWNESS=20 TEST_SCALE=0.1 \
-    python -m pytest -v -p no:cacheprovider -p no:hypothesispytest --timeout=900 --durations=0 --junitxml=/tmp/results/junit.xml "$@" \
+    PATH="$project/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" SELFTEST_SLOWNESS="$slowness" TEST_SCALE=0.1 \
+    python -m pytest -v -p no:cacheprovider -p no:hypothesispytest --timeout="$test_seconds" --durations=0 --junitxml=/tmp/results/junit.xml "$@" \
     >"$results/output" 2>&1

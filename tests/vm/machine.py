@@ -1,12 +1,13 @@
 """A virtual machine with a stock kernel over this machine's root file system, which it cannot change."""
 
+import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,13 +16,36 @@ from tests.vm.results import Result, read_results
 
 ROOT: Final = Path(__file__).parents[2]
 GUEST: Final = Path(__file__).with_name("guest.sh")
-#: How long the tests in the guest, and then the machine as a whole, may take.
-GUEST_SECONDS: Final = 1500
-MACHINE_SECONDS: Final = GUEST_SECONDS + 200
+#: What the machine needs beside the tests in it: to boot, and to end.
+BOOT_SECONDS: Final = 200
 #: What tests in the guest are given of the host's environment: how much traffic they make.
 PASSED_ON: Final = ("REUSE_COUNT",)
 #: Names another kernel image than that of the distribution.
 KERNEL: Final = "VM_KERNEL"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the tests in the guest may take.
+
+    :param seconds: all of them together, and ``test_seconds`` each.
+    :param slowness: how much slower than the host the guest is: its tests multiply their own deadlines by it.
+    :param niceness: of the emulator: what runs on the host at the same time goes first.
+    """
+
+    seconds: int
+    test_seconds: int
+    slowness: int
+    niceness: int
+
+    @property
+    def machine_seconds(self) -> int:
+        """How long the machine as a whole may take."""
+        return self.seconds + BOOT_SECONDS
+
+
+ALONE: Final = Pace(seconds=1500, test_seconds=900, slowness=20, niceness=0)
+BESIDE_OTHERS: Final = Pace(seconds=2500, test_seconds=1500, slowness=40, niceness=15)
 
 
 @dataclass(frozen=True)
@@ -31,6 +55,37 @@ class Run:
     kernel: str
     results: Sequence[Result]
     output: str
+
+
+class Machine:
+    """One that is running: :func:`booted` starts and ends it.
+
+    :param results: the folder that the guest writes to: ``output`` is what pytest prints there.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], results: Path, pace: Pace) -> None:
+        self._process = process
+        self._started = time.monotonic()
+        self._pace = pace
+        self.results = results
+        #: How long somebody waited for its end; None if nobody did.
+        self.waited_seconds: float | None = None
+
+    def run(self) -> Run:
+        """Wait for its end, which comes in time, and say what came of it."""
+        began = time.monotonic()
+        console = self._end()
+        self.waited_seconds = time.monotonic() - began
+        output = f"{_text(self.results / 'output')}\n{console}"
+        return Run(_text(self.results / "kernel").strip(), read_results(self.results / "junit.xml"), output)
+
+    def _end(self) -> str:
+        left = self._started + self._pace.machine_seconds - time.monotonic()
+        try:
+            self._process.wait(max(0.0, left))
+        except subprocess.TimeoutExpired:
+            return f"the machine did not end in {self._pace.machine_seconds} s"
+        return _text(self.results.parent / "console")
 
 
 def find_kernel() -> Path | None:
@@ -65,9 +120,10 @@ def _search_path() -> str:
     return f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
 
 
-def _command(kernel: Path, root: Path, results: Path) -> list[str]:
+def _command(kernel: Path, root: Path, results: Path, pace: Pace) -> list[str]:
     """Emulated, for the host may not virtualize; without the mitigations of leaks, which only slow that down."""
-    guest = ["sh", str(GUEST), str(root), str(results), str(ROOT), str(GUEST_SECONDS)]
+    limits = [str(pace.seconds), str(pace.test_seconds), str(pace.slowness)]
+    guest = ["sh", str(GUEST), str(root), str(results), str(ROOT), *limits]
     return [
         *("vng", "--disable-kvm", "--disable-microvm", "--force-9p", "--run", str(kernel)),
         *("--cpus", "2", "--memory", "3G", "--append", "mitigations=off"),
@@ -75,8 +131,9 @@ def _command(kernel: Path, root: Path, results: Path) -> list[str]:
     ]
 
 
-def run_guest(folder: Path, arguments: Sequence[str]) -> Run:
-    """Boots once and runs pytest with these arguments; no process is left, however it ends.
+@contextlib.contextmanager
+def booted(folder: Path, arguments: Sequence[str], pace: Pace) -> Iterator[Machine]:
+    """A machine that boots, runs pytest with these arguments, and ends; at the latest when the block does.
 
     :param folder: empty, below a folder that the guest sees too (/tmp).
     """
@@ -90,9 +147,8 @@ def run_guest(folder: Path, arguments: Sequence[str]) -> Run:
     (results / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
     passed_on = (f"{name}={os.environ[name]}\n" for name in PASSED_ON if name in os.environ)
     (results / "environment").write_text("".join(passed_on))
-    printed = _run(_command(kernel, root, results))
-    said = [_text(results / "output"), printed]
-    return Run(_text(results / "kernel").strip(), read_results(results / "junit.xml"), "\n".join(said))
+    with kept(_command(kernel, root, results, pace), folder / "console", pace.niceness) as process:
+        yield Machine(process, results, pace)
 
 
 def _pack_headers(kernel: Path, archive: Path) -> None:
@@ -104,25 +160,32 @@ def _pack_headers(kernel: Path, archive: Path) -> None:
     subprocess.run(["tar", "-C", "/usr/src", "-cf", archive, *names], check=True)
 
 
-def _run(command: Sequence[str]) -> str:
-    environment = os.environ | {"PATH": _search_path()}
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            return process.communicate(timeout=MACHINE_SECONDS)[0]
-        except subprocess.TimeoutExpired:
-            return f"the machine did not end in {MACHINE_SECONDS} s"
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+@contextlib.contextmanager
+def kept(command: Sequence[str], console: Path, niceness: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a PID namespace of its own: all that it started ends when the block or this process does.
+
+    The first process dies with its parent, and with it the namespace's first, which takes all others along.
+    """
+    alone = ["nice", "-n", str(niceness), "setpriv", "--pdeathsig", "KILL"]
+    alone += ["unshare", "--pid", "--fork", "--kill-child"]
+    with console.open("wb") as output:
+        process = subprocess.Popen(
+            [*alone, *command],
+            env=os.environ | {"PATH": _search_path()},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # a kernel with groups compares those of sessions, see sched(7)
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(niceness))
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _text(path: Path) -> str:

@@ -4,22 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.machine import MACHINE_SECONDS, ROOT, Run, reason_to_skip, run_guest
+from tests.vm.machine import ALONE, BESIDE_OTHERS, ROOT, Run, reason_to_skip
 from tests.vm.results import results_of
 from tests.vm.suite import GUEST_TESTS
 
 pytestmark = [
     pytest.mark.skipif(bool(reason_to_skip()), reason=f"no virtual machine: {reason_to_skip()}"),
-    pytest.mark.timeout(MACHINE_SECONDS + 60),
+    pytest.mark.timeout(max(ALONE.machine_seconds, BESIDE_OTHERS.machine_seconds) + 60),
 ]
-
-
-@pytest.fixture(scope="session")
-def guest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The one boot, with those tests of the suite that are to run here."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items]
-    arguments = {call.params.get("argument") for call in calls if call}
-    return run_guest(tmp_path_factory.mktemp("vm"), [one for one in GUEST_TESTS if one in arguments])
 
 
 def test_the_machine_ran_another_kernel(guest: Run) -> None:
