@@ -50,9 +50,12 @@ class WorkloadsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How flows are summed up.
 
     :param pairs: of workloads in one second; what is beyond is one row of the kind ``other``.
+    :param endpoints: kinds of requests between workloads in one second; what is beyond is one row of the kind
+        ``other`` for each status.
     """
 
     pairs: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 50_000
+    endpoints: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 20_000
 
 
 class BusConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -177,7 +180,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param probes: of other packages: by the name under which they are installed, or ``module:NAME``.
     :param enrichers: of other packages.
     :param stage: what sinks get: flows, the deltas that they are made of, the workloads that they are summed up to,
-        or rows of another kind by its plural; several with commas between them.
+        requests, the endpoints that those are summed up to, or rows of another kind by its plural; several with
+        commas between them.
     """
 
     node: str = ""

@@ -40,7 +40,7 @@ TICK_SECONDS: Final = 0.05
 ENGINE_FLUSH_SECONDS: Final = 1.25
 
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
-JOINED: Final = frozenset({"flows", "requests", "workloads"})
+JOINED: Final = frozenset({"flows", "requests", "workloads", "endpoints"})
 #: By the name they have in the ledger.
 Sinks = Mapping[str, "ConfiguredSink"]
 
@@ -68,7 +68,7 @@ def run(
     :param serves_map: whether it serves the store, which one of the sinks writes.
     """
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import local_join, sink_outlet, workloads
+    from engine.join_actors import local_join, sink_outlet, summed
     from engine.map_service import map_of_this_machine
     from engine.plugins.enrichers import cluster_identity, node_identity
     from engine.service.parts import reloaded_names
@@ -95,7 +95,7 @@ def run(
     if wanted & JOINED:
         join = local_join(graph, config, source.origin, wanted, cluster)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
-        (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
+        summed(graph, config, wanted, flows) >> fan_out
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
 
@@ -120,7 +120,7 @@ def replay(
     Of the enrichers only those of other packages are asked, if the configuration lists any.
     """
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import local_join, sink_outlet, workloads
+    from engine.join_actors import local_join, sink_outlet, summed
     from engine.plugins.enrichers import recorded_identity
 
     graph = Graph(ledger or Ledger(), recorded=True)
@@ -138,7 +138,7 @@ def replay(
     if wanted & JOINED:
         join = local_join(graph, config, source.origin, wanted, *others)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
-        (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
+        summed(graph, config, wanted, flows) >> fan_out
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
 
@@ -181,7 +181,7 @@ def engine(
     from actors.windows.reader import Reader
     from engine.bus_outlets import DeadLetters
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import engine_join, own_ledger, sink_outlet, workloads
+    from engine.join_actors import engine_join, own_ledger, sink_outlet, summed
 
     graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
     fan_out, wanted = sink_outlet(graph, sinks, waits=True, reload=reload)
@@ -204,7 +204,7 @@ def engine(
         join = engine_join(graph, config, url, boot, wanted, partitions, runner.transport.all_back_at)
         reader.where(_is_delta) >> join.windows
         flows = join.windows.only(Window) >> join.joiner >> own_ledger(graph, boot)
-        (flows >> workloads(graph, config) if "workloads" in wanted else flows) >> fan_out
+        summed(graph, config, wanted, flows) >> fan_out
         graph.clock("clock", TICK_SECONDS) >> join.windows
         join.windows.only(Message) >> deltas  # rows whose connection is joined in another partition
     return Role(graph, runner, config.metrics.listen)

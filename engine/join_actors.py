@@ -12,6 +12,7 @@ from actors.windows.cross_node import CrossNode
 from actors.windows.hold import WindowHold
 from actors.windows.new_containers import NewContainers
 from actors.windows.own_ledger import OwnLedger
+from actors.workloads.endpoints import Endpoints
 from actors.workloads.workloads import Workloads
 from engine.actor import ActorPlace, OnFirstItem, OutletPlace
 from engine.config import Config
@@ -23,7 +24,9 @@ from engine.plugins.enrichers import cluster_identity
 from engine.service.parts import reloaded_names
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.request import REQUEST
+from model.kinds.workload import WORKLOAD
 from sinks.configured import ConfiguredSink
 
 #: Who joins in an engine.
@@ -61,9 +64,17 @@ def sink_outlet(
     return graph.outlet("fan_out", outlet), outlet.wanted
 
 
-def workloads(graph: Graph, config: Config) -> ActorPlace:
-    """Adds what sums flows up to a graph."""
-    return graph.actor("workloads", Workloads(graph.ledger, config.workloads.pairs))
+def summed(graph: Graph, config: Config, wanted: Set[str], joined: ActorPlace) -> ActorPlace:
+    """Adds what sums flows and requests up to a graph, behind the joiner.
+
+    :param wanted: rows that any sink wants.
+    :return: who has all rows.
+    """
+    if WORKLOAD.plural in wanted:
+        joined = joined >> graph.actor("workloads", Workloads(graph.ledger, config.workloads.pairs))
+    if ENDPOINT.plural in wanted:
+        joined = joined >> graph.actor("endpoints", Endpoints(graph.ledger, config.workloads.endpoints))
+    return joined
 
 
 def local_join(
@@ -83,8 +94,8 @@ def local_join(
 
 
 def _routes(graph: Graph, config: Config, wanted: Set[str]) -> Routes | None:
-    """What names the routes of requests, where a sink wants their rows."""
-    if REQUEST.plural not in wanted:
+    """What names the routes of requests, where a sink wants their rows, or what these are summed up to."""
+    if not wanted & {REQUEST.plural, ENDPOINT.plural}:
         return None
     http = config.http
     return Routes(http.rules, http.routes, http.children, graph.ledger.stage("join", "rows"))

@@ -7,7 +7,7 @@ import numpy as np
 from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
 from model.arrays import Array, Columns, is_nothing, zeros
 from model.kinds.delta import COUNTERS, flags
-from model.kinds.flow import FLOW, GAUGES, OWNER, SIDES, FlowEvidence
+from model.kinds.flow import FLOW, GAUGES, OWNER, REQUESTS, SIDES, FlowEvidence
 
 #: What an end says of a window and not of itself: zero where it does not report.
 _MOMENTARY: Final = (
@@ -69,6 +69,8 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
         columns[f"server.{part}"] = np.ascontiguousarray(final[f"destination_{part}"])
     columns["nat.index"] = np.zeros(len(flows), np.uint32)
     columns["window.late_s"] = np.zeros(len(flows), np.uint16)
+    for column in REQUESTS:
+        columns[column.name] = zeros(len(flows), column.dtype)
 
 
 def _fill_end(

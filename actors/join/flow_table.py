@@ -91,6 +91,9 @@ class FlowTable:
         self.closed_at = np.zeros(flows, np.uint64)
         self.opened = np.zeros(flows, np.bool_)  # reported as opened
         self.over = np.zeros(flows, np.bool_)  # reported as closed
+        self.counts = np.zeros(
+            flows, np.uint8
+        )  # 1 + the side whose count of requests counts; 0: none had any
         self.met = np.zeros(flows, np.int64)  # window in which the first end was seen
         self.since = np.zeros(flows, np.int64)  # when it was opened, or tried, or met if that was not seen
         self.near = np.zeros(
@@ -184,7 +187,7 @@ class FlowTable:
         self._touched[places] = window
         self._life[places] += np.uint32(1)
         self.opened[places] = self.over[places] = self.near[places] = False
-        self.closed_at[places] = self.latency[places] = self.previous[places] = 0
+        self.closed_at[places] = self.latency[places] = self.previous[places] = self.counts[places] = 0
         for end in self.ends:
             end.clear(places)
         return places

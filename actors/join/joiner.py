@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from actors.items import Window
+from actors.join.counted import GROUPS, Counted, counted, fill_flows
 from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
 from actors.join.names import BLOCK_ROWS, Names
-from actors.join.request_rows import GROUPS, request_batch
+from actors.join.request_rows import request_batch
 from actors.join.routes import Routes
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
@@ -115,13 +116,23 @@ class Joiner(Actor):
         :param requests: gets those of the flows.
         """
         columns = _concatenated(list(self._join(rows, head.window)))
+        entries = self._counted(columns, rows)
         chains = _chain_table(self._table, columns)
-        groups = {name: columns.pop(name) for name in GROUPS}
         columns, tables = self._names.tables(columns, head.window)
         tables = {**tables, "chains": chains}
-        if self._routes and len(rows.requests) > 1:
-            requests.append(request_batch(head, columns | groups, tables, rows.requests, self._routes))
+        if self._routes and entries:
+            batch = request_batch(head, columns, tables, entries, rows.requests, self._routes)
+            requests.append(batch)
         return replace(head, columns=columns, tables=tables)
+
+    def _counted(self, columns: Columns, rows: Rows) -> Counted | None:
+        """What the rows' sockets counted of requests, whose sums go into ``columns``; None if nothing."""
+        entries = counted(columns, rows.requests, self._table) if len(rows.requests) > 1 else None
+        if entries:
+            fill_flows(columns, entries)
+        for name in GROUPS:
+            del columns[name]
+        return entries
 
     def _join(self, rows: Rows, window: int) -> Iterator[Columns]:
         """Flow columns, those of earlier seconds first; several rows of a socket in one second come apart."""

@@ -1,91 +1,85 @@
-"""Request rows: what both ends of each connection counted, put together by method, route and status."""
+"""Request rows: what both ends of connections counted, put together by method, route, status and so on."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from actors.join.counted import Counted
 from actors.join.routes import Routes
-from model.arrays import Array, Columns, Tables
+from model.arrays import Columns, Tables
 from model.batch import Batch
 from model.histogram import Histograms
-from model.kinds.flow import SIDES, FlowEvidence
-from model.kinds.request import ENDS, REQUEST, SERVER_ERRORS, SHARED
+from model.kinds.flow import SIDES
+from model.kinds.request import ENDS, PROTOCOLS, REQUEST, SHARED
 from model.requests import Requests
 
-#: Columns that the joiner carries beside those of flows: groups of requests of the clients, of the servers.
-GROUPS: Final = tuple(f"{side}.requests.index" for side in SIDES)
-#: Bits of a key: method, status.
-_METHOD_BITS, _STATUS_BITS = 4, 10
+#: What tells requests apart, by the bits of a key that it takes.
+_BITS: Final = {"method": 4, "status": 10, "protocol": 2, "grpc_status": 8}
+#: Version and system by protocol, as the probe numbers it.
+_VERSIONS, _SYSTEMS = (
+    np.array([PROTOCOLS.get(code, (b"", b""))[part] for code in range(256)], REQUEST.types[name])
+    for part, name in enumerate(("network.protocol.version", "rpc.system"))
+)
 
 
-@dataclass(frozen=True)
-class _Entries:
-    """What ends counted, one entry for each kind of request of each end.
-
-    :param flow: the row of its flow; shape (n,), as all others.
-    :param side: 0 client, 1 server.
-    :param columns: ``model.requests.TYPES``.
-    """
-
-    flow: np.ndarray
-    side: np.ndarray
-    columns: Columns
-
-
-def request_batch(head: Batch, flows: Columns, tables: Tables, requests: Requests, routes: Routes) -> Batch:
+def request_batch(
+    head: Batch, flows: Columns, tables: Tables, entries: Counted, requests: Requests, routes: Routes
+) -> Batch:
     """The requests of some flows, in a batch like ``head``.
 
-    :param flows: columns of flows, and ``GROUPS``.
+    :param flows: columns of flows.
     :param tables: what they point into.
+    :param requests: from which the entries are.
     """
-    entries = _entries(flows, requests)
-    texts, route = _routes(entries, requests, routes)
-    _, first, numbers = np.unique(_keys(entries, route), return_index=True, return_inverse=True)
-    columns = _of_flows(flows, entries.flow[first])
-    columns |= {
-        "http.request.method": entries.columns["method"][first],
-        "http.response.status_code": entries.columns["status"][first],
+    values = entries.columns
+    names, route = _routes(values, requests, routes)
+    hosts, host = _unified(requests.hosts)
+    host = host[values["host"]]
+    _, first, numbers = np.unique(_keys(entries, route, host), return_index=True, return_inverse=True)
+    protocol = values["protocol"][first]
+    columns = _of_flows(flows, entries.flow[first]) | {
+        "network.protocol.version": _VERSIONS[protocol],
+        "http.request.method": values["method"][first],
         "route.index": route[first],
+        "host.index": host[first],
+        "http.response.status_code": values["status"][first],
+        "rpc.system": _SYSTEMS[protocol],
+        "rpc.grpc.status_code": values["grpc_status"][first],
+        "via.index": np.zeros(len(first), np.uint32),
     }
-    count = len(first)
-    _fill_counts(columns, entries, numbers, count)
-    histograms = _fill_durations(columns, entries, numbers, count, requests.histograms)
+    _fill_counts(columns, entries, numbers, len(first))
+    histograms = _fill_durations(columns, entries, numbers, len(first), requests.histograms)
     columns = {name: columns[name].astype(kind, copy=False) for name, kind in REQUEST.types.items()}
     used = {name: tables[name] for name in REQUEST.tables if name in tables}
-    whole = {**used, "routes": texts, "histograms": histograms}
+    whole = {**used, "routes": names, "hosts": hosts, "histograms": histograms}
     return replace(head, kind=REQUEST, columns=columns, tables=whole).compacted()
 
 
-def _entries(flows: Columns, requests: Requests) -> _Entries:
-    rows, sides, places = [], [], []
-    for side, name in enumerate(GROUPS):
-        held = np.flatnonzero(flows[name])
-        found, lengths = requests.places(flows[name][held])
-        rows.append(np.repeat(held, lengths))
-        sides.append(np.full(len(found), side, np.int64))
-        places.append(found)
-    whole = np.concatenate(places)
-    columns = {name: column[whole] for name, column in requests.columns.items()}
-    return _Entries(np.concatenate(rows), np.concatenate(sides), columns)
-
-
-def _routes(entries: _Entries, requests: Requests, routes: Routes) -> tuple[list[str], np.ndarray]:
+def _routes(values: Columns, requests: Requests, routes: Routes) -> tuple[list[str], np.ndarray]:
     """The names of routes, the first empty, and which one each entry has."""
     count = len(requests.routes)
-    seen = np.bincount(entries.columns["route"], entries.columns["requests"], minlength=count).astype(
-        np.int64
-    )
+    seen = np.bincount(values["route"], values["requests"], minlength=count).astype(np.int64)
     routes.learn(requests.routes, seen.tolist())
-    texts = {"": 0}
-    numbers = [texts.setdefault(routes.name(path), len(texts)) for path in requests.routes]
-    return [*texts], np.array(numbers, np.int64)[entries.columns["route"]]
+    names, numbers = _unified(map(routes.name, requests.routes))
+    return names, numbers[values["route"]]
 
 
-def _keys(entries: _Entries, route: np.ndarray) -> np.ndarray:
-    keys = entries.flow * (int(route.max(initial=0)) + 1) + route
-    keys = (keys << _METHOD_BITS) + entries.columns["method"]
-    found: np.ndarray = (keys << _STATUS_BITS) + entries.columns["status"]
+def _unified(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
+    """The texts that are different, the first empty, and which of these each one is."""
+    different = {"": 0}
+    numbers = [different.setdefault(text, len(different)) for text in texts]
+    return [*different], np.array(numbers, np.int64)
+
+
+def _keys(entries: Counted, route: np.ndarray, host: np.ndarray) -> np.ndarray:
+    """A number for each entry; those of one row have the same."""
+    keys = route * (int(host.max(initial=0)) + 1) + host
+    for name, bits in _BITS.items():
+        keys = (keys << bits) + entries.columns[name]
+    keys = np.unique(keys, return_inverse=True)[1]
+    found: np.ndarray = entries.flow * (int(keys.max(initial=0)) + 1) + keys
     return found
 
 
@@ -94,29 +88,26 @@ def _of_flows(flows: Columns, rows: np.ndarray) -> Columns:
     return {name: flows[name].take(rows) for name in names}
 
 
-def _sums(values: Array, numbers: np.ndarray, count: int) -> np.ndarray:
-    sums = np.zeros(count, np.uint64)
-    np.add.at(sums, numbers, values)
-    return sums
-
-
-def _fill_counts(columns: Columns, entries: _Entries, numbers: np.ndarray, count: int) -> None:
-    """How many each end counted, and how many there were."""
+def _fill_counts(columns: Columns, entries: Counted, numbers: np.ndarray, count: int) -> None:
+    """How many there were, and what each end counted."""
+    values = entries.columns
     for side, name in enumerate(SIDES):
         mine = entries.side == side
-        columns[f"{name}.requests"] = _sums(entries.columns["requests"][mine], numbers[mine], count)
-        latency = _sums(entries.columns["latency_ns"][mine], numbers[mine], count)
-        columns[f"http.{name}.request.duration_ns.sum"] = latency
-    client, server = (columns[f"{name}.requests"].astype(np.uint64) for name in SIDES)
-    clients = (columns["evidence"] == FlowEvidence.BOTH) | (client != 0)
-    columns["requests"] = requests = np.where(clients, client, server)
-    status = columns["http.response.status_code"]
-    failed = (status == 0) | np.greater_equal(status, SERVER_ERRORS)
-    columns["requests.failed"] = np.where(failed, requests, np.uint64(0))
+        for said, of in (
+            (f"{name}.requests", "requests"),
+            (f"http.{name}.request.duration_ns.sum", "latency_ns"),
+        ):
+            columns[said] = np.zeros(count, np.uint64)
+            np.add.at(columns[said], numbers[mine], values[of][mine])
+    columns["requests"] = entries.sums(values["requests"], numbers, count)
+    failed = np.where(entries.failed, values["requests"], np.uint64(0))
+    columns["requests.failed"] = entries.sums(failed, numbers, count)
+    for what in ("request", "response"):
+        columns[f"http.{what}.bytes"] = entries.sums(values[f"{what}_bytes"], numbers, count)
 
 
 def _fill_durations(
-    columns: Columns, entries: _Entries, numbers: np.ndarray, count: int, table: Histograms
+    columns: Columns, entries: Counted, numbers: np.ndarray, count: int, table: Histograms
 ) -> Histograms:
     """Histograms of each row and end; returns the table of them."""
     groups = np.zeros(len(table), np.int64)

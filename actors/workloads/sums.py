@@ -6,7 +6,7 @@ from actors.workloads.pairs import Pairs
 from model.arrays import Columns
 from model.histogram import Histograms
 from model.kinds.delta import flags
-from model.kinds.flow import SIDES
+from model.kinds.flow import REQUESTS, SIDES
 from model.kinds.workload import BREAKS, EVIDENCE, FAILURES, MEASURES
 from model.traffic import RowTraffic
 
@@ -17,6 +17,8 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
     columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
     columns["sent_segments"] = pairs.sums(np.add(flows["client.tx_segments"], flows["server.tx_segments"]))
+    for column in REQUESTS:
+        columns[column.name] = pairs.sums(flows[column.name])
     lives = ("opened", "closed", "failed")
     bits = sum((flows[f"connection.{life}"] != 0).astype(np.uint8) << bit for bit, life in enumerate(lives))
     cells = pairs.counts(np.asarray(bits, np.uint8))

@@ -14,7 +14,7 @@ from model.actor import Actor
 from model.arrays import Array, Columns
 from model.batch import Batch
 from model.dictionary import Dictionary
-from model.kinds.flow import FLOW, SIDES
+from model.kinds.flow import FLOW, REQUESTS, SIDES
 from model.kinds.flow.traffic import flow_traffic
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 from model.kinds.workload.names import WorkloadNames
@@ -31,6 +31,7 @@ _USED: Final = (
     *(f"{side}.{name}" for side in SIDES for name in ("tx_bytes", "rx_bytes", "rtt_ns")),
     *(f"{side}.{name}" for side in SIDES for name in ("retransmitted_segments", "tx_segments")),
     *(f"{side}.{name}" for side in SIDES for name in ("error.errno", "connection.close_reason")),
+    *(column.name for column in REQUESTS),
 )
 
 

@@ -10,6 +10,7 @@ class Name:
 
     :param columns: ends of names of columns, and of fields that are looked up in tables; any of them may match.
     :param attributes: of whoever is at an end, likewise.
+    :param added: whether the columns are added up: one value for the whole row.
     :param measure: of ``model.traffic.RowTraffic``, several are added up: one value for the whole row.
     :param example: a value, for completion and help.
     """
@@ -17,6 +18,7 @@ class Name:
     meaning: str
     columns: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
+    added: bool = False
     measure: tuple[str, ...] = ()
     example: str = ""
 
@@ -73,6 +75,7 @@ NAMES: Final[dict[str, Name]] = {
     "failed": Name(
         "connections, or requests",
         ("connection.failed", "connections.failed", "requests.failed"),
+        added=True,
         example="0",
     ),
     "active": Name("connections", ("connections.active",), example="10"),

@@ -44,6 +44,8 @@ def _named(kind: Kind, key: str, side: str) -> Iterator[Target]:
     name = NAMES.get(key)
     if name and name.measure and kind.traffic and not side:
         yield _measure(name)
+    elif name and name.added:
+        yield from _added(kind, name, side)
     elif name:
         found = [target for end in name.columns for target in _fields(kind, end, side)]
         found += _of_entities(kind, name.attributes, side)
@@ -137,6 +139,15 @@ def _measure(name: Name) -> Target:
         return total
 
     return _number(values, duration_ns if name.measure[0].endswith("_ns") else count)
+
+
+def _added(kind: Kind, name: Name, side: str) -> Iterator[Target]:
+    """The columns that a kind has, as one number; nothing if it has none of them."""
+    columns = [f"{side}{end}" for end in name.columns if f"{side}{end}" in kind.types]
+    if columns:
+        yield _number(
+            lambda view: np.add.reduce([view.columns[each] for each in columns], dtype=np.uint64), count
+        )
 
 
 def _coded(name: str, words: Mapping[str, int], examples: str) -> Target:

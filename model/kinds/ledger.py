@@ -101,6 +101,12 @@ STAGES: Final = (
         "`rows_folded`, `pairs_folded`: rows of kind `other`; raise `workloads.pairs`",
     ),
     StageNote(
+        "`endpoints`",
+        "request rows",
+        "",
+        "`rows_folded`, `endpoints_folded`: rows of kind `other`; raise `workloads.endpoints`",
+    ),
+    StageNote(
         "`outbox` (agent)",
         "rows",
         "`outage`: NATS was away for longer than the buffer lasts; `too_large`, `shutdown`, `spool_failed`",

@@ -3,17 +3,22 @@ count: `client.requests` are those that the client's kernel saw from a request's
 `server.requests` those that the server's saw. Rows come for connections with requests that were answered, or given
 up, in the second.
 
-**HTTP/1 in clear text** is what is seen, whatever the port. What is encrypted, or HTTP/2, has no rows. Of a request
-nothing leaves the kernel but its method, its path up to `?`, and its status: no query, no other field, no body.
+[HTTP](http.md) says what is seen. Of a request nothing goes on but its method, its path up to `?`, its host if that
+is wanted, its status, and how many bytes it and its answer had: no query, no other field, no body.
 
 **Routes** are paths whose parts that differ from request to request are `*`: numbers, ids, dates, addresses, long
 words and whatever looks like a token, already in the kernel. `http.rules` gives routes names of your own, such as
 `/users/{id}`. At a place of a path where more than `http.children` different words were seen, all but the frequent
 ones are `*` from then on. What is beyond `http.paths` and `http.routes` is `other`.
 
-**Sums**: `requests` counts each request once: as the client's end counted it, else, where the client does not report,
-the server's. A request that was answered at the end of one second and whose answer was read at the beginning of the
-next is in the server's count of the first, and in the client's of the second.
+**Sums**: `requests` counts each request once. The end that counted requests of a connection first, the client's if
+both did in the same second, counts for `requests`, `requests.failed` and bytes as long as the connection lives; what
+the other end counted is in its own column. A request that was answered at the end of one second and whose answer was
+read at the beginning of the next is in the server's column in the first, and in the client's in the second.
+
+**Failed** are requests without an answer (status 0), those with a status of 500 and above, and calls of gRPC that
+ended with one of the codes that are the server's fault by OpenTelemetry's conventions: 2 UNKNOWN,
+4 DEADLINE_EXCEEDED, 12 UNIMPLEMENTED, 13 INTERNAL, 14 UNAVAILABLE, 15 DATA_LOSS.
 
 {columns}
 
@@ -23,14 +28,17 @@ Each end has these, as `client.…` and `server.…`:
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from model.column import Column, hidden
+import numpy as np
+
+from model.column import Column, hidden, where
 from model.kind import Kind, own_subject
 from model.kinds.flow import FLOW, SIDES
 from model.kinds.workload import HISTOGRAMS
+from model.requests import NO_GRPC_STATUS
 from model.rows.words import Capitals
-from model.tables import TEXTS, Table, text_field
+from model.tables import TEXTS, RecordType, Table, record_fields, text_field
 
 
 class HttpMethod(Capitals):
@@ -47,13 +55,37 @@ class HttpMethod(Capitals):
     TRACE = 9
 
 
+class Via(NamedTuple):
+    """A proxy that a request came through.
+
+    :param name: as a workload is named: ``shop/gateway``.
+    :param cluster: to which the proxy sent it, by the proxy's own configuration; empty if that is not known.
+    """
+
+    name: str = ""
+    cluster: str = ""
+
+
 #: The route of what is beyond the limits.
 OTHER: Final = "other"
 #: From here on an answer is the server's failure.
 SERVER_ERRORS: Final = 500
+#: Codes of gRPC that are the server's failure.
+GRPC_ERRORS: Final = (2, 4, 12, 13, 14, 15)
+#: Protocols as the probe numbers them, with ``network.protocol.version`` and ``rpc.system``.
+PROTOCOLS: Final = {1: (b"1.1", b""), 2: (b"2", b""), 3: (b"2", b"grpc")}
 
 ROUTES: Final = Table(
     "routes", TEXTS, lambda index: (text_field("http.route", "routes", index),), "routes; the first is empty"
+)
+HOSTS: Final = Table(
+    "hosts", TEXTS, lambda index: (text_field("http.host", "hosts", index),), "hosts; the first is empty"
+)
+VIAS: Final = Table(
+    "vias",
+    RecordType(Via()),
+    lambda index: record_fields((("via.name", 0), ("via.cluster", 1)), "vias", index),
+    "proxies: name and cluster of each; the first is none",
 )
 #: What a request has of its flow.
 SHARED: Final = (
@@ -77,8 +109,13 @@ def _duration(side: str) -> Iterator[Column]:
     )
 
 
-_COLUMNS: Final = (
-    *(FLOW.column(name) for name in SHARED),
+#: What requests of one row have in common, beside who had them.
+ALIKE: Final = (
+    Column(
+        "network.protocol.version",
+        "S4",
+        "of HTTP: `1.1` (also for 1.0) or `2`; empty if that is not known",
+    ),
     Column(
         "http.request.method",
         "<u1",
@@ -89,20 +126,65 @@ _COLUMNS: Final = (
     Column(
         "route.index",
         "<u4",
-        "place in the batch's table of routes; 0: it has none (CONNECT), or was not seen. In rows `http.route`",
+        "place in the batch's table of routes; 0: it has none (CONNECT), or was not seen. In rows `http.route`; of "
+        "gRPC `/package.Service/Method`",
         table=ROUTES,
+    ),
+    Column(
+        "host.index",
+        "<u4",
+        "place in the batch's table of hosts: whom the client asked for; 0: not known, or not wanted. In rows "
+        "`http.host`",
+        table=HOSTS,
     ),
     Column(
         "http.response.status_code",
         "<u2",
-        "0: the connection ended without an answer",
+        "0: the connection ended, or the request was given up, without an answer",
         always=True,
     ),
+    Column("rpc.system", "S8", "`grpc`, or empty"),
+    Column(
+        "rpc.grpc.status_code",
+        "<u1",
+        "0 OK, 1 CANCELLED, 2 UNKNOWN, 3 INVALID_ARGUMENT, 4 DEADLINE_EXCEEDED, 5 NOT_FOUND, 6 ALREADY_EXISTS, "
+        "7 PERMISSION_DENIED, 8 RESOURCE_EXHAUSTED, 9 FAILED_PRECONDITION, 10 ABORTED, 11 OUT_OF_RANGE, "
+        "12 UNIMPLEMENTED, 13 INTERNAL, 14 UNAVAILABLE, 15 DATA_LOSS, 16 UNAUTHENTICATED; 255: none, or it was not "
+        "seen",
+        default=NO_GRPC_STATUS,
+        fields=lambda name: (where(name, lambda columns: np.not_equal(columns[name], NO_GRPC_STATUS)),),
+    ),
+    Column(
+        "via.index",
+        "<u4",
+        "place in the batch's table of proxies; 0: none that is known. In rows `via.name` and `via.cluster`: the "
+        "proxy that the request came through, and what it calls those that it sent it to",
+        table=VIAS,
+    ),
+)
+#: How many, and how they went.
+COUNTS: Final = (
     Column("requests", "<u8", "each counted once", "requests", over="sum", always=True),
-    Column("requests.failed", "<u8", "of these without an answer, or with 500 and above", over="sum"),
-    Column("client.requests", "<u8", "that the client's kernel saw answered", over="sum"),
-    Column("server.requests", "<u8", "that the server's kernel saw answered", over="sum"),
-    *(column for side in SIDES for column in _duration(side)),
+    Column(
+        "requests.failed",
+        "<u8",
+        "of these without an answer, or failed by the server",
+        "requests",
+        over="sum",
+    ),
+    Column("client.requests", "<u8", "that the client's kernel saw answered", "requests", over="sum"),
+    Column("server.requests", "<u8", "that the server's kernel saw answered", "requests", over="sum"),
+    Column("http.request.bytes", "<u8", "of these requests, heads and bodies", over="sum"),
+    Column("http.response.bytes", "<u8", "of their answers", over="sum"),
+)
+#: How long they took, as each end saw it.
+DURATIONS: Final = tuple(column for side in SIDES for column in _duration(side))
+
+_COLUMNS: Final = (
+    *(FLOW.column(name) for name in SHARED),
+    *ALIKE,
+    *COUNTS,
+    *DURATIONS,
     *(FLOW.column(f"{side}.{name}") for side in SIDES for name in ENDS),
 )
 
@@ -111,7 +193,7 @@ REQUEST: Final = Kind(
     "request",
     "requests",
     _COLUMNS,
-    key=("connection.id", "http.request.method", "route.index", "http.response.status_code"),
+    key=("connection.id", *(column.name for column in ALIKE)),
     lead=(
         *("http.request.method", "http.route", "http.response.status_code", "requests"),
         *("client.address", "client.port", "server.address", "server.port", "evidence"),

@@ -78,6 +78,7 @@ __all__ = [
     "NODES",
     "NOWHERE",
     "OWNER",
+    "REQUESTS",
     "SERVER",
     "SIDES",
     "STANDING",
@@ -123,6 +124,24 @@ NODES: Final = Table(
     "the nodes that report: name and boot of each; the first is nobody",
 )
 
+
+#: What connections had of requests.
+REQUESTS: Final = (
+    Column("requests", "<u8", "of HTTP, each counted [once](#requests)", "requests", over="sum"),
+    Column(
+        "requests.failed",
+        "<u8",
+        "of these without an answer, or failed by the server",
+        "requests",
+        over="sum",
+    ),
+    Column(
+        "requests.duration_ns",
+        "<u8",
+        "of these together, each from its head to that of its answer, as the end that counted them saw it",
+        over="sum",
+    ),
+)
 
 _HEAD: Final = (
     Column(
@@ -209,6 +228,7 @@ _HEAD: Final = (
         "so far: [below](#bytes-of-both-ends)",
     ),
     Column("reply_bytes_unaccounted", "<i8", "the same from server to client"),
+    *REQUESTS,
 )
 
 _END: Final = (

@@ -56,7 +56,7 @@ from model.arrays import Columns, Tables
 from model.column import Column, derived, hidden
 from model.kind import Kind, Subject
 from model.kinds.delta.codes import CloseReason
-from model.kinds.flow import FLOW, SIDES, FlowEvidence
+from model.kinds.flow import FLOW, REQUESTS, SIDES, FlowEvidence
 from model.kinds.workload.text import TEXT
 from model.rows import values as row_values
 from model.subjects import WORKLOAD_STREAM, WORKLOADS, workload_token
@@ -205,6 +205,7 @@ _COLUMNS: Final = (
         "failed",
         table=HISTOGRAMS,
     ),
+    *REQUESTS,
 )
 
 

@@ -148,6 +148,7 @@ _TABLES = {
     "deltas": ([f"connection.{life}" for life in _LIVES], "network.local.address"),
     "workloads": ([f"connections.{life}" for life in _LIVES], ""),
     "requests": ([], "client.address"),
+    "endpoints": ([], ""),
 }
 
 
@@ -187,9 +188,11 @@ class TestOtlp(SinkBehindQueue):
 
 def _attributes(item: Any) -> dict[str, Any]:
     """Those of a record or a point that are no lists and maps."""
-    values = {each.key: each.value for each in item.attributes}
+    kinds = {each.key: (each.value, each.value.WhichOneof("value")) for each in item.attributes}
     return {
-        name: getattr(value, value.WhichOneof("value")) for name, value in values.items() if name != "nat"
+        name: getattr(value, kind)
+        for name, (value, kind) in kinds.items()
+        if kind not in ("array_value", "kvlist_value")
     }
 
 

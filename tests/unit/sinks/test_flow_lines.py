@@ -208,7 +208,7 @@ def _word(name: str, value: Any) -> Any:
         return f"{value:016x}"
     if name.endswith("mptcp.token") and value:
         return f"{value:08x}"
-    if name.rpartition(".")[2] in _FLAGS:
+    if name.rpartition(".")[2] in _FLAGS and name != "requests.failed":
         return bool(value)
     bare = name.removeprefix("client.").removeprefix("server.")
     return _WORDS[bare].get(value, value) if bare in _WORDS and value else value

@@ -1,5 +1,6 @@
 """Request rows: both ends' counts of a connection beside each other, by method, route and status."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,17 +79,73 @@ def test_both_ends_of_a_request_are_one_row() -> None:
     assert row["http.server.request.duration_ns"]["sum"] == 2000
 
 
-def test_requests_of_one_end_count_where_the_other_does_not_report() -> None:
-    """And not where it does, and has not seen the answer yet."""
+def test_requests_count_once_whichever_end_saw_them() -> None:
+    """Who counted first counts as long as the connection lives: the other may see them later, or never."""
     alone = said(joiner(), 1, reported(server(), 1, (2, "/a", 503, 4)))
     assert [(row["requests"], row["requests.failed"]) for row in alone] == [(4, 4)]
     join = joiner()
     first = said(
         join, 1, batch_of([client()], 1, node="a"), reported(server(), 1, (1, "/a", 200, 1), node="b")
     )
-    second = said(join, 2, reported(client(), 2, (1, "/a", 200, 1), node="a"))
-    assert [row["requests"] for row in first + second] == [0, 1]
-    assert [row.get("server.requests", 0) for row in first + second] == [1, 0]
+    second = said(
+        join,
+        2,
+        reported(client(), 2, (1, "/a", 200, 3), node="a", seq=1),
+        reported(server(), 2, (1, "/a", 200, 2), node="b", seq=1),
+    )
+    third = said(join, 3, reported(client(), 3, (1, "/a", 200, 1), node="a", seq=2))
+    rows = first + second + third
+    assert [row["requests"] for row in rows] == [1, 2, 0]
+    assert [row.get("client.requests", 0) for row in rows] == [0, 3, 1]
+    assert [row.get("server.requests", 0) for row in rows] == [1, 2, 0]
+
+
+def test_another_connection_of_the_same_place_decides_anew() -> None:
+    """The client of the first counts; of the next only the server sees anything."""
+    join = joiner()
+    said(join, 1, reported(client(connection__closed=1), 1, (1, "/a", 200, 1), node="a"))
+    for window in range(2, 9):
+        said(join, window)
+    (row,) = said(join, 9, reported(server(), 9, (1, "/a", 200, 5), node="b"))
+    assert row["requests"] == 5
+
+
+def test_flows_have_the_sums_of_their_requests() -> None:
+    """As the end that counts saw them, also where nobody wants rows of requests."""
+    join = Joiner("site", "boot", Ledger(), 64)
+    join.add(reported(client(), 1, (1, "/a", 200, 3), (2, "/a", 500, 1), (1, "/b", 0, 2), node="a"))
+    join.add(reported(server(), 1, (1, "/a", 200, 9), node="b"))
+    (batch,) = join.close(1)
+    (row,) = batch.rows()
+    assert (row["requests"], row["requests.failed"], row["requests.duration_ns"]) == (6, 3, 6000)
+
+
+def test_calls_of_grpc_are_told_by_their_code() -> None:
+    """Those that are the server's fault failed; OK is said, too; other requests have no code."""
+    batch = reported(
+        client(), 1, (2, "/shop.Cart/Add", 200, 4), (2, "/shop.Cart/Add", 200, 2), (1, "/", 200, 1)
+    )
+    table = batch.tables["requests"]
+    table.columns["protocol"] = np.array([3, 3, 1], "<u1")
+    table.columns["grpc_status"] = np.array([0, 14, 255], "<u1")
+    table.columns["request_bytes"] = np.array([400, 200, 50], "<u8")
+    rows = said(joiner(), 1, batch)
+    names = ("network.protocol.version", "rpc.system", "rpc.grpc.status_code", "requests.failed")
+    found = {tuple(row.get(name) for name in (*names, "http.request.bytes")) for row in rows}
+    assert found == {("2", "grpc", 0, None, 400), ("2", "grpc", 14, 2, 200), ("1.1", None, None, None, 50)}
+
+
+def test_hosts_are_apart() -> None:
+    """Of one connection, as a proxy has; names from two nodes are the same name."""
+    batches = []
+    for node, row in (("a", client()), ("b", server())):
+        batch = reported(row, 1, (1, "/", 200, 2), (1, "/", 200, 1), node=node)
+        table = batch.tables["requests"]
+        table.columns["host"] = np.array([1, 2], "<u4")
+        batches.append(batch.with_tables(requests=replace(table, hosts=["", "shop.test", "blog.test"])))
+    rows = said(joiner(), 1, *batches)
+    found = {row["http.host"]: (row["requests"], row["server.requests"]) for row in rows}
+    assert found == {"shop.test": (2, 2), "blog.test": (1, 1)}
 
 
 def test_paths_of_one_route_are_one_row() -> None:

@@ -1,0 +1,89 @@
+"""What both ends counted of the requests of flows: an entry for each kind of request of each end, in columns."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
+from model.arrays import Array, Columns
+from model.kinds.flow import SIDES
+from model.kinds.request import GRPC_ERRORS, SERVER_ERRORS
+from model.requests import Requests
+
+#: Columns that the joiner carries beside those of flows: groups of requests of the clients, of the servers.
+GROUPS: Final = tuple(f"{side}.requests.index" for side in SIDES)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Entries of the ends of flows.
+
+    :param flow: the row of its flow; shape (n,), as all others.
+    :param side: ``CLIENT_SIDE`` or ``SERVER_SIDE``.
+    :param counts: whether this end is the one that counts for its flow; bool.
+    :param columns: ``model.requests.TYPES``.
+    """
+
+    flow: np.ndarray
+    side: np.ndarray
+    counts: np.ndarray
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.flow)
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Without an answer, or failed by the server; bool."""
+        status = self.columns["status"]
+        failed: np.ndarray = (status == 0) | np.greater_equal(status, SERVER_ERRORS)
+        return failed | np.isin(self.columns["grpc_status"], GRPC_ERRORS)
+
+    def sums(self, values: Array, groups: np.ndarray, count: int) -> np.ndarray:
+        """Of the entries that count, exact, by group; uint64."""
+        found = np.zeros(count, np.uint64)
+        np.add.at(found, groups[self.counts], values[self.counts])
+        return found
+
+
+def counted(flows: Columns, requests: Requests, table: FlowTable) -> Counted:
+    """The entries of some rows of flows, those of earlier seconds first; decides who counts for flows that are new.
+
+    :param flows: ``GROUPS``, and ``flow``: places in the table.
+    """
+    rows, sides, places = [], [], []
+    for side, name in enumerate(GROUPS):
+        held = np.flatnonzero(flows[name])
+        found, lengths = requests.places(flows[name][held])
+        rows.append(np.repeat(held, lengths))
+        sides.append(np.full(len(found), side, np.int64))
+        places.append(found)
+    row, end = np.concatenate(rows), np.concatenate(sides)
+    whole = np.concatenate(places)
+    columns = {name: column[whole] for name, column in requests.columns.items()}
+    flow = np.asarray(flows["flow"], np.int64)
+    _decide(flow, row, end, table)
+    return Counted(row, end, table.counts[flow[row]] == 1 + end, columns)
+
+
+def _decide(flow: np.ndarray, row: np.ndarray, side: np.ndarray, table: FlowTable) -> None:
+    """Who counted first counts for the flow from then on; the client, if both did in one second.
+
+    An end may see nothing of a connection's requests, because it is encrypted there or nobody looks; and the server
+    sees an answer up to a second before its client does.
+    """
+    called = np.zeros(len(flow), np.bool_)
+    called[row[side == CLIENT_SIDE]] = True
+    new = np.unique(row[table.counts[flow[row]] == 0])
+    flows, first = np.unique(flow[new], return_index=True)
+    table.counts[flows] = 1 + np.where(called[new[first]], CLIENT_SIDE, SERVER_SIDE)
+
+
+def fill_flows(columns: Columns, entries: Counted) -> None:
+    """How many requests each flow had, how many failed, and how long they took."""
+    count, values = len(columns["requests"]), entries.columns
+    columns["requests"] = entries.sums(values["requests"], entries.flow, count)
+    columns["requests.duration_ns"] = entries.sums(values["latency_ns"], entries.flow, count)
+    failed = np.where(entries.failed, values["requests"], np.uint64(0))
+    columns["requests.failed"] = entries.sums(failed, entries.flow, count)
