@@ -7,6 +7,8 @@ import numpy as np
 
 from model.arrays import Columns
 from model.histogram import Histograms
+from model.kinds.endpoint import ENDPOINT
+from model.kinds.flow import SIDES
 from model.kinds.workload import MEASURES, WORKLOAD
 
 #: Columns that are summed: bytes, segments, connections, failures by reason, evidence, sums of measures.
@@ -15,17 +17,35 @@ SUMS: Final = tuple(column.name for column in WORKLOAD.columns if column.over ==
 MOST: Final = ("connections.active",)
 #: Columns that point into the table of histograms, by measure (``rtt_ns``, ``connect_latency_ns``).
 INDEXES: Final = {measure: f"{measure}.index" for measure in MEASURES}
-#: All that can be asked for: sums, and the measures whose quantiles are wanted.
+#: The same of requests: requests, failures, bytes, evidence, sums of durations.
+REQUEST_SUMS: Final = tuple(column.name for column in ENDPOINT.columns if column.over == "sum")
+#: Durations, as the clients' kernels saw them and as the servers' did.
+REQUEST_MEASURES: Final = tuple(f"http.{side}.request.duration_ns" for side in SIDES)
+#: What tells the endpoints of an edge apart, and its type as tables have it.
+ENDPOINT_PARTS: Final = {
+    "protocol": "text",
+    "method": "text",
+    "route": "text",
+    "host": "text",
+    "status": "<u2",
+    "rpc": "text",
+    "grpc_status": "<u1",
+    "via": "text",
+    "cluster": "text",
+}
+#: All that can be asked for of edges: sums, and the measures whose quantiles are wanted.
 EVERYTHING: Final = (*SUMS, *MOST, *MEASURES)
+#: What is added up where rows become one.
+_ADDED: Final = frozenset((*SUMS, *REQUEST_SUMS))
+_INDEX: Final = ".index"
 
 
 @dataclass(frozen=True)
 class Measures:
-    """One row for each of something (an edge, a step of one, a group of edges).
+    """One row for each of something (an edge, an endpoint, a step of one, a group of them).
 
-    :param columns: those of ``SUMS`` and ``MOST`` that were asked for, uint64; those of ``INDEXES``, places in
-        ``histograms``, 0: no value was measured; ``first_s`` and ``last_s``, int64, the first and the last second
-        with anything.
+    :param columns: the sums that were asked for, uint64; ``MEASURE.index`` of each measure, places in ``histograms``,
+        0: no value was measured; ``first_s`` and ``last_s``, int64, the first and the last second with anything.
     """
 
     columns: Columns
@@ -50,7 +70,7 @@ class Measures:
         order = np.argsort(groups)
         begins = np.searchsorted(groups[order], np.arange(count + 1))
         columns: Columns = {
-            name: _added(self.columns[name], order, begins) for name in SUMS if name in self.columns
+            name: _added(column, order, begins) for name, column in self.columns.items() if name in _ADDED
         }
         for name in ("last_s", *(name for name in MOST if name in self.columns)):
             columns[name] = _largest(self.columns[name], groups, count)
@@ -63,24 +83,25 @@ class Measures:
     def quantiles(self, measure: str, share: float) -> np.ndarray:
         """Of each row the value that ``share`` of its values do not exceed, within 4.5 %; nanoseconds, 0: no value.
 
-        :param measure: ``rtt_ns`` or ``connect_latency_ns``.
+        :param measure: one of ``MEASURES`` or ``REQUEST_MEASURES``.
         :param share: 0.99 for the p99.
         """
-        values: np.ndarray = self.histograms.quantiles(share)[self.columns[INDEXES[measure]]]
+        values: np.ndarray = self.histograms.quantiles(share)[self.columns[f"{measure}.index"]]
         return values
 
     def _summed_histograms(self, groups: np.ndarray, count: int, columns: Columns) -> Histograms:
         """The table of the groups' histograms; ``columns`` get the places in it."""
-        shape = len(INDEXES) * count + 1
+        indexes = [name for name in self.columns if name.endswith(_INDEX)]
+        shape = len(indexes) * count + 1
         parts = []
-        for place, name in enumerate(INDEXES.values()):
+        for place, name in enumerate(indexes):
             rows = np.flatnonzero(self.columns[name])
             parts.append((self.columns[name][rows], groups[rows] + 1 + place * count))
         numbers, mine = (np.concatenate(each) for each in zip(*parts, strict=True))
         table = self.histograms.take(np.concatenate(([0], numbers)).astype(np.int64))
         table = table.summed(np.concatenate(([0], mine)), shape)
         held = np.diff(table.begins) != 0
-        for place, name in enumerate(INDEXES.values()):
+        for place, name in enumerate(indexes):
             places = np.arange(1, count + 1) + place * count
             columns[name] = np.where(held[places], places, 0).astype(np.uint32)
         return table

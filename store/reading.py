@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 
 from model.kinds.workload import Workload
-from store.measures import EVERYTHING, MOST, SUMS, Measures
+from store.measures import EVERYTHING, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS, Measures
 
 NS: Final = 1_000_000_000
 
@@ -37,6 +37,10 @@ class Window(NamedTuple):
     def seconds(self) -> int:
         """How long it is; 0 if it ends before it begins."""
         return max(0, self.to_s - self.from_s)
+
+
+#: Client workloads, server workloads, ports and transports of edges.
+EdgeEnds = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +79,56 @@ class Edges:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Endpoints:
+    """A row for each endpoint that had requests in the window; arrays of the same length.
+
+    An endpoint is of one edge, and of requests that are alike (``store.measures.ENDPOINT_PARTS``).
+
+    :param window: as in ``Edges``.
+    :param ids: of endpoints, ascending; int64.
+    :param edges: the id of each one's edge; int64.
+    :param clients: workload ids of the edge, ``servers``, ``ports`` and ``transports`` likewise.
+    :param parts: what requests were of, by its name; texts are objects.
+    :param measures: the sums (``REQUEST_SUMS``, ``REQUEST_MEASURES``).
+    """
+
+    window: Window
+    ids: np.ndarray
+    edges: np.ndarray
+    clients: np.ndarray
+    servers: np.ndarray
+    ports: np.ndarray
+    transports: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    measures: Measures
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> "Endpoints":
+        """The rows at these places, or of this mask."""
+        return Endpoints(
+            self.window,
+            self.ids[rows],
+            self.edges[rows],
+            self.clients[rows],
+            self.servers[rows],
+            self.ports[rows],
+            self.transports[rows],
+            {name: part[rows] for name, part in self.parts.items()},
+            self.measures.take(rows),
+        )
+
+
 @dataclass(frozen=True)
 class Series:
-    """A row for each edge and step in which it had anything; ordered by step, then by edge.
+    """A row for each edge (or endpoint) and step in which it had anything; ordered by step, then by id.
 
     :param window: as in ``Edges``.
     :param step_s: seconds of a step: that which was asked for, or a longer one where older seconds are kept so.
     :param begins_s: when each row's step begins, a multiple of ``step_s``; int64.
-    :param ids: of edges; int64.
+    :param ids: of edges, or endpoints; int64.
     """
 
     window: Window
@@ -273,6 +319,25 @@ class Store(Protocol):
             the whole window.
         :param columns: that are wanted of ``store.measures.EVERYTHING``: the fewer, the sooner the answer.
         """
+
+    @abstractmethod
+    def endpoints(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Endpoints:
+        """Endpoints of these edges (None: of all) that had requests in the window.
+
+        :param histograms: as in ``edges``.
+        """
+
+    @abstractmethod
+    def request_series(
+        self,
+        window: Window,
+        step_s: int,
+        endpoints: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = (*REQUEST_SUMS, *REQUEST_MEASURES),
+    ) -> Series:
+        """As ``series``, of these endpoints (None: of all)."""
 
     @abstractmethod
     def workloads(self) -> Workloads:

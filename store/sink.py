@@ -42,12 +42,12 @@ class Keeping(Protocol):
 
 
 class StoreSink:
-    """Takes workload rows, and of flow rows the ways through NAT and who was there."""
+    """Takes workload and endpoint rows, and of flow rows the ways through NAT and who was there."""
 
     Config: ClassVar[type[PluginConfig]] = StoreConfig
-    kinds: ClassVar[Sequence[str]] = ("workload", "flow")
+    kinds: ClassVar[Sequence[str]] = ("workload", "endpoint", "flow")
     ledgers: ClassVar[bool] = True
-    stage: ClassVar[str] = "workloads,flows"
+    stage: ClassVar[str] = "workloads,endpoints,flows"
     limits: ClassVar[Limits] = PATIENT  # of a server that is away; what a disk does not take is lost at once
 
     def __init__(self, config: StoreConfig) -> None:

@@ -9,7 +9,7 @@ from store.clickhouse.tables import (
     BLOCK_S,
     CHAINS_NEW,
     DEFINITIONS,
-    EDGE_ROWS,
+    IN_STEPS,
     INSTANCE_SEEN,
     LOST,
     PRESENCE_NEW,
@@ -21,7 +21,19 @@ from store.reading import Instance
 from store.segments.columns import Column, Lists, Table, rows_of, taken
 from store.segments.frames import Frame
 from store.segments.rollup import numbers, spans, together
-from store.segments.tables import CHAINS, EDGES, INSTANCES, LOSSES, PRESENCE, ROWS, WAYS, WORKLOADS
+from store.segments.tables import (
+    CHAINS,
+    EDGES,
+    ENDPOINTS,
+    INSTANCES,
+    LOSSES,
+    PRESENCE,
+    REQUESTS,
+    ROWS,
+    STEPPED,
+    WAYS,
+    WORKLOADS,
+)
 
 _DAY: Final = 86_400
 _MINUTE: Final = 60
@@ -64,37 +76,44 @@ class Place(NamedTuple):
 
 
 class Ends:
-    """The workloads at the ends of edges, as frames name them."""
+    """The workloads at the ends of edges, and of the edges of endpoints, as frames name them."""
 
     def __init__(self) -> None:
         self._ids, self._clients, self._servers = (np.zeros(0, np.int64) for _ in range(3))
 
-    def learn(self, edges: Table) -> None:
-        """Rows of ``EDGES``."""
-        ids = np.concatenate((self._ids, numbers(edges, "id")))
-        self._ids, first = np.unique(ids, return_index=True)
-        self._clients = np.concatenate((self._clients, numbers(edges, "client")))[first]
-        self._servers = np.concatenate((self._servers, numbers(edges, "server")))[first]
+    def learn(self, tables: Mapping[str, Table]) -> None:
+        """Rows of ``EDGES`` and ``ENDPOINTS``."""
+        if EDGES.name in tables:
+            edges = tables[EDGES.name]
+            self._add(*(numbers(edges, name) for name in ("id", "client", "server")))
+        if ENDPOINTS.name in tables:
+            endpoints = tables[ENDPOINTS.name]
+            self._add(numbers(endpoints, "id"), *np.split(self.of(numbers(endpoints, "edge")), 2))
 
-    def of(self, edges: np.ndarray) -> np.ndarray:
-        """The clients of these, then their servers; shape (2 * edges,)."""
-        places = np.searchsorted(self._ids, edges)
+    def _add(self, ids: np.ndarray, clients: np.ndarray, servers: np.ndarray) -> None:
+        self._ids, first = np.unique(np.concatenate((self._ids, ids)), return_index=True)
+        self._clients = np.concatenate((self._clients, clients))[first]
+        self._servers = np.concatenate((self._servers, servers))[first]
+
+    def of(self, ids: np.ndarray) -> np.ndarray:
+        """The clients of these, then their servers; shape (2 * ids,)."""
+        places = np.searchsorted(self._ids, ids)
         return np.concatenate((self._clients[places], self._servers[places]))
 
 
 def inserts_of(frame: Frame, place: Place, ends: Ends) -> Iterator[Insert]:
     """What ids stand for first, the rows of edges last: who reads them finds the others."""
     tables = frame.tables
-    if EDGES.name in tables:
-        ends.learn(tables[EDGES.name])
-    for kind in (WORKLOADS, EDGES, WAYS, INSTANCES):
+    ends.learn(tables)
+    for kind in (WORKLOADS, EDGES, ENDPOINTS, WAYS, INSTANCES):
         if kind.name in tables and (rows := _defining(tables[kind.name], place)):
             yield Insert(DEFINITIONS[kind.name], rows)
     if seen := list(_seen(tables, place, ends)):
         yield Insert(SEEN, together(seen))
     if LOSSES.name in tables:
         yield Insert(LOST, _losses(tables[LOSSES.name], place))
-    for kind, table in ((PRESENCE, PRESENCE_NEW), (CHAINS, CHAINS_NEW), (ROWS, EDGE_ROWS[1])):
+    in_seconds = ((kind, IN_STEPS[kind.name][1]) for kind in (REQUESTS, ROWS))
+    for kind, table in ((PRESENCE, PRESENCE_NEW), (CHAINS, CHAINS_NEW), *in_seconds):
         if kind.name in tables:
             rows = tables[kind.name]
             yield Insert(table, {**rows, **_derived(rows), **place.columns(rows_of(rows))})
@@ -121,10 +140,14 @@ def _defining(rows: Table, place: Place) -> Table:
 
 def _seen(tables: Mapping[str, Table], place: Place, ends: Ends) -> Iterator[Table]:
     """The first and the last second of workloads and instances, by day."""
-    if ROWS.name in tables:
-        rows = tables[ROWS.name]
-        times: Table = {name: np.tile(numbers(rows, name), 2) for name in ("first_s", "last_s")}
-        yield from _spans(times, ends.of(numbers(rows, "edge")), WORKLOAD_SEEN, place)
+    used = [(tables[kind.name], kind.id) for kind in STEPPED if kind.name in tables]
+    if used:
+        times: Table = {
+            name: np.concatenate([np.tile(numbers(rows, name), 2) for rows, _ in used])
+            for name in ("first_s", "last_s")
+        }
+        ids = np.concatenate([ends.of(numbers(rows, id_)) for rows, id_ in used])
+        yield from _spans(times, ids, WORKLOAD_SEEN, place)
     if INSTANCES.name in tables:
         rows = tables[INSTANCES.name]
         yield from _spans(rows, numbers(rows, "id"), INSTANCE_SEEN, place)

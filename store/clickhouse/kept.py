@@ -6,11 +6,11 @@ from typing import Final, cast
 import numpy as np
 
 from store.clickhouse.sums import OpenPart, of_parts
-from store.clickhouse.tables import EDGE_ROWS, PARTS, WRITERS
+from store.clickhouse.tables import IN_STEPS, PARTS, WRITERS
 from store.reading import Bounds, Window
 from store.segments.columns import Table
 from store.segments.intake import SILENT_S
-from store.segments.tables import STEPS
+from store.segments.tables import ROWS, STEPS
 
 _MINUTE: Final = STEPS[-1]
 #: A part with rows whose longer steps are made.
@@ -32,7 +32,7 @@ class Kept:
         self._ask = ask
         self._parts = f"{database}.{PARTS.name}"
         self._writers = f"{database}.{WRITERS.name}"
-        self._rows = f"{database}.{EDGE_ROWS[1].name}"
+        self._rows = f"{database}.{IN_STEPS[ROWS.name][1].name}"
 
     def open_parts(self) -> list[OpenPart]:
         """Parts of which no longer steps are made yet; what was one a moment ago may be read as one."""

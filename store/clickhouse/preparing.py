@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from model.errors import TailraceError
-from sinks.clickhouse.tables import TOKENS_SINCE, version_of
+from sinks.clickhouse.tables import TOKENS_SINCE, quoted, version_of
 from store.clickhouse.link import Line
-from store.clickhouse.tables import FORMAT, SERVER_TABLES, VERSION, creation, ttl_of
+from store.clickhouse.tables import FORMAT, SERVER_TABLES, VERSION, ServerTable, creation, ttl_of, type_of
 
 
 async def prepare(line: Line, database: str, keep_s: Mapping[int, int]) -> tuple[int, int]:
@@ -22,10 +22,22 @@ async def prepare(line: Line, database: str, keep_s: Mapping[int, int]) -> tuple
     old = await refuse_newer_tables(line, database)
     for table in SERVER_TABLES:
         await line.run(creation(database, table, version, keep_s))
+        if old:
+            await _add_columns(line, database, table)
         if old and table.step_s and version >= TOKENS_SINCE:
             await line.run(f"ALTER TABLE {database}.{table.name} MODIFY {ttl_of(table, keep_s)}{_LAZILY}")
     await line.run(f"INSERT INTO {database}.{FORMAT.name} VALUES ({VERSION})")
     return version
+
+
+async def _add_columns(line: Line, database: str, table: ServerTable) -> None:
+    """Give a table what an older program did not keep: 0 in the rows that it has."""
+    name = f"{database}.{table.name}"
+    said = await line.run(f"DESCRIBE TABLE {name} FORMAT TabSeparatedRaw")
+    there = {text.split("\t")[0] for text in said.splitlines()}
+    for column, type_ in table.types.items():
+        if column not in there:
+            await line.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {type_of(type_)}")
 
 
 #: Rows that are there already end at their next merge.

@@ -25,11 +25,43 @@ from store.clickhouse.tables import (
     WORKLOAD_SEEN,
     ServerTable,
 )
-from store.measures import EVERYTHING, MOST, SUMS, Measures
-from store.reading import Bounds, ChainHop, Chains, Edges, Gap, Instance, Instances, Series, Window, Workloads
+from store.measures import (
+    ENDPOINT_PARTS,
+    EVERYTHING,
+    MOST,
+    REQUEST_MEASURES,
+    REQUEST_SUMS,
+    SUMS,
+    Measures,
+)
+from store.reading import (
+    Bounds,
+    ChainHop,
+    Chains,
+    EdgeEnds,
+    Edges,
+    Endpoints,
+    Gap,
+    Instance,
+    Instances,
+    Series,
+    Window,
+    Workloads,
+)
 from store.segments.columns import Lists, Table
 from store.segments.gaps import gaps_of
-from store.segments.tables import CHAINS, EDGES, INSTANCES, STEPS, WAYS, WORKLOADS
+from store.segments.tables import (
+    CHAINS,
+    EDGES,
+    ENDPOINTS,
+    INSTANCES,
+    REQUESTS,
+    ROWS,
+    STEPS,
+    WAYS,
+    WORKLOADS,
+    Stepped,
+)
 from store.segments.tiles import Tile, tiles_of
 
 _MINUTE: Final = STEPS[-1]
@@ -73,11 +105,36 @@ class ClickHouseStore:
         parts = self._kept.open_parts()
         window = self._kept.widened(window)
         wanted = [*columns, *(MEASURES if histograms else ())]
-        keys, measures = self._sums(Sums(self._database, parts, 0, _ids(edges), wanted), tiles_of(window))
-        ids = np.asarray(keys["edge"])
-        named = self._named(EDGES.name, ids)
-        clients, servers = (named[name].astype(np.int64) for name in ("client", "server"))
-        return Edges(window, ids, clients, servers, named["port"], named["transport"], measures)
+        question = Sums(ROWS, self._database, parts, 0, _ids(edges), wanted)
+        keys, measures = self._sums(question, tiles_of(window))
+        ids = np.asarray(keys["id"])
+        return Edges(window, ids, *self._edge_ends(ids), measures)
+
+    def _edge_ends(self, edges: np.ndarray) -> EdgeEnds:
+        named = self._named(EDGES.name, edges)
+        clients, servers = named["client"].astype(np.int64), named["server"].astype(np.int64)
+        return clients, servers, named["port"], named["transport"]
+
+    def endpoints(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Endpoints:
+        """See ``Store``."""
+        self._look()
+        parts = self._kept.open_parts()
+        window = self._kept.widened(window)
+        wanted = [*REQUEST_SUMS, *(REQUEST_MEASURES if histograms else ())]
+        of_edges = _ids(edges)
+        table = self._of(DEFINITIONS[ENDPOINTS.name])
+        condition = listed("edge", of_edges).removeprefix(" AND ")
+        within = f" AND endpoint IN (SELECT id FROM {table} WHERE {condition})" if condition else ""
+        question = Sums(REQUESTS, self._database, parts, 0, None, wanted, within)
+        keys, measures = self._sums(question, tiles_of(window))
+        ids = np.asarray(keys["id"])
+        named = self._named(ENDPOINTS.name, ids)
+        mine = named["edge"].astype(np.int64)
+        of = {name: named[name] for name in ENDPOINT_PARTS}
+        found = Endpoints(window, ids, mine, *self._edge_ends(mine), of, measures)
+        return found if of_edges is None else found.take(np.flatnonzero(np.isin(mine, of_edges)))
 
     def series(
         self,
@@ -87,15 +144,30 @@ class ClickHouseStore:
         columns: Sequence[str] = EVERYTHING,
     ) -> Series:
         """See ``Store``."""
+        return self._series(ROWS, window, step_s, _ids(edges), columns)
+
+    def request_series(
+        self,
+        window: Window,
+        step_s: int,
+        endpoints: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = (*REQUEST_SUMS, *REQUEST_MEASURES),
+    ) -> Series:
+        """See ``Store``."""
+        return self._series(REQUESTS, window, step_s, _ids(endpoints), columns)
+
+    def _series(
+        self, table: Stepped, window: Window, step_s: int, ids: np.ndarray | None, columns: Sequence[str]
+    ) -> Series:
         self._look()
         parts = self._kept.open_parts()
         (kept,) = self._kept.finest([_whole_minutes(window)])
         step_s = -(-step_s // kept) * kept
         wide = Window(window.from_s // step_s * step_s, -(-window.to_s // step_s) * step_s)
         of = max(step for step in STEPS if step_s % step == 0)
-        question = Sums(self._database, parts, step_s, _ids(edges), columns)
+        question = Sums(table, self._database, parts, step_s, ids, columns)
         keys, measures = self._sums(question, tiles_of(wide, [of]))
-        return Series(wide, step_s, np.asarray(keys["begin_s"]), np.asarray(keys["edge"]), measures)
+        return Series(wide, step_s, np.asarray(keys["begin_s"]), np.asarray(keys["id"]), measures)
 
     def workloads(self) -> Workloads:
         """See ``Store``."""

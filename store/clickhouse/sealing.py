@@ -5,30 +5,19 @@ more stays.
 """
 
 from collections.abc import Iterator
-from typing import Final
 
-from model.kinds.workload import MEASURES
 from sinks.clickhouse.tables import quoted
 from store.clickhouse.tables import (
     BLOCK_S,
     CHAINS_FULL,
     CHAINS_NEW,
-    EDGE_ROWS,
     IDENTITY,
+    IN_STEPS,
     PRESENCE_FULL,
     PRESENCE_NEW,
     ServerTable,
 )
-from store.measures import MOST, SUMS
-from store.segments.tables import CHAINS, STEPS
-
-#: Expressions over rows of a part, aliased by their place.
-_SUMS: Final = [f"sum({quoted(name)}) AS s{place}" for place, name in enumerate(SUMS)]
-_ACTIVE: Final = [f"sum({quoted(name)}) AS m{place}" for place, name in enumerate(MOST)]
-_LISTS: Final = [
-    f"sumMap({quoted(f'{name}.buckets')}, {quoted(f'{name}.counts')}) AS h{place}"
-    for place, name in enumerate(MEASURES)
-]
+from store.segments.tables import CHAINS, STEPPED, STEPS, Stepped
 
 
 class Part:
@@ -44,44 +33,56 @@ class Part:
 
     def statements(self) -> Iterator[str]:
         """That make the longer steps of all its rows."""
-        for step_s in STEPS[1:]:
-            yield self._edges(step_s)
+        for kind in STEPPED:
+            for step_s in STEPS[1:]:
+                yield self._rolled(kind, step_s)
         yield self._chains()
         yield self._presence()
 
     def spanned(self) -> str:
         """Asks for the first second and the last of its rows, and how many there are."""
-        source = f"{self._database}.{EDGE_ROWS[1].name}"
-        return f"SELECT min(begin_s) AS a, max(begin_s) AS b, count() AS c FROM {source} WHERE {self._where}"
+        rows = " UNION ALL ".join(
+            f"SELECT begin_s FROM {self._database}.{IN_STEPS[kind.name][1].name} WHERE {self._where}"
+            for kind in STEPPED
+        )
+        return f"SELECT min(begin_s) AS a, max(begin_s) AS b, count() AS c FROM ({rows})"
 
     def _into(self, table: ServerTable, *columns: str) -> str:
         names = ", ".join(map(quoted, [*columns, *IDENTITY]))
         return f"INSERT INTO {self._database}.{table.name} ({names}) "
 
-    def _edges(self, step_s: int) -> str:
+    def _rolled(self, kind: Stepped, step_s: int) -> str:
         """By second first: what is active in a second is added, of seconds the most stays."""
-        seconds = (
-            f"SELECT edge, begin_s, intDiv(begin_s, {step_s}) * {step_s} AS step, min(first_s) AS f, "
-            f"max(last_s) AS l, {', '.join([*_SUMS, *_ACTIVE, *_LISTS])}, max(number) AS number "
-            f"FROM {self._database}.{EDGE_ROWS[1].name} FINAL WHERE {self._where} GROUP BY edge, begin_s"
-        )
-        names = [
-            *("block", "edge", "begin_s", "first_s", "last_s", *SUMS, *MOST),
-            *(f"{name}.{part}" for name in MEASURES for part in ("buckets", "counts")),
+        sums, most = kind.named("sum"), [name for name in kind.named("most") if name != "last_s"]
+        added = [
+            *(f"sum({quoted(name)}) AS s{place}" for place, name in enumerate(sums)),
+            *(f"sum({quoted(name)}) AS m{place}" for place, name in enumerate(most)),
+            *(
+                f"sumMap({quoted(f'{name}.buckets')}, {quoted(f'{name}.counts')}) AS h{place}"
+                for place, name in enumerate(kind.measures)
+            ),
         ]
+        source = f"{self._database}.{IN_STEPS[kind.name][1].name}"
+        seconds = (
+            f"SELECT {kind.id}, begin_s, intDiv(begin_s, {step_s}) * {step_s} AS step, min(first_s) AS f, "
+            f"max(last_s) AS l, {', '.join(added)}, max(number) AS number "
+            f"FROM {source} FINAL WHERE {self._where} GROUP BY {kind.id}, begin_s"
+        )
+        lists = kind.lists(kind.measures)
         picked = [
-            f"intDiv(step, {BLOCK_S}), edge, step, min(f), max(l)",
-            *(f"sum(s{place})" for place in range(len(SUMS))),
-            *(f"max(m{place})" for place in range(len(MOST))),
+            f"intDiv(step, {BLOCK_S}), {kind.id}, step, min(f), max(l)",
+            *(f"sum(s{place})" for place in range(len(sums))),
+            *(f"max(m{place})" for place in range(len(most))),
             *(
                 f"tupleElement(sumMap(tupleElement(h{place}, 1), tupleElement(h{place}, 2)), {part})"
-                for place in range(len(MEASURES))
+                for place in range(len(kind.measures))
                 for part in (1, 2)
             ),
             self._identity,
         ]
-        into = self._into(EDGE_ROWS[step_s], *names)
-        return f"{into}SELECT {', '.join(picked)} FROM ({seconds}) GROUP BY edge, step"
+        names = ["block", *kind.key, "first_s", "last_s", *sums, *most, *lists]
+        into = self._into(IN_STEPS[kind.name][step_s], *names)
+        return f"{into}SELECT {', '.join(picked)} FROM ({seconds}) GROUP BY {kind.id}, step"
 
     def _chains(self) -> str:
         sums = CHAINS.named("sum")

@@ -1,4 +1,4 @@
-"""Sums of edges as statements; pure but for the question that is put."""
+"""Sums of rows in steps as statements; pure but for the question that is put."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple, cast
@@ -7,13 +7,13 @@ import numpy as np
 
 from model.arrays import Columns
 from model.histogram import Histograms
-from model.kinds.workload import MEASURES
 from sinks.clickhouse.tables import quoted
-from store.clickhouse.tables import BLOCK_S, EDGE_ROWS
-from store.measures import INDEXES, MOST, SUMS, Measures
+from store.clickhouse.tables import BLOCK_S, IN_STEPS
+from store.measures import Measures
 from store.reading import Window
 from store.segments.columns import Lists, Table
 from store.segments.plain_rows import no_histograms
+from store.segments.tables import Stepped
 from store.segments.tiles import Tile
 
 #: Ids that a statement lists at most; of more, all are read and those chosen here.
@@ -52,36 +52,43 @@ def listed(name: str, ids: np.ndarray | None) -> str:
 class Sums:
     """One question.
 
-    :param step_s: 0: all of an edge together.
-    :param ids: of the edges; None: all.
-    :param columns: those of ``SUMS`` and ``MOST`` that are wanted, and the measures whose histograms are.
+    :param table: that is asked.
+    :param step_s: 0: all of an id together.
+    :param ids: None: all.
+    :param columns: the sums that are wanted, and the measures whose histograms are.
+    :param condition: that rows meet beside, as it follows others: `` AND …``.
     """
 
     def __init__(
         self,
+        table: Stepped,
         database: str,
         parts: Sequence[OpenPart],
         step_s: int,
         ids: np.ndarray | None,
         columns: Sequence[str],
+        condition: str = "",
     ) -> None:
+        self._table = table
+        self._id = table.id
+        self._condition = condition
         self._database = database
         self._parts = parts
         self._step_s = step_s
         self._ids = ids
-        self._sums = [name for name in SUMS if name in columns]
-        self._most = [name for name in MOST if name in columns]
-        self._measures = [name for name in MEASURES if name in columns]
+        self._sums = [name for name in table.named("sum") if name in columns]
+        self._most = [name for name in table.named("most") if name in columns]
+        self._measures = [name for name in table.measures if name in columns]
 
     def statement(self, tiles: Sequence[Tile]) -> str:
         """Asks for the sums of the rows of tiles; empty if there can be none."""
         sources = " UNION ALL ".join(source for tile in tiles for source in self._sources(tile))
         if not sources:
             return ""
-        key = "at, edge" if self._step_s else "edge"
+        key = f"at, {self._id}" if self._step_s else self._id
         picked = [
             *([f"intDiv(begin_s, {self._step_s}) * {self._step_s} AS at"] if self._step_s else []),
-            "edge, min(f) AS first, max(l) AS last",
+            f"{self._id}, min(f) AS first, max(l) AS last",
             *(f"sum(s{place}) AS t{place}" for place in range(len(self._sums))),
             *(f"max(m{place}) AS n{place}" for place in range(len(self._most))),
             *(
@@ -97,18 +104,18 @@ class Sums:
         if tile.step_s == 1:
             return [self._seconds(tile, "")]
         full = f" AND NOT ({among(self._parts)})" if self._parts else ""
-        table = f"{self._database}.{EDGE_ROWS[tile.step_s].name}"
+        table = f"{self._database}.{IN_STEPS[self._table.name][tile.step_s].name}"
         rolled = f"SELECT {', '.join(self._plain())} FROM {table} FINAL WHERE {self._where(tile)}{full}"
         return [rolled, self._seconds(tile, f" AND {of_parts(self._parts)}")] if self._parts else [rolled]
 
     def _seconds(self, tile: Tile, condition: str) -> str:
         """Rows of seconds; where active connections are wanted those of a part and second are added first."""
-        table = f"{self._database}.{EDGE_ROWS[1].name}"
+        table = f"{self._database}.{IN_STEPS[self._table.name][1].name}"
         where = f"FROM {table} FINAL WHERE {self._where(tile)}{condition}"
         if not self._most:
             return f"SELECT {', '.join(self._plain())} {where}"
         picked = [
-            "edge, begin_s, min(first_s) AS f, max(last_s) AS l",
+            f"{self._id}, begin_s, min(first_s) AS f, max(last_s) AS l",
             *(f"sum({quoted(name)}) AS s{place}" for place, name in enumerate(self._sums)),
             *(f"sum({quoted(name)}) AS m{place}" for place, name in enumerate(self._most)),
             *(
@@ -117,12 +124,12 @@ class Sums:
                 for part, alias in ((1, "k"), (2, "v"))
             ),
         ]
-        return f"SELECT {', '.join(picked)} {where} GROUP BY edge, begin_s, writer, part"
+        return f"SELECT {', '.join(picked)} {where} GROUP BY {self._id}, begin_s, writer, part"
 
     def _plain(self) -> list[str]:
         """The columns of rows as they are."""
         return [
-            "edge, begin_s, first_s AS f, last_s AS l",
+            f"{self._id}, begin_s, first_s AS f, last_s AS l",
             *(f"{quoted(name)} AS s{place}" for place, name in enumerate(self._sums)),
             *(f"{quoted(name)} AS m{place}" for place, name in enumerate(self._most)),
             *(
@@ -135,16 +142,15 @@ class Sums:
     def _where(self, tile: Tile) -> str:
         window = Window(tile.from_s, tile.to_s)
         blocks = f"block >= {window.from_s // BLOCK_S} AND block <= {(window.to_s - 1) // BLOCK_S}"
-        return (
-            f"{blocks} AND begin_s >= {window.from_s} AND begin_s < {window.to_s}{listed('edge', self._ids)}"
-        )
+        these = listed(self._id, self._ids) + self._condition
+        return f"{blocks} AND begin_s >= {window.from_s} AND begin_s < {window.to_s}{these}"
 
     def answer(self, found: Table) -> tuple[Columns, Measures]:
         """What the server said.
 
-        :return: ``edge`` and, by steps, ``begin_s`` of each row, in the order of step and edge.
+        :return: ``id`` and, by steps, ``begin_s`` of each row, in the order of step and id.
         """
-        names = {"edge": "edge"} | ({"begin_s": "at"} if self._step_s else {})
+        names = {"id": self._id} | ({"begin_s": "at"} if self._step_s else {})
         keys: Columns = {name: _numbers(found, said, np.int64) for name, said in names.items()}
         columns: Columns = {
             name: _numbers(found, said, np.int64) for name, said in (("first_s", "first"), ("last_s", "last"))
@@ -153,22 +159,22 @@ class Sums:
             columns |= {
                 name: _numbers(found, f"{letter}{place}", np.uint64) for place, name in enumerate(wanted)
             }
-        table, indexes = self._histograms(found, len(keys["edge"]))
+        table, indexes = self._histograms(found, len(keys["id"]))
         measures = Measures(columns | indexes, table)
         if self._ids is None or len(self._ids) <= LISTED:
             return keys, measures
-        mask = np.isin(keys["edge"], self._ids)
+        mask = np.isin(keys["id"], self._ids)
         return {name: column[mask] for name, column in keys.items()}, measures.take(np.flatnonzero(mask))
 
     def _histograms(self, found: Table, count: int) -> tuple[Histograms, Columns]:
         """All of them as one table, and their places in it."""
-        indexes = no_histograms(count)
+        indexes = no_histograms(self._table, count)
         parts = []
         for place, measure in enumerate(self._measures if found else ()):
             buckets, counts = (cast(Lists, found[f"{name}{place}"]) for name in ("b", "c"))
             lengths = np.diff(buckets.offsets)
             places = np.arange(1, count + 1) + place * count
-            indexes[INDEXES[measure]] = np.where(lengths != 0, places, 0).astype(np.uint32)
+            indexes[f"{measure}.index"] = np.where(lengths != 0, places, 0).astype(np.uint32)
             parts.append((lengths, *(np.asarray(each.values).astype(np.int64) for each in (buckets, counts))))
         if not parts:
             return Histograms(), indexes

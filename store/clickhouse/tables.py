@@ -1,9 +1,9 @@
 """The tables in ClickHouse, as every server since 18.16 can make them.
 
-Rows that are sums (of edges, of ways through NAT, of presence) come in **parts**: a part has what one writer took in
-a minute. They go into a table that ends in ``_1s`` or ``_new``; when a part is full the server makes its longer steps
-of it (``sealing.py``). A row is named by its writer, its part and its ``number`` in the order of writing: one that
-comes twice is there once.
+Rows that are sums (of edges, of endpoints, of ways through NAT, of presence) come in **parts**: a part has what one
+writer took in a minute. They go into a table that ends in ``_1s`` or ``_new``; when a part is full the server makes
+its longer steps of it (``sealing.py``). A row is named by its writer, its part and its ``number`` in the order of
+writing: one that comes twice is there once.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from sinks.clickhouse.tables import TTL_SINCE, quoted
-from store.segments.tables import CHAINS, EDGES, INSTANCES, LOSSES, ROWS, STEPS, WAYS, WORKLOADS
+from store.segments.tables import (
+    CHAINS,
+    EDGES,
+    ENDPOINTS,
+    INSTANCES,
+    LOSSES,
+    REQUESTS,
+    ROWS,
+    STEPS,
+    WAYS,
+    WORKLOADS,
+    Stepped,
+)
 from store.segments.tables import Table as Kind
 
 #: Of these tables; a program refuses those of a newer one.
 VERSION: Final = 1
-#: Rows of one such block of seconds lie together, ordered by edge.
+#: Rows of one such block of seconds lie together, ordered by edge or endpoint.
 BLOCK_S: Final = 600
 #: Seconds for which rows are there after their time is over: parts of writers that died are sealed meanwhile.
 SLACK_S: Final = 7200
@@ -64,20 +76,26 @@ def _plain(kind: Kind, *without: str) -> dict[str, str]:
 
 
 _SEEN: Final = ("first_s", "last_s", "part")
-_EDGE_ROWS: Final = {"block": "<i8"} | _plain(ROWS) | IDENTITY
 _CHAIN_ROWS: Final = _plain(CHAINS, "part") | IDENTITY
 _PRESENCE: Final = {"node": "text", "begin_s": "<i8", "seconds": "<u8"} | IDENTITY
-_EDGE_KEY: Final = ("block", "edge", "begin_s", *_NAMED)
 _CHAIN_KEY: Final = ("begin_s", "edge", "way", *_NAMED)
 _PRESENCE_KEY: Final = ("begin_s", "node", *_NAMED)
 _HOUR, _MONTH = "toStartOfHour(written)", "toYYYYMM(written)"
 
-#: Rows of edges, by step in seconds.
-EDGE_ROWS: Final = {
-    1: ServerTable("rows_1s", _EDGE_ROWS, (*_EDGE_KEY, "number"), "", _HOUR, 1),
-    10: ServerTable("rows_10s", _EDGE_ROWS, _EDGE_KEY, "number", "toYYYYMMDD(written)", 10),
-    60: ServerTable("rows_60s", _EDGE_ROWS, _EDGE_KEY, "number", "toYYYYMMDD(written)", 60),
-}
+
+def _in_steps(kind: Stepped) -> dict[int, ServerTable]:
+    """By step in seconds."""
+    types = {"block": "<i8"} | _plain(kind) | IDENTITY
+    key = ("block", *kind.key, *_NAMED)
+    rolled = {
+        step: ServerTable(f"{kind.name}_{step}s", types, key, "number", "toYYYYMMDD(written)", step)
+        for step in STEPS[1:]
+    }
+    return {1: ServerTable(f"{kind.name}_1s", types, (*key, "number"), "", _HOUR, 1)} | rolled
+
+
+#: Rows of edges, and of endpoints: each by step in seconds.
+IN_STEPS: Final = {kind.name: _in_steps(kind) for kind in (ROWS, REQUESTS)}
 #: Ways through NAT by the minute: of parts that are written, and of those that are full.
 CHAINS_NEW: Final = ServerTable("chains_new", _CHAIN_ROWS, (*_CHAIN_KEY, "number"), "", _HOUR, 1)
 CHAINS_FULL: Final = ServerTable("chains", _CHAIN_ROWS, _CHAIN_KEY, "number", _MONTH)
@@ -88,7 +106,7 @@ PRESENCE_FULL: Final = ServerTable("presence", _PRESENCE, _PRESENCE_KEY, "number
 #: What ids stand for: the same in every row of one.
 DEFINITIONS: Final = {
     kind.name: ServerTable(kind.name, _plain(kind, *_SEEN) | {"written": "time"}, ("id",), "written")
-    for kind in (WORKLOADS, EDGES, INSTANCES, WAYS)
+    for kind in (WORKLOADS, EDGES, ENDPOINTS, INSTANCES, WAYS)
 }
 #: The first (``end`` 0) and the last (1) second ``at`` of a day in which something (``what``) was seen.
 SEEN: Final = ServerTable(
@@ -128,7 +146,7 @@ WRITERS: Final = ServerTable(
 FORMAT: Final = ServerTable("format", {"version": "<u4"}, ("version",), step_s=0)
 
 SERVER_TABLES: Final = (
-    *EDGE_ROWS.values(),
+    *(table for steps in IN_STEPS.values() for table in steps.values()),
     *(CHAINS_NEW, CHAINS_FULL, PRESENCE_NEW, PRESENCE_FULL),
     *DEFINITIONS.values(),
     *(SEEN, LOST, PARTS, WRITERS, FORMAT),

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from store.measures import EVERYTHING, MOST, SUMS
+from store.measures import EVERYTHING, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 from store.queries.when import SETTLED_S
-from store.reading import Bounds, Chains, Edges, Gap, Instances, Series, Store, Window, Workloads
+from store.reading import Bounds, Chains, Edges, Endpoints, Gap, Instances, Series, Store, Window, Workloads
 
 #: Windows that are kept: that which is looked at, and that which it is compared with; 10 MB for 100,000 edges.
 WINDOWS: Final = 2
@@ -67,6 +67,22 @@ class KeptEdges:
     ) -> Series:
         """The store's."""
         return self._store.series(window, step_s, edges, columns)
+
+    def endpoints(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Endpoints:
+        """The store's."""
+        return self._store.endpoints(window, edges, histograms)
+
+    def request_series(
+        self,
+        window: Window,
+        step_s: int,
+        endpoints: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = (*REQUEST_SUMS, *REQUEST_MEASURES),
+    ) -> Series:
+        """The store's."""
+        return self._store.request_series(window, step_s, endpoints, columns)
 
     def workloads(self) -> Workloads:
         """The store's."""

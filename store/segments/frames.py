@@ -9,7 +9,7 @@ A frame is 8 bytes, the length and the CRC-32 of its body (little-endian), and t
 | `newest_s` | the second of the last batch |
 | `complete_s` | up to, and without, this second nothing more is to come in order |
 
-The table `rows` has no `first_s` and `last_s` where they are `begin_s`.
+The tables `rows` and `requests` have no `first_s` and `last_s` where they are `begin_s`.
 """
 
 import struct
@@ -24,10 +24,11 @@ import msgspec
 import numpy as np
 
 from store.segments.columns import Table, packed, unpacked
-from store.segments.tables import ROWS, TABLES
+from store.segments.tables import STEPPED, TABLES
 
 _HEAD: Final = struct.Struct("<II")
 _TIMES: Final = ("first_s", "last_s")
+_STEPPED: Final = tuple(table.name for table in STEPPED)
 
 #: A source of numbered batches: kind, node, boot.
 Source = tuple[str, str, str]
@@ -58,7 +59,7 @@ def encoded(frame: Frame) -> bytes:
 
 def _without_times(name: str, table: Table) -> Table:
     """Rows without first and last second, where these are the second that the row is of."""
-    if name != ROWS.name:
+    if name not in _STEPPED:
         return table
     begins, *times = (np.asarray(table[each]) for each in ("begin_s", *_TIMES))
     if not all(np.array_equal(each, begins) for each in times):
@@ -101,7 +102,8 @@ def _decoded(body: bytes) -> Frame:
         for name, table in message["tables"].items()
         if name in TABLES
     }
-    if ROWS.name in tables and _TIMES[0] not in message["tables"][ROWS.name]["columns"]:
-        tables[ROWS.name] |= dict.fromkeys(_TIMES, tables[ROWS.name]["begin_s"])
+    for name in _STEPPED:
+        if name in tables and _TIMES[0] not in message["tables"][name]["columns"]:
+            tables[name] |= dict.fromkeys(_TIMES, tables[name]["begin_s"])
     marks = {(kind, node, boot): seq for kind, node, boot, seq in message["marks"]}
     return Frame(tables, marks, message["newest_s"], message["complete_s"])

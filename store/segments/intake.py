@@ -1,4 +1,5 @@
-"""Batches become rows of the store's tables: edges' seconds, who was there, ways through NAT, and what is missing."""
+"""Batches become rows of the store's tables: seconds of edges and endpoints, who was there, ways
+through NAT, and what is missing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -7,19 +8,32 @@ import numpy as np
 
 from model.batch import Batch
 from model.histogram import Histograms
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW, SIDES
 from model.kinds.ledger import LEDGER
 from model.kinds.workload import MEASURES, WORKLOAD, Workload
 from store.ids import Names, edge_ids
-from store.measures import MOST, SUMS
+from store.measures import MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 from store.segments.columns import Column, Lists
+from store.segments.endpoints import endpoint_ids, endpoint_rows
 from store.segments.flow_ends import FlowEnds
 from store.segments.frames import Frame, Source
 from store.segments.instances import SeenInstances
 from store.segments.losses import Losses, too_old
 from store.segments.once import Once
 from store.segments.rollup import together
-from store.segments.tables import CHAINS, EDGES, INSTANCES, LOSSES, PRESENCE, ROWS, WAYS, WORKLOADS
+from store.segments.tables import (
+    CHAINS,
+    EDGES,
+    ENDPOINTS,
+    INSTANCES,
+    LOSSES,
+    PRESENCE,
+    REQUESTS,
+    ROWS,
+    WAYS,
+    WORKLOADS,
+)
 from store.segments.ways import chain_rows, ways_of
 
 #: The seconds after which a source that says nothing is no longer waited for.
@@ -60,7 +74,7 @@ class Intake:
 
     def renew(self) -> None:
         """Begin another log: it names all that it has rows of."""
-        self._named = {table.name: Once() for table in (WORKLOADS, EDGES, INSTANCES, WAYS)}
+        self._named = {table.name: Once() for table in (WORKLOADS, EDGES, ENDPOINTS, INSTANCES, WAYS)}
 
     def take(self, batch: Batch) -> None:
         """Take a batch, unless it came before."""
@@ -76,7 +90,9 @@ class Intake:
         self._complete(source, batch)
         if not len(batch):
             return
-        if batch.kind.name == WORKLOAD.name:
+        if batch.kind.name == ENDPOINT.name:
+            self._requests(batch)
+        elif batch.kind.name == WORKLOAD.name:
             self._workloads(batch)
         elif batch.kind.name == FLOW.name:
             self._flows(batch)
@@ -110,7 +126,7 @@ class Intake:
     def _complete(self, source: Source, batch: Batch) -> None:
         """Move what is complete to the second that all sources that still speak have ended."""
         self._add(PRESENCE.name, presence("", self._boot, batch.window))
-        if not batch.last:
+        if not batch.last or batch.kind.name == ENDPOINT.name:  # they come in seconds with requests alone
             return
         self._whole[source] = batch.window + 1
         self._whole = {
@@ -127,23 +143,33 @@ class Intake:
             self._unsaid.append(lost)
 
     def _workloads(self, batch: Batch) -> None:
+        rows: Rows = {"edge": self._edges(batch), **_sums(batch, (*SUMS, *MOST), MEASURES)}
+        self._add(ROWS.name, rows)
+
+    def _requests(self, batch: Batch) -> None:
+        edges = self._edges(batch)
+        ids = endpoint_ids(batch, edges, self._names)
+        rows: Rows = {"endpoint": ids, **_sums(batch, REQUEST_SUMS, REQUEST_MEASURES)}
+        self._add(REQUESTS.name, rows)
+        new = self._named[ENDPOINTS.name].new(ids)
+        if len(new):
+            named = {"id": ids[new], "edge": edges[new], **endpoint_rows(batch, new), **unseen(len(new))}
+            self._add(ENDPOINTS.name, named)
+
+    def _edges(self, batch: Batch) -> np.ndarray:
+        """The id of each row's edge; the log names it, and its workloads."""
         columns, table = batch.columns, batch.tables["workloads"]
         ids = self._names.ids(table)
         clients, servers = (ids[columns[f"{side}.workload.index"]] for side in SIDES)
         ports, transports = columns["server.port"], columns["network.transport"]
         edges = edge_ids(clients, servers, ports, transports)
-        seconds = batch.window - columns["window.late_s"].astype(np.int64)
-        rows: Rows = {"edge": edges, "begin_s": seconds, "first_s": seconds, "last_s": seconds}
-        rows |= {name: columns[name] for name in (*SUMS, *MOST)}
-        for measure in MEASURES:
-            rows |= histograms(measure, batch.tables["histograms"], columns[f"{measure}.index"])
-        self._add(ROWS.name, rows)
         used = np.zeros(len(ids), np.bool_)
         for side in SIDES:
             used[columns[f"{side}.workload.index"]] = True
         self._name_workloads(ids[used], dict(zip(ids.tolist(), table, strict=True)))
         parts = {"client": clients, "server": servers, "port": ports, "transport": transports}
         self._name_edges(edges, parts)
+        return edges
 
     def _name_workloads(self, ids: np.ndarray, names: Mapping[int, Workload]) -> None:
         new = ids[self._named[WORKLOADS.name].new(ids)]
@@ -187,6 +213,17 @@ def unseen(count: int) -> Rows:
     """Columns that sealing fills."""
     nothing = np.zeros(count, np.int64)
     return {"first_s": nothing, "last_s": nothing, "part": nothing}
+
+
+def _sums(batch: Batch, names: Sequence[str], measures: Sequence[str]) -> Rows:
+    """Each row's second, its sums, and its histograms as lists."""
+    columns = batch.columns
+    seconds = batch.window - columns["window.late_s"].astype(np.int64)
+    rows: Rows = {"begin_s": seconds, "first_s": seconds, "last_s": seconds}
+    rows |= {name: columns[name] for name in names}
+    for measure in measures:
+        rows |= histograms(measure, batch.tables["histograms"], columns[f"{measure}.index"])
+    return rows
 
 
 def histograms(measure: str, table: Histograms, index: np.ndarray) -> Rows:

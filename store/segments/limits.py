@@ -43,7 +43,7 @@ def forgotten(
     for each in sorted(segments, key=lambda each: (each.last_part, each.step_s)):
         if total <= limits.max_bytes:
             break
-        if each.table == ROWS.name and not _is_gone(each, gone):
+        if each.step_s and not _is_gone(each, gone):
             gone[each.step_s] = each.last_part
             total -= each.bytes
     _nest(gone)
@@ -80,4 +80,4 @@ def _nest(gone: dict[int, int]) -> None:
 
 def _is_gone(segment: Segment, gone: Mapping[int, int]) -> bool:
     """Rows of steps by their age; other tables are thinned out when they are merged."""
-    return segment.table == ROWS.name and segment.last_part <= gone[segment.step_s]
+    return segment.step_s > 0 and segment.last_part <= gone[segment.step_s]

@@ -14,7 +14,7 @@ from store.segments.one_row import one_row_each
 from store.segments.parquet.reading import FileReader
 from store.segments.parquet.writing import FileWriter, write_file, write_table
 from store.segments.rollup import in_order, numbers, together
-from store.segments.tables import ROWS, SIDE, STEPS, types_of
+from store.segments.tables import SIDE, STEPPED, STEPS, Stepped, types_of
 
 #: Step -> seconds that a file covers, and the step of which all rows in it must be forgotten before.
 LEVELS: Final[Mapping[int, Sequence[tuple[int, int]]]] = {
@@ -33,17 +33,17 @@ SIDE_FILES: Final = 10
 
 
 def blocks_to_merge(manifest: Manifest) -> list[list[Segment]]:
-    """Files of rows that can become one, each time of one step and block."""
-    return [same for step_s in STEPS for same in _of_step(manifest, step_s)]
+    """Files of rows that can become one, each time of one table, step and block."""
+    return [same for table in STEPPED for step_s in STEPS for same in _of_step(manifest, table, step_s)]
 
 
-def _of_step(manifest: Manifest, step_s: int) -> list[list[Segment]]:
+def _of_step(manifest: Manifest, table: Stepped, step_s: int) -> list[list[Segment]]:
     """Those of the shortest span that has any."""
-    if step_s == 1 and len(manifest.of(ROWS.name, 1)) <= FEW_FILES:
+    if step_s == 1 and len(manifest.of(table.name, 1)) <= FEW_FILES:
         return []
     for span_s, finer in LEVELS[step_s]:
         blocks: dict[int, list[Segment]] = defaultdict(list)
-        for each in manifest.of(ROWS.name, step_s):
+        for each in manifest.of(table.name, step_s):
             if each.end_s - each.begin_s < span_s:
                 blocks[each.begin_s // span_s].append(each)
         found = [
@@ -73,26 +73,27 @@ def merge_rows(
     :param check: called now and then; what it raises ends the work.
     :raises OSError: if it cannot be written.
     """
+    table = next(each for each in STEPPED if each.name == segments[0].table)
     step_s, first, last = (
         segments[0].step_s,
         min(each.first_part for each in segments),
         max(each.last_part for each in segments),
     )
     begin = min(each.begin_s for each in segments)
-    file = f"{step_s}s/{begin}-{first}-{last}.parquet"
+    file = f"{table.folder.format(step_s=step_s)}/{begin}-{first}-{last}.parquet"
     paths = [folder / each.file for each in segments]
-    types = types_of(ROWS, step_s)
+    types = types_of(table, step_s)
 
     def fill(writer: FileWriter) -> None:
         if sum(each.rows for each in segments) <= SORTED_ROWS:
-            writer.add(in_order(together([files.read(path, types) for path in paths])))
+            writer.add(in_order(table, together([files.read(path, types) for path in paths])))
         else:
             for path in paths:
                 _append(writer, files, path, types)
 
-    count, size = write_file(folder / file, types, ROWS.key, fill, check)
+    count, size = write_file(folder / file, types, table.key, fill, check)
     end, seconds = max(each.end_s for each in segments), sum(each.seconds for each in segments)
-    return Segment(file, ROWS.name, step_s, begin, end, first, last, count, size, seconds)
+    return Segment(file, table.name, step_s, begin, end, first, last, count, size, seconds)
 
 
 def _append(writer: FileWriter, files: FileReader, path: Path, types: Mapping[str, str]) -> None:

@@ -4,22 +4,21 @@ import numpy as np
 
 from model.arrays import Columns
 from model.histogram import Histograms
-from model.kinds.workload import MEASURES
-from store.measures import INDEXES
 from store.segments.columns import Lists, Table, rows_of
+from store.segments.tables import Stepped
 
 
-def no_histograms(count: int) -> Columns:
+def no_histograms(of: Stepped, count: int) -> Columns:
     """The places of histograms that there are none of."""
-    return {name: np.zeros(count, np.uint32) for name in INDEXES.values()}
+    return {f"{measure}.index": np.zeros(count, np.uint32) for measure in of.measures}
 
 
-def histograms_of(rows: Table) -> tuple[Histograms, Columns]:
+def histograms_of(of: Stepped, rows: Table) -> tuple[Histograms, Columns]:
     """The histograms that stand as lists in rows, one table, and their places in it."""
     count = rows_of(rows)
-    indexes = no_histograms(count)
+    indexes = no_histograms(of, count)
     parts: list[tuple[np.ndarray, ...]] = []
-    for measure in MEASURES:
+    for measure in of.measures:
         buckets, counts = rows.get(f"{measure}.buckets"), rows.get(f"{measure}.counts")
         if isinstance(buckets, Lists) and isinstance(counts, Lists):
             lengths = np.diff(buckets.offsets)

@@ -10,12 +10,14 @@ import numpy as np
 from model.errors import TailraceError
 from model.kinds.workload import MEASURES, Workload
 from store.config import QUERY_MEMORY, QUERY_THREADS
-from store.measures import EVERYTHING, MOST, SUMS
+from store.measures import ENDPOINT_PARTS, EVERYTHING, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 from store.reading import (
     Bounds,
     ChainHop,
     Chains,
+    EdgeEnds,
     Edges,
+    Endpoints,
     Gap,
     Instance,
     Instances,
@@ -38,13 +40,17 @@ from store.segments.sums import Sums
 from store.segments.tables import (
     CHAINS,
     EDGES,
+    ENDPOINTS,
     INSTANCES,
     LOSSES,
     PRESENCE,
+    REQUESTS,
     ROWS,
+    STEPPED,
     STEPS,
     WAYS,
     WORKLOADS,
+    Stepped,
     Table,
 )
 from store.segments.tail import Tail
@@ -72,7 +78,9 @@ class SegmentStore:
         self._files = FileReader()
         self._tail = Tail(folder)
         self._manifest = Manifest()
-        self._definitions = {table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES)}
+        self._definitions = {
+            table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES, ENDPOINTS)
+        }
         nothing = np.zeros(0, np.int64)
         self._workloads: tuple[object, Workloads] = None, Workloads(nothing, [], nothing, nothing)
         if (folder / FOLDER).is_dir():
@@ -105,7 +113,24 @@ class SegmentStore:
         columns: Sequence[str] = EVERYTHING,
     ) -> Series:
         """See ``Store``."""
-        return self._ask(lambda: self._series(window, step_s, _ids(edges), columns))
+        return self._ask(lambda: self._series(ROWS, window, step_s, _ids(edges), columns))
+
+    def endpoints(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Endpoints:
+        """See ``Store``."""
+        wanted = [*REQUEST_SUMS, *(REQUEST_MEASURES if histograms else ())]
+        return self._ask(lambda: self._endpoints(window, _ids(edges), wanted))
+
+    def request_series(
+        self,
+        window: Window,
+        step_s: int,
+        endpoints: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = (*REQUEST_SUMS, *REQUEST_MEASURES),
+    ) -> Series:
+        """See ``Store``."""
+        return self._ask(lambda: self._series(REQUESTS, window, step_s, _ids(endpoints), columns))
 
     def workloads(self) -> Workloads:
         """See ``Store``."""
@@ -186,32 +211,41 @@ class SegmentStore:
         what = f"cannot read the store {self._folder} ({failed or 'its files change too quickly'})"
         raise TailraceError(what, "check that this user may read it") from failed
 
-    def _sums(self) -> Sums:
-        return Sums(self._connection, self._files, self._folder, self._manifest, self._tail)
+    def _sums(self, table: Stepped) -> Sums:
+        return Sums(table, self._connection, self._files, self._folder, self._manifest, self._tail)
 
     def _edges(self, window: Window, ids: np.ndarray | None, columns: Sequence[str]) -> Edges:
         window = widened(self._manifest, window)
-        keys, measures = self._sums().of(tiles_of(window), 0, ids, columns)
-        named = self._defined(EDGES)
-        places = np.searchsorted(named["id"], keys["edge"])
-        return Edges(
-            window,
-            np.asarray(keys["edge"]),
-            named["client"][places],
-            named["server"][places],
-            named["port"][places],
-            named["transport"][places],
-            measures,
-        )
+        keys, measures = self._sums(ROWS).of(tiles_of(window), 0, ids, columns)
+        found = np.asarray(keys["id"])
+        return Edges(window, found, *self._edge_ends(found), measures)
 
-    def _series(self, window: Window, step_s: int, ids: np.ndarray | None, columns: Sequence[str]) -> Series:
+    def _edge_ends(self, edges: np.ndarray) -> EdgeEnds:
+        named = self._defined(EDGES)
+        at = np.searchsorted(named["id"], edges)
+        return named["client"][at], named["server"][at], named["port"][at], named["transport"][at]
+
+    def _endpoints(self, window: Window, edges: np.ndarray | None, columns: Sequence[str]) -> Endpoints:
+        window = widened(self._manifest, window)
+        named = self._defined(ENDPOINTS)
+        ids = None if edges is None else named["id"][np.isin(named["edge"], edges)]
+        keys, measures = self._sums(REQUESTS).of(tiles_of(window), 0, ids, columns)
+        found = np.asarray(keys["id"])
+        places = np.searchsorted(named["id"], found)
+        parts = {name: named[name][places] for name in ENDPOINT_PARTS}
+        of = named["edge"][places]
+        return Endpoints(window, found, of, *self._edge_ends(of), parts, measures)
+
+    def _series(
+        self, table: Stepped, window: Window, step_s: int, ids: np.ndarray | None, columns: Sequence[str]
+    ) -> Series:
         begin, end = window.from_s // _MINUTE * _MINUTE, -(-window.to_s // _MINUTE) * _MINUTE
         kept = int(finest_steps(self._manifest, begin, end).max(initial=1))
         step_s = -(-step_s // kept) * kept
         wide = Window(window.from_s // step_s * step_s, -(-window.to_s // step_s) * step_s)
         of = max(step for step in STEPS if step_s % step == 0)
-        keys, measures = self._sums().of(tiles_of(wide, [of]), step_s, ids, columns)
-        return Series(wide, step_s, keys["begin_s"], keys["edge"], measures)
+        keys, measures = self._sums(table).of(tiles_of(wide, [of]), step_s, ids, columns)
+        return Series(wide, step_s, keys["begin_s"], keys["id"], measures)
 
     def _chains(self, window: Window, ids: np.ndarray | None) -> Chains:
         where = f"where begin_s >= {window.from_s} and begin_s < {window.to_s}"
@@ -267,10 +301,10 @@ class SegmentStore:
         return found
 
     def _bounds(self) -> Bounds:
-        segments = [each for each in self._manifest.segments if each.table == ROWS.name]
+        segments = [each for each in self._manifest.segments if each.step_s]
         firsts = {step: [each.begin_s for each in segments if each.step_s == step] for step in STEPS}
-        rows = self._tail.all_rows
-        tail = [int(np.asarray(rows["begin_s"]).min())] if rows else []
+        rows = [found for table in STEPPED if (found := self._tail.all_rows(table))]
+        tail = [min(int(np.asarray(each["begin_s"]).min()) for each in rows)] if rows else []
         steps = {step: min([*first, *tail]) for step, first in firsts.items() if first or tail}
         last = self._tail.newest
         complete = last.complete_s if last else self._manifest.complete_s

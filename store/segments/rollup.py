@@ -1,4 +1,4 @@
-"""Rows of edges sorted, put together, and rolled up to longer steps: exact in sums and counts."""
+"""Rows in steps sorted, put together, and rolled up to longer steps: exact in sums and counts."""
 
 from collections.abc import Sequence
 from typing import Final, cast
@@ -6,15 +6,11 @@ from typing import Final, cast
 import numpy as np
 
 from model.histogram import Histograms
-from model.kinds.workload import MEASURES
 from store.ids import mixed_ids
 from store.segments.columns import Column, Lists, Table, joined, rows_of, taken
-from store.segments.tables import ROWS
+from store.segments.tables import Stepped
 
-_LEAST: Final = ROWS.named("least")
-_PEAKS: Final = [name for name in ROWS.named("most") if name != "last_s"]
-_SUMS: Final = ROWS.named("sum")
-#: Lower bits of an edge's id that may be left out.
+#: Lower bits of an id that may be left out.
 _SPREAD_BITS: Final = 24
 
 
@@ -40,30 +36,30 @@ def moved_together(tables: Sequence[dict[str, Column]]) -> dict[str, Column]:
     return made
 
 
-def rolled_up(rows: Table, step_s: int) -> dict[str, Column]:
-    """One row for each edge and step, in that order.
+def rolled_up(of: Stepped, rows: Table, step_s: int) -> dict[str, Column]:
+    """One row for each id and step, in that order.
 
     Of steps of a second all is added; of longer ones the largest number of active connections is kept.
 
-    :param rows: of ``ROWS``, in any order, of steps of which ``step_s`` is a multiple.
+    :param rows: of that table, in any order, of steps of which ``step_s`` is a multiple.
     """
-    ordered = in_order(rows)
-    edges, begins = numbers(ordered, "edge"), numbers(ordered, "begin_s") // step_s * step_s
+    ordered = in_order(of, rows)
+    ids, begins = numbers(ordered, of.id), numbers(ordered, "begin_s") // step_s * step_s
     ordered["begin_s"] = begins
-    changes = np.ones(len(edges), np.bool_)
-    changes[1:] = (edges[1:] != edges[:-1]) | (begins[1:] != begins[:-1])
+    changes = np.ones(len(ids), np.bool_)
+    changes[1:] = (ids[1:] != ids[:-1]) | (begins[1:] != begins[:-1])
     starts = np.flatnonzero(changes)
-    if len(starts) == len(edges):
+    if len(starts) == len(ids):
         return ordered
-    return _grouped(ordered, starts, np.cumsum(changes), np.add if step_s == 1 else np.maximum)
+    return _grouped(of, ordered, starts, np.cumsum(changes), np.add if step_s == 1 else np.maximum)
 
 
-def in_order(rows: Table) -> dict[str, Column]:
-    """The same rows by edge, and those of an edge by their step."""
-    edges, begins = numbers(rows, "edge"), numbers(rows, "begin_s")
-    if _is_ordered(edges, begins):
+def in_order(of: Stepped, rows: Table) -> dict[str, Column]:
+    """The same rows by their id, and those of one id by their step."""
+    ids, begins = numbers(rows, of.id), numbers(rows, "begin_s")
+    if _is_ordered(ids, begins):
         return dict(rows)
-    order = _order(edges, begins)
+    order = _order(ids, begins)
     made: dict[int, Column] = {}  # a column that has several names is ordered once
     for column in rows.values():
         if id(column) not in made:
@@ -76,42 +72,49 @@ def numbers(table: Table, name: str) -> np.ndarray:
     return cast(np.ndarray, table[name])
 
 
-def _is_ordered(edges: np.ndarray, begins: np.ndarray) -> bool:
-    """By edge, then by step."""
-    same = edges[1:] == edges[:-1]
-    return bool(((edges[1:] > edges[:-1]) | same & (begins[1:] >= begins[:-1])).all())
+def _is_ordered(ids: np.ndarray, begins: np.ndarray) -> bool:
+    """By id, then by step."""
+    same = ids[1:] == ids[:-1]
+    return bool(((ids[1:] > ids[:-1]) | same & (begins[1:] >= begins[:-1])).all())
 
 
-def _order(edges: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """What brings rows into that order: by one number for each, the upper bits of its edge and its step.
+def _order(ids: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """What brings rows into that order: by one number for each, the upper bits of its id and its step.
 
     Ids are spread over all their bits: that two differ in the lower ones alone is next to never so.
     """
     first = int(begins.min())
     bits = (int(begins.max()) - first).bit_length()
     if bits < _SPREAD_BITS:
-        order = np.argsort(edges >> bits << bits | (begins - first).astype(np.int64))
-        if _is_ordered(edges[order], begins[order]):
+        order = np.argsort(ids >> bits << bits | (begins - first).astype(np.int64))
+        if _is_ordered(ids[order], begins[order]):
             return order
-    return np.lexsort((begins, edges))
+    return np.lexsort((begins, ids))
 
 
-def has_doubles(rows: Table) -> bool:
-    """Whether an edge has several rows of a step."""
-    edges, begins = numbers(rows, "edge"), numbers(rows, "begin_s")
+def has_doubles(of: Stepped, rows: Table) -> bool:
+    """Whether an id has several rows of a step."""
+    ids, begins = numbers(rows, of.id), numbers(rows, "begin_s")
     one = len(begins) and begins.min() == begins.max()
-    keys = np.sort(edges if one else mixed_ids(edges, begins))
+    keys = np.sort(ids if one else mixed_ids(ids, begins))
     return bool((keys[1:] == keys[:-1]).any())
 
 
-def _grouped(rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.ufunc) -> dict[str, Column]:
+def _grouped(
+    of: Stepped, rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.ufunc
+) -> dict[str, Column]:
     """One row for each group.
 
     :param starts: where each group begins.
     :param groups: the number of each row's group, from 1.
     """
-    made: dict[str, Column] = {name: numbers(rows, name)[starts] for name in ROWS.key}
-    over = ((_LEAST, np.minimum), (["last_s"], np.maximum), (_PEAKS, over_most), (_SUMS, np.add))
+    made: dict[str, Column] = {name: numbers(rows, name)[starts] for name in of.key}
+    over = (
+        (["first_s"], np.minimum),
+        (["last_s"], np.maximum),
+        ([name for name in of.named("most") if name != "last_s"], over_most),
+        (of.named("sum"), np.add),
+    )
     for names, reduce in over:
         for name in names:
             values = numbers(rows, name)
@@ -119,7 +122,7 @@ def _grouped(rows: Table, starts: np.ndarray, groups: np.ndarray, over_most: np.
             made[name] = (
                 reduce.reduceat(values, starts, dtype=type_) if values.any() else values[: len(starts)]
             )
-    for measure in MEASURES:
+    for measure in of.measures:
         made |= _merged(rows, measure, groups, len(starts))
     return {name: made[name] for name in rows}
 

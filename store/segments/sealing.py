@@ -1,4 +1,4 @@
-"""A log becomes files of Parquet: rows of edges in all steps, and the tables beside them."""
+"""A log becomes files of Parquet: rows in all steps, and the tables beside them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,18 @@ from store.segments.manifest import Segment
 from store.segments.one_row import one_row_each
 from store.segments.parquet.writing import write_table
 from store.segments.rollup import in_order, moved_together, numbers, rolled_up, spans, together
-from store.segments.tables import EDGES, ROWS, SIDE, STEPS, WORKLOADS, types_of
+from store.segments.tables import (
+    EDGES,
+    ENDPOINTS,
+    REQUESTS,
+    ROWS,
+    SIDE,
+    STEPPED,
+    STEPS,
+    WORKLOADS,
+    Stepped,
+    types_of,
+)
 from store.segments.tables import Table as Kind
 
 #: A file has rows of one such block of seconds.
@@ -20,7 +31,7 @@ BLOCK_S: Final = 600
 
 
 def tables_in(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Column]]:
-    """The tables of all frames of a log, with what follows from others: when edges and workloads were seen.
+    """The tables of all frames of a log, with what follows from others: when what has an id was seen.
 
     Rows of one second are as they came: of the same edge there may be several.
 
@@ -34,7 +45,7 @@ def tables_in(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Column]
 
 
 def _moved_tables(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Column]]:
-    """As ``tables_in``, with the rows of edges in their order; the frames have no tables then."""
+    """As ``tables_in``, with rows in their order; the frames have no tables then."""
     names = {name for frame in frames for name in frame.tables}
     tables = {
         name: moved_together(
@@ -42,13 +53,14 @@ def _moved_tables(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Col
         )
         for name in names
     }
-    if ROWS.name in tables:
-        tables[ROWS.name] = in_order(tables[ROWS.name])
+    for table in STEPPED:
+        if table.name in tables:
+            tables[table.name] = in_order(table, tables[table.name])
     return _completed(tables, part)
 
 
 def _completed(tables: dict[str, dict[str, Column]], part: int) -> dict[str, dict[str, Column]]:
-    if ROWS.name in tables:
+    if EDGES.name in tables:
         _see(tables)
     for table in SIDE:
         if table.name in tables and "part" in table.types:
@@ -58,16 +70,31 @@ def _completed(tables: dict[str, dict[str, Column]], part: int) -> dict[str, dic
 
 
 def _see(tables: dict[str, dict[str, Column]]) -> None:
-    """First and last second of the edges and workloads that a log names."""
-    rows, edges, workloads = tables[ROWS.name], tables[EDGES.name], tables[WORKLOADS.name]
-    ids, first, last = spans(rows, numbers(rows, "edge"))
-    places = np.searchsorted(ids, numbers(edges, "id"))
-    edges["first_s"], edges["last_s"] = first[places], last[places]
-    ends = np.concatenate((numbers(edges, "client"), numbers(edges, "server")))
-    times: Table = {name: np.tile(numbers(edges, name), 2) for name in ("first_s", "last_s")}
-    ids, first, last = spans(times, ends)
-    places = np.searchsorted(ids, numbers(workloads, "id"))
-    workloads["first_s"], workloads["last_s"] = first[places], last[places]
+    """First and last second of the endpoints, edges and workloads that a log names."""
+    edges, uses = tables[EDGES.name], []
+    if ROWS.name in tables:
+        uses.append((tables[ROWS.name], numbers(tables[ROWS.name], "edge")))
+    if REQUESTS.name in tables:
+        endpoints = tables[ENDPOINTS.name]
+        _see_in(endpoints, [(tables[REQUESTS.name], numbers(tables[REQUESTS.name], "endpoint"))])
+        uses.append((endpoints, numbers(endpoints, "edge")))
+    _see_in(edges, uses)
+    ends = [(edges, numbers(edges, side)) for side in ("client", "server")]
+    _see_in(tables[WORKLOADS.name], ends)
+
+
+def _see_in(named: dict[str, Column], uses: Sequence[tuple[Table, np.ndarray]]) -> None:
+    """First and last second of what has an id.
+
+    :param uses: rows with these times, and the id that each names.
+    """
+    found = [spans(rows, ids) for rows, ids in uses]
+    if len(found) > 1:
+        ids, first, last = (np.concatenate(each) for each in zip(*found, strict=True))
+        found = [spans({"first_s": first, "last_s": last}, ids)]
+    ids, first, last = found[0]
+    places = np.searchsorted(ids, numbers(named, "id"))
+    named["first_s"], named["last_s"] = first[places], last[places]
 
 
 def seal(folder: Path, frames: Sequence[Frame], part: int, check: Callable[[], None]) -> list[Segment]:
@@ -79,21 +106,29 @@ def seal(folder: Path, frames: Sequence[Frame], part: int, check: Callable[[], N
     check()
     tables = _moved_tables(frames, part)
     found: list[Segment] = []
-    if ROWS.name in tables:
-        rows: Table = tables[ROWS.name]
+    for table in STEPPED:
+        if table.name not in tables:
+            continue
+        rows: Table = tables[table.name]
         seconds = len(np.unique(numbers(rows, "begin_s")))
         for step_s in STEPS:
             check()
-            rows = rolled_up(rows, step_s)
-            found += _blocks(folder, rows, step_s, part, seconds, check)
-    for table in SIDE:
-        if rows_of(tables.get(table.name, {})):
-            found.append(_side(folder, table, tables[table.name], part))
+            rows = rolled_up(table, rows, step_s)
+            found += _blocks(folder, table, rows, step_s, part, seconds, check)
+    for side in SIDE:
+        if rows_of(tables.get(side.name, {})):
+            found.append(_side(folder, side, tables[side.name], part))
     return found
 
 
 def _blocks(
-    folder: Path, rows: Table, step_s: int, part: int, seconds: int, check: Callable[[], None]
+    folder: Path,
+    table: Stepped,
+    rows: Table,
+    step_s: int,
+    part: int,
+    seconds: int,
+    check: Callable[[], None],
 ) -> Iterator[Segment]:
     """The rows of a step, a file for each block."""
     begins = numbers(rows, "begin_s")
@@ -104,12 +139,12 @@ def _blocks(
         if len(different) > 1:
             places = np.flatnonzero(blocks == block)
             mine = {name: taken(column, places) for name, column in rows.items()}
-        file = f"{step_s}s/{block * BLOCK_S}-{part}.parquet"
-        count, size = write_table(folder / file, mine, types_of(ROWS, step_s), ROWS.key, check)
+        file = f"{table.folder.format(step_s=step_s)}/{block * BLOCK_S}-{part}.parquet"
+        count, size = write_table(folder / file, mine, types_of(table, step_s), table.key, check)
         held = numbers(mine, "begin_s")
         begin, end = int(held.min()), int(held.max()) + step_s
         yield Segment(
-            file, ROWS.name, step_s, begin, end, part, part, count, size, max(1, seconds // len(different))
+            file, table.name, step_s, begin, end, part, part, count, size, max(1, seconds // len(different))
         )
 
 

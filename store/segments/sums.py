@@ -1,4 +1,4 @@
-"""Rows of edges summed up by DuckDB, from files and from the log."""
+"""Rows in steps summed up, here or by DuckDB, from files and from the log."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,8 +8,7 @@ import numpy as np
 
 from model.arrays import Columns
 from model.histogram import Histograms
-from model.kinds.workload import MEASURES
-from store.measures import MOST, SUMS, Measures
+from store.measures import Measures
 from store.segments import duck
 from store.segments.columns import Table, rows_of, taken
 from store.segments.duck import quoted
@@ -18,7 +17,7 @@ from store.segments.parquet.reading import FileReader
 from store.segments.picked_rows import picked_rows
 from store.segments.plain_rows import histograms_of, keyed, no_histograms
 from store.segments.rollup import together
-from store.segments.tables import ROWS
+from store.segments.tables import Stepped
 from store.segments.tail import Tail
 from store.segments.tiles import Tile
 
@@ -26,24 +25,27 @@ from store.segments.tiles import Tile
 _LISTED: Final = 64
 #: Rows up to which they are read as they are and put together here: groups in DuckDB cost more than so few rows.
 PLAIN_ROWS: Final = 20_000
-#: Values up to which rows of all edges are, without what the log has; then DuckDB need not be loaded for a map.
+#: Values up to which rows of all ids are, without what the log has; then DuckDB need not be loaded for a map.
 PLAIN_CELLS: Final = 4_000_000
 
 
 class Sums:
     """One question.
 
+    :param table: that is asked.
     :param tail: has the rows of logs that are not sealed, in steps of a second.
     """
 
     def __init__(
         self,
+        table: Stepped,
         connection: duck.Connection,
         files: FileReader,
         folder: Path,
         manifest: Manifest,
         tail: Tail,
     ) -> None:
+        self._table = table
         self._connection = connection
         self._files = files
         self._folder = folder
@@ -54,25 +56,19 @@ class Sums:
     def of(
         self, tiles: Sequence[Tile], step_s: int, ids: np.ndarray | None, columns: Sequence[str]
     ) -> tuple[Columns, Measures]:
-        """Sums for each edge, or for each edge and step.
+        """Sums for each id, or for each id and step.
 
         :param tiles: whose rows are summed; those of the log by their seconds.
-        :param step_s: 0: all of an edge together.
-        :param ids: of the edges; None: all.
-        :param columns: those of ``SUMS`` and ``MOST`` that are wanted, and the measures whose histograms are.
-        :return: ``edge`` and, by steps, ``begin_s`` of each row, in the order of step and edge.
+        :param step_s: 0: all of an id together.
+        :param ids: None: all.
+        :param columns: the sums that are wanted, and the measures whose histograms are.
+        :return: ``id`` and, by steps, ``begin_s`` of each row, in the order of step and id.
         """
         kept = []
-        key = ["begin_s", "edge"] if step_s else ["edge"]
-        names = [
-            "edge",
-            "begin_s",
-            "first_s",
-            "last_s",
-            *(name for name in (*SUMS, *MOST) if name in columns),
-        ]
-        lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
-        tail = self._tail.rows(ids, [*names, *lists])
+        key = ["begin_s", "id"] if step_s else ["id"]
+        names = [*self._table.key, "first_s", "last_s", *self._table.summed(columns)]
+        lists = self._table.lists(columns)
+        tail = self._tail.rows(self._table, ids, [*names, *lists])
         if self._are_few(tiles, ids, len(names) + len(lists)):
             return self._folded(tiles, step_s, ids, columns, key, tail)
         self._has_tail = tail is not None
@@ -91,7 +87,7 @@ class Sums:
         rows = sum(
             each.rows
             for tile in tiles
-            for each in self._manifest.of(ROWS.name, tile.step_s)
+            for each in self._manifest.of(self._table.name, tile.step_s)
             if tile.holds(each)
         )
         return rows * columns <= PLAIN_CELLS
@@ -106,13 +102,14 @@ class Sums:
         tail: Table | None,
     ) -> tuple[Columns, Measures]:
         """Rows as they are, put together here."""
-        names = [name for name in (*SUMS, *MOST) if name in columns]
-        lists = [f"{each}.{part}" for each in MEASURES if each in columns for part in ("buckets", "counts")]
+        names, lists = self._table.summed(columns), self._table.lists(columns)
         ids = None if ids is None else np.unique(ids)
         tables: list[Table] = [
             table
             for tile in tiles
-            for table in picked_rows(self._files, self._folder, self._manifest, tile, ids, [*names, *lists])
+            for table in picked_rows(
+                self._files, self._folder, self._manifest, self._table, tile, ids, [*names, *lists]
+            )
         ]
         if tail is not None:
             seconds = np.asarray(tail["begin_s"])
@@ -120,7 +117,7 @@ class Sums:
             for tile in tiles:
                 held |= (seconds >= tile.from_s) & (seconds < tile.to_s)
             if ids is not None:
-                held &= np.isin(np.asarray(tail["edge"]), ids)
+                held &= np.isin(np.asarray(tail[self._table.id]), ids)
             places = np.flatnonzero(held)
             all_of_it = len(places) == len(held)
             tables.append(
@@ -131,13 +128,14 @@ class Sums:
             return self._nothing(key, names)
         found = together([{name: table[name] for name in tables[0]} for table in tables])
         del tables
-        by: Columns = {name: np.asarray(found[name]).astype(np.int64, copy=False) for name in key}
+        stored = {"id": self._table.id, "begin_s": "begin_s"}
+        by: Columns = {name: np.asarray(found[stored[name]]).astype(np.int64, copy=False) for name in key}
         if step_s:
             by["begin_s"] = by["begin_s"] // step_s * step_s
         keys, groups = keyed(by)
-        histograms, indexes = histograms_of(found)
+        histograms, indexes = histograms_of(self._table, found)
         plain = {name: np.asarray(found[name]) for name in ("first_s", "last_s", *names)}
-        summed = Measures(plain | indexes, histograms).summed(groups, len(keys["edge"]))
+        summed = Measures(plain | indexes, histograms).summed(groups, len(keys["id"]))
         types = dict.fromkeys(names, "<u8") | {"first_s": "<i8", "last_s": "<i8"}
         wide = {name: summed[name].astype(type_, copy=False) for name, type_ in types.items()}
         return keys, Measures(summed.columns | wide, summed.histograms)
@@ -152,9 +150,9 @@ class Sums:
     ) -> tuple[Columns, Measures]:
         """Summed by DuckDB."""
         keys, found = self._columns(tiles, step_s, ids, key, columns)
-        table, indexes = Histograms(), no_histograms(len(keys["edge"]))
-        measures = [name for name in MEASURES if name in columns]
-        if measures and len(keys["edge"]):
+        table, indexes = Histograms(), no_histograms(self._table, len(keys["id"]))
+        measures = [name for name in self._table.measures if name in columns]
+        if measures and len(keys["id"]):
             table, some = self._histograms(tiles, step_s, ids, keys, measures)
             indexes |= some
         return keys, Measures(found | indexes, table)
@@ -167,8 +165,8 @@ class Sums:
         key: list[str],
         columns: Sequence[str],
     ) -> tuple[Columns, Columns]:
-        names = [name for name in (*SUMS, *MOST) if name in columns]
-        over = {name: "max" if name in MOST else "sum" for name in names}
+        names, most = self._table.summed(columns), self._table.named("most")
+        over = {name: "max" if name in most else "sum" for name in names}
         picked = [
             *key,
             *(f"coalesce({over[name]}({quoted(name)}), 0)::ubigint as {quoted(name)}" for name in names),
@@ -193,7 +191,7 @@ class Sums:
         keys: Columns = {name: np.zeros(0, np.int64) for name in key}
         times = {name: np.zeros(0, np.int64) for name in ("first_s", "last_s")}
         sums = {name: np.zeros(0, np.uint64) for name in names}
-        return keys, Measures(times | sums | no_histograms(0), Histograms())
+        return keys, Measures(times | sums | no_histograms(self._table, 0), Histograms())
 
     def _answered(self, query: Callable[[bool], str]) -> Columns | None:
         """The answer to a statement, or None if there is none.
@@ -217,7 +215,7 @@ class Sums:
         measures: Sequence[str],
     ) -> tuple[Histograms, Columns]:
         """The histograms of these measures of all rows, one table."""
-        count, parts = len(keys["edge"]), []
+        count, parts = len(keys["id"]), []
         indexes: Columns = {}
         for place, measure in enumerate(measures):
             rows, buckets, counts = self._buckets(measure, tiles, step_s, ids, keys)
@@ -261,15 +259,15 @@ class Sums:
     ) -> str:
         """The rows as a statement; empty if there can be none."""
         begin = f"begin_s // {step_s} * {step_s} as begin_s" if step_s else "begin_s"
-        columns = [f"edge, {begin}", *map(quoted, names)]
+        columns = [f"{self._table.id} as id, {begin}", *map(quoted, names)]
         parts = []
         for tile in tiles:
             paths = [
                 self._folder / each.file
-                for each in self._manifest.of(ROWS.name, tile.step_s)
+                for each in self._manifest.of(self._table.name, tile.step_s)
                 if tile.holds(each)
             ]
-            where = _where(tile, ids)
+            where = _where(self._table.id, tile, ids)
             if paths:
                 seen = _SEEN_1S if tile.step_s == 1 else _SEEN
                 picked = ", ".join([*columns, *(seen if times else [])])
@@ -285,18 +283,18 @@ _SEEN: Final = ["first_s", "last_s"]
 _SEEN_1S: Final = ["begin_s as first_s", "begin_s as last_s"]
 
 
-def _where(tile: Tile, ids: np.ndarray | None) -> str:
+def _where(column: str, tile: Tile, ids: np.ndarray | None) -> str:
     where = f"begin_s >= {tile.from_s} and begin_s < {tile.to_s}"
     if ids is None:
         return where
     if len(ids) > _LISTED:
-        return f"{where} and edge in (select id from wanted)"
-    return f"{where} and edge in ({', '.join(map(str, ids.tolist())) or '-1'})"
+        return f"{where} and {column} in (select id from wanted)"
+    return f"{where} and {column} in ({', '.join(map(str, ids.tolist())) or '-1'})"
 
 
 def _places(keys: Columns, found: Mapping[str, np.ndarray]) -> np.ndarray:
     """The row of each entry; both are in the order of the keys."""
-    changes = np.zeros(len(found["edge"]), np.bool_)
+    changes = np.zeros(len(found["id"]), np.bool_)
     for name in keys:
         changes[1:] |= found[name][1:] != found[name][:-1]
     groups = np.cumsum(changes)
@@ -308,13 +306,13 @@ def _places(keys: Columns, found: Mapping[str, np.ndarray]) -> np.ndarray:
 def _rows_of(keys: Columns, wanted: Columns) -> np.ndarray:
     """The places of keys among others of which they are some, both in order."""
     if len(keys) == 1:
-        return np.searchsorted(keys["edge"], wanted["edge"])
+        return np.searchsorted(keys["id"], wanted["id"])
     steps = np.unique(keys["begin_s"])
-    bounds = np.append(np.searchsorted(keys["begin_s"], steps), len(keys["edge"]))
-    found = np.zeros(len(wanted["edge"]), np.int64)
+    bounds = np.append(np.searchsorted(keys["begin_s"], steps), len(keys["id"]))
+    found = np.zeros(len(wanted["id"]), np.int64)
     mine = np.append(np.searchsorted(wanted["begin_s"], steps), len(found))
     for place in range(len(steps)):
         here = slice(int(mine[place]), int(mine[place + 1]))
-        edges = keys["edge"][bounds[place] : bounds[place + 1]]
-        found[here] = bounds[place] + np.searchsorted(edges, wanted["edge"][here])
+        ids = keys["id"][bounds[place] : bounds[place + 1]]
+        found[here] = bounds[place] + np.searchsorted(ids, wanted["id"][here])
     return found

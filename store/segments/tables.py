@@ -1,10 +1,11 @@
 """What the store keeps: its tables, their columns, and how rows of the same key become one."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from model.kinds.workload import MEASURES
-from store.measures import MOST, SUMS
+from store.measures import ENDPOINT_PARTS, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 
 #: What becomes of a column when rows of one key become one.
 Over = Literal["key", "sum", "most", "least", "any"]
@@ -47,26 +48,59 @@ class Table:
         return [column.name for column in self.columns if column.over == over]
 
 
+@dataclass(frozen=True)
+class Stepped(Table):
+    """Rows of something in each step in which it had anything: rolled up to longer steps, and forgotten step by step.
+
+    :param measures: whose histograms are two lists of a row, as long as each other.
+    :param folder: of the files of a step: ``{step_s}s``.
+    """
+
+    measures: tuple[str, ...]
+    folder: str
+
+    @property
+    def id(self) -> str:
+        """The column that says what a row is of; the other of the key is ``begin_s``."""
+        return self.columns[0].name
+
+    def summed(self, wanted: Collection[str]) -> list[str]:
+        """Of its sums and largest values those that are wanted."""
+        return [each.name for each in self.columns if each.over in ("sum", "most") and each.name in wanted]
+
+    def lists(self, wanted: Collection[str]) -> list[str]:
+        """The columns of the histograms of measures that are wanted."""
+        return [
+            f"{each}.{part}" for each in self.measures if each in wanted for part in ("buckets", "counts")
+        ]
+
+
+def _stepped(
+    name: str, of: str, sums: Sequence[str], most: Sequence[str], measures: tuple[str, ...], folder: str
+) -> Stepped:
+    columns = (
+        Column(of, "<i8", "key"),
+        Column("begin_s", "<i8", "key"),
+        *_SEEN,
+        *(Column(each, "<u8", "sum") for each in sums),
+        *(Column(each, "<u8", "most") for each in most),
+        *(
+            column
+            for measure in measures
+            for column in (Column(f"{measure}.buckets", "<i2[]"), Column(f"{measure}.counts", "<u8[]"))
+        ),
+    )
+    return Stepped(name, columns, measures, folder)
+
+
 _SEEN: Final = (Column("first_s", "<i8", "least"), Column("last_s", "<i8", "most"))
 #: The log in which the row was last written: with those of its age the row is forgotten.
 _PART: Final = Column("part", "<i8", "most")
 
-#: A row for each edge and step in which it had anything; a histogram is two lists, as long as each other.
-ROWS: Final = Table(
-    "rows",
-    (
-        Column("edge", "<i8", "key"),
-        Column("begin_s", "<i8", "key"),
-        *_SEEN,
-        *(Column(name, "<u8", "sum") for name in SUMS),
-        *(Column(name, "<u8", "most") for name in MOST),
-        *(
-            column
-            for measure in MEASURES
-            for column in (Column(f"{measure}.buckets", "<i2[]"), Column(f"{measure}.counts", "<u8[]"))
-        ),
-    ),
-)
+#: A row for each edge and step in which it had anything.
+ROWS: Final = _stepped("rows", "edge", SUMS, MOST, MEASURES, "{step_s}s")
+#: A row for each endpoint and step in which it had requests.
+REQUESTS: Final = _stepped("requests", "endpoint", REQUEST_SUMS, (), REQUEST_MEASURES, "requests_{step_s}s")
 WORKLOADS: Final = Table(
     "workloads",
     (
@@ -84,6 +118,17 @@ EDGES: Final = Table(
         Column("server", "<i8"),
         Column("port", "<u2"),
         Column("transport", "<u1"),
+        *_SEEN,
+        _PART,
+    ),
+)
+#: What requests were of: of an edge, one method, route, status, and what else tells them apart.
+ENDPOINTS: Final = Table(
+    "endpoints",
+    (
+        Column("id", "<i8", "key"),
+        Column("edge", "<i8"),
+        *(Column(name, type_) for name, type_ in ENDPOINT_PARTS.items()),
         *_SEEN,
         _PART,
     ),
@@ -151,12 +196,14 @@ LOSSES: Final = Table(
     ),
 )
 
-#: Those beside the rows of edges: small, kept once, for as long as the coarsest rows.
-SIDE: Final = (WORKLOADS, EDGES, INSTANCES, CHAINS, WAYS, PRESENCE, LOSSES)
-TABLES: Final = {table.name: table for table in (ROWS, *SIDE)}
+#: Those beside them: small, kept once, for as long as the coarsest rows.
+SIDE: Final = (WORKLOADS, EDGES, ENDPOINTS, INSTANCES, CHAINS, WAYS, PRESENCE, LOSSES)
+#: Those that are kept in steps.
+STEPPED: Final = (ROWS, REQUESTS)
+TABLES: Final = {table.name: table for table in (*STEPPED, *SIDE)}
 
 
-def types_of(table: Table, step_s: int) -> dict[str, str]:
+def types_of(table: Stepped, step_s: int) -> dict[str, str]:
     """The columns that are in files of rows of this step: of a second first and last are the second itself."""
     return {
         name: type_ for name, type_ in table.types.items() if step_s > 1 or name not in ("first_s", "last_s")

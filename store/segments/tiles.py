@@ -7,7 +7,7 @@ import numpy as np
 
 from store.reading import Window
 from store.segments.manifest import Manifest, Segment
-from store.segments.tables import ROWS, STEPS
+from store.segments.tables import STEPPED, STEPS
 
 _MINUTE: Final = STEPS[-1]
 
@@ -30,7 +30,7 @@ def finest_steps(manifest: Manifest, from_s: int, to_s: int) -> np.ndarray:
     :param from_s: a whole minute; ``to_s`` likewise.
     """
     steps = np.ones(max(0, to_s - from_s) // _MINUTE, np.int64)
-    for segment in manifest.of(ROWS.name, _MINUTE):
+    for segment in (each for table in STEPPED for each in manifest.of(table.name, _MINUTE)):
         begin, end = (segment.begin_s - from_s) // _MINUTE, -((from_s - segment.end_s) // _MINUTE)
         if end > 0 and begin < len(steps):
             minutes = steps[max(0, begin) : end]

@@ -9,8 +9,18 @@ from model.arrays import Columns
 from model.batch import Batch
 from model.histogram import Histogram, Histograms
 from model.kinds.workload import MEASURES, Workload
-from store.measures import EVERYTHING, INDEXES, MOST, SUMS, Measures
-from store.reading import Bounds, Chains, Edges, Gap, Instances, Series, Window, Workloads
+from store.measures import (
+    ENDPOINT_PARTS,
+    EVERYTHING,
+    INDEXES,
+    MOST,
+    REQUEST_MEASURES,
+    REQUEST_SUMS,
+    SUMS,
+    Measures,
+)
+from store.reading import Bounds, Chains, Edges, Endpoints, Gap, Instances, Series, Window, Workloads
+from tests.unit.store.segments.made_requests import Named, RequestTruth, merged
 
 #: One row: second, client, server, port, transport, numbers by column, histograms by measure.
 Row = tuple[int, Workload, Workload, int, int, dict[str, int], dict[str, Histogram]]
@@ -26,7 +36,14 @@ class RowsStore:
         instances: Instances | None = None,
         chains: Chains | None = None,
         gaps: Sequence[Gap] = (),
+        requests: Iterable[Batch] = (),
     ) -> None:
+        self.requests = RequestTruth()
+        for batch in requests:
+            self.requests.add(batch)
+        self._endpoint_ids: dict[Named, int] = {}
+        for _, named in self.requests.sums:
+            self._endpoint_ids.setdefault(named, len(self._endpoint_ids) + 1)
         self.rows: list[Row] = [row for batch in batches for row in _rows(batch)]
         self.ids: dict[Workload, int] = {}
         self.edge_ids: dict[Key, int] = {}
@@ -91,6 +108,46 @@ class RowsStore:
         order = sorted(keys)
         begins, ids = (np.array([key[place] for key in order], np.int64) for place in range(2))
         return Series(window, step_s, begins, ids, _measures([keys[key] for key in order]))
+
+    def endpoints(
+        self, window: Window, edges: Sequence[int] | np.ndarray | None = None, histograms: bool = True
+    ) -> Endpoints:
+        """As the store's contract says; those of edges that have rows."""
+        sums = self.requests.of(window)
+        order = sorted(sums, key=self._endpoint_ids.__getitem__)
+        of_edges = [self.edge_ids[(*named[:3], 6)] for named in order]
+        parts = zip(*(named[3:] for named in order), strict=True) if order else [()] * len(ENDPOINT_PARTS)
+        types = {name: object if type_ == "text" else type_ for name, type_ in ENDPOINT_PARTS.items()}
+        found = Endpoints(
+            window,
+            np.array([self._endpoint_ids[named] for named in order], np.int64),
+            np.array(of_edges, np.int64),
+            np.array([self.ids[named[0]] for named in order], np.int64),
+            np.array([self.ids[named[1]] for named in order], np.int64),
+            np.array([named[2] for named in order], np.uint16),
+            np.full(len(order), 6, np.uint8),
+            {name: np.array(each, types[name]) for name, each in zip(types, parts, strict=True)},
+            merged([sums[named] for named in order]),
+        )
+        return found if edges is None else found.take(np.isin(found.edges, np.asarray(edges)))
+
+    def request_series(
+        self,
+        window: Window,
+        step_s: int,
+        endpoints: Sequence[int] | np.ndarray | None = None,
+        columns: Sequence[str] = (*REQUEST_SUMS, *REQUEST_MEASURES),
+    ) -> Series:
+        """As the store's contract says."""
+        wanted = None if endpoints is None else set(np.asarray(endpoints).tolist())
+        rows = [
+            (at, self._endpoint_ids[named], sums)
+            for at in range(window.from_s // step_s * step_s, window.to_s, step_s)
+            for named, sums in self.requests.of(Window(at, at + step_s)).items()
+            if wanted is None or self._endpoint_ids[named] in wanted
+        ]
+        begins, ids = (np.array([row[place] for row in rows], np.int64) for place in range(2))
+        return Series(window, step_s, begins, ids, merged([row[2] for row in rows]))
 
     def workloads(self) -> Workloads:
         """As the store's contract says."""

@@ -15,7 +15,7 @@ from store.measures import SUMS
 from store.reading import Window
 from store.segments.reader import SegmentStore
 from store.segments.writer import Writer
-from tests.unit.store.segments.crashing_writer import APART_S, made
+from tests.unit.store.segments.crashing_writer import APART_S, asked, made
 from tests.unit.store.segments.made import BEGIN
 
 #: Times that the writer is killed; ``SOAK=1`` for the long form.
@@ -52,11 +52,16 @@ def test_nothing_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
         first = acknowledged[-1] + 1  # it may be there already: not acknowledged is not lost
     writer = Writer(folder)
     writer.take(made(first))
+    writer.take(asked(first))
     writer.sync()
     writer.rotate()
     writer.drained()
     store = SegmentStore(folder)
-    answer = store.edges(Window(BEGIN, BEGIN + APART_S * first + 60))
+    window = Window(BEGIN, BEGIN + APART_S * first + 60)
+    answer, endpoints = store.edges(window), store.endpoints(window)
+    requests = sum(number + 1 for number in range(first + 1))
+    assert endpoints.measures["requests"].tolist() == 9 * [requests]
+    assert sorted(endpoints.parts["status"].tolist()) == [200 + place for place in range(9)]
     for name in SUMS:
         truth = sum(int(made(number).columns[name].sum()) for number in range(first + 1))
         assert int(answer.measures[name].sum()) == truth, name
