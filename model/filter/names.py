@@ -69,7 +69,9 @@ NAMES: Final[dict[str, Name]] = {
     "id": Name("of the connection", ("connection.id",), example="00000000000000ab"),
     "method": Name("of a request", ("http.request.method",), example="GET"),
     "route": Name("of a request", ("http.route",), example="/orders/*"),
-    "status": Name("of an answer; a range: 500-599; 0: none", ("http.response.status_code",), example="404"),
+    "status": Name(
+        "of an answer; 5xx, a range: 500-502; 0: none", ("http.response.status_code",), example="404"
+    ),
     "opened": Name("connections", ("connection.opened", "connections.opened"), example="0"),
     "closed": Name("connections", ("connection.closed", "connections.closed"), example="0"),
     "failed": Name(

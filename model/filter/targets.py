@@ -1,6 +1,7 @@
 """What a key of a filter looks at: columns of a kind, fields that are looked up in tables, attributes, measures."""
 
 import errno
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final
@@ -119,8 +120,14 @@ def _pid(text: str) -> float:
     return int(text)
 
 
+#: ``5xx``: from 500 to 599.
+_HUNDRED: Final = re.compile(r"([1-9])xx", re.I)
+
+
 def _number(values: Callable[[View], np.ndarray], read: Callable[[str], float]) -> Target:
     def target(operator: str, value: str) -> Condition:
+        if operator == ":" and (hundred := _HUNDRED.fullmatch(value)):
+            value = f"{hundred[1]}00-{hundred[1]}99"
         low, dash, high = value.partition("-")
         if dash and operator == ":":
             least, most = read(low), read(high)

@@ -79,6 +79,9 @@ class Change(Answer, frozen=True):
     failed: tuple[int, int]
     retransmits: tuple[int, int]
     p99: tuple[int, int]
+    requests: tuple[int, int]
+    requests_failed: tuple[int, int]
+    request_p99: tuple[int, int]
 
 
 class Why(Answer, frozen=True):
@@ -140,6 +143,8 @@ class Edge(Answer, frozen=True):
     :param attempts: connects with a known end: opened and failed.
     :param sent: segments sent, of which ``retransmits`` again.
     :param broken: established connections that ended by a reset or time-out.
+    :param requests: of HTTP and gRPC; ``requests_failed`` had no answer, or one that is the server's failure.
+    :param request_ns: how long they took, as the client saw it, else the server; null if nothing was measured.
     :param change: null without ``against``.
     """
 
@@ -162,6 +167,9 @@ class Edge(Answer, frozen=True):
     active: int
     connect_ns: Quantiles | None
     rtt_ns: Quantiles | None
+    requests: int
+    requests_failed: int
+    request_ns: Quantiles | None
     evidence: Evidence
     change: Change | None
     first_s: int

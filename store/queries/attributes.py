@@ -18,6 +18,7 @@ _OF_WORKLOADS: Final[dict[str, Callable[[Workload], str]]] = {
     "version": lambda part: part.version,
     "kind": lambda part: part.kind,
 }
+_OF_REQUESTS: Final = ("method", "route", "host", "status")
 _PORT: Final = "port"
 
 
@@ -27,7 +28,7 @@ def attributes_answer(scope: Scope, asked: AttributesParameters) -> AttributesAn
     :raises NotFoundError: if there is no such key.
     """
     if not asked.key:
-        keys = [*_OF_WORKLOADS, *INSTANCE_KEYS, _PORT]
+        keys = [*_OF_WORKLOADS, *INSTANCE_KEYS, _PORT, *_OF_REQUESTS]
         counts = Counter({key: len({value for value, _ in _values(scope, key) if value}) for key in keys})
     else:
         counts = Counter(value for value, _ in dict.fromkeys(_values(scope, asked.key)))
@@ -48,6 +49,11 @@ def _values(scope: Scope, key: str) -> Iterator[tuple[str, int]]:
     elif key == _PORT:
         servers = workloads.rows(scope.now.servers).tolist()
         yield from zip(map(str, scope.now.ports.tolist()), servers, strict=True)
+    elif key in _OF_REQUESTS:
+        asked = scope.all_endpoints
+        yield from zip(
+            map(str, asked.parts[key].tolist()), workloads.rows(asked.servers).tolist(), strict=True
+        )
     else:
-        known = ", ".join([*_OF_WORKLOADS, *INSTANCE_KEYS, _PORT])
+        known = ", ".join([*_OF_WORKLOADS, *INSTANCE_KEYS, _PORT, *_OF_REQUESTS])
         raise NotFoundError(f"there is no attribute {key}", f"there are {known}")

@@ -17,7 +17,7 @@ CHANGED_SCORE: Final = 0.3
 _HALF: Final = 0.5
 
 #: What the score is of, by number.
-METRICS: Final = ("failures", "connections", "bytes", "retransmits")
+METRICS: Final = ("failures", "connections", "bytes", "retransmits", "failed requests", "requests")
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,17 @@ def changes(now: Sums, before: Sums, seconds: tuple[int, int]) -> Changes:
     """
     scores = np.stack(
         [
-            _shares(now.failed, now.attempts, before.failed, before.attempts),
-            _rates(now.attempts, before.attempts, seconds),
+            shares(now.failed, now.attempts, before.failed, before.attempts),
+            rates(now.attempts, before.attempts, seconds),
             _amounts(now, before, seconds),
-            _shares(
+            shares(
                 now["retransmitted_segments"],
                 now["sent_segments"],
                 before["retransmitted_segments"],
                 before["sent_segments"],
             ),
+            shares(now["requests.failed"], now["requests"], before["requests.failed"], before["requests"]),
+            rates(now["requests"], before["requests"], seconds),
         ]
     )
     metrics = scores.argmax(axis=0)
@@ -66,7 +68,7 @@ def _surely(ratio: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return surely
 
 
-def _rates(now: np.ndarray, before: np.ndarray, seconds: tuple[int, int]) -> np.ndarray:
+def rates(now: np.ndarray, before: np.ndarray, seconds: tuple[int, int]) -> np.ndarray:
     """Of counts per second; those of a Poisson process have the variance of their logarithm 1 / n."""
     ratio = np.log((now + _HALF) / seconds[0]) - np.log((before + _HALF) / seconds[1])
     return _surely(ratio, np.sqrt(1 / (now + _HALF) + 1 / (before + _HALF)))
@@ -79,7 +81,7 @@ def _amounts(now: Sums, before: Sums, seconds: tuple[int, int]) -> np.ndarray:
     return _surely(ratio, np.sqrt(1 / counts[0] + 1 / counts[1]))
 
 
-def _shares(bad: np.ndarray, of: np.ndarray, bad_before: np.ndarray, of_before: np.ndarray) -> np.ndarray:
+def shares(bad: np.ndarray, of: np.ndarray, bad_before: np.ndarray, of_before: np.ndarray) -> np.ndarray:
     """Of shares (the logarithm of a relative risk, Katz 1978)."""
     share, share_before = (bad + _HALF) / (of + 1), (bad_before + _HALF) / (of_before + 1)
     variance = 1 / (bad + _HALF) - 1 / (of + 1) + 1 / (bad_before + _HALF) - 1 / (of_before + 1)
@@ -94,7 +96,10 @@ def change_text(metric: int, now: dict[str, int], before: dict[str, int], second
         return f"failed {_share(before, 'failed', 'attempts')} → {_share(now, 'failed', 'attempts')}"
     if name == "retransmits":
         return f"sent again {_share(before, 'retransmits', 'sent')} → {_share(now, 'retransmits', 'sent')}"
-    key = "attempts" if name == "connections" else "traffic"
+    if name == "failed requests":
+        was_share, share = (_share(each, "requests_failed", "requests") for each in (before, now))
+        return f"failed {was_share} → {share} of requests"
+    key = {"connections": "attempts", "bytes": "traffic"}.get(name, name)
     was, is_now = before[key] / seconds[1], now[key] / seconds[0]
     if not was or not is_now:
         return f"{name} {'began' if is_now else 'ended'}"

@@ -9,6 +9,7 @@ from store.measures import Measures
 from store.queries.answers import Change, Edge, Evidence, Quantiles, Status
 from store.queries.change import STATES, Changes, change_text
 from store.queries.pairs import Pairs
+from store.queries.requested import quantiles
 from store.queries.status import STATUSES, p99_text, reasons
 from store.queries.when import When
 
@@ -16,6 +17,11 @@ TRANSPORTS: Final = {6: "tcp", 17: "udp"}
 _REASON_PREFIX: Final = "connections.failed."
 #: Changes of the p99 that are worth a word: it is known within 4.5 % on each side.
 _SLOWER: Final = 1.5
+#: What a change has of both windows.
+_PAIRS: Final = (
+    *("bytes", "opened", "failed", "retransmits", "p99"),
+    *("requests", "requests_failed", "request_p99"),
+)
 _BOTH, _CLIENT, _SERVER = "evidence.both", "evidence.client", "evidence.server"
 
 
@@ -26,7 +32,12 @@ def edges_of(pairs: Pairs, rows: np.ndarray, when: When, changes: Changes | None
     """
     now = pairs.now.measures(rows, len(pairs))
     before = pairs.before.measures(rows, len(pairs)) if pairs.before else None
-    told_now, told_before = _Told(now), _Told(before) if before is not None else None
+    told_now = _Told(now, pairs.now.requests(rows, len(pairs)))
+    told_before = (
+        _Told(before, pairs.before.requests(rows, len(pairs)))
+        if pairs.before is not None and before is not None
+        else None
+    )
     levels = pairs.sums_now.levels[rows].tolist()
     there = pairs.sums_now.there[rows].tolist()
     edges = []
@@ -51,15 +62,28 @@ def edges_of(pairs: Pairs, rows: np.ndarray, when: When, changes: Changes | None
 
 
 class _Told:
-    """Sums of rows as lists: a cell of a list is read faster than one of an array."""
+    """Sums of rows as lists: a cell of a list is read faster than one of an array.
 
-    def __init__(self, measures: Measures) -> None:
+    :param requests: of the same rows; None: they had none.
+    """
+
+    def __init__(self, measures: Measures, requests: Measures | None) -> None:
         self._columns = {name: column.tolist() for name, column in measures.columns.items()}
         self._quantiles = {
             (name, share): measures.quantiles(name, share).astype(np.int64).tolist()
             for name in ("rtt_ns", "connect_latency_ns")
             for share in (0.5, 0.99)
         }
+        self._request_ns = (
+            [quantiles(requests, share).astype(np.int64).tolist() for share in (0.5, 0.99)]
+            if requests is not None
+            else []
+        )
+
+    def request_ns(self, place: int) -> Quantiles | None:
+        """How long requests took; None if nothing was measured."""
+        found = [column[place] for column in self._request_ns]
+        return Quantiles(*found) if found and found[0] else None
 
     def __call__(self, name: str, place: int) -> int:
         return int(self._columns[name][place]) if name in self._columns else 0
@@ -96,6 +120,9 @@ class _Told:
             "retransmits": self("retransmitted_segments", place),
             "sent": self("sent_segments", place),
             "p99": self.quantile("connect_latency_ns", 0.99, place),
+            "requests": self("requests", place),
+            "requests_failed": self("requests.failed", place),
+            "request_p99": self._request_ns[1][place] if self._request_ns else 0,
         }
 
     def evidence(self, place: int) -> Evidence:
@@ -112,12 +139,11 @@ def _change(changes: Changes, row: int, now: dict[str, int], before: dict[str, i
     what = "" if state == "same" else state
     if state == "changed":
         what = change_text(int(changes.metrics[row]), now, before, seconds)
-    slower = before["p99"] and now["p99"] and not 1 / _SLOWER < now["p99"] / before["p99"] < _SLOWER
-    if slower:
-        what = "; ".join(filter(None, (what, p99_text(before["p99"], now["p99"]))))
-    sides: dict[str, tuple[int, int]] = {
-        name: (before[name], now[name]) for name in ("bytes", "opened", "failed", "retransmits", "p99")
-    }
+    for name, of in (("p99", "to connect"), ("request_p99", "of requests")):
+        slower = before[name] and now[name] and not 1 / _SLOWER < now[name] / before[name] < _SLOWER
+        if slower:
+            what = "; ".join(filter(None, (what, p99_text(of, before[name], now[name]))))
+    sides: dict[str, tuple[int, int]] = {name: (before[name], now[name]) for name in _PAIRS}
     return Change(state=state, score=round(float(changes.scores[row]), 3), what=what, **sides)
 
 
@@ -144,7 +170,14 @@ def _edge(
         transport=TRANSPORTS.get(int(pairs.transports[row]), str(pairs.transports[row])),
         status=status,
         reasons=reasons(
-            counts["failed"], counts["attempts"], counts["retransmits"], counts["sent"], timed_out, failures
+            counts["failed"],
+            counts["attempts"],
+            counts["retransmits"],
+            counts["sent"],
+            timed_out,
+            counts["requests_failed"],
+            counts["requests"],
+            failures,
         ),
         bytes=counts["bytes"],
         reply_bytes=now("reply_bytes", place),
@@ -158,6 +191,9 @@ def _edge(
         active=now("connections.active", place),
         connect_ns=now.quantiles("connect_latency_ns", place),
         rtt_ns=now.quantiles("rtt_ns", place),
+        requests=counts["requests"],
+        requests_failed=counts["requests_failed"],
+        request_ns=now.request_ns(place),
         evidence=now.evidence(place),
         change=change,
         first_s=when.second(there("first_s", place)),

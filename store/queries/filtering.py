@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from model.filter.view import BatchView
 from model.filter.words import Word, words_of
 from model.kinds.workload import OTHER, WORKLOAD
 from store.measures import INDEXES, MOST, SUMS
-from store.reading import Edges, Instances, Workloads
+from store.queries.requested import asked_for, is_about_requests
+from store.reading import Edges, Endpoints, Instances, Workloads
 
 #: Keys about instances, and the fields that they look at.
 INSTANCE_KEYS: Final = {
@@ -36,27 +37,50 @@ _NAMED_BY: Final = {
 }
 
 
+class Divided(NamedTuple):
+    """The words of a filter.
+
+    :param plain: that rows of workloads answer.
+    :param instances: those about instances.
+    :param requests: that rows of endpoints alone answer: an edge matches if one of its endpoints matches all of them.
+    """
+
+    plain: str
+    instances: list[Word]
+    requests: str
+
+
 def matching(
-    edges: Edges, words: str, workloads: Workloads, instances: Callable[[], Instances]
+    edges: Edges,
+    words: str,
+    workloads: Workloads,
+    instances: Callable[[], Instances],
+    endpoints: Callable[[], Endpoints],
 ) -> np.ndarray:
     """Which edges match; bool.
 
-    :param instances: asked for if a word is about them.
+    :param instances: asked for if a word is about them; ``endpoints`` of the window likewise.
     :raises FilterError: if a word means nothing.
     """
     if not words.strip():
         return np.ones(len(edges), np.bool_)
-    plain, about_instances = split(words)
-    mask = np.asarray(Filter(plain).of(WORKLOAD)(BatchView(as_batch(edges, workloads))), np.bool_)
-    return mask & _by_instances(edges, about_instances, workloads, instances) if about_instances else mask
+    divided = split(words)
+    mask = np.asarray(Filter(divided.plain).of(WORKLOAD)(BatchView(as_batch(edges, workloads))), np.bool_)
+    if divided.instances:
+        mask &= _by_instances(edges, divided.instances, workloads, instances)
+    if divided.requests:
+        mask &= np.isin(edges.ids, asked_for(endpoints(), divided.requests, workloads).edges)
+    return mask
 
 
-def split(words: str) -> tuple[str, list[Word]]:
-    """Those that rows of workloads answer, as text; those about instances.
+def split(words: str) -> Divided:
+    """What each word is about.
 
     :raises FilterError: if a word means nothing, or says when.
     """
-    plain, about = [], []
+    plain: list[str] = []
+    about: list[Word] = []
+    requests: list[str] = []
     for word in words_of(words):
         key = word.key.rpartition(".")[2]
         if word.key in (SINCE, UNTIL):
@@ -66,8 +90,9 @@ def split(words: str) -> tuple[str, list[Word]]:
                 raise word.error("it is no number", "write :")
             about.append(word)
         else:
-            plain.append(word.text[word.begin : word.end])
-    return " ".join(plain), about
+            text = word.text[word.begin : word.end]
+            (requests if is_about_requests(word.key) else plain).append(text)
+    return Divided(" ".join(plain), about, " ".join(requests))
 
 
 def as_batch(edges: Edges, workloads: Workloads) -> Batch:

@@ -2,14 +2,14 @@
 
 import msgspec
 
-from store.queries.answers import Answer
+from store.queries.answers import Answer, ChangeState, Evidence, Quantiles
 
 
 class Found(Answer, frozen=True):
     """Something that a search found.
 
     :param what: ``workload``, ``pod``, ``container``, ``process``, ``image``, ``version``, ``zone``, ``node``,
-        ``namespace``, ``address`` or ``port``.
+        ``namespace``, ``address``, ``port``, ``route`` or ``host``.
     :param value: that matched; ``key`` is what ``select`` takes to look at it, with ``q`` where that is set.
     :param matched: in which way: ``exact``, ``prefix``, ``word``, ``within`` or ``similar``.
     :param workloads: how many it names.
@@ -35,6 +35,71 @@ class SearchAnswer(Answer, frozen=True):
 
     found: list[Found]
     of: int
+
+
+class EndpointChange(Answer, frozen=True):
+    """Requests now and before; each pair is [before, now].
+
+    :param score: as of edges: of the share that failed, or of requests a second.
+    """
+
+    state: ChangeState
+    score: float
+    requests: tuple[int, int]
+    failed: tuple[int, int]
+    p99: tuple[int, int]
+
+
+class EndpointRow(Answer, frozen=True):
+    """Requests that are alike. What ``by`` leaves out, and what was not seen, is empty or null.
+
+    :param edge: id of the edge, where client, server and port tell rows apart; else empty.
+    :param status: 0: no answer; ``status_class``: ``5xx``, or ``none``.
+    :param grpc_status: null: no call of gRPC, or it was not seen.
+    :param via: the proxy that requests came through, and in ``cluster`` what it calls those that it sent them to.
+    :param failed: without an answer, or with one that is the server's failure.
+    :param rate: requests a second, over all of the window that the store knows.
+    :param client_ns: how long they took, as the client's kernel saw it; ``server_ns`` as the server's did.
+    """
+
+    client: str
+    server: str
+    edge: str
+    port: int | None
+    protocol: str
+    method: str
+    route: str
+    host: str
+    status: int | None
+    status_class: str
+    grpc_status: int | None
+    via: str
+    cluster: str
+    requests: int
+    failed: int
+    rate: float
+    request_bytes: int
+    response_bytes: int
+    client_ns: Quantiles | None
+    server_ns: Quantiles | None
+    evidence: Evidence
+    change: EndpointChange | None
+    first_s: int
+    last_s: int
+
+
+class EndpointsAnswer(Answer, frozen=True):
+    """A page of what workloads ask each other for.
+
+    :param requests: of all rows; ``failed`` likewise.
+    :param cursor: for ``cursor`` of the next page; null at the end.
+    """
+
+    endpoints: list[EndpointRow]
+    of: int
+    requests: int
+    failed: int
+    cursor: str | None
 
 
 class InstanceRow(Answer, frozen=True):

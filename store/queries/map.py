@@ -11,7 +11,7 @@ from store.queries.columns import columns
 from store.queries.edge_rows import edges_of
 from store.queries.graph import Graph
 from store.queries.neighborhood import Limits, Neighborhood, neighborhood, overview
-from store.queries.pairs import Pairs
+from store.queries.pairs import Pairs, Sums
 from store.queries.parameters import MapParameters, Rank
 from store.queries.scope import Scope
 from store.queries.status import DEGRADED, FAILING, STATUSES, reasons, share_text
@@ -59,14 +59,16 @@ def ranks(pairs: Pairs, rank: Rank, changed: Changes | None) -> tuple[np.ndarray
     sums, count = pairs.sums_now, len(pairs)
     traffic = np.empty(count)
     traffic[np.argsort(sums.traffic, kind="stable")] = np.arange(count) / max(1, count)
-    failed = sums.failed / np.maximum(1, sums.attempts)
+    failed = np.maximum(
+        sums.failed / np.maximum(1, sums.attempts), sums["requests.failed"] / np.maximum(1, sums["requests"])
+    )
     surprise = changed.scores if changed is not None else np.zeros(count)
     urgent = sums.levels.astype(np.int64)
     if changed is not None:
         urgent = np.maximum(urgent, np.where(changed.states >= CHANGED, DEGRADED, 0))
     scores = {
         "traffic": traffic,
-        "errors": np.log1p(sums.failed) + failed + traffic / 100,
+        "errors": np.log1p(sums.failed + sums["requests.failed"]) + failed + traffic / 100,
         "change": surprise + traffic / 100,
         "mixed": traffic + 2 * failed + surprise,
     }[rank]
@@ -132,7 +134,9 @@ class _Nodes:
         pairs = self._picture.pairs
         found: dict[int, list[int]] = {}
         rows = np.flatnonzero(pairs.sums_now.levels)
-        for row in rows[np.lexsort((-pairs.sums_now.failed[rows], -pairs.sums_now.levels[rows]))].tolist():
+        for row in rows[
+            np.lexsort((-_failures(pairs.sums_now)[rows], -pairs.sums_now.levels[rows]))
+        ].tolist():
             found.setdefault(int(pairs.clients[row]), []).append(row)
         return found
 
@@ -184,6 +188,8 @@ class _Nodes:
                 int(served["retransmitted_segments"][node]),
                 int(served["sent_segments"][node]),
                 int(served["connections.closed.timed_out"][node]),
+                int(served["requests.failed"][node]),
+                int(served["requests"][node]),
             )
         said += self._calls(node)
         return STATUSES[max(level, DEGRADED if said else level)], said
@@ -195,8 +201,11 @@ class _Nodes:
         failing = [row for row in self._bad.get(node, []) if sums.levels[row] == FAILING]
         for row in failing[:_NAMED_SERVERS]:
             server = f"{groups.names[int(pairs.servers[row])].key}:{pairs.ports[row]}"
-            share = share_text(float(sums.failed[row]), float(sums.attempts[row]))
-            said.append(f"calls of {server}: failed {share} of {int(sums.attempts[row])} opens")
+            opens = sums.failed[row], sums.attempts[row], "opens"
+            asked = sums["requests.failed"][row], sums["requests"][row], "requests"
+            bad, of, what = max(opens, asked, key=lambda each: each[0] / max(1, each[1]))
+            share = share_text(float(bad), float(of))
+            said.append(f"calls of {server}: failed {share} of {int(of)} {what}")
         if len(failing) > _NAMED_SERVERS:
             said.append(f"calls of {len(failing) - _NAMED_SERVERS} others fail too")
         return said
@@ -236,6 +245,12 @@ class _Nodes:
             for ends in (pairs.clients, pairs.servers):
                 found[ends[changed.states >= CHANGED]] = True
         return found
+
+
+def _failures(sums: Sums) -> np.ndarray:
+    """Of connects and of requests."""
+    failed: np.ndarray = sums.failed + sums["requests.failed"]
+    return failed
 
 
 def _last_seen(edges: list[Edge]) -> dict[int, int]:

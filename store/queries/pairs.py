@@ -1,16 +1,17 @@
 """Edges of one or two windows between groups, in columns; sums of what ranks them."""
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from store.measures import Measures
 from store.queries.groups import Groups
 from store.queries.status import levels
-from store.reading import Edges
+from store.reading import Edges, Endpoints
 
 _PORTS = 1 << 16
 _TRANSPORTS = 1 << 8
@@ -18,11 +19,22 @@ _TRANSPORTS = 1 << 8
 RANKING = (
     *("bytes", "reply_bytes", "connections.opened", "connections.failed"),
     *("retransmitted_segments", "sent_segments", "connections.closed.timed_out"),
+    *("requests", "requests.failed"),
 )
 
 
-#: Reads the edges of these ids, or all.
-Detailed = Callable[[np.ndarray | None], Edges]
+class Detailed(Protocol):
+    """Reads a window once more, with histograms."""
+
+    @abstractmethod
+    def __call__(self, ids: np.ndarray | None) -> Edges:
+        """The edges of these ids; None: all."""
+
+    @abstractmethod
+    def endpoints(self, ids: np.ndarray | None) -> Endpoints:
+        """The endpoints of the edges of these ids; None: of all."""
+
+
 #: Edges up to which they are named one by one.
 _FEW: Final = 4096
 
@@ -45,14 +57,35 @@ class Side:
 
         :param rows: of ``Pairs``; ``count`` of these there are.
         """
-        place = np.full(count, -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        mine = np.flatnonzero(place[self.pairs] >= 0)
+        place, mine = self._of(rows, count)
         ids = self.edges.ids[mine]
         found = self.detailed(ids if len(ids) <= _FEW else None)
-        at = np.searchsorted(ids, found.ids)
-        there = np.flatnonzero(ids[np.minimum(at, len(ids) - 1)] == found.ids) if len(ids) else at[:0]
-        return found.measures.take(there).summed(place[self.pairs[mine[at[there]]]], len(rows))
+        return self._summed(found.measures, found.ids, place, mine, len(rows))
+
+    def requests(self, rows: np.ndarray, count: int) -> Measures | None:
+        """The same of their requests; None if they had none: nothing is read then."""
+        place, mine = self._of(rows, count)
+        if "requests" not in self.edges.measures.columns or not self.edges.measures["requests"][mine].any():
+            return None
+        mine = mine[self.edges.measures["requests"][mine] != 0]
+        ids = self.edges.ids[mine]
+        found = self.detailed.endpoints(ids if len(ids) <= _FEW else None)
+        return self._summed(found.measures, found.edges, place, mine, len(rows))
+
+    def _of(self, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The place of each pair among ``rows``, and the edges that belong to these."""
+        place = np.full(count, -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        return place, np.flatnonzero(place[self.pairs] >= 0)
+
+    def _summed(
+        self, found: Measures, edges: np.ndarray, place: np.ndarray, mine: np.ndarray, count: int
+    ) -> Measures:
+        """:param edges: the edge that each row of ``found`` is of."""
+        ids = self.edges.ids[mine]
+        at = np.searchsorted(ids, edges)
+        there = np.flatnonzero(ids[np.minimum(at, len(ids) - 1)] == edges) if len(ids) else at[:0]
+        return found.take(there).summed(place[self.pairs[mine[at[there]]]], count)
 
 
 @dataclass(frozen=True)
@@ -117,9 +150,8 @@ class Pairs:
 
     def edge_id(self, row: int) -> str:
         """``3>9:50051``."""
-        ids = self.groups.ids
-        tail = "/udp" if int(self.transports[row]) == _UDP else ""
-        return f"{ids[self.clients[row]]}>{ids[self.servers[row]]}:{self.ports[row]}{tail}"
+        client, server = (int(self.groups.ids[side[row]]) for side in (self.clients, self.servers))
+        return edge_id(client, server, int(self.ports[row]), int(self.transports[row]))
 
 
 @dataclass(frozen=True)
@@ -162,6 +194,8 @@ class Sums:
             self["retransmitted_segments"],
             self["sent_segments"],
             self["connections.closed.timed_out"],
+            self["requests.failed"],
+            self["requests"],
         )
 
     def added(self, groups: np.ndarray, count: int) -> "Sums":
@@ -173,6 +207,11 @@ class Sums:
 
 
 _UDP = 17
+
+
+def edge_id(client: int, server: int, port: int, transport: int) -> str:
+    """``3>9:50051``: ids of groups, and the port."""
+    return f"{client}>{server}:{port}{'/udp' if transport == _UDP else ''}"
 
 
 def _sides(windows: Sequence[tuple[Edges, Detailed]], numbers: np.ndarray) -> tuple[Side, Side | None]:

@@ -23,6 +23,27 @@ EdgeOrder = Literal[
     "-retransmits",
     "-p99",
     "-score",
+    "requests",
+    "requests_failed",
+    "-requests",
+    "-requests_failed",
+]
+EndpointOrder = Literal[
+    "requests", "failed", "p50", "p99", "bytes", "-requests", "-failed", "-p50", "-p99", "-bytes"
+]
+EndpointPart = Literal[
+    "client",
+    "server",
+    "port",
+    "protocol",
+    "method",
+    "route",
+    "host",
+    "status",
+    "status_class",
+    "grpc_status",
+    "via",
+    "cluster",
 ]
 Change = Literal["new", "gone", "changed", "same"]
 Attribute = Literal["version", "zone", "node", "instance", "process", "port"]
@@ -39,6 +60,10 @@ Metric = Literal[
     "p99",
     "rtt_p50",
     "rtt_p99",
+    "requests",
+    "requests_failed",
+    "request_p50",
+    "request_p99",
 ]
 
 _Time = Annotated[str, Meta(max_length=64)]
@@ -125,6 +150,27 @@ class EdgesParameters(Scope, kw_only=True):
     cursor: Annotated[str, Meta(max_length=64)] = ""
 
 
+class EndpointsParameters(Scope, kw_only=True):
+    """What workloads ask each other for.
+
+    :param edge: as in series
+    :param direction: of a selection: up: what it is asked for; down: what it asks for
+    :param by: what tells rows apart; fewer of these add rows up
+    :param sort: largest first; with - before it, smallest first
+    :param limit: rows at most
+    :param cursor: as the page before says
+    """
+
+    edge: _Names = []
+    direction: Direction = "both"
+    by: list[EndpointPart] = msgspec.field(
+        default_factory=lambda: [each for each in get_args(EndpointPart) if each != "status_class"]
+    )
+    sort: EndpointOrder = "requests"
+    limit: _Limit = 100
+    cursor: Annotated[str, Meta(max_length=64)] = ""
+
+
 class SeriesParameters(Scope, kw_only=True):
     """Columns over time.
 
@@ -199,7 +245,8 @@ class MomentsParameters(Times, kw_only=True):
 class AttributesParameters(Times, kw_only=True):
     """Values for completion.
 
-    :param key: of the filter: zone, version, ns, workload, kind, pod, container, process, image, node, address, port
+    :param key: of the filter: zone, version, ns, workload, kind, pod, container, process, image, node, address, port,
+        method, route, host, status
     :param prefix: of the values
     :param limit: values at most
     """
@@ -214,6 +261,7 @@ PURPOSES: Final[dict[str, tuple[str, type[Times]]]] = {
     "map": ("who talks to whom around a selection", MapParameters),
     "search": ("find names of all sorts, also what is gone since yesterday", SearchParameters),
     "edges": ("the table of edges", EdgesParameters),
+    "endpoints": ("what workloads ask each other for: method, route, status", EndpointsParameters),
     "series": ("sums over time", SeriesParameters),
     "diff": ("what changed between two windows", DiffParameters),
     "where": ("which version, zone or node failures are of", WhereParameters),

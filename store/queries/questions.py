@@ -9,6 +9,7 @@ import msgspec
 from model.errors import UsageError
 from store.queries import answers, listings
 from store.queries.attributes import attributes_answer
+from store.queries.endpoints import endpoints_answer
 from store.queries.instances import instances_answer
 from store.queries.map import map_of
 from store.queries.moments import moments_answer
@@ -74,6 +75,7 @@ _ANSWERED: Final[Mapping[str, tuple[type[answers.Answer], Callable[[Scope, Any],
     "map": (answers.MapAnswer, map_of, "edges"),
     "search": (listings.SearchAnswer, search_answer, "found"),
     "edges": (answers.EdgesAnswer, edges_answer, "rows"),
+    "endpoints": (listings.EndpointsAnswer, endpoints_answer, "endpoints"),
     "series": (answers.SeriesAnswer, series_answer, "columns"),
     "diff": (answers.DiffAnswer, diff_answer, "rows"),
     "where": (answers.WhereAnswer, where_answer, "by"),

@@ -10,13 +10,14 @@ from model.filter.patterns import text_test
 from store.measures import MOST, SUMS
 from store.queries.answers import Period
 from store.queries.errors import NotFoundError
-from store.queries.filtering import matching, without
+from store.queries.filtering import matching, split, without
 from store.queries.groups import Groups, grouped, workload_key
 from store.queries.pairs import RANKING, Pairs
 from store.queries.parameters import Group
+from store.queries.requested import asked_for
 from store.queries.similar import close_names
 from store.queries.when import When, step_of
-from store.reading import Edges, Gap, Instances, Store, Window
+from store.reading import Edges, Endpoints, Gap, Instances, Store, Window
 
 #: Names that an error proposes at most.
 _PROPOSED = 3
@@ -62,6 +63,17 @@ class Scope:
     def now_whole(self) -> Edges:
         """All edges of the window with all sums."""
         return self.store.edges(self.when.window, histograms=False)
+
+    @cached_property
+    def all_endpoints(self) -> Endpoints:
+        """All endpoints of the window, without histograms."""
+        return self.store.endpoints(self.when.window, histograms=False)
+
+    def endpoints(self, window: Window, edges: np.ndarray | None) -> Endpoints:
+        """Those of some edges (None: of all) that match the filter, with histograms."""
+        found = self.store.endpoints(window, edges)
+        requests = split(self.words).requests
+        return asked_for(found, requests, self.groups.workloads) if requests else found
 
     @cached_property
     def before(self) -> Edges | None:
@@ -183,7 +195,13 @@ class Scope:
         edges = self.store.edges(window, histograms=False, columns=columns)
         if not self.words:
             return edges
-        mask = matching(edges, self.words, self.groups.workloads, lambda: self.instances)
+        mask = matching(
+            edges,
+            self.words,
+            self.groups.workloads,
+            lambda: self.instances,
+            lambda: self.store.endpoints(window, histograms=False),
+        )
         return edges if mask.all() else edges.take(np.flatnonzero(mask))
 
 
@@ -196,6 +214,9 @@ class _Detailed:
 
     def __call__(self, ids: np.ndarray | None) -> Edges:
         return self.store.edges(self.window, ids)
+
+    def endpoints(self, ids: np.ndarray | None) -> Endpoints:
+        return self.store.endpoints(self.window, ids)
 
 
 @lru_cache(maxsize=_KEPT)

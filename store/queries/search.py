@@ -14,6 +14,7 @@ from model.kinds.workload import WORKLOAD
 from store.queries.filtering import INSTANCE_KEYS, as_batch, having, matching, split
 from store.queries.listings import Found, SearchAnswer
 from store.queries.parameters import SearchParameters
+from store.queries.requested import asked_for
 from store.queries.scope import Scope
 from store.queries.similar import errors_allowed, errors_within
 from store.reading import Edges, Instances, Window
@@ -38,6 +39,8 @@ _WEIGHT: Final = {
     "process": 0.01,
     "address": 0.01,
     "port": 0.01,
+    "route": 0.02,
+    "host": 0.01,
 }
 #: Keys of the filter that look at the workload alone, whoever it talks to.
 _OWN: Final = frozenset({"ns", "workload", "zone", "version", "kind", *INSTANCE_KEYS})
@@ -81,7 +84,9 @@ def search_answer(scope: Scope, asked: SearchParameters) -> SearchAnswer:
     instances = scope.store.instances(Window(min(window.from_s, window.to_s - REMEMBERED_S), window.to_s))
     allowed = _allowed(scope, filters, instances)
     names = _names(scope, instances, allowed)
-    found = _matches(scope, names, words)
+    _add_requests(scope, names, allowed, filters)
+    whole = ("workload", "route") if split(filters).requests else ("workload",)
+    found = _matches(scope, names, words, whole)
     order = sorted(found, key=lambda name: (-found[name].score, -len(names[name].workloads), name))
     neighbours = _Neighbours(scope)
     return SearchAnswer(
@@ -111,13 +116,15 @@ def _allowed(scope: Scope, filters: str, instances: Instances) -> np.ndarray:
     others: list[str] = []
     for word in words_of(filters):
         (own if word.key in _OWN else others).append(word.text[word.begin : word.end])
-    plain, about = split(" ".join(own))
+    plain, about, _ = split(" ".join(own))
     alone = _alone(scope, np.arange(len(workloads)))
     mask &= Filter(plain).of(WORKLOAD)(BatchView(as_batch(alone, workloads)))
     for word in about:
         mask &= np.isin(workloads.ids, having(word, workloads, instances)) != word.excluded
     if others:
-        hits = matching(scope.now_whole, " ".join(others), workloads, lambda: instances)
+        hits = matching(
+            scope.now_whole, " ".join(others), workloads, lambda: instances, lambda: scope.all_endpoints
+        )
         ends = np.concatenate((scope.now_whole.clients[hits], scope.now_whole.servers[hits]))
         mask &= np.isin(workloads.ids, ends)
     return mask
@@ -176,10 +183,30 @@ def _add_ports(scope: Scope, found: dict[_Name, _Named], allowed: np.ndarray) ->
             )
 
 
-def _matches(scope: Scope, names: dict[_Name, _Named], words: Sequence[str]) -> dict[_Name, _Match]:
-    """Names that match one word at least themselves, and the other words by their workloads' names."""
+def _add_requests(scope: Scope, found: dict[_Name, _Named], allowed: np.ndarray, filters: str) -> None:
+    """Routes and hosts that were asked for in the window, of who answered."""
+    endpoints = scope.all_endpoints
+    if requests := split(filters).requests:
+        endpoints = asked_for(endpoints, requests, scope.groups.workloads)
+    places = scope.groups.workloads.rows(endpoints.servers)
+    first, last = endpoints.window.from_s, endpoints.window.to_s - 1
+    for what in ("route", "host"):
+        different, same = np.unique(endpoints.parts[what].astype(str), return_inverse=True)
+        keys = np.unique(places * (len(different) + 1) + same)
+        for place, text in zip(*(each.tolist() for each in np.divmod(keys, len(different) + 1)), strict=True):
+            if allowed[place] and different[text]:
+                found.setdefault(_Name(what, str(different[text])), _Named()).add(place, first, last)
+
+
+def _matches(
+    scope: Scope, names: dict[_Name, _Named], words: Sequence[str], whole: Sequence[str]
+) -> dict[_Name, _Match]:
+    """Names that match one word at least themselves, and the other words by their workloads' names.
+
+    :param whole: what is found by words of the filter alone.
+    """
     if not words:
-        return {name: _Match(0.1 + _WEIGHT[name.what], "filter") for name in names if name.what == "workload"}
+        return {name: _Match(0.1 + _WEIGHT[name.what], "filter") for name in names if name.what in whole}
     found = {name: match for name, match in _literal(scope, names, words) if match.score}
     if not found:
         found = {name: match for name, match in _with_errors(names, words) if match.score}

@@ -8,6 +8,7 @@ from model.errors import UsageError
 from store.measures import Measures
 from store.queries.answers import SeriesAnswer
 from store.queries.parameters import Metric, SeriesParameters
+from store.queries.requested import quantiles
 from store.queries.scope import Scope
 from store.queries.tables import selected_rows
 from store.queries.when import When
@@ -29,6 +30,8 @@ _COLUMNS = {
     "sent": "sent_segments",
     "active": "connections.active",
 }
+_REQUESTS = {"requests": "requests", "requests_failed": "requests.failed"}
+_REQUEST_QUANTILES = {"request_p50": 0.5, "request_p99": 0.99}
 _QUANTILES = {
     "p50": ("connect_latency_ns", 0.5),
     "p99": ("connect_latency_ns", 0.99),
@@ -48,17 +51,47 @@ def series_answer(scope: Scope, asked: SeriesParameters) -> SeriesAnswer:
         rows = selected_rows(scope, asked.select, asked.edge)
         side = scope.pairs.now
         ids = side.edges.ids[np.isin(side.pairs, rows)]
-    found = scope.store.series(scope.when.window, step_s, ids, _wanted(asked.metrics))
+    of_edges = [metric for metric in asked.metrics if not _is_of_requests(metric)]
+    found = scope.store.series(scope.when.window, step_s, ids, _wanted(of_edges))
     begins = np.arange(
         scope.when.window.from_s // found.step_s * found.step_s, scope.when.window.to_s, found.step_s
     )
     sums = _by_step(found, begins)
     unknown = _unknown(scope, begins, found.step_s)
+    columns = {metric: _column(sums, metric, unknown) for metric in of_edges}
+    if len(of_edges) < len(asked.metrics):
+        columns |= _requests(scope, asked, ids, found.step_s, begins, unknown)
     return SeriesAnswer(
         step_s=found.step_s,
         begins_s=begins.tolist(),
-        columns={metric: _column(sums, metric, unknown) for metric in asked.metrics},
+        columns={metric: columns[metric] for metric in asked.metrics},
     )
+
+
+def _is_of_requests(metric: Metric) -> bool:
+    return metric in _REQUESTS or metric in _REQUEST_QUANTILES
+
+
+def _requests(
+    scope: Scope,
+    asked: SeriesParameters,
+    edges: np.ndarray | None,
+    step_s: int,
+    begins: np.ndarray,
+    unknown: np.ndarray,
+) -> dict[Metric, list[int | None]]:
+    """Those columns that are of requests: of the edges' endpoints that match."""
+    endpoints = None if edges is None else scope.endpoints(scope.when.window, edges).ids
+    found = scope.store.request_series(scope.when.window, step_s, endpoints)
+    sums = found.measures.summed(np.searchsorted(begins, found.begins_s), len(begins))
+    columns: dict[Metric, list[int | None]] = {}
+    for metric in asked.metrics:
+        if metric in _REQUESTS:
+            columns[metric] = _told(sums[_REQUESTS[metric]], unknown)
+        elif metric in _REQUEST_QUANTILES:
+            values = quantiles(sums, _REQUEST_QUANTILES[metric]).astype(np.int64)
+            columns[metric] = _told(values, unknown | (values == 0))
+    return columns
 
 
 def _wanted(metrics: Sequence[Metric]) -> list[str]:
@@ -107,6 +140,10 @@ def _column(sums: Measures, metric: Metric, unknown: np.ndarray) -> list[int | N
         unknown = unknown | (sums[f"{measure}.index"] == 0)
     else:
         values = sums[_COLUMNS[metric]]
+    return _told(values, unknown)
+
+
+def _told(values: np.ndarray, unknown: np.ndarray) -> list[int | None]:
     return [
         None if lacking else value for value, lacking in zip(values.tolist(), unknown.tolist(), strict=True)
     ]

@@ -38,19 +38,33 @@ def bounds(bad: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def levels(
-    failed: np.ndarray, attempts: np.ndarray, retransmits: np.ndarray, sent: np.ndarray, timed_out: np.ndarray
+    failed: np.ndarray,
+    attempts: np.ndarray,
+    retransmits: np.ndarray,
+    sent: np.ndarray,
+    timed_out: np.ndarray,
+    requests_failed: np.ndarray,
+    requests: np.ndarray,
 ) -> np.ndarray:
     """``OK``, ``DEGRADED`` or ``FAILING`` of each row; int8.
 
+    :param failed: connects of ``attempts``; requests that failed are judged as they are.
     :param timed_out: established connections whose other end no longer answered. Resets are no sign: many programs
         end healthy connections so.
     """
     low, _ = bounds(failed, attempts)
     again, _ = bounds(retransmits, sent)
     lost, _ = bounds(timed_out, np.maximum(attempts, timed_out))
+    wrong, _ = bounds(requests_failed, requests)
     found = np.zeros(len(low), np.int8)
-    found[(low > _DEGRADED_SHARE) | (again > _RETRANSMITTED_SHARE) | (lost > _BROKEN_SHARE)] = DEGRADED
+    found[
+        (low > _DEGRADED_SHARE)
+        | (wrong > _DEGRADED_SHARE)
+        | (again > _RETRANSMITTED_SHARE)
+        | (lost > _BROKEN_SHARE)
+    ] = DEGRADED
     found[(low > _FAILING_SHARE) & (failed >= _FAILURES)] = FAILING
+    found[(wrong > _FAILING_SHARE) & (requests_failed >= _FAILURES)] = FAILING
     return found
 
 
@@ -60,17 +74,21 @@ def reasons(
     retransmits: int,
     sent: int,
     timed_out: int,
+    requests_failed: int,
+    requests: int,
     failures: Mapping[str, int] | None = None,
 ) -> list[str]:
     """What is wrong, in words, the worst first; nothing if all is well.
 
-    :param failures: of the failed ones why, by reason.
+    :param failures: of the failed connects why, by reason.
     """
     said = []
+    if requests_failed:
+        said.append(f"failed {share_text(requests_failed, requests)} of {short_number(requests)} requests")
     if failed:
         said.append(f"failed {share_text(failed, attempts)} of {attempts} opens")
         said += [f"{count} {reason.replace('_', ' ')}" for reason, count in (failures or {}).items() if count]
-    one = [np.array([float(each)]) for each in (0, 0, retransmits, sent, 0)]
+    one = [np.array([float(each)]) for each in (0, 0, retransmits, sent, 0, 0, 0)]
     if retransmits and levels(*one)[0]:
         said.append(f"sent {share_text(retransmits, sent)} of {short_number(sent)} segments again")
     if timed_out:
@@ -84,6 +102,6 @@ def share_text(part: float, of: float) -> str:
     return "< 1 %" if 0 < share < 1 else f"{share:.0f} %"
 
 
-def p99_text(before_ns: int, now_ns: int) -> str:
-    """``p99 1.0ms → 1.04s``."""
-    return f"p99 to connect {duration_text(before_ns)} → {duration_text(now_ns)}"
+def p99_text(of: str, before_ns: int, now_ns: int) -> str:
+    """``p99 to connect 1.0ms → 1.04s``."""
+    return f"p99 {of} {duration_text(before_ns)} → {duration_text(now_ns)}"

@@ -23,7 +23,7 @@ def edges_answer(scope: Scope, asked: EdgesParameters) -> EdgesAnswer:
     rows = selected_rows(scope, asked.select)
     values = _values(pairs, rows, asked.sort.removeprefix("-"), changed)
     order = np.lexsort((rows, values if asked.sort.startswith("-") else -values))
-    begin = _begin(asked.cursor, len(rows))
+    begin = begin_of(asked.cursor, len(rows))
     page = rows[order[begin : begin + asked.limit]]
     end = begin + len(page)
     return EdgesAnswer(
@@ -93,13 +93,19 @@ def _values(pairs: Pairs, rows: np.ndarray, name: str, changed: Changes | None) 
         "failed": sums.failed,
         "opened": sums["connections.opened"],
         "retransmits": sums["retransmitted_segments"],
+        "requests": sums["requests"],
+        "requests_failed": sums["requests.failed"],
         "score": np.zeros(len(pairs)) if changed is None else changed.scores,
     }
     values: np.ndarray = columns[name]
     return np.take(values, rows)
 
 
-def _begin(cursor: str, count: int) -> int:
+def begin_of(cursor: str, count: int) -> int:
+    """The first row of a page.
+
+    :raises UsageError: if the cursor is none.
+    """
     if cursor and not (cursor.isdecimal() and int(cursor) <= count):
         raise UsageError(f"{cursor} is no cursor of this table", "ask for the first page again")
     return int(cursor or 0)

@@ -1,4 +1,4 @@
-"""``tailrace map``, ``search``, ``edges``, ``series``, ``diff``, ``where``, ``nat``, ``instances``, ``moments``."""
+"""``tailrace map``, ``search``, ``edges`` and the other questions that are asked of a store."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,12 +6,23 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.commands.ask.words import said_by
+from engine.commands.ask.words import OF_EDGES, said_by
 from engine.config import Config
 from store.queries.parameters import PURPOSES, Scope, Times, is_list, meanings_of
 
 #: Those on the command line; what a shell completes is not one of them.
-NAMES: Final = ("map", "search", "edges", "series", "diff", "where", "nat", "instances", "moments")
+NAMES: Final = (
+    "map",
+    "search",
+    "edges",
+    "endpoints",
+    "series",
+    "diff",
+    "where",
+    "nat",
+    "instances",
+    "moments",
+)
 _FORMS: Final = ("table", "json", "csv")
 _PICTURES: Final = ("svg", "dot", "link")
 #: Parameters that are words without an option.
@@ -71,7 +82,7 @@ def _positional(name: str, kind: type[Times]) -> str:
         return "what to look for, and filter words: check zone:a"
     if name == "moments":
         return "workloads: shop/cart"
-    if name in ("series", "nat", "where", "instances"):
+    if name in OF_EDGES:
         return "a workload, or two: client and server:port; and filter words"
     assert issubclass(kind, Scope)
     return "workloads (shop/cart, cart, 'shop/*') and filter words (failed>0 port:5432 zone:a)"

@@ -15,15 +15,29 @@ from store.queries.answers import (
     SeriesAnswer,
     WhereAnswer,
 )
-from store.queries.listings import AttributesAnswer, InstancesAnswer, MomentsAnswer, SearchAnswer
+from store.queries.listings import (
+    AttributesAnswer,
+    EndpointRow,
+    EndpointsAnswer,
+    InstancesAnswer,
+    MomentsAnswer,
+    SearchAnswer,
+)
 from store.queries.questions import Answered, Question
+from store.queries.status import share_text
 
-_EDGES: Final = ("CLIENT", "SERVER", "STATUS", "BYTES", "OPENED", "FAILED", "RTX", "P99", "CHANGE", "WHY")
+_EDGES: Final = (
+    *("CLIENT", "SERVER", "STATUS", "BYTES", "OPENED", "FAILED", "RTX", "P99"),
+    *("REQUESTS", "ERRORS", "REQ P99", "CHANGE", "WHY"),
+)
 _RIGHT: Final = frozenset(
-    {"BYTES", "OPENED", "FAILED", "RTX", "P99", "SCORE", "WORKLOADS", "NEXT", "FLOWS", "BOTH"}
+    {
+        *("BYTES", "OPENED", "FAILED", "RTX", "P50", "P99", "SCORE", "WORKLOADS", "NEXT", "FLOWS", "BOTH"),
+        *("REQUESTS", "ERRORS", "REQ P99", "RATE"),
+    }
 )
 _WORST_FIRST: Final = ("failing", "degraded")
-_MEASURED: Final = ("p50", "p99", "rtt_p50", "rtt_p99")
+_MEASURED: Final = ("p50", "p99", "rtt_p50", "rtt_p99", "request_p50", "request_p99")
 
 #: Titles, rows, and what is said below.
 Rows = tuple[Sequence[str], Sequence[Sequence[str]], str]
@@ -66,6 +80,9 @@ def _edge(client: str, server: str, edge: Edge) -> Sequence[str]:
             short_number(edge.failed),
             short_number(edge.retransmits),
             p99,
+            short_number(edge.requests) if edge.requests else "-",
+            share_text(edge.requests_failed, edge.requests) if edge.requests else "-",
+            duration_text(edge.request_ns.p99) if edge.request_ns else "-",
             change,
             why,
         ),
@@ -111,6 +128,40 @@ def _search(data: SearchAnswer) -> Rows:
     ]
     titles = ("WHAT", "NAME", "SELECT", "MATCHED", "WORKLOADS", "NEXT", "LAST SEEN", "")
     return titles, rows, f"{len(rows)} of {data.of}"
+
+
+def _endpoints(data: EndpointsAnswer) -> Rows:
+    rows = [_endpoint(row) for row in data.endpoints]
+    titles = (
+        "CLIENT",
+        "SERVER",
+        "METHOD",
+        "ENDPOINT",
+        "CODE",
+        "RATE",
+        "ERRORS",
+        "P50",
+        "P99",
+        "VIA",
+        "CHANGE",
+    )
+    more = f", --cursor {data.cursor} for more" if data.cursor else ""
+    failed = f"{share_text(data.failed, data.requests)} of {short_number(data.requests)} requests failed"
+    return titles, rows, f"{len(rows)} of {data.of} endpoints{more}; {failed}"
+
+
+def _endpoint(row: EndpointRow) -> Sequence[str]:
+    took = row.client_ns or row.server_ns
+    code = row.status_class if row.status is None else str(row.status or "none")
+    code += f" grpc {row.grpc_status}" if row.grpc_status is not None else ""
+    port = "" if row.port is None else f":{row.port}"
+    return (
+        *(row.client or "-", f"{row.server or '-'}{port}", row.method or "-"),
+        *(f"{row.host}{row.route}" or "-", code, f"{row.rate:.3g}/s"),
+        share_text(row.failed, row.requests),
+        *(duration_text(took.p50) if took else "-", duration_text(took.p99) if took else "-"),
+        *(row.via or "-", row.change.state if row.change else "-"),
+    )
 
 
 def _series(data: SeriesAnswer) -> Rows:
@@ -189,6 +240,7 @@ _TABLES: Final[dict[str, Callable[[Any], Rows]]] = {
     "map": _map,
     "search": _search,
     "edges": _edges,
+    "endpoints": _endpoints,
     "series": _series,
     "diff": _diff,
     "where": _where,

@@ -11,7 +11,7 @@ from store.queries.parameters import PURPOSES
 
 _FILTER: Final = re.compile(r"[-!]?(?P<key>[A-Za-z_][\w.]*)(?P<operator>:|>=|<=|>|<|=)(?=\S)", re.S)
 #: Questions that two words without an operator name an edge for.
-_OF_EDGES: Final = frozenset({"series", "nat", "where", "instances"})
+OF_EDGES: Final = frozenset({"endpoints", "series", "nat", "where", "instances"})
 
 
 def said_by(question: str, options: argparse.Namespace) -> dict[str, list[str]]:
@@ -24,9 +24,9 @@ def said_by(question: str, options: argparse.Namespace) -> dict[str, list[str]]:
         return said | {"q": [" ".join(words)]}
     plain = [word for word in words if not is_filter(word)]
     filters = [word for word in words if is_filter(word)]
-    if question in _OF_EDGES and len(plain) == 2:
+    if question in OF_EDGES and len(plain) == 2:
         said["edge"] = [*said.get("edge", []), ">".join(plain)]
-    elif question in _OF_EDGES and len(plain) == 1 and ">" in plain[0]:
+    elif question in OF_EDGES and len(plain) == 1 and ">" in plain[0]:
         said["edge"] = [*said.get("edge", []), *plain]
     elif plain:
         said["select"] = plain
@@ -41,6 +41,6 @@ def is_filter(word: str) -> bool:
     if found is None:
         return False
     key, value = found["key"].rpartition(".")[2], word[found.end("operator") :]
-    if key in NAMES or key in (SINCE, UNTIL, "kind"):
+    if key in NAMES or key in (SINCE, UNTIL, "kind", "host"):
         return True
     return value[0].isdecimal() != (found["operator"] == ":")

@@ -16,7 +16,9 @@ from store.reading import Store
 from tests.contract.store.sites import SegmentSite, Site, Writing
 from tests.unit.store.queries.fleets import BAD_VERSION, BEGIN, MINUTE
 from tests.unit.store.segments.made import BEGIN as FLOWS_BEGIN
+from tests.unit.store.segments.made import second
 from tests.unit.store.segments.made_flows import flows
+from tests.unit.store.segments.made_requests import requests
 
 NOW = float(BEGIN + 2 * MINUTE + 1)
 WINDOW = {"from": [str(BEGIN + MINUTE)], "to": [str(BEGIN + 2 * MINUTE)]}
@@ -34,6 +36,11 @@ ASKED = [
     ("edges", {"q": ["failed>0 version:v2.12a"], **BEFORE}),
     ("series", EDGE),
     ("series", {**EDGE, "step": ["10"]}),
+    ("edges", {"q": ["status:5xx"], **BEFORE}),
+    ("endpoints", {}),
+    ("endpoints", {"q": ["status:5xx route:/orders/*"], **BEFORE}),
+    ("endpoints", {"select": ["shop/cart"], "direction": ["up"], "by": ["client", "status_class"]}),
+    ("series", {"metrics": ["requests", "request_p99"], "q": ["method:GET"]}),
     ("diff", BEFORE),
     ("where", EDGE),
     ("nat", {"edge": ["shop/cart>postgresql.service:5432"]}),
@@ -42,6 +49,10 @@ ASKED = [
     ("instances", {}),
     ("attributes", {"key": ["version"]}),
 ]
+
+
+ENDS = {"client": 3, "server": 1, "port": 80, "network.transport": 6}
+GET = {"client": 3, "server": 1, "port": 80, "method": 1, "route": 2, "status": 200, "host": 1, "ns": 10**6}
 
 
 def filled(writer: Writing) -> None:
@@ -55,6 +66,13 @@ def filled(writer: Writing) -> None:
         batch = flows(BEGIN - FLOWS_BEGIN + at, at, [1, 2, 3])
         for each in [batch, *actor.of([batch])]:
             writer.take(replace(each, boot="boot-2"))
+        bad = 0 if at < MINUTE else 3
+        asked = [
+            {**GET, "requests": 9 - bad},
+            {**GET, "status": 503, "requests": bad, "requests.failed": bad},
+        ]
+        writer.take(requests(BEGIN + at, asked if bad else asked[:1], at))
+        writer.take(second(BEGIN + at, [{**ENDS, "requests": 9, "requests.failed": bad}], at, "boot-3"))
         writer.sync()
         if at == 90:
             writer.rotate()
