@@ -12,6 +12,7 @@ def write(folder: Path) -> None:
     maps = {
         "boutique": fleet.boutique(),
         "compared": fleet.boutique(against=True),
+        "requested": fleet.requested(),
         "fan_out": fleet.fan_out(),
         "huge": fleet.huge(),
     }

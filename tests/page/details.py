@@ -82,6 +82,56 @@ def where() -> Answer:
     return {"failed": 37, "attempts": 120, "by": by}
 
 
+def endpoints(by_edge: bool, direction: str) -> Answer:
+    """Routes that are asked for: of one two of three requests fail; a workload calls one by gRPC."""
+    rows = [
+        _endpoint("GET", "/recommendations/*", 200, 3600, 0, 4_000_000),
+        _endpoint("GET", "/recommendations/*", 503, 1800, 1800, 1_200_000_000),
+        _endpoint("POST", "/recommendations/*/feedback", 500, 600, 600, 90_000_000),
+        *(_endpoint("GET", f"/health/{number:02}", 200, 30 - number, 0, 900_000) for number in range(14)),
+    ]
+    if direction == "down" and not by_edge:
+        rows = [_endpoint("POST", "/catalog.Products/List", 200, 4200, 0, 3_000_000) | {"grpc_status": 0}]
+    requests = sum(row["requests"] for row in rows)
+    return {
+        "endpoints": rows,
+        "of": len(rows),
+        "requests": requests,
+        "failed": sum(row["failed"] for row in rows),
+        "cursor": None,
+    }
+
+
+def _endpoint(method: str, route: str, status: int, requests: int, failed: int, p99: int) -> Answer:
+    took = {"p50": p99 // 3, "p99": p99}
+    return {
+        "client": "",
+        "server": "",
+        "edge": "",
+        "port": None,
+        "protocol": "1.1",
+        "method": method,
+        "route": route,
+        "host": "",
+        "status": status,
+        "status_class": f"{status // 100}xx",
+        "grpc_status": None,
+        "via": "",
+        "cluster": "",
+        "requests": requests,
+        "failed": failed,
+        "rate": requests / 300,
+        "request_bytes": 100 * requests,
+        "response_bytes": 2000 * requests,
+        "client_ns": took,
+        "server_ns": took,
+        "evidence": {"both": 1.0, "client": 0.0, "server": 0.0},
+        "change": None,
+        "first_s": AT - 300,
+        "last_s": AT - 1,
+    }
+
+
 def instances() -> Answer:
     """Two pods, one of before the deploy."""
     old, new = ("checkoutservice-5c1b", "v2.11", "a"), ("checkoutservice-7d9f", "v2.12a", "b")

@@ -60,6 +60,7 @@ LOSSY: Final = ("boutique/cartservice", "data/redis-cart")
 NEW: Final = ("boutique/paymentservice", "/198.51.100.20")
 GONE: Final = ("orders/legacy-export", "data/orders-db")
 CHANGED: Final = ("batch/reindex", "data/catalog-db")
+ERRORS: Final = "boutique/recommendationservice"
 SLOW: Final = ("orders/orders-api", "data/orders-db")
 
 
@@ -86,6 +87,21 @@ def boutique(selection: str | None = None, *, against: bool = False) -> Answer:
         for node in nodes:
             node["change"] = {"198.51.100.20": "new", GONE[0]: "gone"}.get(node["key"], "same")
     return _map(nodes, edges, chosen, of=len(nodes))
+
+
+def requested(selection: str | None = None) -> Answer:
+    """The boutique, with requests: two of five that the recommendations get fail."""
+    data = boutique(selection)
+    keys = {node["id"]: node["key"] for node in data["nodes"]}
+    asked = [edge for edge in data["edges"] if keys[edge["from"]] == "boutique/frontend"]
+    for place, edge in enumerate(asked):
+        edge |= {"requests": 600 * (place + 1), "request_ns": {"p50": 2_100_000, "p99": 31_000_000}}
+        if keys[edge["to"]] == ERRORS:
+            edge |= {"requests": 6000, "requests_failed": 2400, "status": "failing"}
+            edge |= {"reasons": ["failed 40 % of 6.0k requests"]}
+            (node,) = (each for each in data["nodes"] if each["id"] == edge["to"])
+            node |= {"status": "failing", "reasons": edge["reasons"]}
+    return data
 
 
 def fan_out(callers: int = 300) -> Answer:
@@ -140,6 +156,9 @@ def plain_edge(client: int, server: int, port: int, sent: int, opened: int) -> A
         "active": opened // 3,
         "connect_ns": {"p50": 210_000, "p99": 2_400_000},
         "rtt_ns": {"p50": 180_000, "p99": 1_900_000},
+        "requests": 0,
+        "requests_failed": 0,
+        "request_ns": None,
         "evidence": {"both": 1.0, "client": 0.0, "server": 0.0},
         "change": None,
         "first_s": AT - 86_400,
@@ -191,6 +210,7 @@ def _change(edge: Answer, pair: tuple[str, str]) -> Answer:
         "bytes": [sent, sent],
         "failed": [edge["failed"]] * 2,
     }
+    change |= {"requests": [0, 0], "requests_failed": [0, 0], "request_p99": [0, 0]}
     change |= {"opened": [edge["opened"]] * 2, "retransmits": [edge["retransmits"]] * 2, "p99": [p99, p99]}
     if pair == FAILING:
         change |= {

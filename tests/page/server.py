@@ -32,7 +32,7 @@ def _set() -> threading.Event:
 class Scene:
     """What the API says.
 
-    :param shows: ``boutique``, ``fan``, ``huge``, ``empty`` or ``nothing``.
+    :param shows: ``boutique``, ``requests``, ``fan``, ``huge``, ``empty`` or ``nothing``.
     :param refusal: status and error that every question gets instead.
     :param token: that questions must bring.
     :param away: as if nobody listened: connections are closed without an answer.
@@ -57,6 +57,8 @@ def map_data(scene: Scene, request: web.Request) -> fleet.Answer:
     """The map of a scene."""
     if scene.shows == "fan":
         return fleet.fan_out()
+    if scene.shows == "requests":
+        return fleet.requested(request.query.get("select"))
     if scene.shows == "huge":
         return fleet.huge()
     if scene.shows in ("empty", "nothing"):
@@ -141,6 +143,7 @@ class Server:
             "search": lambda: details.search(query["q"]),
             "where": details.where,
             "nat": details.nat,
+            "endpoints": lambda: details.endpoints("edge" in query, query.get("direction", "both")),
             "instances": details.instances,
         }
         return web.json_response(fleet.answer(answers[request.match_info["subject"]](), self.scene.gaps))

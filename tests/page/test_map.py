@@ -278,3 +278,43 @@ def drag(page: Page, selector: str, by: int) -> None:
     page.mouse.down()
     page.mouse.move(x + by, y, steps=4)
     page.mouse.up()
+
+
+def test_requests_stand_at_lines_and_their_routes_in_the_panel(browser: Browser, tmp_path: Path) -> None:
+    link = f"/?select=boutique/frontend&{NOW}"
+    with opened(browser, Scene("requests"), link) as (page, server):
+        expect(page.locator(".label.failing").first).to_have_text("✖ 40\u00a0% errors")
+        expect(page.locator("#labels, #edges").first).to_be_visible()
+        expect(page.locator(".label", has_text="req/s").first).to_be_visible()
+        page.click("#panel section:has-text('Wrong') li button:has-text('recommendationservice')")
+        expect(page.locator("#panel p.status")).to_have_text(
+            "failing: 2,400 of 6,000 requests failed (40\u00a0%)"
+        )
+        table = page.locator("#panel .routes")
+        expect(page.locator("#panel h3").first).to_have_text("Routes (17)")
+        heads = table.locator("th").all_inner_texts()
+        assert [head.strip(" ▾▴") for head in heads] == [
+            *("Method", "Endpoint", "Code", "rate", "errors", "p50", "p99")
+        ]
+        rows = table.locator("tbody tr")
+        expect(rows.first).to_contain_text("GET/recommendations/*5036/s100%400ms1.2s")
+        expect(rows).to_have_count(12)
+        table.locator("th button", has_text="rate").click()
+        expect(rows.first).to_contain_text("GET/recommendations/*20012/s01.3ms4ms")
+        table.locator("th button", has_text="p99").click()
+        expect(rows.first).to_contain_text("503")
+        expect(rows.first.locator(".failing")).to_have_text(["503", "100%"])
+        table.locator("th button", has_text="Code").click()
+        expect(rows.first).to_contain_text("503")
+        table.locator("th button", has_text="Code").click()
+        expect(rows.first).to_contain_text("200")
+        page.click("#panel button:has-text('show all')")
+        expect(rows).to_have_count(17)
+        picture(page, "routes", tmp_path)
+        page.click(".node:has-text('recommendationservice')")
+        expect(page.locator("#panel h3:has-text('Routes that it calls')")).to_be_visible()
+        expect(page.locator("#panel .routes").last).to_contain_text("gRPC 0")
+        picture(page, "routes-of-a-node", tmp_path)
+        page.keyboard.press("t")
+        expect(page.locator("#table tbody tr").first).to_contain_text("40\u00a0%")
+        assert any("/endpoints?" in each for each in server.scene.asked)

@@ -3,7 +3,7 @@
 
 import { ask, filterWords, mapWords, timeWords } from "./api.js";
 
-/** @import { Answer, By, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
+/** @import { Answer, By, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
 
 /** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} signal @param {Promise<any> | null} begun this very question, if it was asked before @returns {Promise<Answer<MapData>>} */
 export async function askMap(view, size, signal, begun) {
@@ -74,6 +74,15 @@ export async function askWhere(view, subject, signal) {
 /** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<NatChain[]>} */
 export async function askNat(view, subject, signal) {
   return (await ask("nat", subjectWords(view, subject), signal)).data.chains;
+}
+
+/** What is asked of a workload and what it asks for, or what goes over an edge. @param {View} view @param {Subject} subject @param {"up" | "down" | "both"} direction @param {AbortSignal} signal @returns {Promise<Endpoints>} */
+export async function askEndpoints(view, subject, direction, signal) {
+  const words = subjectWords({ ...view, errors: false }, subject); // also those without failures
+  words.set("direction", direction);
+  words.set("by", "protocol,method,route,host,status,grpc_status,via");
+  words.set("limit", "500");
+  return (await ask("endpoints", words, signal)).data;
 }
 
 /** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<{ instances: Instance[], of: number }>} */

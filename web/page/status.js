@@ -1,14 +1,16 @@
 // @ts-check
 /** How well something is, by shape, word and colour: what a node and an edge look like, and what their labels say. */
 
-import { count, duration, plural } from "./words.js";
+import { count, duration, percent, plural } from "./words.js";
 
 /** @import { Change, MapEdge, MapNode, Status } from "./types.js" */
 
 /** From a share of connections on that one end alone reported an edge is drawn as seen from one end. */
 const ONE_END_SHARE = 0.95;
-/** A connect that takes longer is worth a word. */
+/** A connect, or a request, that takes longer is worth a word. */
 const SLOW_NS = 500e6;
+/** From so many requests on the part that failed tells more than their number. */
+const MANY = 100;
 /** A ratio to the other window, up or down, that is worth a word. */
 const CHANGED_RATIO = 1.5;
 
@@ -66,7 +68,7 @@ export function attempts(edge) {
 
 /** Whether what is wrong is that too much is sent again. @param {MapEdge} edge */
 export function isLossy(edge) {
-  return edgeStatus(edge) === "degraded" && edge.failed === 0 && edge.retransmits > 0;
+  return edgeStatus(edge) === "degraded" && edge.failed === 0 && edge.requests_failed === 0 && edge.retransmits > 0;
 }
 
 /** Whether hardly any connection was reported by both of its ends. @param {MapEdge} edge */
@@ -91,7 +93,7 @@ export function failures(edge, write = count) {
 export function edgeLabel(edge) {
   const status = edgeStatus(edge);
   if (status === "gone") return ["✕ gone"];
-  const p99 = edge.connect_ns?.p99 ?? 0;
+  const p99 = Math.max(edge.connect_ns?.p99 ?? 0, edge.request_ns?.p99 ?? 0);
   const slow = p99 >= SLOW_NS ? [`p99 ${duration(p99)}`] : [];
   const mark = status === "failing" ? "✖" : "▲";
   if (status === "failing" || status === "degraded") return [`${mark} ${wrong(edge)}`, ...slow];
@@ -99,8 +101,14 @@ export function edgeLabel(edge) {
   return edge.change?.state === "changed" ? changeWords(edge.change) : [];
 }
 
+/** Of few requests how many failed, of many which part. @param {MapEdge} edge */
+function errors({ requests, requests_failed: failed }) {
+  return requests < MANY ? plural(failed, "error") : `${percent(failed, requests)} errors`;
+}
+
 /** @param {MapEdge} edge */
 function wrong(edge) {
+  if (edge.requests_failed > 0 && edge.requests_failed >= edge.failed) return errors(edge);
   if (edge.failed > 0) return failures(edge)[0];
   if (edge.broken > 0) return `${count(edge.broken)} broken`;
   return edge.retransmits > 0 ? `${count(edge.retransmits)} resent` : (edge.reasons[0] ?? "degraded");
@@ -108,7 +116,7 @@ function wrong(edge) {
 
 /** What differs from the other window: "p99 ×3.1", "bytes ×4.2". @param {Change} change @returns {string[]} */
 export function changeWords(change) {
-  const pairs = /** @type {[string, [number, number]][]} */ ([["p99", change.p99], ["bytes", change.bytes]]);
+  const pairs = /** @type {[string, [number, number]][]} */ ([["p99", change.p99], ["request p99", change.request_p99], ["bytes", change.bytes]]);
   const words = pairs
     .filter(([, [before, now]]) => before > 0 && now > 0)
     .map(([name, [before, now]]) => /** @type {[string, number]} */ ([name, now / before]))
@@ -122,5 +130,12 @@ export function edgeSentence(edge, from, to) {
   const failed = edge.failed ? `, ${failures(edge).join(", ")} of ${plural(attempts(edge), "connect")}` : "";
   const resent = isLossy(edge) ? `, ${plural(edge.retransmits, "segment")} sent again` : "";
   const end = seenFromOneEnd(edge) ? ", seen from one end only" : "";
-  return `${from} calls ${to} on port ${edge.port}: ${STATUS_WORDS[edgeStatus(edge)]}${failed}${resent}${end}`;
+  return `${from} calls ${to} on port ${edge.port}: ${STATUS_WORDS[edgeStatus(edge)]}${failed}${requestWords(edge)}${resent}${end}`;
+}
+
+/** How requests went; nothing if there were none. @param {MapEdge} edge */
+function requestWords({ requests, requests_failed: failed, request_ns: took }) {
+  if (!requests) return "";
+  const errors = failed ? `, ${percent(failed, requests)} of them failed` : "";
+  return `, ${plural(requests, "request")}${errors}${took ? `, p50 ${duration(took.p50)}, p99 ${duration(took.p99)}` : ""}`;
 }

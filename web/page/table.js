@@ -3,7 +3,7 @@
 
 import { button, byId, html, put, say, steady, svg } from "./dom.js";
 import { attempts, compareStatus, edgeStatus, failures, GLYPHS, seenFromOneEnd, STATUS_WORDS } from "./status.js";
-import { count, duration, plural, rate } from "./words.js";
+import { count, duration, often, percent, plural, rate } from "./words.js";
 
 /** @import { Shown } from "./shown.js" */
 /** @import { Id, MapEdge } from "./types.js" */
@@ -30,13 +30,16 @@ const most = (value) => (a, b) => value(b.edge) - value(a.edge);
 
 /** @type {Column[]} */
 export const COLUMNS = [
-  { title: "status", text: ({ edge }) => STATUS_WORDS[edgeStatus(edge)], compare: (a, b) => compareStatus(edgeStatus(a.edge), edgeStatus(b.edge)) || b.edge.failed - a.edge.failed || b.edge.bytes - a.edge.bytes },
+  { title: "status", text: ({ edge }) => STATUS_WORDS[edgeStatus(edge)], compare: (a, b) => compareStatus(edgeStatus(a.edge), edgeStatus(b.edge)) || b.edge.failed + b.edge.requests_failed - a.edge.failed - a.edge.requests_failed || b.edge.bytes - a.edge.bytes },
   { title: "caller", names: true, text: ({ from }) => from, compare: (a, b) => a.from.localeCompare(b.from) },
   { title: "called", names: true, text: ({ to, edge }) => (edge.port ? `${to}:${edge.port}` : to), compare: (a, b) => a.to.localeCompare(b.to) || a.edge.port - b.edge.port },
   { title: "failed", text: ({ edge }) => (edge.failed ? failures(edge).join(", ") : "0"), compare: most(({ failed }) => failed) },
   { title: "connects", wide: true, text: ({ edge }) => count(attempts(edge)), compare: most(attempts) },
   { title: "resent", wide: true, text: ({ edge }) => count(edge.retransmits), compare: most(({ retransmits }) => retransmits) },
   { title: "connect p99", wide: true, text: ({ edge }) => duration(edge.connect_ns?.p99), compare: most(({ connect_ns }) => connect_ns?.p99 ?? -1) },
+  { title: "requests", wide: true, text: ({ edge }, seconds) => (edge.requests ? often(edge.requests, seconds) : "–"), compare: most(({ requests }) => requests) },
+  { title: "errors", wide: true, text: ({ edge }) => percent(edge.requests_failed, edge.requests), compare: most((edge) => (edge.requests ? edge.requests_failed / edge.requests : -1)) },
+  { title: "request p99", wide: true, text: ({ edge }) => duration(edge.request_ns?.p99), compare: most(({ request_ns }) => request_ns?.p99 ?? -1) },
   { title: "round trip p99", wide: true, text: ({ edge }) => duration(edge.rtt_ns?.p99), compare: most(({ rtt_ns }) => rtt_ns?.p99 ?? -1) },
   { title: "to server", wide: true, text: ({ edge }, seconds) => rate(edge.bytes, seconds), compare: most(({ bytes }) => bytes) },
   { title: "to client", wide: true, text: ({ edge }, seconds) => rate(edge.reply_bytes, seconds), compare: most(({ reply_bytes }) => reply_bytes) },

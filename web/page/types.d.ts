@@ -41,6 +41,9 @@ export interface Change {
   failed: Pair;
   retransmits: Pair;
   p99: Pair;
+  requests: Pair;
+  requests_failed: Pair;
+  request_p99: Pair;
 }
 
 export interface MapNode {
@@ -87,6 +90,10 @@ export interface MapEdge {
   active: number;
   connect_ns: Quantiles | null;
   rtt_ns: Quantiles | null;
+  /** Of HTTP and gRPC; failed: no answer, or one that is the server's failure. */
+  requests: number;
+  requests_failed: number;
+  request_ns: Quantiles | null;
   /** Shares of flows that both ends, or one end alone, reported. */
   evidence: { both: number; client: number; server: number };
   change: Change | null;
@@ -163,6 +170,32 @@ export interface Instance {
   zone: string;
   first_s: Seconds;
   last_s: Seconds;
+}
+
+/** Requests that are alike. */
+export interface Endpoint {
+  client: string;
+  server: string;
+  protocol: string;
+  method: string;
+  route: string;
+  host: string;
+  /** 0: no answer. */
+  status: number;
+  grpc_status: number | null;
+  via: string;
+  requests: number;
+  failed: number;
+  /** A second. */
+  rate: number;
+  client_ns: Quantiles | null;
+  server_ns: Quantiles | null;
+}
+
+export interface Endpoints {
+  endpoints: Endpoint[];
+  of: number;
+  requests: number;
 }
 
 export interface NatHop {

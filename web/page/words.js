@@ -36,6 +36,13 @@ export function bytes(value) {
   return scaled(value, "B");
 }
 
+/** How often: 12/s, 0.2/s. @param {number} number @param {number} seconds */
+export function often(number, seconds) {
+  const value = number / Math.max(1, seconds);
+  if (value > 0 && value < 0.05) return "<0.1/s";
+  return `${scaled(value, "", 1).replace(" ", "")}/s`;
+}
+
 /** Short, for words at lines. @param {number} value */
 export function count(value) {
   return scaled(value, "", 1).replace(" ", "");

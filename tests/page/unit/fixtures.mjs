@@ -8,7 +8,7 @@ import { mapOf } from "../../../web/page/answers.js";
 
 const folder = process.env["ANSWERS"] ?? "";
 
-/** @param {"boutique" | "compared" | "fan_out" | "huge"} name @returns {Answer<MapData>} */
+/** @param {"boutique" | "compared" | "requested" | "fan_out" | "huge"} name @returns {Answer<MapData>} */
 export function answer(name) {
   const body = JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8"));
   return { ...body, data: mapOf(body.data) };

@@ -4,7 +4,7 @@
 import { places } from "../layout/labels.js";
 import { curve, lines, NODE } from "../layout/routes.js";
 import { attempts, edgeLabel, edgeSentence, edgeStatus, isLossy, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
-import { count, percent, plural, rate } from "../words.js";
+import { count, duration, often, percent, plural, rate } from "../words.js";
 
 /** @import { Id, Layout, MapData, MapEdge, MapNode, Point, Status } from "../types.js" */
 
@@ -101,15 +101,22 @@ function boxOf({ x, y }) {
   return { x: x - NODE.width / 2, y: y - NODE.height / 2, ...NODE };
 }
 
-/** @typedef {{ failed: number, attempts: number, retransmits: number, sent: number }} Sums of all edges that enter a node */
+/** @typedef {{ failed: number, attempts: number, retransmits: number, sent: number, wrong: number, requests: number }} Sums of all edges that enter a node */
 
 /** @param {MapEdge[]} edges */
 function incoming(edges) {
   /** @type {Map<Id, Sums>} */
   const sums = new Map();
   for (const edge of edges) {
-    const { failed, attempts: tried, retransmits, sent } = sums.get(edge.to) ?? { failed: 0, attempts: 0, retransmits: 0, sent: 0 };
-    sums.set(edge.to, { failed: failed + edge.failed, attempts: tried + attempts(edge), retransmits: retransmits + edge.retransmits, sent: sent + edge.sent });
+    const before = sums.get(edge.to) ?? { failed: 0, attempts: 0, retransmits: 0, sent: 0, wrong: 0, requests: 0 };
+    sums.set(edge.to, {
+      failed: before.failed + edge.failed,
+      attempts: before.attempts + attempts(edge),
+      retransmits: before.retransmits + edge.retransmits,
+      sent: before.sent + edge.sent,
+      wrong: before.wrong + edge.requests_failed,
+      requests: before.requests + edge.requests,
+    });
   }
   return sums;
 }
@@ -137,13 +144,17 @@ function drawnNode(node, layout, chosen, sums) {
 
 /** What is wrong in few words, else where it belongs. @param {MapNode} node @param {Status} status @param {Sums | undefined} sums */
 function secondLine(node, status, sums) {
-  if (status === "failing" || status === "degraded") {
-    if (sums?.failed) return `${percent(sums.failed, sums.attempts)} ${sums.attempts < MANY ? `of ${count(sums.attempts)} ` : ""}failed`;
-    if (sums?.retransmits) return `${percent(sums.retransmits, sums.sent)} sent again`;
-    if (node.reasons.length) return node.reasons[0];
-  }
+  const wrong = status === "failing" || status === "degraded" ? (sums && wrongWords(sums)) || node.reasons[0] : "";
+  if (wrong) return wrong;
   const place = [node.namespace, node.versions.join(" | "), node.zones.join("/")].filter(Boolean).join(" · ");
   return status === "new" || status === "gone" ? `${STATUS_WORDS[status]} · ${place || node.kind}` : place || node.kind;
+}
+
+/** What is wrong with all that enters a node; nothing if it is well. @param {Sums} sums */
+function wrongWords({ failed, attempts: tried, retransmits, sent, wrong, requests }) {
+  if (wrong && wrong >= failed) return `${percent(wrong, requests)} of requests failed`;
+  if (failed) return `${percent(failed, tried)} ${tried < MANY ? `of ${count(tried)} ` : ""}failed`;
+  return retransmits ? `${percent(retransmits, sent)} sent again` : "";
 }
 
 /** @param {MapNode} node @returns {DrawnNode["shape"]} */
@@ -164,6 +175,12 @@ function crowds(edges) {
   return crowd;
 }
 
+/** Requests and how long they take, where there are any; else bytes. @param {MapEdge} edge @param {number} seconds */
+function traffic({ requests, request_ns: took, bytes, reply_bytes }, seconds) {
+  if (!requests) return rate(bytes + reply_bytes, seconds);
+  return `${often(requests, seconds).replace("/s", " req/s")}${took ? ` · ${duration(took.p99)}` : ""}`;
+}
+
 /**
  * Words at an edge: what is wrong is needed; traffic stands at edges of the selection where there is room.
  * @param {MapEdge} edge
@@ -176,7 +193,7 @@ function label(edge, points, chosen, crowd, seconds) {
   if (!points) return [];
   const wrong = edgeLabel(edge);
   const near = chosen.has(edge.from) || chosen.has(edge.to);
-  const words = wrong.length ? wrong : near && attempts(edge) + edge.bytes > 0 ? [rate(edge.bytes + edge.reply_bytes, seconds)] : [];
+  const words = wrong.length ? wrong : near && attempts(edge) + edge.bytes > 0 ? [traffic(edge, seconds)] : [];
   if (!words.length) return [];
   const width = Math.max(...words.map((word) => word.length)) * (wrong.length ? BOLD_CHARACTER : LABEL_CHARACTER);
   const end = /** @type {"first" | "last"} */ ((crowd.leaving.get(edge.from) ?? 0) < (crowd.entering.get(edge.to) ?? 0) ? "first" : "last");

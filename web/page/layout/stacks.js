@@ -27,6 +27,9 @@ const NO_TRAFFIC = {
   active: 0,
   connect_ns: null,
   rtt_ns: null,
+  requests: 0,
+  requests_failed: 0,
+  request_ns: null,
   evidence: { both: 0, client: 0, server: 0 },
   change: null,
   first_s: 0,
@@ -165,8 +168,11 @@ function added(sum, edge) {
     retransmits: sum.retransmits + edge.retransmits,
     sent: sum.sent + edge.sent,
     active: sum.active + edge.active,
+    requests: sum.requests + edge.requests,
+    requests_failed: sum.requests_failed + edge.requests_failed,
     connect_ns: null,
     rtt_ns: null,
+    request_ns: null,
     change: null,
   };
 }

@@ -3,7 +3,7 @@
 
 import { button, html } from "../dom.js";
 import { changeWords, compareStatus, edgeStatus } from "../status.js";
-import { bytes, exact, plural } from "../words.js";
+import { bytes, exact, percent, plural } from "../words.js";
 import { edgeList, section, wrongWords } from "./sections.js";
 import { legend } from "./legend.js";
 
@@ -16,7 +16,7 @@ const ROWS = 12;
 export function overview(context) {
   const { edges } = context.shown.answer.data;
   const wrong = edges.filter((edge) => ["failing", "degraded"].includes(edgeStatus(edge)));
-  wrong.sort((a, b) => compareStatus(edgeStatus(a), edgeStatus(b)) || b.failed - a.failed || b.retransmits - a.retransmits);
+  wrong.sort((a, b) => compareStatus(edgeStatus(a), edgeStatus(b)) || b.failed + b.requests_failed - a.failed - a.requests_failed || b.retransmits - a.retransmits);
   return [
     html("h2", {}, context.view.select.length ? context.view.select.join(", ") : "What is wrong, what changed"),
     wrong.length
@@ -44,7 +44,8 @@ export function changeSentence({ change, bytes: sent, reply_bytes }) {
   if (change.state === "new") return `new: ${bytes(sent + reply_bytes)}`;
   if (change.state === "gone") return `gone: ${bytes(change.bytes[0])} before`;
   const [before, now] = change.failed;
-  const failed = before !== now ? [`failed ${exact(before)} → ${exact(now)}`] : [];
+  const wrong = change.requests_failed.map((failed, at) => percent(failed, change.requests[at]));
+  const failed = before !== now ? [`failed ${exact(before)} → ${exact(now)}`] : wrong[0] !== wrong[1] && change.requests[0] ? [`errors ${wrong[0]} → ${wrong[1]}`] : [];
   const rest = changeWords(change).filter((words) => !failed.length || !words.startsWith("failed"));
   return [...failed, ...rest].join(" · ");
 }

@@ -3,8 +3,9 @@
 
 import { byId, html, steady } from "../dom.js";
 import { edgeKey, subjectOf } from "../shown.js";
-import { askInstances, askNat, askWhere } from "../answers.js";
+import { askEndpoints, askInstances, askNat, askWhere } from "../answers.js";
 import { overview } from "./overview.js";
+import { routes } from "./routes.js";
 import { instanceList, natPaths, section, whereItFails } from "./sections.js";
 import { edgePanel, nodePanel, stackPanel } from "./subject.js";
 
@@ -105,6 +106,31 @@ function replace(root, content, same) {
   else root.focus({ preventScroll: true });
 }
 
+/** @param {Shown} shown @param {Found} found @returns {MapEdge[]} */
+function edgesAt({ answer }, found) {
+  if ("edge" in found) return [found.edge];
+  return answer.data.edges.filter(({ from, to }) => from === found.node.id || to === found.node.id);
+}
+
+/** @param {Shown} shown @param {Found} found */
+function hasRequests(shown, found) {
+  return edgesAt(shown, found).some(({ requests }) => requests > 0);
+}
+
+/** @param {Shown} shown @param {Found} found */
+function connectsFail(shown, found) {
+  return edgesAt(shown, found).some(({ failed }) => failed > 0);
+}
+
+/** What requests were of. @param {View} view @param {import("../answers.js").Subject} subject @param {AbortSignal} signal */
+function asksOf(view, subject, signal) {
+  if ("edge" in subject) return [askEndpoints(view, subject, "both", signal).then((found) => routes("Routes", found))];
+  return [
+    askEndpoints(view, subject, "up", signal).then((found) => routes("Routes that it serves", found)),
+    askEndpoints(view, subject, "down", signal).then((found) => routes("Routes that it calls", found)),
+  ];
+}
+
 /**
  * @param {View} view
  * @param {Shown} shown
@@ -114,8 +140,10 @@ function replace(root, content, same) {
  */
 async function more(view, shown, found, signal) {
   const subject = "edge" in found ? { edge: edgeKey(shown.answer.data, found.edge) } : { select: found.node.key };
+  const where = askWhere(view, subject, signal).then(whereItFails);
+  const asks = hasRequests(shown, found) ? asksOf(view, subject, signal) : [];
   const answers = await Promise.allSettled([
-    askWhere(view, subject, signal).then(whereItFails),
+    ...(asks.length && !connectsFail(shown, found) ? [...asks, where] : [where, ...asks]), // the cause comes first
     askNat(view, subject, signal).then(natPaths),
     "node" in found ? askInstances(view, subject, signal).then(instanceList) : null,
   ]);

@@ -3,7 +3,7 @@
 
 import { button, html, svg } from "../dom.js";
 import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
-import { clock, count, day, duration, exact, percent, plural, rate } from "../words.js";
+import { clock, count, day, duration, exact, often, percent, plural, rate } from "../words.js";
 
 /** @import { By, Id, Instance, MapEdge, NatChain, Seconds, Share, Status } from "../types.js" */
 
@@ -31,7 +31,8 @@ const VALUES = 3;
 export function neighbours(title, edges, far, { names, seconds, focus }) {
   const sorted = [...edges].sort((a, b) => compareStatus(edgeStatus(a), edgeStatus(b)) || b.failed - a.failed || b.bytes - a.bytes);
   if (!sorted.length) return section(title, html("p", { class: "dim" }, "nobody that is shown"));
-  const head = ["who", "traffic", "tried", "failed", "p99"].map((text) => html("th", { scope: "col" }, text));
+  const asks = sorted.some(({ requests }) => requests);
+  const head = ["who", "traffic", asks ? "asked" : "tried", "failed", "p99"].map((text) => html("th", { scope: "col" }, text));
   const body = sorted.slice(0, ROWS).map((edge) => {
     const status = edgeStatus(edge);
     const name = `${names.get(edge[far]) ?? edge[far]}${edge.port && far === "to" ? `:${edge.port}` : ""}`;
@@ -40,9 +41,9 @@ export function neighbours(title, edges, far, { names, seconds, focus }) {
       {},
       html("td", {}, button(name, () => focus(edge.id), { title: `${name}: ${STATUS_WORDS[status]}` })),
       html("td", {}, rate(edge.bytes + edge.reply_bytes, seconds)),
-      html("td", {}, count(attempts(edge))),
-      html("td", { class: edge.failed ? status : null }, edge.failed ? `✖ ${count(edge.failed)}` : "0"),
-      html("td", {}, duration(edge.connect_ns?.p99)),
+      html("td", {}, edge.requests ? often(edge.requests, seconds) : asks ? "–" : count(attempts(edge))),
+      html("td", { class: edge.failed + edge.requests_failed ? status : null }, failedWords(edge)),
+      html("td", {}, duration((edge.request_ns ?? edge.connect_ns)?.p99)),
     );
   });
   const rest = sorted.length - body.length;
@@ -51,6 +52,12 @@ export function neighbours(title, edges, far, { names, seconds, focus }) {
     html("table", { class: "rows neighbours" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body)),
     rest > 0 ? html("p", { class: "dim" }, `and ${plural(rest, "more", "more")}: t shows all`) : null,
   );
+}
+
+/** Of connects how many, else of requests which part. @param {MapEdge} edge */
+function failedWords({ failed, requests_failed: wrong, requests }) {
+  if (failed) return `✖ ${count(failed)}`;
+  return wrong ? `✖ ${percent(wrong, requests)}` : "0";
 }
 
 /** Edges as a list to choose from: who calls whom, and what is wrong. @param {MapEdge[]} edges @param {{ names: Map<Id, string>, focus: (id: Id) => void }} context @param {(edge: MapEdge) => string} say */
@@ -69,6 +76,8 @@ export function edgeList(edges, { names, focus }, say) {
 
 /** What is wrong with an edge, in one line. @param {MapEdge} edge */
 export function wrongWords(edge) {
+  const { requests, requests_failed: wrong } = edge;
+  if (wrong && wrong >= edge.failed) return `${exact(wrong)} of ${plural(requests, "request")} failed (${percent(wrong, requests)})`;
   if (edge.failed) return `${failures(edge, exact).join(", ")} of ${plural(attempts(edge), "connect")} (${percent(edge.failed, attempts(edge))})`;
   return edge.reasons.join(", ") || edgeLabel(edge).join(" · ") || STATUS_WORDS[edgeStatus(edge)];
 }
@@ -87,7 +96,7 @@ function contrasted(values) {
 /** Which part fails: the most suspect values of each attribute. @param {By[]} by */
 export function whereItFails(by) {
   const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0)).sort((a, b) => suspicion(b) - suspicion(a));
-  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, "nothing failed in this window"));
+  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, "no connect failed in this window"));
   const lines = told.slice(0, ATTRIBUTES).flatMap(({ attribute, values }) =>
     contrasted(values).map(({ value, failed, attempts: of, lift }) =>
       html(

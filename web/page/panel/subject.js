@@ -3,7 +3,7 @@
 
 import { button, html } from "../dom.js";
 import { attempts, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
-import { bytes, clock, count, day, duration, percent, plural, rate } from "../words.js";
+import { bytes, clock, count, day, duration, often, percent, plural, rate } from "../words.js";
 import { changeSentence } from "./overview.js";
 import { edgeList, glyph, neighbours, section, wrongWords } from "./sections.js";
 
@@ -75,9 +75,21 @@ function numbers(edge, { seconds }) {
     ["to client", "", `${rate(edge.reply_bytes, seconds)} (${bytes(edge.reply_bytes)})`],
     ["resent", change ? count(change.retransmits[0]) : "", edge.sent ? `${count(edge.retransmits)} of ${count(edge.sent)} (${percent(edge.retransmits, edge.sent)})` : count(edge.retransmits)],
   ];
+  lines.unshift(...requestLines(edge, seconds));
   const head = change ? ["what", "before", "now"] : ["what", "now"];
   const body = lines.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
   return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)));
+}
+
+/** @param {MapEdge} edge @param {number} seconds @returns {[string, string, string][]} what, before, now */
+function requestLines({ requests, requests_failed: wrong, request_ns: took, change }, seconds) {
+  if (!requests && !change?.requests[0]) return [];
+  return [
+    ["requests", change ? count(change.requests[0]) : "", `${often(requests, seconds)} (${count(requests)})`],
+    ["errors", change ? percent(change.requests_failed[0], change.requests[0]) : "", wrong ? `${count(wrong)} (${percent(wrong, requests)})` : "0"],
+    ["request p99", change?.request_p99[0] ? duration(change.request_p99[0]) : "", duration(took?.p99)],
+    ["request p50", "", duration(took?.p50)],
+  ];
 }
 
 /** @param {MapNode} node @param {Context} context @returns {(Node | null)[]} */
