@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.join.identity import Cluster
 from actors.join.joiner import Joiner
-from actors.join.routes import Routes
+from actors.join.routes import RouteLimits, Routes
 from actors.windows.completeness import DistributedCompleteness, LocalCompleteness
 from actors.windows.cross_node import CrossNode
 from actors.windows.hold import WindowHold
@@ -17,6 +17,7 @@ from actors.workloads.workloads import Workloads
 from engine.actor import ActorPlace, OnFirstItem, OutletPlace
 from engine.config import Config
 from engine.graph import Graph, Prepare
+from engine.learnt_routes import LearntRoutes
 from engine.nats.address import connection_of
 from engine.nats.nat_entries import NatFeed
 from engine.node_actors import nat_table
@@ -97,8 +98,14 @@ def _routes(graph: Graph, config: Config, wanted: Set[str]) -> Routes | None:
     """What names the routes of requests, where a sink wants their rows, or what these are summed up to."""
     if not wanted & {REQUEST.plural, ENDPOINT.plural}:
         return None
-    http = config.http
-    return Routes(http.rules, http.routes, http.children, graph.ledger.stage("join", "rows"))
+    http, stage = config.http, graph.ledger.stage("join", "rows")
+    limits = RouteLimits(http.routes, http.routes_of_service, http.children)
+    if graph.recorded or not http.learnt:
+        return Routes(http.rules, limits, stage)
+    learnt = LearntRoutes(http.learnt)
+    graph.task(learnt.run)
+    graph.closing(learnt.save)
+    return Routes(http.rules, limits, stage, learnt.read(), learnt.keep)
 
 
 def engine_join(
@@ -126,9 +133,11 @@ def engine_join(
     cross_node = CrossNode(rewrites, partitions, ledger.stage("join", "rows"))
     complete = DistributedCompleteness(settings.wait_seconds, all_back_at)
 
+    routes = _routes(graph, config, wanted)
+
     def joiner() -> Joiner:
         flows = min(settings.flows * partitions(), MOST_FLOWS)
-        return Joiner(ENGINE, boot, ledger, flows, cluster, routes=_routes(graph, config, wanted))
+        return Joiner(ENGINE, boot, ledger, flows, cluster, routes=routes)
 
     return JoinActors(
         windows=graph.actor("windows", WindowHold(complete, cross_node)),

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.vm.guest",)
 
-# Programs of tests keep and serve no map, but those that are tested for it: all would share a folder and a port.
+# Programs of tests keep nothing and serve no map, but those that are tested for it: all would share folder and port.
 os.environ.setdefault("TAILRACE_STORE_ENABLED", "off")
+os.environ.setdefault("TAILRACE_HTTP_LEARNT", "")
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tailrace", deadline=None)

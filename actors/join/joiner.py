@@ -13,7 +13,7 @@ from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
 from actors.join.names import BLOCK_ROWS, Names
-from actors.join.request_rows import request_batch
+from actors.join.request_rows import RequestRows
 from actors.join.routes import Routes
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
@@ -54,7 +54,7 @@ class Joiner(Actor):
         self._table = FlowTable(flows, self._stage)
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
-        self._routes = routes
+        self._requests = RequestRows(routes) if routes else None
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -120,9 +120,8 @@ class Joiner(Actor):
         chains = _chain_table(self._table, columns)
         columns, tables = self._names.tables(columns, head.window)
         tables = {**tables, "chains": chains}
-        if self._routes and entries:
-            batch = request_batch(head, columns, tables, entries, rows.requests, self._routes)
-            requests.append(batch)
+        if self._requests and entries:
+            requests.append(self._requests.batch(head, columns, tables, entries, rows.requests))
         return replace(head, columns=columns, tables=tables)
 
     def _counted(self, columns: Columns, rows: Rows) -> Counted | None:

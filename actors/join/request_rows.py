@@ -1,20 +1,25 @@
 """Request rows: what both ends of connections counted, put together by method, route, status and so on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from actors.join.counted import Counted
-from actors.join.routes import Routes
+from actors.join.routes import NOT_FOUND, Routes, Service
+from actors.workloads.ends import Ends
 from model.arrays import Columns, Tables
 from model.batch import Batch
 from model.histogram import Histograms
 from model.kinds.flow import SIDES
-from model.kinds.request import ENDS, PROTOCOLS, REQUEST, SHARED
+from model.kinds.request import ENDS, GRPC, PROTOCOLS, REQUEST, SHARED
+from model.kinds.workload import Workload
+from model.kinds.workload.names import WorkloadNames
 from model.requests import Requests
 
+#: Columns that say who a server is.
+_SERVER: Final = ("server.entity.index", "server.process.comm", "server.address")
 #: What tells requests apart, by the bits of a key that it takes.
 _BITS: Final = {"method": 4, "status": 10, "protocol": 2, "grpc_status": 8}
 #: Version and system by protocol, as the probe numbers it.
@@ -24,46 +29,85 @@ _VERSIONS, _SYSTEMS = (
 )
 
 
-def request_batch(
-    head: Batch, flows: Columns, tables: Tables, entries: Counted, requests: Requests, routes: Routes
-) -> Batch:
-    """The requests of some flows, in a batch like ``head``.
+class RequestRows:
+    """Makes rows of what ends counted.
 
-    :param flows: columns of flows.
-    :param tables: what they point into.
-    :param requests: from which the entries are.
+    :param routes: names the routes of requests.
     """
-    values = entries.columns
-    names, route = _routes(values, requests, routes)
-    hosts, host = _unified(requests.hosts)
-    host = host[values["host"]]
-    _, first, numbers = np.unique(_keys(entries, route, host), return_index=True, return_inverse=True)
-    protocol = values["protocol"][first]
-    columns = _of_flows(flows, entries.flow[first]) | {
-        "network.protocol.version": _VERSIONS[protocol],
-        "http.request.method": values["method"][first],
-        "route.index": route[first],
-        "host.index": host[first],
-        "http.response.status_code": values["status"][first],
-        "rpc.system": _SYSTEMS[protocol],
-        "rpc.grpc.status_code": values["grpc_status"][first],
-        "via.index": np.zeros(len(first), np.uint32),
-    }
-    _fill_counts(columns, entries, numbers, len(first))
-    histograms = _fill_durations(columns, entries, numbers, len(first), requests.histograms)
-    columns = {name: columns[name].astype(kind, copy=False) for name, kind in REQUEST.types.items()}
-    used = {name: tables[name] for name in REQUEST.tables if name in tables}
-    whole = {**used, "routes": names, "hosts": hosts, "histograms": histograms}
-    return replace(head, kind=REQUEST, columns=columns, tables=whole).compacted()
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+        self._names = WorkloadNames()
+
+    def batch(
+        self, head: Batch, flows: Columns, tables: Tables, entries: Counted, requests: Requests
+    ) -> Batch:
+        """The requests of some flows, in a batch like ``head``.
+
+        :param flows: columns of flows.
+        :param tables: what they point into.
+        :param requests: from which the entries are.
+        """
+        values = entries.columns
+        services, service = self._services(head, flows, tables, entries.flow)
+        names, route = self._named(values, requests.routes, services, service)
+        hosts, host = _unified(requests.hosts)
+        host = host[values["host"]]
+        _, first, numbers = np.unique(_keys(entries, route, host), return_index=True, return_inverse=True)
+        protocol = values["protocol"][first]
+        columns = _of_flows(flows, entries.flow[first]) | {
+            "network.protocol.version": _VERSIONS[protocol],
+            "http.request.method": values["method"][first],
+            "route.index": route[first],
+            "host.index": host[first],
+            "http.response.status_code": values["status"][first],
+            "rpc.system": _SYSTEMS[protocol],
+            "rpc.grpc.status_code": values["grpc_status"][first],
+            "via.index": np.zeros(len(first), np.uint32),
+        }
+        _fill_counts(columns, entries, numbers, len(first))
+        histograms = _fill_durations(columns, entries, numbers, len(first), requests.histograms)
+        columns = {name: columns[name].astype(kind, copy=False) for name, kind in REQUEST.types.items()}
+        used = {name: tables[name] for name in REQUEST.tables if name in tables}
+        whole = {**used, "routes": names, "hosts": hosts, "histograms": histograms}
+        return replace(head, kind=REQUEST, columns=columns, tables=whole).compacted()
+
+    def _services(
+        self, head: Batch, flows: Columns, tables: Tables, rows: np.ndarray
+    ) -> tuple[list[str], np.ndarray]:
+        """The names of servers' workloads, and which one is at each of these rows; empty for mere addresses."""
+        some, same = np.unique(rows, return_inverse=True)
+        columns = {name: flows[name][some] for name in _SERVER}
+        ends = Ends([replace(head, columns=columns, tables=tables)], "server", self._names)
+        ids, numbers = np.unique(ends.ids, return_inverse=True)
+        names, called = _unified(map(_service, ends.workloads(ids.tolist())))
+        return names, called[numbers][same]
+
+    def _named(
+        self, values: Columns, paths: Sequence[str], services: Sequence[str], service: np.ndarray
+    ) -> tuple[list[str], np.ndarray]:
+        """The names of routes, the first empty, and which one each entry has.
+
+        :param service: of each entry.
+        """
+        keys = (service * 2 + (values["protocol"] == GRPC)) * len(paths) + values["route"]
+        different, same = np.unique(keys, return_inverse=True)
+        requests, found = np.zeros((2, len(different)), np.int64)
+        counts = values["requests"].astype(np.int64)
+        np.add.at(requests, same, counts)
+        np.add.at(found, same, np.where(values["status"] == NOT_FOUND, 0, counts))
+        whose, path = np.divmod(different, len(paths))
+        of = [Service(services[number // 2], bool(number % 2)) for number in whose.tolist()]
+        routes = self._routes.names(of, [paths[place] for place in path.tolist()], requests, found)
+        names, numbers = _unified(routes)
+        return names, numbers[same]
 
 
-def _routes(values: Columns, requests: Requests, routes: Routes) -> tuple[list[str], np.ndarray]:
-    """The names of routes, the first empty, and which one each entry has."""
-    count = len(requests.routes)
-    seen = np.bincount(values["route"], values["requests"], minlength=count).astype(np.int64)
-    routes.learn(requests.routes, seen.tolist())
-    names, numbers = _unified(map(routes.name, requests.routes))
-    return names, numbers[values["route"]]
+def _service(workload: Workload) -> str:
+    """Under which name its routes are learnt: that of all its instances, zones and versions."""
+    if workload.kind == "address":
+        return ""
+    return f"{workload.namespace}/{workload.name}" if workload.namespace else workload.name
 
 
 def _unified(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:

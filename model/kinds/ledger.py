@@ -92,7 +92,7 @@ STAGES: Final = (
         "`late`; `one_end_only`: connections that ended without their other end; `met_later`: of "
         "which it came in a later second; `moved`: whose rewriting was learnt after their first "
         "row; `rekeyed`: sent to another partition for it; `flows_evicted`: forgotten for want of "
-        "room",
+        "room; of [routes](http.md#routes): `routes_beyond`, `paths_beyond`, `paths_forgotten`, `places_folded`",
     ),
     StageNote(
         "`workloads`",

@@ -73,7 +73,8 @@ SERVER_ERRORS: Final = 500
 #: Codes of gRPC that are the server's failure.
 GRPC_ERRORS: Final = (2, 4, 12, 13, 14, 15)
 #: Protocols as the probe numbers them, with ``network.protocol.version`` and ``rpc.system``.
-PROTOCOLS: Final = {1: (b"1.1", b""), 2: (b"2", b""), 3: (b"2", b"grpc")}
+GRPC: Final = 3
+PROTOCOLS: Final = {1: (b"1.1", b""), 2: (b"2", b""), GRPC: (b"2", b"grpc")}
 
 ROUTES: Final = Table(
     "routes", TEXTS, lambda index: (text_field("http.route", "routes", index),), "routes; the first is empty"

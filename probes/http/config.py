@@ -16,7 +16,10 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param paths: of different templates that are kept apart; what is beyond is counted as ``other``.
     :param rules: of routes, such as ``/users/{id}``: a path that fits one has its name.
     :param routes: that are kept apart; what is beyond is counted as ``other``.
+    :param routes_of_service: of one workload, likewise.
     :param children: different segments at one place of a path; where there are more they are one ``*``.
+    :param learnt: a file that keeps which these places are, so that routes have the same names after a restart;
+        empty for none.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
@@ -24,4 +27,6 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     paths: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 16384
     rules: list[Rule] = []
     routes: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 4096
+    routes_of_service: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 512
     children: Annotated[int, msgspec.Meta(ge=2, le=1 << 16)] = 50
+    learnt: str = "/var/lib/tailrace/routes.json"

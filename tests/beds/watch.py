@@ -64,9 +64,9 @@ class Program:
 
 
 def _clean() -> dict[str, str]:
-    """The environment without settings of Tailrace, but that no map is kept: all would share a folder."""
+    """The environment without settings of Tailrace, but that nothing is kept: all would share a folder."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("TAILRACE_")}
-    return others | {"TAILRACE_STORE_ENABLED": "off"}
+    return others | {"TAILRACE_STORE_ENABLED": "off", "TAILRACE_HTTP_LEARNT": ""}
 
 
 class Watch:

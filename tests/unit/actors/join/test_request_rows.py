@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from actors.join.joiner import Joiner
-from actors.join.routes import Routes
+from actors.join.routes import RouteLimits, Routes
 from model.batch import Batch
 from model.histogram import Histograms
 from model.kinds.request import REQUEST
@@ -41,9 +41,8 @@ def counted(*groups: list[Entry]) -> Requests:
 def joiner(*rules: str) -> Joiner:
     """One that makes rows of requests."""
     ledger = Ledger()
-    return Joiner(
-        "site", "boot", ledger, flows=64, routes=Routes(rules, 100, 50, ledger.stage("join", "rows"))
-    )
+    routes = Routes(rules, RouteLimits(100), ledger.stage("join", "rows"))
+    return Joiner("site", "boot", ledger, flows=64, routes=routes)
 
 
 def reported(row: dict[str, Any], window: int, *entries: Entry, node: str = "n", seq: int = 0) -> Batch:
