@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: The sink that writes it.
 STORE: Final = "store"
-_STAGE: Final = "workloads,flows"
+_STAGE: Final = "workloads,endpoints,flows"
 
 
 def keeps_map(config: Config) -> tuple[bool, str]:

@@ -16,6 +16,7 @@ from engine.commands.ask.words import said_by
 from engine.commands.filter_words import parsed
 from tests.page.browser import WIDE, complaints_of
 from tests.page.real import served
+from tests.unit.store.queries import asked
 from tests.unit.store.queries.fleets import BAD_VERSION, MINUTE, NOW
 
 
@@ -144,3 +145,24 @@ def test_a_link_of_a_node_and_of_an_edge_means_the_same_for_programs(page: Page,
     focus = page.evaluate("new URLSearchParams(location.search).get('focus')")
     series = answer(address, f"series?edge={quote(focus)}&metrics=failed&window=1m&at={quote(time(NOW))}")
     assert sum(series["columns"]["failed"]) > 0
+
+
+def test_routes_are_those_of_the_answer(browser: Browser) -> None:
+    with served(asked.two_minutes_of_requests(), asked.NOW) as url:
+        context = browser.new_context(viewport=WIDE)
+        page = context.new_page()
+        page.goto(f"{url}/?w=1m&at={time(asked.NOW)}&select=db&focus=db")
+        said = answer(url, f"endpoints?select=db&window=1m&at={quote(time(asked.NOW))}&sort=failed")[
+            "endpoints"
+        ]
+        rows = page.locator("#panel .routes tbody tr")
+        expect(rows).to_have_count(len(said))
+        for row, endpoint in enumerate(said):
+            expect(rows.nth(row)).to_contain_text(f"GET/orders/*{endpoint['status']}{endpoint['rate']:.0f}/s")
+        expect(page.locator(".node.failing .sub")).to_have_text("40\u00a0% errors")
+        page.keyboard.press("/")
+        page.keyboard.type("orders")
+        expect(page.locator("#found li").first).to_have_text("/orders/*route of db, 1 neighbour")
+        page.keyboard.press("Enter")
+        expect(page.locator("#chips")).to_contain_text("route:/orders/*")
+        context.close()

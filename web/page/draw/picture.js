@@ -152,7 +152,7 @@ function secondLine(node, status, sums) {
 
 /** What is wrong with all that enters a node; nothing if it is well. @param {Sums} sums */
 function wrongWords({ failed, attempts: tried, retransmits, sent, wrong, requests }) {
-  if (wrong && wrong >= failed) return `${percent(wrong, requests)} of requests failed`;
+  if (wrong && wrong >= failed) return `${percent(wrong, requests)} errors`;
   if (failed) return `${percent(failed, tried)} ${tried < MANY ? `of ${count(tried)} ` : ""}failed`;
   return retransmits ? `${percent(retransmits, sent)} sent again` : "";
 }
