@@ -4,6 +4,7 @@
 #if defined(bpf_target_x86)
 #define CALL_NUMBER(regs, to) LOAD(to, (regs)->orig_ax)
 #define CALL_BUFFER(regs, to) LOAD(to, (regs)->si)
+#define CALL_LENGTH(regs, to) LOAD(to, (regs)->dx)
 #define CALLED_PLAIN(call) ((call) == 0 || (call) == 1 || (call) == 44 || (call) == 45) /* read, write, sendto, recvfrom */
 #define CALLED_VECTOR(call) ((call) == 19 || (call) == 20)                             /* readv, writev */
 #define CALLED_MESSAGE(call) ((call) == 46 || (call) == 47)                            /* sendmsg, recvmsg */
@@ -16,6 +17,7 @@
 		(to) = called;                                                                                 \
 	} while (0)
 #define CALL_BUFFER(regs, to) LOAD(to, (regs)->regs[1])
+#define CALL_LENGTH(regs, to) LOAD(to, (regs)->regs[2])
 #define CALLED_PLAIN(call) ((call) == 63 || (call) == 64 || (call) == 206 || (call) == 207)
 #define CALLED_VECTOR(call) ((call) == 65 || (call) == 66)
 #define CALLED_MESSAGE(call) ((call) == 211 || (call) == 212)
@@ -56,6 +58,25 @@ static __always_inline u64 user_buffer(u64 *room)
 	if (length < *room)
 		*room = length;
 	return pieces.length ? pieces.base : pieces.next_base;
+}
+
+/* The vector of pieces that the data is in, and their number; 0 if it is in one. */
+static __always_inline u64 user_vector(u64 *pieces)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(CURRENT_TASK());
+	u64 call = 0, at = 0, message[2] = {};
+	*pieces = 0;
+	CALL_NUMBER(regs, call);
+	CALL_BUFFER(regs, at);
+	if (CALLED_VECTOR(call)) {
+		CALL_LENGTH(regs, *pieces);
+		return at;
+	}
+	if (!CALLED_MESSAGE(call) ||
+	    bpf_probe_read_user(message, sizeof(message), (void *)at + __builtin_offsetof(struct user_msghdr, msg_iov)))
+		return 0;
+	*pieces = message[1]; /* msg_iovlen stands behind msg_iov */
+	return message[0];
 }
 #endif
 #endif

@@ -31,15 +31,17 @@ enum http_tally {
 	HTTP_REQUESTS = 0,       /* requests counted, also those without an answer */
 	HTTP_NO_CELL = 1,        /* requests for which no cell was free */
 	HTTP_LEFT = 2,           /* connections that are no HTTP/1 */
-	HTTP_UNREADABLE = 3,     /* reads and writes without a buffer in user memory: io_uring */
-	HTTP_SPLIT = 4,          /* heads that came in more than one piece */
+	HTTP_UNREADABLE = 3,     /* reads and writes that may have a head, and no buffer in user memory: io_uring */
+	HTTP_SPLIT = 4,          /* heads and sizes of chunks that came in more than one call */
 	HTTP_UNPAIRED = 5,       /* answers whose request was not seen */
 	HTTP_RESYNCHRONIZED = 6, /* connections that were open before their first head was seen */
-	HTTP_UNFOLLOWED = 7,     /* bodies whose end could not be followed */
+	HTTP_UNFOLLOWED = 7,     /* times that the end of a head or body could not be found */
 	HTTP_UNANSWERED = 8,     /* requests without an answer at the end of their connection */
 	HTTP_UPGRADED = 9,       /* connections that went on with another protocol */
 	HTTP_ENCRYPTED = 10,     /* connections with records of TLS */
-	HTTP_TALLIES = 11,
+	HTTP_PIPELINED = 11,     /* requests that came before the answer to the one before */
+	HTTP_FORGOTTEN = 12,     /* of these, those that are answered as unknown, for too many waited on this machine */
+	HTTP_TALLIES = 13,
 };
 
 /* Buckets of a latency: the first below 2 x 8192 ns, then two for each power of two. */
@@ -90,24 +92,48 @@ struct path_event {
 	char text[208];
 };
 
-/* What is under way on a socket. */
-struct http_state {
-	__u64 request_ns; /* when the head of the request was seen */
+/* A request that waits for its answer. */
+struct http_ask {
+	__u64 at_ns; /* when its head was seen; 0: it was not */
 	__u64 path;
-	__u64 left;
+	__u64 host;
+	__u32 number; /* among those of its socket */
+	__u32 generation; /* of the socket */
+	__u8 method;
+	__u8 reserved[7];
+};
+
+/* One direction of a socket: how its bytes go on. */
+struct http_way {
+	__u64 left; /* bytes to come of a body or chunk */
+	__u8 place; /* enum http_place, bpf/http/maps.h */
+	__u8 part;  /* bytes that were kept of what came without its rest, in `http_parts` */
+	__u8 chunked; /* of the head under way: its body comes in chunks */
+	__u8 sized;   /* its length is given, in `left` */
+	__u8 bare;    /* it has no body, whatever it says */
+	__u8 expects; /* its body may not come: Expect: 100-continue */
+	__u8 reserved[2];
+};
+
+/* What is under way on a socket. Who reads or writes it is alone at it, as far as its direction goes. */
+struct http_state {
+	struct http_ask ask; /* one that came when none waited; others are in `http_waiting` */
+	struct http_way asks; /* requests */
+	struct http_way answers;
 	__u32 generation;
 	__u32 netns;
 	__u32 first; /* 1 and the number of its first cell; 0: none */
 	__u32 recent; /* the same of the one used last */
-	__u8 verdict;
-	__u8 role; /* enum role; 0 until the first head */
-	__u8 method;
-	__u8 pending; /* 1: a request waits for its answer */
-	__u8 body; /* BODY_*, bpf/http/maps.h */
-	__u8 tries;
-	__u8 part; /* bytes of a head that came without its rest, in `http_parts` */
-	__u8 part_sent; /* 1: they were sent, else received */
+	__u32 asked; /* requests seen; written by their direction alone */
+	__u32 answered; /* of these, answered; written by the answers' direction alone */
+	__u64 asked_bytes; /* likewise */
+	__u64 counted_bytes; /* of these, those that were added to a cell */
 	__u64 known; /* a path whose text is known to have been sent */
-	__u8 encrypted; /* 1: all else is of the plain text, which comes from elsewhere than system calls */
-	__u8 reserved[7];
+	__u64 known_host; /* likewise */
+	__u8 verdict; /* enum http_verdict */
+	__u8 role; /* enum role; 0 until the first head */
+	__u8 tries;
+	__u8 whole; /* 1: seen from its first byte on, and never lost */
+	__u8 encrypted; /* 1: all of this is of the plain text, which comes from elsewhere than system calls */
+	__u8 reserved[3];
 };

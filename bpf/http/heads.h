@@ -1,12 +1,6 @@
 /* Heads of requests and answers. */
 #ifdef HTTP_PROGRAMS
 
-/* Reads "word" as a number, the way memory has it. */
-#define WORD2(a, b) ((u64)(a) | (u64)(b) << 8)
-#define WORD4(a, b, c, d) (WORD2(a, b) | WORD2(c, d) << 16)
-#define WORD8(a, b, c, d, e, f, g, h) (WORD4(a, b, c, d) | WORD4(e, f, g, h) << 32)
-#define FIRST(word, bytes) ((word) & ((1ull << 8 * (bytes)) - 1))
-
 /* The method that a head begins with, and where its path begins; METHOD_OTHER if it is none. */
 static __always_inline u32 method_of(u64 word, u32 *at)
 {
@@ -29,13 +23,6 @@ static __always_inline u32 method_of(u64 word, u32 *at)
 	if (FIRST(word, 6) == (WORD4('T', 'R', 'A', 'C') | WORD2('E', ' ') << 32))
 		return *at = 6, METHOD_TRACE;
 	return METHOD_OTHER;
-}
-
-/* Whether a request with this method may have a body that goes on behind its answer; of others what comes before the
- * answer is left aside. */
-static __always_inline int has_body(u32 method)
-{
-	return method == METHOD_POST || method == METHOD_PUT || method == METHOD_PATCH || method == METHOD_DELETE;
 }
 
 /* The status that an answer begins with: HTTP/1.x NNN; 0 if it is none. */
@@ -71,118 +58,129 @@ static __always_inline u32 skip_authority(struct http_scratch *s, u32 at)
 	return begin & 127;
 }
 
-/* Keeps the beginning of a head whose rest has not come. */
-static __always_inline int keep_part(struct http_state *state, struct http_scratch *s, u32 sent)
+enum head_found {
+	HEAD_NONE,
+	HEAD_PART, /* it may be the beginning of one */
+	HEAD_WHOLE, /* its first line, as far as it matters; `at` is behind that */
+};
+
+static __always_inline void way_begin(struct http_way *way)
 {
-	u32 slot = s->slot;
-	if (s->size >= PART_BYTES)
-		return 0;
-	http_parts.update(&slot, (struct http_part *)s->text);
-	state->part = s->size;
-	state->part_sent = sent;
-	http_tally(HTTP_SPLIT);
-	return 1;
+	way->left = 0;
+	way->place = PLACE_LINES;
+	way->chunked = way->sized = way->bare = way->expects = 0;
 }
 
-/* Whether a short text may be the beginning of a head: of the answer that is waited for, or of a request. */
-static __always_inline int may_begin(struct http_state *state, u8 c, u32 sent)
+/* Whether a text that is too short for more may be the beginning of a head. */
+static __always_inline int may_begin(u64 c, int ask)
 {
-	if (state->role && sent != (state->role == ROLE_CLIENT))
-		return state->pending && c == 'H';
-	return c == 'G' || c == 'P' || c == 'D' || c == 'H' || c == 'O' || c == 'C' || c == 'T';
+	return c == 'H' || (ask && (c == 'G' || c == 'P' || c == 'D' || c == 'O' || c == 'C' || c == 'T'));
 }
 
-/* An answer's head was sent or received. */
-static __always_inline void answered(struct http_state *state, struct http_scratch *s, u32 status)
-{
-	if (state->pending) {
-		state->pending = 0;
-		request_count(state, s->slot, status, 1);
-	} else { /* one of several requests that came at once, or one of before the start */
-		u64 path = state->path;
-		u32 method = state->method;
-		http_tally(HTTP_UNPAIRED);
-		state->path = PATH_UNKNOWN;
-		state->method = METHOD_OTHER;
-		request_count(state, s->slot, status, 0);
-		state->path = path;
-		state->method = method;
-	}
-	if (status == 101 || (state->method == METHOD_CONNECT && status / 100 == 2)) {
-		http_tally(HTTP_UPGRADED);
-		state->verdict = VERDICT_LEAVE;
-	}
-}
-
-/* Interim answers are followed by the answer, often at once: looks for that behind the first one. */
-static __always_inline u32 status_behind(struct http_scratch *s)
-{
-	u64 last = 0;
-	u32 at = 0;
-	for (u32 i = 12; i < HEAD_BYTES; i++) {
-		if (i + 13 > s->size)
-			return 0;
-		last = last << 8 | s->text[i];
-		if ((u32)last == 0x0d0a0d0a) {
-			at = i + 1;
-			break;
-		}
-	}
-	at = through_memory(s, at) & 255;
-	u8 head[16] = {};
-	bpf_probe_read_kernel(head, sizeof(head), s->text + at);
-	return at ? status_of(head) : 0;
-}
-
-static __always_inline void began(struct http_state *state, struct http_scratch *s, u32 sent, u32 method, u64 path)
-{
-	request_give_up(state, s->slot);
-	state->role = sent ? ROLE_CLIENT : ROLE_SERVER;
-	state->method = method;
-	state->path = path;
-	state->request_ns = bpf_ktime_get_ns();
-	state->pending = 1;
-	state->body = BODY_NONE;
-	state->left = 0;
-	s->scan = has_body(method);
-}
-
-/* One read or write whose first bytes are in `text`. Returns 0 if it is no head. */
-static __always_inline int head_read(struct http_state *state, struct http_scratch *s, u32 sent)
+/* A request's first line at the beginning of the window. */
+static __always_inline int ask_read(struct http_state *state, struct http_scratch *s)
 {
 	u32 at = 0, size = s->size;
-	u64 word = *(u64 *)s->text, path = PATH_NONE;
-	if (size < 13 && may_begin(state, s->text[0], sent) && (size < 8 || s->text[0] == 'H'))
-		return keep_part(state, s, sent);
-	if (size < 8)
-		return 0;
-	u32 status = status_of(s->text);
-	if (status) {
-		if (state->role && sent == (state->role == ROLE_CLIENT))
-			return 1; /* the body of a request that looks like one */
-		if (!state->role)
-			state->role = sent ? ROLE_SERVER : ROLE_CLIENT;
-		if (status < 200 && status != 101)
-			status = status_behind(s);
-		if (status)
-			answered(state, s, status);
-		return 1;
-	}
-	u32 method = method_of(word, &at);
-	if (!method || (state->role && sent != (state->role == ROLE_CLIENT)))
-		return 0;
+	u64 path = PATH_NONE;
+	if (size < 10)
+		return may_begin(s->text[0], 1) ? HEAD_PART : HEAD_NONE;
+	u32 method = method_of(*(u64 *)s->text, &at);
+	if (!method)
+		return HEAD_NONE;
 	at = through_memory(s, at) & 15;
 	if (s->text[at] == 'h')
 		at = skip_authority(s, at);
+	else if (s->text[at] != '/' && s->text[at] != '*' && method != METHOD_CONNECT)
+		return HEAD_NONE;
 	at = through_memory(s, at) & 127;
+	if (at >= size && size < PART_BYTES)
+		return HEAD_PART;
+	s->path_end = 0;
 	if (s->text[at] == '/') {
 		path = path_hash(s, at, size);
 		if (at + s->path_end >= size && size < PART_BYTES)
-			return keep_part(state, s, sent);
+			return HEAD_PART;
 		s->path_at = at;
-		path = path_known(state, s, path);
+		s->hash = path;
+		path = text_known(path, &state->known, &s->learn);
 	}
-	began(state, s, sent, method, path);
-	return 1;
+	if (!state->role)
+		state->role = s->sent ? ROLE_CLIENT : ROLE_SERVER;
+	way_begin(&state->asks);
+	ask_push(state, s, method, path);
+	s->at = at + s->path_end;
+	return HEAD_WHOLE;
 }
+
+/* The request that an answer with this status belongs to, into `s->ask`. Returns 0 if there is none. */
+static __always_inline int ask_of(struct http_state *state, struct http_scratch *s, u32 status)
+{
+	if (ask_pop(state, &s->ask, s->slot))
+		return 1;
+	http_tally(HTTP_UNPAIRED);
+	s->ask.at_ns = s->ask.host = 0;
+	s->ask.path = PATH_UNKNOWN;
+	s->ask.method = METHOD_OTHER;
+	/* A server may give up without a request; any other answer would be text that only looks like one. */
+	return !state->whole || status >= 400;
+}
+
+/* An answer's first line at the beginning of the window. */
+static __always_inline int answer_read(struct http_state *state, struct http_scratch *s)
+{
+	if (s->size < 13)
+		return may_begin(s->text[0], 0) ? HEAD_PART : HEAD_NONE;
+	u32 status = status_of(s->text);
+	if (!status)
+		return HEAD_NONE;
+	if (!state->role)
+		state->role = s->sent ? ROLE_SERVER : ROLE_CLIENT;
+	way_begin(&state->answers);
+	s->at = 12;
+	if (status < 200 && status != 101) {
+		state->asks.expects = 0;
+		state->answers.bare = 1;
+		return HEAD_WHOLE;
+	}
+	if (ask_of(state, s, status))
+		request_count(state, &s->ask, s->slot, status);
+	u32 method = s->ask.method;
+	state->answers.bare = method == METHOD_HEAD || status == 204 || status == 304;
+	if (!method)
+		state->answers.expects = 1; /* may have been HEAD: its body cannot be followed */
+	if (status == 101 || (method == METHOD_CONNECT && status / 100 == 2)) {
+		http_tally(HTTP_UPGRADED);
+		state->verdict = VERDICT_LEAVE;
+	}
+	return HEAD_WHOLE;
+}
+
+/* The end of a head: what follows it. */
+static __always_inline void head_end(volatile struct http_way *way, int asks)
+{
+	if (!asks && way->expects)
+		way->place = PLACE_LOST;
+	else if (way->bare)
+		way->place = PLACE_HEAD;
+	else if (way->chunked)
+		way->place = PLACE_SIZE;
+	else if (way->sized)
+		way->place = way->left ? PLACE_BODY : PLACE_HEAD;
+	else
+		way->place = asks ? PLACE_HEAD : PLACE_END;
+}
+
+#ifdef HTTP_HOSTS
+/* The request that came last is for this host. */
+static __always_inline void ask_host(struct http_state *state, struct http_scratch *s)
+{
+	struct http_waiting_key key = {.slot = s->slot, .number = state->asked - 1};
+	struct http_ask *ask = &state->ask;
+	if (ask->number != key.number)
+		ask = http_waiting.lookup(&key);
+	s->host = s->host > PATH_UNKNOWN ? s->host : s->host + 3;
+	if (ask && ask->generation == state->generation)
+		ask->host = text_known(s->host, &state->known_host, &s->learn_host);
+}
+#endif
 #endif

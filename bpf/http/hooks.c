@@ -2,8 +2,12 @@
 #ifdef HTTP_PROGRAMS
 
 #define MSG_PEEK_FLAG 2
-/* Reads and writes that are not understood before a connection is left. */
+/* Reads and writes that are not understood before a connection is left; of one that was open before the start, which may be in
+ * the middle of a large answer. */
 #define HTTP_TRIES 4
+#define HTTP_TRIES_ADOPTED 100
+/* Requests without an answer that are counted at the end of a socket whose slot has another one already. */
+#define GIVEN_UP 8
 
 static __always_inline struct http_gate *gate_of(u64 key)
 {
@@ -11,19 +15,33 @@ static __always_inline struct http_gate *gate_of(u64 key)
 	return http_gates.lookup(&index);
 }
 
+/* What waited on a socket that is gone. */
+static __always_inline void asks_give_up(struct http_state *state, u32 runner, u32 slot)
+{
+	struct http_scratch *s = state->asked != state->answered ? http_scratch_of(runner) : 0;
+	if (!s)
+		return;
+	for (u32 i = 0; i < GIVEN_UP; i++)
+		if (!request_give_up(state, s, slot))
+			return;
+}
+
 /* What was under way in the slot was of another socket. */
-static __always_inline void state_begin(struct http_state *state, u32 slot, u32 generation)
+static __always_inline void state_begin(struct http_state *state, u32 runner, u32 slot, u32 generation)
 {
 	struct description *as = descriptions.lookup(&slot);
-	request_give_up(state, slot);
+	asks_give_up(state, runner, slot);
 	__builtin_memset(state, 0, sizeof(*state));
 	state->generation = generation;
-	if (as)
-		state->netns = as->netns;
+	state->whole = 1;
+	if (!as)
+		return;
+	state->netns = as->netns;
+	state->whole = !(as->flags & FLAG_ADOPTED);
 }
 
 /* Looks the socket up; its gate is open then, unless it has no slot. */
-static __always_inline struct http_state *http_enter(struct http_gate *gate, u64 key)
+static __always_inline struct http_state *http_enter(struct http_gate *gate, u32 runner, u64 key)
 {
 	struct entry *entry = sockets.lookup(&key);
 	if (!entry || entry->slot == NO_SLOT)
@@ -33,7 +51,7 @@ static __always_inline struct http_state *http_enter(struct http_gate *gate, u64
 	if (!state)
 		return 0;
 	if (state->generation != generation)
-		state_begin(state, slot, generation);
+		state_begin(state, runner, slot, generation);
 	gate->socket = key;
 	gate->slot = slot;
 	gate->generation = generation;
@@ -42,7 +60,7 @@ static __always_inline struct http_state *http_enter(struct http_gate *gate, u64
 }
 
 /* The state of a socket that a gate leads to; 0 if it is unknown. */
-static __always_inline struct http_state *http_state_of(struct http_gate *gate, u64 key)
+static __always_inline struct http_state *http_state_of(struct http_gate *gate, u32 runner, u64 key)
 {
 	u32 slot = gate->slot;
 	struct cell *cell = gate->socket == key ? cells.lookup(&slot) : 0;
@@ -51,70 +69,19 @@ static __always_inline struct http_state *http_state_of(struct http_gate *gate, 
 	if (cell && cell->generation == gate->generation &&
 	    (cell->socket == key || (!cell->socket && !sockets.lookup(&key))))
 		return http_states.lookup(&slot);
-	return http_enter(gate, key);
+	return http_enter(gate, runner, key);
 }
 
 /* From now on what counts is the plain text; the records that the system calls move are left. */
-static __always_inline void encrypt(struct http_gate *gate, struct http_state *state)
+static __always_inline void encrypt(struct http_gate *gate, struct http_state *state, u32 runner)
 {
 	gate->verdict = VERDICT_TLS;
 	if (state->encrypted)
 		return;
-	u32 generation = state->generation, netns = state->netns;
-	request_give_up(state, gate->slot);
-	__builtin_memset(state, 0, sizeof(*state));
-	state->generation = generation;
-	state->netns = netns;
+	u32 generation = state->generation;
+	state_begin(state, runner, gate->slot, generation);
 	state->encrypted = 1;
 	http_tally(HTTP_ENCRYPTED);
-}
-
-/* Reads the beginning of a head behind what came of it before; returns 0 if the memory cannot be read. */
-static __always_inline int head_fetch(struct http_state *state, struct http_scratch *s, u64 room, u32 sent)
-{
-	u32 slot = s->slot;
-	struct http_part *part = state->part && state->part_sent == sent ? http_parts.lookup(&slot) : 0;
-	u64 want = room < HEAD_BYTES ? room : HEAD_BYTES;
-	s->had = part ? state->part : 0;
-	if (part)
-		bpf_probe_read_kernel(s->text, PART_BYTES, part->text);
-	else if (state->pending && sent == (state->role == ROLE_SERVER) && want > 16)
-		want = 16; /* of an answer that is enough, but for interim ones */
-	s->want = want;
-	asm volatile("" ::: "memory");
-	u64 had = *(volatile u64 *)&s->had, size = *(volatile u64 *)&s->want;
-	HIDE(had);
-	had &= PART_BYTES - 1;
-	HIDE(size);
-	if (size > HEAD_BYTES)
-		return 0;
-	state->part = 0;
-	s->size = had + size;
-	return !bpf_probe_read_user(s->text + had, size, (void *)s->buffer);
-}
-
-/* Of an interim answer more is needed. */
-static __always_inline int head_fetch_more(struct http_scratch *s, u64 room)
-{
-	u64 size = room < HEAD_BYTES ? room : HEAD_BYTES;
-	HIDE(size);
-	if (size > HEAD_BYTES)
-		return 0;
-	s->size = size;
-	return !bpf_probe_read_user(s->text, size, (void *)s->buffer);
-}
-
-/* Bytes of a request's body in a read or write of `bytes`: all of them if nothing else can be among them. */
-static __always_inline u64 body_bytes(struct http_state *state, u64 bytes)
-{
-	if (state->body == BODY_LENGTH) {
-		u64 take = state->left < bytes ? state->left : bytes;
-		state->left -= take;
-		if (!state->left)
-			state->body = BODY_NONE;
-		return take;
-	}
-	return state->pending ? bytes : 0; /* nothing can begin before the answer has */
 }
 
 /* Where the data of a call is, unless that is known. */
@@ -126,93 +93,104 @@ static __always_inline void find_buffer(struct http_scratch *s, u64 buffer, u64 
 	s->room = room;
 }
 
-/* A part of a request's body that comes in chunks: goes over it by a tail call. Chunks in more pieces than one are given up. */
-static __always_inline void chunks_moved(void *ctx, u32 runner, struct http_state *state, struct http_scratch *s)
-{
-	s->at = 0;
-	if (s->buffer && s->room == s->bytes)
-		http_jump(ctx, runner, JUMP_CHUNKS);
-	state->body = BODY_UNKNOWN;
-}
-
-/* What the bytes behind `skip` are. Returns 0 if they cannot be read. */
-static __always_inline int head_moved(struct http_state *state, struct http_scratch *s, u64 skip, u32 sent)
-{
-	if (!s->buffer || s->room <= skip)
-		return 0;
-	s->buffer += skip;
-	s->bytes -= skip;
-	u64 room = s->room -= skip;
-	s->learn = s->scan = 0;
-	if (!head_fetch(state, s, room, sent))
-		return 0;
-	return !(s->text[9] == '1' && s->size == 16 && room > 16) || head_fetch_more(s, room);
-}
-
-/* What is known of the connection after a read or write.
- *
- * is_head: whether a head, or a part of one, was read. */
-static __always_inline void judge(struct http_state *state, u32 slot, int is_head)
-{
-	if (!is_head) {
-		if (state->verdict == VERDICT_OPEN && ++state->tries >= HTTP_TRIES) {
-			state->verdict = VERDICT_LEAVE;
-			http_tally(HTTP_LEFT);
-		}
-		return;
-	}
-	if (state->verdict != VERDICT_OPEN || state->part)
-		return;
-	state->verdict = VERDICT_HTTP;
-	struct description *as = descriptions.lookup(&slot);
-	if (as && as->flags & FLAG_ADOPTED)
-		http_tally(HTTP_RESYNCHRONIZED);
-}
-
 /* Whether it is a record of TLS: type, and the version that all of them have. */
 static __always_inline int is_record(struct http_scratch *s)
 {
 	return s->size >= 5 && s->text[0] >= 0x14 && s->text[0] <= 0x17 && s->text[1] == 3 && s->text[2] <= 4;
 }
 
+/* Something of HTTP/1 was recognized. */
+static __always_inline void recognized(struct http_state *state)
+{
+	if (state->verdict != VERDICT_OPEN || !state->role)
+		return;
+	state->verdict = VERDICT_HTTP;
+	if (!state->whole)
+		http_tally(HTTP_RESYNCHRONIZED);
+}
+
+/* Nothing was. Returns whether it may be another protocol that is known. */
+static __always_inline int unrecognized(struct http_state *state, struct http_scratch *s)
+{
+	struct http_way *way = way_of(state, s->asks);
+	s->from = s->end;
+	if (state->verdict != VERDICT_OPEN) {
+		if (way->place != PLACE_LOST)
+			way_lose(state, way, s);
+		return 0;
+	}
+	if (++state->tries >= (state->whole ? HTTP_TRIES : HTTP_TRIES_ADOPTED)) {
+		state->verdict = VERDICT_LEAVE;
+		http_tally(HTTP_LEFT);
+		return 0;
+	}
+	return 1;
+}
+
+/* Begins to look at a call. */
+static __always_inline void call_begin(struct http_state *state, struct http_scratch *s, u64 bytes)
+{
+	s->asks = state->role ? s->sent == (state->role == ROLE_CLIENT) : s->sent;
+	struct http_way *way = way_of(state, s->asks);
+	s->bytes = bytes;
+	s->had = way->part;
+	s->end = bytes + s->had;
+	s->from = s->at = s->again = s->learn = s->learn_host = s->host_end = 0;
+	way->part = 0;
+	if (s->asks)
+		state->asked_bytes += bytes;
+}
+
+/* The body of a request that was refused before it came (Expect: 100-continue) may not come: then a head does. */
+static __always_inline void body_drop(struct http_state *state, struct http_way *way)
+{
+	if (!way->expects)
+		return;
+	way->expects = 0;
+	if (state->asked == state->answered) {
+		way->place = PLACE_LOST;
+		way->left = 0;
+	}
+}
+
 /* What passed a socket, as far as it may be HTTP/1. */
 static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate *gate, struct http_state *state,
 					struct http_scratch *s, u64 buffer, u64 bytes)
 {
-	u64 skip = 0;
-	u32 sent = s->sent;
-	int asks = state->role && sent == (state->role == ROLE_CLIENT) && !state->part;
-	int chunks = asks && (state->body == BODY_CHUNKS || state->body == BODY_LAST);
-	if (asks && !chunks) {
-		skip = body_bytes(state, bytes);
-		if (skip == bytes)
-			return;
+	call_begin(state, s, bytes);
+	struct http_way *way = way_of(state, s->asks);
+	if (s->asks)
+		body_drop(state, way);
+	pass(way, s);
+	if (s->from >= s->end) {
+		call_end(state, s);
+		return;
 	}
 	find_buffer(s, buffer, bytes);
-	if (chunks) {
-		chunks_moved(ctx, runner, state, s);
+	if (!s->buffer || !window_fill(s)) {
+		if (s->buffer)
+			http_jump(ctx, runner, JUMP_MORE); /* what it needs is in another piece */
+		if (way->place != PLACE_LOST)
+			way_lose(state, way, s);
 		return;
 	}
-	if (!head_moved(state, s, skip, sent))
-		return;
 	if (state->verdict == VERDICT_OPEN && !state->encrypted && is_record(s)) {
-		encrypt(gate, state);
+		encrypt(gate, state, runner);
 		return;
 	}
-	int is_head = head_read(state, s, sent);
-	judge(state, s->slot, is_head);
+	if (look(state, s)) {
+		recognized(state);
+	} else if (unrecognized(state, s)) {
+		http_jump(ctx, runner, JUMP_HTTP2); /* finds out, and sets the verdict */
+	}
 	if (!state->encrypted)
 		gate->verdict = state->verdict;
-	if (!is_head && state->verdict == VERDICT_OPEN)
-		http_jump(ctx, runner, JUMP_HTTP2); /* finds out, and sets the verdict */
-	if (s->scan)
-		state->body = BODY_UNKNOWN;
-	if (s->learn)
+	pass(way_of(state, s->asks), s);
+	if (s->learn | s->learn_host)
 		http_jump(ctx, runner, JUMP_LEARN);
-	if (s->scan) {
-		scan_begin(s);
-		http_jump(ctx, runner, JUMP_BODY);
-	}
+	else if (s->from < s->end)
+		http_jump(ctx, runner, JUMP_MORE);
+	call_end(state, s);
 }
 
 /* Plain text that passes a socket.
@@ -224,15 +202,15 @@ static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate 
 static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffer, u64 bytes, u32 sent)
 {
 	struct http_gate *gate = gate_of(key);
-	struct http_state *state = gate ? http_state_of(gate, key) : 0;
+	struct http_state *state = gate ? http_state_of(gate, runner, key) : 0;
 	if (!state)
 		return;
 	if (buffer)
-		encrypt(gate, state);
+		encrypt(gate, state, runner);
 	else if (gate->verdict == VERDICT_LEAVE || gate->verdict == VERDICT_TLS)
 		return;
-	struct http_scratch *s = http_scratch_of(runner);
-	if (!s || state->verdict == VERDICT_LEAVE)
+	struct http_scratch *s = state->verdict == VERDICT_LEAVE ? 0 : http_scratch_of(runner);
+	if (!s)
 		return;
 	s->slot = gate->slot;
 	s->sent = sent;
@@ -264,14 +242,15 @@ int http_sent(struct bpf_raw_tracepoint_args *ctx)
 	return moved(ctx, 1);
 }
 
-/* Run by user space with (slot) when the slot's socket is gone while a request of it waits. */
+/* Run by user space with (slot) when the slot's socket is gone while requests of it wait: one each time. */
 int http_give_up(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 slot = ctx->args[0];
 	struct http_state *state = http_states.lookup(&slot);
 	struct cell *cell = cells.lookup(&slot);
-	if (state && cell && (!cell->socket || cell->generation != state->generation))
-		request_give_up(state, slot);
+	struct http_scratch *s = http_scratch_of(BY_REQUEST);
+	if (s && state && cell && (!cell->socket || cell->generation != state->generation))
+		request_give_up(state, s, slot);
 	return 0;
 }
 #endif

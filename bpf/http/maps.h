@@ -1,11 +1,11 @@
 /* The maps of the HTTP probe. The loader gives REQUEST_CELLS and PATHS. */
 
 #define GATE_CELLS 65536
-/* Of a head so much is read; of one that comes in pieces so much is kept. */
-#define HEAD_BYTES 160
+/* So much is looked at in one step; so much is kept of what comes in pieces. */
+#define WINDOW_BYTES 256
 #define PART_BYTES 128
 #define PATH_BYTES 128
-#define SCAN_BYTES 256
+#define HOST_BYTES 64
 
 enum http_verdict {
 	VERDICT_OPEN = 0,
@@ -15,13 +15,16 @@ enum http_verdict {
 	VERDICT_TLS = 4,   /* of a gate: records of TLS; the state's own verdict is of the plain text in them */
 };
 
-/* How the body of the request under way goes on. */
-enum http_body {
-	BODY_NONE = 0,
-	BODY_LENGTH = 1,  /* `left` bytes are to come */
-	BODY_CHUNKS = 2,  /* `left` bytes of a chunk are to come, then the size of the next */
-	BODY_UNKNOWN = 3, /* until the answer */
-	BODY_LAST = 4,    /* `left` bytes behind the last chunk */
+/* What comes next in a direction. */
+enum http_place {
+	PLACE_HEAD = 0,
+	PLACE_LINES = 1,   /* the rest of a head */
+	PLACE_BODY = 2,    /* `left` bytes, then a head */
+	PLACE_SIZE = 3,    /* the line with the size of a chunk */
+	PLACE_CHUNK = 4,   /* `left` bytes of one, then the next one's size */
+	PLACE_TRAILER = 5, /* lines behind the last chunk */
+	PLACE_END = 6,     /* a body until the connection ends */
+	PLACE_LOST = 7,    /* not known: a head is looked for at the beginning of each call */
 };
 
 /* A socket that was seen, by a hash of its address: tells which slot it has without a look into `sockets`. */
@@ -34,6 +37,7 @@ struct http_gate {
 
 struct request_key {
 	u64 path;
+	u64 host;
 	u32 slot;
 	u32 generation;
 	u64 kind; /* method, role, status */
@@ -43,25 +47,46 @@ struct http_part {
 	u8 text[PART_BYTES];
 };
 
-/* Room for one head, and what its programs hand on to each other. */
+struct http_part_key {
+	u32 slot;
+	u32 sent;
+};
+
+struct http_waiting_key {
+	u32 slot;
+	u32 number;
+};
+
+/* What one call moved, how far it was looked at, and what its programs hand on to each other. Positions are those in the
+ * bytes of the call, behind what was kept of the call before. */
 struct http_scratch {
-	u8 text[PART_BYTES + HEAD_BYTES + PATH_BYTES + 16];
+	u8 text[PART_BYTES + 2 * WINDOW_BYTES + PATH_BYTES + 16]; /* the window, and room that the verifier asks for */
 	u8 folded[256];
-	u8 window[SCAN_BYTES];
-	u64 buffer; /* of the application: what was not looked at yet */
-	u64 bytes;  /* in it and what follows it */
+	struct http_ask ask; /* the one that is answered */
+	u64 buffer; /* in the application's memory; 0: not known where */
+	u64 bytes;  /* that were moved */
 	u64 room;   /* of these, in one piece */
-	u64 had;    /* bytes of the head that came before */
-	u64 want;
-	u64 size;   /* of the text */
 	u64 slot;
 	u64 sent; /* 1: written, 0: read */
+	u64 asks; /* 1: the direction of requests */
+	u64 had;  /* bytes that were kept of the call before */
+	u64 end;  /* all bytes: those and the call's */
+	u64 from; /* where the window begins */
+	u64 size; /* bytes in it */
+	u64 at;   /* how far it was looked at */
+	u64 mode; /* enum line_mode, of the line under way */
 	u64 path_at;
 	u64 path_end;
 	u64 hash;
 	u64 learn; /* 1: the path's text is to be sent */
-	u64 scan;  /* 1: the body's length is to be found */
-	u64 at, end, word, before, length, digits, chunked, coding, value, pause, segment;
+	u64 host_at;
+	u64 host_end;
+	u64 host;
+	u64 learn_host; /* likewise */
+	u64 line; /* where the line under way begins: at the end of the one before */
+	u64 again; /* 1: the window is too short for what begins in it */
+	u64 gathered; /* 1: the window's beginning was found among several pieces */
+	u64 digits, length, odd, special, segment, pause, want; /* of one function */
 };
 
 /* Sockets by a hash of their address. Written when one is read or written and another is there, read at each. */
@@ -80,10 +105,13 @@ BPF_HASH(request_keys, struct request_key, u32, REQUEST_CELLS);
 /* Paths whose text was sent. Inserted at the first request, looked up at each, never deleted: what is beyond is one path,
  * PATH_OTHER. */
 BPF_HASH(http_paths, u64, u8, PATHS);
-/* The beginning of a head whose rest has not come. Inserted and deleted with it; the oldest make room. */
-BPF_TABLE("lru_hash", u32, struct http_part, http_parts, 4096);
-/* Written and read while one head is read. The second is for probes: they may be interrupted by a tracepoint. */
-BPF_PERCPU_ARRAY(http_scratches, struct http_scratch, 2);
+/* The beginning of a line whose rest has not come. Inserted with it, read with the rest; the oldest make room. */
+BPF_TABLE("lru_hash", struct http_part_key, struct http_part, http_parts, 4096);
+/* Requests that came before the answer to another one. Inserted then, deleted when they are answered; of too many the oldest
+ * make room, and are answered as unknown ones (HTTP_FORGOTTEN). */
+BPF_TABLE("lru_hash", struct http_waiting_key, struct http_ask, http_waiting, 8192);
+/* Written and read while one call is looked at. Each runner has its own: one may interrupt another. */
+BPF_PERCPU_ARRAY(http_scratches, struct http_scratch, 3);
 /* The programs that a head is handed on to (enum http_jump), for raw tracepoints: the kernel has no jumps from one type of
  * program to another. Filled by user space before anything is attached. */
 BPF_PROG_ARRAY(http_jumps, 8);
@@ -94,15 +122,15 @@ BPF_PERCPU_ARRAY(http_tallies, u64, HTTP_TALLIES);
 
 enum http_jump {
 	JUMP_LEARN = 0,
-	JUMP_BODY = 1,
-	JUMP_CHUNKS = 2,
-	JUMP_HTTP2 = 3, /* bpf/http2; none where that is off */
+	JUMP_MORE = 1,
+	JUMP_HTTP2 = 2, /* bpf/http2; none where that is off */
 };
 
 /* Types of programs. */
 enum http_runner {
 	BY_TRACEPOINT = 0, /* raw ones */
 	BY_PROBE = 1,	   /* uprobes, kprobes */
+	BY_REQUEST = 2,	   /* of user space */
 };
 
 static __always_inline struct http_scratch *http_scratch_of(u32 runner)
@@ -129,3 +157,6 @@ static __always_inline void http_tally(u32 what)
 /* Hides from the compiler what it knows of a value: it would drop the bound that the verifier needs, or make branches, each
  * of which the verifier follows apart. */
 #define HIDE(value) asm volatile("" : "+r"(value))
+
+/* 1 if a < b, both below 2^63. */
+#define BELOW(a, b) ((u64)(a) - (u64)(b) >> 63)

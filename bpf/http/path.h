@@ -13,9 +13,6 @@ struct segment {
 	u64 special; /* 1: has a character that words have not: % ; < = > @ */
 };
 
-/* 1 if a < b, both below 2^63. */
-#define BELOW(a, b) ((u64)(a) - (u64)(b) >> 63)
-
 /* Without branches: the verifier would follow each apart, for each character. */
 static __always_inline void segment_add(struct segment *segment, u64 c)
 {
@@ -83,7 +80,7 @@ static __always_inline void template_fold(volatile struct http_scratch *s, struc
 	if (!fold)
 		return;
 	s->folded[begin & 255] = '*';
-	s->at = begin + 1;
+	s->pause = begin + 1;
 }
 
 /* Writes the template of the path into `folded`; returns its length. Everything goes through memory: what the verifier
@@ -91,70 +88,87 @@ static __always_inline void template_fold(volatile struct http_scratch *s, struc
 static __always_inline u32 path_template(volatile struct http_scratch *s)
 {
 	u64 at = s->path_at & 127, end = s->path_end;
-	s->at = s->segment = s->digits = s->length = s->coding = s->chunked = 0;
+	s->pause = s->segment = s->digits = s->length = s->odd = s->special = 0;
 	for (u32 i = 0; i < PATH_BYTES; i++) {
 		if (i >= end)
 			break;
 		u64 c = s->text[at + i];
 		struct segment segment = {
-			.digits = s->digits, .size = s->length, .odd = s->coding, .special = s->chunked};
+			.digits = s->digits, .size = s->length, .odd = s->odd, .special = s->special};
 		if (c == '/') {
 			template_fold(s, &segment, 0);
 			segment.digits = segment.size = segment.odd = segment.special = 0;
 		} else {
 			segment_add(&segment, c);
 		}
-		s->folded[s->at & 255] = c;
-		s->at = s->at + 1;
+		s->folded[s->pause & 255] = c;
+		s->pause = s->pause + 1;
 		if (c == '/')
-			s->segment = s->at;
+			s->segment = s->pause;
 		s->digits = segment.digits;
 		s->length = segment.size;
-		s->coding = segment.odd;
-		s->chunked = segment.special;
+		s->odd = segment.odd;
+		s->special = segment.special;
 	}
-	struct segment last = {.digits = s->digits, .size = s->length, .odd = s->coding, .special = s->chunked};
+	struct segment last = {.digits = s->digits, .size = s->length, .odd = s->odd, .special = s->special};
 	template_fold(s, &last, BELOW(PATH_BYTES - 2, end));
-	return s->at;
+	return s->pause;
 }
 
-/* Whether a path is one whose text was sent, or is to be: else it is one of too many. */
-static __always_inline u64 path_known(struct http_state *state, struct http_scratch *s, u64 hash)
+/* What a text is known by: its hash, or PATH_OTHER if it is one of too many.
+ *
+ * last: the one that the socket had last. learn: becomes 1 if the text is to be sent. */
+static __always_inline u64 text_known(u64 hash, __u64 *last, u64 *learn)
 {
 	u8 one = 1;
-	if (state->known == hash)
+	if (*last == hash)
 		return hash;
 	if (http_paths.lookup(&hash)) {
-		state->known = hash;
+		*last = hash;
 		return hash;
 	}
 	if (http_paths.insert(&hash, &one))
 		return PATH_OTHER;
-	s->hash = hash;
-	s->learn = 1;
+	*learn = 1;
 	return hash;
 }
 
-static __always_inline void path_send(struct http_scratch *s)
+/* Sends a text of `length` bytes, `from` in the kernel. */
+static __always_inline void text_send(u64 hash, u8 *from, u32 length, u32 cut)
 {
-	u32 length = path_template(s);
 	struct path_event *event = event_reserve();
 	if (!event) { /* the next request tries again */
-		http_paths.delete(&s->hash);
+		http_paths.delete(&hash);
 		return;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.at_ns = bpf_ktime_get_ns();
 	event->header.kind = KIND_PATH;
 	event->header.slot = NO_SLOT;
-	event->hash = s->hash;
-	event->cut = s->path_end >= PATH_BYTES - 1;
+	event->hash = hash;
+	event->cut = cut;
 	event->length = length;
 	length &= 255;
 	if (length > PATH_BYTES)
 		length = PATH_BYTES;
 	HIDE(length);
-	bpf_probe_read_kernel(event->text, length & 255, s->folded);
+	bpf_probe_read_kernel(event->text, length & 255, from);
 	ring.ringbuf_submit(event, wakeup());
 }
+
+static __always_inline void path_send(struct http_scratch *s)
+{
+	u32 length = path_template(s);
+	text_send(s->hash, s->folded, length, s->path_end >= PATH_BYTES - 1);
+}
+
+#ifdef HTTP_HOSTS
+static __always_inline void host_send(struct http_scratch *s)
+{
+	u64 at = s->host_at & 511, length = s->host_end - s->host_at;
+	HIDE(at);
+	at &= 511;
+	text_send(s->host, s->text + at, length < HOST_BYTES ? length : HOST_BYTES, length > HOST_BYTES);
+}
+#endif
 #endif

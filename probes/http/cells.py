@@ -18,7 +18,9 @@ _KEYED: Final = enums("http")["request_flag"]["REQUEST_KEYED"]
 #: Cells that are looked at beyond the last one known to be used.
 _AHEAD: Final = 1024
 #: How a key of the map ``request_keys`` is laid out (bpf/http/maps.h).
-_KEY: Final = np.dtype([("path", "<u8"), ("slot", "<u4"), ("generation", "<u4"), ("kind", "<u8")])
+_KEY: Final = np.dtype(
+    [("path", "<u8"), ("host", "<u8"), ("slot", "<u4"), ("generation", "<u4"), ("kind", "<u8")]
+)
 
 
 class RequestCells:
@@ -61,10 +63,13 @@ class RequestCells:
         high = self._high_water()
         self._grow(high)
         cells = self._cells.view(high)[:high]
-        changed = np.flatnonzero(cells["requests"] != self._last["requests"][:high])
+        last = self._last[:high]
+        grew = cells["requests"] != last["requests"]
+        grew |= cells["response_bytes"] != last["response_bytes"]
+        changed = np.flatnonzero(grew)
         now = copied(cells[changed]) if len(changed) else np.zeros(0, CELL)
         grown = now.copy()
-        for name in ("requests", "latency_ns", "buckets"):
+        for name in ("requests", "latency_ns", "buckets", "request_bytes", "response_bytes"):
             grown[name] -= self._last[name][changed]
         grown["header"]["at_ns"] = time.monotonic_ns()
         void_rows(self._last)[changed] = void_rows(now)
@@ -75,11 +80,12 @@ class RequestCells:
         """Counts requests that wait for an answer on sockets that are gone."""
         high = self._sockets.used_slots()
         states = self._states.view(high)[:high]
-        slots = np.flatnonzero(states["pending"])
+        waiting = states["asked"] - states["answered"]
+        slots = np.flatnonzero(waiting)
         if not len(slots) or not self._give_up:
             return
         gone = slots[~self._sockets.live(slots, states["generation"][slots])]
-        for slot in gone.tolist():
+        for slot in np.repeat(gone, waiting[gone]).tolist():
             self._give_up(slot)
 
     def _high_water(self) -> int:
@@ -129,7 +135,7 @@ class RequestCells:
         keys = np.zeros(len(cells), _KEY)
         for name in ("slot", "generation"):
             keys[name] = cells["header"][name]
-        keys["path"] = cells["path"]
+        keys["path"], keys["host"] = cells["path"], cells["host"]
         parts = [cells[name].astype(np.uint64) for name in ("method", "role", "status")]
         keys["kind"] = parts[0] << np.uint64(24) | parts[1] << np.uint64(16) | parts[2]
         for key in keys:

@@ -8,9 +8,9 @@ from typing import Final
 from model.probe import EventType, Feature, Hook, Probe, Switch
 
 #: By the order of ``enum http_jump``: programs that a head is handed on to.
-JUMPS: Final = ("http_learn", "http_body", "http_chunks")
+JUMPS: Final = ("http_learn", "http_more")
 #: The same for uprobes and kprobes (map ``http_probe_jumps``).
-PROBE_JUMPS: Final = ("http_probe_learn", "http_probe_body", "http_probe_chunks")
+PROBE_JUMPS: Final = ("http_probe_learn", "http_probe_more")
 
 PARTS: Final = Feature(
     "HTTP paths and bodies",
@@ -42,10 +42,12 @@ HTTP: Final = Probe(
         "http/events.h",
         "http/maps.h",
         "http/buffer.h",
+        "http/lines.h",
         "http/path.h",
         "http/count.h",
         "http/heads.h",
-        "http/bodies.c",
+        "http/follow.h",
+        "http/more.c",
         "http/hooks.c",
     ),
     maps=(

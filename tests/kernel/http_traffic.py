@@ -169,7 +169,7 @@ def one_each(port: int, count: int = 50) -> None:
     """Connections with one request, each with a path of its own; files by sendfile."""
     for number in range(count):
         client = Client(port)
-        client.write(f"GET /own/{_word(number)} HTTP/1.1\r\nConnection: close\r\n{FIELDS}\r\n")
+        client.write(f"GET /own/{word(number)} HTTP/1.1\r\nConnection: close\r\n{FIELDS}\r\n")
         client.read_to_end()
         client.close()
     for _ in range(5):
@@ -179,7 +179,7 @@ def one_each(port: int, count: int = 50) -> None:
         client.close()
 
 
-def _word(number: int) -> str:
+def word(number: int) -> str:
     """A word without digits for each number."""
     return "".join(chr(ord("a") + int(digit)) for digit in f"{number:04}")
 

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 
 from tests.kernel import http_traffic as traffic
+from tests.kernel.http_exchange import exchange_all
 from tests.kernel.loopback import until
 
 pytestmark = pytest.mark.kernel
@@ -113,6 +114,16 @@ def test_both_ends_count_what_the_server_logs(recorded: Recorded, tmp_path: Path
         expected = folded(server.answered())
     for end in ("client", "server"):
         assert settled(recorded.rows, server.port, end, expected) == expected
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_requests_are_followed_wherever_reads_and_writes_cut_them(recorded: Recorded, seed: int) -> None:
+    """Pipelined or not; bodies by length, in chunks, to the end; vectors; interim answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        expected = exchange_all(server, seed, 12)
+    for end in ("client", "server"):
+        assert settled(recorded.rows, port, end, expected) == expected
 
 
 class _Answers(BaseHTTPRequestHandler):
