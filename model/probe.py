@@ -16,15 +16,17 @@ HookKind = Literal[
     "kretprobe",
     "uprobe",
     "uretprobe",
+    "fexit",
     "cgroup",
     "iterator",
     "on_request",
     "probe_part",
+    "fexit_part",
     "socket_filter",
     "listener",
 ]
 #: What a hook may need of the kernel's types.
-Need = Literal["", "btf", "conntrack", "mptcp"]
+Need = Literal["", "btf", "conntrack", "mptcp", "lengths"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Hook:
     :param others: what is attached along with it: all of them or none.
     :param way: the word of the switch that asks for this alternative alone.
     :param needs: types without which its program does not compile.
+    :param macro: what is defined for the sources where its program is to be compiled.
+    :param spare: compiled only where no alternative before it can be had.
     """
 
     program: str
@@ -70,6 +74,8 @@ class Hook:
     others: tuple["Hook", ...] = ()
     way: str = ""
     needs: Need = ""
+    macro: str = ""
+    spare: bool = False
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded, load
 from probes.kernel.ring import RingReader
 from probes.selection import Selection
-from probes.sources import absent_programs, source_text
+from probes.sources import absent_programs, source_text, spare_programs
 from probes.tcp.probe import READS, STATES
 from probes.tcp.sockets import Snapshot, TcpSockets
 
@@ -86,13 +86,18 @@ class AttachedProbes:
     def _load_with(self, headers: Headers, defines: dict[str, int]) -> Loaded:
         wanted = self._selection.wanted
         rings = [SHARED, *(ring.name for probe in wanted for ring in probe.rings)]
+        features = [self._selection.ways(probe, feature) for probe in wanted for feature in probe.features]
+        absent = absent_programs(headers, wanted)
+        absent |= spare_programs(features, absent)
+        hooks = [part for feature in features for way in feature.alternatives for part in way.parts]
+        macros = {hook.macro: 1 for hook in hooks if hook.macro and hook.program not in absent}
         return load(
             source_text(headers, wanted),
             headers=headers,
-            defines={**self._selection.defines, **defines},
+            defines={**self._selection.defines, **defines, **macros},
             maps=[*rings, *(name for probe in wanted for name in probe.maps)],
-            hooks=[hook for probe in wanted for hook in probe.hooks],
-            absent=absent_programs(headers, wanted),
+            hooks=hooks,
+            absent=absent,
             interruption=self._interruption,
         )
 

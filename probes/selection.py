@@ -81,12 +81,13 @@ class Selection:
         One that was chosen by name is required, and so are all of a probe whose own key says ``on``; of a probe that
         is taken where it can be had (``auto``), nothing is.
         """
-        word = attrgetter(feature.switch)(self.config) if feature.switch else self._word(probe)
-        if word in _ALL_WAYS:
+        way = attrgetter(feature.switch)(self.config) if feature.switch else self._word(probe)
+        if way in _ALL_WAYS:
+            word = self._word(probe)
             demanded = word == "on" and probe.switch is not None and bool(probe.switch.key)
             kept = feature.required and (probe.switch is None or word == "on")
             return replace(feature, required=demanded or kept)
-        chosen = tuple(hook for hook in feature.alternatives if hook.way == word)
+        chosen = tuple(hook for hook in feature.alternatives if hook.way == way)
         return replace(feature, alternatives=chosen, required=True)
 
     def receivers(self) -> list[Receiver]:

@@ -1,17 +1,18 @@
 """The BPF text that is compiled: what all probes share, then each probe's sources; and what cannot be had here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 from model.errors import UsageError
-from model.probe import Need, Probe
-from probes.kernel.headers import Headers, knows_conntrack, knows_mptcp
+from model.probe import Feature, Need, Probe
+from probes.kernel.headers import Headers, knows_conntrack, knows_lengths, knows_mptcp
 
 #: The kernel's types where they come from no BTF: before everything else.
 _INSTALLED = "kernel/installed.h"
 
 _REASONS: dict[Need, str] = {
     "btf": "iterators need the kernel's BTF, and it has none",
+    "lengths": "the kernel has no such tracepoint, or no BTF that tells of it",
     "mptcp": "the kernel has no MPTCP, or no BTF that tells of it",
     "conntrack": "the types of conntrack are not known: load the module nf_conntrack before the start",
 }
@@ -48,7 +49,28 @@ def absent_programs(headers: Headers, probes: Iterable[Probe]) -> dict[str, str]
     there: dict[Need, bool] = {
         "btf": headers.source == "btf",
         "conntrack": knows_conntrack(headers),
+        "lengths": knows_lengths(headers),
         "mptcp": knows_mptcp(headers),
     }
     hooks = (hook for probe in probes for hook in probe.hooks)
     return {hook.program: _REASONS[hook.needs] for hook in hooks if not there.get(hook.needs, True)}
+
+
+def spare_programs(features: Iterable[Feature], absent: Mapping[str, str]) -> dict[str, str]:
+    """Programs that nobody needs here, with the reason: an alternative before theirs can be had.
+
+    :param features: with the alternatives that are wanted.
+    :param absent: programs that cannot be had.
+    """
+    kept: set[str] = set()
+    spare: dict[str, str] = {}
+    for feature in features:
+        taken = ""
+        for way in feature.alternatives:
+            programs = {part.program for part in way.parts}
+            if way.spare and taken:
+                spare |= dict.fromkeys(programs, f"not compiled: {taken} is there")
+                continue
+            kept |= programs
+            taken = taken or ("" if programs & absent.keys() else way.name)
+    return {program: reason for program, reason in spare.items() if program not in kept}

@@ -41,13 +41,18 @@ def _cgroup(program: int, hook: Hook) -> int:
         return bpf.link(program, root, program_type(hook).attach)
 
 
+def _fexit(program: int, hook: Hook) -> int:
+    """Where it runs is said when it is loaded."""
+    return bpf.attach_tracing(program)
+
+
 def _on_request(program: int, hook: Hook) -> None:
     """User space runs it; once here, to see whether this kernel can do that."""
     bpf.TestRun(program, 1)(0)
 
 
-def _probe_part(program: int, hook: Hook) -> None:
-    """Programs of uprobes and kprobes go on with it, by a map of programs."""
+def _part(program: int, hook: Hook) -> None:
+    """Programs of probes go on with it, by a map of programs; those of ``fexit`` with what is of their function."""
 
 
 def _socket_filter(program: int, hook: Hook) -> None:
@@ -65,9 +70,11 @@ ATTACH: Final[dict[HookKind, Attach]] = {
     "kretprobe": _kprobe,
     "uprobe": _uprobe,
     "uretprobe": _uprobe,
+    "fexit": _fexit,
+    "fexit_part": _part,
     "cgroup": _cgroup,
     "on_request": _on_request,
-    "probe_part": _probe_part,
+    "probe_part": _part,
     "iterator": _iterator,
     "socket_filter": _socket_filter,
 }

@@ -237,6 +237,14 @@ def attach_raw_tracepoint(program: int, name: str) -> int:
     return _bpf(Command.RAW_TRACEPOINT_OPEN, _attr("QII", ctypes.addressof(held), program, 0))
 
 
+def attach_tracing(program: int) -> int:
+    """Attaches a program to the function of the kernel that it was loaded for; holds as a raw tracepoint does.
+
+    :raises OSError: as bpf(2) says: ENOTSUPP (524) where the machine's kernel has no trampolines.
+    """
+    return _bpf(Command.RAW_TRACEPOINT_OPEN, _attr("QII", 0, program, 0))
+
+
 def link(program: int, target: int, attach_type: int) -> int:
     """Attaches a program to what a descriptor stands for; the descriptor returned holds it there until closed.
 

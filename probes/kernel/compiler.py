@@ -24,8 +24,9 @@ _INSTRUCTION: Final = struct.Struct("=BBhi")
 _LOAD_64, _MAP = 0x18, 1
 #: Calls a helper of the kernel; with a source register a function of the program or the kernel.
 _CALL = 0x85
-#: How programs of iterators begin; what is behind it names the objects.
-_ITERATOR, _TRACE_ITER = "bpf_iter__", 28
+#: How programs begin that are attached to a type of the kernel, which is named behind it, up to the next "__"; and
+#: where (``enum bpf_attach_type``): iterators, the end of functions.
+_TYPED: Final = {"bpf_iter__": 28, "fexit__": 25}
 
 
 class _NotMovableError(Exception):
@@ -105,14 +106,18 @@ def _program(bcc: Any, module: Any, name: str, maps: dict[int, str]) -> dict[str
 
 
 def _type_id(bcc: Any, name: str) -> int:
-    """The number of the type that an iterator's program is attached to; 0 for others and where the kernel has none.
+    """The number of the type that a program of an iterator or at a function's end is attached to.
+
+    It is 0 for others and where the kernel has none.
 
     libbpf, which bcc comes with, looks in the kernel's BTF.
     """
-    if not name.startswith(_ITERATOR):
-        return 0
-    found: int = bcc.lib.libbpf_find_vmlinux_btf_id(name.removeprefix(_ITERATOR).encode(), _TRACE_ITER)
-    return max(found, 0)
+    for begin, place in _TYPED.items():
+        if name.startswith(begin):
+            target = name.removeprefix(begin).split("__")[0]
+            found: int = bcc.lib.libbpf_find_vmlinux_btf_id(target.encode(), place)
+            return max(found, 0)
+    return 0
 
 
 def _die_with(parent: int) -> None:

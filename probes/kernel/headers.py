@@ -35,8 +35,10 @@ _CONTROLLERS = ("memory_cgrp_id", "pids_cgrp_id", "cpu_cgrp_id")
 _CONNTRACK = "#define CONNTRACK_TYPES 1"
 #: Says that ``struct mptcp_sock`` and that of its subflows are known.
 _MPTCP = "#define MPTCP_TYPES 1"
+#: Says that the tracepoints sock_recv_length and sock_send_length are there (Linux 6.3): BTF has a type for each.
+_LENGTHS = "#define SOCK_LENGTHS 1"
 #: Changes with what write_tree() makes of the same types.
-_FORMAT = b"4"
+_FORMAT = b"5"
 #: In a tree: the sizes of its files, a line for each.
 _SIZES = "sizes"
 
@@ -148,6 +150,11 @@ def knows_mptcp(headers: Headers) -> bool:
     return headers.tree is not None and _MPTCP in (headers.tree / "include/linux/kconfig.h").read_text()
 
 
+def knows_lengths(headers: Headers) -> bool:
+    """Whether the kernel has tracepoints behind reads and writes, as far as its BTF tells."""
+    return headers.tree is not None and _LENGTHS in (headers.tree / "include/linux/kconfig.h").read_text()
+
+
 def _btf_tree() -> Path:
     tree = tree_path()
     if not is_complete(tree):
@@ -257,6 +264,7 @@ def _kconfig(types: str) -> list[str]:
         *missing_helpers(types),
         *_conntrack(types),
         *_mptcp(types),
+        *([_LENGTHS] if "(*btf_trace_sock_recv_length)(" in types else []),
     ]
     controller = next((name for name in _CONTROLLERS if f"\t{name} =" in types), None)
     return [*lines, f"#define V1_CONTROLLER {controller}"] if controller else lines

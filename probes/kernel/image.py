@@ -29,7 +29,7 @@ class ProgramImage:
     """One program's instructions, of 8 bytes each, in the machine's order.
 
     :param loads: by the place of an instruction the map whose descriptor it needs.
-    :param type_id: of the kernel's type that an iterator's program is attached to; 0 for other programs.
+    :param type_id: of the kernel's type that a program of an iterator or of ``fexit`` is attached to; else 0.
     """
 
     code: bytes

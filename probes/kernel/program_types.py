@@ -17,6 +17,8 @@ class ProgramType(NamedTuple):
 
 _SKB, _SOCK, _SOCK_OPS, _SOCK_ADDR = 8, 9, 13, 18
 _PROBE, _RAW_TRACEPOINT = ProgramType(2), ProgramType(17)
+_TRACING = 26
+_FEXIT = ProgramType(_TRACING, 25)
 
 _BY_KIND: Final[dict[HookKind, ProgramType]] = {
     "kprobe": _PROBE,
@@ -27,7 +29,9 @@ _BY_KIND: Final[dict[HookKind, ProgramType]] = {
     "raw_tracepoint": _RAW_TRACEPOINT,
     "on_request": _RAW_TRACEPOINT,
     "probe_part": _PROBE,
-    "iterator": ProgramType(26, 28),
+    "iterator": ProgramType(_TRACING, 28),
+    "fexit": _FEXIT,
+    "fexit_part": _FEXIT,
     "socket_filter": ProgramType(1),
 }
 #: Places of cgroups, by the kernel's name in lower case without ``BPF_CGROUP_``.

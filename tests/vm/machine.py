@@ -45,7 +45,7 @@ class Pace:
 
 
 ALONE: Final = Pace(seconds=1500, test_seconds=900, slowness=20, niceness=0)
-BESIDE_OTHERS: Final = Pace(seconds=2500, test_seconds=1500, slowness=40, niceness=15)
+BESIDE_OTHERS: Final = Pace(seconds=3000, test_seconds=1500, slowness=40, niceness=15)
 
 
 @dataclass(frozen=True)
