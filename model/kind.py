@@ -71,6 +71,8 @@ class Kind:
     :param subject: where rows are published; None: nowhere.
     :param text: how people read rows, if there is more to it than fields side by side.
     :param traffic: how rows are summed up, if they move something.
+    :param rank: the column by which rows come, the largest first, where nothing else is asked for; what is counted in
+        it stands in summaries in the place of connections.
     :param version: of the messages; columns are added without a new one.
     :param document: what is written of ``head`` as one JSON line for each batch, beside those of its rows.
     :param to_all_sinks: whether sinks get it beside the rows that they were asked for.
@@ -91,6 +93,7 @@ class Kind:
     subject: Subject | None = None
     text: Text | None = None
     traffic: Traffic | None = None
+    rank: str = ""
     version: int = 1
     chunk_rows: int = CHUNK_ROWS
     document: tuple[str, ...] = ()

@@ -69,9 +69,16 @@ NAMES: Final[dict[str, Name]] = {
     "id": Name("of the connection", ("connection.id",), example="00000000000000ab"),
     "method": Name("of a request", ("http.request.method",), example="GET"),
     "route": Name("of a request", ("http.route",), example="/orders/*"),
+    "host": Name("that a request asks for", ("http.host",), example="shop.test"),
     "status": Name(
         "of an answer; 5xx, a range: 500-502; 0: none", ("http.response.status_code",), example="404"
     ),
+    "grpc": Name(
+        "code of a call, its name, or a range: 1-16", ("rpc.grpc.status_code",), example="UNAVAILABLE"
+    ),
+    "protocol": Name("version of HTTP", ("network.protocol.version",), example="2"),
+    "via": Name("proxy that a request came through", ("via.name",), example="mesh/gateway"),
+    "requests": Name("of HTTP", ("requests",), example="100"),
     "opened": Name("connections", ("connection.opened", "connections.opened"), example="0"),
     "closed": Name("connections", ("connection.closed", "connections.closed"), example="0"),
     "failed": Name(
@@ -87,7 +94,12 @@ NAMES: Final[dict[str, Name]] = {
     "rtx": Name(
         "segments sent again", ("retransmitted_segments",), measure=("retransmitted_segments",), example="10"
     ),
-    "rtt": Name("round trip; of workloads the mean", ("rtt_ns",), measure=("rtt_ns",), example="20ms"),
+    "rtt": Name(
+        "round trip; of workloads the mean, of requests the mean time to their answers",
+        ("rtt_ns",),
+        measure=("rtt_ns",),
+        example="20ms",
+    ),
     "connect": Name("time to connect", ("connection.connect_latency_ns",), example="100ms"),
 }
 

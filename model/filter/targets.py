@@ -15,6 +15,8 @@ from model.filter.patterns import bytes_match, column_test, text_test
 from model.filter.quantities import count, duration_ns
 from model.filter.view import HEXADECIMAL, Mask, View
 from model.kind import Kind
+from model.kinds.request_text import GrpcStatus
+from model.requests import NO_GRPC_STATUS
 from model.rows.fields import Field
 from model.rows.words import words_of
 from model.tables import CHAIN, ENTITY, HISTOGRAM
@@ -109,6 +111,8 @@ def _of_column(column: Column) -> Target:
         return _id(column.name)
     if column.name.endswith("process.pid"):
         return _number(lambda view: view.columns[column.name], _pid)
+    if column.name == "rpc.grpc.status_code":
+        return _grpc(column.name)
     read = duration_ns if column.counted_in == "ns" else count
     return _number(lambda view: view.columns[column.name], read)
 
@@ -134,6 +138,18 @@ def _number(values: Callable[[View], np.ndarray], read: Callable[[str], float]) 
             return lambda view: (values(view) >= least) & (values(view) <= most)
         compare, number = _COMPARISONS[operator], read(value)
         return lambda view: np.asarray(compare(values(view), number), np.bool_)
+
+    return target
+
+
+def _grpc(name: str) -> Target:
+    """A code of gRPC, or its name; what is no call has none, and never matches."""
+    number = _number(lambda view: view.columns[name], count)
+
+    def target(operator: str, value: str) -> Condition:
+        code = GrpcStatus.__members__.get(value.upper())
+        matches = number(operator, value if code is None else str(code.value))
+        return lambda view: matches(view) & np.not_equal(view.columns[name], NO_GRPC_STATUS)
 
     return target
 

@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import Final
 
 from model.kind import Kind, own_subject
-from model.kinds.request import ALIKE, COUNTS, DURATIONS
+from model.kinds.request import ALIKE, COUNTS, DURATIONS, REQUEST_TRAFFIC
+from model.kinds.request_text import ENDPOINT_TEXT
 from model.kinds.workload import EVIDENCE, WORKLOAD
 
 #: What says whose requests they are.
@@ -43,6 +44,9 @@ ENDPOINT: Final = Kind(
     ),
     derived=WORKLOAD.derived,
     subject=own_subject("endpoints"),
+    text=ENDPOINT_TEXT,
+    traffic=REQUEST_TRAFFIC,
+    rank="requests",
     page=__doc__,
     brief=("-evidence.*", "-*.port.name"),
 )

@@ -32,13 +32,16 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from model.arrays import Array, Columns
 from model.column import Column, hidden, where
 from model.kind import Kind, own_subject
 from model.kinds.flow import FLOW, SIDES
+from model.kinds.request_text import REQUEST_TEXT
 from model.kinds.workload import HISTOGRAMS
 from model.requests import NO_GRPC_STATUS
 from model.rows.words import Capitals
 from model.tables import TEXTS, RecordType, Table, record_fields, text_field
+from model.traffic import RowTraffic, Traffic
 
 
 class HttpMethod(Capitals):
@@ -181,6 +184,29 @@ COUNTS: Final = (
 #: How long they took, as each end saw it.
 DURATIONS: Final = tuple(column for side in SIDES for column in _duration(side))
 
+
+def _moved(columns: Columns) -> RowTraffic:
+    """Bytes of requests and answers, and the mean time to the answer, as the server saw it, else the client."""
+    sums = [columns[f"http.{side}.request.duration_ns.sum"] for side in SIDES]
+    counts = [np.maximum(1, columns[f"{side}.requests"]) for side in SIDES]
+    client, server = (each // count for each, count in zip(sums, counts, strict=True))
+    none = np.zeros(len(client), np.uint64)
+    mean = np.where(server != 0, server, client)
+    return RowTraffic(columns["http.request.bytes"], columns["http.response.bytes"], none, mean)
+
+
+_LIVES: Final = {"opened": "requests", "failed": "requests.failed"}
+
+
+def _lives(columns: Columns, life: str) -> Array:
+    if life not in _LIVES:
+        return np.zeros(len(columns["requests"]), np.uint64)
+    return columns[_LIVES[life]]
+
+
+#: How requests are summed up: what is opened are requests.
+REQUEST_TRAFFIC: Final = Traffic(_moved, _lives)
+
 _COLUMNS: Final = (
     *(FLOW.column(name) for name in SHARED),
     *ALIKE,
@@ -201,4 +227,7 @@ REQUEST: Final = Kind(
     ),
     subject=own_subject("requests"),
     page=__doc__,
+    text=REQUEST_TEXT,
+    traffic=REQUEST_TRAFFIC,
+    rank="requests",
 )

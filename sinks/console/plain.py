@@ -14,7 +14,12 @@ and of workloads
     2023-11-14T22:13:20Z node-a shop/cart Deployment zone=a -> shop/db:5432 StatefulSet zone=b to_server=6.2kB/s \
         to_client=0B/s active=3 opened=1 closed=0 failed=0 retransmits=0 rtt=85us,1.2ms connect=99us,2.3ms
 
-where ``rtt`` and ``connect`` give the median and the 99th percentile.
+and of endpoints
+
+    2023-11-14T22:13:20Z node-a shop/web -> shop/cart:8080 GET /items/* 200 requests=12 failed=0 to_server=1.1kB/s \
+        to_client=6.2kB/s duration=1.2ms,8.3ms
+
+where ``rtt``, ``connect`` and ``duration`` give the median and the 99th percentile.
 
 Words hold no blanks: those in a name become "_", and an unknown one is "-".
 """
@@ -42,7 +47,9 @@ def time_text(window: int) -> str:
 def _summary(summary: WindowSummary) -> str:
     totals = summary.totals
     words = [f"rows={totals.rows}"]
-    if traffic := summary.kind.traffic:
+    if rank := summary.kind.rank:
+        words += [f"{rank}={totals.opened}", f"failed={totals.failed}"]
+    elif traffic := summary.kind.traffic:
         opened, sent, received = traffic.words
         words += [f"{opened}={totals.open}"]
         words += [f"{name}={getattr(totals, name)}" for name in LIVES]

@@ -33,7 +33,7 @@ class ConsoleConfig(PluginConfig, frozen=True):
     """What is shown; ``--sink console:ROWS`` sets the number of lines.
 
     :param rows: connections, or pairs of workloads, shown: the top of the second; fewer if the terminal is lower.
-    :param sort: what makes one a top one.
+    :param sort: what makes one a top one; with ``bytes`` endpoints and requests come by how many they are.
     """
 
     rows: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20

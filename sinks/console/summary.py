@@ -88,6 +88,8 @@ class WindowSummary:
             lives = {life: traffic.lives(batch.columns, life) for life in LIVES}
             self._sum(figures, lives)
             score = _scores(figures, lives, self._sort)
+        if self.kind.rank and self._sort == "bytes":
+            score = batch.columns[self.kind.rank].astype(np.uint64)
         self._keep(batch, score)
 
     def top(self) -> list[dict[str, Any]]:

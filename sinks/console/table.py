@@ -41,7 +41,10 @@ def _header(summary: WindowSummary) -> list[Text]:
     totals, traffic = summary.totals, summary.kind.traffic
     first = Text.assemble((printable(summary.node), "bold"), f"  {time_text(summary.window)}")
     second_line = Text()
-    if traffic:
+    if rank := summary.kind.rank:
+        first.append(f"  rows {totals.rows}  {rank} {totals.opened}  ")
+        first.append(f"failed {totals.failed}", "red" if totals.failed else "")
+    elif traffic:
         opened, sent, received = traffic.titles
         first.append(f"  {opened} {totals.open}  opened {totals.opened}  closed {totals.closed}  ")
         first.append(f"failed {totals.failed}", "red" if totals.failed else "")

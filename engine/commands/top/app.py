@@ -84,6 +84,7 @@ class TopApp(App[None]):
         Binding("1", "page(0)", "Workloads"),
         Binding("2", "page(1)", "Connections"),
         Binding("3", "page(2)", "Failures"),
+        Binding("4", "page(3)", "Endpoints"),
         Binding("slash", "filter", "Filter", priority=True),  # keys that follow at once are for the filter
         Binding("s", "sort", "Sort"),
         Binding("space", "freeze", "Freeze"),
@@ -194,7 +195,11 @@ class TopApp(App[None]):
         line.append(f"  failed {found.failed}", "red" if found.failed else "")
         if not page.failures:
             line.append(f"  to server {rate_text(found.tx_bytes)}  to client {rate_text(found.rx_bytes)}")
-            line.append(f"  retransmits {found.retransmits}  sorted by {SORTS[self._sort]}")
+            by = page.kind.rank if page.kind.rank and not self._sort else SORTS[self._sort]
+            counted = (
+                f"{page.kind.rank} {found.opened}" if page.kind.rank else f"retransmits {found.retransmits}"
+            )
+            line.append(f"  {counted}  sorted by {by}")
         if self.board.frozen:
             line.append("  FROZEN", "bold yellow")
         second = Text("nothing lost", "green")

@@ -114,6 +114,7 @@ class Selection:
     tx_bytes: int = 0
     rx_bytes: int = 0
     retransmits: int = 0
+    opened: int = 0
     failed: int = 0
 
 
@@ -212,8 +213,11 @@ def _best(part: Part, mask: Mask, sort: Sort, limit: int, found: Selection) -> l
     found.tx_bytes += int(moved.tx_bytes.sum())
     found.rx_bytes += int(moved.rx_bytes.sum())
     found.retransmits += int(moved.retransmitted_segments.sum())
+    found.opened += int(traffic.lives(view.columns, "opened").sum())
     found.failed += int(failed.sum())
-    if sort == "bytes":
+    if sort == "bytes" and part.kind.rank:
+        score = np.asarray(view.columns[part.kind.rank], np.int64)
+    elif sort == "bytes":
         score = np.add(moved.tx_bytes, moved.rx_bytes, dtype=np.int64)
     elif sort in _FIGURES:
         score = np.asarray(getattr(moved, _FIGURES[sort]), np.int64)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.kind import Kind
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW
 from model.kinds.workload import WORKLOAD
 
@@ -24,5 +25,6 @@ PAGES: Final = (
     Page("1 Workloads", WORKLOAD),
     Page("2 Connections", FLOW),
     Page("3 Failures", FLOW, failures=True),
+    Page("4 Endpoints", ENDPOINT),
 )
-KINDS: Final = (FLOW, WORKLOAD)
+KINDS: Final = (FLOW, WORKLOAD, ENDPOINT)

@@ -21,6 +21,7 @@ from model.kinds.workload import WORKLOAD
 from model.public import PublicRow
 from tailrace.testing import make_batch
 from tailrace.testing.deltas import WINDOW
+from tailrace.testing.requests import make_endpoints, make_requests
 
 Row = Mapping[str, Any]
 
@@ -95,6 +96,38 @@ TRUTHS: list[tuple[str, Callable[[Row], bool]]] = [
     (f"since:{WINDOW}", lambda row: not row.get("window.late_s")),
     (f"until:{WINDOW - 30}", lambda row: row.get("window.late_s") == 30),
 ]
+
+
+REQUESTED: list[tuple[str, Callable[[Row], bool]]] = [
+    ("status:5xx", lambda row: row["http.response.status_code"] >= 500),
+    ("status:404,500-502", lambda row: row["http.response.status_code"] in (404, 500)),
+    ("status:0", lambda row: row["http.response.status_code"] == 0),
+    ("method:get", lambda row: row.get("http.request.method") == "GET"),
+    ("route:/orders/*", lambda row: row.get("http.route") == "/orders/*"),
+    ("host:shop.*", lambda row: row.get("http.host") == "shop.test"),
+    ("grpc:14", lambda row: row.get("rpc.grpc.status_code") == 14),
+    ("grpc:unavailable", lambda row: row.get("rpc.grpc.status_code") == 14),
+    ("grpc:0-16", lambda row: "rpc.grpc.status_code" in row),
+    ("protocol:2", lambda row: row["network.protocol.version"] == "2"),
+    ("via:mesh/*", lambda row: row.get("via.name") == "mesh/gateway"),
+    ("failed>0", lambda row: row.get("requests.failed", 0) > 0),
+    ("requests>500", lambda row: row["requests"] > 500),
+]
+
+
+@pytest.mark.parametrize("made", [make_requests, make_endpoints])
+@pytest.mark.parametrize(("text", "truth"), REQUESTED, ids=[text for text, _ in REQUESTED])
+def test_requests_are_found_by_what_they_asked_for(
+    made: Callable[[int], Batch], text: str, truth: Callable[[Row], bool]
+) -> None:
+    """And by how they ended, of connections and of workloads."""
+    batch = made(400)
+    expected = [truth(row) for row in batch.rows()]
+    wanted = Filter(text).of(batch.kind)
+    assert wanted(BatchView(batch)).tolist() == expected
+    assert wanted(RowsView(batch.kind, shown(batch))).tolist() == expected
+    assert any(expected)
+    assert not all(expected)
 
 
 def shown(batch: Batch) -> list[PublicRow]:
