@@ -256,8 +256,12 @@ class By(Answer, frozen=True):
 
 
 class WhereAnswer(Answer, frozen=True):
-    """Where failures are."""
+    """Where failures are.
 
+    :param of: ``connects`` or ``requests``: what is counted.
+    """
+
+    of: str
     failed: int
     attempts: int
     by: list[By]

@@ -47,6 +47,7 @@ EndpointPart = Literal[
 ]
 Change = Literal["new", "gone", "changed", "same"]
 Attribute = Literal["version", "zone", "node", "instance", "process", "port"]
+FailureKind = Literal["connects", "requests"]
 Metric = Literal[
     "bytes",
     "reply_bytes",
@@ -201,10 +202,12 @@ class WhereParameters(Scope, kw_only=True):
     """Where failures are.
 
     :param edge: as in series
+    :param of: what failed
     :param by: attributes
     """
 
     edge: _Names = []
+    of: FailureKind = "connects"
     by: list[Attribute] = msgspec.field(default_factory=lambda: list(get_args(Attribute)))
 
 

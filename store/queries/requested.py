@@ -56,7 +56,8 @@ def as_batch(endpoints: Endpoints, workloads: Workloads) -> Batch:
     for name, column in _NUMBERS.items():
         columns[column] = parts[name]
     for name, column in _BYTES.items():
-        columns[column] = parts[name].astype(ENDPOINT.types[column])
+        texts = np.char.encode(parts[name].astype(str), "utf-8")
+        columns[column] = texts.astype(ENDPOINT.types[column])
     numbers = {method.name: method.value for method in HttpMethod}
     methods, of_rows = _texts(parts["method"])
     columns["http.request.method"] = np.array([numbers.get(each, 0) for each in methods], np.uint8)[of_rows]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from store.measures import Measures
 from store.queries.answers import By, Share, WhereAnswer
-from store.queries.parameters import Attribute, WhereParameters
+from store.queries.parameters import Attribute, FailureKind, WhereParameters
 from store.queries.scope import Scope
 from store.queries.status import bounds
 from store.queries.tables import selected_rows
@@ -28,8 +29,7 @@ def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
     side = scope.pairs.now
     mine = np.flatnonzero(np.isin(side.pairs, rows))
     edges = side.edges.take(mine)
-    failed = edges.measures["connections.failed"].astype(np.int64)
-    attempts = failed + edges.measures["connections.opened"].astype(np.int64)
+    failed, attempts = _counted(edges.measures, asked.of)
     by = []
     for attribute in asked.by:
         if attribute == "port":
@@ -40,7 +40,16 @@ def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
             texts = [values[place] for place in scope.groups.workloads.rows(ids).tolist()]
             by.append(_by(f"{name}.{attribute}", texts, failed, attempts))
     by = [each for each in by if len(each.values) > 1]
-    return WhereAnswer(int(failed.sum()), int(attempts.sum()), sorted(by, key=_suspicion, reverse=True))
+    found = sorted(by, key=_suspicion, reverse=True)
+    return WhereAnswer(asked.of, int(failed.sum()), int(attempts.sum()), found)
+
+
+def _counted(measures: Measures, of: FailureKind) -> tuple[np.ndarray, np.ndarray]:
+    """What failed on each edge, of how many."""
+    if of == "requests":
+        return measures["requests.failed"].astype(np.int64), measures["requests"].astype(np.int64)
+    failed = measures["connections.failed"].astype(np.int64)
+    return failed, failed + measures["connections.opened"].astype(np.int64)
 
 
 def _suspicion(by: By) -> float:

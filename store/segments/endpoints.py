@@ -45,12 +45,12 @@ def endpoint_rows(batch: Batch, rows: np.ndarray) -> dict[str, Column]:
     columns = {name: column[rows] for name, column in batch.columns.items()}
     vias = [batch.tables["vias"][place] for place in columns["via.index"].tolist()]
     return {
-        "protocol": [text.decode() for text in columns["network.protocol.version"].tolist()],
+        "protocol": [text.decode(errors="replace") for text in columns["network.protocol.version"].tolist()],
         "method": [_METHODS.get(code, "") for code in columns["http.request.method"].tolist()],
         "route": _texts(batch, "routes", columns["route.index"]),
         "host": _texts(batch, "hosts", columns["host.index"]),
         "status": columns["http.response.status_code"],
-        "rpc": [text.decode() for text in columns["rpc.system"].tolist()],
+        "rpc": [text.decode(errors="replace") for text in columns["rpc.system"].tolist()],
         "grpc_status": columns["rpc.grpc.status_code"],
         "via": [via.name for via in vias],
         "cluster": [via.cluster for via in vias],

@@ -79,7 +79,7 @@ def where() -> Answer:
         },
         {"attribute": "client.zone", "values": [_share("a", 19, 61, 1.0), _share("b", 18, 59, 1.0)]},
     ]
-    return {"failed": 37, "attempts": 120, "by": by}
+    return {"of": "connects", "failed": 37, "attempts": 120, "by": by}
 
 
 def endpoints(by_edge: bool, direction: str) -> Answer:

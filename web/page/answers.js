@@ -66,9 +66,11 @@ export async function askSearch(view, text, signal) {
   return (await ask("search", words, signal)).data.found;
 }
 
-/** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<By[]>} */
-export async function askWhere(view, subject, signal) {
-  return (await ask("where", subjectWords(view, subject), signal)).data.by;
+/** @param {View} view @param {Subject} subject @param {"connects" | "requests"} of @param {AbortSignal} signal @returns {Promise<By[]>} */
+export async function askWhere(view, subject, of, signal) {
+  const words = subjectWords(view, subject);
+  words.set("of", of);
+  return (await ask("where", words, signal)).data.by;
 }
 
 /** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<NatChain[]>} */

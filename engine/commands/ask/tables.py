@@ -193,8 +193,18 @@ def _where(data: WhereAnswer) -> Rows:
         for by in data.by
         for share in by.values
     ]
-    titles = ("ATTRIBUTE", "VALUE", "FAILED", "OPENED", "RATE", "OF FAILURES", "OF OPENS", "LIFT")
-    return titles, rows, f"{data.failed} of {data.attempts} opens failed"
+    what = "opens" if data.of == "connects" else data.of
+    titles = (
+        "ATTRIBUTE",
+        "VALUE",
+        "FAILED",
+        what.upper(),
+        "RATE",
+        "OF FAILURES",
+        f"OF {what.upper()}",
+        "LIFT",
+    )
+    return titles, rows, f"{data.failed} of {data.attempts} {what} failed"
 
 
 def _nat(data: NatAnswer) -> Rows:

@@ -112,16 +112,6 @@ function edgesAt({ answer }, found) {
   return answer.data.edges.filter(({ from, to }) => from === found.node.id || to === found.node.id);
 }
 
-/** @param {Shown} shown @param {Found} found */
-function hasRequests(shown, found) {
-  return edgesAt(shown, found).some(({ requests }) => requests > 0);
-}
-
-/** @param {Shown} shown @param {Found} found */
-function connectsFail(shown, found) {
-  return edgesAt(shown, found).some(({ failed }) => failed > 0);
-}
-
 /** What requests were of. @param {View} view @param {import("../answers.js").Subject} subject @param {AbortSignal} signal */
 function asksOf(view, subject, signal) {
   if ("edge" in subject) return [askEndpoints(view, subject, "both", signal).then((found) => routes("Routes", found))];
@@ -140,10 +130,11 @@ function asksOf(view, subject, signal) {
  */
 async function more(view, shown, found, signal) {
   const subject = "edge" in found ? { edge: edgeKey(shown.answer.data, found.edge) } : { select: found.node.key };
-  const where = askWhere(view, subject, signal).then(whereItFails);
-  const asks = hasRequests(shown, found) ? asksOf(view, subject, signal) : [];
+  const edges = edgesAt(shown, found);
+  const of = edges.some(({ failed }) => failed) || !edges.some(({ requests_failed }) => requests_failed) ? "connects" : "requests";
   const answers = await Promise.allSettled([
-    ...(asks.length && !connectsFail(shown, found) ? [...asks, where] : [where, ...asks]), // the cause comes first
+    askWhere(view, subject, of, signal).then((by) => whereItFails(by, of)),
+    ...(edges.some(({ requests }) => requests) ? asksOf(view, subject, signal) : []),
     askNat(view, subject, signal).then(natPaths),
     "node" in found ? askInstances(view, subject, signal).then(instanceList) : null,
   ]);

@@ -93,10 +93,10 @@ function contrasted(values) {
   return [...failing, ...values.filter(({ failed }) => !failed).slice(0, 1)];
 }
 
-/** Which part fails: the most suspect values of each attribute. @param {By[]} by */
-export function whereItFails(by) {
+/** Which part fails: the most suspect values of each attribute. @param {By[]} by @param {"connects" | "requests"} of */
+export function whereItFails(by, of) {
   const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0)).sort((a, b) => suspicion(b) - suspicion(a));
-  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, "no connect failed in this window"));
+  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, `${of === "requests" ? "there is no more than one of each part" : "no connect failed in this window"}`));
   const lines = told.slice(0, ATTRIBUTES).flatMap(({ attribute, values }) =>
     contrasted(values).map(({ value, failed, attempts: of, lift }) =>
       html(
@@ -108,7 +108,7 @@ export function whereItFails(by) {
       ),
     ),
   );
-  const head = ["part", "failed", "share"].map((text) => html("th", { scope: "col" }, text));
+  const head = ["part", of === "requests" ? "requests" : "failed", "share"].map((text) => html("th", { scope: "col" }, text));
   return section("Where it fails", html("table", { class: "rows where" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...lines)));
 }
 

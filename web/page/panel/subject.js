@@ -48,7 +48,8 @@ function why(node, { names, view }) {
 export function edgePanel(edge, context) {
   const status = edgeStatus(edge);
   const name = (/** @type {string} */ id) => context.names.get(id) ?? id;
-  const [where = null, ...rest] = context.asked; // the cause comes first
+  const [where = null, ...others] = context.asked; // the cause comes first
+  const [routes, rest] = edge.requests ? [others.slice(0, 1), others.slice(1)] : [[], others];
   return [
     html("h2", {}, glyph(status), `${name(edge.from)} → ${name(edge.to)}${edge.port ? `:${edge.port}` : ""}`),
     html("p", { class: "dim" }, [edge.transport, seenFromOneEnd(edge) ? "seen from one end only" : "seen from both ends"].join(" · ")),
@@ -56,6 +57,7 @@ export function edgePanel(edge, context) {
     edge.change && edge.change.state !== "same" ? html("p", { class: "status" }, `Changed: ${changeSentence(edge)}`) : null,
     html("div", { class: "buttons" }, button(`Centre on ${name(edge.from)}`, () => context.centre(edge.from, false)), button(`Centre on ${name(edge.to)}`, () => context.centre(edge.to, false))),
     where,
+    ...routes,
     numbers(edge, context),
     ...rest,
   ];

@@ -175,3 +175,16 @@ def test_series_of_requests(store: RowsStore) -> None:
     none = data(store, "series", metrics=metrics, edge="shop/cart>x:9000")["columns"]
     assert (set(none["requests"]), set(none["request_p99"])) == ({0}, {None})
     assert set(none["bytes"]) == {5}
+
+
+def test_where_requests_fail(store: RowsStore) -> None:
+    """By what tells callers and servers apart; an attribute with one value tells nothing."""
+    found = data(store, "where", of="requests", by="port,version")
+    assert (found["of"], found["failed"], found["attempts"]) == ("requests", 240, 660)
+    (port,) = (each["values"] for each in found["by"] if each["attribute"] == "server.port")
+    assert [(value["value"], value["failed"], value["attempts"]) for value in port] == [
+        ("80", 240, 600),
+        ("8080", 0, 60),
+        ("9000", 0, 0),
+    ]
+    assert data(store, "where")["failed"] == 0
