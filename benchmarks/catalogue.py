@@ -38,6 +38,7 @@ from benchmarks import (
     store_shared,
     throughput,
     tick_cost,
+    tls_requests,
     workload_rate,
 )
 from benchmarks.figure import Figure
@@ -66,6 +67,11 @@ FIGURES: Final = (
     ),
     Figure("http_exact", "requests of HTTP counted at both ends, at full speed", http_requests.measure_exact),
     Figure("http_server", "processor time of a server for each request", http_requests.measure_server),
+    Figure(
+        "tls_server",
+        "processor time that a request in TLS costs its server more",
+        tls_requests.measure_server,
+    ),
     Figure("http_stream", "share of a stream's Gbit/s that is no HTTP", http_requests.measure_stream),
     Figure("coverage_connections", "connections reported, at full speed", coverage.measure_connections),
     Figure("coverage_bytes", "bytes by which reports are off, at full speed", coverage.measure_bytes),

@@ -26,7 +26,7 @@ http {{
     client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
     uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} {tls};
         location = /status {{ stub_status; }}
         location / {{ return 200 "{body}"; }}
     }}
@@ -104,8 +104,9 @@ def free_port() -> int:
 class Web:
     """An nginx that runs."""
 
-    def __init__(self, port: int, pid: int = 0) -> None:
+    def __init__(self, port: int, pid: int = 0, scheme: str = "http") -> None:
         self.port = port
+        self.scheme = scheme
         self._pid = pid
         self._questions = 0
 
@@ -113,6 +114,11 @@ class Web:
     def request(self) -> bytes:
         """What wrk sends when it opens a connection for each request."""
         return f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nConnection: close\r\n\r\n".encode()
+
+    @property
+    def worker(self) -> int:
+        """The process that answers."""
+        return int(Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()[0])
 
     def worker_seconds(self) -> float:
         """Processor time of the worker so far."""
@@ -138,7 +144,7 @@ class Web:
 
     def wrk(self, seconds: int, connections: int, *, close: bool) -> Asked:
         """Ask as fast as it goes; ``close``: one connection per request."""
-        return ask(f"http://127.0.0.1:{self.port}/", seconds, connections, close=close)
+        return ask(f"{self.scheme}://127.0.0.1:{self.port}/", seconds, connections, close=close)
 
     def pace(self, seconds: int, rate: int, threads: int = 4) -> Paced:
         """Ask at a fixed rate, one connection per request."""
@@ -150,18 +156,28 @@ class Web:
 
 
 @contextlib.contextmanager
-def web() -> Iterator[Web]:
+def web(*, tls: bool = False) -> Iterator[Web]:
     """nginx with one worker, while the block runs.
 
+    :param tls: all of its connections are encrypted.
     :raises TailraceError: if it is not installed or does not start.
     """
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
         port = free_port()
         settings = Path(folder, "nginx.conf")
-        settings.write_text(_CONFIGURATION.format(folder=folder, port=port, body="x" * BODY))
+        options = _certified(Path(folder)) if tls else "backlog=4096"
+        settings.write_text(_CONFIGURATION.format(folder=folder, port=port, body="x" * BODY, tls=options))
         command = [find("nginx", "nginx-light"), "-p", folder, "-e", f"{folder}/errors", "-c", str(settings)]
         with running(command, ready=lambda _: _listens(port)) as master:
-            yield Web(port, master.pid)
+            yield Web(port, master.pid, "https" if tls else "http")
+
+
+def _certified(folder: Path) -> str:
+    """Options of a listener that has a certificate of its own."""
+    files = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
+    finish([find("openssl", "openssl"), "req", "-x509", *kind, *files], 30)
+    return f"ssl backlog=4096; ssl_certificate {folder}/certificate; ssl_certificate_key {folder}/key"
 
 
 def _listens(port: int) -> bool:

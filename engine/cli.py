@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from engine.commands import agent, doctor, engine, plugins, record, replay, run, selftest, serve
+from engine.commands import agent, doctor, engine, inspect, plugins, record, replay, run, selftest, serve
 from engine.commands.ask import command as ask
 from engine.commands.explain import command as explain
 from engine.commands.filter_words import parsed
@@ -49,6 +49,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     record,
     replay,
     plugins,
+    inspect,
     doctor,
     selftest,
 )

@@ -202,6 +202,7 @@ class Probe:
     :param receivers: who learns from them, where that is nobody of Tailrace's own.
     :param sizes: macros of the sources, and the key of the configuration that gives each its value.
     :param switch: None: it is always attached.
+    :param within: the probe whose hooks run its programs; where that is off, it is.
     :param purpose: what it sees, for `tailrace plugins`; by default what its features do.
     """
 
@@ -214,6 +215,7 @@ class Probe:
     receivers: tuple[type[Receiver], ...] = ()
     sizes: tuple[tuple[str, str], ...] = ()
     switch: Switch | None = Switch()
+    within: str = ""
     purpose: str = ""
 
     @property

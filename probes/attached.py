@@ -19,6 +19,8 @@ from probes.selection import Selection
 from probes.sources import absent_programs, source_text, spare_programs
 from probes.tcp.probe import READS, STATES
 from probes.tcp.sockets import Snapshot, TcpSockets
+from probes.tls.libraries import TlsLibraries
+from probes.tls.probe import LIBRARIES
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class AttachedProbes:
         self.headers: Headers | None = None
         #: Counted requests, where the probe of HTTP is wanted.
         self.requests: RequestCells | None = None
+        #: Probes in TLS libraries, where they are wanted.
+        self.tls: TlsLibraries | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
@@ -68,6 +72,7 @@ class AttachedProbes:
                 for feature in probe.features:  # one by one: after a failure `doctor` shows those before it
                     self.taken.append(self._attach(probe, feature))
             self.taken = self.sockets.attached(self.taken) + self._selection.off()
+            self._follow_libraries()
         except BaseException:
             self.close()
             raise
@@ -117,6 +122,12 @@ class AttachedProbes:
             config = self._selection.config
             self.requests = RequestCells(self.loaded, self.sockets, config.http.cells, config.tcp.slots)
             self._stack.callback(self.requests.close)
+
+    def _follow_libraries(self) -> None:
+        if any(one.feature.name == LIBRARIES.name and one.hook for one in self.taken):
+            self.tls = TlsLibraries(self.loaded)
+            self._stack.callback(self.tls.close)
+            self.tls.start()
 
     def _attach(self, probe: Probe, feature: Feature) -> Attachment:
         taken = self.loaded.attach(self._selection.ways(probe, feature))

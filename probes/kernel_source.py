@@ -18,6 +18,8 @@ from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbes
 from probes.selection import Selection
 from probes.source import Feed, Source
+from probes.tls.libraries import TlsFeed
+from probes.tls.probe import TLS
 
 
 class KernelSource:
@@ -39,6 +41,9 @@ class KernelSource:
         feeds: dict[str, Feed] = {"conntrack": self._conntrack} if self._conntrack else {}
         if self._requests:
             feeds["http"] = self._requests
+        self._tls: TlsFeed | None = None
+        if TLS in selection.wanted:
+            self._tls = feeds["tls"] = TlsFeed()
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -51,6 +56,8 @@ class KernelSource:
         await _in_thread(self._probes.start, self._probes.interrupt)
         if self._requests:
             self._requests.cells = self._probes.requests
+        if self._tls:
+            self._tls.libraries = self._probes.tls
         if self._conntrack:
             taken = {taken.hook for taken in self._probes.taken}
             self._conntrack.listen = KPROBES not in taken

@@ -8,6 +8,7 @@ from probes.http.probe import HTTP
 from probes.kernel.probe import SHARED
 from probes.process.probe import PROCESS
 from probes.tcp.probe import TCP
+from probes.tls.probe import TLS
 
 #: In the order in which they are compiled and attached; the first has what the others share.
-PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP)
+PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP, TLS)

@@ -55,7 +55,7 @@ class Selection:
         self._words = words
         #: Also of those that are off: a recording may have them.
         self.event_types = EventTypes(self.known)
-        self.wanted = tuple(probe for probe in self.known if self._word(probe) != "off")
+        self.wanted = tuple(probe for probe in self.known if self._switch_off(probe) is None)
 
     def with_tables(self, slots: int, ring_bytes: int) -> "Selection":
         """The same with tables of other sizes."""
@@ -74,6 +74,13 @@ class Selection:
             word: str = attrgetter(probe.switch.key)(self.config)
             return word
         return self._words.get(probe.name, probe.switch.default)
+
+    def _switch_off(self, probe: Probe) -> str | None:
+        """The key by which it is off; None if it is wanted."""
+        if self._word(probe) == "off":
+            return self._key(probe)
+        outer = next((other for other in self.known if other.name == probe.within), None)
+        return self._switch_off(outer) if outer else None
 
     def ways(self, probe: Probe, feature: Feature) -> Feature:
         """The feature with the alternatives that are wanted.
@@ -98,7 +105,9 @@ class Selection:
         """The features of probes that are switched off."""
         return [
             Attachment(
-                feature, None, {hook.name: f"{self._key(probe)} is off" for hook in feature.alternatives}
+                feature,
+                None,
+                {hook.name: f"{self._switch_off(probe)} is off" for hook in feature.alternatives},
             )
             for probe in self.known
             if probe not in self.wanted

@@ -5,6 +5,7 @@
 #define CALL_NUMBER(regs, to) LOAD(to, (regs)->orig_ax)
 #define CALL_BUFFER(regs, to) LOAD(to, (regs)->si)
 #define CALL_LENGTH(regs, to) LOAD(to, (regs)->dx)
+#define CALL_STACK(regs, to) LOAD(to, (regs)->sp)
 #define CALLED_PLAIN(call) ((call) == 0 || (call) == 1 || (call) == 44 || (call) == 45) /* read, write, sendto, recvfrom */
 #define CALLED_VECTOR(call) ((call) == 19 || (call) == 20)                             /* readv, writev */
 #define CALLED_MESSAGE(call) ((call) == 46 || (call) == 47)                            /* sendmsg, recvmsg */
@@ -18,6 +19,7 @@
 	} while (0)
 #define CALL_BUFFER(regs, to) LOAD(to, (regs)->regs[1])
 #define CALL_LENGTH(regs, to) LOAD(to, (regs)->regs[2])
+#define CALL_STACK(regs, to) LOAD(to, (regs)->sp)
 #define CALLED_PLAIN(call) ((call) == 63 || (call) == 64 || (call) == 206 || (call) == 207)
 #define CALLED_VECTOR(call) ((call) == 65 || (call) == 66)
 #define CALLED_MESSAGE(call) ((call) == 211 || (call) == 212)

@@ -135,5 +135,7 @@ struct http_state {
 	__u8 tries;
 	__u8 whole; /* 1: seen from its first byte on, and never lost */
 	__u8 encrypted; /* 1: all of this is of the plain text, which comes from elsewhere than system calls */
-	__u8 reserved[3];
+	__u8 claimed; /* 1: a TLS library's connection is known to have this socket */
+	__u8 records; /* of TLS that were looked at for that, up to a limit */
+	__u8 passed;  /* of those behind the limit */
 };

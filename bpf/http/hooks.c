@@ -176,6 +176,7 @@ static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate 
 	}
 	if (state->verdict == VERDICT_OPEN && !state->encrypted && is_record(s)) {
 		encrypt(gate, state, runner);
+		TLS_RECORD(gate, state, s->sent);
 		return;
 	}
 	if (look(state, s)) {
@@ -205,10 +206,14 @@ static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffe
 	struct http_state *state = gate ? http_state_of(gate, runner, key) : 0;
 	if (!state)
 		return;
-	if (buffer)
+	if (buffer) {
 		encrypt(gate, state, runner);
-	else if (gate->verdict == VERDICT_LEAVE || gate->verdict == VERDICT_TLS)
+	} else if (gate->verdict == VERDICT_LEAVE || gate->verdict == VERDICT_TLS) {
+		if (gate->verdict == VERDICT_TLS && !state->claimed) {
+			TLS_RECORD(gate, state, sent);
+		}
 		return;
+	}
 	struct http_scratch *s = state->verdict == VERDICT_LEAVE ? 0 : http_scratch_of(runner);
 	if (!s)
 		return;

@@ -48,6 +48,8 @@ HTTP: Final = Probe(
         "http/heads.h",
         "http/follow.h",
         "http/more.c",
+        "tls/events.h",
+        "tls/wire.h",
         "http/hooks.c",
     ),
     maps=(
@@ -58,6 +60,7 @@ HTTP: Final = Probe(
         "http_jumps",
         "http_probe_jumps",
         "http_tallies",
+        *("tls_processes", "tls_tallies"),  # where the probe of TLS is wanted
     ),
     features=(PARTS, REQUESTS),
     events=(

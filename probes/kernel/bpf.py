@@ -1,5 +1,6 @@
 """The bpf(2) system call, as far as a probe needs it."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -38,6 +39,7 @@ class Command(IntEnum):
     PROG_TEST_RUN = 10
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
+    MAP_LOOKUP_AND_DELETE_ELEM = 21
     LINK_CREATE = 28
     ITER_CREATE = 33
 
@@ -177,6 +179,22 @@ def push_all(fd: int, values: Sequence[int]) -> None:
     attr = _attr("IIQQQ", fd, 0, 0, ctypes.addressof(value), 0)
     for value.value in values:
         _bpf(Command.MAP_UPDATE_ELEM, attr)
+
+
+def pop_all(fd: int, most: int) -> list[int]:
+    """Takes 32-bit values off a stack or queue, in its order, until it is empty.
+
+    :param most: after so many it is left.
+    :raises OSError: as bpf(2) says.
+    """
+    value = ctypes.c_uint32()
+    values: list[int] = []
+    attr = _attr("IIQQQ", fd, 0, 0, ctypes.addressof(value), 0)
+    with contextlib.suppress(FileNotFoundError):
+        while len(values) < most:
+            _bpf(Command.MAP_LOOKUP_AND_DELETE_ELEM, attr)
+            values.append(value.value)
+    return values
 
 
 def array_lookup(fd: int, index: int) -> int:

@@ -16,12 +16,12 @@ Call = tuple[str, str, int]
 #: Functions that are looked for.
 NAMES: Final = (
     *("SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex", "SSL_write_ex2"),
-    *("SSL_do_handshake", "SSL_connect", "SSL_accept", "SSL_free", "SSL_clear"),
+    *("SSL_do_handshake", "SSL_connect", "SSL_accept", "SSL_free"),
 )
 _HANDSHAKES: Final = ("SSL_do_handshake", "SSL_connect", "SSL_accept")
 #: The program at the return of each call.
 DONE: Final = "tls_done"
-_ENDS: Final = ("SSL_free", "SSL_clear")
+_ENDS: Final = ("SSL_free",)  # not SSL_clear: each handshake begins with it
 
 
 def has_openssl(elf: Elf) -> bool:

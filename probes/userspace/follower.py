@@ -92,27 +92,41 @@ class Follower:
         if mapped.key in self._seen and (key is None or key in self._files):
             self._seen.move_to_end(mapped.key)
             return key
-        key = self._examined(mapped)
+        try:
+            key = self._examined(mapped)
+        except ProcessLookupError:
+            return None
         self._seen[mapped.key] = key
         if len(self._seen) > FILES:
             self._seen.popitem(last=False)
         return key
 
     def _examined(self, mapped: Mapped) -> FileIdentity | None:
+        """By the first path that leads to the file.
+
+        :raises ProcessLookupError: if none does: the process ended meanwhile, and the next one that runs it tells.
+        """
         for path in mapped.paths:
             try:
-                key = identity(path)
-                if key not in self._files:
-                    found = examine(path, self._finders)
-                    self.counts["files"] += 1
-                    if not found:
-                        return None
-                    self._files[key] = self._entered(path, mapped.name, found)
-            except OSError:  # gone, or no file that can be read
+                return self._file_at(path, mapped)
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
                 continue
-            else:
-                return key
-        return None
+            except OSError:  # no file that can be read
+                return None
+        raise ProcessLookupError
+
+    def _file_at(self, path: Path, mapped: Mapped) -> FileIdentity | None:
+        key = identity(path)
+        if key not in self._files:
+            found = examine(path, self._finders)
+            self.counts["files"] += 1
+            if not found:
+                return None
+            self._files[key] = self._entered(mapped.named(path), mapped.name, found)
+            if not path.exists():
+                self._leave(key)
+                raise ProcessLookupError
+        return key
 
     def _entered(self, path: Path, name: str, found: list[Found]) -> _File:
         file = _File(name, found)

@@ -1,5 +1,6 @@
 """The files whose code a process has mapped, each with what tells it from others; in containers, too."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,13 @@ class Mapped:
     key: tuple[str, int]
     name: str
     paths: tuple[Path, ...]
+
+    def named(self, path: Path) -> Path:
+        """The path with the file's name in it, if it leads to the same file as this one: for people."""
+        with contextlib.suppress(OSError):
+            if self.paths[-1].samefile(path):
+                return self.paths[-1]
+        return path
 
 
 def mapped_code(process: int, proc: Path = PROC) -> list[Mapped]:

@@ -49,9 +49,11 @@ class FollowerThread:
 
     def _run(self) -> None:
         for pid in processes():
+            self._follower.look(pid)
+            while not self._queue.empty() and not self._stop.is_set():  # those that have come go first
+                self._take(0)
             if self._stop.is_set():
                 return
-            self._follower.look(pid)
         self.settled.set()
         due = time.monotonic() + TICK_SECONDS
         while not self._stop.is_set():

@@ -16,6 +16,7 @@ from probes.registry import PROBES
 from probes.selection import Selection
 from probes.tcp.config import TcpConfig
 from probes.tcp.probe import COUNTERS, TCP
+from probes.tls.probe import LIBRARIES, TLS
 from tests.declared import receiver
 
 CALLS = Feature("calls", "calls of a function", (Hook("called", "sys_enter"),))
@@ -44,7 +45,18 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         (EXECUTIONS.name, None, "process.executions is off"),
         (PARTS.name, None, "http.enabled is off"),
         (REQUESTS.name, None, "http.enabled is off"),
+        (LIBRARIES.name, None, "http.enabled is off"),
     }
+
+
+def test_tls_is_switched_off_alone() -> None:
+    """The requests of plain connections are counted without it."""
+    selection = Selection(Config(http=HttpConfig(tls="off")), PROBES)
+    assert HTTP in selection.wanted
+    assert TLS not in selection.wanted
+    assert "TLS_SESSIONS" not in selection.defines
+    (off,) = (taken for taken in selection.off() if taken.feature is LIBRARIES)
+    assert set(off.refused.values()) == {"http.tls is off"}
 
 
 def test_a_probe_whose_key_says_on_is_demanded() -> None:

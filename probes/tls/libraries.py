@@ -1,0 +1,98 @@
+"""The TLS libraries of this machine's processes, with the probes in them, and what these count."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from model.ledger import Stage
+from model.probe import Hook
+from probes.kernel import bpf
+from probes.kernel.layout import enums, structs
+from probes.kernel.loader import Loaded
+from probes.tls.finders import FINDERS
+from probes.userspace.follower import Follower, Held
+from probes.userspace.worker import FollowerThread
+
+#: Processes taken from the queue at once.
+_TAKEN: Final = 512
+_SHARED: Final = structs("tcp")["socket_event"]
+_TALLIES: Final = enums("tls")["tls_tally"]
+#: Counts of the programs that lost nothing.
+_NOTED: Final = ("by_call", "by_record", "mismatched", "untold")
+
+
+class TlsLibraries:
+    """Probes in the libraries of all processes, from ``start`` to ``close``.
+
+    :param loaded: with the programs of the TLS probe.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._thread = FollowerThread(Follower(FINDERS, self._attach))
+
+    def _attach(self, hook: Hook) -> Held:
+        return self._loaded.attach_hook(hook)
+
+    def start(self) -> None:
+        """Begins with the processes that are there; does not wait for that."""
+        self._thread.start()
+
+    def poll(self) -> None:
+        """Looks at processes that have come."""
+        self._thread.notice(bpf.pop_all(self._loaded.maps["tls_processes"], _TAKEN))
+
+    def tallies(self) -> dict[str, int]:
+        """The programs' own counts since the start, by the names of ``enum tls_tally``."""
+        names = [name for name in _TALLIES if name != "TLS_TALLIES"]
+        values = bpf.percpu_lookup(self._loaded.maps["tls_tallies"], len(names))
+        return {name.removeprefix("TLS_").lower(): int(values[_TALLIES[name]]) for name in names}
+
+    def counts(self) -> dict[str, int]:
+        """Files and processes: looked at, attached, left."""
+        return self._thread.counts()
+
+    def state(self) -> list[dict[str, Any]]:
+        """Each file that has a library."""
+        return self._thread.state()
+
+    def close(self) -> None:
+        """Takes the probes off."""
+        self._thread.close()
+
+
+class TlsFeed:
+    """Has no events: looks after the libraries ten times a second, and keeps the stage ``tls`` of the ledger."""
+
+    behind = False
+
+    def __init__(self) -> None:
+        #: None where the probe is off, or the kernel does not offer what it needs.
+        self.libraries: TlsLibraries | None = None
+        self.stage = Stage("texts")
+
+    def notice(self, _netns: np.ndarray) -> None:
+        """A snapshot was taken."""
+        if not self.libraries:
+            return
+        stage, tallies = self.stage, self.libraries.tallies()
+        stage.delivered = tallies["texts"]
+        if tallies["unmapped"]:
+            stage.dropped["socket_unknown"] = tallies["unmapped"]
+        stage.received = stage.delivered + stage.dropped.total()
+        for name, count in (*((name, tallies[name]) for name in _NOTED), *self.libraries.counts().items()):
+            if count:
+                stage.noted[name] = count
+
+    def missed(self, begin_ns: int, end_ns: int) -> None:
+        """Nothing of it comes by the ring."""
+
+    def events(self) -> np.ndarray:
+        """None; looks at processes that have come."""
+        if self.libraries:
+            self.libraries.poll()
+        return np.zeros(0, _SHARED)
+
+    def catch_up(self) -> np.ndarray:
+        """Nothing more."""
+        return np.zeros(0, _SHARED)

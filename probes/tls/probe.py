@@ -1,0 +1,37 @@
+"""The TLS probe: what libraries in C read and write in plain text, for the parser of HTTP.
+
+Its programs stand in the libraries of processes (probes/userspace), which are found while it runs.
+"""
+
+from typing import Final
+
+from model.probe import Feature, Hook, Probe, Switch
+
+#: Programs that stand in libraries.
+CALLS: Final = (
+    *("tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2"),
+    *("tls_handshake", "tls_end", "tls_done"),
+)
+LIBRARIES: Final = Feature(
+    "TLS libraries",
+    "plain text of TLS connections of OpenSSL and BoringSSL",
+    (
+        Hook(
+            "tls_executed",
+            "sched_process_exec",
+            others=tuple(Hook(name, kind="probe_part") for name in CALLS),
+        ),
+    ),
+    required=False,
+    loss="requests in TLS are not counted",
+)
+
+TLS: Final = Probe(
+    "tls",
+    sources=("tls/calls.c",),  # the maps are with the hooks of HTTP, which look at records
+    features=(LIBRARIES,),
+    sizes=(("TLS_SESSIONS", "http.tls_sessions"),),
+    switch=Switch("http.tls"),
+    within="http",
+    purpose="Requests in TLS",
+)

