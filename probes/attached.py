@@ -9,6 +9,8 @@ from model.errors import ProbeError
 from model.probe import Attachment, Feature, Probe, Ring
 from probes.http.cells import RequestCells
 from probes.http.probe import HTTP
+from probes.http2.probe import HTTP2
+from probes.http2.ring import FrameRing
 from probes.kernel import bpf
 from probes.kernel.headers import Headers, find_headers
 from probes.kernel.interruption import Interruption
@@ -46,6 +48,8 @@ class AttachedProbes:
         self.requests: RequestCells | None = None
         #: Probes in TLS libraries, where they are wanted.
         self.tls: TlsLibraries | None = None
+        #: Frames of HTTP/2, where that is wanted.
+        self.frames: FrameRing | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
@@ -122,6 +126,9 @@ class AttachedProbes:
             config = self._selection.config
             self.requests = RequestCells(self.loaded, self.sockets, config.http.cells, config.tcp.slots)
             self._stack.callback(self.requests.close)
+        if HTTP2 in self._selection.wanted:
+            self.frames = FrameRing(self.loaded, self._selection.config.http.http2.ring_bytes)
+            self._stack.callback(self.frames.close)
 
     def _follow_libraries(self) -> None:
         if any(one.feature.name == LIBRARIES.name and one.hook for one in self.taken):

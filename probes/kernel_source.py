@@ -14,6 +14,9 @@ from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
 from probes.conntrack.times import EntryTimes
 from probes.http.feed import RequestFeed
 from probes.http.probe import HTTP
+from probes.http2.decoder import FrameDecoder
+from probes.http2.feed import Http2Feed
+from probes.http2.probe import HTTP2
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbes
 from probes.selection import Selection
@@ -38,12 +41,18 @@ class KernelSource:
         self._requests: RequestFeed | None = None
         if HTTP in selection.wanted:
             self._requests = RequestFeed(ChosenNamespaces(config.namespaces))
+        self._http2: Http2Feed | None = None
+        if HTTP2 in selection.wanted:
+            decoder = FrameDecoder(config.http.http2, config.http.paths, hosts=False)
+            self._http2 = Http2Feed(decoder, config.http.cells, ChosenNamespaces(config.namespaces))
         feeds: dict[str, Feed] = {"conntrack": self._conntrack} if self._conntrack else {}
         if self._requests:
             feeds["http"] = self._requests
         self._tls: TlsFeed | None = None
         if TLS in selection.wanted:
             self._tls = feeds["tls"] = TlsFeed()
+        if self._http2:
+            feeds["http2"] = self._http2
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -58,6 +67,8 @@ class KernelSource:
             self._requests.cells = self._probes.requests
         if self._tls:
             self._tls.libraries = self._probes.tls
+        if self._http2:
+            self._http2.frames, self._http2.sockets = self._probes.frames, self._probes.sockets
         if self._conntrack:
             taken = {taken.hook for taken in self._probes.taken}
             self._conntrack.listen = KPROBES not in taken

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import select
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ class KernelSide(Protocol):
 
     @property
     def rings(self) -> Mapping[str, EventRing]:
-        """By name; the first is the one that all share, and the only one that wakes the reader."""
+        """By name; the first is the one that all share, and the only one of them that wakes the reader."""
 
     def ring_counts(self) -> Mapping[str, tuple[int, int]]:
         """Events made for each ring, and those of them that were lost because it was full."""
@@ -51,6 +51,10 @@ class Feed(Protocol):
     @property
     def behind(self) -> bool:
         """Whether catch_up() has something to do."""
+
+    @property
+    def fds(self) -> Sequence[int]:
+        """Readable, at an edge, when events() should be called at once."""
 
     def notice(self, netns: np.ndarray) -> None:
         """Network namespaces in which sockets live."""
@@ -104,7 +108,8 @@ class Source:
         self._own = {name: RingDrain(ring, urgent, Stage("events")) for name, ring in own}
         # Edge-triggered: a ring that is never empty under load is ready only when the kernel wakes us.
         edges = select.epoll()
-        edges.register(shared.fd, select.EPOLLIN | select.EPOLLET)
+        for fd in (shared.fd, *(fd for feed in self._feeds.values() for fd in feed.fds)):
+            edges.register(fd, select.EPOLLIN | select.EPOLLET)
         loop.add_reader(edges.fileno(), self._woken, edges)
         boundary = self._next_boundary()
         try:

@@ -19,6 +19,12 @@ enum http_method {
 	METHOD_TRACE = 9,
 };
 
+/* Statuses that are none. */
+enum http_status {
+	STATUS_NONE = 0,    /* no answer */
+	STATUS_UNKNOWN = 1, /* an answer whose status was not seen: HTTP/2 that began before */
+};
+
 /* Paths without a text of their own. */
 enum http_path {
 	PATH_NONE = 0,    /* none: CONNECT, OPTIONS *; of hosts: not asked for */

@@ -49,6 +49,17 @@ STAGES: Final = (
         "found yet, and is dumped when it is",
     ),
     StageNote(
+        "`http2`",
+        "requests of HTTP/2",
+        "`records_lost`: under way when pieces of header blocks were lost, raise `http.http2.ring_bytes`; "
+        "`too_many_streams`: raise `http.http2.streams`; `no_cell`: raise `http.cells`",
+        "`records`: pieces of header blocks; `ring_full`: of these, lost; `connections_left_out`, "
+        "`records_left_out`: raise `http.http2.connections`; `joined`: connections that were open before they were "
+        "seen; `unfollowed`: times that their next frame was not found; `unknown_fields`: blocks with fields that "
+        "are not known, `unpaired`: answers whose request was not seen, both of such connections or behind a loss; "
+        "`under_way`: now",
+    ),
+    StageNote(
         "`ring.NAME`",
         "events of the ring of a probe of another package",
         "`ring_full`: give the ring a larger size",

@@ -144,7 +144,8 @@ ALIKE: Final = (
     Column(
         "http.response.status_code",
         "<u2",
-        "0: the connection ended, or the request was given up, without an answer",
+        "0: the connection ended, or the request was given up, without an answer; 1: it was answered, but its status "
+        "was not seen ([HTTP/2](http.md#http2-and-grpc) that was open before)",
         always=True,
     ),
     Column("rpc.system", "S8", "`grpc`, or empty"),

@@ -114,6 +114,11 @@ class Conntrack:
         return None
 
     @property
+    def fds(self) -> Sequence[int]:
+        """None: what waits in its socket is read soon enough."""
+        return ()
+
+    @property
     def behind(self) -> bool:
         """Whether catch_up() has something to do."""
         now = self._monotonic()

@@ -8,6 +8,26 @@ import msgspec
 Rule = Annotated[str, msgspec.Meta(pattern=r"^/[^?#\s]*$")]
 
 
+class Http2Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Requests of HTTP/2 and gRPC.
+
+    :param enabled: whether they are counted; ``auto``: where the kernel offers what is needed. With ``http.enabled``
+        off they are not.
+    :param connections: open at once whose frames are followed; what is beyond is not counted.
+    :param streams: requests under way at once, in all connections; of more the oldest are given up, and counted.
+    :param ring_bytes: memory for pieces of header blocks that wait to be decoded, 64 bytes each; a power of two.
+    """
+
+    enabled: Literal["auto", "on", "off"] = "auto"
+    connections: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 4096
+    streams: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 65536
+    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 8 << 20
+
+    def __post_init__(self) -> None:
+        if self.ring_bytes & (self.ring_bytes - 1):
+            raise ValueError("ring_bytes must be a power of two, such as 8388608")
+
+
 class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Requests of HTTP/1.
 
@@ -22,6 +42,7 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param children: different segments at one place of a path; where there are more they are one ``*``.
     :param learnt: a file that keeps which these places are, so that routes have the same names after a restart;
         empty for none.
+    :param http2: requests of HTTP/2 and gRPC.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
@@ -34,3 +55,4 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     routes_of_service: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 512
     children: Annotated[int, msgspec.Meta(ge=2, le=1 << 16)] = 50
     learnt: str = "/var/lib/tailrace/routes.json"
+    http2: Http2Config = Http2Config()

@@ -1,5 +1,6 @@
 """Counted requests as events: once a second, with the snapshot that has their sockets."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,7 @@ class RequestFeed:
     """
 
     behind = False
+    fds: Sequence[int] = ()
 
     def __init__(self, chosen: ChosenNamespaces) -> None:
         #: What is read; none where the probe is off, or the kernel does not offer what it needs.

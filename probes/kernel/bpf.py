@@ -163,6 +163,18 @@ def map_update(fd: int, key: bytes | None, value: bytes) -> None:
     _bpf(Command.MAP_UPDATE_ELEM, _attr("IIQQQ", fd, 0, key_address, ctypes.addressof(held), 0))
 
 
+def map_lookup(fd: int, key: bytes, size: int) -> bytes:
+    """One element, of ``size`` bytes.
+
+    :raises FileNotFoundError: if there is none.
+    :raises OSError: as bpf(2) says.
+    """
+    held, value = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(size)
+    attr = _attr("IIQQQ", fd, 0, ctypes.addressof(held), ctypes.addressof(value), 0)
+    _bpf(Command.MAP_LOOKUP_ELEM, attr)
+    return value.raw
+
+
 def map_delete(fd: int, key: bytes) -> None:
     """Deletes one element.
 

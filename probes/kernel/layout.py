@@ -33,7 +33,8 @@ def _text(package: str, header: str) -> str:
 
 def _member(ctype: str, name: str, count: str, known: dict[str, np.dtype[np.void]]) -> tuple[str, object]:
     if ctype.startswith("struct "):
-        return name, known[ctype.removeprefix("struct ")]
+        struct = known[ctype.removeprefix("struct ")]
+        return name, (struct, int(count)) if count else struct
     if ctype == "char":
         return name, f"S{count}"
     if not count:
@@ -102,6 +103,12 @@ def rows_where(structured: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if mask.all():
         return structured
     rows: np.ndarray = void_rows(structured)[mask].view(structured.dtype)
+    return rows
+
+
+def rows_at(structured: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """``structured[places]``, the same way."""
+    rows: np.ndarray = void_rows(structured)[places].view(structured.dtype)
     return rows
 
 

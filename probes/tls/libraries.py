@@ -1,5 +1,6 @@
 """The TLS libraries of this machine's processes, with the probes in them, and what these count."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -65,6 +66,7 @@ class TlsFeed:
     """Has no events: looks after the libraries ten times a second, and keeps the stage ``tls`` of the ledger."""
 
     behind = False
+    fds: Sequence[int] = ()
 
     def __init__(self) -> None:
         #: None where the probe is off, or the kernel does not offer what it needs.

@@ -128,7 +128,8 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     selection = Selection(Config(), PROBES)
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
-    assert own | {"REQUEST_CELLS", "PATHS", "TLS_SESSIONS"} == set(selection.defines)
+    http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS"}
+    assert own | http == set(selection.defines)
     ways = [selection.ways(probe, feature) for probe in PROBES for feature in probe.features]
     assert [way.alternatives for way in ways] == [feature.alternatives for feature in FEATURES]
 

@@ -9,8 +9,9 @@ from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
-from probes.http.config import HttpConfig
+from probes.http.config import Http2Config, HttpConfig
 from probes.http.probe import HTTP, PARTS, REQUESTS
+from probes.http2.probe import FRAMES, HTTP2
 from probes.process.probe import EXECUTIONS, PROCESS
 from probes.registry import PROBES
 from probes.selection import Selection
@@ -45,6 +46,7 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         (EXECUTIONS.name, None, "process.executions is off"),
         (PARTS.name, None, "http.enabled is off"),
         (REQUESTS.name, None, "http.enabled is off"),
+        (FRAMES.name, None, "http.enabled is off"),
         (LIBRARIES.name, None, "http.enabled is off"),
     }
 
@@ -57,6 +59,14 @@ def test_tls_is_switched_off_alone() -> None:
     assert "TLS_SESSIONS" not in selection.defines
     (off,) = (taken for taken in selection.off() if taken.feature is LIBRARIES)
     assert set(off.refused.values()) == {"http.tls is off"}
+
+
+def test_http2_is_switched_off_alone() -> None:
+    """What is of HTTP/1 is counted without it."""
+    selection = Selection(Config(http=HttpConfig(http2=Http2Config(enabled="off"))), PROBES)
+    assert HTTP in selection.wanted
+    assert HTTP2 not in selection.wanted
+    assert [set(taken.refused.values()) for taken in selection.off()] == [{"http.http2.enabled is off"}]
 
 
 def test_a_probe_whose_key_says_on_is_demanded() -> None:

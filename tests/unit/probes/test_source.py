@@ -69,6 +69,8 @@ class ScriptedProbe:
 class ScriptedFeed:
     """A feed that holds ports of events, and of more that take a while."""
 
+    fds = ()
+
     def __init__(self) -> None:
         self.stage = Stage("entries", received=7, delivered=7)
         self.waiting: list[int] = []

@@ -1,0 +1,68 @@
+"""What the HTTP/2 probe's programs tell of frames: a ring that is read here alone, and the connections' state."""
+
+import contextlib
+from typing import Final
+
+import numpy as np
+
+from probes.http2.probe import JUMP, PROGRAM
+from probes.kernel import bpf
+from probes.kernel.layout import enums, structs
+from probes.kernel.loader import Loaded
+from probes.kernel.ring import RingReader
+
+RECORD: Final = structs("http2")["http2_record"]
+STATE: Final = structs("http2")["http2_state"]
+
+
+class FrameRing:
+    """Records of frames, and the map of the connections that they are of.
+
+    :param loaded: with nothing attached yet.
+    :param ring_bytes: of the ring.
+    """
+
+    def __init__(self, loaded: Loaded, ring_bytes: int) -> None:
+        self._loaded = loaded
+        self._ring = RingReader(loaded.maps["http2_ring"], ring_bytes, RECORD)
+        for table, hook in zip(("http_jumps", "http_probe_jumps"), PROGRAM.parts, strict=True):
+            if hook.program in loaded.programs:
+                value = loaded.programs[hook.program].to_bytes(4, "little")
+                bpf.map_update(loaded.maps[table], JUMP.to_bytes(4, "little"), value)
+
+    @property
+    def fd(self) -> int:
+        """Readable when the ring should be read at once."""
+        return self._ring.fd
+
+    def read(self) -> np.ndarray:
+        """Records since the last call, oldest first; shape (n,)."""
+        return self._ring.read()
+
+    def tallies(self) -> dict[str, int]:
+        """The programs' own counts since the start, by the names of ``enum http2_tally``."""
+        names = {
+            name: index for name, index in enums("http2")["http2_tally"].items() if name != "HTTP2_TALLIES"
+        }
+        values = bpf.percpu_lookup(self._loaded.maps["http2_tallies"], len(names))
+        return {name.removeprefix("HTTP2_").lower(): int(values[index]) for name, index in names.items()}
+
+    def forget(self, slots: np.ndarray, generations: np.ndarray) -> np.ndarray:
+        """Lets go of connections whose sockets are gone; a slot's new one is left.
+
+        :return: of which something was lost that no record told of; shape (n,), bool.
+        """
+        states = self._loaded.maps["http2_states"]
+        lossy = np.zeros(len(slots), np.bool_)
+        for place, (slot, generation) in enumerate(zip(slots.tolist(), generations.tolist(), strict=True)):
+            key = slot.to_bytes(4, "little")
+            with contextlib.suppress(FileNotFoundError):
+                state = np.frombuffer(bpf.map_lookup(states, key, STATE.itemsize), STATE)[0]
+                if int(state["generation"]) == generation:
+                    lossy[place] = state["directions"]["lost"].any()
+                    bpf.map_delete(states, key)
+        return lossy
+
+    def close(self) -> None:
+        """Unmaps the ring."""
+        self._ring.close()
