@@ -15,7 +15,13 @@ EVENT_TYPES: Final = EventTypes(PROBES)
 #: The number of each kind of event.
 KIND: Final = EVENT_TYPES.numbers
 #: Structs of all headers, by name.
-STRUCTS: Final = {**structs("tcp"), **structs("conntrack"), **structs("process"), **structs("http")}
+STRUCTS: Final = {
+    **structs("tcp"),
+    **structs("conntrack"),
+    **structs("process"),
+    **structs("http"),
+    **structs("handshake"),
+}
 
 
 def receiver(called: str) -> type[Receiver]:

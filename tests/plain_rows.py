@@ -8,6 +8,7 @@ from typing import Any
 
 from model.addresses import address_text
 from model.batch import Batch
+from model.kinds.delta import HANDSHAKE_FIELDS
 from model.kinds.workload import PARTS
 
 
@@ -39,6 +40,8 @@ def _pointed_to(batch: Batch, stem: str, index: int) -> dict[str, Any]:
         return {stem: dict(batch.tables["entities"][index])}
     if what == "nat":
         return {stem: [hop.as_dict() for hop in batch.tables["chains"][index]]}
+    if what == "tls":
+        return dict(zip(HANDSHAKE_FIELDS, batch.tables["handshakes"][index], strict=True))
     if what == "requests":
         return {}
     if what == "route":

@@ -19,12 +19,20 @@ _MOMENTARY: Final = (
     *COUNTERS,
     *GAUGES,
 )
-_LASTING: Final = (*OWNER, "connection.state", "connection.adopted", "connection.mptcp.token", "nat.evidence")
+_LASTING: Final = (
+    *OWNER,
+    "connection.state",
+    "connection.adopted",
+    "connection.mptcp.token",
+    "nat.evidence",
+    "tls.visibility",
+)
 #: Delta columns of which flows are made, once it is known whose they are.
 REPORTED: Final = (
     *_LASTING,
     *_MOMENTARY,
     "requests.index",
+    "tls.index",
     "connection.failed",
     "connection.opened_at_ns",
     "connection.closed_at_ns",
@@ -71,6 +79,8 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     columns["window.late_s"] = np.zeros(len(flows), np.uint16)
     for column in REQUESTS:
         columns[column.name] = zeros(len(flows), column.dtype)
+    called, answered = (end.last["tls.index"].take(flows) for end in table.ends)
+    columns["tls.index"] = np.where(called, called, answered)
 
 
 def _fill_end(

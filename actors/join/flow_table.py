@@ -37,7 +37,7 @@ class End:
         self.closed = np.zeros(flows, np.bool_)
         self.sent = np.zeros(flows, np.uint64)  # payload, since it was opened or adopted
         self.received = np.zeros(flows, np.uint64)
-        self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING)}
+        self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING, "tls.index")}
         self.last |= {"socket.slot": slot, "socket.generation": generation}
         self._filled: set[str] = set()  # columns of ``last`` in which anything was ever written
 

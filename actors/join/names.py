@@ -15,6 +15,7 @@ from model.arrays import Columns, Tables, concatenated, is_nothing, taken
 from model.batch import Batch
 from model.chains import Chains
 from model.dictionary import Dictionary
+from model.handshake import NO_HANDSHAKE
 from model.kinds.delta import DELTA
 from model.kinds.flow import NOWHERE as NOWHERE_NODE
 from model.kinds.flow import SIDES, Node
@@ -30,6 +31,7 @@ BLOCKS: Final = 64
 CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
 NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
 ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
+HANDSHAKES: Final = ("tls.index",)
 
 
 class Names:
@@ -53,6 +55,7 @@ class Names:
         self._places = places
         self._stage = stage
         self._paths = Dictionary("")
+        self._handshakes = Dictionary(NO_HANDSHAKE)
         self._nodes = Dictionary(NOWHERE_NODE)
         self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
         self.identity = Identity(cluster)
@@ -60,19 +63,27 @@ class Names:
     def tables(self, columns: Columns, window: int) -> tuple[Columns, Tables]:
         """Columns that point into tables of what they need, and these."""
         used = {}
-        for names, known in ((CGROUPS, self._paths), (NODES, self._nodes), (ENTITIES, self.identity.known)):
+        for names, known in (
+            (CGROUPS, self._paths),
+            (NODES, self._nodes),
+            (ENTITIES, self.identity.known),
+            (HANDSHAKES, self._handshakes),
+        ):
             renumbered, used[names] = known.used(*(columns[name] for name in names))
             columns = columns | dict(zip(names, renumbered, strict=True))
         return columns, {
             "cgroups": [self._paths.values[id_] for id_ in used[CGROUPS]],
             "nodes": [self._nodes.values[id_] for id_ in used[NODES]],
             "entities": self.identity.entities(used[ENTITIES], window),
+            "handshakes": [self._handshakes.values[id_] for id_ in used[HANDSHAKES]],
         }
 
     def _make_room(self) -> None:
         """Gives up ids that no flow holds, before they run out."""
         if self._paths.full:
             self._paths.release(self._table.in_use("cgroup.index"))
+        if self._handshakes.full:
+            self._handshakes.release(self._table.in_use("tls.index"))
         if self.identity.known.full:
             self.identity.release(self._table.in_use("entity.index"))
         if self._nodes.full:
@@ -81,6 +92,7 @@ class Names:
             self._places.forget(self._nodes.release(in_use))
         for name, known in (
             ("paths", self._paths),
+            ("handshakes", self._handshakes),
             ("nodes", self._nodes),
             ("entities", self.identity.known),
         ):
@@ -122,6 +134,8 @@ class Names:
         columns = {name: batch.columns[name] for name in DELTA.types}
         for name, numbers in (("cgroup.index", self._path_ids), ("entity.index", self.identity.learn)):
             columns[name] = numbers(batch)[columns[name]]
+        if not is_nothing(columns["tls.index"]):
+            columns["tls.index"] = self._handshakes.ids(batch.tables["handshakes"])[columns["tls.index"]]
         for name, shift in (("nat.index", hops), ("requests.index", groups)):
             if shift and not is_nothing(columns[name]):
                 places = columns[name]

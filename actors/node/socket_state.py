@@ -7,6 +7,7 @@ import numpy as np
 
 from actors.items import Events, Snapshot, WindowClock
 from actors.node.frames import UNKNOWN
+from actors.node.handshakes import NodeHandshakes
 from actors.node.requests import NodeRequests
 from actors.node.sockets import SocketTable
 from model.actor import Actor
@@ -29,10 +30,13 @@ class SocketState(Actor):
         self._table = SocketTable(origin.slots, self._stage)
         self._ledger = ledger
         self._requests: NodeRequests | None = None  # once there are any
+        self._handshakes: NodeHandshakes | None = None  # likewise
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
             "sockets": self._table.take_ends,
             "requests": lambda events, _offset_ns: self._requested().take(events),
+            "handshakes": lambda events, _offset_ns: self._shaken().learn(events),
+            "decrypted": lambda events, _offset_ns: self._shaken().learn_decrypted(events),
             "paths": lambda events, _offset_ns: self._requested().learn_paths(events),
             UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
         }
@@ -53,16 +57,33 @@ class SocketState(Actor):
             self._requests = NodeRequests(self._ledger.stage("requests", "requests"))
         return self._requests
 
+    def _shaken(self) -> NodeHandshakes:
+        if self._handshakes is None:
+            self._handshakes = NodeHandshakes(self._origin.slots)
+        return self._handshakes
+
+    def _wanted(self) -> np.ndarray | tuple[()]:
+        """Slots of sockets that have a row because something else was learnt of them."""
+        parts = [part.slots for part in (self._requests, self._handshakes) if part]
+        return np.concatenate(parts) if parts else ()
+
     def _rows(self, snapshot: Snapshot) -> Batch:
-        requests = self._requests
-        columns, cgroups = self._table.tick(snapshot.frame, requests.slots if requests else ())
+        columns, cgroups = self._table.tick(snapshot.frame, self._wanted())
+        tables: dict[str, Any] = {"cgroups": cgroups}
+        rows = len(columns["socket.slot"])
+        if self._handshakes:
+            tables["handshakes"] = self._handshakes.fill(columns, self._table.generations)
+            self._stage.note("handshake_table_full", self._handshakes.known.refused)
+            self._handshakes.known.refused = 0
+        else:
+            columns["tls.index"] = zeros(rows, np.dtype("<u4"))
+            columns["tls.visibility"] = zeros(rows, np.dtype("<u1"))
         stages = {**snapshot.stages, "sockets": self._stage.as_dict()}
-        if requests:
-            tables = {"cgroups": cgroups, "requests": requests.group(columns)}
+        if self._requests:
+            tables["requests"] = self._requests.group(columns)
             stages["requests"] = self._ledger.stages["requests"].as_dict()
         else:
-            tables = {"cgroups": cgroups}
-            columns["requests.index"] = zeros(len(columns["socket.slot"]), np.dtype("<u4"))
+            columns["requests.index"] = zeros(rows, np.dtype("<u4"))
         return Batch(
             DELTA,
             self._origin.node,

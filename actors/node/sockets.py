@@ -73,6 +73,11 @@ class SocketTable:
         """Sockets that are open as far as is known."""
         return int(np.count_nonzero(self._generation))
 
+    @property
+    def generations(self) -> np.ndarray:
+        """Of the open socket of each slot, as far as is known, 0: none; shape (slots,), uint32."""
+        return self._generation
+
     def learn_names(self, events: np.ndarray) -> None:
         """Takes names of cgroups in: ``struct cgroup_event``."""
         self._stage.received += len(events)

@@ -3,6 +3,7 @@
 enum http_event {
 	KIND_REQUESTS = 20, /* struct request_cell: what a cell grew by in a second; user space makes it of the cell */
 	KIND_PATH = 21,     /* struct path_event: the text of a path that a request had for the first time */
+	KIND_DECRYPTED = 22, /* struct decrypted_event: plain text of a socket that moves records of TLS has come */
 };
 
 /* By the first bytes of a head; 0: none of these. */
@@ -121,6 +122,20 @@ struct http_way {
 	__u8 reserved[2];
 };
 
+enum http_encryption {
+	ENCRYPTION_NONE = 0,
+	ENCRYPTION_RECORDS = 1, /* the socket moves records of TLS */
+	ENCRYPTION_HELLO = 2,   /* of its handshake */
+	ENCRYPTION_MOVED = 3,   /* which of these: a mask */
+	ENCRYPTION_READ = 4,    /* beside them: plain text has come */
+};
+
+struct decrypted_event {
+	struct event_header header; /* slot and generation: of the socket */
+	__u32 netns;
+	__u8 reserved[220];
+};
+
 /* What is under way on a socket. Who reads or writes it is alone at it, as far as its direction goes. */
 struct http_state {
 	struct http_ask ask; /* one that came when none waited; others are in `http_waiting` */
@@ -140,7 +155,8 @@ struct http_state {
 	__u8 role; /* enum role; 0 until the first head */
 	__u8 tries;
 	__u8 whole; /* 1: seen from its first byte on, and never lost */
-	__u8 encrypted; /* 1: all of this is of the plain text, which comes from elsewhere than system calls */
+	__u8 encrypted; /* enum http_encryption; if not 0, all of this is of the plain text, which comes from elsewhere than
+			 * system calls */
 	__u8 claimed; /* 1: a TLS library's connection is known to have this socket */
 	__u8 records; /* of TLS that were looked at for that, up to a limit */
 	__u8 passed;  /* of those behind the limit */

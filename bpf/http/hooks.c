@@ -40,6 +40,13 @@ static __always_inline void state_begin(struct http_state *state, u32 runner, u3
 	state->whole = !(as->flags & FLAG_ADOPTED);
 }
 
+static __always_inline u64 gate_verdict(struct http_state *state)
+{
+	if (state->encrypted)
+		return (state->encrypted & ENCRYPTION_MOVED) == ENCRYPTION_HELLO ? VERDICT_HELLO : VERDICT_TLS;
+	return state->verdict;
+}
+
 /* Looks the socket up; its gate is open then, unless it has no slot. */
 static __always_inline struct http_state *http_enter(struct http_gate *gate, u32 runner, u64 key)
 {
@@ -55,7 +62,7 @@ static __always_inline struct http_state *http_enter(struct http_gate *gate, u32
 	gate->socket = key;
 	gate->slot = slot;
 	gate->generation = generation;
-	gate->verdict = state->encrypted ? VERDICT_TLS : state->verdict;
+	gate->verdict = gate_verdict(state);
 	return state;
 }
 
@@ -75,12 +82,14 @@ static __always_inline struct http_state *http_state_of(struct http_gate *gate, 
 /* From now on what counts is the plain text; the records that the system calls move are left. */
 static __always_inline void encrypt(struct http_gate *gate, struct http_state *state, u32 runner)
 {
-	gate->verdict = VERDICT_TLS;
-	if (state->encrypted)
+	if (state->encrypted) {
+		gate->verdict = gate_verdict(state);
 		return;
+	}
+	gate->verdict = VERDICT_TLS;
 	u32 generation = state->generation;
 	state_begin(state, runner, gate->slot, generation);
-	state->encrypted = 1;
+	state->encrypted = ENCRYPTION_RECORDS;
 	http_tally(HTTP_ENCRYPTED);
 }
 
@@ -93,10 +102,68 @@ static __always_inline void find_buffer(struct http_scratch *s, u64 buffer, u64 
 	s->room = room;
 }
 
-/* Whether it is a record of TLS: type, and the version that all of them have. */
+/* Whether it is a record of TLS: type, and the version that all of them have; or, of a handshake, the beginning of that. */
 static __always_inline int is_record(struct http_scratch *s)
 {
-	return s->size >= 5 && s->text[0] >= 0x14 && s->text[0] <= 0x17 && s->text[1] == 3 && s->text[2] <= 4;
+	if (s->size < 5 && s->text[0] != 0x16)
+		return 0;
+	return s->text[0] >= 0x14 && s->text[0] <= 0x17 && (s->size < 2 || s->text[1] == 3) &&
+	       (s->size < 3 || s->text[2] <= 4);
+}
+
+/* The first records of a connection: goes on by a tail call, where handshakes are read. */
+static __always_inline void records_began(void *ctx, u32 runner, struct http_gate *gate, struct http_state *state,
+					  struct http_scratch *s)
+{
+	encrypt(gate, state, runner);
+	TLS_RECORD(gate, state, s->sent);
+	s->at = 0;
+	s->began = 1;
+	state->encrypted = ENCRYPTION_HELLO;
+	gate->verdict = VERDICT_HELLO;
+	http_jump(ctx, runner, JUMP_HELLO);
+	state->encrypted = ENCRYPTION_RECORDS;
+	gate->verdict = VERDICT_TLS;
+}
+
+/* Records of a socket, which was known to move them. */
+static __always_inline void record_moved(void *ctx, u32 runner, struct http_gate *gate, struct http_state *state, u64 bytes,
+					 u32 sent)
+{
+	if (!state->claimed) {
+		TLS_RECORD(gate, state, sent);
+	}
+	if (gate->verdict == VERDICT_TLS)
+		return;
+	gate->verdict = gate_verdict(state);
+	struct http_scratch *s = gate->verdict == VERDICT_HELLO ? http_scratch_of(runner) : 0;
+	if (!s)
+		return;
+	s->slot = gate->slot;
+	s->sent = sent;
+	s->at = s->began = 0;
+	find_buffer(s, 0, bytes);
+	if (s->buffer)
+		http_jump(ctx, runner, JUMP_HELLO);
+}
+
+/* Plain text of a socket has come: user space is told once. */
+static __always_inline void decrypted(struct http_gate *gate, struct http_state *state, u32 runner)
+{
+	encrypt(gate, state, runner);
+	if (state->encrypted & ENCRYPTION_READ)
+		return;
+	state->encrypted |= ENCRYPTION_READ;
+	struct decrypted_event *event = event_reserve();
+	if (!event)
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.at_ns = bpf_ktime_get_ns();
+	event->header.kind = KIND_DECRYPTED;
+	event->header.slot = gate->slot;
+	event->header.generation = state->generation;
+	event->netns = state->netns;
+	ring.ringbuf_submit(event, wakeup());
 }
 
 /* Something of HTTP/1 was recognized. */
@@ -175,8 +242,7 @@ static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate 
 		return;
 	}
 	if (state->verdict == VERDICT_OPEN && !state->encrypted && is_record(s)) {
-		encrypt(gate, state, runner);
-		TLS_RECORD(gate, state, s->sent);
+		records_began(ctx, runner, gate, state, s);
 		return;
 	}
 	if (look(state, s)) {
@@ -207,11 +273,11 @@ static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffe
 	if (!state)
 		return;
 	if (buffer) {
-		encrypt(gate, state, runner);
-	} else if (gate->verdict == VERDICT_LEAVE || gate->verdict == VERDICT_TLS) {
-		if (gate->verdict == VERDICT_TLS && !state->claimed) {
-			TLS_RECORD(gate, state, sent);
-		}
+		decrypted(gate, state, runner);
+	} else if (gate->verdict == VERDICT_LEAVE) {
+		return;
+	} else if (gate->verdict == VERDICT_TLS || gate->verdict == VERDICT_HELLO) {
+		record_moved(ctx, runner, gate, state, bytes, sent);
 		return;
 	}
 	struct http_scratch *s = state->verdict == VERDICT_LEAVE ? 0 : http_scratch_of(runner);

@@ -13,6 +13,7 @@ enum http_verdict {
 	VERDICT_LEAVE = 2, /* no HTTP, or no longer */
 	VERDICT_HTTP2 = 3, /* followed by JUMP_HTTP2 */
 	VERDICT_TLS = 4,   /* of a gate: records of TLS; the state's own verdict is of the plain text in them */
+	VERDICT_HELLO = 5, /* of a gate: a TLS handshake, followed by JUMP_HELLO */
 };
 
 /* What comes next in a direction. */
@@ -68,6 +69,7 @@ struct http_scratch {
 	u64 room;   /* of these, in one piece */
 	u64 slot;
 	u64 sent; /* 1: written, 0: read */
+	u64 began; /* 1: these are the first records of the socket */
 	u64 asks; /* 1: the direction of requests */
 	u64 had;  /* bytes that were kept of the call before */
 	u64 end;  /* all bytes: those and the call's */
@@ -124,6 +126,7 @@ enum http_jump {
 	JUMP_LEARN = 0,
 	JUMP_MORE = 1,
 	JUMP_HTTP2 = 2, /* bpf/http2; none where that is off */
+	JUMP_HELLO = 3, /* bpf/handshake; likewise */
 };
 
 /* Types of programs. */

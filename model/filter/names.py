@@ -79,6 +79,11 @@ NAMES: Final[dict[str, Name]] = {
     "protocol": Name("version of HTTP", ("network.protocol.version",), example="2"),
     "via": Name("proxy that a request came through", ("via.name",), example="mesh/gateway"),
     "requests": Name("of HTTP", ("requests",), example="100"),
+    "tls": Name("version of TLS that the server chose", ("tls.protocol.version",), example="1.3"),
+    "sni": Name(
+        "the server's name in the client's TLS hello", ("tls.client.server_name",), example="*.example.com"
+    ),
+    "cipher": Name("of TLS", ("tls.cipher",), example="TLS_AES_128_GCM_SHA256"),
     "opened": Name("connections", ("connection.opened", "connections.opened"), example="0"),
     "closed": Name("connections", ("connection.closed", "connections.closed"), example="0"),
     "failed": Name(

@@ -60,6 +60,13 @@ STAGES: Final = (
         "`under_way`: now",
     ),
     StageNote(
+        "`handshakes`",
+        "handshakes of TLS that began, of the whole machine; `queued`: under way",
+        "`unreadable`: malformed, or in a form that is not read; `abandoned`: the connection ended in the middle; "
+        "`evicted`: more than 2,048 were under way; `ring_full`",
+        "`unanswered`: of those told, refused by the server; `joined`: connections that were open before",
+    ),
+    StageNote(
         "`ring.NAME`",
         "events of the ring of a probe of another package",
         "`ring_full`: give the ring a larger size",

@@ -33,6 +33,7 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     :param enabled: whether requests are counted; ``auto``: where the kernel offers what is needed.
     :param tls: whether requests in TLS are counted, too: by probes in the libraries of processes.
+    :param handshakes: whether version, cipher, name and protocols of TLS connections are read from their hellos.
     :param tls_sessions: connections of TLS libraries whose socket is known at once.
     :param cells: kinds of requests (connection, method, path, status) that are counted at once in the kernel.
     :param paths: of different templates that are kept apart; what is beyond is counted as ``other``.
@@ -47,6 +48,7 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     enabled: Literal["auto", "on", "off"] = "auto"
     tls: Literal["auto", "on", "off"] = "auto"
+    handshakes: Literal["auto", "on", "off"] = "auto"
     tls_sessions: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 16384
     cells: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 16384
     paths: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 16384

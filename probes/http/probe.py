@@ -8,9 +8,11 @@ from typing import Final
 from model.probe import EventType, Feature, Hook, Probe, Switch
 
 #: By the order of ``enum http_jump``: programs that a head is handed on to.
-JUMPS: Final = ("http_learn", "http_more")
+JUMPS: Final = ("http_learn", "http_more", "http2_frames", "tls_hello")
 #: The same for uprobes and kprobes (map ``http_probe_jumps``).
-PROBE_JUMPS: Final = ("http_probe_learn", "http_probe_more")
+PROBE_JUMPS: Final = ("http_probe_learn", "http_probe_more", "http2_probe_frames", "tls_probe_hello")
+#: How many of them are this probe's; the others are of probes within it.
+OWN_JUMPS: Final = 2
 
 PARTS: Final = Feature(
     "HTTP paths and bodies",
@@ -20,8 +22,8 @@ PARTS: Final = Feature(
             JUMPS[0],
             kind="on_request",
             others=(
-                *(Hook(name, kind="on_request") for name in (*JUMPS[1:], "http_give_up")),
-                *(Hook(name, kind="probe_part") for name in PROBE_JUMPS),
+                *(Hook(name, kind="on_request") for name in (*JUMPS[1:OWN_JUMPS], "http_give_up")),
+                *(Hook(name, kind="probe_part") for name in PROBE_JUMPS[:OWN_JUMPS]),
             ),
         ),
     ),
@@ -66,6 +68,7 @@ HTTP: Final = Probe(
     events=(
         EventType("KIND_REQUESTS", "request_cell", "requests", urgent=True, namespace="netns"),
         EventType("KIND_PATH", "path_event", "paths", urgent=True),
+        EventType("KIND_DECRYPTED", "decrypted_event", "decrypted", urgent=True, namespace="netns"),
     ),
     sizes=(("REQUEST_CELLS", "http.cells"), ("PATHS", "http.paths")),
     switch=Switch("http.enabled"),

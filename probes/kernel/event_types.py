@@ -14,7 +14,16 @@ KINDS: Final = 256
 #: From this number on kinds belong to probes of others.
 FIRST_OF_OTHERS: Final = 128
 #: The receivers that every node has (``engine.node_actors``).
-OF_TAILRACE: Final = ("cgroups", "sockets", "nat", "processes", "requests", "paths")
+OF_TAILRACE: Final = (
+    "cgroups",
+    "sockets",
+    "nat",
+    "processes",
+    "requests",
+    "paths",
+    "handshakes",
+    "decrypted",
+)
 
 
 class EventTypes:

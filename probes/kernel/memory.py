@@ -37,8 +37,12 @@ def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
     sizes = _sizes(text)
     found: dict[str, int] = {}
     for name, key, value, n in _HASH.findall(text):
+        if not _given(n, counts):
+            continue
         found[name] = _hash(sizes[key], sizes[value], _count(n, counts))
     for kind, key, value, name, n in _TABLE.findall(text):
+        if not _given(n, counts):
+            continue
         count = _count(n, counts)
         found[name] = (
             _array(sizes[value], count) if kind == "array" else _hash(sizes[key], sizes[value], count, 0)
@@ -46,6 +50,11 @@ def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
     found |= {name: _array(sizes[value], _count(n, counts)) for name, value, n in _ARRAY.findall(text)}
     found |= {name: sizes[value] * (_count(n, counts) + 1) for name, value, n in _STACK.findall(text)}
     return found | {name: _count(size, counts) + 3 * _PAGE for name, size in _RING.findall(text)}
+
+
+def _given(expression: str, sizes: Mapping[str, int]) -> bool:
+    """Whether the size is known: that of a map of a probe that is off is not, nor is the map compiled."""
+    return all(word.strip().isdigit() or word.strip() in sizes for word in expression.split("*"))
 
 
 def _count(expression: str, sizes: Mapping[str, int]) -> int:

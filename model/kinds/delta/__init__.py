@@ -20,12 +20,25 @@ import numpy.typing as npt
 
 from model.arrays import Columns
 from model.column import Column, derived, hidden
+from model.handshake import NO_HANDSHAKE, TlsVisibility
 from model.kind import Kind
 from model.kinds.delta.codes import CloseReason, Evidence, NatEvidence, Role, State
 from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
-from model.tables import CHAIN, ENTITY, REQUESTS, TEXTS, Table, chain_field, entity_field, stem, text_field
+from model.tables import (
+    CHAIN,
+    ENTITY,
+    REQUESTS,
+    TEXTS,
+    RecordType,
+    Table,
+    chain_field,
+    entity_field,
+    record_fields,
+    stem,
+    text_field,
+)
 from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
 
@@ -47,6 +60,15 @@ __all__ = [
     "flags",
 ]
 
+#: Fields of rows, one for each part of ``Handshake``.
+HANDSHAKE_FIELDS: Final = (
+    "tls.protocol.version",
+    "tls.cipher",
+    "tls.client.server_name",
+    "tls.next_protocol",
+    "tls.client.offered_protocols",
+)
+
 CGROUPS: Final = Table(
     "cgroups", TEXTS, lambda index: (text_field(f"{stem(index)}.path", "cgroups", index),), "paths of cgroups"
 )
@@ -62,6 +84,16 @@ CHAINS: Final = Table(
     lambda index: (chain_field(stem(index), "chains", index),),
     "chains of rewrites: `lengths`, a byte for each but the empty first one, and `hops`, 36 bytes each: source and "
     "destination address, source and destination port",
+)
+
+HANDSHAKES: Final = Table(
+    "handshakes",
+    RecordType(NO_HANDSHAKE),
+    lambda index: record_fields(
+        [(name, place) for place, name in enumerate(HANDSHAKE_FIELDS)], "handshakes", index
+    ),
+    "what hellos of TLS say, five texts each: version, cipher, server name, protocol chosen, protocols offered; the "
+    "first is empty",
 )
 
 REQUESTED: Final = Table(
@@ -106,6 +138,8 @@ RESOLVED: Final = (
     "nat.known_first",
     "entity.index",
     "requests.index",
+    "tls.index",
+    "tls.visibility",
 )
 
 _COLUMNS: Final = (
@@ -264,6 +298,24 @@ _COLUMNS: Final = (
         "`request` have them",
         table=REQUESTED,
         fields=hidden,
+    ),
+    # TLS
+    Column(
+        "tls.index",
+        "<u4",
+        "place of its TLS handshake in the message's `handshakes`; 0: none was seen. In rows `tls.protocol.version` "
+        "(`1.3`), `tls.cipher` (as IANA names it), `tls.client.server_name` (SNI), `tls.next_protocol` (ALPN, as the "
+        "server chose: from TLS 1.3 on that is encrypted) and `tls.client.offered_protocols` (ALPN, as the client "
+        "offered)",
+        table=HANDSHAKES,
+        over="known",
+    ),
+    Column(
+        "tls.visibility",
+        "<u1",
+        "what is seen of a TLS connection at this end: 1 encrypted (that it is TLS), 2 decrypted (its requests, in "
+        "the plain text of its application). 0: no TLS, as far as is known",
+        codes=TlsVisibility,
     ),
 )
 

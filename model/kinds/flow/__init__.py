@@ -110,6 +110,7 @@ STANDING: Final = (
     "connection.adopted",
     "connection.mptcp.token",
     "nat.evidence",
+    "tls.visibility",
     "error.errno",
 )
 
@@ -229,6 +230,7 @@ _HEAD: Final = (
     ),
     Column("reply_bytes_unaccounted", "<i8", "the same from server to client"),
     *REQUESTS,
+    DELTA.column("tls.index"),
 )
 
 _END: Final = (

@@ -9,6 +9,7 @@ from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
+from probes.handshake.probe import HANDSHAKE, HELLOS
 from probes.http.config import Http2Config, HttpConfig
 from probes.http.probe import HTTP, PARTS, REQUESTS
 from probes.http2.probe import FRAMES, HTTP2
@@ -48,6 +49,17 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         (REQUESTS.name, None, "http.enabled is off"),
         (FRAMES.name, None, "http.enabled is off"),
         (LIBRARIES.name, None, "http.enabled is off"),
+        (HELLOS.name, None, "http.enabled is off"),
+    }
+
+
+def test_a_probe_within_another_has_a_switch_too() -> None:
+    """It is off by its own key, or with the other."""
+    selection = Selection(Config(http=HttpConfig(handshakes="off")), PROBES)
+    assert HTTP in selection.wanted
+    assert HANDSHAKE not in selection.wanted
+    assert {reason for taken in selection.off() for reason in taken.refused.values()} >= {
+        "http.handshakes is off"
     }
 
 

@@ -17,7 +17,7 @@ from tests.declared import EVENT_TYPES, STRUCTS
 from tests.unit.engine.recording.recorded_frames import event_frame, header, snapshot_frame, write
 
 #: The headers as a later version may have them: new fields, in front of others and in reserved space.
-NOW = "\n".join(source(folder) for folder in ("tcp", "conntrack", "process", "http"))
+NOW = "\n".join(source(folder) for folder in ("tcp", "conntrack", "process", "http", "handshake"))
 LATER = (
     NOW.replace("\t__u64 socket;", "\t__u64 inserted;\n\t__u64 socket;")
     .replace("\t__u8 reserved[32];", "\t__u32 region;\n\t__u8 reserved[28];")
@@ -29,7 +29,7 @@ LATER = (
 #: What every recording describes, and what those do that were made since there are such events.
 ARRAYS, SINCE = (
     ("socket_event", "cell", "description", "cgroup_event"),
-    (*("nat_event", "exec_event", "request_cell", "path_event"),),
+    (*("nat_event", "exec_event", "request_cell", "path_event", "decrypted_event", "hello_event"),),
 )
 
 
