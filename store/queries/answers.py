@@ -112,6 +112,7 @@ class Node(Answer, frozen=True):
     :param reasons: of the status, in words.
     :param why: null for what was selected.
     :param stack: null here; the page puts those that are alike together.
+    :param requests: that it was asked, by all its callers; the other two as of edges.
     :param first_s: first second that the store remembers; ``last_s`` the last.
     """
 
@@ -129,6 +130,9 @@ class Node(Answer, frozen=True):
     why: Why | None
     left_out: LeftOut
     stack: dict[str, Any] | None
+    requests: int
+    requests_failed: int
+    request_ns: Quantiles | None
     first_s: int
     last_s: int
     change: ChangeState | None

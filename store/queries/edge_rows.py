@@ -9,7 +9,7 @@ from store.measures import Measures
 from store.queries.answers import Change, Edge, Evidence, Quantiles, Status
 from store.queries.change import STATES, Changes, change_text
 from store.queries.pairs import Pairs
-from store.queries.requested import quantiles
+from store.queries.requested import took
 from store.queries.status import STATUSES, p99_text, reasons
 from store.queries.when import When
 
@@ -25,14 +25,17 @@ _PAIRS: Final = (
 _BOTH, _CLIENT, _SERVER = "evidence.both", "evidence.client", "evidence.server"
 
 
-def edges_of(pairs: Pairs, rows: np.ndarray, when: When, changes: Changes | None) -> list[Edge]:
+def edges_of(
+    pairs: Pairs, rows: np.ndarray, when: When, changes: Changes | None, requests: Measures | None = None
+) -> list[Edge]:
     """The edges of some rows of ``pairs``, in this order.
 
     :param changes: of all rows; None if nothing is compared.
+    :param requests: of these rows in the window, if they were read already.
     """
     now = pairs.now.measures(rows, len(pairs))
     before = pairs.before.measures(rows, len(pairs)) if pairs.before else None
-    told_now = _Told(now, pairs.now.requests(rows, len(pairs)))
+    told_now = _Told(now, pairs.now.requests(rows, len(pairs)) if requests is None else requests)
     told_before = (
         _Told(before, pairs.before.requests(rows, len(pairs)))
         if pairs.before is not None and before is not None
@@ -74,16 +77,11 @@ class _Told:
             for name in ("rtt_ns", "connect_latency_ns")
             for share in (0.5, 0.99)
         }
-        self._request_ns = (
-            [quantiles(requests, share).astype(np.int64).tolist() for share in (0.5, 0.99)]
-            if requests is not None
-            else []
-        )
+        self._request_ns = took(requests) if requests is not None else [None] * len(measures)
 
     def request_ns(self, place: int) -> Quantiles | None:
         """How long requests took; None if nothing was measured."""
-        found = [column[place] for column in self._request_ns]
-        return Quantiles(*found) if found and found[0] else None
+        return self._request_ns[place]
 
     def __call__(self, name: str, place: int) -> int:
         return int(self._columns[name][place]) if name in self._columns else 0
@@ -122,7 +120,7 @@ class _Told:
             "p99": self.quantile("connect_latency_ns", 0.99, place),
             "requests": self("requests", place),
             "requests_failed": self("requests.failed", place),
-            "request_p99": self._request_ns[1][place] if self._request_ns else 0,
+            "request_p99": asked.p99 if (asked := self._request_ns[place]) else 0,
         }
 
     def evidence(self, place: int) -> Evidence:

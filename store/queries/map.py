@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.errors import UsageError
-from store.queries.answers import ChangeState, Edge, LeftOut, MapAnswer, Node, Status, Why
+from store.measures import Measures
+from store.queries.answers import ChangeState, Edge, LeftOut, MapAnswer, Node, Quantiles, Status, Why
 from store.queries.change import CHANGED, Changes, changes
 from store.queries.columns import columns
 from store.queries.edge_rows import edges_of
@@ -13,6 +14,7 @@ from store.queries.graph import Graph
 from store.queries.neighborhood import Limits, Neighborhood, neighborhood, overview
 from store.queries.pairs import Pairs, Sums
 from store.queries.parameters import MapParameters, Rank
+from store.queries.requested import took
 from store.queries.scope import Scope
 from store.queries.status import DEGRADED, FAILING, STATUSES, reasons, share_text
 
@@ -95,13 +97,17 @@ class _Picture:
         chosen, ids = self.chosen, self.scope.groups.ids
         shown = np.zeros(self.graph.nodes, np.bool_)
         shown[chosen.nodes] = True
-        rows = np.flatnonzero(shown[self.pairs.clients] & shown[self.pairs.servers])
-        edges = edges_of(self.pairs, rows, self.scope.when, self.changed)
+        entering = np.flatnonzero(shown[self.pairs.servers])
+        requests = self.pairs.now.requests(entering, len(self.pairs))
+        inside = np.flatnonzero(shown[self.pairs.clients[entering]])
+        rows = entering[inside]
+        mine = None if requests is None else requests.take(inside)
+        edges = edges_of(self.pairs, rows, self.scope.when, self.changed, mine)
         ends = list(zip(self.pairs.clients[rows].tolist(), self.pairs.servers[rows].tolist(), strict=True))
         places = columns(chosen.nodes, ends)
         return MapAnswer(
             selection=[int(ids[seed]) for seed in seeds],
-            nodes=_Nodes(self, shown, edges).all(places),
+            nodes=_Nodes(self, shown, edges, self._took(entering, requests)).all(places),
             edges=edges,
             shown=len(chosen.nodes),
             left_out=chosen.reach - len(chosen.nodes),
@@ -110,12 +116,29 @@ class _Picture:
             group=self.scope.group,
         )
 
+    def _took(self, rows: np.ndarray, requests: Measures | None) -> dict[int, Quantiles | None]:
+        """Node -> how long requests to it took.
+
+        :param requests: of these rows of pairs.
+        """
+        if requests is None:
+            return {}
+        nodes, same = np.unique(self.pairs.servers[rows], return_inverse=True)
+        return dict(zip(nodes.tolist(), took(requests.summed(same, len(nodes))), strict=True))
+
 
 class _Nodes:
     """The nodes of a picture; sums of a node are over all of its edges, also those that are not shown."""
 
-    def __init__(self, picture: _Picture, shown: np.ndarray, edges: list[Edge]) -> None:
+    def __init__(
+        self,
+        picture: _Picture,
+        shown: np.ndarray,
+        edges: list[Edge],
+        request_ns: dict[int, Quantiles | None],
+    ) -> None:
         self._picture = picture
+        self._request_ns = request_ns
         pairs, graph = picture.pairs, picture.graph
         self._up, self._down = graph.hidden(shown)
         self._as_server = pairs.sums_now.added(pairs.servers, graph.nodes)
@@ -162,6 +185,9 @@ class _Nodes:
             why=self._why(node),
             left_out=LeftOut(int(self._up[node]), int(self._down[node])),
             stack=None,
+            requests=int(self._as_server["requests"][node]),
+            requests_failed=int(self._as_server["requests.failed"][node]),
+            request_ns=self._request_ns.get(node),
             first_s=when.second(first),
             last_s=self._seen.get(int(groups.ids[node]), 0),
             change=self._change(node),

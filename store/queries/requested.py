@@ -148,6 +148,12 @@ def durations(measures: Measures, side: str, place: int) -> Quantiles | None:
     return Quantiles(*(int(one.quantiles(share)[1]) for share in (0.5, 0.99)))
 
 
+def took(measures: Measures) -> list[Quantiles | None]:
+    """Of each row how long requests took, as its clients saw it, else its servers; None if nothing was measured."""
+    columns = [quantiles(measures, share).astype(np.int64).tolist() for share in (0.5, 0.99)]
+    return [Quantiles(p50, p99) if p50 else None for p50, p99 in zip(*columns, strict=True)]
+
+
 def quantiles(measures: Measures, share: float) -> np.ndarray:
     """Of each row, as its clients saw it, else its servers; nanoseconds, 0: no value."""
     client, server = (measures.quantiles(measure, share) for measure in (_CLIENT, _SERVER))

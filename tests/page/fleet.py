@@ -100,7 +100,8 @@ def requested(selection: str | None = None) -> Answer:
             edge |= {"requests": 6000, "requests_failed": 2400, "status": "failing"}
             edge |= {"reasons": ["failed 40 % of 6.0k requests"]}
             (node,) = (each for each in data["nodes"] if each["id"] == edge["to"])
-            node |= {"status": "failing", "reasons": edge["reasons"]}
+            node |= {"status": "failing", "reasons": edge["reasons"], "requests": 6000}
+            node |= {"requests_failed": 2400, "request_ns": {"p50": 2_100_000, "p99": 31_000_000}}
     return data
 
 
@@ -267,6 +268,9 @@ def _node(number: int, key: str, edges: list[Answer]) -> Answer:
         "why": None,
         "left_out": {"up": 0, "down": 0},
         "stack": None,
+        "requests": sum(edge["requests"] for edge in called),
+        "requests_failed": sum(edge["requests_failed"] for edge in called),
+        "request_ns": None,
         "change": None,
         "first_s": AT - 86_400,
         "last_s": AT - 1,

@@ -314,6 +314,7 @@ def test_requests_stand_at_lines_and_their_routes_in_the_panel(browser: Browser,
         page.click(".node:has-text('recommendationservice')")
         expect(page.locator("#panel h3:has-text('Routes that it calls')")).to_be_visible()
         expect(page.locator("#panel .routes").last).to_contain_text("gRPC 0")
+        expect(page.locator("#panel")).to_contain_text("serves 20 req/s · 40\u00a0% errors · p50 2.1 ms")
         picture(page, "routes-of-a-node", tmp_path)
         page.keyboard.press("t")
         expect(page.locator("#table tbody tr").first).to_contain_text("40\u00a0%")

@@ -59,6 +59,10 @@ export interface MapNode {
   reasons: string[];
   why: { edge: Id; path: Id[] } | null;
   left_out: { up: number; down: number };
+  /** That it was asked, by all its callers. */
+  requests: number;
+  requests_failed: number;
+  request_ns: Quantiles | null;
   change: ChangeState | null;
   first_s: Seconds;
   last_s: Seconds;

@@ -21,6 +21,7 @@ export function nodePanel(node, context) {
   return [
     html("h2", {}, glyph(status), node.name),
     html("p", { class: "dim" }, place),
+    node.requests ? html("p", {}, servedWords(node, context.seconds)) : null,
     status === "ok" ? null : html("p", { class: `status ${status}` }, [STATUS_WORDS[status], ...node.reasons].join(": ")),
     html(
       "div",
@@ -36,6 +37,12 @@ export function nodePanel(node, context) {
     why(node, context),
     node.last_s ? section("Seen", html("p", {}, `first ${day(node.first_s)} ${clock(node.first_s)}, last ${day(node.last_s)} ${clock(node.last_s)} UTC`)) : null,
   ];
+}
+
+/** @param {MapNode} node @param {number} seconds */
+function servedWords({ requests, requests_failed: wrong, request_ns: took }, seconds) {
+  const times = took ? [`p50 ${duration(took.p50)}`, `p99 ${duration(took.p99)}`] : [];
+  return [`serves ${often(requests, seconds).replace("/s", " req/s")}`, wrong ? `${percent(wrong, requests)} errors` : "no errors", ...times].join(" · ");
 }
 
 /** The way from the selection. @param {MapNode} node @param {Context} context */

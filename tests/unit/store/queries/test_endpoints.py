@@ -138,6 +138,9 @@ def test_edges_have_rate_errors_and_times_of_requests(store: RowsStore) -> None:
     assert next(iter(rows)) == "db"
     nodes = {node["key"]: node for node in data(store, "map")["nodes"]}
     assert (nodes["db"]["status"], nodes["db"]["reasons"]) == ("failing", ["failed 40 % of 600 requests"])
+    assert (nodes["db"]["requests"], nodes["db"]["requests_failed"]) == (600, 240)
+    assert nodes["db"]["request_ns"] == db["request_ns"]
+    assert (nodes["shop/cart"]["requests"], nodes["x"]["requests"], nodes["x"]["request_ns"]) == (60, 0, None)
     assert nodes["shop/cart"]["status"] == "degraded"
     assert nodes["shop/cart"]["reasons"] == ["calls of db:80: failed 40 % of 600 requests"]
 
