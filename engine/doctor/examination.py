@@ -24,6 +24,7 @@ from engine.plugins.sinks import make_sinks
 from model.errors import TailraceError, UsageError
 from probes.checks.capabilities import check_headers, check_hooks, check_limits, check_machine
 from probes.checks.check import Check
+from probes.checks.libraries import check_libraries
 from probes.checks.rewrites import with_rewrites
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def examine_machine(config: Config) -> Groups:
     selection = select(config)
     machine, headers, limits = check_machine(), check_headers(), check_limits(selection)
     hooks = with_rewrites(config.nat, check_hooks(selection, [*machine, *headers, *limits]))
-    return {"machine": machine, "headers": headers, "hooks": hooks, "limits": limits}
+    libraries = check_libraries(config.http)
+    return {"machine": machine, "headers": headers, "hooks": hooks, "libraries": libraries, "limits": limits}
 
 
 def _check_units(subject: Subject) -> list[Check]:

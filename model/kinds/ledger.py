@@ -67,6 +67,15 @@ STAGES: Final = (
         "`unanswered`: of those told, refused by the server; `joined`: connections that were open before",
     ),
     StageNote(
+        "`tls`",
+        "texts that TLS libraries read or wrote",
+        "`socket_unknown`: no record told of which connection they are",
+        "`by_call`, `by_record`: connections whose socket was used in a call, or read before it; `mismatched`: "
+        "records that were not those of the next call; `files` looked at; `attached`, `left`: probes put in a file, "
+        "and taken off; `refused`: by the kernel; `files_beyond`, `processes_beyond`, `processes_unlooked`, "
+        "`untold`: more than there is room for",
+    ),
+    StageNote(
         "`ring.NAME`",
         "events of the ring of a probe of another package",
         "`ring_full`: give the ring a larger size",

