@@ -189,7 +189,6 @@ static __always_inline int head_read(struct http_state *state, struct http_scrat
 	if (state->verdict == VERDICT_LEAVE)
 		return HEAD_NONE;
 	int found = s->asks ? ask_read(state, s) : answer_read(state, s);
-	s->mode = LINE_NEXT;
 	s->line = s->size;
 	return found;
 }
@@ -243,7 +242,6 @@ static __always_inline int look(struct http_state *state, struct http_scratch *s
 		}
 		way = way_of(state, s->asks);
 	} else {
-		s->mode = LINE_NEXT;
 		s->line = s->size;
 	}
 	head_follow(state, way, s);

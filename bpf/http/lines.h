@@ -9,14 +9,8 @@
 
 #define EACH 0x0101010101010101ull
 #define HIGHS 0x8080808080808080ull
-/* Steps of one look at a window: one for eight characters, one for each line, one for each digit of a length. */
-#define LINE_STEPS 96
-/* What is done with the line under way. */
-enum line_mode {
-	LINE_NEXT = 0,   /* its end is looked for */
-	LINE_LENGTH = 1, /* digits of Content-Length */
-	LINE_HOST = 2,
-};
+/* Steps of one look at a window: one for 32 characters, one for each line. */
+#define LINE_STEPS 40
 
 /* The high bit of each character that is `c`; above the lowest of them also of others. */
 static __always_inline u64 marks(u64 word, u64 c)
@@ -31,9 +25,9 @@ static __always_inline u64 up_to(u64 marks)
 	return ((marks - 1 & ~marks) & EACH) * EACH >> 56;
 }
 
+/* Eight characters of the window. */
 static __always_inline u64 word_at(volatile struct http_scratch *s, u64 at)
 {
-	at &= 511;
 	HIDE(at);
 	at &= 511;
 	return *(volatile u64 *)(s->text + at);
@@ -47,106 +41,120 @@ static __always_inline u64 word_at(volatile struct http_scratch *s, u64 at)
 #define NAME_EXPECT WORD8('e', 'x', 'p', 'e', 'c', 't', ':', 0)
 #define NAME_HOST WORD4('h', 'o', 's', 't')
 
-/* The line that begins at `at` has one of the fields that matter. */
-static __always_inline void field_begin(volatile struct http_scratch *s, volatile struct http_way *way, u64 at)
+/* The number that follows Content-Length. */
+static __always_inline void length_read(struct http_scratch *s, struct http_way *way)
 {
-	u64 name = LOWER(word_at(s, at));
-	s->mode = LINE_NEXT;
-	s->at = at;
-	if (name == NAME_CONTENT && FIRST(LOWER(word_at(s, at + 8)), 7) == NAME_LENGTH) {
-		way->sized = 1;
-		way->left = 0;
-		s->mode = LINE_LENGTH;
-		s->at = at + 15;
-	} else if (name == NAME_TRANSFER && LOWER(word_at(s, at + 8)) == NAME_ENCODING) {
-		way->chunked = 1;
-	} else if (FIRST(name, 7) == NAME_EXPECT) {
-		way->expects = 1;
+	u64 value = 0, at = s->length_at;
+	for (u32 i = 0; i < 16; i++) {
+		u64 c = word_at(s, at + i) & 255;
+		if (BELOW((c - '0') & 0xff, 10))
+			value = value * 10 + c - '0';
+		else if (c != ' ' || value)
+			break;
 	}
-#ifdef HTTP_HOSTS
-	else if (s->asks && FIRST(name, 4) == NAME_HOST && (word_at(s, at + 4) & 255) == ':') {
-		s->mode = LINE_HOST;
-		s->at = at + 5;
-		s->host_at = s->host_end = s->host = 0;
-	}
-#endif
-}
-
-/* The next digit of a length. */
-static __always_inline void length_step(volatile struct http_scratch *s, volatile struct http_way *way)
-{
-	u64 at = s->at, c = word_at(s, at) & 255;
-	if (BELOW((c - '0') & 0xff, 10))
-		way->left = way->left * 10 + c - '0';
-	else if (c != ' ' || way->left)
-		s->mode = LINE_NEXT;
-	if (s->mode == LINE_LENGTH)
-		s->at = at + 1;
+	way->left = value;
+	way->sized = 1;
 }
 
 #ifdef HTTP_HOSTS
-/* Eight more characters of a host, or the blanks before it. */
-static __always_inline void host_step(volatile struct http_scratch *s)
+/* A host, hashed. */
+static __always_inline void host_read(struct http_scratch *s)
 {
-	u64 at = s->at, word = word_at(s, at), end = marks(word, '\r') | marks(word, '\n');
-	if (!s->host_at && (word & 255) == ' ') {
-		s->at = at + 1;
-		return;
+	u64 hash = 0, at = s->host_at;
+	at += BELOW((word_at(s, at) & 255) ^ ' ', 1);
+	s->host_at = at;
+	for (u32 i = 0; i < HOST_BYTES / 8; i++) {
+		u64 word = word_at(s, at), end = marks(word, '\r') | marks(word, '\n'), bytes = 8;
+		if (end) {
+			bytes = up_to(end) - 1;
+			word &= (1ull << 8 * (bytes & 7)) - 1;
+		}
+		hash = (hash ^ word ^ bytes << 56) * 0x9e3779b97f4a7c15ull;
+		hash ^= hash >> 29;
+		at += bytes;
+		if (end)
+			break;
 	}
-	if (!s->host_at)
-		s->host_at = at;
-	u64 bytes = end ? up_to(end) - 1 : 8;
-	if (bytes < 8)
-		word = FIRST(word, bytes);
-	u64 hash = (s->host ^ word ^ bytes << 56) * 0x9e3779b97f4a7c15ull;
-	s->host = hash ^ hash >> 29;
-	s->at = at + bytes;
-	s->host_end = at + bytes;
-	if (end || at + bytes - s->host_at >= HOST_BYTES)
-		s->mode = LINE_NEXT;
+	s->host = hash;
+	s->host_end = at;
 }
 #endif
 
-/* Looks at the window from `at` on. Returns 1 where the head ends: `at` is behind it then. */
-static __always_inline int lines_read(volatile struct http_scratch *s, volatile struct http_way *way)
+/* How far the next line begins behind `at`; 0 if not within 32 characters. */
+static __always_inline u64 line_end(volatile struct http_scratch *s, u64 at)
+{
+	u64 first = marks(word_at(s, at), '\n'), second = marks(word_at(s, at + 8), '\n');
+	u64 third = marks(word_at(s, at + 16), '\n'), fourth = marks(word_at(s, at + 24), '\n');
+	if (first)
+		return up_to(first);
+	if (second)
+		return 8 + up_to(second);
+	if (third)
+		return 16 + up_to(third);
+	return fourth ? 24 + up_to(fourth) : 0;
+}
+
+/* Looks at the window from `at` on for lines. Returns 1 where the head ends: `at` is behind it then. What a step has found goes
+ * through memory: to the verifier all steps are alike. */
+static __always_inline int lines_find(volatile struct http_scratch *s, volatile struct http_way *way)
 {
 	for (u32 i = 0; i < LINE_STEPS; i++) {
-		u64 at = s->at, size = s->size;
-		if (at >= size)
+		u64 at = s->at;
+		if (at >= s->size)
 			return 0;
-		if (s->mode == LINE_LENGTH) {
-			length_step(s, way);
+		u64 behind = line_end(s, at);
+		if (!behind) {
+			s->at = at + 32;
 			continue;
 		}
-#ifdef HTTP_HOSTS
-		if (s->mode == LINE_HOST) {
-			host_step(s);
-			continue;
-		}
-#endif
-		u64 ends = marks(word_at(s, at), '\n');
-		if (!ends) {
-			s->at = at + 8;
-			continue;
-		}
-		u64 next = at + up_to(ends), word = word_at(s, next);
-		u64 empty = FIRST(word, 2) == WORD2('\r', '\n') ? 2 : FIRST(word, 1) == '\n';
+		u64 next = at + behind, word = word_at(s, next), name = LOWER(word);
+		s->at = next;
+		if (next > s->size)
+			return 0;
 		s->line = next - 1;
-		if (empty) { /* zeros are behind the window */
-			s->at = next + empty;
+		if (FIRST(word, 2) == WORD2('\r', '\n')) { /* zeros are behind the window */
+			s->at = next + 2;
 			return 1;
 		}
-		field_begin(s, way, next);
+		if (FIRST(word, 1) == '\n') {
+			s->at = next + 1;
+			return 1;
+		}
+		if (name == NAME_CONTENT && FIRST(LOWER(word_at(s, next + 8)), 7) == NAME_LENGTH)
+			s->length_at = next + 15;
+		else if (name == NAME_TRANSFER && LOWER(word_at(s, next + 8)) == NAME_ENCODING)
+			way->chunked = 1;
+		else if (FIRST(name, 7) == NAME_EXPECT)
+			way->expects = 1;
+#ifdef HTTP_HOSTS
+		else if (s->asks && FIRST(name, 4) == NAME_HOST && FIRST(word >> 32, 1) == ':')
+			s->host_at = next + 5;
+#endif
 	}
 	return 0;
 }
 
+/* Looks at the window from `at` on. Returns 1 where the head ends: `at` is behind it then. Values are read once the end of their
+ * line was seen. */
+static __always_inline int lines_read(struct http_scratch *s, struct http_way *way)
+{
+	s->length_at = s->host_at = 0;
+	int ended = lines_find(s, way);
+	if (s->length_at && s->line > s->length_at)
+		length_read(s, way);
+#ifdef HTTP_HOSTS
+	if (s->host_at && s->line > s->host_at)
+		host_read(s);
+#endif
+	return ended;
+}
+
 /* From where on the window has to be looked at again with what follows it: the line under way, unless it is so long that it
  * is none of those that matter. */
-static __always_inline u64 lines_left(volatile struct http_scratch *s)
+static __always_inline u64 lines_left(struct http_scratch *s)
 {
 	u64 at = s->at, line = s->line, size = s->size;
-	if (at < size && s->mode == LINE_NEXT) /* the steps have ended before the window */
+	if (at < size) /* the steps have ended before the window */
 		return at;
 	return line < size && size - line < PART_BYTES ? line : size;
 }

@@ -76,12 +76,12 @@ struct http_scratch {
 	u64 from; /* where the window begins */
 	u64 size; /* bytes in it */
 	u64 at;   /* how far it was looked at */
-	u64 mode; /* enum line_mode, of the line under way */
 	u64 path_at;
 	u64 path_end;
 	u64 hash;
 	u64 learn; /* 1: the path's text is to be sent */
-	u64 host_at;
+	u64 length_at; /* where the number of Content-Length is; 0: not in this window */
+	u64 host_at;   /* the same of Host */
 	u64 host_end;
 	u64 host;
 	u64 learn_host; /* likewise */
