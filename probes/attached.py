@@ -124,7 +124,7 @@ class AttachedProbes:
     def _map_requests(self) -> None:
         if HTTP in self._selection.wanted:
             config = self._selection.config
-            self.requests = RequestCells(self.loaded, self.sockets, config.http.cells, config.tcp.slots)
+            self.requests = RequestCells(self.loaded, self.sockets, config.http, config.tcp.slots)
             self._stack.callback(self.requests.close)
         if HTTP2 in self._selection.wanted:
             self.frames = FrameRing(self.loaded, self._selection.config.http.http2.ring_bytes)

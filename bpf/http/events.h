@@ -48,7 +48,8 @@ enum http_tally {
 	HTTP_ENCRYPTED = 10,     /* connections with records of TLS */
 	HTTP_PIPELINED = 11,     /* requests that came before the answer to the one before */
 	HTTP_FORGOTTEN = 12,     /* of these, those that are answered as unknown, for too many waited on this machine */
-	HTTP_TALLIES = 13,
+	HTTP_UNWANTED = 13,      /* connections that ports, processes or namespaces leave out */
+	HTTP_TALLIES = 14,
 };
 
 /* Buckets of a latency: the first below 2 x 8192 ns, then two for each power of two. */

@@ -209,11 +209,9 @@ static __always_inline void head_follow(struct http_state *state, struct http_wa
 			s->again = !at;
 		}
 	}
-#ifdef HTTP_HOSTS
-	if (s->asks && s->host_end) {
+#if HTTP_HOSTS
+	if (s->asks && s->host_end)
 		ask_host(state, s);
-		s->host_end = 0;
-	}
 #endif
 }
 

@@ -170,7 +170,7 @@ static __always_inline void head_end(volatile struct http_way *way, int asks)
 		way->place = asks ? PLACE_HEAD : PLACE_END;
 }
 
-#ifdef HTTP_HOSTS
+#if HTTP_HOSTS
 /* The request that came last is for this host. */
 static __always_inline void ask_host(struct http_state *state, struct http_scratch *s)
 {

@@ -38,6 +38,17 @@ static __always_inline void state_begin(struct http_state *state, u32 runner, u3
 		return;
 	state->netns = as->netns;
 	state->whole = !(as->flags & FLAG_ADOPTED);
+	if (socket_wanted(as) == WANTED_NO) {
+		state->verdict = VERDICT_LEAVE;
+		http_tally(HTTP_UNWANTED);
+	}
+}
+
+/* Whether it cannot be said yet that a socket is wanted. */
+static __always_inline int undecided(u32 slot)
+{
+	struct description *as = NETNS_RULES ? descriptions.lookup(&slot) : 0;
+	return as && socket_wanted(as) == WANTED_LATER;
 }
 
 static __always_inline u64 gate_verdict(struct http_state *state)
@@ -57,8 +68,11 @@ static __always_inline struct http_state *http_enter(struct http_gate *gate, u32
 	struct http_state *state = http_states.lookup(&slot);
 	if (!state)
 		return 0;
-	if (state->generation != generation)
+	if (state->generation != generation) {
+		if (undecided(slot))
+			return 0;
 		state_begin(state, runner, slot, generation);
+	}
 	gate->socket = key;
 	gate->slot = slot;
 	gate->generation = generation;

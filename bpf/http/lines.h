@@ -56,7 +56,7 @@ static __always_inline void length_read(struct http_scratch *s, struct http_way 
 	way->sized = 1;
 }
 
-#ifdef HTTP_HOSTS
+#if HTTP_HOSTS
 /* A host, hashed. */
 static __always_inline void host_read(struct http_scratch *s)
 {
@@ -126,7 +126,7 @@ static __always_inline int lines_find(volatile struct http_scratch *s, volatile 
 			way->chunked = 1;
 		else if (FIRST(name, 7) == NAME_EXPECT)
 			way->expects = 1;
-#ifdef HTTP_HOSTS
+#if HTTP_HOSTS
 		else if (s->asks && FIRST(name, 4) == NAME_HOST && FIRST(word >> 32, 1) == ':')
 			s->host_at = next + 5;
 #endif
@@ -138,11 +138,11 @@ static __always_inline int lines_find(volatile struct http_scratch *s, volatile 
  * line was seen. */
 static __always_inline int lines_read(struct http_scratch *s, struct http_way *way)
 {
-	s->length_at = s->host_at = 0;
+	s->length_at = s->host_at = s->host_end = 0;
 	int ended = lines_find(s, way);
 	if (s->length_at && s->line > s->length_at)
 		length_read(s, way);
-#ifdef HTTP_HOSTS
+#if HTTP_HOSTS
 	if (s->host_at && s->line > s->host_at)
 		host_read(s);
 #endif

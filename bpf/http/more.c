@@ -25,7 +25,7 @@ static __always_inline int learn(void *ctx, u32 runner)
 		return 0;
 	if (s->learn)
 		path_send(s);
-#ifdef HTTP_HOSTS
+#if HTTP_HOSTS
 	if (s->learn_host)
 		host_send(s);
 	s->learn_host = 0;

@@ -162,13 +162,14 @@ static __always_inline void path_send(struct http_scratch *s)
 	text_send(s->hash, s->folded, length, s->path_end >= PATH_BYTES - 1);
 }
 
-#ifdef HTTP_HOSTS
+#if HTTP_HOSTS
 static __always_inline void host_send(struct http_scratch *s)
 {
-	u64 at = s->host_at & 511, length = s->host_end - s->host_at;
+	u64 at = s->host_at, length = s->host_end - at;
 	HIDE(at);
 	at &= 511;
-	text_send(s->host, s->text + at, length < HOST_BYTES ? length : HOST_BYTES, length > HOST_BYTES);
+	if (length <= HOST_BYTES)
+		text_send(s->host, s->text + at, length, length == HOST_BYTES);
 }
 #endif
 #endif

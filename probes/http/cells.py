@@ -6,7 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from probes.http.config import HttpConfig
 from probes.http.probe import JUMPS, PROBE_JUMPS
+from probes.http.wanted import WantedConnections
 from probes.kernel import bpf
 from probes.kernel.layout import copied, enums, structs, void_rows
 from probes.kernel.loader import Loaded
@@ -28,13 +30,15 @@ class RequestCells:
 
     :param loaded: with nothing attached yet: cells and programs must be there before the first request.
     :param sockets: whose requests these are.
-    :param cells: that can be in use at once.
+    :param config: which says how many cells can be in use at once, and what is counted.
     :param slots: of sockets.
     """
 
-    def __init__(self, loaded: Loaded, sockets: TcpSockets, cells: int, slots: int) -> None:
+    def __init__(self, loaded: Loaded, sockets: TcpSockets, config: HttpConfig, slots: int) -> None:
         self._loaded = loaded
         self._sockets = sockets
+        self._wanted = WantedConnections(loaded, config)
+        cells = config.cells
         self._count = cells
         self._cells = MappedArray(loaded.maps["request_cells"], CELL, cells)
         self._states = MappedArray(loaded.maps["http_states"], structs("http")["http_state"], slots)
@@ -59,6 +63,7 @@ class RequestCells:
 
     def read(self) -> np.ndarray:
         """What was counted since it was last read: cells that grew, with what they grew by; shape (n,)."""
+        self._wanted.refresh()
         self._end_unanswered()
         high = self._high_water()
         self._grow(high)

@@ -1,11 +1,17 @@
 """Configuration of the HTTP probe, and of what its requests are called."""
 
+from collections.abc import Sized
 from typing import Annotated, Literal
 
 import msgspec
 
 #: A rule begins with a slash; its segments are names, ``{parameters}`` and ``*``.
 Rule = Annotated[str, msgspec.Meta(pattern=r"^/[^?#\s]*$")]
+
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+#: The name of a process as the kernel has it (``comm``), or how it begins and ``*``.
+Name = Annotated[str, msgspec.Meta(pattern=r"^[^*\x00]{0,15}\*?$", min_length=1)]
 
 
 class Http2Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -35,6 +41,13 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param tls: whether requests in TLS are counted, too: by probes in the libraries of processes.
     :param handshakes: whether version, cipher, name and protocols of TLS connections are read from their hellos.
     :param tls_sessions: connections of TLS libraries whose socket is known at once.
+    :param host: whether hosts of requests are kept apart, and told.
+    :param ports: of servers whose requests are counted; none: of all.
+    :param except_ports: of servers whose requests are not.
+    :param processes: names of processes (``comm``, a last ``*`` for any end) whose connections are looked at; none:
+        of all.
+    :param except_processes: likewise, whose connections are not.
+    :param namespaces: network namespaces, as the configuration's ``namespaces``, whose requests are counted.
     :param cells: kinds of requests (connection, method, path, status) that are counted at once in the kernel.
     :param paths: of different templates that are kept apart; what is beyond is counted as ``other``.
     :param rules: of routes, such as ``/users/{id}``: a path that fits one has its name.
@@ -50,6 +63,12 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     tls: Literal["auto", "on", "off"] = "auto"
     handshakes: Literal["auto", "on", "off"] = "auto"
     tls_sessions: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 16384
+    host: Literal["on", "off"] = "off"
+    ports: Annotated[list[Port], msgspec.Meta(max_length=512)] = []
+    except_ports: Annotated[list[Port], msgspec.Meta(max_length=512)] = []
+    processes: Annotated[list[Name], msgspec.Meta(max_length=32)] = []
+    except_processes: Annotated[list[Name], msgspec.Meta(max_length=32)] = []
+    namespaces: list[str] = []
     cells: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 16384
     paths: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 16384
     rules: list[Rule] = []
@@ -58,3 +77,27 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     children: Annotated[int, msgspec.Meta(ge=2, le=1 << 16)] = 50
     learnt: str = "/var/lib/tailrace/routes.json"
     http2: Http2Config = Http2Config()
+
+    @property
+    def with_hosts(self) -> bool:
+        """Whether the kernel keeps hosts apart."""
+        return self.host == "on"
+
+    @property
+    def port_rules(self) -> int:
+        """``enum http_rules``."""
+        return _rules(self.ports, self.except_ports)
+
+    @property
+    def name_rules(self) -> int:
+        """``enum http_rules``."""
+        return _rules(self.processes, self.except_processes)
+
+    @property
+    def netns_rules(self) -> int:
+        """``enum http_rules``."""
+        return _rules(self.namespaces, ())
+
+
+def _rules(only: Sized, but: Sized) -> int:
+    return 2 if len(only) else int(len(but) > 0)

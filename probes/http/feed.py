@@ -7,22 +7,14 @@ import numpy as np
 
 from model.ledger import Stage
 from probes.http.cells import RequestCells
-from probes.kernel.layout import rows_where, structs
+from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.namespaces import ChosenNamespaces
 
-#: What the programs count beside requests: totals that lost nothing.
-NOTED: Final = (
-    *(
-        "left",
-        "unreadable",
-        "split",
-        "unpaired",
-        "resynchronized",
-        "unfollowed",
-        "unanswered",
-        "upgraded",
-        "encrypted",
-    ),
+#: What the programs count beside requests (``enum http_tally``): totals that lost nothing.
+NOTED: Final = tuple(
+    name.removeprefix("HTTP_").lower()
+    for name in enums("http")["http_tally"]
+    if name not in ("HTTP_REQUESTS", "HTTP_NO_CELL", "HTTP_TALLIES")
 )
 _SHARED: Final = structs("tcp")["socket_event"]
 

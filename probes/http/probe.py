@@ -50,6 +50,7 @@ HTTP: Final = Probe(
         "http/heads.h",
         "http/follow.h",
         "http/more.c",
+        "http/wanted.h",
         "tls/events.h",
         "tls/wire.h",
         "http/hooks.c",
@@ -62,6 +63,7 @@ HTTP: Final = Probe(
         "http_jumps",
         "http_probe_jumps",
         "http_tallies",
+        *("http_ports", "http_names", "http_namespaces"),
         *("tls_processes", "tls_tallies"),  # where the probe of TLS is wanted
     ),
     features=(PARTS, REQUESTS),
@@ -70,7 +72,14 @@ HTTP: Final = Probe(
         EventType("KIND_PATH", "path_event", "paths", urgent=True),
         EventType("KIND_DECRYPTED", "decrypted_event", "decrypted", urgent=True, namespace="netns"),
     ),
-    sizes=(("REQUEST_CELLS", "http.cells"), ("PATHS", "http.paths")),
+    sizes=(
+        ("REQUEST_CELLS", "http.cells"),
+        ("PATHS", "http.paths"),
+        ("HTTP_HOSTS", "http.with_hosts"),
+        ("PORT_RULES", "http.port_rules"),
+        ("NAME_RULES", "http.name_rules"),
+        ("NETNS_RULES", "http.netns_rules"),
+    ),
     switch=Switch("http.enabled"),
     purpose="Requests of HTTP/1",
 )

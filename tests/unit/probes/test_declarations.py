@@ -129,7 +129,8 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
     http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS"}
-    assert own | http == set(selection.defines)
+    rules = {"HTTP_HOSTS", "PORT_RULES", "NAME_RULES", "NETNS_RULES"}
+    assert own | http | rules == set(selection.defines)
     ways = [selection.ways(probe, feature) for probe in PROBES for feature in probe.features]
     assert [way.alternatives for way in ways] == [feature.alternatives for feature in FEATURES]
 
