@@ -90,7 +90,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     folder = tmp_path_factory.mktemp("http")
     recording, file, settings = (folder / name for name in ("recording.tlr", "rows.jsonl", "tailrace.yaml"))
     settings.write_text(
-        'http: {enabled: on, host: "on", children: 1000, learnt: ""}\nprocess: {executions: off}\nnat: {source: off}\n'
+        'http: {enabled: on, host: "on", children: 1000, learnt: ""}\n'
+        "process: {executions: off}\nnat: {source: off}\n"
     )
     command = [TAILRACE, "record", str(recording), "--config", str(settings)]
     command += ["--stage", "requests,flows,deltas", "--sink", f"jsonl:{file}"]

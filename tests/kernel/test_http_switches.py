@@ -16,6 +16,7 @@ from probes.http.config import HttpConfig
 from probes.kernel.layout import structs
 from probes.registry import PROBES
 from probes.selection import Selection
+from tests.kernel.http_traffic import word
 from tests.kernel.loopback import until
 
 pytestmark = pytest.mark.kernel
@@ -52,6 +53,11 @@ class Counted:
         self._probes = probes
         self._texts = {0: "", 1: "other", 2: "?"}
         self._cells: Counter[tuple[int, int]] = Counter()
+
+    def tallies(self) -> dict[str, int]:
+        """The programs' own counts."""
+        assert self._probes.requests
+        return self._probes.requests.tallies()
 
     def read(self) -> dict[tuple[str, str], int]:
         """Both ends' together."""
@@ -116,6 +122,20 @@ def test_a_namespace_that_is_not_chosen_has_no_requests() -> None:
         with attached(http) as counted:
             named("anyone", [(server, "left/out", "one.example")])
             assert counted.read() == {}
+
+
+def test_more_paths_and_cells_than_there_is_room_for_are_counted_together() -> None:
+    """Each request is in a cell of its path, in that of all others, or among those without one; none is twice."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with attached(HttpConfig(enabled="on", ports=[port], cells=64, paths=48)) as counted:
+            named("many", [(server, f"made/{word(number)}", "") for number in range(200)])
+            counts = counted.read()
+            tallies = counted.tallies()
+    assert tallies["no_cell"] > 0
+    assert sum(counts.values()) + tallies["no_cell"] == 400
+    assert 0 < len(counts) <= 49
+    assert set(counts) - {("other", "")} <= {(f"/made/{word(number)}", "") for number in range(200)}
 
 
 def test_nothing_is_compiled_for_rules_that_nobody_gave() -> None:
