@@ -19,6 +19,7 @@ from model.errors import UsageError
 from model.globs import check_globs
 from model.settings import UrlSecret, secrets_in
 from probes.conntrack.config import NatConfig
+from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.tcp.config import TcpConfig
 from sinks.limits import Limits
@@ -190,6 +191,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     nat: NatConfig = NatConfig()
     process: ProcessConfig = ProcessConfig()
     http: HttpConfig = HttpConfig()
+    envoy: EnvoyConfig = EnvoyConfig()
     probes: dict[str, Literal["auto", "on", "off"]] = {}
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()

@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from model.arrays import Array, Columns, compacted
+from model.chains import HOP
 from model.histogram import Histograms
 
-#: Columns of requests, by name. ``route``, ``host`` and ``histogram`` are places in the tables beside them.
+#: Columns of requests. ``route``, ``host``, ``histogram``, ``upstream`` are places in the tables beside them.
 TYPES: Final = {
     "method": "<u1",
     "status": "<u2",
@@ -22,7 +23,23 @@ TYPES: Final = {
     "response_bytes": "<u8",
     "latency_ns": "<u8",
     "histogram": "<u4",
+    "upstream": "<u4",
+    "before_ns": "<u8",
+    "upstream_ns": "<u8",
 }
+#: A connection of a proxy to a server, as the proxy's node knows it in one second: after all rewriting, what it
+#: called, which socket of the node it is, and how it does.
+UPSTREAM: Final = np.dtype(
+    [
+        ("tuple", HOP),
+        ("service_address", "V16"),
+        ("service_port", "<u2"),
+        ("slot", "<u4"),
+        ("generation", "<u4"),
+        ("rtt_ns", "<u8"),
+        ("retransmitted_segments", "<u8"),
+    ]
+)
 #: ``grpc_status`` of what is no gRPC, or ended without a status.
 NO_GRPC_STATUS: Final = 255
 #: What a message that does not have a column means; 0 for others.
@@ -35,6 +52,10 @@ def _nothing() -> Columns:
     return {name: np.zeros(0, kind) for name, kind in TYPES.items()}
 
 
+def _no_upstreams() -> np.ndarray:
+    return np.zeros(1, UPSTREAM)
+
+
 @dataclass(frozen=True)
 class Requests:
     """A table of groups of requests that are alike; the first group is empty.
@@ -45,6 +66,9 @@ class Requests:
         to head, and these in a histogram, of nanoseconds.
     :param routes: texts; the first is empty.
     :param hosts: likewise.
+    :param upstreams: ``UPSTREAM``; the first is none. What points to another is no request of its own, but tells of
+        requests of this socket that a proxy passed on: whose answers answered them, and of ``latency_ns``, from head
+        in to head out, how much went by before (``before_ns``) and meanwhile (``upstream_ns``).
     """
 
     begins: np.ndarray = field(default_factory=lambda: np.zeros(2, np.int64))
@@ -52,6 +76,7 @@ class Requests:
     routes: Sequence[str] = ("",)
     histograms: Histograms = field(default_factory=Histograms)
     hosts: Sequence[str] = ("",)
+    upstreams: np.ndarray = field(default_factory=_no_upstreams)
 
     def __len__(self) -> int:
         return len(self.begins) - 1
@@ -73,8 +98,10 @@ class Requests:
             (columns[name],), used = compacted([columns[name]], len(mine))
             texts[table] = [mine[place] for place in used.tolist()]
         (columns["histogram"],), held = compacted([columns["histogram"]], len(self.histograms))
+        (columns["upstream"],), passed = compacted([columns["upstream"]], len(self.upstreams))
         begins = np.concatenate(([0], np.cumsum(lengths)))
-        return Requests(begins, columns, histograms=self.histograms.take(held), **texts)
+        histograms, upstreams = self.histograms.take(held), self.upstreams[passed]
+        return Requests(begins, columns, histograms=histograms, upstreams=upstreams, **texts)
 
     @classmethod
     def joined(cls, tables: Sequence["Requests"]) -> tuple["Requests", list[int]]:
@@ -83,16 +110,19 @@ class Requests:
         lengths = [np.diff(table.begins)[1:] for table in tables]
         begins = np.concatenate((np.zeros(2, np.int64), np.cumsum(np.concatenate(lengths))))
         histograms, grown = Histograms.joined([table.histograms for table in tables])
+        upstreams = np.concatenate([_no_upstreams(), *(table.upstreams[1:] for table in tables)])
+        passed = np.cumsum([0, *(len(table.upstreams) - 1 for table in tables)]).tolist()
         texts: dict[str, list[str]] = {table: [""] for table in _TEXTS.values()}
         parts = []
-        for table, shift in zip(tables, grown, strict=True):
+        for table, shift, before in zip(tables, grown, passed[:-1], strict=True):
             moved = {"histogram": _shifted(table.columns["histogram"], shift)}
+            moved["upstream"] = _shifted(table.columns["upstream"], before)
             for name, held in _TEXTS.items():
                 moved[name] = _shifted(table.columns[name], len(texts[held]) - 1)
                 texts[held] += getattr(table, held)[1:]
             parts.append(table.columns | moved)
         columns = {name: np.concatenate([part[name] for part in parts], dtype=TYPES[name]) for name in TYPES}
-        return cls(begins, columns, histograms=histograms, **texts), shifts
+        return cls(begins, columns, histograms=histograms, upstreams=upstreams, **texts), shifts
 
     def encode(self) -> dict[str, Any]:
         """As it stands in a message."""
@@ -103,6 +133,7 @@ class Requests:
             "routes": list(self.routes),
             "hosts": list(self.hosts),
             "histograms": self.histograms.encode(),
+            "upstreams": self.upstreams[1:].tobytes(),
         }
         return {"begins": self.begins.astype("<i8").tobytes(), **columns, **tables}
 
@@ -119,25 +150,30 @@ class Requests:
         columns = {name: _column(message.get(name), name, rows) for name in TYPES}
         texts = {table: message.get(table) or [""] for table in _TEXTS.values()}
         histograms = Histograms.decode(message.get("histograms") or {})
+        upstreams = np.concatenate(
+            [_no_upstreams(), np.frombuffer(message.get("upstreams") or b"", UPSTREAM)]
+        )
         if len(begins) < 2 or begins[0] != 0 or (np.diff(begins) < 0).any():
             raise ValueError("groups of requests that do not follow each other")
         if not all(isinstance(text, str) for table in texts.values() for text in table):
             raise ValueError("routes or hosts of requests that are no texts")
         lengths = {
             "histogram": len(histograms),
+            "upstream": len(upstreams),
             **{name: len(texts[table]) for name, table in _TEXTS.items()},
         }
         for name, length in lengths.items():
             if rows and int(columns[name].max()) >= length:
                 raise ValueError(f"{name} of requests points beyond {length}")
-        return cls(begins, columns, histograms=histograms, **texts)
+        return cls(begins, columns, histograms=histograms, upstreams=upstreams, **texts)
 
     @property
     def nbytes(self) -> int:
         """Bytes in a message, about, and not less."""
         columns = sum(np.dtype(kind).itemsize for kind in TYPES.values()) * len(self.columns["status"])
         texts = sum(len(text.encode()) + 5 for held in (self.routes, self.hosts) for text in held)
-        return int(self.begins.nbytes + self.histograms.nbytes) + columns + texts + 256
+        tables = self.begins.nbytes + self.histograms.nbytes + self.upstreams.nbytes
+        return int(tables) + columns + texts + 256
 
 
 def _shifted(places: Array, shift: int) -> Array:

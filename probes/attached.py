@@ -7,6 +7,8 @@ import numpy as np
 
 from model.errors import ProbeError
 from model.probe import Attachment, Feature, Probe, Ring
+from probes.envoy.probe import LINKS
+from probes.envoy.programs import EnvoyPrograms
 from probes.http.cells import RequestCells
 from probes.http.probe import HTTP
 from probes.http2.probe import HTTP2
@@ -50,6 +52,8 @@ class AttachedProbes:
         self.tls: TlsLibraries | None = None
         #: Frames of HTTP/2, where that is wanted.
         self.frames: FrameRing | None = None
+        #: Probes in Envoys, where they are wanted.
+        self.envoys: EnvoyPrograms | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
@@ -77,6 +81,7 @@ class AttachedProbes:
                     self.taken.append(self._attach(probe, feature))
             self.taken = self.sockets.attached(self.taken) + self._selection.off()
             self._follow_libraries()
+            self._follow_envoys()
         except BaseException:
             self.close()
             raise
@@ -135,6 +140,12 @@ class AttachedProbes:
             self.tls = TlsLibraries(self.loaded)
             self._stack.callback(self.tls.close)
             self.tls.start()
+
+    def _follow_envoys(self) -> None:
+        if any(one.feature.name == LINKS.name and one.hook for one in self.taken):
+            self.envoys = EnvoyPrograms(self.loaded)
+            self._stack.callback(self.envoys.close)
+            self.envoys.start()
 
     def _attach(self, probe: Probe, feature: Feature) -> Attachment:
         taken = self.loaded.attach(self._selection.ways(probe, feature))

@@ -12,6 +12,8 @@ from probes.checks.rewrites import warn_of_unseen
 from probes.conntrack.feed import Conntrack
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
 from probes.conntrack.times import EntryTimes
+from probes.envoy.probe import ENVOY
+from probes.envoy.programs import EnvoyFeed
 from probes.handshake.counts import HandshakeCounts, HandshakeTallies
 from probes.handshake.probe import HANDSHAKE
 from probes.http.feed import RequestFeed
@@ -58,6 +60,9 @@ class KernelSource:
         self._handshakes = HandshakeCounts() if HANDSHAKE in selection.wanted else None
         if self._handshakes:
             feeds["handshakes"] = self._handshakes
+        self._envoys: EnvoyFeed | None = None
+        if ENVOY in selection.wanted:
+            self._envoys = feeds["envoy"] = EnvoyFeed()
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -76,6 +81,8 @@ class KernelSource:
             self._http2.frames, self._http2.sockets = self._probes.frames, self._probes.sockets
         if self._handshakes:
             self._handshakes.tallies = HandshakeTallies(self._probes.loaded)
+        if self._envoys:
+            self._envoys.programs = self._probes.envoys
         if self._conntrack:
             taken = {taken.hook for taken in self._probes.taken}
             self._conntrack.listen = KPROBES not in taken

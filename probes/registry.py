@@ -4,6 +4,7 @@ from typing import Final
 
 from model.probe import Probe
 from probes.conntrack.probe import CONNTRACK
+from probes.envoy.probe import ENVOY
 from probes.handshake.probe import HANDSHAKE
 from probes.http.probe import HTTP
 from probes.http2.probe import HTTP2
@@ -13,4 +14,4 @@ from probes.tcp.probe import TCP
 from probes.tls.probe import TLS
 
 #: In the order in which they are compiled and attached; the first has what the others share.
-PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP, HTTP2, TLS, HANDSHAKE)
+PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP, HTTP2, TLS, HANDSHAKE, ENVOY)

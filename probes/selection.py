@@ -10,6 +10,7 @@ import msgspec
 
 from model.probe import Attachment, Feature, Probe, Receiver
 from probes.conntrack.config import NatConfig
+from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.kernel import bpf
 from probes.kernel.event_types import EventTypes
@@ -37,6 +38,9 @@ class ProbeConfig(Protocol):
 
     @property
     def http(self) -> HttpConfig: ...
+
+    @property
+    def envoy(self) -> EnvoyConfig: ...
 
 
 class Selection:

@@ -40,6 +40,16 @@ class Counted:
         failed: np.ndarray = (status == 0) | np.greater_equal(status, SERVER_ERRORS)
         return failed | np.isin(self.columns["grpc_status"], GRPC_ERRORS)
 
+    @property
+    def own(self) -> "Counted":
+        """Without those that tell of what was passed on, which are among the others already."""
+        return self.take(np.flatnonzero(self.columns["upstream"] == 0))
+
+    def take(self, entries: np.ndarray) -> "Counted":
+        """Some of them."""
+        columns = {name: column[entries] for name, column in self.columns.items()}
+        return Counted(self.flow[entries], self.side[entries], self.counts[entries], columns)
+
     def sums(self, values: Array, groups: np.ndarray, count: int) -> np.ndarray:
         """Of the entries that count, exact, by group; uint64."""
         found = np.zeros(count, np.uint64)

@@ -105,6 +105,16 @@ class Identity:
         found = np.flatnonzero(numbers)
         table.ends[side].set("entity.index", flows[found], numbers[found])
 
+    def at_addresses(self, addresses: Sequence[bytes], window: int) -> np.ndarray:
+        """The ids of who has these addresses, 0 where nobody knows; uint32."""
+        if self._cluster is None:
+            return np.zeros(len(addresses), np.uint32)
+        at_ns = (window + 1) * SECOND_NS
+        known = {
+            address: self._entity_of(self._cluster, address, at_ns, window) for address in set(addresses)
+        }
+        return np.array([known[address] for address in addresses], np.uint32)
+
     def _entity_of(self, cluster: Cluster, address: bytes, at_ns: int, window: int) -> int:
         """The id of who had it then; if nobody as far as is known, of who has it soon after."""
         text, now = address_text(address), (window + 1) * SECOND_NS

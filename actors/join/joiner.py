@@ -13,6 +13,7 @@ from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
 from actors.join.names import BLOCK_ROWS, Names
+from actors.join.passed_on import PassedOn, Upstreams
 from actors.join.request_rows import RequestRows
 from actors.join.routes import Routes
 from actors.join.rows import Rows
@@ -55,6 +56,7 @@ class Joiner(Actor):
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
         self._requests = RequestRows(routes) if routes else None
+        self._upstreams = Upstreams(self._table, self._places, self._names.identity)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -116,19 +118,34 @@ class Joiner(Actor):
         :param requests: gets those of the flows.
         """
         columns = _concatenated(list(self._join(rows, head.window)))
+        count = len(columns["flow"])
         entries = self._counted(columns, rows)
+        passed = self._passed_on(columns, entries, rows, head.window)
+        if passed:
+            columns = {name: concatenated([columns[name], passed.flows[name]]) for name in columns}
         chains = _chain_table(self._table, columns)
         columns, tables = self._names.tables(columns, head.window)
         tables = {**tables, "chains": chains}
         if self._requests and entries:
-            requests.append(self._requests.batch(head, columns, tables, entries, rows.requests))
+            batch = self._requests.batch(head, columns, tables, entries.own, rows.requests, passed)
+            requests.append(batch)
+        if passed:
+            columns = {name: column[:count] for name, column in columns.items()}
         return replace(head, columns=columns, tables=tables)
+
+    def _passed_on(
+        self, columns: Columns, entries: Counted | None, rows: Rows, window: int
+    ) -> PassedOn | None:
+        """Rows of what proxies passed on; None if there is nothing, or nobody wants it."""
+        if not self._requests or not entries or not entries.columns["upstream"].any():
+            return None
+        return self._upstreams.passed_on(columns, entries, rows, window)
 
     def _counted(self, columns: Columns, rows: Rows) -> Counted | None:
         """What the rows' sockets counted of requests, whose sums go into ``columns``; None if nothing."""
         entries = counted(columns, rows.requests, self._table) if len(rows.requests) > 1 else None
         if entries:
-            fill_flows(columns, entries)
+            fill_flows(columns, entries.own)
         for name in GROUPS:
             del columns[name]
         return entries

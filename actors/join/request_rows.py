@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from actors.join.counted import Counted
+from actors.join.passed_on import PassedOn, fill_times, fill_via, with_passed
 from actors.join.routes import NOT_FOUND, Routes, Service
 from actors.workloads.ends import Ends
 from model.arrays import Columns, Tables
@@ -40,14 +41,22 @@ class RequestRows:
         self._names = WorkloadNames()
 
     def batch(
-        self, head: Batch, flows: Columns, tables: Tables, entries: Counted, requests: Requests
+        self,
+        head: Batch,
+        flows: Columns,
+        tables: Tables,
+        entries: Counted,
+        requests: Requests,
+        passed: PassedOn | None = None,
     ) -> Batch:
         """The requests of some flows, in a batch like ``head``.
 
         :param flows: columns of flows.
         :param tables: what they point into.
         :param requests: from which the entries are.
+        :param passed: what proxies passed on, whose rows are the last of the flows.
         """
+        entries = with_passed(entries, passed, len(flows["connection.id"]))
         values = entries.columns
         services, service = self._services(head, flows, tables, entries.flow)
         names, route = self._named(values, requests.routes, services, service)
@@ -63,13 +72,14 @@ class RequestRows:
             "http.response.status_code": values["status"][first],
             "rpc.system": _SYSTEMS[protocol],
             "rpc.grpc.status_code": values["grpc_status"][first],
-            "via.index": np.zeros(len(first), np.uint32),
         }
+        vias = fill_via(columns, len(flows["connection.id"]), entries.flow[first], passed)
+        fill_times(columns, entries, numbers, len(first))
         _fill_counts(columns, entries, numbers, len(first))
         histograms = _fill_durations(columns, entries, numbers, len(first), requests.histograms)
         columns = {name: columns[name].astype(kind, copy=False) for name, kind in REQUEST.types.items()}
         used = {name: tables[name] for name in REQUEST.tables if name in tables}
-        whole = {**used, "routes": names, "hosts": hosts, "histograms": histograms}
+        whole = {**used, "routes": names, "hosts": hosts, "vias": vias, "histograms": histograms}
         return replace(head, kind=REQUEST, columns=columns, tables=whole).compacted()
 
     def _services(

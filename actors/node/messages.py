@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from actors.items import Chunk, PlainStages, WindowEnd
+from actors.node.upstreams import with_upstreams
 from model.actor import Actor
 from model.batch import MESSAGE_BYTES, Batch
 from model.kinds.delta import DELTA
@@ -17,7 +18,7 @@ from model.version import VERSION
 from probes.kernel.frames import FEEDS
 
 #: Stages of a node's ledger, in this order; those of probes of other packages follow. They depend on frames alone.
-STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "requests", "deltas")
+STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "requests", "links", "deltas")
 
 
 class Partitions(Protocol):
@@ -56,6 +57,7 @@ class Messages(Actor):
         """The messages of a window, then its end; those of other kinds; what is no batch is passed on."""
         match item:
             case Batch() if item.kind is DELTA:
+                item = with_upstreams(item)
                 self._stage.received += len(item)
                 self._stage.queued += len(item)
                 yield from self._numbered(self._partition_of(item.node), self._ledger(item))

@@ -37,6 +37,7 @@ class SocketState(Actor):
             "requests": lambda events, _offset_ns: self._requested().take(events),
             "handshakes": lambda events, _offset_ns: self._shaken().learn(events),
             "decrypted": lambda events, _offset_ns: self._shaken().learn_decrypted(events),
+            "links": self._take_links,
             "paths": lambda events, _offset_ns: self._requested().learn_paths(events),
             UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
         }
@@ -67,6 +68,9 @@ class SocketState(Actor):
         parts = [part.slots for part in (self._requests, self._handshakes) if part]
         return np.concatenate(parts) if parts else ()
 
+    def _take_links(self, events: np.ndarray, _offset_ns: int) -> None:
+        self._requested().take_links(events, self._ledger.stage("links", "requests"))
+
     def _rows(self, snapshot: Snapshot) -> Batch:
         columns, cgroups = self._table.tick(snapshot.frame, self._wanted())
         tables: dict[str, Any] = {"cgroups": cgroups}
@@ -81,7 +85,8 @@ class SocketState(Actor):
         stages = {**snapshot.stages, "sockets": self._stage.as_dict()}
         if self._requests:
             tables["requests"] = self._requests.group(columns)
-            stages["requests"] = self._ledger.stages["requests"].as_dict()
+            counted = (name for name in ("requests", "links") if name in self._ledger.stages)
+            stages |= {name: self._ledger.stages[name].as_dict() for name in counted}
         else:
             columns["requests.index"] = zeros(rows, np.dtype("<u4"))
         return Batch(

@@ -16,7 +16,7 @@ from model.dictionary import Dictionary
 from model.histogram import Histograms
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import SIDES
-from model.kinds.request import ALIKE, COUNTS, REQUEST
+from model.kinds.request import ALIKE, COUNTS, REQUEST, VIA_TIMES
 from model.kinds.request import OTHER as OTHER_ROUTE
 from model.kinds.workload import EVIDENCE, OTHER
 from model.kinds.workload.names import WorkloadNames
@@ -33,7 +33,10 @@ _PLAIN: Final = (
     *(column.name for column in ALIKE if not column.table),
 )
 _MEASURES: Final = tuple(f"http.{side}.request.duration_ns" for side in SIDES)
-_SUMMED: Final = (*(column.name for column in COUNTS), *(f"{measure}.sum" for measure in _MEASURES))
+_SUMMED: Final = (
+    *(column.name for column in (*COUNTS, *VIA_TIMES)),
+    *(f"{measure}.sum" for measure in _MEASURES),
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ enum http_event {
 	KIND_REQUESTS = 20, /* struct request_cell: what a cell grew by in a second; user space makes it of the cell */
 	KIND_PATH = 21,     /* struct path_event: the text of a path that a request had for the first time */
 	KIND_DECRYPTED = 22, /* struct decrypted_event: plain text of a socket that moves records of TLS has come */
+	KIND_LINKS = 26,     /* struct link_cell: likewise what a cell of requests that a proxy passed on grew by */
 };
 
 /* By the first bytes of a head; 0: none of these. */
@@ -89,6 +90,41 @@ struct request_cell {
 	__u8 grpc_status; /* enum grpc_status */
 	__u8 reserved;
 	__u32 buckets[42];
+};
+
+/* In place of a role: the cell is of requests that a proxy passed on. */
+enum proxy_role {
+	ROLE_PROXY = 3,
+};
+
+/* What is counted of requests that a proxy passed on, one 64-bit cell per processor each (map `link_tallies`). */
+enum link_tally {
+	LINK_COUNTED = 0,  /* answers of a proxy that were an upstream's */
+	LINK_NO_CELL = 1,  /* of such for which no cell was free */
+	LINK_OWN = 2,      /* answers of a proxy that no upstream's answer caused */
+	LINK_DOUBTFUL = 3, /* answers whose upstream had answered another request, or had none */
+	LINK_TALLIES = 4,
+};
+
+/* Requests that a proxy passed on from one socket to another, and that are alike: a request_cell with other names. */
+struct link_cell {
+	struct event_header header; /* slot and generation: of the socket to the proxy's client */
+	__u64 path;
+	__u64 upstream; /* the socket to the server: slot in the upper half, generation in the lower */
+	__u64 total_ns; /* the sum: from the request's head in to the answer's head out */
+	__u64 before_ns; /* of this, until the request's head was out to the server */
+	__u64 upstream_ns; /* of this, from then on until the answer's head was in */
+	__u32 requests;
+	__u32 netns;
+	__u16 status;
+	__u8 method;
+	__u8 role; /* ROLE_PROXY */
+	__u8 flags;
+	__u8 protocol;
+	__u8 grpc_status;
+	__u8 reserved;
+	__u32 timed; /* of the requests, those that are in the sums */
+	__u32 unused[41];
 };
 
 /* The text of a path or of a host, by its hash. */

@@ -142,8 +142,13 @@ static __always_inline int answer_read(struct http_state *state, struct http_scr
 		state->answers.bare = 1;
 		return HEAD_WHOLE;
 	}
-	if (ask_of(state, s, status))
+	if (ask_of(state, s, status)) {
 		request_count(state, &s->ask, s->slot, status);
+#ifdef PROXY_SOCKETS
+		if (state->role == ROLE_SERVER)
+			link_answered(state, &s->ask, s->slot, status);
+#endif
+	}
 	u32 method = s->ask.method;
 	state->answers.bare = method == METHOD_HEAD || status == 204 || status == 304;
 	if (!method)

@@ -299,6 +299,9 @@ static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffe
 		return;
 	s->slot = gate->slot;
 	s->sent = sent;
+#ifdef PROXY_SOCKETS
+	link_touch(state, gate->slot);
+#endif
 	if (state->verdict == VERDICT_HTTP2) {
 		find_buffer(s, buffer, bytes);
 		http_jump(ctx, runner, JUMP_HTTP2);

@@ -38,7 +38,7 @@ struct http_gate {
 
 struct request_key {
 	u64 path;
-	u64 host;
+	u64 host; /* of what a proxy passed on: its upstream socket */
 	u32 slot;
 	u32 generation;
 	u64 kind; /* method, role, status */

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from model.kind import Kind, own_subject
-from model.kinds.request import ALIKE, COUNTS, DURATIONS, REQUEST_TRAFFIC
+from model.kinds.request import ALIKE, COUNTS, DURATIONS, REQUEST_TRAFFIC, VIA_TIMES
 from model.kinds.request_text import ENDPOINT_TEXT
 from model.kinds.workload import EVIDENCE, WORKLOAD
 
@@ -33,6 +33,7 @@ ENDPOINT: Final = Kind(
         *ALIKE,
         WORKLOAD.column("window.late_s"),
         *COUNTS,
+        *VIA_TIMES,
         *(replace(WORKLOAD.column(name), meaning="", unit="requests") for name in EVIDENCE),
         *DURATIONS,
     ),

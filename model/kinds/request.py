@@ -16,6 +16,10 @@ both did in the same second, counts for `requests`, `requests.failed` and bytes 
 the other end counted is in its own column. A request that was answered at the end of one second and whose answer was
 read at the beginning of the next is in the server's column in the first, and in the client's in the second.
 
+**Proxies** (`via.…`): a request that an Envoy passed on is two, each in rows of its connection, as ever. A row more,
+with `via.name`, leads from who asked to who answered ([requests through an Envoy](envoy.md)). Whoever sums requests
+up leaves rows with `via.name` out, or takes them alone.
+
 **Failed** are requests without an answer (status 0), those with a status of 500 and above, and calls of gRPC that
 ended with one of the codes that are the server's fault by OpenTelemetry's conventions: 2 UNKNOWN,
 4 DEADLINE_EXCEEDED, 12 UNIMPLEMENTED, 13 INTERNAL, 14 UNAVAILABLE, 15 DATA_LOSS.
@@ -28,6 +32,7 @@ Each end has these, as `client.…` and `server.…`:
 """
 
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -39,6 +44,7 @@ from model.kinds.flow import FLOW, SIDES
 from model.kinds.request_text import REQUEST_TEXT
 from model.kinds.workload import HISTOGRAMS
 from model.requests import NO_GRPC_STATUS
+from model.rows import values as row_values
 from model.rows.words import Capitals
 from model.tables import TEXTS, RecordType, Table, record_fields, text_field
 from model.traffic import RowTraffic, Traffic
@@ -67,6 +73,13 @@ class Via(NamedTuple):
 
     name: str = ""
     cluster: str = ""
+
+
+class ViaEvidence(IntEnum):
+    """How it is known who the server behind a proxy is."""
+
+    ADDRESS = 1
+    CONNECTION = 2
 
 
 #: The route of what is beyond the limits.
@@ -182,6 +195,18 @@ COUNTS: Final = (
     Column("http.request.bytes", "<u8", "of these requests, heads and bodies", over="sum"),
     Column("http.response.bytes", "<u8", "of their answers", over="sum"),
 )
+#: Of what a proxy passed on: the sums over ``requests`` of where the time went.
+VIA_TIMES: Final = tuple(
+    Column(f"via.{part}_ns", "<u8", text, over="sum")
+    for part, text in (
+        (
+            "before",
+            "of requests that a proxy passed on: from the head that it got until the head that it sent",
+        ),
+        ("upstream", "from then on until the answer's head was there"),
+        ("after", "from then on until it had sent the answer's head on"),
+    )
+)
 #: How long they took, as each end saw it.
 DURATIONS: Final = tuple(column for side in SIDES for column in _duration(side))
 
@@ -208,10 +233,46 @@ def _lives(columns: Columns, life: str) -> Array:
 #: How requests are summed up: what is opened are requests.
 REQUEST_TRAFFIC: Final = Traffic(_moved, _lives)
 
+_VIA: Final = (
+    Column("via.process.pid", "<u4", "the proxy's process"),
+    Column("via.process.comm", "S16", "its name, padded with zeros"),
+    Column(
+        "via.connection.id",
+        "<u8",
+        "the `connection.id` of the connection from the proxy to the server; `connection.id` is that of the one to "
+        "the proxy. In rows 16 hexadecimal digits",
+        values=row_values.known_hexadecimals,
+    ),
+    Column(
+        "via.evidence",
+        "<u1",
+        "2: the server is that of the connection behind the proxy; 1: whoever has the address that the proxy's node "
+        "knows, for that connection is not known to who made the row",
+        codes=ViaEvidence,
+    ),
+    *(
+        column
+        for hop, which in (("downstream", "from its client"), ("upstream", "to the server"))
+        for column in (
+            Column(f"via.{hop}.rtt_ns", "<u8", f"of the proxy's connection {which}, as its kernel has it"),
+            Column(
+                f"via.{hop}.retransmitted_segments",
+                "<u8",
+                "of the same in this second, with all its requests",
+            ),
+        )
+    ),
+)
+
+#: Names of what a row has of its proxy, beside sums.
+VIA: Final = ("via.index", *(column.name for column in _VIA))
+
 _COLUMNS: Final = (
     *(FLOW.column(name) for name in SHARED),
     *ALIKE,
     *COUNTS,
+    *VIA_TIMES,
+    *_VIA,
     *DURATIONS,
     *(FLOW.column(f"{side}.{name}") for side in SIDES for name in ENDS),
 )
@@ -221,7 +282,7 @@ REQUEST: Final = Kind(
     "request",
     "requests",
     _COLUMNS,
-    key=("connection.id", *(column.name for column in ALIKE)),
+    key=("connection.id", "via.connection.id", *(column.name for column in ALIKE)),
     lead=(
         *("http.request.method", "http.route", "http.response.status_code", "requests"),
         *("client.address", "client.port", "server.address", "server.port", "evidence"),

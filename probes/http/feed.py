@@ -17,6 +17,7 @@ NOTED: Final = tuple(
     if name not in ("HTTP_REQUESTS", "HTTP_NO_CELL", "HTTP_TALLIES")
 )
 _SHARED: Final = structs("tcp")["socket_event"]
+_REQUESTS: Final = enums("http")["http_event"]["KIND_REQUESTS"]
 
 
 class RequestFeed:
@@ -49,7 +50,7 @@ class RequestFeed:
             return np.zeros(0, _SHARED)
         self._due = False
         events = self._of_chosen(self.cells.read())
-        self._balance(events)
+        self._balance(events[events["header"]["kind"] == _REQUESTS])
         return events.view(_SHARED) if len(events) else np.zeros(0, _SHARED)
 
     def _of_chosen(self, events: np.ndarray) -> np.ndarray:

@@ -47,6 +47,7 @@ HTTP: Final = Probe(
         "http/lines.h",
         "http/path.h",
         "http/count.h",
+        "http/links.h",
         "http/heads.h",
         "http/follow.h",
         "http/more.c",
@@ -65,10 +66,12 @@ HTTP: Final = Probe(
         "http_tallies",
         *("http_ports", "http_names", "http_namespaces"),
         *("tls_processes", "tls_tallies"),  # where the probe of TLS is wanted
+        "link_tallies",
     ),
     features=(PARTS, REQUESTS),
     events=(
         EventType("KIND_REQUESTS", "request_cell", "requests", urgent=True, namespace="netns"),
+        EventType("KIND_LINKS", "link_cell", "links", urgent=True, namespace="netns"),
         EventType("KIND_PATH", "path_event", "paths", urgent=True),
         EventType("KIND_DECRYPTED", "decrypted_event", "decrypted", urgent=True, namespace="netns"),
     ),

@@ -20,6 +20,7 @@ OF_TAILRACE: Final = (
     "nat",
     "processes",
     "requests",
+    "links",
     "paths",
     "handshakes",
     "decrypted",

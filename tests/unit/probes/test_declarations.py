@@ -128,7 +128,7 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     selection = Selection(Config(), PROBES)
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
-    http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS"}
+    http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS", "PROXY_SOCKETS"}
     rules = {"HTTP_HOSTS", "PORT_RULES", "NAME_RULES", "NETNS_RULES"}
     assert own | http | rules == set(selection.defines)
     ways = [selection.ways(probe, feature) for probe in PROBES for feature in probe.features]

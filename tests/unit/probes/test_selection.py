@@ -9,6 +9,7 @@ from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
+from probes.envoy.probe import LINKS
 from probes.handshake.probe import HANDSHAKE, HELLOS
 from probes.http.config import Http2Config, HttpConfig
 from probes.http.probe import HTTP, PARTS, REQUESTS
@@ -46,6 +47,7 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         (NAT.name, None, "nat.source is off"),
         (EXECUTIONS.name, None, "process.executions is off"),
         (PARTS.name, None, "http.enabled is off"),
+        (LINKS.name, None, "http.enabled is off"),
         (REQUESTS.name, None, "http.enabled is off"),
         (FRAMES.name, None, "http.enabled is off"),
         (LIBRARIES.name, None, "http.enabled is off"),

@@ -1,0 +1,47 @@
+/* Envoy: which connection a thread handles, and to which it writes meanwhile. Uprobes at three functions of
+ * Network::ConnectionImpl, whose first argument is the connection (probes/envoy/functions.py finds them). Nothing in Envoy's
+ * memory is read: which socket a connection has is learnt from the reads and writes that it makes (http/links.h). */
+#if defined(HTTP_PROGRAMS) && defined(PROXY_SOCKETS)
+
+static __always_inline int envoy_turn(u64 connection, u32 reading)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct proxy_turn turn = {.connection = connection, .at_ns = bpf_ktime_get_ns(), .reading = reading};
+	proxy_turns.update(&thread, &turn);
+	return 0;
+}
+
+/* onReadReady(this): there is data to read. */
+int envoy_read_ready(struct pt_regs *ctx)
+{
+	return envoy_turn(PT_REGS_PARM1(ctx), 1);
+}
+
+/* onWriteReady(this): what was given to write() can be sent. */
+int envoy_write_ready(struct pt_regs *ctx)
+{
+	return envoy_turn(PT_REGS_PARM1(ctx), 0);
+}
+
+/* Somebody gives data to a connection, in the middle of the turn of another. */
+static __always_inline int envoy_given(u64 connection)
+{
+	struct proxy_key to = {.connection = connection}, from = {};
+	struct proxy_turn *turn = proxy_turn_now(&to.process);
+	if (!turn || !turn->reading || turn->connection == connection)
+		return 0;
+	from.connection = turn->connection;
+	from.process = to.process;
+	struct proxy_socket *source = proxy_sockets.lookup(&from);
+	struct proxy_socket *target = proxy_sockets.lookup(&to);
+	if (source && target)
+		link_passed(source, target, turn->at_ns);
+	return 0;
+}
+
+/* write(this, data, end_stream): what another connection is to send. */
+int envoy_write(struct pt_regs *ctx)
+{
+	return envoy_given(PT_REGS_PARM1(ctx));
+}
+#endif

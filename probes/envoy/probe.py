@@ -1,0 +1,30 @@
+"""The probe of Envoy: which request upstream answered which request downstream, of those that the HTTP probe sees.
+
+Its programs are attached to the files of Envoys that run, at functions that are found in them
+(probes/envoy/functions.py).
+"""
+
+from typing import Final
+
+from model.probe import Feature, Hook, Probe, Switch
+from probes.envoy.functions import FUNCTIONS
+
+_FIRST, *_OTHERS = (program for program, _ in FUNCTIONS.values())
+
+LINKS: Final = Feature(
+    "Envoy",
+    "which request of an Envoy answers which request to it",
+    (Hook(_FIRST, kind="probe_part", others=tuple(Hook(name, kind="probe_part") for name in _OTHERS)),),
+    required=False,
+    loss="requests through an Envoy are two: to it, and from it",
+)
+
+ENVOY: Final = Probe(
+    "envoy",
+    sources=("envoy/hooks.c",),
+    features=(LINKS,),
+    sizes=(("PROXY_SOCKETS", "envoy.connections"),),
+    switch=Switch("envoy.enabled"),
+    within="http",
+    purpose="Requests that an Envoy passes on",
+)

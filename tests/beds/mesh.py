@@ -1,0 +1,91 @@
+"""A mesh: three services, each behind an Envoy of its own; one is sent what is another's, one Envoy tells nothing.
+
+    client ─► Envoy of shop ─┬─► Envoy of cart ─► cart      /cart, and by mistake /pay
+                             ├─► Envoy of pay ─► pay        /pay/refund
+                             └─► shop                       everything else
+
+The Envoy of shop was told a wrong port for /pay: cart gets what is pay's. The Envoy of cart has no telemetry: it logs
+nothing.
+"""
+
+import contextlib
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.beds.envoys import Cluster, Envoy, Listener, Settings, certificates, envoy, free_ports, listens
+from tests.kernel.loopback import until
+
+SERVICES: Final = ("shop", "cart", "pay")
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """What runs.
+
+    :param entry: the port at which clients ask.
+    :param ports: of the services themselves, by name.
+    :param envoys: by the service that they stand before.
+    """
+
+    entry: int
+    ports: dict[str, int]
+    envoys: dict[str, Envoy]
+    folder: Path
+
+    def answered(self, service: str) -> Counter[tuple[str, str, int]]:
+        """What a service logged: method, path, status."""
+        lines = (line.split() for line in (self.folder / f"{service}.log").read_text().splitlines())
+        return Counter((method, path, int(status)) for _, method, path, status in lines)
+
+
+@contextlib.contextmanager
+def mesh(folder: Path, *, secure: bool = False) -> Iterator[Mesh]:
+    """All of it, until the block ends.
+
+    :param secure: whether Envoys speak mutual TLS to each other.
+    """
+    folder.mkdir(exist_ok=True)
+    tls = certificates(folder) if secure else None
+    entry, cart, pay, *own = free_ports(6)
+    ports = dict(zip(SERVICES, own, strict=True))
+    sidecars = {
+        "cart": Settings(
+            [Listener(cart, {"/": "own"}, secure)], {"own": Cluster(ports["cart"])}, logged=False
+        ),
+        "pay": Settings([Listener(pay, {"/": "own"}, secure)], {"own": Cluster(ports["pay"])}),
+        "shop": Settings(
+            [Listener(entry, {"/cart": "cart", "/pay/refund": "pay", "/pay": "pay-old", "/": "own"})],
+            {
+                "cart": Cluster(cart, secure),
+                "pay": Cluster(pay, secure),
+                "pay-old": Cluster(cart, secure),  # a port that was pay's once
+                "own": Cluster(ports["shop"]),
+            },
+        ),
+    }
+    with contextlib.ExitStack() as stack:
+        for name in SERVICES:
+            stack.enter_context(_service(name, ports[name], folder / f"{name}.log"))
+        envoys = {
+            name: stack.enter_context(envoy(folder / name, settings, tls))
+            for name, settings in sidecars.items()
+        }
+        yield Mesh(entry, ports, envoys, folder)
+
+
+@contextlib.contextmanager
+def _service(name: str, port: int, log: Path) -> Iterator[None]:
+    log.touch()
+    command = [sys.executable, "-m", "tests.beds.mesh_service", name, str(port), str(log)]
+    process = subprocess.Popen(command)
+    try:
+        assert until(lambda: listens(port), 60)
+        yield
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,1 @@
+"""Finding functions of an Envoy."""
