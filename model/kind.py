@@ -71,6 +71,7 @@ class Kind:
     :param subject: where rows are published; None: nowhere.
     :param text: how people read rows, if there is more to it than fields side by side.
     :param traffic: how rows are summed up, if they move something.
+    :param asked: likewise of rows of requests.
     :param rank: the column by which rows come, the largest first, where nothing else is asked for; what is counted in
         it stands in summaries in the place of connections.
     :param version: of the messages; columns are added without a new one.
@@ -93,6 +94,7 @@ class Kind:
     subject: Subject | None = None
     text: Text | None = None
     traffic: Traffic | None = None
+    asked: Traffic | None = None
     rank: str = ""
     version: int = 1
     chunk_rows: int = CHUNK_ROWS
@@ -115,6 +117,11 @@ class Kind:
         for kind, used in (("columns", names), ("keys of a message", of_message)):
             if twice := {name for name in used if used.count(name) > 1}:
                 raise ValueError(f"kind {self.name}: {kind} of the same name: {', '.join(sorted(twice))}")
+
+    @property
+    def figures(self) -> Traffic | None:
+        """How its rows are summed up, of connections or of requests; None: not at all."""
+        return self.traffic or self.asked
 
     @property
     def public(self) -> Public | None:

@@ -100,7 +100,7 @@ NAMES: Final[dict[str, Name]] = {
         "segments sent again", ("retransmitted_segments",), measure=("retransmitted_segments",), example="10"
     ),
     "rtt": Name(
-        "round trip; of workloads the mean, of requests the mean time to their answers",
+        "round trip; of workloads the mean",
         ("rtt_ns",),
         measure=("rtt_ns",),
         example="20ms",

@@ -143,9 +143,9 @@ class RowsView:
 
 
 def _moved(kind: Kind, columns: Columns) -> RowTraffic:
-    if kind.traffic is None:
+    if kind.figures is None:
         raise ValueError(f"nothing moves in {kind.plural}")
-    return kind.traffic.moved(columns)
+    return kind.figures.moved(columns)
 
 
 class _SelectedColumns(dict[str, Array]):

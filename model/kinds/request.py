@@ -290,6 +290,6 @@ REQUEST: Final = Kind(
     subject=own_subject("requests"),
     page=__doc__,
     text=REQUEST_TEXT,
-    traffic=REQUEST_TRAFFIC,
+    asked=REQUEST_TRAFFIC,
     rank="requests",
 )

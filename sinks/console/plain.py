@@ -48,7 +48,7 @@ def _summary(summary: WindowSummary) -> str:
     totals = summary.totals
     words = [f"rows={totals.rows}"]
     if rank := summary.kind.rank:
-        words += [f"{rank}={totals.opened}", f"failed={totals.failed}"]
+        words += [f"{rank}={totals.opened}", f"{rank}.failed={totals.failed}"]
     elif traffic := summary.kind.traffic:
         opened, sent, received = traffic.words
         words += [f"{opened}={totals.open}"]

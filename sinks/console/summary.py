@@ -83,7 +83,7 @@ class WindowSummary:
             return
         self.totals.rows += len(batch)
         score = np.zeros(len(batch), np.uint64)
-        if traffic := self.kind.traffic:
+        if traffic := self.kind.figures:
             figures = traffic.moved(batch.columns)
             lives = {life: traffic.lives(batch.columns, life) for life in LIVES}
             self._sum(figures, lives)

@@ -19,7 +19,7 @@ from sinks.otlp.wire import field, key_value
 
 SECOND_NS: Final = 10**9
 #: Aggregation temporality of all: what happened in the second.
-_DELTA: Final = b"\x01"
+DELTA: Final = b"\x01"
 _sum_point: Final = struct.Struct("<cQcQcq").pack
 _histogram_point: Final = struct.Struct("<cQcQcQcd").pack
 
@@ -87,36 +87,37 @@ def metrics_of(batch: Batch, resource: bytes, scope: bytes) -> Encoded:
     """A batch of workloads as ``ExportMetricsServiceRequest``."""
     begins = batch.window - batch.columns["window.late_s"].astype(np.int64)
     begins_ns = (begins * SECOND_NS).tolist()
-    attributes, points = _attributes(batch, 7), 0
+    attributes, points = attributes_of(batch, 7), 0
     metrics: dict[str, list[bytes]] = {}
     heads: dict[str, bytes] = {}
     for each in SUMS:
         found = _sum_points(batch, each, attributes, begins_ns)
-        heads[each.name] = _head(each.name, each.description, each.unit)
+        heads[each.name] = head(each.name, each.description, each.unit)
         metrics.setdefault(each.name, []).extend(found)
         points += len(found)
     parts = [
-        field(2, heads[name] + field(7, b"".join(found) + b"\x10" + _DELTA + b"\x18\x01"))
+        field(2, heads[name] + field(7, b"".join(found) + b"\x10" + DELTA + b"\x18\x01"))
         for name, found in metrics.items()
         if found
     ]
-    attributes = _attributes(batch, 1)
+    attributes = attributes_of(batch, 1)
     for column, name, description in HISTOGRAMS:
-        found = _histogram_points(batch, column, attributes, begins_ns)
+        rows = np.flatnonzero(batch.columns[f"{column}.index"])
+        found = histogram_points(batch, column, rows, attributes, begins_ns)
         points += len(found)
         if found:
             parts.append(
-                field(2, _head(name, description, "ns") + field(10, b"".join(found) + b"\x10" + _DELTA))
+                field(2, head(name, description, "ns") + field(10, b"".join(found) + b"\x10" + DELTA))
             )
     body = field(1, resource + field(2, scope + b"".join(parts)))
     return Encoded(body, points)
 
 
-def _head(name: str, description: str, unit: str) -> bytes:
+def head(name: str, description: str, unit: str) -> bytes:
     return field(1, name.encode()) + field(2, description.encode()) + field(3, unit.encode())
 
 
-def _attributes(batch: Batch, number: int) -> list[bytes]:
+def attributes_of(batch: Batch, number: int) -> list[bytes]:
     """Of each row those of a data point whose field for attributes has this number."""
     columns, workloads = batch.columns, batch.tables["workloads"]
     words = words_of(Transport)
@@ -170,12 +171,21 @@ def _sum_points(
     return points
 
 
-def _histogram_points(
-    batch: Batch, name: str, attributes: Sequence[bytes], begins_ns: Sequence[int]
+def histogram_points(
+    batch: Batch,
+    name: str,
+    rows: np.ndarray,
+    attributes: Sequence[bytes],
+    begins_ns: Sequence[int],
+    shift: int = 0,
+    unit_ns: int = 1,
 ) -> list[bytes]:
-    """A point for each row that has values, framed."""
+    """A point for each of these rows, which have values, framed.
+
+    :param attributes: of each row of the batch.
+    :param shift: by how many buckets they go down, where the unit is not nanoseconds but ``unit_ns`` of them.
+    """
     index = batch.columns[f"{name}.index"]
-    rows = np.flatnonzero(index)
     table: Histograms = batch.tables["histograms"].take(np.concatenate(([0], index[rows])))
     counts = np.add.reduceat(table.counts, table.begins[1:-1]).tolist() if len(rows) else []
     offsets, buckets = _dense(table)
@@ -184,10 +194,10 @@ def _histogram_points(
     points = []
     for row, count, total, offset, held in zip(rows.tolist(), counts, sums, offsets, buckets, strict=True):
         begin = begins_ns[row]
-        positive = b"\x08" + zigzag(offset) + b"\x12" + varint(len(held)) + held
+        positive = b"\x08" + zigzag(offset - shift) + b"\x12" + varint(len(held)) + held
         body = attributes[row]
         body += _histogram_point(
-            b"\x11", begin, b"\x19", begin + SECOND_NS, b"\x21", count, b"\x29", float(total)
+            b"\x11", begin, b"\x19", begin + SECOND_NS, b"\x21", count, b"\x29", total / unit_ns
         )
         body += scale + b"\x42" + varint(len(positive)) + positive
         points.append(b"\x0a" + varint(len(body)) + body)

@@ -11,6 +11,7 @@ import msgspec
 from model.batch import Batch
 from model.errors import SinkError
 from model.kind import Kind
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.workload import WORKLOAD
 from model.settings import PluginConfig, Secret
 from model.version import VERSION
@@ -20,8 +21,11 @@ from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 from sinks.otlp.exporter import Export, Exporter, GrpcExporter, HttpExporter, rejected
 from sinks.otlp.logs import logs_of
 from sinks.otlp.metrics import metrics_of
+from sinks.otlp.requests import request_metrics_of
 from sinks.otlp.wire import field, key_value
 
+#: What makes metrics of rows of a kind.
+METRICS: Final = {WORKLOAD.name: metrics_of, ENDPOINT.name: request_metrics_of}
 #: Rows of one request at most, and its bytes: below what servers of gRPC take by default (4 MiB).
 _ROWS: Final = 4000
 _BYTES: Final = 3_500_000
@@ -58,7 +62,7 @@ class OtlpConfig(PluginConfig, frozen=True):
 
 
 class OtlpSink:
-    """Sends workload pairs as metrics, and flows and other rows as logs, to an OpenTelemetry collector."""
+    """Sends workload pairs and endpoints as metrics, flows and other rows as logs, to an OpenTelemetry collector."""
 
     Config: ClassVar[type[PluginConfig]] = OtlpConfig
     limits: ClassVar[Limits] = Limits(
@@ -121,8 +125,8 @@ class OtlpSink:
     def _fitting(self, batch: Batch) -> Iterator[Request[Export]]:
         """One request, or two halves where that would be too long."""
         signal, rows = _signal(batch.kind), len(batch)
-        if signal == "metrics":
-            made = metrics_of(batch, self._resource, self._scope)
+        if make := METRICS.get(batch.kind.name):
+            made = make(batch, self._resource, self._scope)
         else:
             made = logs_of(batch, self._resource, self._scope, time.time_ns())
         if len(made.body) <= _BYTES or rows == 1:
@@ -142,4 +146,4 @@ class OtlpSink:
 
 def _signal(kind: Kind) -> str:
     """What rows of a kind are sent as."""
-    return "metrics" if kind.name == WORKLOAD.name else "logs"
+    return "metrics" if kind.name in METRICS else "logs"

@@ -74,6 +74,12 @@ HELP: Final = {
     "tailrace_network_connections_failed_total": "Connects that failed, by what the client was told.",
     "tailrace_network_rtt_seconds": "Smoothed round-trip time of each connection and second.",
     "tailrace_network_connect_duration_seconds": "Time to connect, or to fail.",
+    "http_server_request_duration_seconds": "Duration of HTTP server requests.",
+    "http_client_request_duration_seconds": "Duration of HTTP client requests.",
+    "rpc_server_call_duration_seconds": "Duration of incoming calls of gRPC.",
+    "rpc_client_call_duration_seconds": "Duration of outgoing calls of gRPC.",
+    "tailrace_request_series": "Series of requests' durations, of all metrics.",
+    "tailrace_request_rows_folded_total": "Rows of endpoints that found no series, of all metrics.",
     "tailrace_workload_pairs": "Pairs of workloads that have series.",
     "tailrace_workload_rows_folded_total": "Rows of workloads that were counted as other.",
 }

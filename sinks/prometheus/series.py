@@ -66,7 +66,7 @@ class Series:
         for place, measure in enumerate(MEASURES):
             index = columns[f"{measure.column}.index"]
             np.add.at(self._sums[place], slots, columns[f"{measure.column}.sum"])
-            _add_buckets(self._buckets[place], slots, index, batch.tables["histograms"])
+            add_buckets(self._buckets[place], slots, index, batch.tables["histograms"])
 
     def expire(self, window: int) -> None:
         """End the series of pairs that were seen before this second alone; a pair that comes back begins at 0."""
@@ -156,7 +156,7 @@ class Series:
         return ",".join(texts)
 
 
-def _add_buckets(buckets: np.ndarray, slots: np.ndarray, index: Array, table: Histograms) -> None:
+def add_buckets(buckets: np.ndarray, slots: np.ndarray, index: Array, table: Histograms) -> None:
     """What histograms of rows hold, into the wider buckets of their series."""
     lengths = np.diff(table.begins)[index]
     total = int(lengths.sum())

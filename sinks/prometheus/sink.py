@@ -1,4 +1,4 @@
-"""The Prometheus sink: counters and histograms of workload pairs, to be scraped."""
+"""The Prometheus sink: counters and histograms of workload pairs and of requests, to be scraped."""
 
 import asyncio
 import time
@@ -12,8 +12,10 @@ from aiohttp import web
 from model.batch import Batch
 from model.errors import SinkError
 from model.kind import Kind
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.workload import PARTS
 from model.settings import PluginConfig
+from sinks.prometheus.durations import DurationSeries
 from sinks.prometheus.exposition import (
     CONTENT_TYPE,
     COUNTERS,
@@ -41,12 +43,14 @@ class PrometheusConfig(PluginConfig, frozen=True):
 
     :param listen: address and port of ``/metrics``.
     :param pairs: pairs of workloads with series of their own at most; what is beyond is counted as ``other``.
-    :param expire_seconds: after so long without a row the series of a pair end.
+    :param requests: series of each histogram of requests at most, likewise.
+    :param expire_seconds: after so long without a row series end.
     :param labels: the parts of workloads that tell pairs apart.
     """
 
     listen: str = "127.0.0.1:9465"
     pairs: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
+    requests: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
     expire_seconds: Annotated[int, msgspec.Meta(ge=1)] = 300
     labels: tuple[Part, ...] = ("name", "kind", "namespace", "zone")
 
@@ -57,13 +61,14 @@ class PrometheusConfig(PluginConfig, frozen=True):
 
 
 class PrometheusSink:
-    """Serves counters and histograms of workload pairs for Prometheus at ``/metrics``.
+    """Serves counters and histograms of workload pairs and of requests for Prometheus at ``/metrics``.
 
     Rows are safe once they are counted; a restart begins at 0, which Prometheus knows to handle.
     """
 
     Config: ClassVar[type[PluginConfig]] = PrometheusConfig
-    kinds: ClassVar[Sequence[str]] = ("workload",)
+    kinds: ClassVar[Sequence[str]] = ("workload", "endpoint")
+    stage: ClassVar[str] = "workloads,endpoints"
 
     def __init__(self, config: PrometheusConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self.listen = config.listen
@@ -71,7 +76,9 @@ class PrometheusSink:
         self._clock = clock
         self._newest = 0
         self._written_at = 0.0
-        self._series = Series(config.pairs, tuple(sorted(_PLACES[label] for label in set(config.labels))))
+        labels = tuple(sorted(_PLACES[label] for label in set(config.labels)))
+        self._series = Series(config.pairs, labels)
+        self._durations = DurationSeries(config.requests, labels)
         self._runner: web.AppRunner | None = None
 
     async def open(self, kinds: Sequence[Kind]) -> None:
@@ -109,7 +116,10 @@ class PrometheusSink:
 
     def count(self, batch: Batch) -> None:
         """Add the rows of ``batch`` to their series."""
-        self._series.add(batch)
+        if batch.kind.name == ENDPOINT.name:
+            self._durations.add(batch)
+        else:
+            self._series.add(batch)
         self._newest, self._written_at = max(self._newest, batch.window), self._clock()
 
     async def flush(self) -> None:
@@ -125,7 +135,9 @@ class PrometheusSink:
         """What a scrape gets. Seconds go on where no row comes: pairs are silent then, too."""
         series = self._series
         passed = int(self._clock() - self._written_at)
-        series.expire(self._newest + passed - self._config.expire_seconds)
+        oldest = self._newest + passed - self._config.expire_seconds
+        series.expire(oldest)
+        self._durations.expire(oldest)
         slots = series.shown()
         labels = series.labels(slots)
         parts: list[str] = []
@@ -138,9 +150,12 @@ class PrometheusSink:
         for place, measure in enumerate(MEASURES):
             parts.append(head(measure.metric, "histogram"))
             parts += histogram_lines(measure.metric, labels, *series.measured(place, slots))
+        parts += self._durations.lines()
         for metric, kind, value in (
             ("tailrace_workload_pairs", "gauge", len(series)),
             ("tailrace_workload_rows_folded_total", "counter", series.folded),
+            ("tailrace_request_series", "gauge", len(self._durations)),
+            ("tailrace_request_rows_folded_total", "counter", self._durations.folded),
         ):
             parts.append(f"{head(metric, kind)}{metric} {value}\n")
         return "".join(parts)

@@ -205,7 +205,7 @@ def _best(part: Part, mask: Mask, sort: Sort, limit: int, found: Selection) -> l
     places = np.flatnonzero(mask)
     if not len(places):
         return []
-    traffic = part.kind.traffic
+    traffic = part.kind.figures
     assert traffic is not None
     view = part.view.taken(places)
     moved, failed = view.moved(), traffic.lives(view.columns, "failed")

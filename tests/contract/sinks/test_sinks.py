@@ -85,7 +85,7 @@ class TestConsole(SinkBehindQueue):
         totals = Totals()
         for line in (await self.text(output)).splitlines():
             if " summary " in line:
-                found = re.findall(r"(rows|opened|closed|failed)=(\d+)", line)
+                found = re.findall(r" (rows|opened|closed|failed)=(\d+)", line)
                 totals.update({name: int(number) for name, number in found})
         return totals
 

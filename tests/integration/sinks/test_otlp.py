@@ -8,11 +8,13 @@ import pytest
 from model.kind import Kind
 from model.kinds import kinds
 from model.kinds.delta import DELTA
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW
 from model.kinds.workload import WORKLOAD
 from sinks.otlp.wire import fields_of
 from tailrace.testing import make_batch, make_flows, make_workloads
 from tailrace.testing.deltas import WINDOW
+from tailrace.testing.requests import make_endpoints
 from tests.integration.sinks.otlp_exports import (
     ENDS,
     Protocol,
@@ -75,6 +77,47 @@ async def test_pairs_become_sums_and_exponential_histograms(protocol: Protocol) 
         }
         assert held == dict(zip(told["buckets"], told["counts"], strict=True))
         assert (point.count, point.sum, point.scale) == (told["count"], told["sum"], told["scale"])
+
+
+async def test_endpoints_become_histograms_of_the_conventions(protocol: Protocol) -> None:
+    """In seconds, each row's apart from all others; calls of gRPC under names of their own."""
+    batch = make_endpoints(60, seed=4, columns={"http.request.method": 2, "http.response.status_code": 200})
+    with server_of(protocol) as collected:
+        await exported(sink_of(collected.url, protocol), batch)
+    found = {metric.name: metric for metric in collected.metrics()}
+    kinds_of = ("http.{}.request.duration", "rpc.{}.call.duration")
+    assert set(found) == {name.format(side) for name in kinds_of for side in ("server", "client")}
+    assert {metric.unit for metric in found.values()} == {"s"}
+    for side in ("server", "client"):
+        points = [
+            point for name in kinds_of for point in found[name.format(side)].exponential_histogram.data_points
+        ]
+        told = sorted(
+            (row[f"http.{side}.request.duration_ns"] for row in batch.rows()), key=lambda each: each["sum"]
+        )
+        points.sort(key=lambda point: point.sum)
+        assert [point.count for point in points] == [each["count"] for each in told]
+        for point, each in zip(points, told, strict=True):
+            assert point.sum == pytest.approx(each["sum"] / 1e9)
+            lowest, highest = (
+                2 ** ((point.positive.offset + place) / 8) for place in (0, len(point.positive.bucket_counts))
+            )
+            assert 0.98 * lowest < each["sum"] / 1e9 / each["count"] < 1.02 * highest
+        assert len({str(sorted(attributes_of(point).items())) for point in points}) == len(points)
+    call = next(iter(found["rpc.server.call.duration"].exponential_histogram.data_points))
+    assert {"rpc.system.name", "server.port"} <= attributes_of(call).keys()
+    assert "http.request.method" not in attributes_of(call)
+    row, request = next(
+        (row, point)
+        for row in batch.rows()
+        for point in found["http.server.request.duration"].exponential_histogram.data_points
+        if point.sum == pytest.approx(row["http.server.request.duration_ns"]["sum"] / 1e9)
+        and "http.route" in row
+    )
+    told_of = attributes_of(request)
+    assert (told_of["http.request.method"], told_of["http.response.status_code"]) == ("POST", 200)
+    assert told_of["http.route"] == row["http.route"]
+    assert told_of["network.protocol.version"] == row["network.protocol.version"]
 
 
 async def test_buckets_that_hold_many_values(protocol: Protocol) -> None:
@@ -145,9 +188,11 @@ def test_bytes_that_are_no_message_are_refused(bad: bytes) -> None:
 
 
 def test_every_kind_can_be_sent() -> None:
-    """Workloads as metrics, all others as logs; a line of JSON says no more than a record."""
+    """Workloads and endpoints as metrics, all others as logs; a line of JSON says no more than a record."""
     sink = sink_of("http://127.0.0.1:1", "http")
     for kind in kinds():
         requests = list(sink._exports([make_batch(kind, 50)]))
-        assert {request.payload.signal for request in requests} == {"metrics" if kind is WORKLOAD else "logs"}
+        assert {request.payload.signal for request in requests} == {
+            "metrics" if kind in (WORKLOAD, ENDPOINT) else "logs"
+        }
         assert sum(request.rows for request in requests) == 50

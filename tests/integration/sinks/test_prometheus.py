@@ -20,6 +20,7 @@ from sinks.prometheus.exposition import HELP
 from sinks.prometheus.sink import PrometheusConfig, PrometheusSink
 from tailrace.testing import make_workloads
 from tailrace.testing.deltas import WINDOW
+from tailrace.testing.requests import make_endpoints
 from tests.eventually import eventually
 from tests.nats_server import free_port
 from tests.server_process import ServerProcess, required
@@ -98,6 +99,7 @@ async def test_promtool_finds_no_fault(sink: PrometheusSink) -> None:
     required("promtool", "prometheus")
     for rows in (0, 500):
         await sink.write(make_workloads(rows))
+        await sink.write(make_endpoints(rows))
         checked = await asyncio.to_thread(
             subprocess.run,
             ["promtool", "check", "metrics"],
@@ -122,6 +124,8 @@ async def test_prometheus_has_what_the_rows_say(sink: PrometheusSink, prometheus
     first, *others = seconds(4)
     await sink.open([WORKLOAD])
     await sink.write(first)
+    asked = make_endpoints(100)
+    await sink.write(asked)
     sent = int(first.columns["bytes"].sum())
     total = 'sum(tailrace_network_io_bytes_total{network_io_direction="transmit"})'
     await eventually(lambda: prometheus.value(total) == sent, 60)
@@ -132,6 +136,13 @@ async def test_prometheus_has_what_the_rows_say(sink: PrometheusSink, prometheus
     assert prometheus.value('sum(tailrace_network_rtt_seconds_bucket{le="+Inf"})') == counts
     total_rtt = prometheus.value("sum(tailrace_network_rtt_seconds_sum)")
     assert total_rtt == pytest.approx(first.columns["rtt_ns.sum"].sum() / 1e9)
+    durations = sum(
+        asked.columns[f"http.{side}.request.duration_ns.sum"].sum() for side in ("client", "server")
+    )
+    names = '{__name__=~"http_.*_request_duration_seconds_sum|rpc_.*_call_duration_seconds_sum"}'
+    assert prometheus.value(f"sum({names})") == pytest.approx(durations / 1e9)
+    p99 = "histogram_quantile(0.99, sum by (le) (http_server_request_duration_seconds_bucket))"
+    assert 0.9 < (prometheus.value(p99) or 0) < 1.1
     await sink.close()
     await eventually(lambda: prometheus.value("up") == 0, 60)
     again = PrometheusSink(PrometheusConfig(sink.listen))

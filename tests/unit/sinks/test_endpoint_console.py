@@ -64,7 +64,7 @@ def test_a_narrow_terminal_keeps_method_endpoint_and_code() -> None:
 def test_lines_for_pipes_have_the_same_words() -> None:
     """One line each, without blanks in names."""
     summary, first, *_ = plain_lines(of(shop())).splitlines()
-    assert words(summary)[2:] == ["summary", "rows=3", "requests=1521", "failed=1401", "lost=0"]
+    assert words(summary)[2:] == ["summary", "rows=3", "requests=1521", "requests.failed=1401", "lost=0"]
     assert words(first)[2:9] == [
         *("shop/cart", "->", "shop/postgres:50051", "gRPC", "/shop.Cart/Add", "UNAVAILABLE", "requests=1400"),
     ]

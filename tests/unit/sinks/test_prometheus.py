@@ -9,6 +9,7 @@ from engine.config import Config, SinkConfig
 from engine.plugins.sinks import make_sink
 from model.batch import Batch
 from model.errors import SinkError
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 from sinks.prometheus.exposition import BOUNDS
 from sinks.prometheus.sink import PrometheusConfig, PrometheusSink
@@ -165,7 +166,7 @@ async def test_an_address_that_is_taken_is_said() -> None:
     await first.close()
 
 
-def test_it_gets_workloads_unless_something_else_was_said() -> None:
+def test_it_gets_sums_unless_something_else_was_said() -> None:
     """Flows are not what it takes, so nobody has to say so."""
     made = make_sink(SinkConfig("prometheus"), Config().stage)
-    assert made.kinds == [WORKLOAD]
+    assert made.kinds == [WORKLOAD, ENDPOINT]
