@@ -67,6 +67,7 @@ FIGURES: Final = (
     ),
     Figure("http_exact", "requests of HTTP counted at both ends, at full speed", http_requests.measure_exact),
     Figure("http_server", "processor time of a server for each request", http_requests.measure_server),
+    Figure("http_user", "percent of a processor that counted requests take", http_requests.measure_user),
     Figure(
         "tls_server",
         "processor time that a request in TLS costs its server more",

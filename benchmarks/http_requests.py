@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks import stream
 from benchmarks.figure import Bar, Reading
+from benchmarks.peers.event_parser import event_seconds
 from benchmarks.procfs import cpu_time
 from benchmarks.watchers import tailrace
 from benchmarks.web import Web, web
@@ -68,6 +69,26 @@ def _microseconds(site: Web, http: str) -> float:
         before = site.worker_seconds()
         asked = site.wrk(SECONDS, CONNECTIONS, close=False)
         return 1e6 * (site.worker_seconds() - before) / asked.requests
+
+
+def measure_user() -> Iterator[Reading]:
+    """Percent of a processor that counted requests take in user space, beside what connections take."""
+    shares: dict[str, list[float]] = {"off": [], "on": []}
+    rates = []
+    with web() as site:
+        site.wrk(SECONDS, CONNECTIONS, close=False)
+        for _ in range(ROUNDS):
+            for http, share in shares.items():
+                with tailrace(Path("/dev/null"), "flows", http) as child:
+                    before = cpu_time(child.pid)
+                    asked = site.wrk(SECONDS, CONNECTIONS, close=False)
+                    share.append(100 * (cpu_time(child.pid) - before).user / asked.seconds)
+                    rates.append(asked.requests / asked.seconds)
+    rate = median(rates)
+    taken = max(0.0, median(shares["on"]) - median(shares["off"]))
+    peer = 100 * 2 * rate * event_seconds(100_000) / 100_000  # of both ends
+    note = f"{rate:,.0f} requests/s, {ROUNDS} pairs, {median(shares['on']):.2f} and {median(shares['off']):.2f} %"
+    yield Reading(taken, "%", Bar(at_most=0.3), "a Python parser of an event each", peer, "less", note)
 
 
 def measure_stream() -> Iterator[Reading]:
