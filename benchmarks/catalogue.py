@@ -12,6 +12,7 @@ from benchmarks import (
     engine_rate,
     enrich_rate,
     filter_rate,
+    http2_requests,
     http_requests,
     join_rate,
     json_rate,
@@ -66,6 +67,9 @@ FIGURES: Final = (
         partial(throughput.measure, throughput.one_stream, "Gbit/s"),
     ),
     Figure("http_exact", "requests of HTTP counted at both ends, at full speed", http_requests.measure_exact),
+    Figure("http2_exact", "requests of HTTP/2 counted at both ends", http2_requests.measure_exact),
+    Figure("grpc_exact", "calls of gRPC counted at both ends", http2_requests.measure_grpc),
+    Figure("http2_decode", "user time for each header block of HTTP/2", http2_requests.measure_decode),
     Figure("http_server", "processor time of a server for each request", http_requests.measure_server),
     Figure("http_user", "percent of a processor that counted requests take", http_requests.measure_user),
     Figure(

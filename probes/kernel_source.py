@@ -47,7 +47,7 @@ class KernelSource:
             self._requests = RequestFeed(ChosenNamespaces(config.namespaces))
         self._http2: Http2Feed | None = None
         if HTTP2 in selection.wanted:
-            decoder = FrameDecoder(config.http.http2, config.http.paths, hosts=False)
+            decoder = FrameDecoder(config.http.http2, config.http.paths, hosts=config.http.with_hosts)
             self._http2 = Http2Feed(decoder, config.http.cells, ChosenNamespaces(config.namespaces))
         feeds: dict[str, Feed] = {"conntrack": self._conntrack} if self._conntrack else {}
         if self._requests:

@@ -7,7 +7,7 @@ import numpy as np
 
 from probes.http2 import huffman
 from probes.http2.fields import PATHS, VALUES, Content, Field
-from probes.http2.templates import PATH_BYTES, fold
+from probes.http2.templates import HOST_BYTES, PATH_BYTES, fold
 from probes.http2.texts import ToldTexts
 from probes.http2.walk import integers
 from probes.kernel.layout import enums
@@ -147,6 +147,7 @@ class LiteralValues:
     def _host_names(self, rows: np.ndarray) -> np.ndarray:
         if not self._hosts:
             return np.zeros(len(rows), np.uint64)
+        rows = rows[:, :HOST_BYTES]
         hashes = ((rows + np.uint64(1)) * self._mix[: rows.shape[1]]).sum(axis=1)
         hashes = (hashes ^ hashes >> np.uint64(31)) | np.uint64(1 << 63)
         return self._texts.known(hashes, lambda place: rows[place].tobytes().rstrip(b"\0"))

@@ -7,10 +7,13 @@ from typing import Final
 
 import numpy as np
 
-#: Characters of a path that are looked at; of a longer one the last segment is folded.
-PATH_BYTES: Final = int(
-    re.findall(r"#define PATH_BYTES (\d+)", resources.files("bpf").joinpath("http/maps.h").read_text())[0]
+_SIZES: Final = dict(
+    re.findall(r"#define (\w+_BYTES) (\d+)", resources.files("bpf").joinpath("http/maps.h").read_text())
 )
+#: Characters of a path that are looked at; of a longer one the last segment is folded.
+PATH_BYTES: Final = int(_SIZES["PATH_BYTES"])
+#: The same of a host.
+HOST_BYTES: Final = int(_SIZES["HOST_BYTES"])
 _MIX: Final = np.random.default_rng(9113).integers(1, 1 << 63, (2, PATH_BYTES + 1), np.uint64) | np.uint64(1)
 _FOLDED: Final = np.uint64(42)
 _SLASH: Final = ord("/")

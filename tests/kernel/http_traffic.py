@@ -24,10 +24,10 @@ events {{ worker_connections 512; }}
 http {{
   log_format counted '$request_method $uri $status';
   access_log {folder}/access.log counted;
-  keepalive_requests 1000000; client_max_body_size 50m;
+  keepalive_requests 1000000; http2_max_concurrent_streams 256; client_max_body_size 50m;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{ listen 127.0.0.1:{port};
+  server {{ listen 127.0.0.1:{port} {options};
     location / {{ return 200 "hello\\n"; }}
     location /missing {{ return 404; }}
     location /err {{ return 503; }}
@@ -51,14 +51,17 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path) -> Iterator[Nginx]:
-    """One worker with a log of its own, on a port of the loopback."""
+def nginx(folder: Path, options: str = "") -> Iterator[Nginx]:
+    """One worker with a log of its own, on a port of the loopback.
+
+    :param options: of its socket, such as ``http2``.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (folder / "www" / "file").mkdir(parents=True)
     (folder / "www" / "file" / "large").write_bytes(b"x" * 300_000)
     configuration = folder / "nginx.conf"
-    configuration.write_text(_NGINX.format(folder=folder, port=port))
+    configuration.write_text(_NGINX.format(folder=folder, port=port, options=options))
     process = subprocess.Popen(["/usr/sbin/nginx", "-c", configuration, "-e", folder / "error.log"])
     try:
         assert until(lambda: _listens(port), 20)

@@ -1,5 +1,6 @@
 """Requests of HTTP/1 as the kernel counts them, against the log of a real nginx, at both ends."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -84,10 +85,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    """All rows of requests, flows and deltas; it has begun."""
-    folder = tmp_path_factory.mktemp("http")
+@contextlib.contextmanager
+def recording_into(folder: Path, rules: Sequence[str] = ()) -> Iterator[Recorded]:
+    """All rows of requests, flows and deltas; it has begun.
+
+    :param rules: of routes.
+    """
     recording, file, settings = (folder / name for name in ("recording.tlr", "rows.jsonl", "tailrace.yaml"))
     settings.write_text(
         'http: {enabled: on, host: "on", children: 1000, learnt: ""}\n'
@@ -95,7 +98,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     )
     command = [TAILRACE, "record", str(recording), "--config", str(settings)]
     command += ["--stage", "requests,flows,deltas", "--sink", f"jsonl:{file}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {"TAILRACE_HTTP_RULES": json.dumps(rules)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     begun = until(
         lambda: process.poll() is not None or (recording.exists() and recording.stat().st_size > 0),
         START_SECONDS,
@@ -105,6 +111,13 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     yield Recorded(recording, file, process)
     process.kill()
     process.communicate()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """The rows of this module's requests."""
+    with recording_into(tmp_path_factory.mktemp("http")) as begun:
+        yield begun
 
 
 def test_both_ends_count_what_the_server_logs(recorded: Recorded, tmp_path: Path) -> None:
@@ -210,4 +223,5 @@ def test_nothing_secret_leaves_the_kernel(recorded: Recorded) -> None:
     ledger = [row for row in rows(recorded.rows) if row["kind"] == "ledger"][-1]["stages"]
     assert ledger["http"]["dropped"] == {}
     assert ledger["requests"]["dropped"] == {}
-    assert ledger["http"]["delivered"] == ledger["requests"]["received"] > 0
+    counted = ledger["http"]["delivered"] + ledger["http2"]["delivered"]
+    assert counted == ledger["requests"]["received"] > 0

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import pytest
 from hpack import Encoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from probes.http2.blocks import WAYS, BlockAssembly
 from probes.http2.fields import Content, Field
@@ -13,7 +15,7 @@ from probes.http2.literals import LiteralValues
 from probes.http2.tables import Decoded, DynamicTables
 from probes.http2.texts import ToldTexts
 from probes.kernel.layout import enums
-from tests.unit.probes.http2.frames import Header, encoded, joined, odd_frames
+from tests.unit.probes.http2.frames import Header, encoded, headers, joined, odd_frames
 
 METHODS: Final = enums("http")["http_method"]
 DIRECTIONS: Final = 64
@@ -130,3 +132,30 @@ def test_blocks_say_what_was_encoded(seed: int) -> None:
         for place, stream in enumerate(streams.tolist()):
             assert decoder.said(decoded, place) == truth[stream]
     assert seen == len(truth)
+
+
+VALUES: Final = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
+FIELDS: Final = st.one_of(
+    st.tuples(st.just(":status"), st.integers(100, 999).map(str)),
+    st.tuples(st.just("grpc-status"), st.integers(0, 254).map(str)),
+    st.tuples(st.just(":authority"), st.text("abc.:1", min_size=1)),
+    st.tuples(st.just("content-type"), st.sampled_from(["application/grpc", "text/plain"])),
+    st.tuples(st.sampled_from(["x", "cookie", "grpc-statu", "accept", ":scheme"]), VALUES),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(FIELDS, max_size=8), max_size=30), st.booleans(), st.integers(0, 400))
+def test_any_fields_of_any_blocks_are_known(blocks: list[list[Header]], huffman: bool, size: int) -> None:
+    """The last of a name in each block, whatever the size of the table."""
+    encoder, decoder = Encoder(), Decoder()
+    encoder.header_table_size = size
+    records = [
+        part
+        for number, fields in enumerate(blocks)
+        for part in headers(encoder.encode(fields, huffman=huffman), stream=number)
+    ]
+    streams, decoded = decoder.take(joined(records))
+    assert streams.tolist() == list(range(len(blocks)))
+    assert not decoded.unknown.any()
+    assert [decoder.said(decoded, place) for place in range(len(blocks))] == list(map(expected, blocks))
