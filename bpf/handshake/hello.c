@@ -368,10 +368,24 @@ static __always_inline int hello_moved(void *ctx, u32 runner)
 }
 
 /* Once for each type of program. */
+#ifdef HTTP_TRACEPOINTS
 int tls_hello(struct bpf_raw_tracepoint_args *ctx)
 {
 	return hello_moved(ctx, BY_TRACEPOINT);
 }
+#endif
+
+#ifdef HTTP_EXITS
+int fexit__tcp_recvmsg__hello(unsigned long long *ctx)
+{
+	return hello_moved(ctx, BY_READ_EXIT);
+}
+
+int fexit__tcp_sendmsg__hello(unsigned long long *ctx)
+{
+	return hello_moved(ctx, BY_WRITE_EXIT);
+}
+#endif
 
 int tls_probe_hello(struct pt_regs *ctx)
 {

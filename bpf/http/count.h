@@ -110,7 +110,8 @@ static __always_inline void request_count(struct http_state *state, struct http_
 	if (!ask->at_ns || !status)
 		return;
 	u64 ns = bpf_ktime_get_ns() - ask->at_ns;
-	u32 bucket = bucket_of(ns);
+	u64 bucket = bucket_of(ns);
+	HIDE(bucket); /* older kernels forget a bound where 32 bits are widened behind it */
 	cell->latency_ns += ns;
 	if (bucket < HTTP_BUCKETS)
 		cell->buckets[bucket]++;

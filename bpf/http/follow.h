@@ -121,10 +121,22 @@ static __always_inline int part_keep(struct http_way *way, struct http_scratch *
 	at &= 511;
 	bpf_probe_read_kernel(s->folded, PART_BYTES, s->text + at);
 	http_parts.update(&key, (struct http_part *)s->folded);
+	__builtin_memset(s->folded, 0, PART_BYTES);
 	way->part = bytes;
 	s->from = s->end;
 	http_tally(HTTP_SPLIT);
 	return 1;
+}
+
+/* Nothing of a window stays behind: heads have secrets. To be called where no program goes on with it. */
+static __always_inline void window_wipe(struct http_state *state, struct http_scratch *s)
+{
+	struct http_part_key key = {.slot = s->slot, .sent = s->sent};
+	if (s->had && !way_of(state, s->asks)->part)
+		http_parts.delete(&key);
+	__builtin_memset(s->text, 0, WINDOW_BYTES);
+	if (s->size > WINDOW_BYTES)
+		__builtin_memset(s->text + WINDOW_BYTES, 0, WINDOW_BYTES);
 }
 
 /* Passes over what is left of a body or chunk. */

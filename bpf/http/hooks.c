@@ -26,11 +26,23 @@ static __always_inline void asks_give_up(struct http_state *state, u32 runner, u
 			return;
 }
 
+/* Of what came without its rest nothing stays. */
+static __always_inline void parts_drop(struct http_state *state, u32 slot)
+{
+	struct http_part_key key = {.slot = slot};
+	if (!(state->asks.part | state->answers.part))
+		return;
+	http_parts.delete(&key);
+	key.sent = 1;
+	http_parts.delete(&key);
+}
+
 /* What was under way in the slot was of another socket. */
 static __always_inline void state_begin(struct http_state *state, u32 runner, u32 slot, u32 generation)
 {
 	struct description *as = descriptions.lookup(&slot);
 	asks_give_up(state, runner, slot);
+	parts_drop(state, slot);
 	__builtin_memset(state, 0, sizeof(*state));
 	state->generation = generation;
 	state->whole = 1;
@@ -253,10 +265,12 @@ static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate 
 			http_jump(ctx, runner, JUMP_MORE); /* what it needs is in another piece */
 		if (way->place != PLACE_LOST)
 			way_lose(state, way, s);
+		window_wipe(state, s);
 		return;
 	}
 	if (state->verdict == VERDICT_OPEN && !state->encrypted && is_record(s)) {
 		records_began(ctx, runner, gate, state, s);
+		window_wipe(state, s);
 		return;
 	}
 	if (look(state, s)) {
@@ -271,6 +285,7 @@ static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate 
 		http_jump(ctx, runner, JUMP_LEARN);
 	else if (s->from < s->end)
 		http_jump(ctx, runner, JUMP_MORE);
+	window_wipe(state, s);
 	call_end(state, s);
 }
 
@@ -310,6 +325,7 @@ static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffe
 	}
 }
 
+#ifdef HTTP_TRACEPOINTS
 static __always_inline int moved(struct bpf_raw_tracepoint_args *ctx, u32 sent)
 {
 	int length = ctx->args[1];
@@ -329,6 +345,7 @@ int http_sent(struct bpf_raw_tracepoint_args *ctx)
 {
 	return moved(ctx, 1);
 }
+#endif
 
 /* Run by user space with (slot) when the slot's socket is gone while requests of it wait: one each time. */
 int http_give_up(struct bpf_raw_tracepoint_args *ctx)

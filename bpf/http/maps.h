@@ -119,6 +119,12 @@ BPF_PERCPU_ARRAY(http_scratches, struct http_scratch, 3);
 BPF_PROG_ARRAY(http_jumps, 8);
 /* The same for uprobes and kprobes. */
 BPF_PROG_ARRAY(http_probe_jumps, 8);
+#ifdef HTTP_EXITS
+/* The same for programs at the end of tcp_recvmsg. */
+BPF_PROG_ARRAY(http_read_jumps, 8);
+/* The same for programs at the end of tcp_sendmsg. */
+BPF_PROG_ARRAY(http_write_jumps, 8);
+#endif
 /* Counted up by the hooks, never cleared; read by user space (enum http_tally). */
 BPF_PERCPU_ARRAY(http_tallies, u64, HTTP_TALLIES);
 
@@ -134,10 +140,19 @@ enum http_runner {
 	BY_TRACEPOINT = 0, /* raw ones */
 	BY_PROBE = 1,	   /* uprobes, kprobes */
 	BY_REQUEST = 2,	   /* of user space */
+	BY_READ_EXIT = 3,  /* at the end of tcp_recvmsg */
+	BY_WRITE_EXIT = 4, /* at the end of tcp_sendmsg */
 };
+
+/* Whose room a runner has: nothing runs by tracepoints where functions' ends are seen. */
+static __always_inline u32 room_of(u32 runner)
+{
+	return runner == BY_READ_EXIT || runner == BY_WRITE_EXIT ? BY_TRACEPOINT : runner;
+}
 
 static __always_inline struct http_scratch *http_scratch_of(u32 runner)
 {
+	runner = room_of(runner);
 	return http_scratches.lookup(&runner); /* a copy: of what has an address the compiler does not know the value */
 }
 
@@ -146,6 +161,12 @@ static __always_inline void http_jump(void *ctx, u32 runner, u32 to)
 {
 	if (runner == BY_PROBE)
 		http_probe_jumps.call(ctx, to);
+#ifdef HTTP_EXITS
+	else if (runner == BY_READ_EXIT)
+		http_read_jumps.call(ctx, to);
+	else if (runner == BY_WRITE_EXIT)
+		http_write_jumps.call(ctx, to);
+#endif
 	else
 		http_jumps.call(ctx, to);
 }

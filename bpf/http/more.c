@@ -21,7 +21,8 @@ static __always_inline void call_end(struct http_state *state, struct http_scrat
 static __always_inline int learn(void *ctx, u32 runner)
 {
 	struct http_scratch *s = http_scratch_of(runner);
-	if (!s)
+	struct http_state *state = s ? state_at_work(s) : 0;
+	if (!state)
 		return 0;
 	if (s->learn)
 		path_send(s);
@@ -33,6 +34,7 @@ static __always_inline int learn(void *ctx, u32 runner)
 	s->learn = 0;
 	if (s->from < s->end)
 		http_jump(ctx, runner, JUMP_MORE);
+	window_wipe(state, s);
 	return 0;
 }
 
@@ -70,11 +72,13 @@ static __always_inline int more(void *ctx, u32 runner)
 		http_jump(ctx, runner, JUMP_MORE);
 	if (s->from < s->end && state->verdict != VERDICT_LEAVE) /* one call has more than all of them can look at */
 		way_lose(state, way_of(state, s->asks), s);
+	window_wipe(state, s);
 	call_end(state, s);
 	return 0;
 }
 
 /* Each of these once for each type of program. */
+#ifdef HTTP_TRACEPOINTS
 int http_learn(struct bpf_raw_tracepoint_args *ctx)
 {
 	return learn(ctx, BY_TRACEPOINT);
@@ -84,6 +88,7 @@ int http_more(struct bpf_raw_tracepoint_args *ctx)
 {
 	return more(ctx, BY_TRACEPOINT);
 }
+#endif
 
 int http_probe_learn(struct pt_regs *ctx)
 {

@@ -40,8 +40,10 @@ static __always_inline struct http2_state *http2_connection_of(struct http2_run 
 	}
 	if (s->buffer && s->room < s->bytes)
 		run_pieces(r);
-	if (!c)
+	if (!c) {
 		c = http2_recognize(r, state, s);
+		window_wipe(state, s);
+	}
 	if (c && !c->told)
 		c->told = tell_begin(r, c, &c->directions[r->sent & 1]);
 	return c;
@@ -86,10 +88,24 @@ static __always_inline int follow_frames(void *ctx, u32 runner)
 }
 
 /* Each of these once for each type of program. */
+#ifdef HTTP_TRACEPOINTS
 int http2_frames(struct bpf_raw_tracepoint_args *ctx)
 {
 	return follow_frames(ctx, BY_TRACEPOINT);
 }
+#endif
+
+#ifdef HTTP_EXITS
+int fexit__tcp_recvmsg__frames(unsigned long long *ctx)
+{
+	return follow_frames(ctx, BY_READ_EXIT);
+}
+
+int fexit__tcp_sendmsg__frames(unsigned long long *ctx)
+{
+	return follow_frames(ctx, BY_WRITE_EXIT);
+}
+#endif
 
 int http2_probe_frames(struct pt_regs *ctx)
 {

@@ -30,6 +30,7 @@ BPF_PERCPU_ARRAY(http2_tallies, u64, HTTP2_TALLIES);
 
 static __always_inline struct http2_run *http2_run_of(u32 runner)
 {
+	runner = room_of(runner);
 	return http2_runs.lookup(&runner);
 }
 

@@ -6,15 +6,16 @@ that is no TLS costs nothing more.
 
 from typing import Final
 
-from model.probe import EventType, Feature, Hook, Probe, Switch
-from probes.http.probe import HTTP, JUMPS, PROBE_JUMPS
+from model.probe import EventType, Feature, Probe, Switch
+from probes.http.probe import HTTP, handed_on
 
 HELLOS: Final = Feature(
     "TLS handshakes",
     "version, cipher, server name and protocol of TLS connections",
-    (Hook(JUMPS[3], kind="on_request", others=(Hook(PROBE_JUMPS[3], kind="probe_part"),)),),
+    handed_on(3, 4),
     required=False,
     loss="connections do not say that they are encrypted",
+    switch="http.hooks",
 )
 
 HANDSHAKE: Final = Probe(

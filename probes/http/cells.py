@@ -1,13 +1,14 @@
 """Counted requests as the HTTP probe keeps them in the kernel: cells that only grow, subtracted once a second."""
 
 import contextlib
+import struct
 import time
 from typing import Final
 
 import numpy as np
 
 from probes.http.config import HttpConfig
-from probes.http.probe import JUMPS, PROBE_JUMPS
+from probes.http.probe import JUMPS
 from probes.http.wanted import WantedConnections
 from probes.kernel import bpf
 from probes.kernel.layout import copied, enums, structs, void_rows
@@ -46,9 +47,10 @@ class RequestCells:
         self._free = np.zeros(0, np.bool_)  # given back, and not taken since
         self._gone = np.zeros(0, np.bool_)  # whose socket was gone when it was last looked at
         self._high = 0
+        self._forgotten = np.zeros(slots, np.uint32)  # by slot, of whose socket no part of a line is left
         program = loaded.programs.get("http_give_up")
         self._give_up = bpf.TestRun(program, 1) if program is not None else None
-        for table, names in (("http_jumps", JUMPS), ("http_probe_jumps", PROBE_JUMPS)):
+        for table, names in JUMPS.items():
             for index, name in enumerate(names):
                 if name in loaded.programs:
                     value = loaded.programs[name].to_bytes(4, "little")
@@ -65,6 +67,7 @@ class RequestCells:
         """What was counted since it was last read: cells that grew, with what they grew by; shape (n,)."""
         self._wanted.refresh()
         self._end_unanswered()
+        self._forget_parts()
         high = self._high_water()
         self._grow(high)
         cells = self._cells.view(high)[:high]
@@ -92,6 +95,19 @@ class RequestCells:
         gone = slots[~self._sockets.live(slots, states["generation"][slots])]
         for slot in np.repeat(gone, waiting[gone]).tolist():
             self._give_up(slot)
+
+    def _forget_parts(self) -> None:
+        """Deletes beginnings of lines whose rest cannot come, for their sockets are gone: they may have secrets."""
+        high = self._sockets.used_slots()
+        states = self._states.view(high)[:high]
+        kept = np.flatnonzero((states["asks"]["part"] != 0) | (states["answers"]["part"] != 0))
+        generations = states["generation"][kept]
+        kept = kept[(self._forgotten[kept] != generations) & ~self._sockets.live(kept, generations)]
+        self._forgotten[kept] = states["generation"][kept]
+        for slot in kept.tolist():
+            for sent in (0, 1):
+                with contextlib.suppress(FileNotFoundError):
+                    bpf.map_delete(self._loaded.maps["http_parts"], struct.pack("=II", slot, sent))
 
     def _high_water(self) -> int:
         """Cells are given out lowest first: behind many that never were used, none was."""

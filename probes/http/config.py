@@ -48,6 +48,8 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         of all.
     :param except_processes: likewise, whose connections are not.
     :param namespaces: network namespaces, as the configuration's ``namespaces``, whose requests are counted.
+    :param hooks: where reads and writes are seen: at ``tracepoints`` (Linux 6.3) or at the ``exits`` of TCP's own
+        functions; ``auto``: the first that there is.
     :param cells: kinds of requests (connection, method, path, status) that are counted at once in the kernel.
     :param paths: of different templates that are kept apart; what is beyond is counted as ``other``.
     :param rules: of routes, such as ``/users/{id}``: a path that fits one has its name.
@@ -69,6 +71,7 @@ class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     processes: Annotated[list[Name], msgspec.Meta(max_length=32)] = []
     except_processes: Annotated[list[Name], msgspec.Meta(max_length=32)] = []
     namespaces: list[str] = []
+    hooks: Literal["auto", "tracepoints", "exits"] = "auto"
     cells: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 16384
     paths: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 16384
     rules: list[Rule] = []

@@ -3,39 +3,68 @@
 The socket comes with the tracepoint, the data from where the system call's registers say (bpf/http/buffer.h).
 """
 
+from dataclasses import replace
 from typing import Final
 
-from model.probe import EventType, Feature, Hook, Probe, Switch
+from model.probe import EventType, Feature, Hook, HookKind, Probe, Switch
 
-#: By the order of ``enum http_jump``: programs that a head is handed on to.
-JUMPS: Final = ("http_learn", "http_more", "http2_frames", "tls_hello")
-#: The same for uprobes and kprobes (map ``http_probe_jumps``).
-PROBE_JUMPS: Final = ("http_probe_learn", "http_probe_more", "http2_probe_frames", "tls_probe_hello")
+_PARTS: Final = ("learn", "more", "frames", "hello")
+#: Programs that a read or write is handed on to, by the order of ``enum http_jump``, for each map that has them.
+JUMPS: Final[dict[str, tuple[str, ...]]] = {
+    "http_jumps": ("http_learn", "http_more", "http2_frames", "tls_hello"),
+    "http_probe_jumps": ("http_probe_learn", "http_probe_more", "http2_probe_frames", "tls_probe_hello"),
+    "http_read_jumps": tuple(f"fexit__tcp_recvmsg__{part}" for part in _PARTS),
+    "http_write_jumps": tuple(f"fexit__tcp_sendmsg__{part}" for part in _PARTS),
+}
 #: How many of them are this probe's; the others are of probes within it.
 OWN_JUMPS: Final = 2
+
+
+def traced(program: str, target: str = "") -> Hook:
+    """Of the tracepoints behind reads and writes, which hand over the socket (Linux 6.3)."""
+    kind: HookKind = "raw_tracepoint" if target else "on_request"
+    return Hook(program, target, kind, way="tracepoints", needs="lengths", macro="HTTP_TRACEPOINTS")
+
+
+def ending(program: str, target: str = "") -> Hook:
+    """Of the end of TCP's own functions, on older kernels."""
+    kind: HookKind = "fexit" if target else "fexit_part"
+    return Hook(program, target, kind, way="exits", needs="btf", macro="HTTP_EXITS", spare=True)
+
+
+def together(*hooks: Hook) -> Hook:
+    """All of them or none."""
+    return replace(hooks[0], others=hooks[1:])
+
+
+def handed_on(begin: int, end: int, *others: Hook) -> tuple[Hook, Hook]:
+    """The programs of these numbers, and others, for each way to see reads and writes; best first."""
+    at_traces, of_probes, at_reads, at_writes = (names[begin:end] for names in JUMPS.values())
+    parts = (*(Hook(name, kind="probe_part") for name in of_probes), *others)
+    return (
+        together(*map(traced, at_traces), *parts),
+        together(*map(ending, at_reads + at_writes), *parts),
+    )
+
 
 PARTS: Final = Feature(
     "HTTP paths and bodies",
     "texts of paths, and where bodies of requests end",
-    (
-        Hook(
-            JUMPS[0],
-            kind="on_request",
-            others=(
-                *(Hook(name, kind="on_request") for name in (*JUMPS[1:OWN_JUMPS], "http_give_up")),
-                *(Hook(name, kind="probe_part") for name in PROBE_JUMPS[:OWN_JUMPS]),
-            ),
-        ),
-    ),
+    handed_on(0, OWN_JUMPS, Hook("http_give_up", kind="on_request")),
     required=False,
     loss="requests are not counted",
+    switch="http.hooks",
 )
 REQUESTS: Final = Feature(
     "HTTP requests",
     "method, route, status and latency of requests of HTTP/1",
-    (Hook("http_received", "sock_recv_length", others=(Hook("http_sent", "sock_send_length"),)),),
+    (
+        together(traced("http_received", "sock_recv_length"), traced("http_sent", "sock_send_length")),
+        together(ending("fexit__tcp_recvmsg", "tcp_recvmsg"), ending("fexit__tcp_sendmsg", "tcp_sendmsg")),
+    ),
     required=False,
     loss="requests are not counted",
+    switch="http.hooks",
 )
 
 HTTP: Final = Probe(
@@ -55,14 +84,15 @@ HTTP: Final = Probe(
         "tls/events.h",
         "tls/wire.h",
         "http/hooks.c",
+        "http/exits.c",
     ),
     maps=(
         "request_cells",
         "free_cells",
         "request_keys",
         "http_states",
-        "http_jumps",
-        "http_probe_jumps",
+        "http_parts",
+        *JUMPS,
         "http_tallies",
         *("http_ports", "http_names", "http_namespaces"),
         *("tls_processes", "tls_tallies"),  # where the probe of TLS is wanted

@@ -2,20 +2,16 @@
 
 from typing import Final
 
-from model.probe import Feature, Hook, Probe, Switch
-from probes.http.probe import JUMPS
+from model.probe import Feature, Probe, Switch
+from probes.http.probe import handed_on
 
-#: Behind those of HTTP/1, the number of its programs in ``http_jumps`` and ``http_probe_jumps`` (``enum http_jump``).
-JUMP: Final = len(JUMPS)
-PROGRAM: Final = Hook(
-    "http2_frames", kind="on_request", others=(Hook("http2_probe_frames", kind="probe_part"),)
-)
 FRAMES: Final = Feature(
     "HTTP/2 frames",
     "requests of HTTP/2 and gRPC in clear text",
-    (PROGRAM,),
+    handed_on(2, 3),
     required=False,
     loss="requests of HTTP/2 are not counted",
+    switch="http.hooks",
 )
 
 HTTP2: Final = Probe(

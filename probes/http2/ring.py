@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 
-from probes.http2.probe import JUMP, PROGRAM
 from probes.kernel import bpf
 from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded
@@ -25,10 +24,6 @@ class FrameRing:
     def __init__(self, loaded: Loaded, ring_bytes: int) -> None:
         self._loaded = loaded
         self._ring = RingReader(loaded.maps["http2_ring"], ring_bytes, RECORD)
-        for table, hook in zip(("http_jumps", "http_probe_jumps"), PROGRAM.parts, strict=True):
-            if hook.program in loaded.programs:
-                value = loaded.programs[hook.program].to_bytes(4, "little")
-                bpf.map_update(loaded.maps[table], JUMP.to_bytes(4, "little"), value)
 
     @property
     def fd(self) -> int:

@@ -1,5 +1,6 @@
 """Known HTTP/1 traffic, byte by byte, and a real nginx that logs what it answered."""
 
+import base64
 import contextlib
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.kernel.loopback import until
+from tests.slowness import SLOWNESS
 
 #: In every place that must not leave the kernel.
 SECRET: Final = "s3cr3t"
@@ -64,7 +66,7 @@ def nginx(folder: Path, options: str = "") -> Iterator[Nginx]:
     configuration.write_text(_NGINX.format(folder=folder, port=port, options=options))
     process = subprocess.Popen(["/usr/sbin/nginx", "-c", configuration, "-e", folder / "error.log"])
     try:
-        assert until(lambda: _listens(port), 20)
+        assert until(lambda: _listens(port), 20 * SLOWNESS)
         yield Nginx(port, folder / "access.log")
     finally:
         process.terminate()
@@ -82,9 +84,9 @@ class Client:
     """A connection on which heads and bodies are written as they are given."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20 * SLOWNESS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(20)
+        self._socket.settimeout(20 * SLOWNESS)
 
     def write(self, *pieces: str | bytes) -> None:
         """Each piece by a call of its own; the other end has read it before the next."""
@@ -213,3 +215,28 @@ def exchange(server: socket.socket, first: bytes, answer: bytes) -> None:
         client.recv(65536)
     client.close()
     accepted.close()
+
+
+def secrets(port: int, public: str) -> None:
+    """Requests with a secret wherever one can be, and a public word in each path; bodies, heads in pieces."""
+    basic = base64.b64encode(f"user:{SECRET}".encode()).decode()
+    fields = f"Host: localhost\r\nAuthorization: Basic {basic}\r\nCookie: session={SECRET}\r\nX-Token: {SECRET}\r\n"
+    client = Client(port)
+
+    def ask(start: str, more: str = "", *pieces: bytes) -> None:
+        client.write(f"{start} HTTP/1.1\r\n{more}{fields}\r\n", *pieces)
+        client.answer()
+
+    for place in (f"/{public}?token={SECRET}", f"/{public}/{SECRET}", f"/{public}/{SECRET}/item"):
+        for method in ("GET", "DELETE"):
+            ask(f"{method} {place}")
+    body = f"password={SECRET}&".encode() * 100
+    ask(f"POST /post/{public}", f"Content-Length: {len(body)}\r\n", body)
+    chunk = f"{len(body):x};{SECRET}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+    ask(f"POST /post/{public}?{SECRET}", "Transfer-Encoding: chunked\r\n", chunk)
+    for cut in (9, 25, 60, 150):
+        text = f"GET /{public}/split/{SECRET}?token={SECRET} HTTP/1.1\r\n{fields}\r\n"
+        client.write(text[:cut], text[cut:])
+        client.answer()
+    client.write(f"GET /{public}/{SECRET}"[:24])  # and never the rest
+    client.close()

@@ -7,21 +7,24 @@ import numpy as np
 from engine.config import Config
 from probes.attached import SHARED, AttachedProbes
 from probes.conntrack.config import NatConfig
+from probes.http.config import HttpConfig
 from probes.registry import PROBES
 from probes.selection import Selection
 from probes.tcp.config import TcpConfig
+from tests.slowness import SLOWNESS
 
 Counters = Literal["auto", "sweep", "segment"]
 Nat = Literal["auto", "kprobes", "netlink", "off"]
 
 
 class Probes(AttachedProbes):
-    """All probes; ``start`` and ``close`` are the test's to call."""
+    """All probes, that of HTTP where it costs little; ``start`` and ``close`` are the test's to call."""
 
     def __init__(
         self, slots: int = 256, ring_bytes: int = 1 << 16, counters: Counters = "auto", nat: Nat = "auto"
     ) -> None:
-        config = Config(tcp=TcpConfig(slots, ring_bytes, counters), nat=NatConfig(nat))
+        http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto")  # it has most to compile
+        config = Config(tcp=TcpConfig(slots, ring_bytes, counters), nat=NatConfig(nat), http=http)
         super().__init__(Selection(config, PROBES))
 
     def events(self) -> np.ndarray:

@@ -22,11 +22,12 @@ import pytest
 from tests.kernel import http_traffic as traffic
 from tests.kernel.http_exchange import exchange_all
 from tests.kernel.loopback import until
+from tests.slowness import SLOWNESS
 
 pytestmark = pytest.mark.kernel
 
-START_SECONDS = 120
-SETTLE_SECONDS = 30
+START_SECONDS = 120 * SLOWNESS
+SETTLE_SECONDS = 30 * SLOWNESS
 
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
 Counts = Counter[tuple[str, str, int]]
@@ -99,6 +100,7 @@ def recording_into(folder: Path, rules: Sequence[str] = ()) -> Iterator[Recorded
     command = [TAILRACE, "record", str(recording), "--config", str(settings)]
     command += ["--stage", "requests,flows,deltas", "--sink", f"jsonl:{file}"]
     environment = os.environ | {"TAILRACE_HTTP_RULES": json.dumps(rules)}
+    environment["TAILRACE_HTTP_ENABLED"] = "on"  # tests/vm has it off
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )

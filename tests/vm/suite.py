@@ -6,6 +6,7 @@ one file.
 
 from typing import Final
 
+_HTTP = "tests/kernel/test_http.py::"
 _MPTCP = "tests/field/test_mptcp.py::"
 _TCP = "tests/kernel/test_tcp_probe.py::"
 
@@ -25,6 +26,9 @@ GUEST_TESTS: Final = (
     "tests/kernel/nat/test_rules.py",
     "tests/field/test_tuple_reuse.py::test_each_use_of_a_tuple_has_its_own_backend[within_100_ms-kprobes]",
     "tests/field/test_tuple_reuse.py::test_each_use_of_a_tuple_has_its_own_backend[at_once-kprobes]",
+    f"{_HTTP}test_both_ends_count_what_the_server_logs",
+    f"{_HTTP}test_a_server_in_python_is_seen_as_it_counts",
+    f"{_HTTP}test_requests_without_an_answer_have_status_0",
     "tests/kernel/test_process.py",
     "tests/kernel/test_selftest.py",
     "tests/kernel/test_installed_headers.py",

@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from engine.config import Config
 from model.errors import UsageError
 from model.probe import Feature, Hook, Place, Probe
+from probes.http.probe import HTTP, PARTS, REQUESTS
 from probes.kernel.attach import ATTACH
-from probes.kernel.headers import Headers
+from probes.kernel.headers import Headers, write_tree
 from probes.kernel.program_types import program_type
 from probes.registry import PROBES
 from probes.selection import Selection
-from probes.sources import absent_programs, read_sources, source_text
+from probes.sources import absent_programs, read_sources, source_text, spare_programs
 from probes.tcp.probe import ADOPTION, CONNECTIONS, LEFTOVERS
 
+ENDINGS = {hook.program for hook in HTTP.hooks if hook.kind in ("fexit", "fexit_part")}
+TRACED = {hook.program for hook in HTTP.hooks if hook.needs == "lengths"}
 FEATURES = [feature for probe in PROBES for feature in probe.features]
 HOOKS = [hook for probe in PROBES for hook in probe.hooks]
 BTF = Headers("btf", None)
@@ -77,13 +82,39 @@ def test_without_btf_the_iterators_are_left_out() -> None:
     absent = absent_programs(installed, PROBES)
     iterators = [hook for feature in (ADOPTION, LEFTOVERS) for hook in feature.alternatives]
     mptcp = [part for hook in CONNECTIONS.alternatives for part in hook.parts]
-    assert set(absent) == programs_of([*iterators, *mptcp])
+    requests = [hook for hook in HOOKS if hook.macro]
+    assert set(absent) == programs_of([*iterators, *mptcp, *requests])
     assert {absent[name] for name in programs_of(iterators)} == {
         "iterators need the kernel's BTF, and it has none"
     }
     assert {absent[name] for name in programs_of(mptcp)} == {
         "the kernel has no MPTCP, or no BTF that tells of it"
     }
+
+
+@pytest.mark.parametrize(("lengths", "there", "lacking"), [(True, TRACED, ENDINGS), (False, ENDINGS, TRACED)])
+def test_hooks_of_requests_are_compiled_one_way(
+    lengths: bool, there: set[str], lacking: set[str], tmp_path: Path
+) -> None:
+    """By tracepoints where the kernel's types name them, else at the ends of TCP's functions; never both."""
+    types = (
+        "typedef void (*btf_trace_sock_recv_length)(void *, struct sock *, int, int);\n" if lengths else ""
+    )
+    write_tree(tmp_path, types, "6.1.76")
+    absent = absent_programs(Headers("btf", tmp_path), [HTTP])
+    spare = spare_programs(HTTP.features, absent)
+    left = programs_of(HTTP.hooks) - absent.keys() - spare.keys()
+    assert left >= there
+    assert left.isdisjoint(lacking)
+
+
+def test_an_alternative_that_was_chosen_is_no_spare() -> None:
+    """Though the better one could be had."""
+    chosen = [
+        replace(feature, alternatives=tuple(way for way in feature.alternatives if way.way == "exits"))
+        for feature in (PARTS, REQUESTS)
+    ]
+    assert spare_programs(chosen, {}) == {}
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
