@@ -240,3 +240,18 @@ def secrets(port: int, public: str) -> None:
         client.answer()
     client.write(f"GET /{public}/{SECRET}"[:24])  # and never the rest
     client.close()
+
+
+def moves(server: socket.socket, *pieces: tuple[str, bytes]) -> None:
+    """One connection on which the ``client`` or the ``server`` writes each piece, and the other end reads it."""
+    client = socket.create_connection(server.getsockname(), timeout=20)
+    accepted, _ = server.accept()
+    ends = {"client": (client, accepted), "server": (accepted, client)}
+    for writer, piece in pieces:
+        sender, receiver = ends[writer]
+        sender.sendall(piece)
+        left = len(piece)
+        while left:
+            left -= len(receiver.recv(left))
+    client.close()
+    accepted.close()

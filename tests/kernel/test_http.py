@@ -142,6 +142,59 @@ def test_requests_are_followed_wherever_reads_and_writes_cut_them(recorded: Reco
         assert settled(recorded.rows, port, end, expected) == expected
 
 
+EMPTY = b"HTTP/1.1 %d Reason\r\nContent-Length: 0\r\n\r\n"
+ASKS = b"GET /unusual/%s HTTP/1.1\r\n\r\n"
+UNUSUAL: dict[str, tuple[list[tuple[str, bytes]], Counts]] = {
+    "an answer without a request": (
+        [("client", ASKS % b"one"), ("server", EMPTY % 200), ("server", EMPTY % 408)],
+        Counter({("GET", "/unusual/one", 200): 1, ("?", "", 408): 1}),
+    ),
+    "requests without an answer": (
+        [("client", 3 * ASKS % ((b"two",) * 3))],
+        Counter({("GET", "/unusual/two", 0): 3}),
+    ),
+    "a body that was refused": (
+        [
+            (
+                "client",
+                b"POST /unusual/three HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n",
+            ),
+            ("server", EMPTY % 417),
+            ("client", ASKS % b"four"),
+            ("server", EMPTY % 200),
+        ],
+        Counter({("POST", "/unusual/three", 417): 1, ("GET", "/unusual/four", 200): 1}),
+    ),
+    "a tunnel": (
+        [
+            ("client", b"CONNECT a.example:443 HTTP/1.1\r\n\r\n"),
+            ("server", EMPTY % 200),
+            ("client", ASKS % b"five"),
+        ],
+        Counter({("CONNECT", "", 200): 1}),
+    ),
+    "many in one write": (
+        [("client", 33 * ASKS % ((b"six",) * 33)), ("server", 33 * EMPTY % ((200,) * 33))],
+        Counter({("GET", "/unusual/six", 200): 33}),
+    ),
+    "records of TLS": (
+        [("client", b"\x16\x03\x01\x02\x00" + bytes(512)), ("client", ASKS % b"seven")],
+        Counter(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_exchanges_are_counted_as_they_were(recorded: Recorded, name: str) -> None:
+    """Whatever else was on the connection before."""
+    pieces, expected = UNUSUAL[name]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        traffic.moves(server, *pieces)
+    for end in ("client", "server"):
+        assert settled(recorded.rows, port, end, expected) == expected
+
+
 class _Answers(BaseHTTPRequestHandler):
     """Answers any path; counts what it answered."""
 
