@@ -4,6 +4,7 @@ from typing import Final
 
 from probes.kernel.elf import Elf
 from probes.tls.boringssl import find_boringssl, has_boringssl
+from probes.tls.golang import find_go
 from probes.tls.openssl import DONE, find_openssl, has_openssl
 from probes.userspace.finding import Finder, Finding, Target
 
@@ -22,4 +23,8 @@ def boringssl(elf: Elf) -> Finding | None:
     return Finding("BoringSSL", "by the errors that its functions raise", targets)
 
 
-FINDERS: Final = (Finder("OpenSSL", find_openssl), Finder("BoringSSL", boringssl, least_bytes=1 << 20))
+FINDERS: Final = (
+    Finder("OpenSSL", find_openssl),
+    Finder("BoringSSL", boringssl, least_bytes=1 << 20),
+    Finder("Go crypto/tls", find_go, least_bytes=1 << 20),
+)

@@ -11,6 +11,7 @@ from model.probe import Feature, Hook, Probe, Switch
 CALLS: Final = (
     *("tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2"),
     *("tls_handshake", "tls_end", "tls_done"),
+    *("tls_go_read", "tls_go_done", "tls_go_write", "tls_go_written"),
 )
 LIBRARIES: Final = Feature(
     "TLS libraries",
@@ -28,7 +29,7 @@ LIBRARIES: Final = Feature(
 
 TLS: Final = Probe(
     "tls",
-    sources=("tls/calls.c",),  # the maps are with the hooks of HTTP, which look at records
+    sources=("tls/calls.c", "tls/go.c"),  # the maps are with the hooks of HTTP, which look at records
     features=(LIBRARIES,),
     sizes=(("TLS_SESSIONS", "http.tls_sessions"),),
     switch=Switch("http.tls"),

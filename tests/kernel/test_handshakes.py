@@ -77,15 +77,18 @@ def said(row: Row) -> Row:
 
 
 def flow(watched: Watched, port: int) -> Row:
-    """What the last row of the connection from this port says of TLS, once the connection has ended."""
+    """What rows of the connection from this port say of TLS, once both ends have told of its end."""
 
-    def ended() -> list[Row]:
-        return [
-            row for row in rows(watched.rows) if row["client.port"] == port and row.get("connection.closed")
-        ]
+    def told() -> list[Row]:
+        return [row for row in rows(watched.rows) if row["client.port"] == port]
 
-    assert until(lambda: bool(ended()), SETTLE_SECONDS)
-    return said(ended()[-1])
+    def ended() -> bool:
+        found = told()
+        ends = all(any(row.get(f"{end}.connection.closed") for row in found) for end in ("client", "server"))
+        return ends and any(row.get("connection.closed") for row in found)
+
+    assert until(ended, SETTLE_SECONDS)
+    return {name: value for row in told() for name, value in said(row).items()}
 
 
 def test_rows_say_what_the_server_logs(watched: Watched) -> None:
