@@ -146,6 +146,8 @@ class AttachedProbes:
             self.envoys = EnvoyPrograms(self.loaded)
             self._stack.callback(self.envoys.close)
             self.envoys.start()
+            if self.tls:
+                self.tls.listeners.append(self.envoys.notice)
 
     def _attach(self, probe: Probe, feature: Feature) -> Attachment:
         taken = self.loaded.attach(self._selection.ways(probe, feature))

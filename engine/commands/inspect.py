@@ -1,4 +1,4 @@
-"""``tailrace inspect PID``: the TLS libraries of a process, how they are found, where probes stand, and why not."""
+"""``tailrace inspect PID``: TLS libraries of a process, or its Envoy: how they are found, and where probes stand."""
 
 import argparse
 from pathlib import Path
@@ -72,6 +72,7 @@ def inspected(pid: int) -> list[Library]:
 
 def _libraries(file: Any) -> list[Library]:
     """:param file: that the process has mapped."""
+    from probes.envoy.functions import FINDER
     from probes.tls.finders import FINDERS
     from probes.tls.unseen import UNSEEN, by_name
     from probes.userspace.finding import Found, examine
@@ -79,7 +80,7 @@ def _libraries(file: Any) -> list[Library]:
     found: list[Found] = []
     for path in file.paths:
         try:
-            found = examine(path, FINDERS) or examine(path, [UNSEEN])
+            found = examine(path, (*FINDERS, FINDER)) or examine(path, [UNSEEN])
             break
         except OSError:
             continue

@@ -37,6 +37,10 @@ class EnvoyPrograms:
         self._known = frozenset(processes())
         self._thread.start()
 
+    def notice(self, pids: Sequence[int]) -> None:
+        """These run another program now."""
+        self._thread.notice(pids)
+
     def poll(self) -> None:
         """Looks at processes that have come."""
         there = frozenset(processes())

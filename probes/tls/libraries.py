@@ -1,6 +1,6 @@
 """The TLS libraries of this machine's processes, with the probes in them, and what these count."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,8 @@ class TlsLibraries:
 
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
+        #: Told of the processes that have come, too.
+        self.listeners: list[Callable[[Sequence[int]], None]] = []
         self._thread = FollowerThread(Follower(FINDERS, self._attach))
 
     def _attach(self, hook: Hook) -> Held:
@@ -41,7 +43,10 @@ class TlsLibraries:
 
     def poll(self) -> None:
         """Looks at processes that have come."""
-        self._thread.notice(bpf.pop_all(self._loaded.maps["tls_processes"], _TAKEN))
+        come = bpf.pop_all(self._loaded.maps["tls_processes"], _TAKEN)
+        self._thread.notice(come)
+        for listener in self.listeners:
+            listener(come)
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum tls_tally``."""

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.kernel
 
 START_SECONDS = 120
 SETTLE_SECONDS = 30
+#: Processes are looked at once a second, and again two seconds later.
+SECONDS_TO_FIND = 4
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
 #: What each connection asks for.
 PATHS = ("/cart/list", "/pay/now", "/pay/refund", "/hello", "/refused", "/cart/list")
@@ -35,8 +37,8 @@ class Run(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """With traffic that is over: connections that are kept alive, at once."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The rows of a Tailrace that has begun."""
     folder = tmp_path_factory.mktemp("envoy")
     rows, settings = folder / "rows.jsonl", folder / "tailrace.yaml"
     settings.write_text("http: {enabled: on, children: 1000}\nenvoy: {enabled: on}\nnat: {source: off}\n")
@@ -47,20 +49,36 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         begun = until(lambda: process.poll() is not None or bool(parsed(rows)), START_SECONDS)
         assert begun
         assert process.poll() is None, process.communicate()[1]
-        with mesh(folder / "mesh") as made:
-            until(lambda: attached(rows), SETTLE_SECONDS)
-            ask(made.entry)
-            yield Run(rows, made)
+        yield rows
     finally:
         process.kill()
         process.communicate()
 
 
-def attached(rows: Path) -> bool:
-    """Whether probes are in the Envoys' file."""
-    ledgers = [row for row in parsed(rows) if row["kind"] == "ledger"]
-    stages = ledgers[-1]["stages"] if ledgers else {}
-    return bool(stages.get("envoy", {}).get("noted", {}).get("attached"))
+@pytest.fixture(scope="module", params=[False, True], ids=["clear", "mutual-tls"])
+def run(
+    written: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    """With traffic that is over: connections that are kept alive, at once; between Envoys with TLS, or without."""
+    with mesh(tmp_path_factory.mktemp("mesh"), secure=request.param) as made:
+        before = len(ledgers(written))
+        assert until(lambda: attached(written, before), SETTLE_SECONDS)
+        ask(made.entry)
+        yield Run(written, made)
+
+
+def ledgers(rows: Path) -> list[dict[str, Any]]:
+    """The stages of each second."""
+    return [row["stages"] for row in parsed(rows) if row["kind"] == "ledger"]
+
+
+def attached(rows: Path, before: int) -> bool:
+    """Whether probes are in the Envoys' file, for this and for TLS, some seconds behind the first so many."""
+    stages = ledgers(rows)
+    if len(stages) < before + SECONDS_TO_FIND:
+        return False
+    noted = [stages[-1].get(name, {}).get("noted", {}) for name in ("envoy", "tls")]
+    return all(one.get("attached", 0) > one.get("left", 0) for one in noted)
 
 
 def ask(port: int) -> None:
