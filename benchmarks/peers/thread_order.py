@@ -1,8 +1,8 @@
 """The peer of links through an Envoy: by thread and order, as proxies without a hook of their own are guessed at.
 
 Run as ``python -m benchmarks.peers.thread_order PROXY PORT SERVER_PORT``: until its input ends, takes each request
-that a thread of the process PROXY writes to SERVER_PORT for that of the connection to PORT that the thread read last; prints
-one JSON array: ports of both connections, and how often.
+that a thread of the process PROXY writes to SERVER_PORT for that of the connection to PORT that the thread read last;
+prints one JSON array: ports of both connections, and how often.
 """
 
 import json

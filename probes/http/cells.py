@@ -17,6 +17,7 @@ from probes.kernel.mapped import MappedArray
 from probes.tcp.sockets import TcpSockets
 
 CELL: Final = structs("http")["request_cell"]
+_PROXY: Final = enums("http")["proxy_role"]["ROLE_PROXY"]
 _KEYED: Final = enums("http")["request_flag"]["REQUEST_KEYED"]
 #: Cells that are looked at beyond the last one known to be used.
 _AHEAD: Final = 1024
@@ -132,15 +133,24 @@ class RequestCells:
             setattr(self, name, after)
 
     def _give_back(self, cells: np.ndarray, changed: np.ndarray) -> None:
-        """Cells whose socket was gone also when they were last looked at, and that have not grown since, are free."""
+        """Cells whose socket was gone also when they were last looked at, and that have not grown since, are free.
+
+        Those of what a proxy passed on have two sockets, of which one is enough.
+        """
         high = len(cells)
         heads = cells["header"]
         slots, generations = heads["slot"], heads["generation"]
         known = self._last["header"]
         self._free[:high] &= (known["slot"][:high] == slots) & (known["generation"][:high] == generations)
+        self._free[changed] = False  # taken again, if only for another server of the same proxy's connection
         gone = (generations != 0) & ~self._free[:high]
         held = np.flatnonzero(gone)
         gone[held] = ~self._sockets.live(slots[held], generations[held])
+        passed_on = held[cells["role"][held] == _PROXY]
+        upstream = cells["host"][passed_on]
+        gone[passed_on] |= ~self._sockets.live(
+            (upstream >> np.uint64(32)).astype(np.uint32), upstream.astype(np.uint32)
+        )
         gone[changed] = False
         ended = np.flatnonzero(gone & self._gone[:high])
         self._gone[:high] = gone
