@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import grpc
 import pytest
 
 from tests.kernel import tls_traffic
@@ -148,6 +149,24 @@ def test_a_library_below_another_root_is_seen(watched: Watched, tmp_path: Path) 
             process.kill()
     assert expected.total() == 80
     assert settled(watched.rows, server.port, "client", expected) == expected
+
+
+def test_boringssl_without_symbols_is_seen(watched: Watched, tmp_path: Path) -> None:
+    """That of gRPC, which reads and writes sockets itself."""
+    (library,) = Path(grpc.__file__).parent.glob("_cython/cygrpc*.so")
+    certificate, key = map(str, tls_traffic.certificate(tmp_path))
+    command = [sys.executable, "-c", tls_traffic.GRPC_SERVER, certificate, key]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        port = int(server.stdout.readline())
+        assert until(lambda: watched.probed(library), ATTACH_SECONDS)
+        asks = [sys.executable, "-c", tls_traffic.GRPC_CLIENT, str(port), certificate]
+        subprocess.run(asks, check=True, timeout=60)
+        expected = Counter({("POST", "/shop.Cart/Get", 200): 100})
+        for end in ("client", "server"):
+            assert settled(watched.rows, port, end, expected) == expected
+        server.kill()
+    assert {row["rpc.grpc.status_code"] for row in of_port(watched.rows, port)} == {0}
 
 
 def test_openssl_1_1_is_seen(watched: Watched, tmp_path: Path) -> None:

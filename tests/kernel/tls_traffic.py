@@ -111,6 +111,32 @@ for number in range(count):
             data += buffer.raw[:size]
 """
 
+#: A server of gRPC, whose BoringSSL has no symbols: says its port, and ends with its input.
+GRPC_SERVER: Final = """
+import grpc, sys
+from concurrent import futures
+from pathlib import Path
+certificate, key = (Path(name).read_bytes() for name in sys.argv[1:3])
+answer = grpc.unary_unary_rpc_method_handler(lambda asked, context: asked)
+server = grpc.server(futures.ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Cart", {"Get": answer}),))
+port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(key, certificate)]))
+server.start()
+print(port, flush=True)
+sys.stdin.read()
+"""
+
+#: Asks it 25 times on each of four connections.
+GRPC_CLIENT: Final = """
+import grpc, sys
+from pathlib import Path
+port, certificate = sys.argv[1], Path(sys.argv[2]).read_bytes()
+for _ in range(4):
+    with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(certificate)) as channel:
+        for _ in range(25):
+            channel.unary_unary("/shop.Cart/Get")(b"asked")
+"""
+
 #: A server and its clients in one process of Node, with OpenSSL linked into it; the server says what it answered.
 NODE: Final = """
 const https = require('https'), fs = require('fs');
