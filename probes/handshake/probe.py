@@ -20,7 +20,7 @@ HELLOS: Final = Feature(
 
 HANDSHAKE: Final = Probe(
     "handshake",
-    sources=("handshake/events.h", "handshake/hello.c"),
+    sources=("handshake/events.h", "handshake/hello.h", "handshake/hello.c"),
     maps=("handshake_tallies",),
     features=(HELLOS,),
     events=(EventType("KIND_HANDSHAKE", "hello_event", "handshakes", urgent=True, namespace="netns"),),
