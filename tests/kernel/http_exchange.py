@@ -13,7 +13,7 @@ Counts = Counter[tuple[str, str, int]]
 #: Bodies that look like what stands before and behind them.
 _FAKE: Final = b"GET /fake HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n0\r\n\r\n"
 _METHODS: Final = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")
-_STATUSES: Final = (200, 201, 204, 304, 404, 500)
+_STATUSES: Final = (200, 201, 204, 304, 403, 500)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Exchanges:
         query = choose(("", "?q=" + "x" * self.random.randrange(200)))
         target = choose(("", "", "http://localhost")) + path + query
         request = self._message(f"{method} {target} HTTP/1.1", self.random.random() < 0.5)
-        closes = last and method != "HEAD" and status in (200, 404)
+        closes = last and method != "HEAD" and status in (200, 403)
         bare = method == "HEAD" or status in (204, 304)
         answer = b"".join(b"HTTP/1.1 100 Continue\r\n\r\n" for _ in range(choose((0, 0, 1, 2))))
         answer += self._answer(f"HTTP/1.1 {status} Reason", bare=bare, closes=closes)
