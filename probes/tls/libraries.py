@@ -1,18 +1,16 @@
 """The TLS libraries of this machine's processes, with the probes in them, and what these count."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from model.ledger import Stage
-from model.probe import Hook
 from probes.kernel import bpf
 from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded
 from probes.tls.finders import FINDERS
-from probes.userspace.follower import Follower, Held
-from probes.userspace.worker import FollowerThread
+from probes.userspace.followed import Followed
 
 #: Processes taken from the queue at once.
 _TAKEN: Final = 512
@@ -22,29 +20,21 @@ _TALLIES: Final = enums("tls")["tls_tally"]
 _NOTED: Final = ("by_call", "by_record", "mismatched", "untold")
 
 
-class TlsLibraries:
+class TlsLibraries(Followed):
     """Probes in the libraries of all processes, from ``start`` to ``close``.
 
     :param loaded: with the programs of the TLS probe.
     """
 
     def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
+        super().__init__(loaded, FINDERS)
         #: Told of the processes that have come, too.
         self.listeners: list[Callable[[Sequence[int]], None]] = []
-        self._thread = FollowerThread(Follower(FINDERS, self._attach))
-
-    def _attach(self, hook: Hook) -> Held:
-        return self._loaded.attach_hook(hook)
-
-    def start(self) -> None:
-        """Begins with the processes that are there; does not wait for that."""
-        self._thread.start()
 
     def poll(self) -> None:
         """Looks at processes that have come."""
         come = bpf.pop_all(self._loaded.maps["tls_processes"], _TAKEN)
-        self._thread.notice(come)
+        self.notice(come)
         for listener in self.listeners:
             listener(come)
 
@@ -53,18 +43,6 @@ class TlsLibraries:
         names = [name for name in _TALLIES if name != "TLS_TALLIES"]
         values = bpf.percpu_lookup(self._loaded.maps["tls_tallies"], len(names))
         return {name.removeprefix("TLS_").lower(): int(values[_TALLIES[name]]) for name in names}
-
-    def counts(self) -> dict[str, int]:
-        """Files and processes: looked at, attached, left."""
-        return self._thread.counts()
-
-    def state(self) -> list[dict[str, Any]]:
-        """Each file that has a library."""
-        return self._thread.state()
-
-    def close(self) -> None:
-        """Takes the probes off."""
-        self._thread.close()
 
 
 class TlsFeed:

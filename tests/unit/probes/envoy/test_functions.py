@@ -1,7 +1,5 @@
 """Envoy's functions in stripped programs: they are found where the linker put them, or it is said why not."""
 
-import shutil
-import subprocess
 from importlib import resources
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 from probes.envoy.functions import FINDER, FUNCTIONS, find_envoy
 from probes.kernel.binaries import opened_elf
 from probes.userspace.finding import examine
+from tests.unit.probes.tls.test_boringssl import built
 
 #: Functions that log as Envoy's do, and others that log something alike.
 SOURCE = """
@@ -25,18 +24,6 @@ KEPT int write_data(void *self, void *data, int end) {
 }
 """
 NAMES = {"onReadReady": "on_read_ready", "onWriteReady": "on_write_ready", "write": "write_data"}
-
-
-def built(folder: Path, source: str) -> Path:
-    """A stripped library of this source; beside it, with its symbols, `whole.so`."""
-    gcc = shutil.which("gcc")
-    if not gcc:
-        pytest.skip("gcc is missing: apt-get install gcc")
-    (folder / "proxy.c").write_text(source)
-    flags = ["-O2", "-shared", "-fPIC", "-fno-plt", "-fvisibility=hidden", "-Wl,-Bsymbolic", "-o"]
-    subprocess.run([gcc, *flags, "whole.so", "proxy.c"], cwd=folder, check=True)
-    subprocess.run(["strip", "-o", "stripped.so", "whole.so"], cwd=folder, check=True)
-    return folder / "stripped.so"
 
 
 def test_each_function_is_where_the_linker_put_it(tmp_path: Path) -> None:
