@@ -132,7 +132,7 @@ static __always_inline int part_keep(struct http_way *way, struct http_scratch *
 static __always_inline void window_wipe(struct http_state *state, struct http_scratch *s)
 {
 	struct http_part_key key = {.slot = s->slot, .sent = s->sent};
-	if (s->had && !way_of(state, s->asks)->part)
+	if (s->had && !way_of(state, state->role ? s->asks : s->sent)->part) /* as `look` keeps it */
 		http_parts.delete(&key);
 	__builtin_memset(s->text, 0, WINDOW_BYTES);
 	if (s->size > WINDOW_BYTES)
