@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Footer, Input, Static, Tab, Tabs
 
 from engine.commands.top.board import NODES, SORTS, Board, Selection
 from engine.commands.top.details import details
+from engine.commands.top.driver import HangUpDriver
 from engine.commands.top.pages import KINDS, PAGES, Page
 from model.errors import TailraceError
 from model.filter.filter import Filter
@@ -93,7 +94,7 @@ class TopApp(App[None]):
     ]
 
     def __init__(self, *, page: int = 0, text: str = "") -> None:
-        super().__init__()
+        super().__init__(driver_class=HangUpDriver)
         self.board = Board(KINDS)
         self._page = page
         self._sort = 0
