@@ -72,8 +72,8 @@ STAGES: Final = (
         "`socket_unknown`: no record told of which connection they are",
         "`by_call`, `by_record`: connections whose socket was used in a call, or read before it; `mismatched`: "
         "records that were not those of the next call; `files` looked at; `attached`, `left`: probes put in a file, "
-        "and taken off; `refused`: by the kernel; `files_beyond`, `processes_beyond`, `processes_unlooked`, "
-        "`untold`: more than there is room for",
+        "and taken off; `refused`: by the kernel; `files_beyond`, `files_beyond_memory`, `processes_beyond`, "
+        "`processes_unlooked`, `untold`: more than there is room for",
     ),
     StageNote(
         "`ring.NAME`",

@@ -121,8 +121,12 @@ class Follower:
     def _file_at(self, path: Path, mapped: Mapped) -> FileIdentity | None:
         key = identity(path)
         if key not in self._files:
-            found = examine(path, self._finders)
             self.counts["files"] += 1
+            try:
+                found = examine(path, self._finders)
+            except MemoryError:
+                self.counts["files_beyond_memory"] += 1
+                return None
             if not found:
                 return None
             self._files[key] = self._entered(mapped.named(path), mapped.name, found)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,16 @@ def test_mapped_files_are_those_of_the_process(library: Path) -> None:
         assert found.paths[1].samefile(library)
         assert identity(found.paths[1]) == identity(library)
     assert mapped_code(process) == []
+
+
+def test_a_file_that_memory_does_not_suffice_for_is_counted_and_others_go_on(library: Path) -> None:
+    def too_large(_: object) -> None:
+        raise MemoryError
+
+    held = Held()
+    finders = [replace(finder, find=too_large) for finder in FINDERS]
+    follower = Follower(finders, held.attach, proc=library.parent / "proc", linger=1)
+    with running(library) as process:
+        assert not follower.look(process)
+    assert follower.counts["files_beyond_memory"] >= 1
+    assert held.total == 0
