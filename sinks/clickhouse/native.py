@@ -139,7 +139,11 @@ def _entry(entry: Any, nested: bool) -> bytes:
 
 
 def _histogram(column: Column, field: Field) -> Iterator[NativeColumn]:
-    """Buckets and counts as arrays of one length, which ClickHouse takes for one nested column."""
+    """Buckets and counts as arrays of one length, which ClickHouse takes for one nested column.
+
+    Its name is what stands before the first dot: two histograms must not share it, for all arrays of a nested column
+    have one length.
+    """
 
     def part(name: str) -> Values:
         def values(batch: Batch) -> bytes:
@@ -150,8 +154,9 @@ def _histogram(column: Column, field: Field) -> Iterator[NativeColumn]:
 
         return values
 
+    nested = field.name.replace(".", "_")
     for name in ("buckets", "counts"):
-        yield NativeColumn(f"{field.name}.{name}", "Array(Int64)", part(name))
+        yield NativeColumn(f"{nested}.{name}", "Array(Int64)", part(name))
 
 
 def _of_field(field: Field) -> NativeColumn:

@@ -62,4 +62,4 @@ def full_clickhouse(post: Post) -> Reply:
         return Reply(
             500, b"Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space (NOT_ENOUGH_SPACE)"
         )
-    return Reply(body=b"18.16.1" if b"version" in post.body else b"")
+    return Reply(body=b"18.16.1" if b"version()" in post.body else b"")

@@ -223,7 +223,7 @@ async def test_an_insert_that_is_sent_again_has_the_same_token() -> None:
     lost = [True]
 
     def answer(post: Post) -> Reply:
-        if b"version" in post.body:
+        if b"version()" in post.body:
             return Reply(body=b"26.9.1.1\n")
         if "INSERT" in post.path and lost and lost.pop():
             return Reply(status=0)
@@ -249,7 +249,7 @@ async def test_attempts_that_are_over_make_no_row_come_later() -> None:
     away = [True]
 
     def answer(post: Post) -> Reply:
-        if b"version" in post.body:
+        if b"version()" in post.body:
             return Reply(body=b"18.16.1")
         return Reply(503) if away[0] and "INSERT" in post.path else Reply()
 
