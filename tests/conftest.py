@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import hypothesis
 import pytest
@@ -22,6 +22,12 @@ pytest_plugins = ("tests.vm.guest",)
 # Programs of tests keep nothing and serve no map, but those that are tested for it: all would share folder and port.
 os.environ.setdefault("TAILRACE_STORE_ENABLED", "off")
 os.environ.setdefault("TAILRACE_HTTP_LEARNT", "")
+
+# Programs that read TLS are half of what is compiled, and all programs of the machine are searched for libraries: a
+# second and a half of processor time at each start, which the tests of them alone spend.
+READS_TLS: Final = ("TAILRACE_HTTP_TLS", "TAILRACE_ENVOY_ENABLED")
+for _name in READS_TLS:
+    os.environ.setdefault(_name, "off")
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("tailrace", deadline=None)
@@ -55,6 +61,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if count:
         line = f"{count} kernel tests were skipped: {reason_to_skip()}"
         terminalreporter.write_line(line, yellow=True, bold=True)
+
+
+@pytest.fixture(scope="module")
+def reading_tls() -> Iterator[None]:
+    """Programs of the module's tests read TLS, and Envoys, as they do where nothing is said of it."""
+    before = {name: os.environ.pop(name) for name in READS_TLS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ |= before
 
 
 @pytest.fixture(scope="session")

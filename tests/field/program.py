@@ -89,12 +89,15 @@ class Running:
 
 
 def compiling_anew(folder: Path) -> dict[str, str]:
-    """The environment of a Tailrace that finds no compiled programs; headers it does find."""
+    """The environment of a Tailrace that finds no compiled programs; headers it does find.
+
+    Of HTTP, which has most to compile, nothing is.
+    """
     headers = cache_root() / "headers"
     headers.mkdir(parents=True, exist_ok=True)
     (folder / "cache").mkdir()
     (folder / "cache/headers").symlink_to(headers)
-    return {"CACHE_DIRECTORY": str(folder / "cache")}
+    return {"CACHE_DIRECTORY": str(folder / "cache"), "TAILRACE_HTTP_ENABLED": "off"}
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from tests.beds.envoys import Passed
 from tests.beds.mesh import Mesh, mesh
 from tests.kernel.loopback import until
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 
 START_SECONDS = 120
 SETTLE_SECONDS = 30

@@ -20,7 +20,7 @@ from tests.kernel import tls_traffic
 from tests.kernel.loopback import until
 from tests.kernel.test_http import Counts, of_port, rows, settled
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 
 START_SECONDS = 120
 ATTACH_SECONDS = 60

@@ -13,7 +13,7 @@ import pytest
 from tests.certificates import Authority
 from tests.kernel.loopback import until
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 
 START_SECONDS = 120
 SETTLE_SECONDS = 30
