@@ -63,10 +63,20 @@ class Program:
             raise RuntimeError(f"tailrace ended with {code}")
 
 
+#: Settings that all tests have (tests/conftest.py, tests/vm).
+_OF_TESTS: Final = (
+    *("TAILRACE_STORE_ENABLED", "TAILRACE_HTTP_LEARNT"),
+    *("TAILRACE_HTTP_ENABLED", "TAILRACE_HTTP_TLS", "TAILRACE_ENVOY_ENABLED"),
+)
+
+
 def _clean() -> dict[str, str]:
-    """The environment without settings of Tailrace, but that nothing is kept: all would share a folder."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("TAILRACE_")}
-    return others | {"TAILRACE_STORE_ENABLED": "off", "TAILRACE_HTTP_LEARNT": ""}
+    """The environment without settings of Tailrace, but those of all tests."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TAILRACE_") or name in _OF_TESTS
+    }
 
 
 class Watch:
