@@ -8,7 +8,7 @@ import numpy as np
 
 from actors.join.counted import Counted
 from actors.join.passed_on import PassedOn, fill_times, fill_via, with_passed
-from actors.join.routes import FIRST_STATUS, NOT_FOUND, Routes, Service
+from actors.join.routes import NOT_FOUND, Routes, Service
 from actors.workloads.ends import Ends
 from model.arrays import Columns, Tables
 from model.batch import Batch
@@ -105,9 +105,7 @@ class RequestRows:
         requests, found = np.zeros((2, len(different)), np.int64)
         counts = values["requests"].astype(np.int64)
         np.add.at(requests, same, counts)
-        status = values["status"]
-        there = np.not_equal(status, NOT_FOUND) & np.greater_equal(status, FIRST_STATUS)
-        np.add.at(found, same, np.where(there, counts, 0))
+        np.add.at(found, same, np.where(values["status"] == NOT_FOUND, 0, counts))
         whose, path = np.divmod(different, len(paths))
         of = [Service(services[number // 2], bool(number % 2)) for number in whose.tolist()]
         routes = self._routes.names(of, [paths[place] for place in path.tolist()], requests, found)

@@ -17,8 +17,6 @@ from model.ledger import Stage
 
 #: An answer that says that there is no such path: it teaches none.
 NOT_FOUND: Final = 404
-#: Less is no answer, or one of which the status was not seen.
-FIRST_STATUS: Final = 100
 
 #: What was learnt, by the names of services.
 Learnt = Mapping[str, Sequence[Folded]]
@@ -119,7 +117,7 @@ class Routes:
         """The routes of some paths, each of a service; empty for none.
 
         :param requests: how many each had; shape (n,), as ``found``.
-        :param found: of these with an answer, and another than ``NOT_FOUND``.
+        :param found: of these with another answer than ``NOT_FOUND``.
         """
         held = {service: self._held(service) for service in set(services)}
         keys = list(zip(map(held.__getitem__, services), paths, strict=True))

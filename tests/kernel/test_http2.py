@@ -21,9 +21,6 @@ from tests.kernel.test_http import SETTLE_SECONDS, Recorded, folded, of_port, re
 
 pytestmark = pytest.mark.kernel
 
-#: A path that is only ever answered by 404 has no route of its own without one.
-RULES = ("/missing",)
-
 
 class Bed(NamedTuple):
     """A server of before the start, and a connection to it."""
@@ -40,7 +37,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         early = traffic.Client(server.port)
         early.ask("/early/known")
         early.wait()
-        with recording_into(tmp_path_factory.mktemp("http2"), RULES) as recorded:
+        with recording_into(tmp_path_factory.mktemp("http2")) as recorded:
             yield Bed(recorded, server, early)
 
 
