@@ -4,7 +4,9 @@ import errno
 from collections.abc import Iterator
 from typing import Final
 
+from model.column import Column
 from model.filter.names import NAMES, SINCE, UNTIL
+from model.kind import Kind
 from model.kinds import kinds
 from model.rows.words import words_of
 
@@ -57,13 +59,17 @@ def known_values() -> dict[str, tuple[str, ...]]:
 def _words(ends: tuple[str, ...]) -> Iterator[str]:
     """Of all columns whose names have these ends."""
     for end in ends:
-        for column in (column for kind in kinds() for column in kind.columns):
-            if not f".{column.name}".endswith(f".{end}"):
-                continue
+        for column in (column for kind in kinds() for column in _meant(kind, end)):
             if column.name.endswith("errno"):
                 yield from sorted(errno.errorcode.values())
             elif column.codes:
                 yield from words_of(column.codes).values()
+
+
+def _meant(kind: Kind, end: str) -> list[Column]:
+    """The column of that name, else all whose names end so."""
+    exact = [column for column in kind.columns if column.name == end]
+    return exact or [column for column in kind.columns if column.name.endswith(f".{end}")]
 
 
 def bash() -> str:

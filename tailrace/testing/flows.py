@@ -9,6 +9,7 @@ from model.addresses import address_bytes
 from model.arrays import Columns
 from model.batch import Batch
 from model.chains import HOP, Chains
+from model.handshake import Handshake
 from model.kinds.delta import CloseReason
 from model.kinds.flow import END_COLUMNS, FLOW, NOWHERE, FlowEvidence, Node
 from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
@@ -27,6 +28,10 @@ HOPS: Final = np.array(
     HOP,
 )
 CHAINS: Final = Chains(np.array([len(HOPS)], np.uint8), HOPS)
+HANDSHAKES: Final = [
+    Handshake(),
+    Handshake("1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "shop.example", "h2", "h2,http/1.1"),
+]
 ENTITIES: Final = [{}, {"host.name": "node-a", "container.name": "web"}, {"k8s.pod.name": "db-0"}]
 
 _BOTH: Final = FlowEvidence.BOTH
@@ -66,6 +71,7 @@ def make_flows(
         "nodes": [NOWHERE, *ends],
         "chains": CHAINS,
         "entities": ENTITIES,
+        "handshakes": HANDSHAKES,
     }
     return Batch(FLOW, node, boot, seq, window, made, tables)
 
@@ -81,6 +87,7 @@ def flows_of(*rows: Mapping[str, object]) -> Batch:
         "nodes": list(NODES),
         "chains": CHAINS,
         "entities": ENTITIES,
+        "handshakes": HANDSHAKES,
     }
     return Batch(FLOW, "node-a", "boot-1", 0, WINDOW, columns, tables)
 

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from model.addresses import address_bytes
 from model.batch import Batch
-from model.kinds.delta import NO_SLOT, CloseReason, Evidence, NatEvidence, State
+from model.handshake import TlsVisibility
+from model.kinds.delta import HANDSHAKE_FIELDS, NO_SLOT, CloseReason, Evidence, NatEvidence, State
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.rows.port_names import port_name
 from model.rows.words import words_of
 from model.transport import NetworkType, Transport
 from tailrace.testing.batches import make_ledger
 from tailrace.testing.deltas import CGROUPS, WINDOW
-from tailrace.testing.flows import CHAINS, ENTITIES, NODES, PATHS, flows_of, make_flows
+from tailrace.testing.flows import CHAINS, ENTITIES, HANDSHAKES, NODES, PATHS, flows_of, make_flows
 from tests.plain_rows import plain_rows
 
 HEAD = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
@@ -140,7 +141,8 @@ def test_every_column_of_numbers_is_in_the_line(name: str) -> None:
     """A value of 1 (of codes, its word) stands under the column's name, or under that of the table it points into."""
     line = line_of(CALL | {"client.reported": 1, "server.reported": 1, name: 1})
     bare = name.removesuffix(".index")
-    assert {name, bare, f"{bare}.path"} & line.keys()
+    fields = HANDSHAKE_FIELDS if name == "tls.index" else ()
+    assert {name, bare, f"{bare}.path", *fields} & line.keys()
 
 
 @st.composite
@@ -163,6 +165,7 @@ def _limits(name: str) -> int:
         "node.index": NODES,
         "cgroup.index": PATHS,
         "entity.index": ENTITIES,
+        "tls.index": HANDSHAKES,
     }
     return next((len(table) for end, table in tables.items() if name.endswith(end)), 0)
 
@@ -197,6 +200,7 @@ _WORDS = {
     "connection.close_reason": words_of(CloseReason),
     "owner.evidence": words_of(Evidence),
     "nat.evidence": words_of(NatEvidence),
+    "tls.visibility": words_of(TlsVisibility),
     "evidence": words_of(FlowEvidence),
 }
 _FLAGS = ("opened", "closed", "failed", "adopted", "reported")

@@ -29,7 +29,10 @@ LATER = (
 #: What every recording describes, and what those do that were made since there are such events.
 ARRAYS, SINCE = (
     ("socket_event", "cell", "description", "cgroup_event"),
-    (*("nat_event", "exec_event", "request_cell", "path_event", "decrypted_event", "hello_event"),),
+    (
+        *("nat_event", "exec_event", "request_cell", "link_cell", "path_event", "decrypted_event"),
+        "hello_event",
+    ),
 )
 
 

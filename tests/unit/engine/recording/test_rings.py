@@ -124,7 +124,7 @@ def test_without_rings_the_header_is_that_of_before() -> None:
     assert list(fields)[-1] == "layouts"
     assert list(fields["layouts"]) == [
         *("socket_event", "cell", "description", "cgroup_event", "nat_event", "exec_event"),
-        *("request_cell", "path_event", "decrypted_event", "hello_event"),
+        *("request_cell", "link_cell", "path_event", "decrypted_event", "hello_event"),
     ]
 
 
