@@ -7,7 +7,6 @@ import numpy as np
 from engine.config import Config
 from probes.attached import SHARED, AttachedProbes
 from probes.conntrack.config import NatConfig
-from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.registry import PROBES
 from probes.selection import Selection
@@ -24,9 +23,8 @@ class Probes(AttachedProbes):
     def __init__(
         self, slots: int = 256, ring_bytes: int = 1 << 16, counters: Counters = "auto", nat: Nat = "auto"
     ) -> None:
-        http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto", tls="off")  # it has most to compile
-        tcp, envoy = TcpConfig(slots, ring_bytes, counters), EnvoyConfig(enabled="off")
-        config = Config(tcp=tcp, nat=NatConfig(nat), http=http, envoy=envoy)
+        http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto")  # it has most to compile
+        config = Config(tcp=TcpConfig(slots, ring_bytes, counters), nat=NatConfig(nat), http=http)
         super().__init__(Selection(config, PROBES))
 
     def events(self) -> np.ndarray:

@@ -1,9 +1,11 @@
 """The one guest of a test run.
 
-It takes minutes of one processor. Where other tests run too, it starts with the first of them and works beside them,
-behind all others for the processor; its own tests, which come last, read what came of it.
+It takes minutes of one processor, and its tests come last. With ``GUEST_BESIDE=1`` it starts with the first of all
+tests and works beside them, behind all others for the processor. A machine with two processors is too small for
+that: tests of several Tailraces at once come late there.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,8 +23,10 @@ def _wants_guest(item: pytest.Item) -> bool:
     return "guest" in getattr(item, "fixturenames", ())
 
 
-def _has_others(session: pytest.Session) -> bool:
-    return any(item.path.parent != _FOLDER for item in session.items)
+def _beside_others(session: pytest.Session) -> bool:
+    return os.environ.get("GUEST_BESIDE") == "1" and any(
+        item.path.parent != _FOLDER for item in session.items
+    )
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +35,7 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     calls = [getattr(item, "callspec", None) for item in request.session.items]
     wanted = {call.params.get("argument") for call in calls if call}
     arguments = [one for one in GUEST_TESTS if one in wanted] or GUEST_TESTS[:1]
-    pace = BESIDE_OTHERS if _has_others(request.session) else ALONE
+    pace = BESIDE_OTHERS if _beside_others(request.session) else ALONE
     with booted(tmp_path_factory.mktemp("vm"), arguments, pace) as machine:
         request.config.stash[_machine] = machine
         yield machine
@@ -40,7 +44,7 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session", autouse=True)
 def _started_with_the_first_test(request: pytest.FixtureRequest) -> None:
     items = request.session.items
-    if any(_wants_guest(item) for item in items) and _has_others(request.session) and not reason_to_skip():
+    if any(_wants_guest(item) for item in items) and _beside_others(request.session) and not reason_to_skip():
         request.getfixturevalue("machine")
 
 

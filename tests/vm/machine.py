@@ -44,7 +44,7 @@ class Pace:
         return self.seconds + BOOT_SECONDS
 
 
-ALONE: Final = Pace(seconds=1500, test_seconds=900, slowness=20, niceness=0)
+ALONE: Final = Pace(seconds=2000, test_seconds=900, slowness=20, niceness=0)
 BESIDE_OTHERS: Final = Pace(seconds=3000, test_seconds=1500, slowness=40, niceness=15)
 
 
