@@ -12,44 +12,54 @@ from probes.kernel import bpf, layout
 _ELEMENT_BYTES = 48
 _BUCKET_BYTES = 16
 _PAGE = 4096
+_POINTER_BYTES = 8
 _SCALARS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 
 _DEFINE = re.compile(r"#define (\w+) (\d+)$", re.MULTILINE)
 _HASH = re.compile(r"^BPF_HASH\((\w+), ([\w ]+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
 _TABLE = re.compile(
-    r'^BPF_(?:F_)?TABLE\("(\w+)", ([\w ]+), ([\w ]+), (\w+), ([\w *]+)(?:, \w+)?\);', re.MULTILINE
+    r'^BPF_(?:F_)?TABLE\("(\w+)", ([\w ]+), ([\w ]+), (\w+), ([\w *]+)(?:, (\w+))?\);', re.MULTILINE
 )
 _ARRAY = re.compile(r"^BPF_ARRAY\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
+_PER_PROCESSOR = re.compile(r"^BPF_PERCPU_ARRAY\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
 _RING = re.compile(r"^BPF_RINGBUF_OUTPUT\((\w+), \(?([\w *]+)\)? / PAGE_SIZE\);", re.MULTILINE)
-_STACK = re.compile(r"^BPF_STACK\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
+_STACK = re.compile(r"^BPF_(?:STACK|QUEUE)\((\w+), ([\w ]+), ([\w *]+)\);", re.MULTILINE)
 
 
 def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
     """Bytes of each map by name, as the kernel reports them from 6.4 on (bpf_map_ops.map_mem_usage).
 
-    Left out are the descriptors of the maps themselves and per-processor maps: a few kilobytes in all.
+    Left out are the descriptors of the maps themselves and arrays of programs: a few kilobytes in all. Of tables that
+    take memory for an element when it comes (BPF_F_NO_PREALLOC), what they take when they are empty.
 
     :param text: the sources.
     :param defines: macros that the loader gives.
     """
     counts = {name: int(value) for name, value in _DEFINE.findall(text)} | dict(defines)
     counts |= {name: value for enum in layout.parse_enums(text).values() for name, value in enum.items()}
-    sizes = _sizes(text)
+    sizes = _sizes(text, counts)
     found: dict[str, int] = {}
     for name, key, value, n in _HASH.findall(text):
         if not _given(n, counts):
             continue
         found[name] = _hash(sizes[key], sizes[value], _count(n, counts))
-    for kind, key, value, name, n in _TABLE.findall(text):
+    for kind, key, value, name, n, flag in _TABLE.findall(text):
         if not _given(n, counts):
             continue
         count = _count(n, counts)
-        found[name] = (
-            _array(sizes[value], count) if kind == "array" else _hash(sizes[key], sizes[value], count, 0)
-        )
+        if kind == "array":
+            found[name] = _array(sizes[value], count)
+        elif flag == "BPF_F_NO_PREALLOC":
+            found[name] = _buckets(count)
+        else:
+            found[name] = _hash(sizes[key], sizes[value], count, 0)
     found |= {name: _array(sizes[value], _count(n, counts)) for name, value, n in _ARRAY.findall(text)}
+    for name, value, n in _PER_PROCESSOR.findall(text):
+        if _given(n, counts):
+            count = _count(n, counts)
+            found[name] = count * (_POINTER_BYTES + bpf.possible_cpus() * _padded(sizes[value]))
     found |= {name: sizes[value] * (_count(n, counts) + 1) for name, value, n in _STACK.findall(text)}
-    return found | {name: _count(size, counts) + 3 * _PAGE for name, size in _RING.findall(text)}
+    return found | {name: _ring(_count(size, counts)) for name, size in _RING.findall(text)}
 
 
 def _given(expression: str, sizes: Mapping[str, int]) -> bool:
@@ -63,9 +73,19 @@ def _count(expression: str, sizes: Mapping[str, int]) -> int:
     return prod(int(word) if word.isdigit() else sizes[word] for word in factors)
 
 
-def _sizes(text: str) -> dict[str, int]:
-    """Bytes of scalars and structs by their C names; the sources spell scalars without underscores."""
-    spelled = re.sub(r"\b(u(?:8|16|32|64))\b", r"__\1", text)
+def _sizes(text: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """Bytes of scalars and structs by their C names; the sources spell scalars without underscores.
+
+    :param counts: names of numbers, of which sizes of members may be sums.
+    """
+
+    def length(found: re.Match[str]) -> str:
+        words = [word.strip() for word in found[1].split("+")]
+        known = all(word.isdigit() or word in counts for word in words)
+        return f"[{sum(_count(word, counts) for word in words)}];" if known else found[0]
+
+    numbered = re.sub(r"\[([\w +]+)\];", length, text)
+    spelled = re.sub(r"\b(u(?:8|16|32|64))\b", r"__\1", numbered)
     structs = layout.parse_structs(spelled, lenient=True)
     return _SCALARS | {f"struct {name}": dtype.itemsize for name, dtype in structs.items()}
 
@@ -73,8 +93,18 @@ def _sizes(text: str) -> dict[str, int]:
 def _hash(key: int, value: int, count: int, spare: int | None = None) -> int:
     """A preallocated hash table (kernel: htab_map_mem_usage); a spare element per processor unless LRU."""
     elements = count + (bpf.possible_cpus() if spare is None else spare)
-    buckets = 1 << (count - 1).bit_length()
-    return elements * (_ELEMENT_BYTES + _padded(key) + _padded(value)) + buckets * _BUCKET_BYTES
+    return elements * (_ELEMENT_BYTES + _padded(key) + _padded(value)) + _buckets(count)
+
+
+def _buckets(count: int) -> int:
+    """Of a hash table of at most so many elements."""
+    buckets: int = 1 << (count - 1).bit_length()
+    return buckets * _BUCKET_BYTES
+
+
+def _ring(size: int) -> int:
+    """A ring, and the addresses of its pages, which are mapped twice (kernel: ringbuf_map_mem_usage)."""
+    return size + 3 * _PAGE + (3 + 2 * (size // _PAGE)) * _POINTER_BYTES
 
 
 def _array(value: int, count: int) -> int:
