@@ -99,12 +99,18 @@ class Lives:
         """Entries end."""
         self.lasted[places], self.end[places] = lasted, end
 
-    def doubt(self, since_ns: int) -> np.ndarray:
-        """From then on ends may have been missed of all entries that hold; their places."""
+    def doubt(self, since_ns: int, until_ns: int) -> np.ndarray:
+        """Beginnings and ends between these times may have been missed; the places of all entries that hold.
+
+        Ends that were told before the loss was noticed may lie behind it: an entry that is known by its end alone may
+        have begun as late as the last event that was lost.
+        """
         holding = np.flatnonzero(self.end == OPEN)
         sure = np.maximum(self.begin[holding], since_ns)
         self.lasted[holding] = np.minimum(self.lasted[holding], sure)
         self.doubted[holding] = True
+        missed = np.flatnonzero((self.begin == MISSED) & (self.end >= since_ns))
+        self.begun_by[missed] = np.maximum(self.begun_by[missed], until_ns)
         return holding
 
     def fit(self, places: np.ndarray, spans: Spans) -> np.ndarray:

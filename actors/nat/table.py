@@ -199,7 +199,7 @@ class NatTable:
     def _lose(self, begin_ns: int, end_ns: int) -> None:
         """Entries that began or ended in this time may be missing: what held before may hold no more."""
         self.gaps.lose(begin_ns, end_ns)
-        self._announced.note(self._lives.doubt(begin_ns))
+        self._announced.note(self._lives.doubt(begin_ns, end_ns))
         self._announced.note_loss(begin_ns, end_ns)
         self._stage.note("losses")
 

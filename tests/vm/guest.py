@@ -1,8 +1,8 @@
 """The one guest of a test run.
 
-It takes minutes of one processor, and its tests come last. With ``GUEST_BESIDE=1`` it starts with the first of all
-tests and works beside them, behind all others for the processor. A machine with two processors is too small for
-that: tests of several Tailraces at once come late there.
+It takes twenty minutes of one processor, and its tests come last. It starts with the first unit test and works beside
+those, behind all others for the processor. With ``GUEST_BESIDE=1`` it starts with the first of all tests: a machine
+with two processors is too small for that, where tests of several Tailraces at once come late.
 """
 
 import os
@@ -24,9 +24,13 @@ def _wants_guest(item: pytest.Item) -> bool:
 
 
 def _beside_others(session: pytest.Session) -> bool:
-    return os.environ.get("GUEST_BESIDE") == "1" and any(
-        item.path.parent != _FOLDER for item in session.items
-    )
+    return any(item.path.parent != _FOLDER for item in session.items)
+
+
+def start_beside(request: pytest.FixtureRequest) -> None:
+    """Boots the machine now if any test wants it, and one can be booted."""
+    if any(map(_wants_guest, request.session.items)) and not reason_to_skip():
+        request.getfixturevalue("machine")
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +47,8 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session", autouse=True)
 def _started_with_the_first_test(request: pytest.FixtureRequest) -> None:
-    items = request.session.items
-    if any(_wants_guest(item) for item in items) and _beside_others(request.session) and not reason_to_skip():
-        request.getfixturevalue("machine")
+    if os.environ.get("GUEST_BESIDE") == "1":
+        start_beside(request)
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,8 @@ class Node:
         """An entry, at that time or between both."""
         self._entry(to, first, last, client, deleted=False)
 
-    def ends(self, to: int, first: float, *, client: End = CLIENT) -> None:
-        self._entry(to, first, 0, client, deleted=True)
+    def ends(self, to: int, first: float, last: float = 0, *, client: End = CLIENT) -> None:
+        self._entry(to, first, last, client, deleted=True)
 
     def _entry(self, to: int, first: float, last: float, client: End, *, deleted: bool) -> None:
         tuples, until = ((client, SERVICE), (client, BACKENDS[to])), ms(last) if last else 0
@@ -220,6 +220,19 @@ def test_an_entry_that_ends_after_two_losses_need_not_have_been_there_between_th
     node.ends(0, 99)
     assert [node.tells(10, 49, slot=1), node.tells(55, 78, slot=2)] == [known(0), LOST]
     assert node.tells(85, 98, slot=3) == (0, NatEvidence.LOST)
+
+
+def test_an_end_that_was_heard_before_its_loss_was_noticed_is_of_an_entry_that_began_in_it(
+    node: Node,
+) -> None:
+    """The socket was emptied and heard again in the middle of a loss, which is told when it was emptied for good."""
+    node.begins(0, 10)
+    node.loses(40, 59)  # the beginning of the entry of the connection at 59
+    node.ends(1, 112, 214)  # of one that began at 112, unheard
+    node.begins(1, 214)
+    node.loses(63, 217)
+    assert node.tells(58.9, 62, slot=1) == LOST
+    assert node.tells(213.9, 220, slot=2) == (1, NatEvidence.LOST)  # its own, and maybe rewritten again
 
 
 def test_a_connection_away_from_the_loss_is_as_sure_as_ever(node: Node) -> None:

@@ -1,0 +1,10 @@
+"""Unit tests need little of the machine: the guest works beside them."""
+
+import pytest
+
+from tests.vm.guest import start_beside
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _guest_beside(request: pytest.FixtureRequest) -> None:
+    start_beside(request)
