@@ -84,14 +84,14 @@ class Listener:
         yield Loss(self._heard_ns, self._monotonic())  # what waits may come too late for its connections
 
     def _receive(self) -> Received | None:
-        try:
-            return self._receiver.receive(self._socket.fileno())
-        except OSError as error:
-            if not overrun(error):
-                raise
-        self._stage.note("overruns")
-        self._overrun = True
-        return self._receiver.receive(self._socket.fileno())
+        while True:
+            try:
+                return self._receiver.receive(self._socket.fileno())
+            except OSError as error:  # the kernel says it once for each time that it finds the socket full
+                if not overrun(error):
+                    raise
+            self._stage.note("overruns")
+            self._overrun = True
 
     def _heard(self, received: Received) -> Heard:
         entries = self._reader.read(received.messages, received.lengths)

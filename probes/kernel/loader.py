@@ -7,9 +7,10 @@ import resource
 import struct
 import time
 from collections.abc import Iterable, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from model.errors import LACKING, ProbeError
 from model.probe import Attachment, Feature, Hook
@@ -24,6 +25,9 @@ from probes.kernel.program_types import ProgramType, program_type
 
 #: Kernels before this lack the ring buffer (5.8), iterators over TCP (5.9) or programs run on request (5.10).
 OLDEST_KERNEL = (5, 10)
+
+#: Programs that are verified at once at most; each may take the kernel some tens of megabytes meanwhile.
+_LOADING: Final = 4
 
 #: Of what is attached, in the words of `doctor`.
 _NOUNS = {"raw_tracepoint": "tracepoint", "tracepoint": "tracepoint", "cgroup": "place of cgroups"}
@@ -167,9 +171,7 @@ def load(
     loaded = Loaded({}, {}, {}, dict(absent))
     try:
         _make_maps(image, loaded)
-        for name, kind in programs.items():
-            if name not in absent:
-                _load_program(image, name, kind, loaded)
+        _load_programs(image, {name: kind for name, kind in programs.items() if name not in absent}, loaded)
     except BaseException:
         loaded.close()
         raise
@@ -205,6 +207,14 @@ def _make_map(name: str, shape: MapShape) -> int:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         return bpf.create_map(name, shape)
+
+
+def _load_programs(image: Image, kinds: Mapping[str, ProgramType], loaded: Loaded) -> None:
+    """Several at once: the kernel verifies each on the processor that asks, some for a third of a second."""
+    with ThreadPoolExecutor(min(_LOADING, os.cpu_count() or 1), "load") as pool:
+        asked = [pool.submit(_load_program, image, name, kind, loaded) for name, kind in kinds.items()]
+    for one in asked:
+        one.result()
 
 
 def _load_program(image: Image, name: str, kind: ProgramType, loaded: Loaded) -> None:

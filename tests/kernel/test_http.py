@@ -12,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -87,11 +87,8 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def recording_into(folder: Path, rules: Sequence[str] = ()) -> Iterator[Recorded]:
-    """All rows of requests, flows and deltas; it has begun.
-
-    :param rules: of routes.
-    """
+def recording_into(folder: Path) -> Iterator[Recorded]:
+    """All rows of requests, flows and deltas; it has begun."""
     recording, file, settings = (folder / name for name in ("recording.tlr", "rows.jsonl", "tailrace.yaml"))
     settings.write_text(
         'http: {enabled: on, host: "on", children: 1000, learnt: ""}\n'
@@ -99,8 +96,7 @@ def recording_into(folder: Path, rules: Sequence[str] = ()) -> Iterator[Recorded
     )
     command = [TAILRACE, "record", str(recording), "--config", str(settings)]
     command += ["--stage", "requests,flows,deltas", "--sink", f"jsonl:{file}"]
-    environment = os.environ | {"TAILRACE_HTTP_RULES": json.dumps(rules)}
-    environment["TAILRACE_HTTP_ENABLED"] = "on"  # tests/vm has it off
+    environment = os.environ | {"TAILRACE_HTTP_ENABLED": "on"}  # tests/vm has it off
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
