@@ -5,7 +5,7 @@ PYTHON := /usr/bin/python3
 DEBIAN := python3-bpfcc bpftool python3-venv iproute2
 # What makes an installation smaller.
 DEBIAN_INSTALL := binutils
-DEBIAN_TEST := chromium gcc libc6-dev nats-server nghttp2-client nghttp2-server nginx-light openssl iptables nftables conntrack prometheus clickhouse-server
+DEBIAN_TEST := chromium gcc libc6-dev nats-server nghttp2-client nghttp2-server nginx-light openssl iptables nftables conntrack prometheus prometheus-alertmanager clickhouse-server
 # Not beside a Docker of another origin, which it would replace.
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
 # Not beside a kubectl of another origin: both have the same file.

@@ -5,7 +5,7 @@ import os
 from typing import Final
 
 #: The packages beside this one.
-PACKAGES: Final = ("model", "bpf", "probes", "actors", "enrichers", "sinks", "engine", "selftest")
+PACKAGES: Final = ("model", "bpf", "probes", "actors", "enrichers", "sinks", "alerts", "engine", "selftest")
 _HOME: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 #: A word that stands in the ``__init__.py`` of each.
 _MARK: Final = b"Tailrace"

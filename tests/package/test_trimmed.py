@@ -16,7 +16,7 @@ _OF_PYTEST = {"pygments"}
 #: Imports every module of ours and prints those that cannot be.
 _IMPORT_ALL = """
 import importlib, pkgutil
-for package in "tailrace model bpf probes actors enrichers sinks store web engine selftest".split():
+for package in "tailrace model bpf probes actors enrichers sinks alerts store web engine selftest".split():
     for each in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         try:
             each.name.endswith("__main__") or importlib.import_module(each.name)

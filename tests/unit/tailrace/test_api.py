@@ -29,6 +29,7 @@ def test_plugins_load_the_ground_alone() -> None:
     others = {
         "engine",
         "sinks",
+        "alerts",
         "store",
         "web",
         "enrichers",
