@@ -2,7 +2,8 @@
 #ifdef HTTP_PROGRAMS
 
 #define HTTP2_RECORD_BYTES 64 /* with the ring's own head */
-#define HTTP2_WAKEUP_RECORDS (HTTP2_BYTES / HTTP2_RECORD_BYTES / 16)
+/* of one processor; their sum is unknown, and others may fill the ring meanwhile */
+#define HTTP2_WAKEUP_RECORDS (HTTP2_BYTES / HTTP2_RECORD_BYTES / 64)
 
 /* Room for a record of this direction; 0, and the direction has lost something, if there is none. */
 static __always_inline struct http2_record *record_reserve(struct http2_run *r, struct http2_state *c,

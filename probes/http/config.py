@@ -21,17 +21,18 @@ class Http2Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         off they are not.
     :param connections: open at once whose frames are followed; what is beyond is not counted.
     :param streams: requests under way at once, in all connections; of more the oldest are given up, and counted.
-    :param ring_bytes: memory for pieces of header blocks that wait to be decoded, 64 bytes each; a power of two.
+    :param ring_bytes: kernel memory for pieces of header blocks that come while nobody reads, 64 bytes each; a power
+        of two. While they come faster than they are decoded, up to three times as much of the process's own is used.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
     connections: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 4096
     streams: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)] = 65536
-    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 8 << 20
+    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 32 << 20
 
     def __post_init__(self) -> None:
         if self.ring_bytes & (self.ring_bytes - 1):
-            raise ValueError("ring_bytes must be a power of two, such as 8388608")
+            raise ValueError("ring_bytes must be a power of two, such as 33554432")
 
 
 class HttpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

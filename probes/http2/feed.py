@@ -6,15 +6,15 @@ from typing import Final, Protocol
 import numpy as np
 
 from model.ledger import Stage
-from probes.http2.blocks import RECORD
 from probes.http2.counted import CELL
 from probes.http2.decoder import FrameDecoder
+from probes.http2.ring import TURN
 from probes.kernel.layout import rows_where, structs
 from probes.kernel.namespaces import ChosenNamespaces
 
 _SHARED: Final = structs("tcp")["socket_event"]
-#: Records that are decoded before the second is over: so many at most wait here.
-DECODED_AT_ONCE: Final = 1 << 15
+#: Turns before other rings are looked at again, unless the second is over.
+MOST_TURNS: Final = 4
 #: What is counted beside requests: totals that lost nothing.
 _NOTED: Final = ("joined", "unfollowed")
 
@@ -24,10 +24,13 @@ class Frames(Protocol):
 
     @property
     def fd(self) -> int:
-        """Readable when the ring should be read at once."""
+        """Readable when there is much to read."""
 
-    def read(self) -> np.ndarray:
-        """Records since the last call, oldest first."""
+    def collect(self) -> int:
+        """How many records wait, those included that the kernel has told of by now."""
+
+    def read(self, most: int) -> np.ndarray:
+        """The oldest of them, at most so many."""
 
     def tallies(self) -> dict[str, int]: ...
 
@@ -42,7 +45,7 @@ class Sockets(Protocol):
 
 
 class Http2Feed:
-    """Reads the ring whenever rings are read; what it holds is decoded when a window ends, or when there is much.
+    """Decodes what waits when a window ends, or when there is much.
 
     Header bytes end here: what goes on is what the HTTP probe tells of HTTP/1, too.
 
@@ -60,7 +63,6 @@ class Http2Feed:
         self._decoder = decoder
         self._most_cells = cells
         self._chosen = chosen
-        self._records: list[np.ndarray] = []
         self._counted: list[np.ndarray] = []
         self._cells = 0
         self._due = False
@@ -95,12 +97,12 @@ class Http2Feed:
         return np.concatenate(events)
 
     def _read(self) -> None:
-        """Takes what the ring has, and decodes it if it is time."""
+        """Decodes whole turns, and all that waits when a window ends."""
         assert self.frames
-        self._records.append(self.frames.read())
-        if self._due or sum(map(len, self._records)) >= DECODED_AT_ONCE:
-            records, self._records = np.concatenate([np.zeros(0, RECORD), *self._records]), []
-            self._count(self._decoder.take(records))
+        waiting = self.frames.collect()
+        turns = -(-waiting // TURN) if self._due else min(waiting // TURN, MOST_TURNS)
+        for _ in range(turns):
+            self._count(self._decoder.take(self.frames.read(TURN)))
 
     def _end_gone(self) -> None:
         """Ends what is under way on sockets that are gone; all that they moved is in the ring by then."""

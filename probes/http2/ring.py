@@ -5,13 +5,18 @@ from typing import Final
 
 import numpy as np
 
+from probes.http2.collecting import Collector
 from probes.kernel import bpf
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import enums, ring_record, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.ring import RingReader
 
 RECORD: Final = structs("http2")["http2_record"]
 STATE: Final = structs("http2")["http2_state"]
+#: Rings of records that may wait to be decoded: one in the kernel, the others in the memory of the process.
+RINGS: Final = 4
+#: Records that are decoded in one turn: who decodes is woken when so many wait.
+TURN: Final = 1 << 15
 
 
 class FrameRing:
@@ -24,15 +29,22 @@ class FrameRing:
     def __init__(self, loaded: Loaded, ring_bytes: int) -> None:
         self._loaded = loaded
         self._ring = RingReader(loaded.maps["http2_ring"], ring_bytes, RECORD)
+        # the last ring's worth may be copied when one record less than the limit waits
+        most = (RINGS - 2) * ring_bytes // ring_record(RECORD).itemsize
+        self._collector = Collector(self._ring, TURN, most)
 
     @property
     def fd(self) -> int:
-        """Readable when the ring should be read at once."""
-        return self._ring.fd
+        """Readable when there is much to read."""
+        return self._collector.fd
 
-    def read(self) -> np.ndarray:
-        """Records since the last call, oldest first; shape (n,)."""
-        return self._ring.read()
+    def collect(self) -> int:
+        """How many records wait, those included that are in the ring by now."""
+        return self._collector.collect()
+
+    def read(self, most: int) -> np.ndarray:
+        """The oldest records that wait, at most so many; shape (n,)."""
+        return np.concatenate([np.zeros(0, RECORD), *self._collector.read(most)])
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum http2_tally``."""
@@ -60,4 +72,5 @@ class FrameRing:
 
     def close(self) -> None:
         """Unmaps the ring."""
+        self._collector.close()
         self._ring.close()

@@ -11,8 +11,9 @@ from probes.http.probe import JUMPS
 from probes.http2.blocks import FLAGS, RECORD, WAYS
 from probes.http2.counted import CELL
 from probes.http2.decoder import FrameDecoder
-from probes.http2.feed import Http2Feed
+from probes.http2.feed import MOST_TURNS, Http2Feed
 from probes.http2.probe import FRAMES
+from probes.http2.ring import TURN
 from probes.kernel.layout import enums, structs
 from probes.kernel.namespaces import ChosenNamespaces
 from tests.unit.probes.http2.frames import headers, joined
@@ -22,18 +23,25 @@ SHARED = structs("tcp")["socket_event"]
 
 
 class Kernel:
-    """Frames and sockets: what is read, one call after the other, and whether the sockets live."""
+    """Frames and sockets: what comes, from one look to the next, and whether the sockets live."""
 
     fd = -1
 
     def __init__(self, *reads: np.ndarray) -> None:
         self.reads = list(reads)
+        self.waiting = np.zeros(0, RECORD)
         self.alive = True
         self.lossy = False
         self.forgotten: list[int] = []
 
-    def read(self) -> np.ndarray:
-        return self.reads.pop(0) if self.reads else np.zeros(0, RECORD)
+    def collect(self) -> int:
+        if self.reads:
+            self.waiting = joined([self.waiting, self.reads.pop(0)])
+        return len(self.waiting)
+
+    def read(self, most: int) -> np.ndarray:
+        records, self.waiting = self.waiting[:most], self.waiting[most:]
+        return records
 
     def tallies(self) -> dict[str, int]:
         return dict.fromkeys(("joined", "unfollowed", "records", "records_lost", "left_out"), 0)
@@ -81,6 +89,18 @@ def test_requests_are_told_when_the_window_ends() -> None:
     assert tick(made) == [(1, 200)]
     assert tick(made) == []
     assert (made.stage.received, made.stage.delivered, made.stage.balanced) == (1, 1, True)
+
+
+def test_much_is_decoded_before_the_window_ends() -> None:
+    """In turns, of which so many are taken at once; all that is left when the window ends."""
+    kernel = Kernel(np.repeat(joined([asked(), answered()]), TURN))
+    made = feed(kernel)
+    assert len(kernel.reads[0]) == 2 * TURN
+    kernel.reads = [joined([kernel.reads[0]] * 3), np.zeros(0, RECORD)]
+    made.events()
+    assert len(kernel.waiting) == (6 - MOST_TURNS) * TURN
+    tick(made)
+    assert len(kernel.waiting) == 0
 
 
 def test_what_a_socket_moved_before_it_went_counts() -> None:
