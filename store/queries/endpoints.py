@@ -13,7 +13,7 @@ from store.queries.change import CHANGED_SCORE, rates, shares
 from store.queries.listings import EndpointChange, EndpointRow, EndpointsAnswer
 from store.queries.pairs import edge_id
 from store.queries.parameters import EndpointsParameters
-from store.queries.requested import Kinds, durations, kinds_of, quantiles
+from store.queries.requested import Kinds, counted_once, durations, kinds_of, quantiles
 from store.queries.scope import Scope
 from store.queries.tables import begin_of, selected_rows
 from store.reading import Endpoints, Window
@@ -30,6 +30,9 @@ def endpoints_answer(scope: Scope, asked: EndpointsParameters) -> EndpointsAnswe
     """
     windows = [scope.when.window, *([scope.when.against] if scope.when.against else [])]
     held = [_endpoints(scope, asked, window) for window in windows]
+    once = [counted_once(each, scope.words) for each in held]
+    if "via" not in asked.by:
+        held = once
     parts = [name for name in ENDPOINT_PARTS if name in asked.by]
     if "status_class" in asked.by and "status" not in asked.by:
         held = [_with_classes(each) for each in held]
@@ -44,8 +47,8 @@ def endpoints_answer(scope: Scope, asked: EndpointsParameters) -> EndpointsAnswe
     return EndpointsAnswer(
         endpoints=[rows.row(place) for place in page],
         of=len(kinds),
-        requests=int(kinds.now["requests"].sum()),
-        failed=int(kinds.now["requests.failed"].sum()),
+        requests=int(once[0].measures["requests"].sum()),
+        failed=int(once[0].measures["requests.failed"].sum()),
         cursor=str(end) if end < len(kinds) else None,
     )
 

@@ -91,7 +91,8 @@ class EndpointRow(Answer, frozen=True):
 class EndpointsAnswer(Answer, frozen=True):
     """A page of what workloads ask each other for.
 
-    :param requests: of all rows; ``failed`` likewise.
+    :param requests: of all rows, each once: without those that a proxy passed on, unless the filter wants these;
+        ``failed`` likewise.
     :param cursor: for ``cursor`` of the next page; null at the end.
     """
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from store.measures import Measures
 from store.queries.groups import Groups
+from store.queries.requested import counted_once
 from store.queries.status import levels
 from store.reading import Edges, Endpoints
 
@@ -69,7 +70,7 @@ class Side:
             return None
         mine = mine[self.edges.measures["requests"][mine] != 0]
         ids = self.edges.ids[mine]
-        found = self.detailed.endpoints(ids if len(ids) <= _FEW else None)
+        found = counted_once(self.detailed.endpoints(ids if len(ids) <= _FEW else None))
         return self._summed(found.measures, found.edges, place, mine, len(rows))
 
     def _of(self, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from model.batch import Batch
 from model.filter.filter import Filter
 from model.filter.targets import targets
 from model.filter.view import BatchView
+from model.filter.words import words_of
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.request import HttpMethod, Via
 from model.kinds.workload import OTHER, WORKLOAD
@@ -40,6 +41,17 @@ def asked_for(endpoints: Endpoints, words: str, workloads: Workloads) -> Endpoin
     """
     condition = Filter(words).of(ENDPOINT)
     mask = np.asarray(condition(BatchView(as_batch(endpoints, workloads))), np.bool_)
+    return endpoints if mask.all() else endpoints.take(np.flatnonzero(mask))
+
+
+def counted_once(endpoints: Endpoints, words: str = "") -> Endpoints:
+    """Without those that a proxy passed on: their requests are in those to the proxy, and in those that it made.
+
+    :param words: of the filter; where they want a proxy, its are meant, and stay.
+    """
+    if any(word.key.partition(".")[0] == "via" and not word.excluded for word in words_of(words)):
+        return endpoints
+    mask = np.asarray(endpoints.parts["via"] == "", np.bool_)
     return endpoints if mask.all() else endpoints.take(np.flatnonzero(mask))
 
 

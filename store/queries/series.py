@@ -8,7 +8,7 @@ from model.errors import UsageError
 from store.measures import Measures
 from store.queries.answers import SeriesAnswer
 from store.queries.parameters import Metric, SeriesParameters
-from store.queries.requested import quantiles
+from store.queries.requested import counted_once, quantiles
 from store.queries.scope import Scope
 from store.queries.tables import selected_rows
 from store.queries.when import When
@@ -81,7 +81,9 @@ def _requests(
     unknown: np.ndarray,
 ) -> dict[Metric, list[int | None]]:
     """Those columns that are of requests: of the edges' endpoints that match."""
-    endpoints = None if edges is None else scope.endpoints(scope.when.window, edges).ids
+    held = scope.all_endpoints if edges is None else scope.endpoints(scope.when.window, edges)
+    once = counted_once(held, scope.words)
+    endpoints = None if edges is None and once is held else once.ids
     found = scope.store.request_series(scope.when.window, step_s, endpoints)
     sums = found.measures.summed(np.searchsorted(begins, found.begins_s), len(begins))
     columns: dict[Metric, list[int | None]] = {}

@@ -10,7 +10,8 @@ from store.queries.questions import QUESTIONS, ask, parameters_of
 from store.reading import Window
 from tests.unit.store.queries.asked import MINUTE, NOW, two_minutes_of_requests
 from tests.unit.store.queries.rows_store import RowsStore
-from tests.unit.store.segments.made import BEGIN
+from tests.unit.store.segments.made import BEGIN, second
+from tests.unit.store.segments.made_requests import requests
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +192,49 @@ def test_where_requests_fail(store: RowsStore) -> None:
         ("9000", 0, 0),
     ]
     assert data(store, "where")["failed"] == 0
+
+
+@pytest.fixture(scope="module")
+def proxied() -> RowsStore:
+    """Each second two requests to a proxy that it passes on; its client asks the server without it once, too."""
+    to = {"client": 3, "server": 1, "port": 8080, "status": 503, "requests": 2, "requests.failed": 2}
+    to |= {"method": 1, "route": 2, "ns": 16_000_000}
+    behind = {**to, "client": 1, "server": 2, "port": 80, "ns": 1_000_000}
+    alone = {**behind, "client": 3, "requests": 1, "requests.failed": 0, "status": 200}
+    passed = {**to, "server": 2, "port": 80, "via": 1}
+    kept = ("client", "server", "port", "requests", "requests.failed")
+    edges = [{"network.transport": 6, **{name: row[name] for name in kept}} for row in (to, behind, alone)]
+    return RowsStore(
+        [second(BEGIN + at, edges, at) for at in range(2 * MINUTE)],
+        requests=[requests(BEGIN + at, [to, behind, alone, passed], at) for at in range(2 * MINUTE)],
+    )
+
+
+def test_what_a_proxy_passed_on_is_shown_and_counted_once(proxied: RowsStore) -> None:
+    """It has a row from who asked to who answered, and is in no sum, unless it is asked for."""
+    found = data(proxied, "endpoints")
+    assert (found["of"], found["requests"], found["failed"]) == (4, 300, 240)
+    (through,) = (row for row in found["endpoints"] if row["via"])
+    assert (through["client"], through["server"], through["requests"]) == ("x", "db", 120)
+    assert (through["via"], through["cluster"]) == ("shop/envoy", "orders")
+    rows = data(proxied, "endpoints", by="server,route")["endpoints"]
+    assert {row["server"]: row["requests"] for row in rows} == {"db": 180, "shop/cart": 120}
+    for words, requested in (("via:shop/envoy", 120), ("-via:shop/envoy", 300)):
+        found = data(proxied, "endpoints", by="route", q=words)
+        assert (found["requests"], found["endpoints"][0]["requests"]) == (requested, requested)
+
+
+def test_lines_and_series_are_without_what_a_proxy_passed_on(proxied: RowsStore) -> None:
+    """Times of a line are those of its own requests; of all, each request of a connection counts once."""
+    rows = {(row["client"], row["server"]): row["edge"] for row in data(proxied, "edges")["rows"]}
+    took = {ends: (edge["requests"], edge["request_ns"]["p99"]) for ends, edge in rows.items()}
+    for ends, requested, expected in (
+        (("x", "shop/cart"), 120, 16_000_000),
+        (("shop/cart", "db"), 120, 1_000_000),
+        (("x", "db"), 60, 1_000_000),
+    ):
+        assert took[ends][0] == requested
+        assert abs(took[ends][1] - expected) <= 0.25 * expected
+    for said, each in (({}, 5), ({"edge": "x>db:80"}, 1), ({"q": "via:shop/envoy", "edge": "x>db:80"}, 2)):
+        columns = data(proxied, "series", metrics="requests", step=1, **said)["columns"]
+        assert set(columns["requests"]) == {each}
