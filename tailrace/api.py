@@ -5,6 +5,8 @@
 
 from msgspec import Meta
 
+from model.alert import Alert
+from model.alert_target import AlertError, AlertTarget
 from model.batch import Batch
 from model.column import Column
 from model.enricher import OPEN, Enricher, EnricherStatistics, Entity, Identity, KeyKind
@@ -20,6 +22,9 @@ from model.tables import TEXTS, Table, text_field
 __all__ = [
     "OPEN",
     "TEXTS",
+    "Alert",
+    "AlertError",
+    "AlertTarget",
     "Batch",
     "Column",
     "Enricher",

@@ -1,0 +1,158 @@
+"""The message of an incident: what, since when, how bad, where it lives and where not, who is hit, what changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from actors.explain.causes import Cause, Explanation
+from actors.incidents.items import Change, Incident
+from model.alert import SHORT, Alert
+
+#: What is bad of what, by symptom; others say their own name.
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "connect_refused": ("connects", "refused"),
+    "connect_failed": ("connects", "failed"),
+    "connect_timeout": ("connects", "timed out"),
+    "connect_slow": ("connects", "slow"),
+    "retransmitted": ("segments", "retransmitted"),
+    "slow": ("round trips", "slow"),
+    "reset": ("connections", "reset"),
+    "http_5xx": ("requests", "failed (5xx)"),
+    "grpc_error": ("requests", "failed (gRPC)"),
+    "dns_error": ("DNS queries", "failed"),
+    "dns_timeout": ("DNS queries", "timed out"),
+    "drop": ("packets", "dropped"),
+}
+#: Characters of a name or a value in the short form.
+_NAME: Final = 60
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known beside the incident.
+
+    :param changes: what began just before, in words: ``40 s after the first v2.12a pod``; the likeliest first.
+    :param callers: who are hit; 0: nobody counted.
+    :param nodes: that reported, ``all_nodes`` of which; 0: nobody counted.
+    :param link: to the incident's page.
+    :param next_step: a command or a page; empty: none.
+    """
+
+    explanation: Explanation = field(default_factory=Explanation)
+    changes: Sequence[str] = ()
+    callers: int = 0
+    nodes: int = 0
+    all_nodes: int = 0
+    link: str = ""
+    next_step: str = ""
+
+
+def alert_of(change: Change, facts: Facts) -> Alert:
+    """What targets are told."""
+    incident = change.incident
+    return Alert(
+        key=incident.key,
+        revision=incident.revision,
+        event=change.event,
+        severity=incident.severity,
+        subject=incident.subject,
+        symptom=incident.symptom,
+        short=short_of(change, facts),
+        text="\n".join(_lines(change, facts)),
+        since=incident.since,
+        at=incident.at,
+        where=incident.where,
+        link=facts.link,
+    )
+
+
+def short_of(change: Change, facts: Facts) -> str:
+    """At most ``SHORT`` characters: the first sentence, and where it lives if there is room."""
+    first = _headline(change, _NAME)
+    cause = _where_words(facts.explanation.causes[0].where) if facts.explanation.causes else ""
+    whole = f"{first}: only {_cut(cause, _NAME)}" if cause else first
+    return whole if len(whole) <= SHORT else _cut(first, SHORT)
+
+
+def _lines(change: Change, facts: Facts) -> list[str]:
+    incident = change.incident
+    lines = [_headline(change)]
+    if incident.merged_into:
+        lines.append(f"It is a part of {incident.merged_into}.")
+    if incident.blind_since:
+        lines.append(f"No data since {_clock(incident.blind_since)}: it stays open until there is.")
+    lines += [_lives(cause) for cause in facts.explanation.causes[:3]] or [
+        "Nothing separates the bad from the healthy."
+    ]
+    if facts.changes:
+        lines.append(f"Began {'; '.join(facts.changes[:3])}.")
+    lines.append(_hit(incident, facts))
+    if incident.acknowledged_by:
+        lines.append(f"Acknowledged by {incident.acknowledged_by} at {_clock(incident.acknowledged_at)}.")
+    if facts.next_step:
+        lines.append(f"Next: {facts.next_step}")
+    return [*lines, facts.link] if facts.link else lines
+
+
+def _headline(change: Change, most: int = 500) -> str:
+    """``CRITICAL shop/checkout: 31 % of connects refused (normal 0.1 %) since 03:12:40``."""
+    incident = change.incident
+    resolved = change.event == "resolve"
+    word = "RESOLVED" if resolved else incident.severity.upper()
+    things, what = WORDS.get(incident.symptom, ("attempts", f"bad ({incident.symptom})"))
+    span = (
+        f"{_clock(incident.since)} to {_clock(incident.ended)}"
+        if resolved
+        else f"since {_clock(incident.since)}"
+    )
+    was = "was " if resolved else ""
+    bad = f"{was}{_percent(incident.share)} of {things} {what} (normal {_percent(incident.expected)})"
+    return f"{word} {_cut(incident.subject, most)}: {bad} {span}"
+
+
+def _lives(cause: Cause) -> str:
+    """``Only server version v2 (94 % bad, others 0.1 %), explains 99 %; the same: server pod b-7.``"""
+    rate = cause.bad / cause.total if cause.total else 0.0
+    if not cause.where:
+        return f"Everywhere ({_percent(rate)} bad): nothing separates, explains {_percent(cause.explains)}."
+    names = ", ".join(_where_words(name) for name in cause.also_known_as[:3])
+    same = f"; the same: {names}" if names else ""
+    inside = f"{_percent(rate)} bad; others {_percent(cause.rate_outside)}"
+    return f"Only {_where_words(cause.where)} ({inside}), explains {_percent(cause.explains)}{same}."
+
+
+def _hit(incident: Incident, facts: Facts) -> str:
+    things = WORDS.get(incident.symptom, ("attempts", ""))[0]
+    callers = f"{_count(facts.callers, 'caller')}, " if facts.callers else ""
+    edges = f" on {_count(incident.edge_count, 'edge')}" if incident.edge_count else ""
+    words = [f"Hit: {callers}{incident.bad:,.0f} of {incident.total:,.0f} {things}{edges}."]
+    if facts.explanation.no_difference:
+        words.append(f"Not it: {', '.join(facts.explanation.no_difference[:8])}.")
+    if facts.all_nodes:
+        words.append(f"Data: {facts.nodes} of {_count(facts.all_nodes, 'node')}.")
+    return " ".join(words)
+
+
+def _where_words(where: Mapping[str, str]) -> str:
+    return " and ".join(f"{name.replace('.', ' ')} {value}" for name, value in where.items())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _percent(share: float) -> str:
+    """Two digits that mean something; nothing is rounded to 0 or to 100 that is not."""
+    percent = 100 * share
+    if percent >= 10:
+        return f"{min(round(percent), 99) if share < 1 else 100} %"
+    return f"{percent:.1f} %" if percent >= 0.1 else ("0 %" if share <= 0 else "< 0.1 %")
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}Z"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

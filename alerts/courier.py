@@ -1,0 +1,68 @@
+"""Takes letters from the outbox to their targets: one lane each, so that a slow target delays no other."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Final
+
+from alerts.outbox import Letter, Outbox
+from model.alert_target import AlertError, AlertTarget
+
+#: Seconds after which a lane looks again by itself: for what has to be repeated.
+_LOOK_S: Final = 10.0
+
+
+class Courier:
+    """Of all targets.
+
+    :param targets: by the name that the outbox knows them by; they are open.
+    """
+
+    def __init__(
+        self, outbox: Outbox, targets: Mapping[str, AlertTarget], clock: Callable[[], float] = time
+    ) -> None:
+        self._outbox = outbox
+        self._targets = targets
+        self._clock = clock
+        self._news = {name: asyncio.Event() for name in targets}
+
+    def wake(self) -> None:
+        """Something was offered."""
+        for news in self._news.values():
+            news.set()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        async with asyncio.TaskGroup() as lanes:
+            for name in self._targets:
+                lanes.create_task(self._lane(name), name=f"alerts to {name}")
+
+    async def deliver(self, name: str) -> None:
+        """All that is due for one target now, until it does not take one."""
+        while letter := self._outbox.due(name, self._clock()):
+            await self._send(letter)
+        repeat_s = getattr(self._targets[name], "repeat_s", 0.0)
+        if repeat_s and self._clock() >= self._outbox.asked_again_at(name):
+            for letter in self._outbox.repeated(name, self._clock(), repeat_s):
+                await self._send(letter)
+
+    async def _send(self, letter: Letter) -> None:
+        try:
+            receipt = await self._targets[letter.target].send(letter.alert, letter.receipt)
+        except AlertError as error:
+            self._outbox.failed(letter, error, self._clock())
+        else:
+            self._outbox.sent(letter, receipt, self._clock())
+
+    async def _lane(self, name: str) -> None:
+        news = self._news[name]
+        while True:
+            news.clear()
+            await self.deliver(name)
+            wait = self._outbox.asked_again_at(name) - self._clock()
+            try:
+                async with asyncio.timeout(min(wait, _LOOK_S) if wait > 0 else _LOOK_S):
+                    await news.wait()
+                    await asyncio.sleep(max(wait, 0.0))
+            except TimeoutError:
+                continue

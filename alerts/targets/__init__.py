@@ -1,0 +1,1 @@
+"""Who can be told, one file each."""

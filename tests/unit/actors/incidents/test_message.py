@@ -1,0 +1,57 @@
+"""The message: it says what is bad, since when, where it lives and where not, in a few lines."""
+
+from actors.explain.causes import Cause, Explanation
+from actors.incidents.items import Change, Incident
+from actors.incidents.message import Facts, alert_of
+
+INCIDENT = Incident(
+    "tailrace-1", "shop/checkout", "connect_refused", "critical", since=11_560.0, revision=1, at=11_600.0,
+    share=0.31, expected=0.001, bad=1240, total=4000, where={"server.version": "v2.12a"}, edge_count=4,
+)  # fmt: skip
+EXPLANATION = Explanation(
+    [Cause({"server.version": "v2.12a"}, 900.0, 1239, 1318, 1, 0.993, 0.001, [{"server.pod": "b-7"}])],
+    ["zone", "node", "port"],
+)
+FACTS = Facts(EXPLANATION, ["40 s after the first v2.12a pod"], 4, 12, 12, "https://map.example/i/1")
+
+
+def test_all_that_one_wants_to_know_at_night() -> None:
+    alert = alert_of(Change("open", INCIDENT, False), FACTS)
+    assert alert.text.splitlines() == [
+        "CRITICAL shop/checkout: 31 % of connects refused (normal 0.1 %) since 03:12:40Z",
+        "Only server version v2.12a (94 % bad; others 0.1 %), explains 99 %; the same: server pod b-7.",
+        "Began 40 s after the first v2.12a pod.",
+        "Hit: 4 callers, 1,240 of 4,000 connects on 4 edges. Not it: zone, node, port. Data: 12 of 12 nodes.",
+        "https://map.example/i/1",
+    ]
+    assert alert.short == (
+        "CRITICAL shop/checkout: 31 % of connects refused (normal 0.1 %) since 03:12:40Z: only server version v2.12a"
+    )
+
+
+def test_the_end_says_how_long_it_was() -> None:
+    import msgspec
+
+    ended = msgspec.structs.replace(INCIDENT, state="resolved", ended=11_700.0)
+    assert alert_of(Change("resolve", ended, False), FACTS).short.startswith(
+        "RESOLVED shop/checkout: was 31 % of connects refused (normal 0.1 %) 03:12:40Z to 03:15:00Z"
+    )
+
+
+def test_a_gap_in_the_data_is_said() -> None:
+    import msgspec
+
+    blind = msgspec.structs.replace(INCIDENT, blind_since=11_620.0)
+    text = alert_of(Change("update", blind, False), Facts()).text
+    assert "No data since 03:13:40Z: it stays open until there is." in text.splitlines()
+
+
+def test_the_short_form_is_short_whatever_names_are() -> None:
+    import msgspec
+
+    long = msgspec.structs.replace(INCIDENT, subject="s" * 900, symptom="y" * 300)
+    cause = Cause({"a" * 300: "b" * 300}, 1.0, 1, 1, 0, 1.0, 0.0, [])
+    for explanation in (Explanation(), Explanation([cause]), EXPLANATION):
+        alert = alert_of(Change("open", long, False), Facts(explanation))
+        assert len(alert.short) <= 200
+        assert "\n" not in alert.short
