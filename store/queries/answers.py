@@ -259,15 +259,54 @@ class By(Answer, frozen=True):
     values: list[Share]
 
 
+class JustBefore(Answer, frozen=True):
+    """What was first seen shortly before a cause began.
+
+    :param what: ``version``, ``workload``, ``agent`` (a machine) or ``instance``.
+    """
+
+    at_s: int = msgspec.field(name="at")
+    what: str
+    text: str
+
+
+class CauseFound(Answer, frozen=True):
+    """Values that separate the bad from the healthy.
+
+    :param where: value by attribute; empty: everything.
+    :param explains: its part of all failures beyond what is normal, 0..1.
+    :param score: evidence for it, in nats.
+    :param rate_outside: failures of attempts where no cause is; ``rate_expected`` what is normal inside.
+    :param also_known_as: other names of the same traffic.
+    :param began_s: null if it was so all the time that was looked at: the window, and 15 minutes before.
+    :param before: what is of the cause and began at most 15 minutes before it.
+    """
+
+    where: dict[str, str]
+    explains: float
+    score: float
+    bad: int
+    total: int
+    rate_inside: float
+    rate_outside: float
+    rate_expected: float
+    also_known_as: list[dict[str, str]]
+    began_s: int | None = msgspec.field(name="began")
+    before: list[JustBefore]
+
+
 class WhereAnswer(Answer, frozen=True):
     """Where failures are.
 
     :param of: ``connects`` or ``requests``: what is counted.
+    :param causes: best first; ``not``: attributes in which nothing differs beside them.
     """
 
     of: str
     failed: int
     attempts: int
+    causes: list[CauseFound]
+    no_difference: list[str] = msgspec.field(name="not")
     by: list[By]
 
 

@@ -69,9 +69,9 @@ class Scope:
         """All endpoints of the window, without histograms."""
         return self.store.endpoints(self.when.window, histograms=False)
 
-    def endpoints(self, window: Window, edges: np.ndarray | None) -> Endpoints:
-        """Those of some edges (None: of all) that match the filter, with histograms."""
-        found = self.store.endpoints(window, edges)
+    def endpoints(self, window: Window, edges: np.ndarray | None, histograms: bool = True) -> Endpoints:
+        """Those of some edges (None: of all) that match the filter."""
+        found = self.store.endpoints(window, edges, histograms)
         requests = split(self.words).requests
         return asked_for(found, requests, self.groups.workloads) if requests else found
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from store.measures import Measures
 from store.queries.answers import By, Share, WhereAnswer
-from store.queries.parameters import Attribute, FailureKind, WhereParameters
+from store.queries.causes import causes_of
+from store.queries.counted import counted, counted_failures
+from store.queries.parameters import Attribute, WhereParameters
 from store.queries.scope import Scope
 from store.queries.status import bounds
 from store.queries.tables import selected_rows
@@ -24,12 +25,12 @@ _INSTANCE: dict[str, Callable[[Instance], str]] = {
 
 
 def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
-    """Simple counts over edges; an attribute with one value tells nothing and is left out."""
+    """Causes, and simple counts over edges; an attribute with one value tells nothing and is left out."""
     rows = selected_rows(scope, asked.select, asked.edge)
     side = scope.pairs.now
     mine = np.flatnonzero(np.isin(side.pairs, rows))
     edges = side.edges.take(mine)
-    failed, attempts = _counted(edges.measures, asked.of)
+    failed, attempts = counted_failures(edges.measures, asked.of)
     by = []
     for attribute in asked.by:
         if attribute == "port":
@@ -41,15 +42,9 @@ def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
             by.append(_by(f"{name}.{attribute}", texts, failed, attempts))
     by = [each for each in by if len(each.values) > 1]
     found = sorted(by, key=_suspicion, reverse=True)
-    return WhereAnswer(asked.of, int(failed.sum()), int(attempts.sum()), found)
-
-
-def _counted(measures: Measures, of: FailureKind) -> tuple[np.ndarray, np.ndarray]:
-    """What failed on each edge, of how many."""
-    if of == "requests":
-        return measures["requests.failed"].astype(np.int64), measures["requests"].astype(np.int64)
-    failed = measures["connections.failed"].astype(np.int64)
-    return failed, failed + measures["connections.opened"].astype(np.int64)
+    leaves = counted(scope, asked) if failed.any() else None
+    causes, same = causes_of(scope, leaves, asked.of) if leaves is not None else ([], [])
+    return WhereAnswer(asked.of, int(failed.sum()), int(attempts.sum()), causes, same, found)
 
 
 def _suspicion(by: By) -> float:

@@ -79,7 +79,21 @@ def where() -> Answer:
         },
         {"attribute": "client.zone", "values": [_share("a", 19, 61, 1.0), _share("b", 18, 59, 1.0)]},
     ]
-    return {"of": "connects", "failed": 37, "attempts": 120, "by": by}
+    cause = {
+        "where": {"client.version": "v2.12a"},
+        "explains": 0.99,
+        "score": 61.3,
+        "bad": 37,
+        "total": 60,
+        "rate_inside": 0.62,
+        "rate_outside": 0.001,
+        "rate_expected": 0.001,
+        "also_known_as": [],
+        "began": None,
+        "before": [],
+    }
+    same = ["client.zone", "server.zone", "server.port"]
+    return {"of": "connects", "failed": 37, "attempts": 120, "causes": [cause], "not": same, "by": by}
 
 
 def endpoints(by_edge: bool, direction: str) -> Answer:

@@ -22,6 +22,9 @@ def test_two_clicks_lead_from_the_first_look_to_the_version_that_fails(
         expect(page.locator("#panel h2")).to_have_text("checkoutservice → paymentservice:50051")
         expect(page.locator("#panel")).to_contain_text("failed 0 → 37")
         expect(page.locator("#panel .where tr:has-text('v2.12a')")).to_contain_text("62 %")
+        expect(page.locator("#panel .cause")).to_have_text(
+            "Only caller's version v2.12a: 62 % failed; others 0.1 %; explains 99 %. Not it: zones, ports."
+        )
         expect(page.locator("#panel .way")).to_contain_text("rewritten by node-3")
         picture(page, "two-clicks", tmp_path)
 

@@ -3,7 +3,7 @@
 
 import { ask, filterWords, mapWords, timeWords } from "./api.js";
 
-/** @import { Answer, By, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View } from "./types.js" */
+/** @import { Answer, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View, Where } from "./types.js" */
 
 /** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} signal @param {Promise<any> | null} begun this very question, if it was asked before @returns {Promise<Answer<MapData>>} */
 export async function askMap(view, size, signal, begun) {
@@ -66,11 +66,11 @@ export async function askSearch(view, text, signal) {
   return (await ask("search", words, signal)).data.found;
 }
 
-/** @param {View} view @param {Subject} subject @param {"connects" | "requests"} of @param {AbortSignal} signal @returns {Promise<By[]>} */
+/** @param {View} view @param {Subject} subject @param {"connects" | "requests"} of @param {AbortSignal} signal @returns {Promise<Where>} */
 export async function askWhere(view, subject, of, signal) {
   const words = subjectWords(view, subject);
   words.set("of", of);
-  return (await ask("where", words, signal)).data.by;
+  return (await ask("where", words, signal)).data;
 }
 
 /** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<NatChain[]>} */

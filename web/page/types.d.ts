@@ -163,6 +163,22 @@ export interface By {
   values: Share[];
 }
 
+/** Values that separate the bad from the healthy; `began` is null if it was so all the time. */
+export interface Cause {
+  where: Record<string, string>;
+  explains: number;
+  rate_inside: number;
+  rate_outside: number;
+  began: Seconds | null;
+  before: { at: Seconds; what: string; text: string }[];
+}
+
+export interface Where {
+  causes: Cause[];
+  not: string[];
+  by: By[];
+}
+
 export interface Instance {
   node: string;
   pod: string;

@@ -34,16 +34,26 @@ def print_answer(
     """
     question = QUESTIONS[name]
     asked = parameters_of(question, said)
-    if options.server:
-        whole = _over_http(question, said, options)
-        answered = _answered(question, whole)
-    else:
-        store = open_store(config.store, options.store or "")
-        try:
-            answered = ask(store, question, asked, time.time())
-        finally:
-            store.close()
+    answered = answer_of(config, name, said, options)
     sys.stdout.write(_text(question, asked, answered, options.output, options.server or _page(config)))
+
+
+def answer_of(
+    config: Config, name: str, said: Mapping[str, Sequence[str]], options: argparse.Namespace
+) -> Answered:
+    """Of the store, or of a server.
+
+    :raises TailraceError: if nobody answers, or the answer is a refusal.
+    """
+    question = QUESTIONS[name]
+    asked = parameters_of(question, said)
+    if options.server:
+        return _answered(question, _over_http(question, said, options))
+    store = open_store(config.store, options.store or "")
+    try:
+        return ask(store, question, asked, time.time())
+    finally:
+        store.close()
 
 
 def _text(question: Question, asked: Any, answered: Answered, form: str, server: str) -> str:

@@ -1,12 +1,14 @@
 """Explanations as a person reads them, and as a program does."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from actors.explain.causes import Cause, Explanation
 from actors.explain.leaves import Leaves
 from model.rows.words import printable
+
+NOTHING: Final = "Nothing separates the bad from the healthy."
 
 
 def json_text(leaves: Leaves, explanation: Explanation) -> str:
@@ -39,19 +41,19 @@ def _cause(cause: Cause) -> dict[str, Any]:
 def table_text(leaves: Leaves, explanation: Explanation) -> str:
     """What is bad, a paragraph for each cause, and what it is not."""
     bad, total, expected = (float(column.sum()) for column in (leaves.bad, leaves.total, leaves.expected))
-    lines = [f"{bad:,.0f} of {total:,.0f} bad ({_percent(bad, total)}; normal {_percent(expected, total)})"]
+    lines = [f"{bad:,.0f} of {total:,.0f} bad ({percent(bad, total)}; normal {percent(expected, total)})"]
     lines += [line for cause in explanation.causes for line in _said(cause)]
     if not explanation.causes:
-        lines.append("Nothing separates the bad from the healthy.")
+        lines.append(NOTHING)
     if explanation.no_difference:
         lines.append(f"Not it: {', '.join(map(printable, explanation.no_difference))}.")
     return "\n".join(lines) + "\n"
 
 
 def _said(cause: Cause) -> list[str]:
-    inside = f"{_percent(cause.bad, cause.total)} bad ({cause.bad:,.0f} of {cause.total:,.0f})"
-    outside = f"; elsewhere {_percent(cause.rate_outside, 1)}" if cause.where else ""
-    lines = [f"{words_of(cause.where)}: {inside}{outside}; explains {_percent(cause.explains, 1)}"]
+    inside = f"{percent(cause.bad, cause.total)} bad ({cause.bad:,.0f} of {cause.total:,.0f})"
+    outside = f"; elsewhere {percent(cause.rate_outside, 1)}" if cause.where else ""
+    lines = [f"{words_of(cause.where)}: {inside}{outside}; explains {percent(cause.explains, 1)}"]
     return lines + [f"  = {words_of(name)}" for name in cause.also_known_as]
 
 
@@ -65,6 +67,7 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _percent(part: float, whole: float) -> str:
+def percent(part: float, whole: float) -> str:
+    """Two digits where it is small."""
     share = 100 * _share(part, whole)
     return f"{share:.0f} %" if share >= 10 or not share else f"{share:.2g} %"

@@ -133,7 +133,7 @@ async function more(view, shown, found, signal) {
   const edges = edgesAt(shown, found);
   const of = edges.some(({ failed }) => failed) || !edges.some(({ requests_failed }) => requests_failed) ? "connects" : "requests";
   const answers = await Promise.allSettled([
-    askWhere(view, subject, of, signal).then((by) => whereItFails(by, of)),
+    askWhere(view, subject, of, signal).then((found) => whereItFails(found, of)),
     ...(edges.some(({ requests }) => requests) ? asksOf(view, subject, signal) : []),
     askNat(view, subject, signal).then(natPaths),
     "node" in found ? askInstances(view, subject, signal).then(instanceList) : null,

@@ -3,9 +3,10 @@
 
 import { button, html, svg } from "../dom.js";
 import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
+import { causeLines } from "./cause.js";
 import { clock, count, day, duration, exact, often, percent, plural, rate } from "../words.js";
 
-/** @import { By, Id, Instance, MapEdge, NatChain, Seconds, Share, Status } from "../types.js" */
+/** @import { By, Id, Instance, MapEdge, NatChain, Seconds, Share, Status, Where } from "../types.js" */
 
 /** @param {Status} status */
 export function glyph(status) {
@@ -93,8 +94,8 @@ function contrasted(values) {
   return [...failing, ...values.filter(({ failed }) => !failed).slice(0, 1)];
 }
 
-/** Which part fails: the most suspect values of each attribute. @param {By[]} by @param {"connects" | "requests"} of */
-export function whereItFails(by, of) {
+/** Which part fails: the cause in words, then the most suspect values of each attribute. @param {Where} found @param {"connects" | "requests"} of */
+export function whereItFails({ by, causes, not }, of) {
   const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0)).sort((a, b) => suspicion(b) - suspicion(a));
   if (!told.length) return section("Where it fails", html("p", { class: "dim" }, `${of === "requests" ? "there is no more than one of each part" : "no connect failed in this window"}`));
   const lines = told.slice(0, ATTRIBUTES).flatMap(({ attribute, values }) =>
@@ -109,7 +110,7 @@ export function whereItFails(by, of) {
     ),
   );
   const head = ["part", of === "requests" ? "requests" : "failed", "share"].map((text) => html("th", { scope: "col" }, text));
-  return section("Where it fails", html("table", { class: "rows where" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...lines)));
+  return section("Where it fails", ...causeLines(causes, not), html("table", { class: "rows where" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...lines)));
 }
 
 /** Ways through NAT, the most used first. @param {NatChain[]} chains */

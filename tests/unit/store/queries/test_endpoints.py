@@ -238,3 +238,11 @@ def test_lines_and_series_are_without_what_a_proxy_passed_on(proxied: RowsStore)
     for said, each in (({}, 5), ({"edge": "x>db:80"}, 1), ({"q": "via:shop/envoy", "edge": "x>db:80"}, 2)):
         columns = data(proxied, "series", metrics="requests", step=1, **said)["columns"]
         assert set(columns["requests"]) == {each}
+
+
+def test_the_route_that_fails_is_the_cause(store: RowsStore) -> None:
+    (cause,) = data(store, "where", of="requests", against="-60s")["causes"]
+    assert (cause["bad"], cause["total"], cause["explains"]) == (240, 600, 1.0)
+    names = [cause["where"], *cause["also_known_as"]]
+    assert any("route" in name for name in names), names
+    assert abs(cause["began"] - (BEGIN + MINUTE)) <= 3

@@ -198,3 +198,23 @@ def test_values_of_attributes_are_counted(store: RowsStore) -> None:
     assert pods["of"] == 2
     with pytest.raises(NotFoundError, match="no attribute colour"):
         data(store, "attributes", key="colour")
+
+
+def test_the_cause_is_the_version_that_was_broken_since_the_second_it_was(store: RowsStore) -> None:
+    """Beside shares: alone, against the minute before, and over the whole fleet; other attributes are cleared."""
+    for said in ({"edge": "frontend>checkoutservice:5050"}, {"against": "-60s"}, {}):
+        answer = data(store, "where", **said)
+        (cause,) = answer["causes"]
+        rows = [row for row in now(store) if row[2].version == BAD_VERSION]
+        assert cause["where"] == {"server.version": BAD_VERSION}, said
+        assert cause["bad"] == sum(row[5]["connections.failed"] for row in rows)
+        assert cause["rate_inside"] == pytest.approx(0.6, abs=0.1)
+        assert cause["rate_outside"] < 0.01
+        assert cause["explains"] > 0.95
+        assert abs(cause["began"] - (BEGIN + MINUTE)) <= 3
+        assert "server.version" not in answer["not"]
+
+
+def test_nothing_fails_nothing_is_explained(store: RowsStore) -> None:
+    answer = data(store, "where", edge="frontend>currencyservice:7000")
+    assert (answer["failed"], answer["causes"], answer["not"]) == (0, [], [])

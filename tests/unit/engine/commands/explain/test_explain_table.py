@@ -105,3 +105,11 @@ def test_a_table_that_cannot_be_is_refused_with_its_place(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["explain", str(tmp_path / "none.csv"), *COUNTS]) == 2
     assert "none.csv (No such file or directory)" in capsys.readouterr().err
+
+
+def test_a_table_without_counts_is_told_from_workloads(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["explain", str(table)]) == 2
+    assert "--bad and --total" in capsys.readouterr().err
+    assert run_command(["explain", str(table), "--bad", "failed"]) == 2
