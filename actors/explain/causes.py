@@ -69,15 +69,16 @@ def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Eith
     :param depth: attributes of one cause at most.
     :param most: causes.
     """
+    leaves = replace(leaves, codes=np.asfortranarray(leaves.codes, np.intp))
     whole = float(np.maximum(leaves.excess.sum(), 0))
     threshold = float(np.log(group_count(leaves, depth, either) / SIGNIFICANCE))
     alive = np.ones(len(leaves), np.bool_)
     found: list[tuple[Group, float, np.ndarray]] = []
     while len(found) < most and whole > 0:
-        left = leaves.take(alive)
-        excess = float(left.excess.sum())
-        if excess < LEAST_OF_ALL * whole or left.bad.sum() < LEAST_BAD:
+        excess = float(leaves.excess[alive].sum())
+        if excess < LEAST_OF_ALL * whole or leaves.bad[alive].sum() < LEAST_BAD:
             break
+        left = leaves.take(alive) if found else leaves
         best = _best(left, depth, max(LEAST_LEFT * excess, LEAST_OF_ALL * whole), either)
         if best.score < threshold:
             break
@@ -93,9 +94,10 @@ def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Eith
 def _best(leaves: Leaves, depth: int, floor: float, either: Sequence[Either]) -> Best:
     """The best group, once the rate that the ill have is the one inside it."""
     rate = first_ill_rate(leaves)
+    search = Search(leaves, depth, floor, either)
     for _ in range(ROUNDS):
         nats = evidence(leaves, rate)
-        best = Search(leaves, nats, depth, floor, either).run()
+        best = search.run(nats)
         best = _divided(leaves, nats, best, either, depth)
         inside = inside_of(leaves, best.group, either)
         seen = float(leaves.bad[inside].sum() / max(leaves.total[inside].sum(), 1e-9))
@@ -111,11 +113,10 @@ def _divided(leaves: Leaves, nats: np.ndarray, best: Best, either: Sequence[Eith
     Together they score more than their group with what is healthy in it, and the price of each is paid.
     """
     while len(best.group) < depth:
-        inside = inside_of(leaves, best.group, either)
+        inside = np.flatnonzero(inside_of(leaves, best.group, either))
+        speak, total = nats[inside], leaves.total[inside]
         parts = [
-            _ill_values(
-                leaves.codes[inside, place], nats[inside], leaves.total[inside], len(leaves.values[place])
-            )
+            _ill_values(leaves.codes[:, place][inside], speak, total, len(leaves.values[place]))
             for place in range(len(leaves.names))
             if place not in dict(best.group)
         ]
@@ -196,17 +197,20 @@ def _other_names(leaves: Leaves, group: Group, inside: np.ndarray) -> list[dict[
     """Single values that hold as good as all of the cause's excess, and hardly any traffic beside it."""
     if not group:
         return []
-    held = np.maximum(leaves.excess, 0)
-    mine, traffic = held[inside].sum(), leaves.total[inside].sum()
+    rows = np.flatnonzero(inside)
+    held = np.maximum(leaves.excess[rows], 0)
+    mine, traffic = held.sum(), leaves.total[rows].sum()
     names = []
     for place, name in enumerate(leaves.names):
         if len(group) == 1 and group[0][0] == place:
             continue
         size = len(leaves.values[place])
-        excess = np.bincount(leaves.codes[inside, place], held[inside], size)
+        excess = np.bincount(leaves.codes[:, place][rows], held, size)
         value = int(excess.argmax())
+        if excess[value] < SAME_EXCESS * mine:
+            continue
         everywhere = leaves.total[leaves.codes[:, place] == value].sum()
-        if excess[value] >= SAME_EXCESS * mine and everywhere <= SAME_TRAFFIC * traffic + 1:
+        if everywhere <= SAME_TRAFFIC * traffic + 1:
             names.append({name: leaves.values[place][value]})
     return names
 
@@ -226,23 +230,22 @@ def _no_difference(
     for _, _, inside in found:
         rate = leaves.bad[inside].sum() / max(leaves.total[inside].sum(), 1e-9)
         expected[inside] = leaves.total[inside] * rate
-    known = replace(leaves, expected=expected)
+    counts = [column / leaves.dispersion for column in (leaves.bad, leaves.total, expected)]
     same = []
     for place, name in enumerate(leaves.names):
         size = len(leaves.values[place])
         threshold = PRICE + np.log(size / SIGNIFICANCE)
-        if name not in named and (size < 2 or _worst(known, place) < threshold):
+        if name not in named and (size < 2 or _worst(leaves.codes[:, place], counts, size) < threshold):
             same.append(name)
     return same
 
 
-def _worst(leaves: Leaves, place: int) -> float:
-    """Evidence for the worst value of an attribute against what is expected of it, in nats (Bernoulli, of sums)."""
-    size = len(leaves.values[place])
-    bad, total, expected = (
-        np.bincount(leaves.codes[:, place], column / leaves.dispersion, size)
-        for column in (leaves.bad, leaves.total, leaves.expected)
-    )
+def _worst(codes: np.ndarray, counts: Sequence[np.ndarray], size: int) -> float:
+    """Evidence for the worst value of an attribute against what is expected of it, in nats (Bernoulli, of sums).
+
+    :param counts: bad, total and expected, each by its dispersion.
+    """
+    bad, total, expected = (np.bincount(codes, column, size) for column in counts)
     total = np.maximum(total, 1e-9)
     normal, seen = (np.clip(column / total, 1e-9, 1 - 1e-9) for column in (expected, bad))
     nats = total * (seen * np.log(seen / normal) + (1 - seen) * np.log((1 - seen) / (1 - normal)))

@@ -1,7 +1,7 @@
 """The group of leaves that most speaks for: values of at most so many attributes, and a price for each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,59 +25,77 @@ class Best:
     group: Group = ()
 
 
-@dataclass(frozen=True)
 class Search:
-    """One search among leaves.
+    """Searches among the same leaves, one after the other with other evidence; what does not change is kept.
 
-    :param nats: the evidence of each leaf; shape (n,).
     :param floor: excess that a group must hold: a group with more attributes never holds more than with fewer.
     """
 
-    leaves: Leaves
-    nats: np.ndarray
-    depth: int
-    floor: float
-    either: Sequence[Either] = ()
-    best: Best = field(default_factory=Best)
+    def __init__(self, leaves: Leaves, depth: int, floor: float, either: Sequence[Either] = ()) -> None:
+        self.leaves, self.depth, self.floor, self.either = leaves, depth, floor, either
+        self.best = Best()
+        self._held = np.maximum(leaves.excess, 0)
+        self._columns = [np.ascontiguousarray(column, np.intp) for column in leaves.codes.T]
+        self._ill: dict[tuple[Group, int], np.ndarray] = {}
+        self._rows: dict[Group, np.ndarray] = {}
 
-    def run(self) -> Best:
-        """The best group; without attributes if all leaves together are the best."""
-        held = np.maximum(self.leaves.excess, 0)
-        self._offer(float(self.nats.sum()), ())
-        self._look(np.arange(len(self.leaves)), self.nats, held, 0, (), 0.0)
+    def run(self, nats: np.ndarray) -> Best:
+        """The best group; without attributes if all leaves together are the best.
+
+        :param nats: the evidence of each leaf; shape (n,).
+        """
+        self.best = Best()
+        self._offer(float(nats.sum()), ())
+        self._look(nats, None, (), 0.0)
         for place, either in enumerate(self.either):
-            self._look_at_either(either, -1 - place, held)
+            self._look_at_either(either, -1 - place, nats)
         return self.best
 
     def _offer(self, score: float, group: Group) -> None:
         if score > self.best.score:
             self.best.score, self.best.group = score, group
 
-    def _look(
-        self, rows: np.ndarray, nats: np.ndarray, held: np.ndarray, first: int, group: Group, paid: float
-    ) -> None:
-        """Adds one attribute from ``first`` on to a group, whose leaves are ``rows``."""
-        for place in range(first, len(self.leaves.names)):
-            size = len(self.leaves.values[place])
-            if size < 2:
-                continue
-            codes = self.leaves.codes[rows, place]
-            excess = np.bincount(codes, held, size)
-            kept = np.flatnonzero(excess >= self.floor)
-            if not len(kept):
-                continue
-            price = paid + PRICE + np.log(size)
-            scores = np.bincount(codes, nats, size)[kept] - price
-            at = int(scores.argmax())
-            self._offer(float(scores[at]), (*group, (place, int(kept[at]))))
-            if len(group) + 1 < self.depth:
-                for value in kept[np.argsort(-excess[kept], kind="stable")][:_WIDTH].tolist():
-                    inside = np.flatnonzero(codes == value)
-                    further = (*group, (place, value))
-                    self._look(rows[inside], nats[inside], held[inside], place + 1, further, price)
+    def _look(self, nats: np.ndarray, rows: np.ndarray | None, group: Group, paid: float) -> None:
+        """Adds one attribute behind those of a group, whose leaves are ``rows`` (None: all).
 
-    def _look_at_either(self, either: Either, place: int, held: np.ndarray) -> None:
-        first, second = self.leaves.codes[:, either.first], self.leaves.codes[:, either.second]
+        :param nats: of all leaves.
+        """
+        mine = nats if rows is None else nats[rows]
+        for place in range(group[-1][0] + 1 if group else 0, len(self._columns)):
+            size = len(self.leaves.values[place])
+            ill = self._ill.get((group, place))
+            if size < 2 or (ill is not None and not len(ill)):
+                continue
+            codes = self._columns[place] if rows is None else self._columns[place][rows]
+            if ill is None:
+                ill = self._ill[group, place] = self._values(codes, rows, size)
+                if not len(ill):
+                    continue
+            price = paid + PRICE + np.log(size)
+            scores = np.bincount(codes, mine, size)[ill] - price
+            at = int(scores.argmax())
+            self._offer(float(scores[at]), (*group, (place, int(ill[at]))))
+            if len(group) + 1 < self.depth:
+                for value in ill[:_WIDTH].tolist():
+                    further = (*group, (place, value))
+                    self._look(nats, self._inside(further, rows, codes), further, price)
+
+    def _values(self, codes: np.ndarray, rows: np.ndarray | None, size: int) -> np.ndarray:
+        """Those that hold enough of the excess, the one with most first."""
+        excess = np.bincount(codes, self._held if rows is None else self._held[rows], size)
+        kept = np.flatnonzero(excess >= self.floor)
+        return np.asarray(kept[np.argsort(-excess[kept], kind="stable")])
+
+    def _inside(self, group: Group, rows: np.ndarray | None, codes: np.ndarray) -> np.ndarray:
+        """The leaves of a group, out of those of the group with one attribute less."""
+        found = self._rows.get(group)
+        if found is None:
+            inside = np.flatnonzero(codes == group[-1][1])
+            found = self._rows[group] = inside if rows is None else rows[inside]
+        return found
+
+    def _look_at_either(self, either: Either, place: int, nats: np.ndarray) -> None:
+        first, second = self._columns[either.first], self._columns[either.second]
         size = max(len(self.leaves.values[at]) for at in (either.first, either.second))
         both = np.flatnonzero(first == second)
 
@@ -85,10 +103,10 @@ class Search:
             parts = (np.bincount(first, column, size), np.bincount(second, column, size))
             return np.asarray(sum(parts) - np.bincount(first[both], column[both], size))
 
-        kept = np.flatnonzero(summed(held) >= self.floor)
+        kept = np.flatnonzero(summed(self._held) >= self.floor)
         if size < 2 or not len(kept):
             return
-        scores = summed(self.nats)[kept] - PRICE - np.log(size)
+        scores = summed(nats)[kept] - PRICE - np.log(size)
         at = int(scores.argmax())
         self._offer(float(scores[at]), ((place, int(kept[at])),))
 
