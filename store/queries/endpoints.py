@@ -10,6 +10,7 @@ from model.requests import NO_GRPC_STATUS
 from store.measures import ENDPOINT_PARTS, Measures
 from store.queries.answers import ChangeState, Evidence
 from store.queries.change import CHANGED_SCORE, rates, shares
+from store.queries.filtering import split
 from store.queries.listings import EndpointChange, EndpointRow, EndpointsAnswer
 from store.queries.pairs import edge_id
 from store.queries.parameters import EndpointsParameters
@@ -56,7 +57,7 @@ def endpoints_answer(scope: Scope, asked: EndpointsParameters) -> EndpointsAnswe
 def _endpoints(scope: Scope, asked: EndpointsParameters, window: Window) -> Endpoints:
     """Those of the edges that are meant."""
     edges = None
-    if asked.select or asked.edge or asked.q:
+    if asked.select or asked.edge or _is_about_connections(scope.words):
         rows = selected_rows(scope, asked.select, asked.edge)
         side = scope.pairs.now if window == scope.when.window else scope.pairs.before
         assert side is not None
@@ -67,6 +68,12 @@ def _endpoints(scope: Scope, asked: EndpointsParameters, window: Window) -> Endp
     ends = found.servers if asked.direction == "up" else found.clients
     mine = np.isin(scope.groups.of(ends), scope.selected(asked.select))
     return found.take(np.flatnonzero(mine))
+
+
+def _is_about_connections(words: str) -> bool:
+    """Whether words choose edges: what a proxy passed on has none, unless its ends have a connection, too."""
+    divided = split(words)
+    return bool(divided.plain or divided.instances)
 
 
 def _with_classes(endpoints: Endpoints) -> Endpoints:

@@ -118,12 +118,26 @@ class Envoy:
 
 
 @contextlib.contextmanager
-def envoy(folder: Path, settings: Settings, tls: Certificates | None = None) -> Iterator[Envoy]:
-    """Runs one until the block ends; it listens when the block begins."""
+def envoy(
+    folder: Path, settings: Settings, tls: Certificates | None = None, before: Sequence[str] = ()
+) -> Iterator[Envoy]:
+    """Runs one until the block ends; it listens when the block begins.
+
+    :param before: the command that starts it.
+    """
     folder.mkdir(exist_ok=True)
     log, configuration = folder / "access.log", folder / "envoy.json"
     configuration.write_text(json.dumps(_configuration(settings, log, tls)))
-    command = [str(ENVOY), "-c", str(configuration), "--concurrency", str(settings.workers), "-l", "error"]
+    command = [
+        *before,
+        str(ENVOY),
+        "-c",
+        str(configuration),
+        "--concurrency",
+        str(settings.workers),
+        "-l",
+        "error",
+    ]
     command += ["--use-dynamic-base-id", "--file-flush-interval-msec", "100", "--disable-hot-restart"]
     with (folder / "said.txt").open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, "ENVOY_UID": "0"})

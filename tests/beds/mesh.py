@@ -5,7 +5,7 @@
                              └─► shop                       everything else
 
 The Envoy of shop was told a wrong port for /pay: cart gets what is pay's. The Envoy of cart has no telemetry: it logs
-nothing.
+nothing. Each process is in a systemd unit of its own, by its cgroup.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.beds.cgroups import cgroup
 from tests.beds.envoys import Cluster, Envoy, Listener, Settings, certificates, envoy, free_ports, listens
 from tests.kernel.loopback import until
 
@@ -29,11 +30,12 @@ class Mesh:
 
     :param entry: the port at which clients ask.
     :param ports: of the services themselves, by name.
-    :param envoys: by the service that they stand before.
+    :param doors: where their Envoys listen, by the service that they stand before; ``envoys`` likewise.
     """
 
     entry: int
     ports: dict[str, int]
+    doors: dict[str, int]
     envoys: dict[str, Envoy]
     folder: Path
 
@@ -41,6 +43,11 @@ class Mesh:
         """What a service logged: method, path, status."""
         lines = (line.split() for line in (self.folder / f"{service}.log").read_text().splitlines())
         return Counter((method, path, int(status)) for _, method, path, status in lines)
+
+
+def unit(service: str, *, proxy: bool = False) -> str:
+    """The systemd unit of a service, or of its Envoy."""
+    return f"mesh-{service}{'-envoy' if proxy else ''}.service"
 
 
 @contextlib.contextmanager
@@ -70,18 +77,19 @@ def mesh(folder: Path, *, secure: bool = False) -> Iterator[Mesh]:
     }
     with contextlib.ExitStack() as stack:
         for name in SERVICES:
-            stack.enter_context(_service(name, ports[name], folder / f"{name}.log"))
-        envoys = {
-            name: stack.enter_context(envoy(folder / name, settings, tls))
-            for name, settings in sidecars.items()
-        }
-        yield Mesh(entry, ports, envoys, folder)
+            within = stack.enter_context(cgroup(unit(name)))
+            stack.enter_context(_service(within, name, ports[name], folder / f"{name}.log"))
+        envoys = {}
+        for name, settings in sidecars.items():
+            within = stack.enter_context(cgroup(unit(name, proxy=True)))
+            envoys[name] = stack.enter_context(envoy(folder / name, settings, tls, within))
+        yield Mesh(entry, ports, {"shop": entry, "cart": cart, "pay": pay}, envoys, folder)
 
 
 @contextlib.contextmanager
-def _service(name: str, port: int, log: Path) -> Iterator[None]:
+def _service(within: list[str], name: str, port: int, log: Path) -> Iterator[None]:
     log.touch()
-    command = [sys.executable, "-m", "tests.beds.mesh_service", name, str(port), str(log)]
+    command = [*within, sys.executable, "-m", "tests.beds.mesh_service", name, str(port), str(log)]
     process = subprocess.Popen(command)
     try:
         assert until(lambda: listens(port), 60)

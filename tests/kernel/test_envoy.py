@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -12,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.beds.envoys import Passed
-from tests.beds.mesh import Mesh, mesh
+from tests.beds.envoys import Passed, free_ports
+from tests.beds.mesh import SERVICES, Mesh, mesh, unit
 from tests.kernel.loopback import until
+from tests.kernel.test_map_requests import answer
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 
@@ -30,26 +32,33 @@ ROUNDS = 10
 
 
 class Run(NamedTuple):
-    """A Tailrace that writes rows, and a mesh that came after it."""
+    """A Tailrace that writes rows and serves a map, and a mesh that came after it."""
 
     rows: Path
+    map: str
     mesh: Mesh
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The rows of a Tailrace that has begun."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The rows of a Tailrace that has begun, and where its map is."""
     folder = tmp_path_factory.mktemp("envoy")
     rows, settings = folder / "rows.jsonl", folder / "tailrace.yaml"
-    settings.write_text("http: {enabled: on, children: 1000}\nenvoy: {enabled: on}\nnat: {source: off}\n")
-    command = [TAILRACE, "record", str(folder / "recording.tlr"), "--config", str(settings)]
+    listen = f"127.0.0.1:{free_ports(1)[0]}"
+    settings.write_text(
+        "http: {enabled: on, children: 1000}\nenvoy: {enabled: on}\nnat: {source: off}\n"
+        f"store: {{enabled: on, path: {folder / 'store'}}}\n"
+        f"web: {{enabled: on, listen: '{listen}', requests_per_second: 1000}}\n"
+    )
+    command = [TAILRACE, "run", "--config", str(settings)]
     command += ["--stage", "requests,flows,endpoints", "--sink", f"jsonl:{rows}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    kept = os.environ | {"TAILRACE_STORE_ENABLED": "on"}
+    process = subprocess.Popen(command, env=kept, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         begun = until(lambda: process.poll() is not None or bool(parsed(rows)), START_SECONDS)
         assert begun
         assert process.poll() is None, process.communicate()[1]
-        yield rows
+        yield rows, f"http://{listen}"
     finally:
         process.kill()
         process.communicate()
@@ -57,14 +66,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["clear", "mutual-tls"])
 def run(
-    written: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    written: tuple[Path, str], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Run]:
     """With traffic that is over: connections that are kept alive, at once; between Envoys with TLS, or without."""
     with mesh(tmp_path_factory.mktemp("mesh"), secure=request.param) as made:
-        before = len(ledgers(written))
-        assert until(lambda: attached(written, before), SETTLE_SECONDS)
+        rows, address = written
+        before = len(ledgers(rows))
+        assert until(lambda: attached(rows, before), SETTLE_SECONDS)
         ask(made.entry)
-        yield Run(written, made)
+        yield Run(rows, address, made)
 
 
 def ledgers(rows: Path) -> list[dict[str, Any]]:
@@ -158,7 +168,7 @@ def test_time_is_split_and_both_hops_are_told(run: Run) -> None:
     for row in rows:
         parts = [row.get(f"via.{part}_ns", 0) for part in ("before", "upstream", "after")]
         assert all(0 <= part < 60e9 for part in parts)
-        assert row["via.name"] == "envoy"
+        assert row["via.name"] in {unit(service, proxy=True) for service in SERVICES}
         assert row["via.evidence"] == "connection"
         assert row["via.downstream.rtt_ns"] > 0
         assert row["via.upstream.rtt_ns"] > 0
@@ -169,3 +179,52 @@ def test_sums_over_hops_are_not_changed(run: Run) -> None:
     rows = [row for row in parsed(run.rows) if row["kind"] == "request" and "via.name" not in row]
     asked = sum(row["requests"] for row in rows if row["server.port"] == run.mesh.entry)
     assert asked == CONNECTIONS * ROUNDS * len(PATHS)
+
+
+def test_the_map_shows_where_requests_really_go(run: Run) -> None:
+    """Each line has as many as the services behind it logged; what should go to pay's Envoy goes to cart's."""
+    answered = {service: run.mesh.answered(service).total() for service in SERVICES}
+    shop = unit("shop", proxy=True)
+    expected = {
+        (unit(service, proxy=True), unit(service), run.mesh.ports[service]): answered[service]
+        for service in SERVICES
+    }
+    for service in ("cart", "pay"):
+        expected[shop, unit(service, proxy=True), run.mesh.doors[service]] = answered[service]
+
+    def lines() -> dict[tuple[str, str, int], int]:
+        found = answer(run.map, "map", select=shop, direction="down", hops=2)
+        keys = {node["id"]: node["key"] for node in found["nodes"]}
+        every = {
+            (keys[edge["from"]], keys[edge["to"]], edge["port"]): edge["requests"] for edge in found["edges"]
+        }
+        ours = {*run.mesh.ports.values(), *run.mesh.doors.values()}
+        return {line: requests for line, requests in every.items() if line[2] in ours and requests}
+
+    until(lambda: lines() == expected, SETTLE_SECONDS)
+    assert lines() == expected
+
+
+def test_the_table_of_endpoints_has_what_each_proxy_passed_on(run: Run) -> None:
+    """From who asked it to who answered, as services logged it, whether they ever had a connection or not."""
+    shop = unit("shop", proxy=True)
+    behind = {"shop": unit("shop"), "cart": unit("cart", proxy=True), "pay": unit("pay", proxy=True)}
+    expected = {
+        (unit(service, proxy=True), unit(service), *what): requests
+        for service in ("cart", "pay")
+        for what, requests in run.mesh.answered(service).items()
+    }
+    for service, server in behind.items():
+        expected |= {(shop, server, *what): count for what, count in run.mesh.answered(service).items()}
+
+    def passed() -> dict[tuple[str, str, str, str, int], int]:
+        found = answer(run.map, "endpoints", q="via:mesh-*", limit=1000)["endpoints"]
+        ours = {*run.mesh.ports.values(), *run.mesh.doors.values()}
+        return {
+            (row["via"], row["server"], row["method"], row["route"], row["status"]): row["requests"]
+            for row in found
+            if row["port"] in ours
+        }
+
+    until(lambda: passed() == expected, SETTLE_SECONDS)
+    assert passed() == expected
