@@ -1,34 +1,48 @@
 """Known HTTP/2 traffic: clients that write and read in odd pieces, many streams at once, nghttp and h2load."""
 
+import base64
 import random
 import socket
 import subprocess
-from typing import Final
+from typing import Any, Final
 
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
+from hpack import Encoder
 
 from tests.kernel.http_traffic import SECRET
 
 #: Fields of each request, in which nothing may be told of.
 SECRETS: Final = (
     *((":authority", "localhost"), (":scheme", "http"), ("authorization", f"Bearer {SECRET}")),
+    ("proxy-authorization", f"Basic {base64.b64encode(f'user:{SECRET}'.encode()).decode()}"),
     *(("cookie", f"session={SECRET}"), ("x-token", f"{SECRET}-token")),
 )
 _PIECES: Final = (1, 2, 5, 9, 13, 40, 200, 5000)
+
+
+class _LegibleEncoder(Encoder):
+    """One that leaves Huffman's code to others."""
+
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:
+        block: bytes = super().encode(headers, huffman=huffman)
+        return block
 
 
 class Client:
     """A connection of PyPI's h2.
 
     :param seed: of the pieces in which it writes and reads; None: writes and reads are whole.
+    :param legible: texts of header blocks are as they are, without Huffman's code.
     """
 
-    def __init__(self, port: int, seed: int | None = None) -> None:
+    def __init__(self, port: int, seed: int | None = None, *, legible: bool = False) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._chance = random.Random(seed) if seed is not None else None
         self._http = H2Connection()
+        if legible:
+            self._http.encoder = _LegibleEncoder()
         self._http.initiate_connection()
         self._socket.sendall(self._http.data_to_send())
         self.port: int = self._socket.getsockname()[1]
@@ -137,3 +151,31 @@ def h2load(port: int, requests: int = 4000) -> None:
     urls = [f"http://127.0.0.1:{port}/{path}" for path in ("load/one", "load/two", "missing")]
     command = ["h2load", "-n", str(requests), "-c", "8", "-m", "32", *urls]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+def secrets(port: int, public: str) -> None:
+    """Requests with a secret wherever one can be, legible, and a public word in each path; bodies."""
+    client = Client(port, legible=True)
+    for place in (f"/{public}?token={SECRET}", f"/{public}/{SECRET}", f"/{public}/{SECRET}/item"):
+        for method in ("GET", "DELETE"):
+            client.ask(place, method)
+            client.wait()
+    for body in (b"", f"password={SECRET}&".encode() * 100):
+        client.ask(f"/post/{public}", "POST", body)
+        client.wait()
+    client.ask(f"/{public}/last")
+    client.wait()
+    client.close()
+
+
+def curl_with_secrets(port: int, public: str) -> None:
+    """The same by curl, in TLS; no secret is in its arguments."""
+    place = f"https://127.0.0.1:{port}/{public}"
+    options = [
+        *("silent", "insecure", "http2", f'user = "user:{SECRET}"', f'cookie = "session={SECRET}"'),
+        *(f'header = "X-Token: {SECRET}"', f'data = "password={SECRET}"'),
+        *(f'url = "{place}{rest}"' for rest in (f"?token={SECRET}", f"/{SECRET}/item", "/last")),
+    ]
+    asks = "\n".join(options).encode()
+    command = ["curl", "--config", "-"]
+    subprocess.run(command, input=asks, check=True, capture_output=True, timeout=60)

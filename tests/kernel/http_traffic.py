@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import socket
+import ssl
 import subprocess
 import time
 from collections import Counter
@@ -81,11 +82,16 @@ def _listens(port: int) -> bool:
 
 
 class Client:
-    """A connection on which heads and bodies are written as they are given."""
+    """A connection on which heads and bodies are written as they are given.
 
-    def __init__(self, port: int) -> None:
+    :param tls: in which they are, if any.
+    """
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=20 * SLOWNESS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._socket = tls.wrap_socket(self._socket)
         self._socket.settimeout(20 * SLOWNESS)
 
     def write(self, *pieces: str | bytes) -> None:
@@ -217,11 +223,11 @@ def exchange(server: socket.socket, first: bytes, answer: bytes) -> None:
     accepted.close()
 
 
-def secrets(port: int, public: str) -> None:
+def secrets(port: int, public: str, tls: ssl.SSLContext | None = None) -> None:
     """Requests with a secret wherever one can be, and a public word in each path; bodies, heads in pieces."""
     basic = base64.b64encode(f"user:{SECRET}".encode()).decode()
     fields = f"Host: localhost\r\nAuthorization: Basic {basic}\r\nCookie: session={SECRET}\r\nX-Token: {SECRET}\r\n"
-    client = Client(port)
+    client = Client(port, tls)
 
     def ask(start: str, more: str = "", *pieces: bytes) -> None:
         client.write(f"{start} HTTP/1.1\r\n{more}{fields}\r\n", *pieces)

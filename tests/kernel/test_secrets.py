@@ -1,12 +1,14 @@
 """Secrets of requests are nowhere: not in the kernel's maps and rings, nor in anything that is kept, sent or said.
 
-The public words of the same requests are found in the same places: the search can fail.
+HTTP/1 and HTTP/2, in the clear and in TLS; header blocks of HTTP/2 alone are in a ring, for their decoder. The public
+words of the same requests are found in the same places: the search can fail.
 """
 
 import base64
 import contextlib
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,6 +24,7 @@ from engine.config import Config
 from engine.plugins.probes import select
 from engine.recording.file import Recording
 from engine.recording.layout import RecordingError
+from tests.kernel import http2_traffic, tls_traffic
 from tests.kernel import http_traffic as traffic
 from tests.kernel.kernel_memory import maps_of, rings_of
 from tests.kernel.loopback import until
@@ -34,8 +37,13 @@ SETTLE_SECONDS: Final = 30
 TAILRACE: Final = str(Path(sys.executable).parent / "tailrace")
 #: In clear text, and as the field Authorization has it.
 SECRETS: Final = (b"s3cr3t", base64.b64encode(b"s3cr3t:")[:8], base64.b64encode(b"user:s3cr3t")[:14])
-#: A word of the path of each request.
+#: A word of the path of each request: of HTTP/1 and HTTP/2, and of both in TLS.
 PUBLIC: Final = "marmalade"
+PUBLIC_2: Final = "lemoncurd"
+PUBLIC_TLS: Final = "quincejelly"
+PUBLIC_2_TLS: Final = "applebutter"
+#: Programs that have probes.
+PROBING: Final = ("agent", "record", "run")
 #: What each writes when it has begun. The agent is first: it compiles what the others find kept.
 FILES: Final = {
     "agent": (),
@@ -45,7 +53,6 @@ FILES: Final = {
 }
 #: What has the routes of requests, in clear text or unpacked.
 KEPT: Final = ("engine.rows", "record.rows", "run.rows", "recording", "store")
-LAST: Final = f"/{PUBLIC}/last"
 STAGES: Final = "requests,flows,workloads"
 SETTINGS: Final = """
 http: {enabled: on, cells: 1024, paths: 1024}
@@ -59,12 +66,26 @@ nat: {source: off}
 class Site:
     """Programs that watch the same requests, and all that they write.
 
-    :param agent: sends to the engine over NATS.
+    :param running: by role; the agent sends to the engine over NATS.
     :param places: files and folders by what they are.
     """
 
-    agent: "subprocess.Popen[bytes]"
+    running: "dict[str, subprocess.Popen[bytes]]"
     places: dict[str, Path]
+
+    @property
+    def agent(self) -> int:
+        """Its process."""
+        return self.running["agent"].pid
+
+    def probed(self, library: Path) -> bool:
+        """Whether all programs have probes in a library."""
+        return all(tls_traffic.probed(self.running[role].pid, library) for role in PROBING)
+
+    def have_last(self, *words: str) -> bool:
+        """Whether the rows of all have the last request of each of these."""
+        texts = [self.places[name].read_text() for name in KEPT if name.endswith(".rows")]
+        return all(f"/{word}/last" in text for word in words for text in texts)
 
     def find(self, words: tuple[bytes, ...], places: Iterable[str]) -> dict[str, list[str]]:
         """The files with one of these words, by place."""
@@ -101,7 +122,7 @@ def _files(path: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(reading_tls: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An agent and its engine, a recording, and a program that keeps a map; all of them have begun."""
     folder = tmp_path_factory.mktemp("secrets")
     (folder / "settings").write_text(SETTINGS)
@@ -127,7 +148,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 places[name] = folder / name
                 assert until(partial(_has_begun, running[role], places[name]), START_SECONDS), name
             assert running[role].poll() is None, places[f"log of {role}"].read_text()
-        yield Site(running["agent"], places)
+        yield Site(running, places)
+        for process in running.values():  # at once: the kernel takes seconds to remove the probes of each
+            process.kill()
 
 
 def _has_begun(program: "subprocess.Popen[bytes]", file: Path) -> bool:
@@ -159,19 +182,33 @@ def _started(role: str, arguments: list[str], folder: Path) -> Iterator["subproc
 
 @pytest.fixture(scope="module")
 def asked(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """All requests were made, and rows of all programs have the last one."""
-    with traffic.nginx(tmp_path_factory.mktemp("nginx") / "server") as server:
-        traffic.secrets(server.port, PUBLIC)
+    """All requests of HTTP/1 were made, and rows of all programs have the last ones."""
+    tls = ssl._create_unverified_context()
+    with (
+        traffic.nginx(tmp_path_factory.mktemp("nginx") / "server") as plain,
+        tls_traffic.nginx(tmp_path_factory.mktemp("tls")) as secure,
+    ):
+        assert until(partial(site.probed, tls_traffic.libssl_of(secure.worker)), SETTLE_SECONDS)
+        for server, word, context in ((plain, PUBLIC, None), (secure, PUBLIC_TLS, tls)):
+            traffic.secrets(server.port, word, context)
+            client = traffic.Client(server.port, context)
+            client.ask("GET", f"/{word}/last")
+            client.close()
         _named_in_the_address()
-        client = traffic.Client(server.port)
-        client.ask("GET", LAST)
-        client.close()
-        for name in ("engine.rows", "record.rows", "run.rows"):
-            assert until(partial(_has_last, site.places[name]), SETTLE_SECONDS), name
+        assert until(partial(site.have_last, PUBLIC, PUBLIC_TLS), SETTLE_SECONDS)
 
 
-def _has_last(rows: Path) -> bool:
-    return LAST in rows.read_text()
+@pytest.fixture(scope="module")
+def asked_in_frames(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Likewise those of HTTP/2."""
+    with (
+        traffic.nginx(tmp_path_factory.mktemp("nginx") / "server", "http2") as plain,
+        tls_traffic.nginx(tmp_path_factory.mktemp("tls")) as secure,
+    ):
+        assert until(partial(site.probed, tls_traffic.libssl_of(secure.worker)), SETTLE_SECONDS)
+        http2_traffic.secrets(plain.port, PUBLIC_2)
+        http2_traffic.curl_with_secrets(secure.port, PUBLIC_2_TLS)
+        assert until(partial(site.have_last, PUBLIC_2, PUBLIC_2_TLS), SETTLE_SECONDS)
 
 
 def _named_in_the_address() -> None:
@@ -182,18 +219,31 @@ def _named_in_the_address() -> None:
 
 
 @pytest.mark.usefixtures("asked")
-def test_nothing_that_is_kept_or_sent_has_a_secret(site: Site) -> None:
-    """Recording, messages on NATS, the store's files, rows, logs; public words are in what has routes."""
-    assert until(lambda: all(site.find((PUBLIC.encode(),), KEPT).values()), SETTLE_SECONDS)
-    assert {place: files for place, files in site.find(SECRETS, site.places).items() if files} == {}
-
-
-@pytest.mark.usefixtures("asked")
-def test_no_map_and_no_ring_of_the_kernel_has_a_secret(site: Site) -> None:
+def test_no_map_and_no_ring_of_the_kernel_has_a_secret_of_http_1(site: Site) -> None:
     """Those of all programs of the agent, also maps that no descriptor of it is for; public words are in a ring."""
-    maps, rings = maps_of(site.agent.pid), rings_of(site.agent.pid)
+    maps, rings = maps_of(site.agent), rings_of(site.agent)
     assert {"http_states", "http_scratches", "request_cells", "http_paths", "cells"} <= maps.keys()
-    assert any(PUBLIC.encode() in ring for ring in rings)
+    for word in (PUBLIC, PUBLIC_TLS):
+        assert any(word.encode() in ring for ring in rings)
     found = [name for name, data in maps.items() if any(secret in data for secret in SECRETS)]
     assert found == []
     assert not any(secret in ring for ring in rings for secret in SECRETS)
+
+
+def _is_kept(site: Site, word: str) -> bool:
+    return all(site.find((word.encode(),), KEPT).values())
+
+
+@pytest.mark.usefixtures("asked", "asked_in_frames")
+def test_nothing_that_is_kept_or_sent_has_a_secret(site: Site) -> None:
+    """Recording, messages on NATS, the store's files, rows, logs; public words are in what has routes.
+
+    Of HTTP/2 the kernel's ring has secrets as they are searched for: they came to its decoder, and no further.
+    """
+    for word in (PUBLIC, PUBLIC_2, PUBLIC_TLS, PUBLIC_2_TLS):
+        assert until(partial(_is_kept, site, word), SETTLE_SECONDS), word
+    rings = rings_of(site.agent)
+    assert all(any(secret in ring for ring in rings) for secret in (SECRETS[0], SECRETS[2]))
+    assert {place: files for place, files in site.find(SECRETS, site.places).items() if files} == {}
+    maps = maps_of(site.agent)
+    assert [name for name, data in maps.items() if any(secret in data for secret in SECRETS)] == []

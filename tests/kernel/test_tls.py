@@ -43,13 +43,7 @@ class Watched(NamedTuple):
 
     def probed(self, library: Path) -> bool:
         """Whether a file has probes: it is known by what the process holds open for each."""
-        return any(str(library) in line for line in _probes(self.pid))
-
-
-def _probes(pid: int) -> list[str]:
-    """Where the uprobes of a process are, as the kernel says of its descriptors."""
-    listed = subprocess.run(["bpftool", "perf", "show"], check=True, capture_output=True, text=True).stdout
-    return [line for line in listed.splitlines() if line.startswith(f"pid {pid} ") and "probe" in line]
+        return tls_traffic.probed(self.pid, library)
 
 
 @pytest.fixture(scope="module")

@@ -202,6 +202,13 @@ def node(folder: Path, name: str, count: int) -> tuple[int, dict[str, int]]:
     return said["port"], said["answered"]
 
 
+def probed(pid: int, library: Path) -> bool:
+    """Whether a process has probes in a file: it is known by what it holds open for each."""
+    listed = subprocess.run(["bpftool", "perf", "show"], check=True, capture_output=True, text=True).stdout
+    mine = (line for line in listed.splitlines() if line.startswith(f"pid {pid} ") and "probe" in line)
+    return any(str(library) in line for line in mine)
+
+
 def libssl_of(pid: int) -> Path:
     """The shared library that a process has loaded, or the one of the system."""
     names = [file.name for file in mapped_code(pid) if "libssl.so" in file.name]
