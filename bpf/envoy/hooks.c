@@ -6,6 +6,10 @@
 static __always_inline int envoy_turn(u64 connection, u32 reading)
 {
 	u64 thread = bpf_get_current_pid_tgid();
+	u32 only = 0;
+	u64 *seen = proxy_seen.lookup(&only);
+	if (seen && !*seen)
+		*seen = 1;
 	struct proxy_turn turn = {.connection = connection, .at_ns = bpf_ktime_get_ns(), .reading = reading};
 	proxy_turns.update(&thread, &turn);
 	return 0;

@@ -32,6 +32,8 @@ BPF_TABLE("lru_hash", u64, struct proxy_turn, proxy_turns, 4096);
 /* By connection. Inserted at the first read or write of its socket, looked up when it is written to and at heads; the oldest
  * make room, and so do those that have ended. */
 BPF_TABLE("lru_hash", struct proxy_key, struct proxy_socket, proxy_sockets, PROXY_SOCKETS);
+/* Whether there ever was a turn: without one, no thread is looked for. Written at turns, read at each read and write. */
+BPF_ARRAY(proxy_seen, u64, 1);
 /* Counted up, never cleared; read by user space (enum link_tally). */
 BPF_PERCPU_ARRAY(link_tallies, u64, LINK_TALLIES);
 
@@ -44,6 +46,10 @@ static __always_inline void link_tally(u32 what)
 
 static __always_inline struct proxy_turn *proxy_turn_now(u64 *process)
 {
+	u32 only = 0;
+	u64 *seen = proxy_seen.lookup(&only);
+	if (!seen || !*seen)
+		return 0;
 	u64 thread = bpf_get_current_pid_tgid();
 	*process = thread >> 32;
 	return proxy_turns.lookup(&thread);
