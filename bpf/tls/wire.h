@@ -55,6 +55,8 @@ BPF_TABLE("lru_hash", u64, struct tls_thread, tls_threads, TLS_THREADS);
 /* Processes that run another program now, or talk TLS for the first time. Pushed by programs, popped by user space ten times
  * a second. */
 BPF_QUEUE(tls_processes, u32, 4096);
+/* How many were pushed, ever. Written then, read by user space ten times a second: an empty queue is left alone. */
+BPF_F_TABLE("array", u32, u64, tls_come, 1, BPF_F_MMAPABLE);
 /* Processes that were told. Inserted with the entry in the queue, looked up at records, never deleted: the oldest make
  * room. */
 BPF_TABLE("lru_hash", u64, u8, tls_told, 8192);
@@ -70,8 +72,12 @@ static __always_inline void tls_tally(u32 what)
 
 static __always_inline void tls_tell(u32 process)
 {
+	u32 only = 0;
+	u64 *come = tls_come.lookup(&only);
 	if (tls_processes.push(&process, 0))
 		tls_tally(TLS_UNTOLD);
+	else if (come)
+		__sync_fetch_and_add(come, 1);
 }
 
 /* Once for each program that a process runs. */

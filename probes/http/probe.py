@@ -95,7 +95,7 @@ HTTP: Final = Probe(
         *JUMPS,
         "http_tallies",
         *("http_ports", "http_names", "http_namespaces"),
-        *("tls_processes", "tls_tallies"),  # where the probe of TLS is wanted
+        *("tls_processes", "tls_come", "tls_tallies"),  # where the probe of TLS is wanted
         "link_tallies",
     ),
     features=(PARTS, REQUESTS),

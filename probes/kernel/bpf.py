@@ -8,6 +8,7 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -221,19 +222,19 @@ def array_lookup(fd: int, index: int) -> int:
 
 def percpu_lookup(fd: int, keys: int) -> npt.NDArray[np.uint64]:
     """64-bit elements 0..keys of a per-processor array, summed over processors; shape (keys,)."""
-    cells = np.zeros(possible_cpus(), np.uint64)
-    sums = np.zeros(keys, np.uint64)
+    cells = np.zeros((keys, possible_cpus()), np.uint64)
     key = ctypes.c_uint32()
-    attr = _attr("IIQQQ", fd, 0, ctypes.addressof(key), cells.ctypes.data, 0)
     for index in range(keys):
         key.value = index
-        _bpf(Command.MAP_LOOKUP_ELEM, attr)
-        sums[index] = cells.sum()
+        place = cells.ctypes.data + index * cells.strides[0]
+        _bpf(Command.MAP_LOOKUP_ELEM, _attr("IIQQQ", fd, 0, ctypes.addressof(key), place, 0))
+    sums: npt.NDArray[np.uint64] = cells.sum(axis=1)
     return sums
 
 
+@cache
 def possible_cpus() -> int:
-    """Processors the kernel may ever have: per-processor values come in this many."""
+    """Processors the kernel may ever have: per-processor values come in this many; fixed from boot on."""
     ranges = Path("/sys/devices/system/cpu/possible").read_text().strip().split(",")
     return max(int(part.split("-")[-1]) for part in ranges) + 1
 

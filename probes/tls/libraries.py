@@ -1,5 +1,6 @@
 """The TLS libraries of this machine's processes, with the probes in them, and what these count."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -9,11 +10,14 @@ from model.ledger import Stage
 from probes.kernel import bpf
 from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded
+from probes.kernel.mapped import MappedArray
 from probes.tls.finders import FINDERS
 from probes.userspace.followed import Followed
 
 #: Processes taken from the queue at once.
 _TAKEN: Final = 512
+#: How the map ``tls_come`` is laid out.
+_COME: Final = np.dtype([("processes", "<u8")])
 _SHARED: Final = structs("tcp")["socket_event"]
 _TALLIES: Final = enums("tls")["tls_tally"]
 #: Counts of the programs that lost nothing.
@@ -28,12 +32,17 @@ class TlsLibraries(Followed):
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded, FINDERS)
+        self._come = MappedArray(loaded.maps["tls_come"], _COME, 1)
+        self._taken = 0
         #: Told of the processes that have come, too.
         self.listeners: list[Callable[[Sequence[int]], None]] = []
 
     def poll(self) -> None:
         """Looks at processes that have come."""
+        if self._taken == int(self._come.view(1)["processes"][0]):
+            return
         come = bpf.pop_all(self._loaded.maps["tls_processes"], _TAKEN)
+        self._taken += len(come)
         self.notice(come)
         for listener in self.listeners:
             listener(come)
@@ -43,6 +52,12 @@ class TlsLibraries(Followed):
         names = [name for name in _TALLIES if name != "TLS_TALLIES"]
         values = bpf.percpu_lookup(self._loaded.maps["tls_tallies"], len(names))
         return {name.removeprefix("TLS_").lower(): int(values[_TALLIES[name]]) for name in names}
+
+    def close(self) -> None:
+        """Takes the probes off, and lets go of mapped memory."""
+        super().close()
+        with contextlib.suppress(AttributeError):
+            del self._come
 
 
 class TlsFeed:
