@@ -9,6 +9,7 @@ from benchmarks import (
     chain_rate,
     clickhouse_rate,
     coverage,
+    detection,
     engine_rate,
     enrich_rate,
     envoy_links,
@@ -105,6 +106,9 @@ FIGURES: Final = (
     Figure(
         "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
     ),
+    Figure("detect_day", "findings on a day without a fault", detection.measure_day),
+    Figure("detect_delay", "from a fault to its finding", detection.measure_delay),
+    Figure("detect_cost", "rate and memory of the detector", detection.measure_cost),
     Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
     Figure("otlp_rate", "points and records of OTLP", otlp_rate.measure),
     Figure("json_rate", "time of a row as a JSON line", json_rate.measure),

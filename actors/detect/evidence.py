@@ -1,0 +1,203 @@
+"""The one test of all symptoms: a sequential sum of log-likelihood ratios of "ill" over "as usual".
+
+It is Page's cumulative sum for binomial counts, divided by Pearson's dispersion, since counts of a fleet vary more
+than coins do. One tick alone adds half of what a finding takes at most, so that a blip is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from actors.detect.state import ILL
+from actors.detect.symptoms import Symptom
+
+#: How fast the dispersion is learnt, once it is known.
+_PACE: Final = np.float32(0.004)
+_MOST_SHARE: Final = np.float32(0.85)
+_MOST_ILL: Final = np.float32(0.98)
+_MOST_DISPERSION: Final = np.float32(500)
+_MOST_SURPRISE: Final = np.float32(3000)
+_SINCE: Final = np.float32(65535)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """When a finding begins and ends, and how fast habits are learnt.
+
+    :param nats: of evidence that make a finding.
+    :param half_life: of the baseline, in ticks with traffic.
+    :param teaching: ticks for which a new edge only teaches, unless its baseline has
+    :param warm: so many counted before.
+    :param strong: a share higher than expected by so much is a finding after
+    :param strong_ticks: ticks, any other after
+    :param slight_ticks: of them.
+    :param rest: ticks with traffic in which the evidence is below a quarter of ``nats`` that end a finding.
+    :param ill_pace: how much slower than usual the baseline learns while there is evidence.
+    :param prior: how many counted ones the fleet's share weighs in an edge's.
+    """
+
+    nats: float = 16.0
+    half_life: float = 720.0
+    teaching: int = 180
+    warm: float = 300.0
+    strong: float = 0.1
+    strong_ticks: int = 3
+    slight_ticks: int = 9
+    rest: int = 12
+    ill_pace: float = 0.02
+    prior: float = 50.0
+
+
+class Symptoms:
+    """What is declared of symptoms, as columns; ``prior`` is the fleet's share of each."""
+
+    def __init__(self, symptoms: Sequence[Symptom]) -> None:
+        def column(name: str) -> np.ndarray:
+            return np.array([getattr(symptom, name) for symptom in symptoms], np.float32)
+
+        self.floor, self.odds, self.least = column("floor"), column("odds"), column("least")
+        self.least_bad = column("least_bad")
+        self.prior = self.floor.copy()
+
+    def learn_prior(self, bad: np.ndarray, total: np.ndarray, warm: float) -> None:
+        """The median share of all whose baseline is warm; shapes (edges, symptoms)."""
+        for place in range(len(self.prior)):
+            held = total[:, place] > warm
+            if held.any():
+                median = np.median(bad[held, place] / total[held, place])
+                self.prior[place] = np.clip(median, self.floor[place], 0.2)
+
+
+Series = dict[str, np.ndarray]
+
+
+def expected(series: Series, of: np.ndarray, symptoms: Symptoms, tuning: Tuning) -> np.ndarray:
+    """The share that is normal for each of these series.
+
+    :param of: the symptom of each.
+    """
+    prior = np.float32(tuning.prior)
+    share = (series["bad"] + prior * symptoms.prior[of]) / (series["total"] + prior)
+    clipped: np.ndarray = np.clip(share, symptoms.floor[of], _MOST_SHARE)
+    return clipped
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Series after a tick.
+
+    :param series: what to remember, by name.
+    :param ended: findings that are none any more; bool.
+    :param started: bool.
+    """
+
+    series: Series
+    started: np.ndarray
+    ended: np.ndarray
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a tick says of some series, all with traffic; shape (n,).
+
+    :param tick: its last 16 bits.
+    :param of: the symptom of each.
+    :param age: ticks with traffic that its edge has seen.
+    """
+
+    tick: int
+    of: np.ndarray
+    bad: np.ndarray
+    total: np.ndarray
+    age: np.ndarray
+
+
+def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> Judged:
+    """What series become by a tick's counts.
+
+    :param series: as they were, shape (n,) each; float16 and integers as they are remembered.
+    """
+    usual = expected(series, seen.of, symptoms, tuning)
+    ill = _ill_share(usual, symptoms.odds[seen.of], symptoms.least[seen.of])
+    nats = _nats(seen.bad, seen.total, usual, ill, series["dispersion"].astype(np.float32), tuning)
+    before = series["evidence"].astype(np.float32)
+    evidence = np.clip(before + nats, 0, np.float32(1.5 * tuning.nats))
+    bad, total, since = _since(series, seen, before == 0)
+    none = evidence == 0
+    bad[none], total[none] = 0, 0
+    was = series["streak"] >= ILL
+    count = (series["streak"] & ~ILL).astype(np.int16)
+    speaks = nats > 0
+    share = bad / np.maximum(total, 1)
+    streak = np.where(none, 0, np.minimum(count + speaks, 127))
+    lasting = streak >= np.where(
+        share >= usual + np.float32(tuning.strong), tuning.strong_ticks, tuning.slight_ticks
+    )
+    young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm)
+    fires = lasting & speaks & ~young & ~was & (evidence >= tuning.nats)
+    fires &= (bad >= symptoms.least_bad[seen.of]) & (share >= (usual + ill) / 2)
+    fires &= series["total"] + total >= 20
+    resting = np.where(evidence < tuning.nats / 4, np.minimum(count + 1, 127), 0)
+    ended = was & (resting >= tuning.rest)
+    on = (was | fires) & ~ended
+    streak = np.where(was, np.where(ended, 0, resting), np.where(fires, 0, streak)).astype(np.uint8)
+    learnt = _learnt(series, seen, usual, (~on & (evidence < tuning.nats / 2)) | young, tuning)
+    after = learnt | {
+        "evidence": evidence,
+        "bad_since": np.rint(bad),
+        "total_since": np.rint(total),
+        "since": since,
+        "streak": streak | np.where(on, ILL, np.uint8(0)),
+    }
+    return Judged(after, fires, ended)
+
+
+def _ill_share(usual: np.ndarray, odds: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """The share of the ill: so many times the odds, and higher by at least so much."""
+    risen = odds * usual / (1 - usual)
+    ill: np.ndarray = np.minimum(np.maximum(risen / (1 + risen), usual + least), _MOST_ILL)
+    return ill
+
+
+def _nats(
+    bad: np.ndarray,
+    total: np.ndarray,
+    usual: np.ndarray,
+    ill: np.ndarray,
+    dispersion: np.ndarray,
+    tuning: Tuning,
+) -> np.ndarray:
+    """What a tick says for "ill" (above 0) or against it."""
+    nats = bad * np.log(ill / usual) + (total - bad) * np.log((1 - ill) / (1 - usual))
+    nats /= np.clip(dispersion, 1, _MOST_DISPERSION)
+    clipped: np.ndarray = np.clip(nats, np.float32(-tuning.nats), np.float32(tuning.nats / 2))
+    return clipped
+
+
+def _since(series: Series, seen: Counted, at_rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bad, all, and since when; scaled to what 16 bits hold."""
+    bad = np.where(at_rest, 0, series["bad_since"]) + seen.bad
+    total = np.where(at_rest, 0, series["total_since"]) + seen.total
+    scale = np.minimum(1, _SINCE / np.maximum(total, 1))
+    since = np.where(at_rest, np.uint16(seen.tick), series["since"])
+    return (bad * scale).astype(np.float32), (total * scale).astype(np.float32), since
+
+
+def _learnt(series: Series, seen: Counted, usual: np.ndarray, well: np.ndarray, tuning: Tuning) -> Series:
+    """The baseline: decayed sums, and the mean of Pearson's squares while all is well."""
+    forget = 1 - 0.5 ** (1 / tuning.half_life)
+    pace = np.where(well, np.float32(1), np.float32(tuning.ill_pace))
+    kept = 1 - np.float32(forget) * pace
+    variance = np.maximum(seen.total * usual * (1 - usual), np.float32(0.05))
+    surprise = np.minimum((seen.bad - seen.total * usual) ** 2 / variance, _MOST_SURPRISE)
+    dispersion = series["dispersion"].astype(np.float32)
+    gain = np.maximum(_PACE, 1 / (2 + seen.age.astype(np.float32)))
+    dispersion[dispersion == 0] = 1
+    moved = dispersion + gain * (surprise - dispersion)
+    return {
+        "bad": series["bad"] * kept + seen.bad * pace,
+        "total": series["total"] * kept + seen.total * pace,
+        "dispersion": np.where(well, moved, dispersion),
+    }
