@@ -9,7 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from engine.commands import agent, doctor, engine, inspect, plugins, record, replay, run, selftest, serve
+from engine.commands import (
+    agent,
+    alerts,
+    doctor,
+    engine,
+    inspect,
+    plugins,
+    record,
+    replay,
+    run,
+    selftest,
+    serve,
+)
 from engine.commands.ask import command as ask
 from engine.commands.explain import command as explain
 from engine.commands.filter_words import parsed
@@ -43,6 +55,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     serve,
     *ask.COMMANDS,
     explain,
+    alerts,
     agent,
     engine,
     observe,

@@ -171,6 +171,37 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             address_and_port(self.listen)
 
 
+class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who is told of incidents.
+
+    :param name: by which commands know it; also its kind, if that is not given.
+    :param kind: as installed: ``slack``, ``pagerduty``, ….
+    :param settings: as ``tailrace plugins KIND`` lists them.
+    """
+
+    name: str
+    kind: str = ""
+    settings: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        """Without the settings: which of them are secret the target alone knows."""
+        return f"AlertTargetConfig({self.name})"
+
+
+class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Alerts.
+
+    :param targets: who can be told; each has a name of its own.
+    """
+
+    targets: list[AlertTargetConfig] = []
+
+    def __post_init__(self) -> None:
+        names = [target.name for target in self.targets]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two targets of alerts are called {twice}: give one another name, and its kind")
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
 
@@ -207,6 +238,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sinks: list[SinkConfig] = []
     store: KeptConfig = KeptConfig()
     web: WebConfig = WebConfig()
+    alerts: AlertsConfig = AlertsConfig()
     metrics: MetricsConfig = MetricsConfig()
     log_level: LogLevel = "warning"
 

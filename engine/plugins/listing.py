@@ -20,7 +20,7 @@ from engine.plugins.declared import (
 )
 from engine.plugins.enrichers import SECTIONS
 from engine.plugins.inventory import Found, inventory
-from engine.plugins.registry import ENRICHER, OWN, PROBE, ROW_KIND, Plugin
+from engine.plugins.registry import ALERT_TARGET, ENRICHER, OWN, PROBE, ROW_KIND, Plugin
 from engine.plugins.settings import Setting, described
 from engine.plugins.sinks import kind_names
 from model.errors import UsageError
@@ -104,6 +104,8 @@ def _known(plugin: Plugin, loaded: Any) -> dict[str, Any]:
     known = {"summary": _summary(loaded), "settings": list(described(loaded.Config))}
     if plugin.kind is ENRICHER:
         return known | {"takes": _keys(loaded), "configured": _section(plugin)}
+    if plugin.kind is ALERT_TARGET:
+        return known | {"configured": f"alerts: {{targets: [{{name: {plugin.name}, settings: {{…}}}}]}}"}
     return known | {
         "takes": list(kind_names(loaded)),
         "configured": f"sinks: [{{name: {plugin.name}, settings: {{…}}}}]",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from model.alert_target import AlertTarget
 from model.enricher import Enricher
 from model.errors import TailraceError, UsageError, one_line
 from model.kind import Kind
@@ -58,7 +59,8 @@ SINK: Final = PluginKind("sink", "tailrace.sinks", Sink)
 ENRICHER: Final = PluginKind("enricher", "tailrace.enrichers", Enricher)
 PROBE: Final = PluginKind("probe", "tailrace.probes", declared=Probe, page="docs/writing-a-probe.md")
 ROW_KIND: Final = PluginKind("row kind", "tailrace.kinds", declared=Kind)
-PLUGIN_KINDS: Final = (SINK, ENRICHER, PROBE, ROW_KIND)
+ALERT_TARGET: Final = PluginKind("alert target", "tailrace.alerts", AlertTarget, page="docs/alerts.md")
+PLUGIN_KINDS: Final = (SINK, ALERT_TARGET, ENRICHER, PROBE, ROW_KIND)
 
 
 @dataclass(frozen=True)
