@@ -87,7 +87,7 @@ class Edges:
     def observe(self, batches: Sequence[Batch], ill: np.ndarray | None = None) -> Observations:
         """What batches of workload and endpoint rows count, by edges and nodes; others say nothing.
 
-        :param ill: ids with findings: what is slow there becomes no habit.
+        :param ill: edges with findings, or whose data is not complete: what is slow there becomes no habit.
         """
         parts = [
             part
