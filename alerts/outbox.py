@@ -112,6 +112,10 @@ class Outbox:
         """The last ones: ``target``, ``alert``, ``why``."""
         return [value for _, value in self._journal.under("dead/")]
 
+    def knows(self, target: str, key: str) -> bool:
+        """Whether a target was told of an incident, or is about to be."""
+        return any(f"{what}/{target}/{key}" in self._journal for what in ("out", "said"))
+
     def forget(self, key: str, targets: Iterable[str]) -> dict[str, Any]:
         """Rows that take away what was said of an incident that nobody will speak of again."""
         return {f"said/{target}/{key}": None for target in targets if f"said/{target}/{key}" in self._journal}

@@ -1,0 +1,115 @@
+"""Killed at any time, no incident is lost, opened twice or told under two names."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from actors.incidents.incidents import Times
+from actors.incidents.items import Silence, Tick, Trouble
+from actors.incidents.message import Facts, alert_of
+from alerts.book import Book
+from alerts.journal import Journal
+from model.alert import Matcher
+from tests.http_server import HttpServer, Reply
+
+#: Goes on where the file of the clock says: ten troubles of 60 seconds, each of another edge, and health after.
+_RUN = """
+import asyncio, itertools, sys
+from pathlib import Path
+from actors.incidents.items import Tick, Trouble
+from alerts.book import Book
+from alerts.courier import Courier
+from alerts.journal import Journal
+from alerts.targets.webhook import AlertWebhook, AlertWebhookConfig
+from model.alert import Alert
+
+folder, url, troubles = Path(sys.argv[1]), sys.argv[2], 10
+clock = folder / "clock"
+
+def message(change):
+    it = change.incident
+    return Alert(it.key, it.revision, change.event, "error", it.subject, it.symptom, "", "", it.since, it.at)
+
+async def main():
+    book = Book(Journal(folder / "journal"), {"hook": []}, message)
+    target = AlertWebhook(AlertWebhookConfig(url))
+    await target.open()
+    start = int(clock.read_text()) if clock.exists() else 0
+    for at in range(start, 520):
+        bad = tuple(
+            Trouble(f"t{n}", f"s{n}", "reset", 1000.0 + n * 30, 0.5, 0.0, 5, 10, frozenset({f"e{n}"}))
+            for n in range(troubles) if n * 30 <= at < n * 30 + 60
+        )
+        book.tick(Tick(1000.0 + at, bad))
+        await Courier(book.outbox, {"hook": target}, lambda: 1000.0 + at).deliver("hook")
+        clock.with_suffix(".new").write_text(str(at + 1))
+        clock.with_suffix(".new").replace(clock)
+        print(at, flush=True)
+    await target.close()
+
+asyncio.run(main())
+"""
+TROUBLE = Trouble("t", "shop/b", "reset", 0.0, 0.5, 0.0, 5, 10, frozenset({"a>b"}))
+
+
+def book_in(folder: Path) -> tuple[Journal, Book]:
+    journal = Journal(folder / "journal")
+    routes = {"all": [], "db": [Matcher.read("subject=db")]}
+    return journal, Book(journal, routes, lambda change: alert_of(change, Facts()), Times())
+
+
+def test_twenty_kills_at_random(tmp_path: Path) -> None:
+    """Every incident opens and ends at the receiver, under one key each; what came twice has the same id."""
+    chance = random.Random(9)
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        for kill in range(21):
+            command = [sys.executable, "-c", _RUN, str(tmp_path), server.url]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+                assert child.stdout is not None
+                if kill == 20:
+                    assert child.wait(60) == 0
+                    break
+                for _ in range(chance.randrange(1, 25)):
+                    child.stdout.readline()
+                child.kill()
+        alerts = [json.loads(post.body)["alert"] for post in server.posts]
+    by_id = {f"{alert['key']}/{alert['revision']}": alert for alert in alerts}
+    events: dict[str, list[tuple[str, str]]] = {}
+    for alert in by_id.values():
+        events.setdefault(alert["subject"], []).append((alert["key"], alert["event"]))
+    assert sorted(events) == sorted(f"s{number}" for number in range(10))
+    for told in events.values():
+        assert (len({key for key, _ in told}), [event for _, event in told]) == (1, ["open", "resolve"])
+    assert len(alerts) - len(by_id) <= 20
+
+
+def test_targets_hear_what_their_matchers_choose(tmp_path: Path) -> None:
+    _, book = book_in(tmp_path)
+    for at in range(30):
+        book.tick(Tick(float(at), (TROUBLE,)))
+    assert (book.outbox.waiting("all"), book.outbox.waiting("db")) == (1, 0)
+
+
+def test_silences_and_acknowledgements_outlive_a_restart(tmp_path: Path) -> None:
+    journal, book = book_in(tmp_path)
+    book.silence(Silence("s", [Matcher.read("subject=x")], 0.0, 500.0, "deploy", "ada", 0.0))
+    for at in range(30):
+        book.tick(Tick(float(at), (TROUBLE,)))
+    book.acknowledge(next(iter(book.incidents)).key, "ada", 30.0)
+    journal.close()
+    _, again = book_in(tmp_path)
+    assert [silence.id for silence in again.incidents.silences] == ["s"]
+    assert [incident.acknowledged_by for incident in again.incidents] == ["ada"]
+
+
+def test_nothing_stays_behind(tmp_path: Path) -> None:
+    """Once an incident is over for ten minutes and a silence is over, the journal knows neither."""
+    journal, book = book_in(tmp_path)
+    book.silence(Silence("s", [Matcher.read("subject=x")], 0.0, 500.0, "deploy", "ada", 0.0))
+    for at in range(1000):
+        book.tick(Tick(float(at), (TROUBLE,) if at < 30 else ()))
+        while letter := book.outbox.due("all", float(at)):
+            book.outbox.sent(letter, "receipt", float(at))
+    assert list(journal.under("")) == []
