@@ -17,6 +17,8 @@ from model.errors import LACKING, TailraceError, UsageError
 
 #: Bytes below which a file is never written anew.
 _SMALL: Final = 1 << 18
+#: The name of the file in which incidents are kept.
+JOURNAL: Final = "incidents.journal"
 
 
 class Journal:
@@ -165,6 +167,18 @@ class Journal:
         self._file = _opened(self._path)
         self._size = self._file.seek(0, os.SEEK_END)
         self.compacted += 1
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The values in a file that another process may be writing; a line that is not whole yet is left out.
+
+    :raises OSError: if it cannot be read.
+    """
+    values: dict[str, Any] = {}
+    with path.open("rb") as file:
+        for line in file:
+            values |= _batch(line) or {}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -202,6 +202,17 @@ class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError(f"two targets of alerts are called {twice}: give one another name, and its kind")
 
 
+class TroubleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Edges that are worse than they were, and incidents made of them.
+
+    :param enabled: whether ``run`` looks for them, and tells ``alerts.targets``.
+    :param path: a folder for incidents and for what was learnt.
+    """
+
+    enabled: Literal["on", "off"] = "off"
+    path: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/tailrace/trouble"
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that can be configured.
 
@@ -238,6 +249,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sinks: list[SinkConfig] = []
     store: KeptConfig = KeptConfig()
     web: WebConfig = WebConfig()
+    trouble: TroubleConfig = TroubleConfig()
     alerts: AlertsConfig = AlertsConfig()
     metrics: MetricsConfig = MetricsConfig()
     log_level: LogLevel = "warning"

@@ -41,6 +41,8 @@ ENGINE_FLUSH_SECONDS: Final = 1.25
 
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
 JOINED: Final = frozenset({"flows", "requests", "workloads", "endpoints"})
+#: Of these, what the detector looks at.
+WATCHED: Final = frozenset({"workloads", "endpoints"})
 #: By the name they have in the ledger.
 Sinks = Mapping[str, "ConfiguredSink"]
 
@@ -92,10 +94,16 @@ def run(
     node.messages.where(_is_other) >> fan_out
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
-    if wanted & JOINED:
-        join = local_join(graph, config, source.origin, wanted, cluster)
+    made = wanted | WATCHED if config.trouble.enabled == "on" else wanted
+    if made & JOINED:
+        join = local_join(graph, config, source.origin, made, cluster)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
-        summed(graph, config, wanted, flows) >> fan_out
+        rows = summed(graph, config, made, flows)
+        rows >> fan_out
+        if config.trouble.enabled == "on":
+            from engine.trouble import watch_trouble
+
+            watch_trouble(graph, config, rows, node.messages)
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
 

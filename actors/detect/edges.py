@@ -5,7 +5,7 @@ each row also counts for nodes: its client, its server, and the zones of both. I
 every engine and run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -22,6 +22,9 @@ from model.kinds.workload import Workload
 LIMIT: Final = 200_000
 #: Odd numbers (fractions of the golden ratio and of roots) that spread bits.
 _SPREAD: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+#: Gets a batch, the edge of each row, and what rows count: bad of each symptom, then all of each.
+Told = Callable[[Batch, np.ndarray, np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,19 @@ class Edges:
         """Who that is, if it was seen of late."""
         return self._names.get(id_)
 
-    def observe(self, batches: Sequence[Batch], ill: np.ndarray | None = None) -> Observations:
+    def observe(
+        self, batches: Sequence[Batch], ill: np.ndarray | None = None, told: Told | None = None
+    ) -> Observations:
         """What batches of workload and endpoint rows count, by edges and nodes; others say nothing.
 
         :param ill: edges with findings, or whose data is not complete: what is slow there becomes no habit.
+        :param told: is told of each batch.
         """
         parts = [
             part
             for batch in batches
             if batch.kind.name in ("workload", "endpoint") and len(batch)
-            for part in self._counted(batch, np.zeros(0, np.uint64) if ill is None else ill)
+            for part in self._counted(batch, np.zeros(0, np.uint64) if ill is None else ill, told)
         ]
         width = len(self._symptoms)
         if not parts:
@@ -106,7 +112,9 @@ class Edges:
         traffic = summed[:, -1].astype(np.float32)
         return Observations(ids, bad.astype(np.float32), total.astype(np.float32), traffic)
 
-    def _counted(self, batch: Batch, ill: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _counted(
+        self, batch: Batch, ill: np.ndarray, told: Told | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Ids of rows and what they count: bad of each symptom, total of each, bytes; for the edge and for nodes."""
         columns, width = batch.columns, len(self._symptoms)
         table = batch.tables["workloads"]
@@ -129,6 +137,8 @@ class Edges:
                 )
         if batch.kind.name == "workload":
             values[:, -1] = columns["bytes"].astype(np.float64) + columns["reply_bytes"].astype(np.float64)
+        if told is not None:
+            told(batch, edge, values[:, : 2 * width])
         named = (index[0] != 0) | (index[1] != 0)
         parts = [(edge, named)]
         if not self._nodes:

@@ -1,6 +1,6 @@
 """What is to be explained: counts of bad and of all by values of attributes, and how many bad ones are normal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -85,6 +85,22 @@ def expected_by_rate(total: np.ndarray, expected_bad: np.ndarray, expected_total
 def expected_of_rate(total: np.ndarray, rate: float) -> np.ndarray:
     """Bad ones that are normal if each leaf has this rate; shape (n,)."""
     return np.asarray(total * np.clip(rate, LEAST_RATE, MOST_RATE))
+
+
+def expected_by_edge(
+    edges: np.ndarray, bad: np.ndarray, total: np.ndarray, shares: Mapping[int, float]
+) -> np.ndarray:
+    """Bad ones that are normal where some edges are ill, and all others as they always are; shape (n,).
+
+    :param edges: of each leaf.
+    :param shares: that are normal for those that are ill.
+    """
+    ids, same = np.unique(edges, return_inverse=True)
+    k, n = (np.bincount(same, column, len(ids)) for column in (bad, total))
+    rates = np.array(
+        [shares.get(id_, k[place] / max(n[place], 1.0)) for place, id_ in enumerate(ids.tolist())]
+    )
+    return np.asarray(total * np.clip(rates[same], LEAST_RATE, MOST_RATE))
 
 
 def healthy_rate(codes: np.ndarray, bad: np.ndarray, total: np.ndarray) -> float:

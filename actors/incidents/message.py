@@ -19,6 +19,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "slow": ("round trips", "slow"),
     "reset": ("connections", "reset"),
     "http_5xx": ("requests", "failed (5xx)"),
+    "request_failed": ("requests", "failed"),
     "grpc_error": ("requests", "failed (gRPC)"),
     "dns_error": ("DNS queries", "failed"),
     "dns_timeout": ("DNS queries", "timed out"),
@@ -82,9 +83,7 @@ def _lines(change: Change, facts: Facts) -> list[str]:
         lines.append(f"It is a part of {incident.merged_into}.")
     if incident.blind_since:
         lines.append(f"No data since {_clock(incident.blind_since)}: it stays open until there is.")
-    lines += [_lives(cause) for cause in facts.explanation.causes[:3]] or [
-        "Nothing separates the bad from the healthy."
-    ]
+    lines += [_lives(cause) for cause in facts.explanation.causes[:3]] or [_unexplained(incident)]
     if facts.changes:
         lines.append(f"Began {'; '.join(facts.changes[:3])}.")
     lines.append(_hit(incident, facts))
@@ -120,6 +119,13 @@ def _lives(cause: Cause) -> str:
     same = f"; the same: {names}" if names else ""
     inside = f"{_percent(rate)} bad; others {_percent(cause.rate_outside)}"
     return f"Only {_where_words(cause.where)} ({inside}), explains {_percent(cause.explains)}{same}."
+
+
+def _unexplained(incident: Incident) -> str:
+    """What was found before, when nobody says now what separates."""
+    if incident.where:
+        return f"Only {_where_words(incident.where)}."
+    return "Nothing separates the bad from the healthy."
 
 
 def _hit(incident: Incident, facts: Facts) -> str:

@@ -134,6 +134,18 @@ STAGES: Final = (
         "`rows_folded`, `endpoints_folded`: rows of kind `other`; raise `workloads.endpoints`",
     ),
     StageNote(
+        "`detector` (with `trouble.enabled: on`)",
+        "edges with traffic, each ten seconds",
+        "`not_known`: of ten seconds whose data is not complete",
+        "`edges_forgotten`; `late_windows`; `leaves_forgotten`: traffic that explains nothing, for want of room",
+    ),
+    StageNote(
+        "`incidents` (likewise)",
+        "looks at all edges",
+        "`not_kept`: the disk took no more; what changed then is told to nobody",
+        "",
+    ),
+    StageNote(
         "`outbox` (agent)",
         "rows",
         "`outage`: NATS was away for longer than the buffer lasts; `too_large`, `shutdown`, `spool_failed`",

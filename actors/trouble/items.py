@@ -1,0 +1,35 @@
+"""What goes on from the watch: looks at everything, and state to be kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from actors.explain.causes import Explanation
+from actors.incidents.items import Tick
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything as it was at the end of a tick.
+
+    :param explanations: by the key of the trouble; without those that nothing explains.
+    """
+
+    tick: Tick
+    explanations: Mapping[str, Explanation] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tick.troubles)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """State of the detector, to be kept for a restart.
+
+    :param whole: whether it is all; else that of edges which were ill since the last one that was.
+    """
+
+    data: bytes
+    whole: bool
+
+    def __len__(self) -> int:
+        return 0

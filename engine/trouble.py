@@ -1,0 +1,169 @@
+"""Incidents as an end of the graph: looks at trouble become incidents on disk, of which targets are told."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from actors.explain.causes import Explanation
+from actors.incidents.incidents import Times
+from actors.incidents.items import Change
+from actors.incidents.message import Facts, alert_of
+from actors.items import Chunk
+from actors.trouble.items import Look, Remembered
+from actors.trouble.watch import Watch
+from alerts.book import Book
+from alerts.courier import Courier
+from alerts.journal import JOURNAL, Journal
+from engine.actor import Place
+from engine.config import Config
+from engine.graph import Graph
+from engine.plugins.alert_targets import make_target
+from model.alert import Alert
+from model.errors import TailraceError
+from model.kinds.ledger import LEDGER
+from model.ledger import Ledger
+
+#: Files beside the journal: of the detector, and of edges that were ill since.
+WHOLE: Final = "detector.state"
+ILL: Final = "ill.state"
+#: The detector has waited for half a minute of evidence: one tick more, to see what belongs together.
+_TIMES: Final = Times(hold=10.0)
+#: Seconds until a journal that took no more is tried again.
+_AGAIN_S: Final = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def watch_trouble(graph: Graph, config: Config, joined: Place, messages: Place | None = None) -> None:
+    """Adds what finds trouble and tells of it to a graph.
+
+    :param joined: hands on windows with rows of workloads and endpoints.
+    :param messages: hands on ledgers.
+    """
+    folder = Path(config.trouble.path)
+    outlet = IncidentsOutlet(config, folder, graph.ledger)
+    graph.service(outlet.opened())
+    graph.task(outlet.run)
+    detect = graph.actor("detect", _watch(graph.ledger, folder))
+    joined >> detect >> graph.outlet("incidents", outlet)
+    if messages is not None:
+        messages.where(_is_ledger) >> detect
+
+
+class IncidentsOutlet:
+    """Keeps incidents, and has targets told.
+
+    :param folder: for what is kept.
+    """
+
+    def __init__(self, config: Config, folder: Path, ledger: Ledger) -> None:
+        self._config = config
+        self._folder = folder
+        self._stage = ledger.stage("incidents", "looks")
+        self._explained: dict[str, Explanation] = {}  # by the incident's key
+        self._latest: dict[str, Explanation] = {}  # by the trouble's
+        self._book: Book | None = None
+        self._courier: Courier | None = None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Journal and targets are open while the block runs.
+
+        :raises UsageError: if the journal cannot be written, or a file of a target cannot be read.
+        """
+        alerts = self._config.alerts
+        targets = {target.name: make_target(alerts, target.name) for target in alerts.targets}
+        async with AsyncExitStack() as stack:
+            journal = Journal(self._folder / JOURNAL)
+            stack.callback(journal.close)
+            for target in targets.values():
+                stack.push_async_callback(target.close)
+                await target.open()
+            self._book = Book(journal, dict.fromkeys(targets, ()), self._message, _TIMES)
+            self._courier = Courier(self._book.outbox, targets)
+            yield
+
+    async def run(self) -> None:
+        """Take alerts to targets until it is cancelled; a journal that takes no more is tried again."""
+        assert self._courier is not None
+        while True:
+            try:
+                await self._courier.run()
+            except* TailraceError as errors:
+                log.warning("alerts wait: %s", errors.exceptions[0])
+            await asyncio.sleep(_AGAIN_S)
+
+    async def take(self, item: Look | Remembered) -> None:
+        """A look at everything, or state to keep."""
+        if isinstance(item, Remembered):
+            await asyncio.to_thread(self._keep, item)
+        else:
+            self._look(item)
+
+    async def flush(self) -> None:
+        """All is on disk when ``take`` returns."""
+
+    def _look(self, look: Look) -> None:
+        assert self._book is not None
+        assert self._courier is not None
+        self._stage.received += 1
+        self._latest = dict(look.explanations)
+        try:
+            changes = self._book.tick(look.tick)
+        except TailraceError as error:
+            self._stage.drop("not_kept")
+            log.warning("incidents are not kept: %s", error)
+            return
+        self._stage.delivered += 1
+        if changes:
+            self._courier.wake()
+        alive = {incident.key for incident in self._book.incidents}
+        self._explained = {key: value for key, value in self._explained.items() if key in alive}
+
+    def _message(self, change: Change) -> Alert:
+        incident = change.incident
+        found = (self._latest[key] for key in incident.troubles if key in self._latest)
+        explanation = next((each for each in found if each.causes[0].where == incident.where), None)
+        if explanation is not None:
+            self._explained[incident.key] = explanation
+        callers = len({edge.partition(" > ")[0] for edge in incident.edges})
+        return alert_of(change, Facts(self._explained.get(incident.key, Explanation()), callers=callers))
+
+    def _keep(self, state: Remembered) -> None:
+        """Either the old file is there or the new one; without one the detector learns again."""
+        path = self._folder / (WHOLE if state.whole else ILL)
+        new = path.with_suffix(".new")
+        try:
+            new.write_bytes(state.data)
+            new.replace(path)
+            if state.whole:
+                (self._folder / ILL).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("what the detector learnt is not kept: %s: %s", path, error.strerror)
+
+
+def _watch(ledger: Ledger, folder: Path) -> Watch:
+    """With the state of before, if there is some that can be read."""
+    kept = [data for name in (ILL, WHOLE) if (data := _read(folder / name))]
+    try:
+        return Watch(ledger, kept)
+    except ValueError as error:
+        log.warning("the detector learns anew: %s: %s", folder, error)
+        return Watch(ledger)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        log.warning("the detector learns anew: %s: %s", path, error.strerror)
+        return b""
+
+
+def _is_ledger(item: Any) -> bool:
+    return isinstance(item, Chunk) and item.batch.kind is LEDGER

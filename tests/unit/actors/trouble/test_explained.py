@@ -1,0 +1,81 @@
+"""What explains troubles, among the traffic of the last ticks."""
+
+import numpy as np
+import pytest
+
+from actors.detect.edges import Edges
+from actors.detect.symptoms import SYMPTOMS
+from actors.trouble.explained import Ill, explanations
+from actors.trouble.recent import Recent
+from model.batch import Batch
+from model.kinds.workload import OTHER, WORKLOAD, Workload
+
+SERVICES, CALLS = 40, 100
+TABLE = [OTHER] + [
+    Workload(f"s{number}", "Deployment", "shop", zone, version)
+    for number in range(SERVICES)
+    for zone in "ab"
+    for version in ("1", "2")
+]
+
+
+def observed(recent: Recent, bad: np.ndarray, client: np.ndarray, server: np.ndarray) -> list[Ill]:
+    """A tick in which rows of the mask failed nine of ten; the edges that have some."""
+    columns = WORKLOAD.empty(len(bad))
+    columns["client.workload.index"][:], columns["server.workload.index"][:] = client, server
+    columns["connections.failed"][:] = np.where(bad, 9, 0)
+    columns["connections.opened"][:] = 10 - columns["connections.failed"]
+    edges = Edges()
+    batch = Batch(WORKLOAD, "n", "b", 0, 0, columns, {"workloads": TABLE})
+    seen = edges.observe([batch], told=recent.add)
+    recent.end_tick()
+    names = {int(id_): edges.name(int(id_)) for id_ in seen.ids[seen.bad[:, 0] > 0]}
+    return [Ill(id_, name.client, name.server, 0.001, 3) for id_, name in names.items() if name]
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("zone", {"server.zone": "b"}),
+        ("server", {"server.workload": "shop/s5"}),
+        ("client", {"client.workload": "shop/s7"}),
+        ("version", {"server.workload": "shop/s5", "server.version": "2"}),
+    ],
+)
+def test_each_edge_has_the_cause_that_was_made(case: str, expected: dict[str, str]) -> None:
+    """Also edges that have neither client nor server in common with others."""
+    chance = np.random.default_rng(5)
+    client, server = 1 + chance.integers(0, len(TABLE) - 1, (2, SERVICES * CALLS))
+    service = {"client": (client - 1) // 4, "server": (server - 1) // 4}
+    bad = {
+        "zone": (server - 1) % 4 >= 2,
+        "server": service["server"] == 5,
+        "client": service["client"] == 7,
+        "version": (service["server"] == 5) & ((server - 1) % 2 == 1),
+    }[case]
+    recent = Recent(len(SYMPTOMS))
+    ill = observed(recent, bad, client, server)
+    told = explanations(recent, 0, ill)
+    assert {each.id for each in ill} == set(told)
+    assert all(each.causes[0].where == expected for each in told.values())
+
+
+def test_strangers_share_no_blame() -> None:
+    """Two faults at once: each edge is told its own cause, which explains all of what is ill around it."""
+    client = np.array([1, 1, 9, 9] * 50)
+    server = np.array([5, 6, 13, 14] * 50)
+    ill = observed(recent := Recent(len(SYMPTOMS)), np.isin(server, (6, 13)), client, server)
+    told = {
+        each.server[2]: explanation for each in ill for explanation in [explanations(recent, 0, ill)[each.id]]
+    }
+    assert told["s1"].causes[0].where == {"server.version": "2"}
+    assert told["s3"].causes[0].where == {"server.version": "1"}
+    assert [round(each.causes[0].explains) for each in told.values()] == [1, 1]
+
+
+def test_traffic_beyond_the_limit_is_forgotten_and_counted() -> None:
+    recent = Recent(len(SYMPTOMS), most=10)
+    rows = np.arange(1, 9)
+    for _ in range(3):
+        observed(recent, rows > 4, rows, rows + 1)
+    assert (len(recent), recent.forgotten) == (8, 16)

@@ -1,0 +1,245 @@
+"""From windows of rows to a webhook: one incident for a version that refuses, explained, delivered, and resolved."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.detect.symptoms import SYMPTOMS
+from actors.incidents.message import WORDS
+from actors.items import Chunk, Window
+from actors.trouble.watch import SPOKEN
+from alerts.journal import JOURNAL, read
+from engine import graphs
+from engine.actor import ActorPlace
+from engine.config import AlertsConfig, AlertTargetConfig, Config, TroubleConfig, load_config
+from engine.graph import Graph
+from engine.role import Role
+from engine.runner import AsyncioRunner
+from engine.trouble import ILL, WHOLE, watch_trouble
+from model.actor import Actor
+from model.batch import Batch
+from model.kinds.ledger import LEDGER
+from model.kinds.workload import OTHER, WORKLOAD, Workload
+from model.ledger import Ledger
+from tests.configured import configured
+from tests.eventually import eventually
+from tests.http_server import HttpServer, Reply
+from tests.scripted_sink import ScriptedSink
+from tests.scripted_source import ScriptedSource
+
+BEGIN = 1_800_000_000
+TABLE = [
+    OTHER,
+    Workload("web", "Deployment", "shop", "a", "1"),
+    Workload("app", "Deployment", "shop", "b", "1"),
+    Workload("checkout", "Deployment", "shop", "a", "v1"),
+    Workload("checkout", "Deployment", "shop", "b", "v1"),
+    Workload("checkout", "Deployment", "shop", "a", "v2"),
+    Workload("checkout", "Deployment", "shop", "b", "v2"),
+    Workload("search", "Deployment", "shop", "b", "v2"),
+]
+CLIENTS, SERVERS = (1, 2), (3, 4, 5, 6, 7)
+HEALTHY, FAULT = 600, 120
+OPENED = ["open", "shop/checkout", "connect_failed"]
+#: Another service has a version of that name, and is well.
+CAUSE = {"server.workload": "shop/checkout", "server.version": "v2"}
+ONLY = "Only server workload shop/checkout and server version v2"
+
+
+class Same(Actor):
+    """Stands where those who sum flows up stand."""
+
+    def handle(self, item: Any) -> Any:
+        """As it is."""
+        return (item,)
+
+
+def window(second: int, *, refuses: bool = False, silent: bool = False) -> Window:
+    """A second in which both clients connect to all servers; version 2 of checkout refuses nine of ten."""
+    pairs = [] if silent else [(client, server) for client in CLIENTS for server in SERVERS]
+    columns = WORKLOAD.empty(len(pairs))
+    for row, (client, server) in enumerate(pairs):
+        failed = 9 if refuses and server in (5, 6) else 0
+        said = {
+            "client.workload.index": client,
+            "server.workload.index": server,
+            "server.port": 8080,
+            "connections.opened": 10 - failed,
+            "connections.failed": failed,
+            "bytes": 1000,
+        }
+        for name, value in said.items():
+            columns[name][row] = value
+    batch = Batch(WORKLOAD, "n1", "boot", second, BEGIN + second, columns, {"workloads": TABLE})
+    return Window(BEGIN + second, (batch,))
+
+
+def lost(dropped: int) -> Chunk:
+    """A ledger of the node, so many of whose 1,000 events were lost."""
+    stages = {"kernel": {"received": 1000, "dropped": {"ring_full": dropped}}}
+    return Chunk(Batch(LEDGER, "n1", "boot", 0, 0, {}, head={"stages": stages}))
+
+
+@asynccontextmanager
+async def running(folder: Path, url: str) -> AsyncIterator[tuple[ActorPlace, Callable[[], Any]]]:
+    """The branch of the graph; where windows go in, and what waits until all that went in is done with."""
+    target = AlertTargetConfig("hook", "webhook", {"url": url})
+    config = Config(trouble=TroubleConfig("on", str(folder)), alerts=AlertsConfig([target]))
+    graph = Graph(Ledger())
+    rows = graph.actor("rows", Same())
+    watch_trouble(graph, config, rows, rows)
+    role, ready = Role(graph, AsyncioRunner()), asyncio.Event()
+    task = asyncio.create_task(role.run(ready))
+    await ready.wait()
+
+    async def done() -> None:
+        for place in graph.in_order():
+            await place.idle()
+
+    try:
+        yield rows, done
+        await done()
+    finally:
+        role.stop()
+        await task
+
+
+async def told(server: HttpServer, count: int) -> list[dict[str, Any]]:
+    """Alerts that came, once there are so many."""
+    await eventually(lambda: len(server.posts) >= count)
+    return alerts(server)
+
+
+def alerts(server: HttpServer) -> list[dict[str, Any]]:
+    """Those that came so far."""
+    return [json.loads(post.body)["alert"] for post in server.posts]
+
+
+def main_output(folder: Path, *options: str) -> str:
+    """What ``tailrace incidents`` prints."""
+    environment = {**os.environ, "TAILRACE_TROUBLE_PATH": str(folder)}
+    command = [sys.executable, "-m", "tailrace", "incidents", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def kept(folder: Path) -> list[dict[str, Any]]:
+    return [value for key, value in read(folder / JOURNAL).items() if key.startswith("incident/")]
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+async def test_one_version_that_refuses_is_one_incident_over_a_restart(end: str, tmp_path: Path) -> None:
+    """Two clients are hit by the same cause; a restart in its midst opens nothing twice, and sees its end."""
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        async with running(tmp_path / "stopped", server.url) as (rows, _):
+            for second in range(HEALTHY + FAULT):
+                await rows.put(window(second, refuses=second >= HEALTHY))
+            (opened,) = await told(server, 1)
+            await eventually(lambda: "said/hook" in (tmp_path / "stopped" / JOURNAL).read_text())
+            shutil.copytree(tmp_path / "stopped", tmp_path / "killed")  # what a kill now would leave
+        assert (tmp_path / "killed" / ILL).exists()
+        folder = tmp_path / end
+        assert [opened[name] for name in ("event", "subject", "symptom")] == OPENED
+        assert opened["where"] == CAUSE
+        assert opened["since"] == BEGIN + HEALTHY
+        assert opened["at"] <= BEGIN + HEALTHY + 60
+        assert opened["text"].splitlines()[1].startswith(f"{ONLY} (90 % bad; others 0 %)")
+        assert "Hit: 2 callers" in opened["text"]
+        shown = main_output(folder).splitlines()[1].split()
+        assert shown[:2] == ["open", "critical"]
+        assert shown[-3:] == ["server.workload=shop/checkout", "server.version=v2", opened["key"]]
+        (said,) = json.loads(main_output(folder, "-o", "json"))["incidents"]
+        assert (said["key"], said["where"], said["edge_count"]) == (opened["key"], CAUSE, 2)
+        async with running(folder, server.url) as (rows, _):
+            for second in range(HEALTHY + FAULT + 30, HEALTHY + FAULT + 600):
+                await rows.put(window(second))
+            await eventually(lambda: alerts(server)[-1]["event"] == "resolve")
+    resolved, events = alerts(server)[-1], [each["event"] for each in alerts(server)]
+    assert (events.count("open"), events.count("resolve")) == (1, 1)
+    assert {each["key"] for each in alerts(server)} == {opened["key"]}
+    assert resolved["where"] == CAUSE
+    assert resolved["text"].splitlines()[1].startswith(ONLY)
+    assert [incident["state"] for incident in kept(folder)] == ["resolved"]
+
+
+@pytest.mark.parametrize("gap", ["no windows", "empty windows", "lossy windows"])
+async def test_silence_resolves_nothing(gap: str, tmp_path: Path) -> None:
+    """It is said once that there is no data; the incident stays open."""
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        async with running(tmp_path, server.url) as (rows, done):
+            end = HEALTHY + FAULT
+            for second in range(end):
+                await rows.put(window(second, refuses=second >= HEALTHY))
+            await told(server, 1)
+            for second in range(end, end + 1200):
+                if gap == "lossy windows":
+                    await rows.put(lost(second * 20))
+                if gap != "no windows":
+                    await rows.put(window(second, silent=gap == "empty windows"))
+            for second in range(end + 1200, end + 1220):
+                await rows.put(window(second, refuses=True))
+            await done()
+    assert "resolve" not in [alert["event"] for alert in alerts(server)]
+    if gap != "no windows":
+        assert ["No data since" in alert["text"] for alert in alerts(server)].count(True) == 1
+    assert [incident["state"] for incident in kept(tmp_path)] == ["open"]
+
+
+def test_every_symptom_has_a_name_in_messages() -> None:
+    assert set(SPOKEN) == {symptom.name for symptom in SYMPTOMS}
+    assert set(SPOKEN.values()) <= set(WORDS)
+
+
+async def test_health_is_no_incident(tmp_path: Path) -> None:
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        async with running(tmp_path, server.url) as (rows, _):
+            for second in range(HEALTHY):
+                await rows.put(window(second))
+    assert not server.posts
+    assert not kept(tmp_path)
+
+
+async def test_run_watches_where_it_is_on(tmp_path: Path) -> None:
+    """Sinks get what they asked for all the same; the detector sees workloads that nobody else wants."""
+    source, sink = ScriptedSource(), ScriptedSink()
+    quiet = {"TAILRACE_DOCKER_ENABLED": "off", "TAILRACE_KUBERNETES_ENABLED": "off"}
+    config = load_config(
+        None, quiet | {"TAILRACE_TROUBLE_ENABLED": "on", "TAILRACE_TROUBLE_PATH": str(tmp_path)}
+    )
+    role, ready = graphs.run(config, configured({"kept": sink}, "flows"), source), asyncio.Event()
+    running = asyncio.create_task(role.run(ready))
+    await ready.wait()
+    for _ in range(20):
+        source.second(3)
+    await sink.wait_for(20)
+    await eventually(lambda: role.ledger.stages["incidents"].delivered >= 1)
+    role.stop()
+    await running
+    assert {batch.kind.plural for batch in sink.taken} == {"flows"}
+    assert role.ledger.stages["detector"].delivered >= 1
+    assert (tmp_path / WHOLE).stat().st_size
+    assert main_output(tmp_path) == "no incidents\n"
+
+
+def test_what_is_off_is_not_loaded() -> None:
+    """Neither is it a part of the graph of ``run``."""
+    code = (
+        "import sys; from engine import graphs; from engine.config import Config;"
+        "from tests.scripted_source import ScriptedSource; from tests.scripted_sink import ScriptedSink;"
+        "from tests.configured import configured;"
+        "role = graphs.run(Config(), configured({'kept': ScriptedSink()}, 'workloads'), ScriptedSource());"
+        "print(*role.graph.statistics()); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    actors, modules = (set(line.split()) for line in done.stdout.splitlines())
+    assert "workloads" in actors
+    assert not {"detect", "incidents"} & actors
+    assert not {"engine.trouble", "actors.trouble.watch", "actors.detect.detector", "alerts.book"} & modules
