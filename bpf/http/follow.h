@@ -3,8 +3,6 @@
 
 /* Pieces of memory of one call that are looked through. */
 #define PIECES 16
-/* Bytes of a window that one step wipes. */
-#define WIPED_AT_ONCE 64
 
 /* By an offset that the verifier knows no value of: both directions are one case to it. */
 static __always_inline struct http_way *way_of(struct http_state *state, u64 asks)
@@ -130,25 +128,15 @@ static __always_inline int part_keep(struct http_way *way, struct http_scratch *
 	return 1;
 }
 
-/* By words: the compiler would write single bytes of what may stand anywhere. Most calls are short. */
-static __always_inline void text_wipe(struct http_scratch *s)
-{
-	u64 size = s->size;
-	HIDE(size);
-	for (u32 at = 0; at < 2 * WINDOW_BYTES && at < size; at += WIPED_AT_ONCE) {
-		u64 *words = (u64 *)(s->text + at);
-		for (u32 i = 0; i < WIPED_AT_ONCE / 8; i++)
-			words[i] = 0;
-	}
-}
-
 /* Nothing of a window stays behind: heads have secrets. To be called where no program goes on with it. */
 static __always_inline void window_wipe(struct http_state *state, struct http_scratch *s)
 {
 	struct http_part_key key = {.slot = s->slot, .sent = s->sent};
 	if (s->had && !way_of(state, state->role ? s->asks : s->sent)->part) /* as `look` keeps it */
 		http_parts.delete(&key);
-	text_wipe(s);
+	__builtin_memset(s->text, 0, WINDOW_BYTES);
+	if (s->size > WINDOW_BYTES)
+		__builtin_memset(s->text + WINDOW_BYTES, 0, WINDOW_BYTES);
 }
 
 /* Passes over what is left of a body or chunk. */
