@@ -52,6 +52,7 @@ class Recent:
         self._ticks: deque[_Part] = deque(maxlen=ticks)
         self._seconds: list[_Part] = []
         self._numbers: dict[Workload, int] = {}
+        self._known: list[Workload] = []  # by number
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -66,7 +67,7 @@ class Recent:
         if len(self._numbers) > _WORKLOADS:
             self._clear()
         table = batch.tables["workloads"]
-        numbers = np.array([self._numbers.setdefault(each, len(self._numbers)) for each in table], np.int64)
+        numbers = np.array([self._number(each) for each in table], np.int64)
         client, server = (batch.columns[f"{side}.workload.index"] for side in ("client", "server"))
         said = ((client != 0) | (server != 0)) & counts[:, self._width :].any(axis=1)
         keys = (
@@ -115,8 +116,15 @@ class Recent:
     def _clear(self) -> None:
         self.forgotten += len(self)
         self._numbers.clear()
+        self._known.clear()
         self._ticks.clear()
         self._seconds.clear()
+
+    def _number(self, workload: Workload) -> int:
+        number = self._numbers.setdefault(workload, len(self._known))
+        if number == len(self._known):
+            self._known.append(workload)
+        return number
 
     def _ends(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Numbers of clients and servers, and ports."""
@@ -135,8 +143,7 @@ class Recent:
     def _texts(self, numbers: np.ndarray, field: int) -> tuple[np.ndarray, list[str]]:
         """Codes and values of an attribute: 0 who it is, 1 the version, 2 the zone."""
         different = np.unique(numbers)
-        known = list(self._numbers)
-        texts = [_text(known[number], field) for number in different.tolist()]
+        texts = [_text(self._known[number], field) for number in different.tolist()]
         return _coded(texts, different, numbers)
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -188,10 +188,11 @@ def test_a_kernel_without_links_of_uprobes_has_perf_events(
     hook = Hook(program, kind=kind, place=getppid(process=os.getpid()))
     held = loaded(hook, os.getpid())
     try:
-        (link,) = held.attach_hook(hook).links.values()
-        assert "perf_event" in str(Path(f"/proc/self/fd/{link}").readlink())
-        call()
-        assert counted(held) == TIMES
+        with closing(held.attach_hook(hook)) as attached:
+            (event,) = attached.links.values()
+            assert "perf_event" in str(Path(f"/proc/self/fd/{event}").readlink())
+            call()
+            assert counted(held) == TIMES
     finally:
         held.close()
 
@@ -210,9 +211,9 @@ def test_a_place_is_found_in_each_way(by: str) -> None:
     hook = Hook("called", kind="uprobe", place=place)
     held = loaded(hook, os.getpid())
     try:
-        held.attach_hook(hook)
-        call()
-        assert counted(held) == TIMES
+        with closing(held.attach_hook(hook)):
+            call()
+            assert counted(held) == TIMES
     finally:
         held.close()
 
@@ -256,6 +257,7 @@ def test_processes_come_and_go() -> None:
             let_call(first, 3000)
             let_call(second, 40_000)
             assert counted(held) == 40_210
+            handles[1].close()
         with pytest.raises(ProbeError, match=r"cannot attach uprobe libc.so.6:getppid of \d+ \(.*"):
             held.attach_hook(Hook("anybody", kind="uprobe", place=getppid(process=first.pid)))
     finally:

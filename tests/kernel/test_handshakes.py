@@ -53,15 +53,17 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with traffic.nginx(folder / "nginx", authority.signed("shop.example")) as server:
         before = traffic.context().wrap_socket(socket.create_connection(("127.0.0.1", server.port)))
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert until(
-            lambda: process.poll() is not None or (recording.exists() and recording.stat().st_size > 0),
-            START_SECONDS,
-        )
-        assert process.poll() is None, process.communicate()[1]
-        yield Watched(recording, file, server, before, authority)
-        before.close()
-        process.kill()
-        process.communicate()
+        try:
+            assert until(
+                lambda: process.poll() is not None or (recording.exists() and recording.stat().st_size > 0),
+                START_SECONDS,
+            )
+            assert process.poll() is None, process.communicate()[1]
+            yield Watched(recording, file, server, before, authority)
+        finally:
+            before.close()
+            process.kill()
+            process.communicate()
 
 
 def rows(path: Path, kind: str = "flow") -> list[Row]:

@@ -100,15 +100,17 @@ def recording_into(folder: Path) -> Iterator[Recorded]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
-    begun = until(
-        lambda: process.poll() is not None or (recording.exists() and recording.stat().st_size > 0),
-        START_SECONDS,
-    )
-    assert begun
-    assert process.poll() is None, process.communicate()[1]
-    yield Recorded(recording, file, process)
-    process.kill()
-    process.communicate()
+    try:
+        begun = until(
+            lambda: process.poll() is not None or (recording.exists() and recording.stat().st_size > 0),
+            START_SECONDS,
+        )
+        assert begun
+        assert process.poll() is None, process.communicate()[1]
+        yield Recorded(recording, file, process)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="module")

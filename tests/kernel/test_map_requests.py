@@ -35,14 +35,20 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     said = folder / "said"
     with said.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=kept)
-    begun = until(lambda: process.poll() is not None or "the map is at" in said.read_text(), START_SECONDS)
-    assert begun, said.read_text()
-    assert process.poll() is None, said.read_text()
-    url = said.read_text().partition("the map is at ")[2].split()[0]
-    assert until(lambda: answer(url, "edges")["of"] > 0, START_SECONDS), "it does not see that it is asked"
-    yield url
-    process.kill()
-    process.wait()
+    try:
+        begun = until(
+            lambda: process.poll() is not None or "the map is at" in said.read_text(), START_SECONDS
+        )
+        assert begun, said.read_text()
+        assert process.poll() is None, said.read_text()
+        url = said.read_text().partition("the map is at ")[2].split()[0]
+        assert until(lambda: answer(url, "edges")["of"] > 0, START_SECONDS), (
+            "it does not see that it is asked"
+        )
+        yield url
+    finally:
+        process.kill()
+        process.wait()
 
 
 def answer(address: str, question: str, **said: Any) -> Any:

@@ -57,12 +57,16 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
-    assert until(lambda: process.poll() is not None or bool(rows(file)), START_SECONDS)
-    assert process.poll() is None, process.communicate()[1]
-    yield Watched(file, process.pid)
-    process.terminate()
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
+    try:
+        assert until(lambda: process.poll() is not None or bool(rows(file)), START_SECONDS)
+        assert process.poll() is None, process.communicate()[1]
+        yield Watched(file, process.pid)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @contextlib.contextmanager

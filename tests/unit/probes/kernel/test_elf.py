@@ -1,5 +1,6 @@
 """ELF files: offsets of functions and build ids are those that readelf and the dynamic linker know."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -127,12 +128,10 @@ def test_a_damaged_file_is_an_error_and_nothing_else(library: Path, data: bytes,
     whole = bytearray(library.read_bytes())
     whole[place : place + len(data)] = data
     for damaged in (data, b"\x7fELF\x02\x01" + data, bytes(whole), bytes(whole[: place + 64])):
-        try:
+        with contextlib.suppress(ElfError):  # the one error that is meant; any other fails
             elf = Elf(damaged)
             assert isinstance(elf.build_id, str)
             elf.offset_of("twice")
-        except ElfError:
-            pass
 
 
 def test_files_of_32_bits_are_refused() -> None:
