@@ -94,6 +94,15 @@ def holds(*names: str) -> Callable[[Child], bool]:
     return holding
 
 
+def holds_uprobes(child: Child) -> bool:
+    """Whether the process has probes in files: links, or perf events where the kernel has no such links."""
+    for entry in Path(f"/proc/{child.pid}/fdinfo").glob("*"):
+        with contextlib.suppress(OSError):
+            if "uprobe_multi" in entry.read_text():
+                return True
+    return holds("[perf_event]")(child)
+
+
 def _descriptors(pid: int) -> Iterator[str]:
     for entry in Path(f"/proc/{pid}/fd").glob("*"):
         with contextlib.suppress(OSError):

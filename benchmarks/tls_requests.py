@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.children import holds
+from benchmarks.children import holds_uprobes
 from benchmarks.figure import Bar, Reading
 from benchmarks.watchers import tailrace
 from benchmarks.web import Web, web
@@ -21,6 +21,7 @@ from probes.userspace.mapped import mapped_code
 SECONDS: Final = 4
 CONNECTIONS: Final = 16
 ROUNDS: Final = 3
+ATTACH_SECONDS: Final = 60
 PEER: Final = "probes at SSL_read and SSL_write"
 _SOURCE: Final = Path(__file__).parent / "bpf/exported_calls.c"
 
@@ -57,7 +58,10 @@ def _off() -> AbstractContextManager[object]:
 def _ours() -> Iterator[None]:
     """Once its probes are in the library."""
     with tailrace(Path("/dev/null"), "requests", "on") as child:
-        while not holds("[perf_event]")(child):
+        until = time.monotonic() + ATTACH_SECONDS
+        while not holds_uprobes(child):
+            if time.monotonic() > until:
+                raise TailraceError("tailrace put no probe into a library", "see `tailrace inspect PID`")
             time.sleep(0.1)
         time.sleep(1)
         yield
@@ -72,13 +76,11 @@ def _exported(site: Web) -> Iterator[None]:
     places = [Place(library, symbol=symbol) for symbol in ("SSL_read", "SSL_write")]
     hooks = [Hook("entered", kind="uprobe", place=place) for place in places]
     hooks += [Hook("returned", kind="uretprobe", place=place) for place in places]
-    with _off():
+    with _off(), contextlib.ExitStack() as stack:
         loaded = load(
             _SOURCE.read_text(), headers=find_headers(), defines={"KERNEL_BTF": 1}, maps=[], hooks=hooks
         )
-        try:
-            for hook in hooks:
-                loaded.attach_hook(hook)
-            yield
-        finally:
-            loaded.close()
+        stack.callback(loaded.close)
+        for hook in hooks:
+            stack.callback(loaded.attach_hook(hook).close)
+        yield
