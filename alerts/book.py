@@ -5,25 +5,32 @@ restart does not begin their time anew.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from actors.explain.causes import Explanation
 from actors.incidents.incidents import Incidents, Times
 from actors.incidents.items import Change, Incident, Silence, Tick
+from alerts.archive import Archive
 from alerts.journal import Journal
 from alerts.outbox import Outbox
 from model.alert import Alert, Matcher
+from model.errors import UsageError
 
 #: For each target what chooses among alerts: all of them match; none: every alert.
 Routes = Mapping[str, Sequence[Matcher]]
+#: Silences at once.
+_SILENCES: Final = 1000
 
 
 class Book:
     """Kept over restarts, and over ``kill -9``.
 
     :param message: what targets are told of a change.
+    :param explained: what is known of the cause of an incident.
     :ivar incidents: as they are now; change them by the methods here, or nothing of it is kept.
+    :ivar archive: what happened to them, and those that are over.
     """
 
     def __init__(
@@ -32,10 +39,13 @@ class Book:
         routes: Routes,
         message: Callable[[Change], Alert],
         times: Times | None = None,
+        explained: Callable[[Incident], Explanation] = lambda _: Explanation(),
     ) -> None:
         self._journal = journal
         self._routes = routes
         self._message = message
+        self._explained = explained
+        self.archive = Archive(journal)
         self.outbox = Outbox(journal)
         kept = [msgspec.convert(value, Incident) for _, value in journal.under("incident/")]
         silences = [msgspec.convert(value, Silence) for _, value in journal.under("silence/")]
@@ -47,7 +57,8 @@ class Book:
         :raises TailraceError: if the journal takes no more.
         """
         changes = self.incidents.tick(tick)
-        self._journal.put(self._pending() | self._rows(changes) | self._forgotten())
+        rows = self._pending() | self._rows(changes)
+        self._journal.put(rows | self._forgotten(tick.at, rows))
         return changes
 
     def acknowledge(self, key: str, who: str, at: float) -> Change:
@@ -56,13 +67,19 @@ class Book:
         :raises UsageError: if there is no such incident.
         """
         change = self.incidents.acknowledge(key, who, at)
-        self._journal.put(self._rows([change]))
+        self._journal.put(self._rows([change], who))
         return change
 
     def silence(self, silence: Silence) -> None:
-        """From now on."""
-        self.incidents.silence(silence)
+        """From now on; on disk when this returns.
+
+        :raises UsageError: if there are too many.
+        """
+        others = [each for each in self.incidents.silences if each.id != silence.id]
+        if len(others) >= _SILENCES:
+            raise UsageError(f"there are {_SILENCES} silences", "lift some: tailrace silence --lift ID")
         self._journal.put({f"silence/{silence.id}": silence})
+        self.incidents.silence(silence)
 
     def lift(self, id: str) -> None:
         """End a silence.
@@ -77,12 +94,13 @@ class Book:
         names = {f"incident/{each.key}": each for each in self.incidents if each.state == "pending"}
         return {name: incident for name, incident in names.items() if name not in self._journal}
 
-    def _rows(self, changes: Iterable[Change]) -> dict[str, Any]:
+    def _rows(self, changes: Iterable[Change], who: str = "") -> dict[str, Any]:
         rows: dict[str, Any] = {}
         for change in changes:
+            alert = self._message(change)
             rows[f"incident/{change.incident.key}"] = change.incident
+            rows |= self.archive.rows_for(change, alert, self._explained(change.incident), who)
             if not change.silent:
-                alert = self._message(change)
                 rows |= self.outbox.rows_for(alert, self._targets(alert))
         return rows
 
@@ -95,16 +113,25 @@ class Book:
             or self.outbox.knows(target, alert.key)
         ]
 
-    def _forgotten(self) -> dict[str, Any]:
-        """Rows that take away incidents and silences that are no more."""
+    def _forgotten(self, at: float, now: Mapping[str, Any]) -> dict[str, Any]:
+        """Rows that put away incidents and silences that are no more.
+
+        :param now: rows that are newer than those in the journal.
+        """
         alive = {incident.key for incident in self.incidents}
         silences = {silence.id for silence in self.incidents.silences}
         rows: dict[str, Any] = {}
-        for name, _ in self._journal.under("incident/"):
+        ended = 0
+        for name, value in self._journal.under("incident/"):
             key = name.removeprefix("incident/")
-            if key not in alive:
-                rows |= {name: None} | self.outbox.forget(key, self._routes)
+            if key in alive:
+                continue
+            rows |= {name: None} | self.outbox.forget(key, self._routes)
+            last = msgspec.convert(now.get(name, value), Incident)
+            if last.state != "pending":  # those that never opened are forgotten
+                rows |= self.archive.ended(last)
+                ended += 1
         for name, _ in self._journal.under("silence/"):
             if name.removeprefix("silence/") not in silences:
                 rows[name] = None
-        return rows
+        return self.archive.outdated(at, ended) | rows

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from actors.explain.causes import Explanation
 from actors.incidents.incidents import Times
-from actors.incidents.items import Change
+from actors.incidents.items import Change, Incident
 from actors.incidents.message import Facts, alert_of
 from actors.items import Chunk
 from actors.trouble.items import Look, Remembered
@@ -82,7 +82,7 @@ class IncidentsOutlet:
             for target in targets.values():
                 stack.push_async_callback(target.close)
                 await target.open()
-            self._book = Book(journal, dict.fromkeys(targets, ()), self._message, _TIMES)
+            self._book = Book(journal, dict.fromkeys(targets, ()), self._message, _TIMES, self._cause)
             self._courier = Courier(self._book.outbox, targets)
             yield
 
@@ -130,7 +130,10 @@ class IncidentsOutlet:
         if explanation is not None:
             self._explained[incident.key] = explanation
         callers = len({edge.partition(" > ")[0] for edge in incident.edges})
-        return alert_of(change, Facts(self._explained.get(incident.key, Explanation()), callers=callers))
+        return alert_of(change, Facts(self._cause(incident), callers=callers))
+
+    def _cause(self, incident: Incident) -> Explanation:
+        return self._explained.get(incident.key, Explanation())
 
     def _keep(self, state: Remembered) -> None:
         """Either the old file is there or the new one; without one the detector learns again."""

@@ -4,11 +4,13 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from actors.incidents.incidents import Times
 from actors.incidents.items import Silence, Tick, Trouble
 from actors.incidents.message import Facts, alert_of
+from alerts.archive import Archive
 from alerts.book import Book
 from alerts.journal import Journal
 from model.alert import Matcher
@@ -104,12 +106,54 @@ def test_silences_and_acknowledgements_outlive_a_restart(tmp_path: Path) -> None
     assert [incident.acknowledged_by for incident in again.incidents] == ["ada"]
 
 
-def test_nothing_stays_behind(tmp_path: Path) -> None:
-    """Once an incident is over for ten minutes and a silence is over, the journal knows neither."""
+def test_what_is_over_stays_to_be_read_and_nothing_else(tmp_path: Path) -> None:
+    """Once an incident is over for ten minutes and a silence is over, the journal has its story alone."""
     journal, book = book_in(tmp_path)
     book.silence(Silence("s", [Matcher.read("subject=x")], 0.0, 500.0, "deploy", "ada", 0.0))
-    for at in range(1000):
-        book.tick(Tick(float(at), (TROUBLE,) if at < 30 else ()))
+    _lived(book, 0, TROUBLE)
+    (past,) = book.archive
+    assert {name.partition("/")[0] for name, _ in journal.under("")} == {"past", "history"}
+    assert (past.state, past.subject, past.edges) == ("resolved", "shop/b", ["a>b"])
+    assert [entry.what for entry in book.archive.history(past.key).entries] == ["open", "resolve"]
+    journal.close()
+    _, again = book_in(tmp_path)
+    assert again.archive.find(past.key) == past
+    _lived(again, 40 * 86_400, replace(TROUBLE, key="u", edges=frozenset({"c>d"})))
+    assert [each.troubles for each in again.archive] == [[]]
+    assert again.archive.find(past.key) is None, "it was over for more than a month"
+
+
+def test_of_those_that_are_over_the_newest_are_kept(tmp_path: Path) -> None:
+    journal, book = book_in(tmp_path)
+    book.archive = Archive(journal, most=2)
+    for number in range(4):
+        _lived(
+            book, 1000 * number, replace(TROUBLE, key=f"t{number}", subject=f"s{number}", edges=frozenset())
+        )
+    assert [each.subject for each in book.archive] == ["s2", "s3"]
+    assert book.archive.forgotten == 2
+    assert len(list(journal.under("history/"))) == 2
+
+
+def test_who_did_what_is_part_of_the_history(tmp_path: Path) -> None:
+    """A long one keeps how it began and its end."""
+    _, book = book_in(tmp_path)
+    book.silence(Silence("s", [Matcher.read("subject=shop/b")], 0.0, 500.0, "deploy", "ada", 0.0))
+    for at in range(30):
+        book.tick(Tick(float(at), (TROUBLE,)))
+    (incident,) = book.incidents
+    for at in range(200):
+        book.acknowledge(incident.key, f"person {at}", 30.0 + at)
+    history = book.archive.history(incident.key)
+    assert [(entry.what, entry.muted_by) for entry in history.entries[:1]] == [("open", "s")]
+    assert [entry.who for entry in history.entries[1:3]] == ["person 0", "person 1"]
+    assert history.entries[-1].who == "person 199"
+    assert (len(history.entries), history.left_out) == (100, 101)
+
+
+def _lived(book: Book, begin: int, trouble: Trouble) -> None:
+    """Half a minute of trouble, and health until it is put away."""
+    for at in range(begin, begin + 1000, 10):
+        book.tick(Tick(float(at), (trouble,) if at < begin + 30 else ()))
         while letter := book.outbox.due("all", float(at)):
             book.outbox.sent(letter, "receipt", float(at))
-    assert list(journal.under("")) == []
