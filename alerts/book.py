@@ -4,7 +4,7 @@ What happened and who will hear of it are one batch. Incidents that are pending 
 restart does not begin their time anew.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,13 +13,13 @@ from actors.explain.causes import Explanation
 from actors.incidents.incidents import Incidents, Times
 from actors.incidents.items import Change, Incident, Silence, Tick
 from alerts.archive import Archive
+from alerts.groups import Groups
 from alerts.journal import Journal
 from alerts.outbox import Outbox
-from model.alert import Alert, Matcher
+from alerts.routing import Routing
+from model.alert import Alert
 from model.errors import UsageError
 
-#: For each target what chooses among alerts: all of them match; none: every alert.
-Routes = Mapping[str, Sequence[Matcher]]
 #: Silences at once.
 _SILENCES: Final = 1000
 
@@ -27,6 +27,7 @@ _SILENCES: Final = 1000
 class Book:
     """Kept over restarts, and over ``kill -9``.
 
+    :param routing: who is told of what.
     :param message: what targets are told of a change.
     :param explained: what is known of the cause of an incident.
     :ivar incidents: as they are now; change them by the methods here, or nothing of it is kept.
@@ -36,17 +37,18 @@ class Book:
     def __init__(
         self,
         journal: Journal,
-        routes: Routes,
+        routing: Routing,
         message: Callable[[Change], Alert],
         times: Times | None = None,
         explained: Callable[[Incident], Explanation] = lambda _: Explanation(),
     ) -> None:
         self._journal = journal
-        self._routes = routes
+        self._routing = routing
         self._message = message
         self._explained = explained
         self.archive = Archive(journal)
-        self.outbox = Outbox(journal)
+        self.outbox = Outbox(journal, wishes=routing.targets)
+        self._groups = Groups(journal, {name: each.group for name, each in routing.targets.items()})
         kept = [msgspec.convert(value, Incident) for _, value in journal.under("incident/")]
         silences = [msgspec.convert(value, Silence) for _, value in journal.under("silence/")]
         self.incidents = Incidents(times or Times(), kept, silences)
@@ -101,16 +103,20 @@ class Book:
             rows[f"incident/{change.incident.key}"] = change.incident
             rows |= self.archive.rows_for(change, alert, self._explained(change.incident), who)
             if not change.silent:
-                rows |= self.outbox.rows_for(alert, self._targets(alert))
+                for target in self._targets(alert):
+                    if (told := self._groups.rows_for(alert, target, rows)) is not None:
+                        rows |= self.outbox.rows_for(told, [target])
         return rows
 
     def _targets(self, alert: Alert) -> list[str]:
-        """Whose matchers choose it, and who was told of this incident before: they hear its end, too."""
+        """Whose wishes choose it, and who was told of this incident before: they hear its end, too."""
+        wanted = self._routing.wanted_by(alert.labels)
         return [
             target
-            for target, matchers in self._routes.items()
-            if all(matcher.matches(alert.labels) for matcher in matchers)
+            for target in self._routing.targets
+            if target in wanted
             or self.outbox.knows(target, alert.key)
+            or self._groups.holds(target, alert.key)
         ]
 
     def _forgotten(self, at: float, now: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +132,7 @@ class Book:
             key = name.removeprefix("incident/")
             if key in alive:
                 continue
-            rows |= {name: None} | self.outbox.forget(key, self._routes)
+            rows |= {name: None} | self.outbox.forget(key, self._routing.targets)
             last = msgspec.convert(now.get(name, value), Incident)
             if last.state != "pending":  # those that never opened are forgotten
                 rows |= self.archive.ended(last)

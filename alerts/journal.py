@@ -57,6 +57,10 @@ class Journal:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
+    def get(self, key: str) -> Any:
+        """Its value; None if there is none."""
+        return self._values.get(key)
+
     def under(self, prefix: str) -> Iterator[tuple[str, Any]]:
         """Keys that begin so, and their values, in the order in which they first came."""
         return ((key, value) for key, value in list(self._values.items()) if key.startswith(prefix))

@@ -1,16 +1,20 @@
 """What is still to be told to whom, kept in the journal: at least once, the newest state of each incident.
 
 Keys in the journal: ``out/TARGET/INCIDENT`` an alert that waits, ``said/TARGET/INCIDENT`` what was sent last with its
-receipt, ``lane/TARGET`` when a target that was away is asked again, ``dead/TARGET/ID`` what no target will take.
+receipt, ``lane/TARGET`` when a target that was away is asked again, ``pace/TARGET`` how many messages it may have,
+``dead/TARGET/ID`` what no target will take.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from alerts.groups import GROUP
 from alerts.journal import Journal
+from alerts.pace import PAUSE_S, Bucket, summary, summary_key
+from alerts.routing import Wishes
 from model.alert import Alert
 from model.alert_target import AlertError
 
@@ -33,12 +37,17 @@ class Outbox:
     """Of all targets.
 
     :param most: alerts that wait for one target; past it the oldest becomes a dead letter.
-    :ivar counts: by target and what became of alerts: offered, overtaken, sent, retried, dead.
+    :param wishes: limits, by target; others have none.
+    :ivar counts: by target and what became of alerts: offered, overtaken, sent, retried, dead, summaries (sent for
+        what waits), folded (ended while only a summary had told of them).
     """
 
-    def __init__(self, journal: Journal, most: int = 2000) -> None:
+    def __init__(
+        self, journal: Journal, most: int = 2000, wishes: Mapping[str, Wishes] | None = None
+    ) -> None:
         self._journal = journal
         self._most = most
+        self._wishes = wishes or {}
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def rows_for(self, alert: Alert, targets: Iterable[str]) -> dict[str, Any]:
@@ -68,8 +77,13 @@ class Outbox:
         """What is to be sent now, the oldest first; None: nothing, or the target is not to be asked yet."""
         if now < self.asked_again_at(target):
             return None
+        limit = self._wishes.get(target, Wishes()).limit
+        if limit and self._bucket(target, now).tokens < 1.0:
+            return self._without_token(target, now)
         found = next(self._journal.under(f"out/{target}/"), None)
-        return self._letter(target, _alert(found[1])) if found else None
+        if found:
+            return self._letter(target, _alert(found[1]))
+        return self._summary(target, [], now)
 
     def repeated(self, target: str, now: float, seconds: float) -> list[Letter]:
         """Open incidents that were last sent so long ago, for targets that forget."""
@@ -83,15 +97,16 @@ class Outbox:
         """The target took it. A newer state that came meanwhile still waits."""
         target, alert = letter.target, letter.alert
         self.counts[target, "sent"] += 1
-        said = {"alert": alert, "receipt": receipt, "at": now}
-        rows = {f"said/{target}/{alert.key}": said}
-        self._journal.put(rows | self._gone(target, alert) | {f"lane/{target}": None})
+        over = alert.event == "resolve" and (alert.key.startswith(GROUP) or alert.key == summary_key(target))
+        said = None if over else {"alert": alert, "receipt": receipt, "at": now}
+        rows = {f"said/{target}/{alert.key}": said, f"lane/{target}": None}
+        self._journal.put(rows | self._gone(target, alert) | self._paid(letter, now))
 
     def failed(self, letter: Letter, error: AlertError, now: float) -> None:
         """It did not: it is asked again later, or never."""
         target = letter.target
         if not error.retryable:
-            self._journal.put(self._dead(target, letter.alert, str(error)))
+            self._journal.put(self._dead(target, letter.alert, str(error)) | self._paid(letter, now))
             return
         self.counts[target, "retried"] += 1
         key = f"lane/{target}"
@@ -119,6 +134,56 @@ class Outbox:
     def forget(self, key: str, targets: Iterable[str]) -> dict[str, Any]:
         """Rows that take away what was said of an incident that nobody will speak of again."""
         return {f"said/{target}/{key}": None for target in targets if f"said/{target}/{key}" in self._journal}
+
+    def _without_token(self, target: str, now: float) -> Letter | None:
+        """The end of what the target knows of; a summary of what else waits."""
+        waiting: list[Alert] = []
+        over: dict[str, Any] = {}
+        for key, value in self._journal.under(f"out/{target}/"):
+            alert = _alert(value)
+            told = f"said/{target}/{alert.key}" in self._journal
+            if alert.event == "resolve" and told:
+                return self._letter(target, alert)
+            if alert.event == "resolve":
+                over[key] = None
+            elif not told:
+                waiting.append(alert)
+        self.counts[target, "folded"] += len(over)
+        self._journal.put(over)
+        return self._summary(target, waiting, now)
+
+    def _summary(self, target: str, waiting: list[Alert], now: float) -> Letter | None:
+        """That of those that wait, if it says anything new and its time has come."""
+        said = self._journal.get(f"said/{target}/{summary_key(target)}")
+        before = _alert(said["alert"]) if said else None
+        if not waiting and before is None:
+            return None
+        if waiting and now < self._bucket(target, now).summed_at + PAUSE_S:
+            return None
+        alert = summary(target, waiting, before, now)
+        same = before is not None and alert.text == before.text
+        return None if same else self._letter(target, alert)
+
+    def _paid(self, letter: Letter, now: float) -> dict[str, Any]:
+        """Rows for a message that was sent: an end and what is sent again cost nothing, a summary its pause."""
+        target, alert = letter.target, letter.alert
+        said = self._journal.get(f"said/{target}/{alert.key}")
+        again = said is not None and said["alert"]["revision"] == alert.revision
+        if again or not self._wishes.get(target, Wishes()).limit:
+            return {}
+        bucket = self._bucket(target, now)
+        if alert.key == summary_key(target):
+            self.counts[target, "summaries"] += 1
+            bucket = bucket._replace(summed_at=now)
+        elif alert.event != "resolve":
+            bucket = bucket._replace(tokens=bucket.tokens - 1.0)
+        return {f"pace/{target}": bucket._asdict()}
+
+    def _bucket(self, target: str, now: float) -> Bucket:
+        wishes = self._wishes[target]
+        return Bucket.read(self._journal.get(f"pace/{target}")).filled(
+            wishes.limit, wishes.limit_seconds, now
+        )
 
     def _letter(self, target: str, alert: Alert) -> Letter:
         said = f"said/{target}/{alert.key}"

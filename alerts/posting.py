@@ -98,8 +98,3 @@ def checked_url(url: str, name: str = "url") -> None:
 def iso(at: float) -> str:
     """RFC 3339, UTC, milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def cut(text: str, most: int) -> str:
-    """The beginning of it, with a mark where something is missing."""
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import msgspec
 
+from alerts.config import AlertsConfig
 from engine.listen_address import address_and_port
 from engine.secrets import guard, guarded
 from engine.yaml_text import BadYaml, read_yaml
@@ -169,37 +170,6 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def __post_init__(self) -> None:
         if self.listen:
             address_and_port(self.listen)
-
-
-class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Who is told of incidents.
-
-    :param name: by which commands know it; also its kind, if that is not given.
-    :param kind: as installed: ``slack``, ``pagerduty``, ….
-    :param settings: as ``tailrace plugins KIND`` lists them.
-    """
-
-    name: str
-    kind: str = ""
-    settings: dict[str, Any] = {}
-
-    def __repr__(self) -> str:
-        """Without the settings: which of them are secret the target alone knows."""
-        return f"AlertTargetConfig({self.name})"
-
-
-class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Alerts.
-
-    :param targets: who can be told; each has a name of its own.
-    """
-
-    targets: list[AlertTargetConfig] = []
-
-    def __post_init__(self) -> None:
-        names = [target.name for target in self.targets]
-        if twice := next((name for name in names if names.count(name) > 1), ""):
-            raise ValueError(f"two targets of alerts are called {twice}: give one another name, and its kind")
 
 
 class TroubleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

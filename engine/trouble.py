@@ -82,7 +82,7 @@ class IncidentsOutlet:
             for target in targets.values():
                 stack.push_async_callback(target.close)
                 await target.open()
-            self._book = Book(journal, dict.fromkeys(targets, ()), self._message, _TIMES, self._cause)
+            self._book = Book(journal, alerts.routing(), self._message, _TIMES, self._cause)
             self._courier = Courier(self._book.outbox, targets)
             yield
 

@@ -59,6 +59,11 @@ def labels_of(subject: str, symptom: str, severity: str, where: Mapping[str, str
     return {**where, "subject": subject, "symptom": symptom, "severity": severity}
 
 
+def cut(text: str, most: int) -> str:
+    """The beginning of it, with a mark where something is missing."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 class Matcher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``NAME=VALUE``, ``!=``, or ``=~`` and ``!~`` with a regular expression for the whole value.
 

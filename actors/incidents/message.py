@@ -7,7 +7,7 @@ from typing import Final
 
 from actors.explain.causes import Cause, Explanation
 from actors.incidents.items import Change, Incident
-from model.alert import SHORT, Alert
+from model.alert import SHORT, Alert, cut
 
 #: What is bad of what, by symptom; others say their own name.
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -72,8 +72,8 @@ def short_of(change: Change, facts: Facts) -> str:
     """At most ``SHORT`` characters: the first sentence, and where it lives if there is room."""
     first = _headline(change, _NAME)
     cause = _where_words(facts.explanation.causes[0].where) if facts.explanation.causes else ""
-    whole = f"{first}: only {_cut(cause, _NAME)}" if cause else first
-    return whole if len(whole) <= SHORT else _cut(first, SHORT)
+    whole = f"{first}: only {cut(cause, _NAME)}" if cause else first
+    return whole if len(whole) <= SHORT else cut(first, SHORT)
 
 
 def _lines(change: Change, facts: Facts) -> list[str]:
@@ -107,7 +107,7 @@ def _headline(change: Change, most: int = 500) -> str:
     )
     was = "was " if resolved else ""
     bad = f"{was}{_percent(incident.share)} of {things} {what} (normal {_percent(incident.expected)})"
-    return f"{word} {_cut(incident.subject, most)}: {bad} {span}"
+    return f"{word} {cut(incident.subject, most)}: {bad} {span}"
 
 
 def _lives(cause: Cause) -> str:
@@ -158,7 +158,3 @@ def _percent(share: float) -> str:
 
 def _clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}Z"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

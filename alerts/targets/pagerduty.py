@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Final
 
-from alerts.posting import Poster, checked_url, cut, iso, secret_of
-from model.alert import Alert
+from alerts.posting import Poster, checked_url, iso, secret_of
+from model.alert import Alert, cut
 from model.settings import PluginConfig
 
 #: Characters that the API takes.

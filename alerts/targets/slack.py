@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from alerts.posting import Poster, checked_url, cut, secret_of
-from model.alert import Alert
+from alerts.posting import Poster, checked_url, secret_of
+from model.alert import Alert, cut
 from model.alert_target import AlertError
 from model.settings import PluginConfig
 

@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar, Final
 
-from alerts.posting import Poster, cut, secret_of
-from model.alert import Alert
+from alerts.posting import Poster, secret_of
+from model.alert import Alert, cut
 from model.settings import PluginConfig
 
 #: Characters of the text: a card may have 28 KB.

@@ -1,6 +1,6 @@
 """Targets of alerts by name, made from their settings."""
 
-from engine.config import AlertsConfig
+from alerts.config import AlertsConfig
 from engine.plugins.registry import ALERT_TARGET, load, made, plugin_named
 from engine.plugins.settings import checked
 from model.alert_target import AlertTarget

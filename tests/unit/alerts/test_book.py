@@ -13,7 +13,9 @@ from actors.incidents.message import Facts, alert_of
 from alerts.archive import Archive
 from alerts.book import Book
 from alerts.journal import Journal
+from alerts.routing import Routing, Wishes
 from model.alert import Matcher
+from model.alert_filter import AlertFilter
 from tests.http_server import HttpServer, Reply
 
 #: Goes on where the file of the clock says: ten troubles of 60 seconds, each of another edge, and health after.
@@ -24,6 +26,7 @@ from actors.incidents.items import Tick, Trouble
 from alerts.book import Book
 from alerts.courier import Courier
 from alerts.journal import Journal
+from alerts.routing import Routing, Wishes
 from alerts.targets.webhook import AlertWebhook, AlertWebhookConfig
 from model.alert import Alert
 
@@ -35,7 +38,7 @@ def message(change):
     return Alert(it.key, it.revision, change.event, "error", it.subject, it.symptom, "", "", it.since, it.at)
 
 async def main():
-    book = Book(Journal(folder / "journal"), {"hook": []}, message)
+    book = Book(Journal(folder / "journal"), Routing({"hook": Wishes()}), message)
     target = AlertWebhook(AlertWebhookConfig(url))
     await target.open()
     start = int(clock.read_text()) if clock.exists() else 0
@@ -58,8 +61,8 @@ TROUBLE = Trouble("t", "shop/b", "reset", 0.0, 0.5, 0.0, 5, 10, frozenset({"a>b"
 
 def book_in(folder: Path) -> tuple[Journal, Book]:
     journal = Journal(folder / "journal")
-    routes = {"all": [], "db": [Matcher.read("subject=db")]}
-    return journal, Book(journal, routes, lambda change: alert_of(change, Facts()), Times())
+    routing = Routing({"all": Wishes(), "db": Wishes(AlertFilter("subject:db"))})
+    return journal, Book(journal, routing, lambda change: alert_of(change, Facts()), Times())
 
 
 def test_twenty_kills_at_random(tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ def test_twenty_kills_at_random(tmp_path: Path) -> None:
     assert len(alerts) - len(by_id) <= 20
 
 
-def test_targets_hear_what_their_matchers_choose(tmp_path: Path) -> None:
+def test_targets_hear_what_their_filters_choose(tmp_path: Path) -> None:
     _, book = book_in(tmp_path)
     for at in range(30):
         book.tick(Tick(float(at), (TROUBLE,)))

@@ -47,9 +47,9 @@ class Scripted:
 class Bed:
     """An outbox with one target, and a clock that a test sets."""
 
-    def __init__(self, path: Path, **more: int) -> None:
+    def __init__(self, path: Path, most: int = 2000) -> None:
         self.journal = Journal(path)
-        self.outbox = Outbox(self.journal, **more)
+        self.outbox = Outbox(self.journal, most)
         self.target = Scripted()
         self.now = 1000.0
         self.courier = Courier(self.outbox, {"t": self.target}, lambda: self.now)

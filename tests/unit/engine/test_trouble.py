@@ -17,10 +17,11 @@ from actors.detect.symptoms import SYMPTOMS
 from actors.incidents.message import WORDS
 from actors.items import Chunk, Window
 from actors.trouble.watch import SPOKEN
+from alerts.config import AlertsConfig, AlertTargetConfig
 from alerts.journal import JOURNAL, read
 from engine import graphs
 from engine.actor import ActorPlace
-from engine.config import AlertsConfig, AlertTargetConfig, Config, TroubleConfig, load_config
+from engine.config import Config, TroubleConfig, load_config
 from engine.graph import Graph
 from engine.role import Role
 from engine.runner import AsyncioRunner

@@ -1,0 +1,94 @@
+"""Who is told of incidents, of which, and how often."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from alerts.routing import Route, Routing, Wishes
+from model.alert_filter import AlertFilter
+from model.errors import UsageError
+
+#: Labels that all alerts have.
+GROUP_LABELS: Final = ("ns", "workload", "subject", "symptom", "severity")
+
+
+class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who is told of incidents.
+
+    :param name: by which commands know it; also its kind, if that is not given.
+    :param kind: as installed: ``slack``, ``pagerduty``, ….
+    :param settings: as ``tailrace plugins KIND`` lists them.
+    :param where: a filter of alerts (docs/alerts.md); empty: all that routes give it.
+    :param group: labels; incidents with the same values of them are told as one.
+    :param limit: messages within ``limit_seconds``; one summary stands for what is beyond. 0: no limit.
+    """
+
+    name: str
+    kind: str = ""
+    settings: dict[str, Any] = {}
+    where: str = ""
+    group: tuple[str, ...] = ()
+    limit: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 60
+    limit_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600
+
+    def __post_init__(self) -> None:
+        _check_filter(self.where)
+        if wrong := next((name for name in self.group if name not in GROUP_LABELS), ""):
+            raise ValueError(f"alerts are not grouped by {wrong}: write some of {', '.join(GROUP_LABELS)}")
+
+    def __repr__(self) -> str:
+        """Without the settings: which of them are secret the target alone knows."""
+        return f"AlertTargetConfig({self.name})"
+
+
+class AlertRouteConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Alerts that go to some targets alone.
+
+    :param where: a filter of alerts (docs/alerts.md); empty: all.
+    :param targets: names; none: nobody is told.
+    """
+
+    where: str = ""
+    targets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_filter(self.where)
+
+
+class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Alerts.
+
+    :param targets: who can be told; each has a name of its own.
+    :param routes: the first that matches says whom an alert goes to; where none does, it goes to all.
+    """
+
+    targets: list[AlertTargetConfig] = []
+    routes: list[AlertRouteConfig] = []
+
+    def __post_init__(self) -> None:
+        names = [target.name for target in self.targets]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two targets of alerts are called {twice}: give one another name, and its kind")
+        routed = [name for route in self.routes for name in route.targets]
+        if unknown := next((name for name in routed if name not in names), ""):
+            raise ValueError(
+                f"a route goes to {unknown}, and no target is called that: {', '.join(names) or 'none is'}"
+            )
+
+    def routing(self) -> Routing:
+        """Who is told of what."""
+        targets = {
+            target.name: Wishes(AlertFilter(target.where), target.group, target.limit, target.limit_seconds)
+            for target in self.targets
+        }
+        return Routing(
+            targets, [Route(AlertFilter(route.where), frozenset(route.targets)) for route in self.routes]
+        )
+
+
+def _check_filter(text: str) -> None:
+    """:raises ValueError: if it is none."""
+    try:
+        AlertFilter(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
