@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config
 from model.errors import TailraceError, UsageError
 from model.ledger import Ledger, Stage
+
+if TYPE_CHECKING:
+    from engine.recording.file import RecordingWriter
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -59,12 +62,20 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     recorder = asyncio.run(run())
     frames = ledger.stages["recording"]
+    _require_begun(options.file, file)
     print(summary(options.file, frames.delivered, recorder.seconds, file.bytes), file=sys.stderr)
     if recorder.error:
         raise recorder.error
     _require_all(frames)
     require_some(ledger)
     return 0
+
+
+def _require_begun(path: Path, file: "RecordingWriter") -> None:
+    if not file.bytes:
+        raise TailraceError(
+            f"{path} was not begun: ended before all probes were there", "let it start, then end it"
+        )
 
 
 def _require_all(frames: Stage) -> None:

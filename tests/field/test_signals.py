@@ -39,16 +39,16 @@ def test_a_hangup_ends_nothing_and_the_state_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "number", "code"),
+    ("command", "number", "code", "said"),
     [
-        (("run",), signal.SIGTERM, 0),
-        (("run",), signal.SIGINT, 0),
-        (("record", "rec.tlr"), signal.SIGTERM, 0),
-        (("selftest", "--quick"), signal.SIGINT, 130),
+        (("run",), signal.SIGTERM, 0, ""),
+        (("run",), signal.SIGINT, 0, ""),
+        (("record", "rec.tlr"), signal.SIGTERM, 1, "rec.tlr was not begun"),
+        (("selftest", "--quick"), signal.SIGINT, 130, ""),
     ],
 )
 def test_an_end_is_obeyed_while_programs_compile(
-    tmp_path: Path, command: tuple[str, ...], number: signal.Signals, code: int
+    tmp_path: Path, command: tuple[str, ...], number: signal.Signals, code: int, said: str
 ) -> None:
     """The compiler is stopped, so that it never answers: what ends does not wait for it, and takes it along."""
     environment = os.environ | compiling_anew(tmp_path)
@@ -59,6 +59,7 @@ def test_an_end_is_obeyed_while_programs_compile(
         assert tailrace.process.wait(DEADLINE_SECONDS) == code
         assert not Path(f"/proc/{compiler}").exists()
         assert "Traceback" not in tailrace.said
+        assert said in tailrace.said
 
 
 def test_a_terminal_that_is_closed_ends_what_was_shown_there(tmp_path: Path) -> None:

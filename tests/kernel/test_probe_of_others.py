@@ -140,6 +140,7 @@ def test_a_line_of_configuration_is_enough(tmp_path: Path) -> None:
     recording, out, again = tmp_path / "recording", tmp_path / "rows", tmp_path / "again"
     command = (TAILRACE, "record", recording, "--stage", "lookups", "--sink", f"jsonl:{out}")
     with running(*command, **variables) as process:
+        assert until(recording.exists, START_SECONDS)  # other probes may come after this one
         asked, _ = ask(77)
         assert ended(process) == 0
     replayed = subprocess.run(

@@ -10,6 +10,8 @@ from typing import Final
 
 import pytest
 
+from tests.vm.guest import start_beside
+
 ROOT: Final = Path(__file__).parents[2]
 #: Seconds for all of it together; alone on two cores it takes a minute.
 LIMIT: Final = 800
@@ -33,6 +35,11 @@ class Made:
     def package(self) -> Path:
         """The file."""
         return next(self.first.glob("*.deb"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _guest_beside(request: pytest.FixtureRequest) -> None:
+    start_beside(request)
 
 
 @pytest.fixture(scope="session")

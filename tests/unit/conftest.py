@@ -1,4 +1,4 @@
-"""Unit tests need little of the machine: the guest works beside them."""
+"""Unit tests need little of the machine: the guest works beside them, if it does not yet."""
 
 import pytest
 

@@ -1,8 +1,9 @@
 """The one guest of a test run.
 
-It takes twenty minutes of one processor, and its tests come last. It starts with the first unit test and works beside
-those, behind all others for the processor. With ``GUEST_BESIDE=1`` it starts with the first of all tests: a machine
-with two processors is too small for that, where tests of several Tailraces at once come late.
+It takes twenty minutes of one processor, and its tests come last. It starts when the tests of the kernel are over,
+with the first of the package (or unit) tests, and works beside what follows, behind all others for the processor.
+With ``GUEST_BESIDE=1`` it starts with the first of all tests: two processors are too few for that, where tests of
+several Tailraces at once come late.
 """
 
 import os

@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import ProbeError
 from model.probe import Feature, Hook, Place
-from probes.kernel import bpf, perf_events
+from probes.kernel import attach, bpf, perf_events
 from probes.kernel.loader import Loaded
 
 WAYS = (Hook("refused", "first"), Hook("kept", "absent"), Hook("kept", "forbidden"), Hook("kept", "there"))
@@ -147,7 +147,8 @@ def test_a_program_that_was_not_compiled_has_its_reason(loaded: Loaded) -> None:
 def test_a_kernel_without_probes_says_so(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hook: Hook, refused: dict[str, str]
 ) -> None:
-    """The kernel's own folder for them tells."""
+    """The kernel's own folder for them tells; one without uprobes has no links of them."""
     monkeypatch.setattr(perf_events, "SOURCES", tmp_path)
+    monkeypatch.setattr(attach, "has_uprobe_links", lambda: False)
     taken = loaded.attach(Feature("trial", "tests", (hook,), required=False, loss="nothing"))
     assert taken.refused == refused
