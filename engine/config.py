@@ -177,10 +177,12 @@ class TroubleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     :param enabled: whether ``run`` looks for them, and tells ``alerts.targets``.
     :param path: a folder for incidents and for what was learnt.
+    :param tick_seconds: that are looked at together; with fewer it finds trouble sooner, and is wrong more often.
     """
 
     enabled: Literal["on", "off"] = "off"
     path: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/tailrace/trouble"
+    tick_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

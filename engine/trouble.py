@@ -29,8 +29,6 @@ from model.ledger import Ledger
 #: Files beside the journal: of the detector, and of edges that were ill since.
 WHOLE: Final = "detector.state"
 ILL: Final = "ill.state"
-#: The detector has waited for half a minute of evidence: one tick more, to see what belongs together.
-_TIMES: Final = Times(hold=10.0)
 #: Seconds until a journal that took no more is tried again.
 _AGAIN_S: Final = 10.0
 
@@ -47,10 +45,12 @@ def watch_trouble(graph: Graph, config: Config, joined: Place, messages: Place |
     outlet = IncidentsOutlet(config, folder, graph.ledger)
     graph.service(outlet.opened())
     graph.task(outlet.run)
-    detect = graph.actor("detect", _watch(graph.ledger, folder))
+    detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds))
     joined >> detect >> graph.outlet("incidents", outlet)
     if messages is not None:
         messages.where(_is_ledger) >> detect
+    if not graph.recorded:
+        graph.clock("silence", 1.0) >> detect
 
 
 class IncidentsOutlet:
@@ -82,7 +82,9 @@ class IncidentsOutlet:
             for target in targets.values():
                 stack.push_async_callback(target.close)
                 await target.open()
-            self._book = Book(journal, alerts.routing(), self._message, _TIMES, self._cause)
+            # the detector has waited for three ticks of evidence: one more, to see what belongs together
+            times = Times(hold=float(self._config.trouble.tick_seconds))
+            self._book = Book(journal, alerts.routing(), self._message, times, self._cause)
             self._courier = Courier(self._book.outbox, targets)
             yield
 
@@ -130,7 +132,8 @@ class IncidentsOutlet:
         if explanation is not None:
             self._explained[incident.key] = explanation
         callers = len({edge.partition(" > ")[0] for edge in incident.edges})
-        return alert_of(change, Facts(self._cause(incident), callers=callers))
+        told = self._cause(incident)
+        return alert_of(change, Facts(told, told.just_before, callers=callers))
 
     def _cause(self, incident: Incident) -> Explanation:
         return self._explained.get(incident.key, Explanation())
@@ -148,14 +151,14 @@ class IncidentsOutlet:
             log.warning("what the detector learnt is not kept: %s: %s", path, error.strerror)
 
 
-def _watch(ledger: Ledger, folder: Path) -> Watch:
+def _watch(ledger: Ledger, folder: Path, tick_s: int) -> Watch:
     """With the state of before, if there is some that can be read."""
     kept = [data for name in (ILL, WHOLE) if (data := _read(folder / name))]
     try:
-        return Watch(ledger, kept)
+        return Watch(ledger, kept, tick_s)
     except ValueError as error:
         log.warning("the detector learns anew: %s: %s", folder, error)
-        return Watch(ledger)
+        return Watch(ledger, tick_s=tick_s)
 
 
 def _read(path: Path) -> bytes:

@@ -57,10 +57,14 @@ class Cause:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Causes, best first, and the attributes in which nothing differs beside them."""
+    """Causes, best first, and the attributes in which nothing differs beside them.
+
+    :param just_before: what began just before, in words, where that is known.
+    """
 
     causes: list[Cause] = field(default_factory=list)
     no_difference: list[str] = field(default_factory=list)
+    just_before: list[str] = field(default_factory=list)
 
 
 def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Either] = ()) -> Explanation:

@@ -246,6 +246,7 @@ def _take(incident: Incident, group: Sequence[Trouble], at: float) -> None:
     )
     incident.severity, incident.share, incident.expected = worst.severity, worst.share, worst.expected
     incident.bad, incident.total = worst.bad, worst.total
+    incident.worst, incident.reason = worst.symptom, worst.reason
     explained = worst.where or next((trouble.where for trouble in group if trouble.where), {})
     incident.where = dict(explained) or incident.where
     incident.seen, incident.healthy_s = at, 0.0

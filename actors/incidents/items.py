@@ -23,6 +23,7 @@ class Trouble:
     :param share: bad of total, 0..1; ``expected`` the same when all is well.
     :param edges: whose traffic is bad, by key.
     :param where: value by attribute of what explains it; empty: nothing does yet.
+    :param reason: why it failed, where that is known of most: ``refused``.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Trouble:
     edges: frozenset[str] = frozenset()
     where: dict[str, str] = field(default_factory=dict)
     severity: Severity = "error"
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Incident(msgspec.Struct):
     :ivar reopenings: Unix seconds of those of the last hour.
     :ivar blind_since: Unix seconds since when there is no data; 0: there is.
     :ivar edges: the first ``MOST_EDGES`` whose traffic was bad; ``edge_count`` of all that are known.
+    :ivar worst: the symptom that the shares and counts are of, which may be another one than the first.
+    :ivar reason: why most of these failed; empty: for several reasons, or it is not known.
     :ivar told: whether somebody was told that it is open.
     :ivar muted_by: the silence that keeps it quiet.
     :ivar merged_into: the key of the incident that it turned out to be a part of.
@@ -89,6 +93,8 @@ class Incident(msgspec.Struct):
     bad: float = 0.0
     total: float = 0.0
     where: dict[str, str] = {}
+    worst: str = ""
+    reason: str = ""
     symptoms: list[str] = []
     troubles: list[str] = []
     edges: list[str] = []

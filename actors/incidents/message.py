@@ -25,6 +25,14 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "dns_timeout": ("DNS queries", "timed out"),
     "drop": ("packets", "dropped"),
 }
+#: What is said instead of ``failed`` where it is known why.
+REASONS: Final[Mapping[str, str]] = {
+    "refused": "refused",
+    "timed_out": "timed out",
+    "unreachable": "failed (unreachable)",
+    "reset": "reset",
+    "gave_up": "given up without an answer",
+}
 #: Characters of a name or a value in the short form.
 _NAME: Final = 60
 
@@ -71,7 +79,7 @@ def alert_of(change: Change, facts: Facts) -> Alert:
 def short_of(change: Change, facts: Facts) -> str:
     """At most ``SHORT`` characters: the first sentence, and where it lives if there is room."""
     first = _headline(change, _NAME)
-    cause = _where_words(facts.explanation.causes[0].where) if facts.explanation.causes else ""
+    cause = where_words(facts.explanation.causes[0].where) if facts.explanation.causes else ""
     whole = f"{first}: only {cut(cause, _NAME)}" if cause else first
     return whole if len(whole) <= SHORT else cut(first, SHORT)
 
@@ -99,7 +107,9 @@ def _headline(change: Change, most: int = 500) -> str:
     incident = change.incident
     resolved = change.event == "resolve"
     word = "RESOLVED" if resolved else incident.severity.upper()
-    things, what = WORDS.get(incident.symptom, ("attempts", f"bad ({incident.symptom})"))
+    symptom = incident.worst or incident.symptom
+    things, what = WORDS.get(symptom, ("attempts", f"bad ({symptom})"))
+    what = REASONS.get(incident.reason, what)
     span = (
         f"{_clock(incident.since)} to {_clock(incident.ended)}"
         if resolved
@@ -115,21 +125,21 @@ def _lives(cause: Cause) -> str:
     rate = cause.bad / cause.total if cause.total else 0.0
     if not cause.where:
         return f"Everywhere ({_percent(rate)} bad): nothing separates, explains {_percent(cause.explains)}."
-    names = ", ".join(_where_words(name) for name in cause.also_known_as[:3])
+    names = ", ".join(where_words(name) for name in cause.also_known_as[:3])
     same = f"; the same: {names}" if names else ""
     inside = f"{_percent(rate)} bad; others {_percent(cause.rate_outside)}"
-    return f"Only {_where_words(cause.where)} ({inside}), explains {_percent(cause.explains)}{same}."
+    return f"Only {where_words(cause.where)} ({inside}), explains {_percent(cause.explains)}{same}."
 
 
 def _unexplained(incident: Incident) -> str:
     """What was found before, when nobody says now what separates."""
     if incident.where:
-        return f"Only {_where_words(incident.where)}."
+        return f"Only {where_words(incident.where)}."
     return "Nothing separates the bad from the healthy."
 
 
 def _hit(incident: Incident, facts: Facts) -> str:
-    things = WORDS.get(incident.symptom, ("attempts", ""))[0]
+    things = WORDS.get(incident.worst or incident.symptom, ("attempts", ""))[0]
     callers = f"{_count(facts.callers, 'caller')}, " if facts.callers else ""
     edges = f" on {_count(incident.edge_count, 'edge')}" if incident.edge_count else ""
     words = [f"Hit: {callers}{incident.bad:,.0f} of {incident.total:,.0f} {things}{edges}."]
@@ -140,8 +150,14 @@ def _hit(incident: Incident, facts: Facts) -> str:
     return " ".join(words)
 
 
-def _where_words(where: Mapping[str, str]) -> str:
+def where_words(where: Mapping[str, str]) -> str:
+    """``server version v2 and server port 80``."""
     return " and ".join(f"{name.replace('.', ' ')} {value}" for name, value in where.items())
+
+
+def span_words(seconds: float) -> str:
+    """``40 s``, ``3 min``."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from actors.explain.causes import Cause, Explanation, explain
-from actors.trouble.recent import EdgeLeaves, Recent, Who
+from actors.trouble.leaf_keys import Who
+from actors.trouble.recent import EdgeLeaves, Recent
 
 #: Groups of troubles that are explained one by one; more are explained together.
 MOST_GROUPS: Final = 20

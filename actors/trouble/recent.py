@@ -1,4 +1,4 @@
-"""What the rows of the last minutes count, by who calls whom, versions, zones and port: to explain trouble with."""
+"""What the rows of the last minutes count, by who calls whom for what: to explain trouble with."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -6,26 +6,31 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from actors.detect.symptoms import SYMPTOMS
 from actors.explain.leaves import Leaves, dispersion_of, expected_by_edge
+from actors.trouble.leaf_keys import Keys
 from model.batch import Batch
-from model.kinds.workload import Workload
+from model.kinds.endpoint import ENDPOINT
+from model.kinds.workload import FAILURES, WORKLOAD
 
-#: Ticks that are kept, and leaves of all of them at most: about 80 bytes each.
+#: Ticks that are kept, and leaves of all of them at most: about 100 bytes each.
 TICKS: Final = 12
 MOST: Final = 300_000
-#: Workloads that are numbered at most; a key has 24 bits for each.
-_WORKLOADS: Final = 1 << 20
-#: Attributes of a leaf, in the order of its codes.
-ATTRIBUTES: Final = (
-    *(f"{side}.{part}" for side in ("client", "server") for part in ("workload", "version", "zone")),
-    "server.port",
+#: The symptom whose counts are those of endpoints: these know the route.
+_FAILED_REQUESTS: Final = [symptom.name for symptom in SYMPTOMS].index("failed requests")
+#: Symptoms of requests, by place.
+_OF_REQUESTS: Final = frozenset(
+    place for place, symptom in enumerate(SYMPTOMS) if symptom.name in ("failed requests", "gRPC errors")
 )
-
-Who = tuple[str, ...]
+#: A reason is told for so much of the failed connects.
+_MOSTLY: Final = 0.8
 
 
 class _Part(NamedTuple):
-    """Leaves: client, server and port in one number; shape (n,), and what they count; shape (n, 2 symptoms)."""
+    """Leaves: client, server and what for in one number; shape (n,).
+
+    ``counts`` are bad of each symptom, all of each, and failed connects by reason.
+    """
 
     keys: np.ndarray
     edges: np.ndarray
@@ -43,6 +48,7 @@ class Recent:
     """A window of the last ticks.
 
     :param symptoms: how many there are.
+    :ivar keys: of the leaves.
     :ivar forgotten: leaves that were let go before their time, for want of room.
     """
 
@@ -51,8 +57,7 @@ class Recent:
         self._most = most
         self._ticks: deque[_Part] = deque(maxlen=ticks)
         self._seconds: list[_Part] = []
-        self._numbers: dict[Workload, int] = {}
-        self._known: list[Workload] = []  # by number
+        self.keys = Keys()
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -64,15 +69,12 @@ class Recent:
         :param edges: of each row.
         :param counts: bad of each symptom, then all of each; shape (rows, 2 symptoms).
         """
-        if len(self._numbers) > _WORKLOADS:
+        if self.keys.full:
             self._clear()
-        table = batch.tables["workloads"]
-        numbers = np.array([self._number(each) for each in table], np.int64)
         client, server = (batch.columns[f"{side}.workload.index"] for side in ("client", "server"))
-        said = ((client != 0) | (server != 0)) & counts[:, self._width :].any(axis=1)
-        keys = (
-            (numbers[client] << 40) | (numbers[server] << 16) | batch.columns["server.port"].astype(np.int64)
-        )
+        counts = self._counted(batch, counts)
+        said = ((client != 0) | (server != 0)) & counts[:, self._width : 2 * self._width].any(axis=1)
+        keys = self.keys.of(batch)
         self._seconds.append(_summed([_Part(keys[said], edges[said], counts[said].astype(np.float32))]))
 
     def end_tick(self) -> None:
@@ -80,7 +82,7 @@ class Recent:
         if self._seconds:
             self._ticks.append(_summed(self._seconds))
             self._seconds = []
-        while len(self) > self._most:
+        while len(self) > self._most and len(self._ticks) > 1:
             self.forgotten += len(self._ticks.popleft().keys)
 
     def leaves(
@@ -97,7 +99,7 @@ class Recent:
         part = _summed(list(self._ticks)[-ticks:])
         rows = np.flatnonzero(part.counts[:, self._width + symptom] > 0)
         rows, ends = self._related(
-            rows, self._ends(part.keys[rows]), np.isin(part.edges[rows], np.array(ill, np.uint64))
+            rows, self.keys.split(part.keys[rows]), np.isin(part.edges[rows], np.array(ill, np.uint64))
         )
         if not len(rows):
             return None
@@ -105,30 +107,52 @@ class Recent:
         total = np.maximum(part.counts[rows, self._width + symptom].astype(np.float64), bad)
         edges = part.edges[rows]
         normal = expected_by_edge(edges, bad, total, dict(zip(ill, expected, strict=True)))
-        columns = [self._texts(ends[place], field) for place in (0, 1) for field in range(3)]
-        ports = np.unique(ends[2])
-        columns.append(_coded([str(port) for port in ports.tolist()], ports, ends[2]))
+        names, columns = self.keys.attributes(ends, requests=symptom in _OF_REQUESTS)
         codes = np.stack([column for column, _ in columns], axis=1)
-        values = [names for _, names in columns]
-        leaves = Leaves(ATTRIBUTES, values, codes, bad, total, normal, dispersion_of(bad, total, normal))
+        values = [texts for _, texts in columns]
+        leaves = Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal))
         return EdgeLeaves(leaves, edges)
+
+    def reasons(self, ids: Sequence[int], ticks: int) -> dict[int, str]:
+        """Why connects of these edges failed, where it is one reason: ``refused``.
+
+        :param ticks: how many of the last.
+        """
+        parts = [
+            (part.edges[rows], part.counts[rows])
+            for part in list(self._ticks)[-ticks:]
+            for rows in [np.isin(part.edges, np.array(ids, np.uint64))]
+        ]
+        if not parts:
+            return {}
+        edges, same = np.unique(np.concatenate([edges for edges, _ in parts]), return_inverse=True)
+        counts = np.concatenate([counts for _, counts in parts]).T
+        failed = np.bincount(same, counts[0], len(edges))
+        told: dict[int, str] = {}
+        for reason, column in zip(FAILURES, counts[2 * self._width :], strict=True):
+            mostly = np.bincount(same, column, len(edges)) >= _MOSTLY * np.maximum(failed, 1)
+            told |= dict.fromkeys(edges[mostly].tolist(), reason.rpartition(".")[2])
+        return told
+
+    def _counted(self, batch: Batch, counts: np.ndarray) -> np.ndarray:
+        """With reasons of failed connects; failed requests are those of endpoints."""
+        reasons = np.zeros((len(batch), len(FAILURES)))
+        columns = batch.columns
+        if batch.kind is WORKLOAD:
+            for place, name in enumerate(FAILURES):
+                reasons[:, place] = columns[name]
+        elif batch.kind is ENDPOINT:
+            counts = counts.copy()
+            once = columns["via.index"] == 0
+            for place, name in ((0, "requests.failed"), (self._width, "requests")):
+                counts[:, place + _FAILED_REQUESTS] = np.where(once, columns[name], 0)
+        return np.concatenate((counts, reasons), axis=1)
 
     def _clear(self) -> None:
         self.forgotten += len(self)
-        self._numbers.clear()
-        self._known.clear()
+        self.keys = Keys()
         self._ticks.clear()
         self._seconds.clear()
-
-    def _number(self, workload: Workload) -> int:
-        number = self._numbers.setdefault(workload, len(self._known))
-        if number == len(self._known):
-            self._known.append(workload)
-        return number
-
-    def _ends(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers of clients and servers, and ports."""
-        return keys >> 40, (keys >> 16) & 0xFFFFFF, keys & 0xFFFF
 
     def _related(
         self, rows: np.ndarray, ends: tuple[np.ndarray, ...], ill: np.ndarray
@@ -136,35 +160,9 @@ class Recent:
         """Those with a client or a server that is one of an ill edge, whatever its version and zone."""
         near = np.zeros(len(rows), np.bool_)
         for end in ends[:2]:
-            who = self._texts(end, 0)[0]
+            who = self.keys.texts(end, "workload")[0]
             near |= np.isin(who, who[ill])
         return rows[near], [end[near] for end in ends]
-
-    def _texts(self, numbers: np.ndarray, field: int) -> tuple[np.ndarray, list[str]]:
-        """Codes and values of an attribute: 0 who it is, 1 the version, 2 the zone."""
-        different = np.unique(numbers)
-        texts = [_text(self._known[number], field) for number in different.tolist()]
-        return _coded(texts, different, numbers)
-
-
-def name_of(who: Who) -> str:
-    """``shop/checkout`` of kind, namespace and name."""
-    _, namespace, name = who
-    return f"{namespace}/{name}" if namespace else name or "other"
-
-
-def _text(workload: Workload, field: int) -> str:
-    if field == 0:
-        return name_of((workload.kind, workload.namespace, workload.name))
-    return (workload.version if field == 1 else workload.zone) or "unknown"
-
-
-def _coded(texts: list[str], different: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Codes of ``numbers`` among the values that ``texts`` says for the ``different`` ones, ascending."""
-    values = sorted(set(texts))
-    places = {text: place for place, text in enumerate(values)}
-    codes = np.array([places[text] for text in texts], np.int64)
-    return codes[np.searchsorted(different, numbers)], values
 
 
 def _summed(parts: Sequence[_Part]) -> _Part:

@@ -66,12 +66,15 @@ class Endpoints(Actor):
     """Sums request rows up; keeps nothing of a window. Pure: windows in, with the endpoints of their requests out.
 
     :param endpoints: of one window at most; what is beyond is summed up by status.
+    :param names: as for workloads.
     """
 
-    def __init__(self, ledger: Ledger, endpoints: int = ENDPOINTS) -> None:
+    def __init__(
+        self, ledger: Ledger, endpoints: int = ENDPOINTS, names: WorkloadNames | None = None
+    ) -> None:
         self._stage = ledger.stage("endpoints", "rows")
         self._limit = endpoints
-        self._names = WorkloadNames()
+        self._names = names or WorkloadNames()
 
     def handle(self, item: Any) -> Iterator[Any]:
         """A window with the endpoints of its requests, which stay in it."""

@@ -28,7 +28,8 @@ class Ends:
 
     def __init__(self, batches: Sequence[Batch], side: str, names: WorkloadNames) -> None:
         self._known: Dictionary[Workload | None] = Dictionary(None, MOST)
-        self._places: Dictionary[tuple[str, str]] = Dictionary(("", ""), MOST)
+        self._places: Dictionary[tuple[str, ...]] = Dictionary(names.nowhere, MOST)
+        self._end = names.end
         entities, rows = _entities(batches, f"{side}.entity.index")
         found, same = _different(names.all(entities))
         rows = same[rows]
@@ -51,7 +52,8 @@ class Ends:
 
     def _by_address(self, index: int) -> Workload:
         place = self._places.values[self._address_places[index]]
-        return Workload(address_text(self._addresses[index].tobytes()), "address", "", *place)
+        named: Workload = self._end(address_text(self._addresses[index].tobytes()), "address", "", *place)
+        return named
 
     def known(self, ids: np.ndarray) -> np.ndarray:
         """Which are more than an address; shape of ``ids``, bool."""
@@ -83,7 +85,7 @@ class Ends:
         some, same = distinct(comms, places)
         at = self._places.values
         processes = (
-            Workload(comm.decode(errors="replace"), "process", "", *at[place])
+            self._end(comm.decode(errors="replace"), "process", "", *at[place])
             for comm, place in zip(comms[some].tolist(), places[some].tolist(), strict=True)
         )
         self.ids[rows] = self._known.ids(processes)[same]

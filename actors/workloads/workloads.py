@@ -63,12 +63,13 @@ class Workloads(Actor):
     """Sums flows up; keeps nothing of a window. Pure: windows of flows in, with their workloads out.
 
     :param pairs: of one window at most; what is beyond is one row, ``OTHER``, for each transport and second.
+    :param names: say who is at an end; workloads by default.
     """
 
-    def __init__(self, ledger: Ledger, pairs: int = PAIRS) -> None:
+    def __init__(self, ledger: Ledger, pairs: int = PAIRS, names: WorkloadNames | None = None) -> None:
         self._stage = ledger.stage("workloads", "rows")
         self._limit = pairs
-        self._names = WorkloadNames()
+        self._names = names or WorkloadNames()
 
     def handle(self, item: Any) -> Iterator[Any]:
         """A window with the workloads of its flows, which stay in it."""

@@ -7,8 +7,8 @@
 8. ``node``: the machine, where that is all that is known; 9. ``address``: nothing is known.
 """
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from model.enricher import Entity
 from model.kinds.workload import Workload
@@ -34,18 +34,32 @@ class Named(NamedTuple):
 
     :param workload: None if it names none: then the process's own name is asked, and
     :param machine: is who it is if there is no process either; None if that is not known.
-    :param place: zone and version.
+    :param place: zone and version; of finer names what else tells ends apart.
     """
 
     workload: Workload | None
     machine: Workload | None
-    place: tuple[str, str]
+    place: tuple[str, ...]
+
+
+#: Makes an end of a name, its kind, its namespace, and the parts of its place.
+MakeEnd = Callable[..., Any]
 
 
 class WorkloadNames:
-    """Asks the rule once for each entity: the joiner gives the same object as long as nothing changed."""
+    """Asks the rule once for each entity: the joiner gives the same object as long as nothing changed.
 
-    def __init__(self) -> None:
+    :param end: what ends are: workloads, or something finer that begins like one.
+    :param place: what of an entity tells ends of one name apart.
+    :ivar nowhere: the place of an end of which nothing is known.
+    """
+
+    def __init__(
+        self, end: MakeEnd = Workload, place: Callable[[Entity], tuple[str, ...]] | None = None
+    ) -> None:
+        self.end = end
+        self._place = place or place_of
+        self.nowhere = self._place({})
         self._known: dict[int, Named] = {}  # by ``id`` of an entity
         self._same: dict[Named, Named] = {}
         self._held: list[Entity] = []  # those entities: no other can have their ``id``
@@ -64,28 +78,36 @@ class WorkloadNames:
                 self._known.clear()
                 self._same.clear()
                 self._held.clear()
-            known = named(entity)
+            known = named(entity, self.end, self._place(entity))
             known = self._known[id(entity)] = self._same.setdefault(known, known)
             self._held.append(entity)
         return known
 
 
-def named(entity: Entity) -> Named:
-    """The rule."""
-    place = (
+def place_of(entity: Entity) -> tuple[str, str]:
+    """Zone and version."""
+    return (
         entity.get("cloud.availability_zone", ""),
         entity.get("service.version") or entity.get("container.image.tags", ""),
     )
+
+
+def named(entity: Entity, end: MakeEnd = Workload, place: tuple[str, ...] | None = None) -> Named:
+    """The rule.
+
+    :param end: makes an end of its name, and of ``place``; the zone is its first part.
+    """
+    place = place_of(entity) if place is None else place
     machine = next((name for attribute in _MACHINES if (name := entity.get(attribute))), "")
     return Named(
-        _workload(entity, place), Workload(machine, "node", "", place[0]) if machine else None, place
+        _workload(entity, end, place), end(machine, "node", "", place[0]) if machine else None, place
     )
 
 
-def _workload(entity: Entity, place: tuple[str, str]) -> Workload | None:
+def _workload(entity: Entity, end: MakeEnd, place: tuple[str, ...]) -> Any:
     for attribute, always, within in _RULES:
         if name := entity.get(attribute):
             kind = always or entity.get("k8s.workload.kind", "Workload")
             namespace = entity.get(within, "").rpartition("/")[2]  # of a cluster's ARN the name
-            return Workload(name, kind, namespace, *place)
+            return end(name, kind, namespace, *place)
     return None

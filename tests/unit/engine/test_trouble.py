@@ -16,7 +16,7 @@ import pytest
 from actors.detect.symptoms import SYMPTOMS
 from actors.incidents.message import WORDS
 from actors.items import Chunk, Window
-from actors.trouble.watch import SPOKEN
+from actors.trouble.troubles import SPOKEN
 from alerts.config import AlertsConfig, AlertTargetConfig
 from alerts.journal import JOURNAL, read
 from engine import graphs

@@ -1,0 +1,177 @@
+"""Troubles out of findings: whom each hits, what explains it, why it fails, and what began just before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from actors.detect.edges import Edges, Name
+from actors.detect.observations import TICK_S, Findings
+from actors.detect.symptoms import SYMPTOMS
+from actors.explain.causes import Explanation
+from actors.incidents.items import Trouble
+from actors.incidents.message import span_words, where_words
+from actors.trouble.explained import Ill, explanations
+from actors.trouble.leaf_keys import Who, name_of
+from actors.trouble.recent import TICKS, Recent
+from model.alert import Severity
+
+#: Ticks whose traffic explains a trouble at least.
+_LEAST_TICKS: Final = 3
+#: Ticks for which the explanation of the same edges holds.
+_SAME_TICKS: Final = 3
+#: What began so many seconds before trouble, or after it was seen first, may be its cause.
+_JUST_BEFORE_S: Final = 900
+#: What is bad, as incidents call it, by the detector's symptoms.
+SPOKEN: Final = {
+    "failed connects": "connect_failed",
+    "retransmitted segments": "retransmitted",
+    "slow connects": "connect_slow",
+    "slow round trips": "slow",
+    "reset connections": "reset",
+    "failed requests": "request_failed",
+    "gRPC errors": "grpc_error",
+}
+#: The symptom of which reasons are known.
+_WITH_REASON: Final = "connect_failed"
+#: Symptoms that hurt nobody yet, and the share of others from which on it is critical.
+_SLOW: Final = frozenset({"retransmitted", "connect_slow", "slow"})
+_CRITICAL: Final = 0.25
+
+
+class _Same(NamedTuple):
+    """What was said of the same ill edges, and at which tick."""
+
+    ids: frozenset[int]
+    tick: int
+    told: Mapping[int, Explanation]
+
+
+class Troubles:
+    """Says what findings are.
+
+    :param edges: knows names; ``recent`` what they carried of late.
+    :param tick_s: seconds of a tick. The detector takes each for ``TICK_S``.
+    """
+
+    def __init__(self, edges: Edges, recent: Recent, tick_s: int) -> None:
+        self._edges = edges
+        self._recent = recent
+        self._tick_s = tick_s
+        self._said: dict[int, _Same] = {}  # by symptom
+
+    def of(
+        self, tick: int, findings: Findings, rows: np.ndarray
+    ) -> tuple[tuple[Trouble, ...], dict[str, Explanation]]:
+        """Troubles, and explanations by their keys.
+
+        :param rows: findings that go on and are certain.
+        """
+        named = {row: name for row in rows.tolist() if (name := self._edges.name(int(findings.key[row])))}
+        told = self._explained(tick, findings, named)
+        reasons = self._reasons(tick, findings, named)
+        hit = _hit(named)
+        troubles = tuple(
+            self._trouble(findings, row, hit[name.server], told, reasons) for row, name in named.items()
+        )
+        return troubles, told
+
+    def _trouble(
+        self,
+        findings: Findings,
+        row: int,
+        edges: frozenset[str],
+        told: Mapping[str, Explanation],
+        reasons: Mapping[int, str],
+    ) -> Trouble:
+        key, id_, share = key_of(findings, row), int(findings.key[row]), float(findings.share[row])
+        name, symptom = self._edges.name(id_), key.partition("/")[2]
+        assert name is not None
+        explanation = told.get(key)
+        return Trouble(
+            key,
+            name_of(name.server),
+            symptom,
+            self._since(findings, row),
+            share,
+            float(findings.expected[row]),
+            float(findings.bad[row]),
+            float(findings.total[row]),
+            edges,
+            explanation.causes[0].where if explanation else {},
+            _severity(symptom, share),
+            reasons.get(id_, "") if symptom == _WITH_REASON else "",
+        )
+
+    def _since(self, findings: Findings, row: int) -> float:
+        return float(findings.since[row] // TICK_S * self._tick_s)
+
+    def _explained(self, tick: int, findings: Findings, rows: Mapping[int, Name]) -> dict[str, Explanation]:
+        """By the key of the trouble."""
+        ill: dict[int, list[Ill]] = {}
+        for row, name in rows.items():
+            ticks = _ticks(tick, int(findings.since[row]))
+            each = Ill(int(findings.key[row]), name.client, name.server, float(findings.expected[row]), ticks)
+            ill.setdefault(int(findings.symptom[row]), []).append(each)
+        told = {symptom: self._explanations(tick, symptom, edges) for symptom, edges in ill.items()}
+        return {
+            key_of(findings, row): self._with_beginning(explanation, self._since(findings, row))
+            for row in rows
+            if (explanation := told[int(findings.symptom[row])].get(int(findings.key[row])))
+        }
+
+    def _explanations(self, tick: int, symptom: int, edges: Sequence[Ill]) -> Mapping[int, Explanation]:
+        """By edge; the same edges are explained anew once in a while."""
+        ids = frozenset(each.id for each in edges)
+        before = self._said.get(symptom)
+        if before and before.ids == ids and tick - before.tick < _SAME_TICKS:
+            return before.told
+        told = explanations(self._recent, symptom, edges)
+        self._said[symptom] = _Same(ids, tick, told)
+        return told
+
+    def _with_beginning(self, explanation: Explanation, since: float) -> Explanation:
+        """With what is new in its first cause."""
+        where = explanation.causes[0].where
+        first = self._recent.keys.first_seen(where)
+        if first is None or abs(since - first) > _JUST_BEFORE_S:
+            return explanation
+        words = f"{span_words(max(since - first, 0))} after {where_words(where)} was first seen"
+        return replace(explanation, just_before=[words])
+
+    def _reasons(self, tick: int, findings: Findings, rows: Mapping[int, Name]) -> dict[int, str]:
+        """By edge, of those whose connects fail."""
+        failed = [row for row in rows if key_of(findings, row).endswith(f"/{_WITH_REASON}")]
+        if not failed:
+            return {}
+        ticks = _ticks(tick, int(min(findings.since[row] for row in failed)))
+        return self._recent.reasons([int(findings.key[row]) for row in failed], ticks)
+
+
+def key_of(findings: Findings, row: int) -> str:
+    """Of a trouble: its edge and symptom."""
+    return f"{int(findings.key[row]):016x}/{SPOKEN[SYMPTOMS[int(findings.symptom[row])].name]}"
+
+
+def _ticks(tick: int, since: int) -> int:
+    """How many of the last explain a trouble.
+
+    :param since: as the detector says it, in seconds.
+    """
+    return int(np.clip(tick + 1 - since // TICK_S, _LEAST_TICKS, TICKS))
+
+
+def _hit(rows: Mapping[int, Name]) -> dict[Who, frozenset[str]]:
+    """By server, whom it fails: edges with findings. They are one incident, even if nothing explains them."""
+    hit: dict[Who, set[str]] = {}
+    for name in rows.values():
+        edge = f"{name_of(name.client)} > {name_of(name.server)}:{name.port}"
+        hit.setdefault(name.server, set()).add(edge)
+    return {server: frozenset(edges) for server, edges in hit.items()}
+
+
+def _severity(symptom: str, share: float) -> Severity:
+    if symptom in _SLOW:
+        return "warning"
+    return "critical" if share >= _CRITICAL else "error"
