@@ -22,6 +22,7 @@ from engine.commands import (
     run,
     selftest,
     serve,
+    silence,
 )
 from engine.commands.ask import command as ask
 from engine.commands.explain import command as explain
@@ -57,6 +58,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *ask.COMMANDS,
     explain,
     incidents,
+    silence,
     alerts,
     agent,
     engine,

@@ -19,6 +19,7 @@ from enrichers.process.config import ProcessConfig
 from model.errors import UsageError
 from model.globs import check_globs
 from model.settings import UrlSecret, secrets_in
+from model.silence import PlannedSilence
 from probes.conntrack.config import NatConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
@@ -178,11 +179,18 @@ class TroubleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param enabled: whether ``run`` looks for them, and tells ``alerts.targets``.
     :param path: a folder for incidents and for what was learnt.
     :param tick_seconds: that are looked at together; with fewer it finds trouble sooner, and is wrong more often.
+    :param silences: of which nobody is told: planned maintenance, what is known and wanted.
     """
 
     enabled: Literal["on", "off"] = "off"
     path: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/tailrace/trouble"
     tick_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
+    silences: Annotated[list[PlannedSilence], msgspec.Meta(max_length=500)] = []
+
+    def __post_init__(self) -> None:
+        names = [silence.name for silence in self.silences]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two silences are called {twice}: give one another name")
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

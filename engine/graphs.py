@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.items import Announcement, Chunk, Message, Unreadable, Window, WindowEnd
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from engine.sink_outlet import SinkOutlet
     from sinks.configured import ConfiguredSink
     from store.reading import Store
+    from web.incident_answers import IncidentSource
 
 #: Messages that an engine holds at most; past it no more are read until some have been joined.
 HELD_MESSAGES: Final = 4096
@@ -77,12 +79,11 @@ def run(
     from probes.kernel_source import KernelSource
 
     graph, who = Graph(ledger or Ledger()), node_identity(config)
+    incidents: IncidentSource | None = None
     if source is None:
         source = kernel_source = KernelSource(select(config))
         graph.probes = lambda: kernel_source.state()["capabilities"]
     fan_out, wanted = sink_outlet(graph, sinks, waits=False, reload=reload)
-    if serves_map:
-        graph.service(map_of_this_machine(config, graph))
     cluster = cluster_identity(config, who)
     graph.identify(who, cluster)
     graph.reloads.append(reloaded_names(cluster))
@@ -103,17 +104,22 @@ def run(
         if config.trouble.enabled == "on":
             from engine.trouble import watch_trouble
 
-            watch_trouble(graph, config, rows, node.messages)
+            incidents = watch_trouble(graph, config, rows, node.messages)
+    if serves_map:
+        graph.service(map_of_this_machine(config, graph, incidents))
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
 
 def serve(config: Config, store: "Store") -> Role:
     """``tailrace serve``: the map of a store that others write."""
+    from engine.incident_source import ReadIncidents
     from engine.map_service import map_served
     from engine.runner import AsyncioRunner
 
     graph = Graph(Ledger())
-    graph.service(map_served(config, graph, lambda: store, required=True))
+    incidents = ReadIncidents(Path(config.trouble.path))
+    known = incidents if incidents.there else None
+    graph.service(map_served(config, graph, lambda: store, known, required=True))
     return Role(graph, AsyncioRunner(), config.metrics.listen)
 
 

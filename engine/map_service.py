@@ -14,23 +14,33 @@ from model.errors import TailraceError
 
 if TYPE_CHECKING:
     from store.reading import Store
+    from web.incident_answers import IncidentSource
 
 log = logging.getLogger(__name__)
 
 
-def map_of_this_machine(config: Config, graph: Graph) -> contextlib.AbstractAsyncContextManager[None]:
-    """Serves the store that this role writes."""
-    return map_served(config, graph, lambda: open_store(config.store), required=config.web.enabled == "on")
+def map_of_this_machine(
+    config: Config, graph: Graph, incidents: "IncidentSource | None"
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Serves the store that this role writes, and its incidents."""
+    required = config.web.enabled == "on"
+    return map_served(config, graph, lambda: open_store(config.store), incidents, required=required)
 
 
 @contextlib.asynccontextmanager
 async def map_served(
-    config: Config, graph: Graph, opened: "Callable[[], Store]", *, required: bool
+    config: Config,
+    graph: Graph,
+    opened: "Callable[[], Store]",
+    incidents: "IncidentSource | None",
+    *,
+    required: bool,
 ) -> AsyncIterator[None]:
     """Serves while the block runs.
 
     :param graph: whose metrics have what the server counts.
     :param opened: the store to read; closed at the end.
+    :param incidents: None: nobody keeps any here.
     :param required: else a map that cannot be served is a warning, and the role goes on without.
     :raises TailraceError: if it is required and cannot be.
     """
@@ -40,7 +50,9 @@ async def map_served(
         try:
             store = opened()
             stack.callback(store.close)
-            server = await stack.enter_async_context(WebServer(config.web, store).running())
+            server = await stack.enter_async_context(
+                WebServer(config.web, store, incidents=incidents).running()
+            )
         except TailraceError as error:
             if required:
                 raise

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from time import time
 from typing import Any, Final
 
 from actors.explain.causes import Explanation
@@ -20,6 +21,7 @@ from alerts.journal import JOURNAL, Journal
 from engine.actor import Place
 from engine.config import Config
 from engine.graph import Graph
+from engine.incident_source import WrittenIncidents, settle_planned
 from engine.plugins.alert_targets import make_target
 from model.alert import Alert
 from model.errors import TailraceError
@@ -35,7 +37,9 @@ _AGAIN_S: Final = 10.0
 log = logging.getLogger(__name__)
 
 
-def watch_trouble(graph: Graph, config: Config, joined: Place, messages: Place | None = None) -> None:
+def watch_trouble(
+    graph: Graph, config: Config, joined: Place, messages: Place | None = None
+) -> WrittenIncidents:
     """Adds what finds trouble and tells of it to a graph.
 
     :param joined: hands on windows with rows of workloads and endpoints.
@@ -51,12 +55,14 @@ def watch_trouble(graph: Graph, config: Config, joined: Place, messages: Place |
         messages.where(_is_ledger) >> detect
     if not graph.recorded:
         graph.clock("silence", 1.0) >> detect
+    return WrittenIncidents(lambda: outlet.book, outlet.wake)
 
 
 class IncidentsOutlet:
     """Keeps incidents, and has targets told.
 
     :param folder: for what is kept.
+    :ivar book: None while it is not open.
     """
 
     def __init__(self, config: Config, folder: Path, ledger: Ledger) -> None:
@@ -65,7 +71,7 @@ class IncidentsOutlet:
         self._stage = ledger.stage("incidents", "looks")
         self._explained: dict[str, Explanation] = {}  # by the incident's key
         self._latest: dict[str, Explanation] = {}  # by the trouble's
-        self._book: Book | None = None
+        self.book: Book | None = None
         self._courier: Courier | None = None
 
     @asynccontextmanager
@@ -84,8 +90,9 @@ class IncidentsOutlet:
                 await target.open()
             # the detector has waited for three ticks of evidence: one more, to see what belongs together
             times = Times(hold=float(self._config.trouble.tick_seconds))
-            self._book = Book(journal, alerts.routing(), self._message, times, self._cause)
-            self._courier = Courier(self._book.outbox, targets)
+            self.book = Book(journal, alerts.routing(), self._message, times, self._cause)
+            settle_planned(self.book, self._config.trouble.silences, time())
+            self._courier = Courier(self.book.outbox, targets)
             yield
 
     async def run(self) -> None:
@@ -98,6 +105,11 @@ class IncidentsOutlet:
                 log.warning("alerts wait: %s", errors.exceptions[0])
             await asyncio.sleep(_AGAIN_S)
 
+    def wake(self) -> None:
+        """Something is to be told."""
+        assert self._courier is not None
+        self._courier.wake()
+
     async def take(self, item: Look | Remembered) -> None:
         """A look at everything, or state to keep."""
         if isinstance(item, Remembered):
@@ -109,20 +121,19 @@ class IncidentsOutlet:
         """All is on disk when ``take`` returns."""
 
     def _look(self, look: Look) -> None:
-        assert self._book is not None
-        assert self._courier is not None
+        assert self.book is not None
         self._stage.received += 1
         self._latest = dict(look.explanations)
         try:
-            changes = self._book.tick(look.tick)
+            changes = self.book.tick(look.tick)
         except TailraceError as error:
             self._stage.drop("not_kept")
             log.warning("incidents are not kept: %s", error)
             return
         self._stage.delivered += 1
         if changes:
-            self._courier.wake()
-        alive = {incident.key for incident in self._book.incidents}
+            self.wake()
+        alive = {incident.key for incident in self.book.incidents}
         self._explained = {key: value for key, value in self._explained.items() if key in alive}
 
     def _message(self, change: Change) -> Alert:
@@ -132,8 +143,13 @@ class IncidentsOutlet:
         if explanation is not None:
             self._explained[incident.key] = explanation
         callers = len({edge.partition(" > ")[0] for edge in incident.edges})
-        told = self._cause(incident)
-        return alert_of(change, Facts(told, told.just_before, callers=callers))
+        told, link = self._cause(incident), self._link(incident)
+        return alert_of(change, Facts(told, told.just_before, callers=callers, link=link))
+
+    def _link(self, incident: Incident) -> str:
+        """To its page; empty: none is served."""
+        web = self._config.web
+        return "" if web.enabled == "off" else f"{web.address}/incident/{incident.key}"
 
     def _cause(self, incident: Incident) -> Explanation:
         return self._explained.get(incident.key, Explanation())

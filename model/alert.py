@@ -1,6 +1,5 @@
-"""What alert targets are told of an incident, and the matchers that choose among alerts."""
+"""What alert targets are told of an incident, and the labels by which filters choose among alerts."""
 
-import re
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
@@ -12,8 +11,6 @@ SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 Event = Literal["open", "update", "resolve"]
 #: Characters of the short form at most.
 SHORT: Final = 200
-
-_MATCHER: Final = re.compile(r"\s*([\w.]+)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 
 
 class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,53 +47,15 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What matchers look at."""
+        """What filters look at."""
         return labels_of(self.subject, self.symptom, self.severity, self.where)
 
 
 def labels_of(subject: str, symptom: str, severity: str, where: Mapping[str, str]) -> dict[str, str]:
-    """What matchers look at: attributes of the explanation beside the three that all have."""
+    """What filters look at: attributes of the explanation beside the three that all have."""
     return {**where, "subject": subject, "symptom": symptom, "severity": severity}
 
 
 def cut(text: str, most: int) -> str:
     """The beginning of it, with a mark where something is missing."""
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-class Matcher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``NAME=VALUE``, ``!=``, or ``=~`` and ``!~`` with a regular expression for the whole value.
-
-    A label that is not there has the empty value.
-    """
-
-    name: str
-    operator: Literal["=", "!=", "=~", "!~"]
-    value: str
-
-    def __post_init__(self) -> None:
-        if self.operator.endswith("~"):
-            try:
-                re.compile(self.value)
-            except re.error as error:
-                raise ValueError(f"{self.value!r} is no regular expression: {error}") from None
-
-    @classmethod
-    def read(cls, text: str) -> "Matcher":
-        """From its text.
-
-        :raises ValueError: if it is none.
-        """
-        found = _MATCHER.fullmatch(text)
-        if not found:
-            raise ValueError(
-                f"{text!r} is no matcher: write NAME=VALUE, NAME!=VALUE, NAME=~REGEX or NAME!~REGEX"
-            )
-        name, operator, value = found.groups()
-        return msgspec.convert({"name": name, "operator": operator, "value": value.strip('"')}, cls)
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether it does."""
-        value = labels.get(self.name, "")
-        same = bool(re.fullmatch(self.value, value)) if self.operator.endswith("~") else value == self.value
-        return same != self.operator.startswith("!")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from model.alert import SEVERITIES
@@ -20,6 +21,9 @@ _COMPARE: Final[Mapping[str, Callable[[int, int], bool]]] = {
     "<": int.__lt__,
     "<=": int.__le__,
 }
+
+#: Filters that are kept ready: those of silences are asked of each incident, again and again.
+_KEPT: Final = 2048
 
 _Values = Mapping[str, set[str]]
 _Test = Callable[[_Values], bool]
@@ -50,6 +54,15 @@ class AlertFilter:
         """Whether an alert with these labels is wanted."""
         values = _values(labels)
         return all(test(values) for test in self._every)
+
+
+@lru_cache(_KEPT)
+def alert_filter(text: str) -> AlertFilter:
+    """That of a text.
+
+    :raises FilterError: if a word is none.
+    """
+    return AlertFilter(text)
 
 
 def _values(labels: Mapping[str, str]) -> _Values:

@@ -11,6 +11,8 @@ from web.config import WebConfig, endpoint
 from web.refusal import RefusedError
 
 _NO_PERMISSION: Final = "no_permission"
+#: Characters of a name that a reverse proxy says at most.
+_NAME: Final = 100
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,13 @@ class Access:
                 401, _NO_PERMISSION, "this address is asked through a reverse proxy", "log in there"
             )
 
+    def who(self, asking: Asking) -> str:
+        """The name that a reverse proxy says; empty: the request did not come by one."""
+        named = asking.headers.get(self._header, "").strip() if self._header else ""
+        return named[:_NAME] if self._is_proxy(asking.peer) else ""
+
     def _by_proxy(self, asking: Asking) -> bool:
-        return bool(
-            self._header and asking.headers.get(self._header, "").strip() and self._is_proxy(asking.peer)
-        )
+        return bool(self.who(asking))
 
     def _is_proxy(self, peer: str) -> bool:
         try:

@@ -22,6 +22,8 @@ class WebConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param query_seconds: after which a question is refused as too slow.
     :param queries: that are worked on at once.
     :param streams: live maps that are open at once.
+    :param changes: whether incidents can be acknowledged and silenced here, by whoever may ask.
+    :param url: under which people reach it, for links in alerts; empty: as ``listen`` says.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
@@ -36,11 +38,15 @@ class WebConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     query_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10
     queries: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     streams: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 32
+    changes: Literal["on", "off"] = "on"
+    url: str = ""
 
     def __post_init__(self) -> None:
         host, port = endpoint(self.listen)
         if not host or port is None:
             raise ValueError("write web.listen as address:port, such as 127.0.0.1:8686 or [::1]:8686")
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("write web.url as https://NAME/PATH")
         for proxy in self.proxies:
             ipaddress.ip_network(proxy, strict=False)
         if bool(self.tls_certificate) != bool(self.tls_key):
@@ -50,6 +56,12 @@ class WebConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
                 f"web.listen is {self.listen}, which others can reach: name a token_file or a proxy_header, "
                 "or listen on 127.0.0.1"
             )
+
+    @property
+    def address(self) -> str:
+        """Of the page, as links have it; without a slash at its end."""
+        scheme = "https" if self.tls_certificate else "http"
+        return self.url.rstrip("/") or f"{scheme}://{self.listen}"
 
     @property
     def is_loopback(self) -> bool:

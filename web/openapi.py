@@ -8,6 +8,7 @@ from model.version import VERSION
 from store.queries.answers import Ledger, Period
 from store.queries.parameters import is_list, meanings_of
 from store.queries.questions import QUESTIONS, Question
+from web.incident_openapi import TYPES, incident_paths
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _ERROR: Final = {
@@ -26,9 +27,12 @@ _FORMS: Final = {"map": ("image/svg+xml", "text/vnd.graphviz")}
 
 def openapi() -> dict[str, Any]:
     """OpenAPI 3.1."""
-    types = [Period, Ledger, *(question.answer for question in QUESTIONS.values())]
+    types = [Period, Ledger, *(question.answer for question in QUESTIONS.values()), *TYPES]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-    paths = {f"/api/v1/{name}": {"get": _operation(question)} for name, question in QUESTIONS.items()}
+    paths: dict[str, Any] = {
+        f"/api/v1/{name}": {"get": _operation(question)} for name, question in QUESTIONS.items()
+    }
+    paths |= incident_paths(_error())
     paths["/api/v1/stream"] = {"get": _stream(QUESTIONS["map"])}
     return {
         "openapi": "3.1.0",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import ssl
 import time
@@ -19,6 +20,8 @@ from store.reading import Store
 from web.access import Access, Asking
 from web.answering import Answering, Body, form_of, question_named, words_of
 from web.config import WebConfig, endpoint
+from web.incident_answers import IncidentSource
+from web.incidents import BODY_BYTES, IncidentRoutes
 from web.limits import Rate
 from web.openapi import openapi
 from web.page_files import HEADERS, POLICY, page_files
@@ -30,6 +33,13 @@ from web.workers import Workers
 #: The longest line and header of a request.
 _LINE_BYTES: Final = 16_384
 _FOREVER: Final = "private, max-age=31536000, immutable"
+#: Pages by path.
+_PAGES: Final = {
+    "/": "index.html",
+    "/map": "index.html",
+    "/incidents": "incidents.html",
+    "/incident/{id}": "incident.html",
+}
 _REMEDIES: Final = {
     errno.EADDRINUSE: "end the program that listens there, or set another web.listen",
     errno.EACCES: "set web.listen to a port above 1023, or add CAP_NET_BIND_SERVICE",
@@ -44,16 +54,29 @@ class WebServer:
     """Serves a store.
 
     :param config: where, and who may ask.
+    :param incidents: None: nobody keeps any here.
     :raises UsageError: if the token cannot be read.
     """
 
-    def __init__(self, config: WebConfig, store: Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: WebConfig,
+        store: Store,
+        clock: Callable[[], float] = time.time,
+        incidents: IncidentSource | None = None,
+    ) -> None:
         self._config = config
         self._access = Access(config, _token(config.token_file))
         self._rate = Rate(config.requests_per_second, time.monotonic)
         self._answering = Answering(store, clock)
         self._workers = Workers(config.queries, config.query_seconds)
         self._files = page_files()
+        self._incidents = IncidentRoutes(
+            incidents,
+            changes=config.changes == "on",
+            now=clock,
+            who=lambda request: self._access.who(_asking(request)),
+        )
         self._openapi = prepared(msgspec.json.encode(openapi()), "application/json", SMALLEST)
         self._streams = 0
         #: Answers by status, refusals by code, and those of the cache.
@@ -97,15 +120,16 @@ class WebServer:
         return level, f"the map is at {self.url}: {self._access.said(self._config)}"
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[self._guard], client_max_size=1024)
+        application = web.Application(middlewares=[self._guard], client_max_size=BODY_BYTES)
         routes = application.router
-        for path in ("/", "/map"):
-            routes.add_get(path, self._index)
+        for path, name in _PAGES.items():
+            routes.add_get(path, functools.partial(self._named, name))
         routes.add_get("/page/{path:.+}", self._page)
         routes.add_get("/healthz", self._healthz)
         routes.add_get("/metrics", self._metrics)
         routes.add_get("/api/v1/openapi.json", self._described)
         routes.add_get("/api/v1/stream", self._stream)
+        self._incidents.add(routes)
         routes.add_get("/api/v1/{question}", self._question)
         return application
 
@@ -136,8 +160,8 @@ class WebServer:
             response.headers.update(HEADERS | {"Content-Security-Policy": POLICY})
         return response
 
-    async def _index(self, request: web.Request) -> web.Response:
-        return self._file("index.html", request)
+    async def _named(self, name: str, request: web.Request) -> web.Response:
+        return self._file(name, request)
 
     async def _page(self, request: web.Request) -> web.Response:
         return self._file(request.match_info["path"], request)
@@ -253,8 +277,8 @@ def _refused(refused: RefusedError) -> web.Response:
 
 _CODES: Final[Mapping[int, tuple[str, str]]] = {
     404: ("not_found", "questions are at /api/v1/NAME, the map at /"),
-    405: ("method_not_allowed", "ask with GET"),
-    413: ("too_large", "questions have no body"),
+    405: ("method_not_allowed", "ask with GET; incidents are acknowledged and silenced with POST"),
+    413: ("too_large", "questions have no body, others a small one"),
 }
 
 

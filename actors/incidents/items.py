@@ -5,7 +5,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from model.alert import Event, Matcher, Severity, labels_of
+from model.alert import Event, Severity, labels_of
+from model.alert_filter import alert_filter
 
 State = Literal["pending", "open", "resolved"]
 #: Edges of an incident that are known by name; others are counted.
@@ -107,7 +108,7 @@ class Incident(msgspec.Struct):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What matchers look at."""
+        """What filters look at."""
         return labels_of(self.subject, self.symptom, self.severity, self.where)
 
 
@@ -125,14 +126,14 @@ class Change(NamedTuple):
 class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Incidents that match make no noise for a time: a silence, or a maintenance that was planned.
 
-    :param matchers: all of them match; at least one.
+    :param where: a filter of alerts, of one word at least.
     :param begins: Unix seconds; ``until`` likewise.
     :param every_s: it comes again after so many seconds, such as 86,400; 0: never.
     :param ends: Unix seconds after which it comes no more; 0: never.
     """
 
     id: str
-    matchers: list[Matcher]
+    where: str
     begins: float
     until: float
     reason: str
@@ -142,10 +143,9 @@ class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ends: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.matchers:
-            raise ValueError(
-                "a silence without matchers would silence everything: write severity=~.* for that"
-            )
+        if not self.where.strip():
+            raise ValueError("a silence of nothing would silence everything: write subject:* for that")
+        alert_filter(self.where)
         if self.until <= self.begins:
             raise ValueError("a silence ends after it begins")
         if self.every_s and self.every_s < self.until - self.begins:
@@ -153,7 +153,7 @@ class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def holds(self, incident: Incident, at: float) -> bool:
         """Whether it keeps this one quiet at this time."""
-        return self.active(at) and all(matcher.matches(incident.labels) for matcher in self.matchers)
+        return self.active(at) and alert_filter(self.where).matches(incident.labels)
 
     def active(self, at: float) -> bool:
         """Whether it is one of its times."""

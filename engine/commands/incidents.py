@@ -1,15 +1,19 @@
-"""``tailrace incidents``: those that are open, and those that ended of late, as they were kept."""
+"""``tailrace incidents``: those that are open, and those that ended; one of them; and that somebody looks at it."""
 
 import argparse
+import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
 from engine.config import Config
+from model.errors import UsageError
 
 if TYPE_CHECKING:
+    from actors.incidents.history import History
     from actors.incidents.items import Incident
 
 _HEAD = ("STATE", "SEVERITY", "SINCE", "SUBJECT", "SYMPTOM", "BAD", "NORMAL", "WHERE", "INCIDENT")
@@ -17,26 +21,51 @@ _HEAD = ("STATE", "SEVERITY", "SINCE", "SUBJECT", "SYMPTOM", "BAD", "NORMAL", "W
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
+    from engine.commands.over_http import add_server
+
     purpose = "show incidents: those that are open, and those that ended in the last ten minutes"
     parser = commands.add_parser(
         "incidents", parents=[common], help=purpose, description=f"{purpose.capitalize()}."
     )
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "show", "ack"),
+        default="list",
+        help="show: all of one; ack: say to targets that you look at it",
+    )
+    parser.add_argument("id", metavar="INCIDENT", nargs="?", default="", help="for show and ack")
+    parser.add_argument("--all", action="store_true", help="also those that are over for longer")
+    parser.add_argument("--who", metavar="NAME", help="who looks at it (default: the user who asks)")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    add_server(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(config: Config, options: argparse.Namespace) -> int:
-    """Reads what a running Tailrace keeps, or one that ran.
+    """Reads what a running Tailrace keeps, or one that ran; ``ack`` asks the one that runs.
 
-    :raises UsageError: if nothing is kept there, or this user may not read it.
+    :raises UsageError: if nothing is kept there, this user may not read it, or there is no such incident.
+    :raises TailraceError: if nobody answers.
     """
+    from engine.commands.over_http import data_of
     from model.standard_output import show
 
-    incidents = _kept(Path(config.trouble.path))
-    if options.output == "json":
-        show(msgspec.json.encode({"incidents": incidents}).decode())
+    if options.action != "list" and not options.id:
+        raise UsageError("which incident?", "tailrace incidents lists them")
+    if options.action == "ack":
+        body = {"who": options.who or getpass.getuser()}
+        told = data_of(config, options, "POST", f"incidents/{quote(options.id)}/acknowledge", body)
+        by = told["incident"]["acknowledged"]
+        show(f"{options.id} is acknowledged by {by['by']} at {_written(by['at'])}")
+        return 0
+    values = _journal(Path(config.trouble.path))
+    if options.action == "show":
+        show(_one(values, options.id, options.output))
+    elif options.output == "json":
+        show(msgspec.json.encode({"incidents": _kept(values, options)}).decode())
     else:
-        show(table(incidents))
+        show(table(_kept(values, options)))
     return 0
 
 
@@ -44,37 +73,73 @@ def table(incidents: "list[Incident]") -> str:
     """One line for each."""
     if not incidents:
         return "no incidents"
-    rows = [_HEAD, *map(_row, incidents)]
+    return columns([_HEAD, *map(_row, incidents)])
+
+
+def columns(rows: "list[tuple[str, ...]]") -> str:
+    """Lines with cells below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def _kept(folder: Path) -> "list[Incident]":
-    """Open ones first, then by when they began, the latest first; pending ones are none yet."""
-    from actors.incidents.items import Incident
+def _journal(folder: Path) -> dict[str, Any]:
+    """:raises UsageError: if there is none, or this user may not read it."""
     from alerts.journal import JOURNAL, read
-    from model.errors import UsageError
 
     path = folder / JOURNAL
     try:
-        values = read(path)
+        return read(path)
     except FileNotFoundError:
         remedy = "set trouble.enabled: on, and restart Tailrace; trouble.path says where they are"
         raise UsageError(f"no incidents are kept in {folder}", remedy) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "ask as the user of Tailrace") from error
-    rows = [value for key, value in values.items() if key.startswith("incident/")]
+
+
+def _kept(values: dict[str, Any], options: argparse.Namespace) -> "list[Incident]":
+    """Open ones first, then by when they began, the latest first; pending ones are none yet."""
+    from actors.incidents.items import Incident
+
+    wanted = ("incident/", "past/") if options.all else ("incident/",)
+    rows = [value for key, value in values.items() if key.startswith(wanted)]
     incidents = [each for each in msgspec.convert(rows, list[Incident]) if each.state != "pending"]
     return sorted(incidents, key=lambda each: (each.state != "open", -each.since, each.key))
 
 
+def _one(values: dict[str, Any], key: str, form: str) -> str:
+    """:raises UsageError: if there is no such incident."""
+    from actors.incidents.history import History
+    from actors.incidents.items import Incident
+
+    found = values.get(f"incident/{key}") or values.get(f"past/{key}")
+    if found is None:
+        raise UsageError(f"there is no incident {key}", "tailrace incidents --all lists them")
+    incident = msgspec.convert(found, Incident)
+    history = msgspec.convert(values.get(f"history/{key}") or {}, History)
+    if form == "json":
+        return msgspec.json.encode({"incident": incident, "history": history}).decode()
+    return "\n".join([history.text, "", *_timeline(history), "", *incident.edges])
+
+
+def _timeline(history: "History") -> "list[str]":
+    return [
+        f"{_written(each.at)}  {each.what:11}  {each.who + ': ' if each.who else ''}{each.text}"
+        + (f" (silenced by {each.muted_by})" if each.muted_by else "")
+        for each in history.entries
+    ]
+
+
+def _written(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _row(incident: "Incident") -> tuple[str, ...]:
     return (
-        incident.state,
+        "acknowledged" if incident.state == "open" and incident.acknowledged_by else incident.state,
         incident.severity,
-        f"{datetime.fromtimestamp(incident.since, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        _written(incident.since),
         incident.subject,
         incident.symptom,
         f"{incident.share:.2%}",

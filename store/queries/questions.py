@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -124,11 +124,23 @@ def parameters_of(question: Question, said: Mapping[str, Sequence[str]]) -> Any:
 
     :raises UsageError: if one is unknown, or its value means nothing.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(question.parameters)}
+    return words_as(question.parameters, question.name, said)
+
+
+_Asked = TypeVar("_Asked", bound=msgspec.Struct)
+
+
+def words_as(kind: type[_Asked], question: str, said: Mapping[str, Sequence[str]]) -> _Asked:
+    """As ``parameters_of``.
+
+    :param kind: of the parameters; ``question``: its name, for errors.
+    :raises UsageError: likewise.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     for name, texts in said.items():
         if name not in fields:
-            raise UsageError(f"{question.name} has no parameter {name}", f"there are {', '.join(fields)}")
+            raise UsageError(f"{question} has no parameter {name}", f"there are {', '.join(fields)}")
         if is_list(fields[name].type):
             values[name] = list(_divided(name, texts))
         elif len(texts) > 1:
@@ -136,9 +148,9 @@ def parameters_of(question: Question, said: Mapping[str, Sequence[str]]) -> Any:
         else:
             values[name] = texts[0]
     try:
-        return msgspec.convert(values, question.parameters, strict=False)
+        return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(str(error).replace("`$.", "`"), f"see the parameters of {question.name}") from None
+        raise UsageError(str(error).replace("`$.", "`"), f"see the parameters of {question}") from None
 
 
 #: Lists whose values may hold commas themselves.

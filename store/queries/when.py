@@ -107,10 +107,10 @@ def _window(asked: Times, bounds: Bounds, now: float, deploy: int | None) -> Win
         raise UsageError("at and from or to are two ways to say it", "leave out one of them")
     length = _seconds(asked.window)
     if asked.from_time or asked.to:
-        to_s = int(_time("to", asked.to, now)) if asked.to else int(min(now, bounds.complete_s or now))
-        from_s = int(_time("from", asked.from_time, now)) if asked.from_time else to_s - length
+        to_s = int(time_of("to", asked.to, now)) if asked.to else int(min(now, bounds.complete_s or now))
+        from_s = int(time_of("from", asked.from_time, now)) if asked.from_time else to_s - length
     elif asked.at:
-        to_s = int(_time("at", asked.at, now))
+        to_s = int(time_of("at", asked.at, now))
         from_s = to_s - length
     elif deploy is not None:
         from_s, to_s = deploy, deploy + length
@@ -130,11 +130,11 @@ def _against(text: str, window: Window, now: float) -> Window | None:
         return Window(window.from_s - back, window.to_s - back)
     begin, slash, end = text.partition("/")
     if slash:
-        from_s, to_s = int(_time("against", begin, now)), int(_time("against", end, now))
+        from_s, to_s = int(time_of("against", begin, now)), int(time_of("against", end, now))
         if not 0 < to_s - from_s <= LONGEST_S:
             raise UsageError("against ends before it begins", "write FROM/TO")
         return Window(from_s, to_s)
-    to_s = int(_time("against", text, now))
+    to_s = int(time_of("against", text, now))
     return Window(to_s - window.seconds, to_s)
 
 
@@ -164,7 +164,12 @@ def _seconds(text: str) -> int:
     return length
 
 
-def _time(name: str, text: str, now: float) -> float:
+def time_of(name: str, text: str, now: float) -> float:
+    """Seconds since the epoch.
+
+    :param name: of the parameter, for the error.
+    :raises UsageError: if it is none.
+    """
     try:
         at = moment(text, now)
     except ValueError as error:

@@ -14,7 +14,6 @@ from alerts.archive import Archive
 from alerts.book import Book
 from alerts.journal import Journal
 from alerts.routing import Routing, Wishes
-from model.alert import Matcher
 from model.alert_filter import AlertFilter
 from tests.http_server import HttpServer, Reply
 
@@ -99,7 +98,7 @@ def test_targets_hear_what_their_filters_choose(tmp_path: Path) -> None:
 
 def test_silences_and_acknowledgements_outlive_a_restart(tmp_path: Path) -> None:
     journal, book = book_in(tmp_path)
-    book.silence(Silence("s", [Matcher.read("subject=x")], 0.0, 500.0, "deploy", "ada", 0.0))
+    book.silence(Silence("s", "subject:x", 0.0, 500.0, "deploy", "ada", 0.0))
     for at in range(30):
         book.tick(Tick(float(at), (TROUBLE,)))
     book.acknowledge(next(iter(book.incidents)).key, "ada", 30.0)
@@ -112,7 +111,7 @@ def test_silences_and_acknowledgements_outlive_a_restart(tmp_path: Path) -> None
 def test_what_is_over_stays_to_be_read_and_nothing_else(tmp_path: Path) -> None:
     """Once an incident is over for ten minutes and a silence is over, the journal has its story alone."""
     journal, book = book_in(tmp_path)
-    book.silence(Silence("s", [Matcher.read("subject=x")], 0.0, 500.0, "deploy", "ada", 0.0))
+    book.silence(Silence("s", "subject:x", 0.0, 500.0, "deploy", "ada", 0.0))
     _lived(book, 0, TROUBLE)
     (past,) = book.archive
     assert {name.partition("/")[0] for name, _ in journal.under("")} == {"past", "history"}
@@ -141,7 +140,7 @@ def test_of_those_that_are_over_the_newest_are_kept(tmp_path: Path) -> None:
 def test_who_did_what_is_part_of_the_history(tmp_path: Path) -> None:
     """A long one keeps how it began and its end."""
     _, book = book_in(tmp_path)
-    book.silence(Silence("s", [Matcher.read("subject=shop/b")], 0.0, 500.0, "deploy", "ada", 0.0))
+    book.silence(Silence("s", "subject:shop/b", 0.0, 500.0, "deploy", "ada", 0.0))
     for at in range(30):
         book.tick(Tick(float(at), (TROUBLE,)))
     (incident,) = book.incidents

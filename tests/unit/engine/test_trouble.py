@@ -1,6 +1,7 @@
 """From windows of rows to a webhook: one incident for a version that refuses, explained, delivered, and resolved."""
 
 import asyncio
+import getpass
 import json
 import os
 import shutil
@@ -14,15 +15,19 @@ from typing import Any
 import pytest
 
 from actors.detect.symptoms import SYMPTOMS
-from actors.incidents.message import WORDS
+from actors.incidents.items import Tick, Trouble
+from actors.incidents.message import WORDS, Facts, alert_of
 from actors.items import Chunk, Window
 from actors.trouble.troubles import SPOKEN
+from alerts.book import Book
 from alerts.config import AlertsConfig, AlertTargetConfig
-from alerts.journal import JOURNAL, read
+from alerts.journal import JOURNAL, Journal, read
+from alerts.routing import Routing, Wishes
 from engine import graphs
 from engine.actor import ActorPlace
 from engine.config import Config, TroubleConfig, load_config
 from engine.graph import Graph
+from engine.incident_source import WrittenIncidents
 from engine.role import Role
 from engine.runner import AsyncioRunner
 from engine.trouble import ILL, WHOLE, watch_trouble
@@ -36,6 +41,9 @@ from tests.eventually import eventually
 from tests.http_server import HttpServer, Reply
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
+from tests.unit.store.queries.fleets import two_minutes
+from web.config import WebConfig
+from web.server import WebServer
 
 BEGIN = 1_800_000_000
 TABLE = [
@@ -127,8 +135,13 @@ def alerts(server: HttpServer) -> list[dict[str, Any]]:
 
 def main_output(folder: Path, *options: str) -> str:
     """What ``tailrace incidents`` prints."""
+    return said_by_command(folder, "incidents", *options)
+
+
+def said_by_command(folder: Path, *words: str) -> str:
+    """What a command prints."""
     environment = {**os.environ, "TAILRACE_TROUBLE_PATH": str(folder)}
-    command = [sys.executable, "-m", "tailrace", "incidents", *options]
+    command = [sys.executable, "-m", "tailrace", *words]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
@@ -206,6 +219,40 @@ async def test_health_is_no_incident(tmp_path: Path) -> None:
                 await rows.put(window(second))
     assert not server.posts
     assert not kept(tmp_path)
+
+
+async def test_people_acknowledge_and_silence_from_a_terminal(tmp_path: Path) -> None:
+    """While it runs, by the page's address; what they did is in the journal when the command ends."""
+    journal = Journal(tmp_path / JOURNAL)
+    book = Book(journal, Routing({"hook": Wishes()}), lambda change: alert_of(change, Facts()))
+    trouble = Trouble("t", "shop/b", "reset", 0.0, 0.5, 0.0, 5, 10, frozenset({"shop/a > shop/b:1"}))
+    for at in range(30):
+        book.tick(Tick(float(at), (trouble,)))
+    (incident,) = book.incidents
+    config = WebConfig(listen="127.0.0.1:0", requests_per_second=1000)
+    incidents = WrittenIncidents(lambda: book, lambda: None)
+    async with WebServer(config, two_minutes(), incidents=incidents).running() as server:
+
+        async def says(*words: str) -> str:
+            asked = (*words, "--server", server.url)
+            return await asyncio.to_thread(said_by_command, tmp_path, *asked)
+
+        told = await says("incidents", "ack", incident.key, "--who", "ada")
+        assert told.startswith(f"{incident.key} is acknowledged by ada at ")
+        made = await says("silence", "workload:b", "symptom:reset", "--for", "2h", "--reason", "roll back")
+        (silence,) = book.incidents.silences
+        assert made.splitlines()[1].startswith(f"{silence.id}  holds")
+        assert (silence.where, silence.reason) == ("workload:b symptom:reset", "roll back")
+        assert silence.who == getpass.getuser()
+        assert silence.id in await says("silence")
+        shown = await says("incidents", "show", incident.key)
+        assert "ERROR shop/b: 50 % of connections reset" in shown
+        assert "acknowledge  ada: " in shown
+        assert "shop/a > shop/b:1" in shown
+        assert "acknowledged  error" in await says("incidents")
+        assert await says("silence", "--lift", silence.id) == f"{silence.id} is lifted\n"
+        assert await says("silence") == "no silences\n"
+    assert [value["acknowledged_by"] for value in kept(tmp_path)] == ["ada"]
 
 
 async def test_run_watches_where_it_is_on(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.store.queries.fleets import NOW, two_minutes
 from tests.unit.store.queries.rows_store import RowsStore
 from web.config import WebConfig
+from web.incident_answers import IncidentSource
 from web.server import WebServer
 
 
@@ -20,11 +21,13 @@ def store() -> RowsStore:
 
 
 @asynccontextmanager
-async def served(store: Any, **settings: Any) -> AsyncIterator["Client"]:
+async def served(
+    store: Any, incidents: IncidentSource | None = None, **settings: Any
+) -> AsyncIterator["Client"]:
     """A server on a port of its own."""
     told: dict[str, Any] = {"listen": "127.0.0.1:0", "requests_per_second": 1000}
     config = WebConfig(**(told | settings))
-    server = WebServer(config, store, lambda: NOW)
+    server = WebServer(config, store, lambda: NOW, incidents)
     connector = aiohttp.TCPConnector(ssl=False)
     async with (
         server.running(),

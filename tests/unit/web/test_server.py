@@ -170,7 +170,9 @@ async def test_the_description_is_served_and_names_every_question(store: RowsSto
     )
     assert (hops["schema"]["minimum"], hops["schema"]["maximum"], hops["schema"]["default"]) == (1, 4, 2)
     for each in described["paths"].values():
-        assert all(parameter["description"] for parameter in each["get"]["parameters"])
+        for operation in each.values():
+            assert operation["summary"]
+            assert all(parameter["description"] for parameter in operation["parameters"])
 
 
 class Slow(Later):
