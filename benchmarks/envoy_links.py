@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import web
+from benchmarks.children import find, finish
 from benchmarks.figure import Bar, Reading
 from benchmarks.peers.headers import script_environment
 from benchmarks.watchers import tailrace
@@ -20,6 +21,8 @@ from tests.beds.envoys import Cluster, Envoy, Listener, Settings, certificates, 
 
 SECONDS: Final = 5
 CONNECTIONS: Final = 32
+#: Of HTTP/2, at once on each of them, and at most on each of the Envoy's own.
+STREAMS: Final = 8
 #: From the end of the load until its last window is written, and the Envoys have written their logs.
 LAST_SECONDS: Final = 4
 PEER: Final = "by thread and order"
@@ -29,18 +32,18 @@ Pairs = Counter[tuple[int, int]]
 
 def measure() -> Iterator[Reading]:
     """Percent of requests linked as the Envoy logs them, then those linked otherwise; in clear text and TLS."""
-    for secure in (False, True):
-        logged, linked, guessed = _run(secure=secure)
+    for http2, secure in ((False, False), (False, True), (True, False), (True, True)):
+        logged, linked, guessed = _run(secure=secure, http2=http2)
         total, right, wrong = logged.total(), (logged & linked).total(), (linked - logged).total()
         share, peer = (100 * (logged & pairs).total() / total for pairs in (linked, guessed))
-        what = "mutual TLS" if secure else "clear text"
+        what = f"HTTP/{2 if http2 else 1}, {'mutual TLS' if secure else 'clear text'}"
         beside = (guessed - logged).total()
         note = f"{what}, {CONNECTIONS} connections: {right:,} of {total:,}; peer: {beside:,} wrong"
         yield Reading(share, "%", Bar(at_least=99.5), PEER, peer, "more", note)
         yield Reading(wrong, "wrong links", Bar(at_most=0), note=what)
 
 
-def _run(*, secure: bool) -> tuple[Pairs, Pairs, Pairs]:
+def _run(*, secure: bool, http2: bool) -> tuple[Pairs, Pairs, Pairs]:
     """What the first of two Envoys logged, what rows say, and what the peer guessed; the second is its server."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tailrace-bench-")))
@@ -48,14 +51,18 @@ def _run(*, secure: bool) -> tuple[Pairs, Pairs, Pairs]:
         tls = certificates(folder) if secure else None
         port, inner = free_ports(2)
         behind = Settings([Listener(inner, {"/": "own"}, secure)], {"own": Cluster(site.port)}, logged=False)
-        before = Settings([Listener(port, {"/": "next"})], {"next": Cluster(inner, secure)})
+        before = Settings([Listener(port, {"/": "next"})], {"next": Cluster(inner, secure, http2, STREAMS)})
         stack.enter_context(envoy(folder / "behind", behind, tls))
         proxy = stack.enter_context(envoy(folder / "before", before, tls))
         rows = folder / "rows.jsonl"
         stack.enter_context(tailrace(rows, "requests,flows", "on"))
         time.sleep(LAST_SECONDS)  # probes are in the Envoys
         with _guessing(proxy, port, inner) as guess:
-            web.ask(f"http://127.0.0.1:{port}/", SECONDS, CONNECTIONS, close=False)
+            if http2:
+                load = ["-D", str(SECONDS), "-c", str(CONNECTIONS), "-m", str(STREAMS)]
+                finish([find("h2load", "nghttp2-client"), *load, f"http://127.0.0.1:{port}/"], 60)
+            else:
+                web.ask(f"http://127.0.0.1:{port}/", SECONDS, CONNECTIONS, close=False)
             guessed = Counter({(down, up): count for down, up, count in _ended(guess)})
         time.sleep(LAST_SECONDS)
         logged: Pairs = Counter()

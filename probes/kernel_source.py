@@ -62,7 +62,7 @@ class KernelSource:
             feeds["handshakes"] = self._handshakes
         self._envoys: EnvoyFeed | None = None
         if ENVOY in selection.wanted:
-            self._envoys = feeds["envoy"] = EnvoyFeed()
+            self._envoys = feeds["envoy"] = EnvoyFeed(self._http2)
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 

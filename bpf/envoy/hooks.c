@@ -27,6 +27,51 @@ int envoy_write_ready(struct pt_regs *ctx)
 	return envoy_turn(PT_REGS_PARM1(ctx), 0);
 }
 
+/* The call of onReadReady is over: what happens until the next one is no part of it. */
+int envoy_read_over(struct pt_regs *ctx)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct proxy_turn *turn = proxy_turns.lookup(&thread);
+	if (turn) {
+		turn->reading = 0;
+		turn->touched = 1;
+	}
+	return 0;
+}
+
+/* While the answer of `from` was read, `to` was given data: if a request waits there, this is its answer. */
+static __always_inline void link_passed(struct proxy_socket *from, struct proxy_socket *to, u64 process,
+					struct proxy_turn *turn)
+{
+	u32 slot = to->slot;
+	struct http_state *down = http_states.lookup(&slot);
+	if (!down || down->generation != to->generation || down->role != ROLE_SERVER)
+		return;
+	struct http_waiting_key key = {.slot = slot, .number = down->answered};
+	struct http_ask *ask = &down->ask;
+	if (key.number == down->asked)
+		return;
+	if (ask->number != key.number)
+		ask = http_waiting.lookup(&key);
+	if (!ask || ask->generation != to->generation || !ask->at_ns || (to->request_ns == ask->at_ns && to->final))
+		return;
+	struct proxy_source source = source_of(from, process, turn);
+	u64 waits = ask->at_ns;
+	if (source.failed == LINK_OWN)
+		return;
+	/* a request upstream began behind the one downstream, and answers one */
+	if (source.failed || source.began_ns < waits || (source.taken && to->request_ns != waits)) {
+		link_tally(LINK_DOUBTFUL);
+		return;
+	}
+	source_taken(from, &source, process);
+	to->request_ns = waits;
+	to->upstream = (u64)from->slot << 32 | from->generation;
+	to->upstream_ns = source.began_ns;
+	to->answer_ns = source.answer_ns;
+	to->final = source.final;
+}
+
 /* Somebody gives data to a connection, in the middle of the turn of another. */
 static __always_inline int envoy_given(u64 connection)
 {
@@ -39,7 +84,7 @@ static __always_inline int envoy_given(u64 connection)
 	struct proxy_socket *source = proxy_sockets.lookup(&from);
 	struct proxy_socket *target = proxy_sockets.lookup(&to);
 	if (source && target)
-		link_passed(source, target, turn->at_ns);
+		link_passed(source, target, to.process, turn);
 	return 0;
 }
 

@@ -103,7 +103,9 @@ enum link_tally {
 	LINK_NO_CELL = 1,  /* of such for which no cell was free */
 	LINK_OWN = 2,      /* answers of a proxy that no upstream's answer caused */
 	LINK_DOUBTFUL = 3, /* answers whose upstream had answered another request, or had none */
-	LINK_TALLIES = 4,
+	LINK_TOLD = 4,     /* like LINK_COUNTED, to a client that speaks HTTP/2: user space counts them */
+	LINK_NO_RECORD = 5, /* of such for which the ring had no room */
+	LINK_TALLIES = 6,
 };
 
 /* Requests that a proxy passed on from one socket to another, and that are alike: a request_cell with other names. */

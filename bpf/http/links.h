@@ -24,7 +24,11 @@ struct proxy_socket {
 	u32 slot;
 	u32 generation;
 	u32 final; /* 1: the answer is no interim one */
+	u32 heading; /* HTTP/2: 1: the frame that is being read has the head of an answer */
+	u32 stream;  /* of that frame */
 	u32 reserved;
+	u64 head_ns; /* when it came */
+	u64 codec;   /* what reads its frames: the address of its object; 0: it is no HTTP/2, or none has come */
 };
 
 /* By thread. Written when it begins to handle a connection, read at each read and write of it; the oldest make room. */
@@ -118,7 +122,7 @@ static __always_inline void link_answered(struct http_state *state, struct http_
 	at.connection = turn->connection;
 	struct proxy_socket *socket = proxy_sockets.lookup(&at);
 	if (!socket || socket->slot != slot || socket->generation != state->generation ||
-	    !ask->at_ns || socket->request_ns != ask->at_ns) {
+	    !ask->at_ns || socket->request_ns != ask->at_ns || !socket->final) {
 		link_tally(LINK_OWN);
 		return;
 	}
@@ -139,38 +143,5 @@ static __always_inline void link_answered(struct http_state *state, struct http_
 	cell->before_ns += socket->upstream_ns - ask->at_ns;
 	cell->upstream_ns += socket->answer_ns - socket->upstream_ns;
 	cell->timed++;
-}
-
-/* While the answer of `from` was read, `to` was given data: if a request waits there, this is its answer. */
-static __always_inline void link_passed(struct proxy_socket *from, struct proxy_socket *to, u64 at_ns)
-{
-	u32 slot = from->slot;
-	struct http_state *up = http_states.lookup(&slot);
-	if (!up || up->generation != from->generation || up->role != ROLE_CLIENT || up->ask.generation != up->generation)
-		return;
-	slot = to->slot;
-	struct http_state *down = http_states.lookup(&slot);
-	if (!down || down->generation != to->generation || down->role != ROLE_SERVER)
-		return;
-	struct http_waiting_key key = {.slot = slot, .number = down->answered};
-	struct http_ask *ask = &down->ask;
-	if (key.number == down->asked)
-		return;
-	if (ask->number != key.number)
-		ask = http_waiting.lookup(&key);
-	if (!ask || ask->generation != to->generation || !ask->at_ns || (to->request_ns == ask->at_ns && to->final))
-		return;
-	/* a request upstream began behind the one downstream, and answers one */
-	u64 began = up->ask.at_ns, waits = ask->at_ns;
-	if (began < waits || (from->request_ns == began && to->request_ns != waits)) {
-		link_tally(LINK_DOUBTFUL);
-		return;
-	}
-	from->request_ns = began;
-	to->request_ns = waits;
-	to->upstream = (u64)from->slot << 32 | from->generation;
-	to->upstream_ns = began;
-	to->answer_ns = at_ns;
-	to->final = up->asked == up->answered;
 }
 #endif

@@ -10,6 +10,8 @@ enum http2_type {
 	HTTP2_PUSH_PROMISE = 5,
 	HTTP2_GOAWAY = 7,
 	HTTP2_CONTINUATION = 9,
+	HTTP2_PASSED = 254, /* an answer of a proxy; `text`: 64 bits each: which socket answered (slot, generation), when the
+			     * request to it began, when its answer was there */
 	HTTP2_BEGIN = 255, /* a connection; `text`: its network namespace, 32 bits */
 };
 

@@ -16,6 +16,16 @@ FUNCTIONS: Final = {
     "onWriteReady": ("envoy_write_ready", b"write ready"),
     "write": ("envoy_write", b"writing {} bytes, end_stream {}"),
 }
+#: Functions of Http2::ConnectionImpl, likewise (source/common/http/http2/codec_impl.cc): both, or neither is probed.
+HTTP2_FUNCTIONS: Final = {
+    "onBeforeFrameReceived": (
+        "envoy_frame_came",
+        b"about to recv frame type={}, flags={}, stream_id={}",
+    ),
+    "onFrameSend": ("envoy_frame_given", b"sent frame type={}, stream_id={}, length={}"),
+}
+#: Programs that run when one of them returns.
+RETURNS: Final = {"onReadReady": "envoy_read_over"}
 #: What stands before it: where the connection's number goes.
 _PREFIXES: Final = (b"{}", b"[C{}] ")
 
@@ -25,18 +35,22 @@ def find_envoy(elf: Elf) -> Finding | None:
 
     :raises ElfError: if there is not exactly one candidate for each function.
     """
-    places = {name: _places(elf, text) for name, (_, text) in FUNCTIONS.items()}
-    if not any(places.values()):
+    every = {**FUNCTIONS, **HTTP2_FUNCTIONS}
+    places = {name: _places(elf, text) for name, (_, text) in every.items()}
+    if not any(places[name] for name in FUNCTIONS):
         return None
     code = Code(elf)
     at = code.references(place for found in places.values() for place in found)
+    found = {
+        name: {code.function_at(it) for one in texts for it in at[one]} for name, texts in places.items()
+    }
+    streams = all(len(found[name]) == 1 for name in HTTP2_FUNCTIONS)
     targets = [
-        Target(
-            FUNCTIONS[name][0], name, _one(name, {code.function_at(it) for one in found for it in at[one]})
-        )
-        for name, found in places.items()
+        Target(program, name, _one(name, found[name]), RETURNS.get(name, ""))
+        for name, (program, _) in (every if streams else FUNCTIONS).items()
     ]
-    return Finding("Envoy", "by the texts that its functions log", tuple(targets))
+    how = "by the texts that its functions log" + ("" if streams else "; not those of HTTP/2")
+    return Finding("Envoy", how, tuple(targets))
 
 
 def _places(elf: Elf, text: bytes) -> list[int]:

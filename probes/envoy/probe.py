@@ -7,9 +7,12 @@ Its programs are attached to the files of Envoys that run, at functions that are
 from typing import Final
 
 from model.probe import Feature, Hook, Probe, Switch
-from probes.envoy.functions import FUNCTIONS
+from probes.envoy.functions import FUNCTIONS, HTTP2_FUNCTIONS, RETURNS
 
-_FIRST, *_OTHERS = (program for program, _ in FUNCTIONS.values())
+_FIRST, *_OTHERS = (
+    *(program for program, _ in (*FUNCTIONS.values(), *HTTP2_FUNCTIONS.values())),
+    *RETURNS.values(),
+)
 
 LINKS: Final = Feature(
     "Envoy",
@@ -21,7 +24,7 @@ LINKS: Final = Feature(
 
 ENVOY: Final = Probe(
     "envoy",
-    sources=("envoy/hooks.c",),
+    sources=("envoy/streams.h", "envoy/hooks.c", "envoy/codec.c"),
     features=(LINKS,),
     sizes=(("PROXY_SOCKETS", "envoy.connections"),),
     switch=Switch("envoy.enabled"),

@@ -1,7 +1,7 @@
 """The Envoys among this machine's processes, with the probes in them, and what these count."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -40,13 +40,24 @@ class EnvoyPrograms(Followed):
         return {name.removeprefix("LINK_").lower(): int(values[_TALLIES[name]]) for name in names}
 
 
+class Streams(Protocol):
+    """Who counts requests that clients of HTTP/2 were answered."""
+
+    def passed_on(self) -> dict[str, int]:
+        """Those that an Envoy passed on: ``delivered``, and the others by reason."""
+
+
 class EnvoyFeed:
-    """Has no events: looks for Envoys once a second, and keeps the stage ``envoy`` of the ledger."""
+    """Has no events: looks for Envoys once a second, and keeps the stage ``envoy`` of the ledger.
+
+    :param streams: None where HTTP/2 is not followed.
+    """
 
     behind = False
     fds: Sequence[int] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, streams: Streams | None = None) -> None:
+        self._streams = streams
         #: None where the probe is off, or the kernel does not offer what it needs.
         self.programs: EnvoyPrograms | None = None
         self.stage = Stage("requests")
@@ -57,11 +68,19 @@ class EnvoyFeed:
             return
         self.programs.poll()
         stage, tallies = self.stage, self.programs.tallies()
-        stage.delivered = tallies["counted"]
-        for name in ("no_cell", "doubtful"):
-            if tallies[name]:
-                stage.dropped[name] = tallies[name]
-        stage.received = stage.delivered + stage.dropped.total()
+        streams = self._streams.passed_on() if self._streams else {}
+        ended = streams.pop("delivered", 0)
+        stage.delivered = tallies["counted"] + ended
+        dropped = {
+            "no_cell": tallies["no_cell"],
+            "doubtful": tallies["doubtful"],
+            "ring_full": tallies["no_record"],
+        }
+        for name, count in streams.items():
+            dropped[name] = dropped.get(name, 0) + count
+        stage.dropped.update({name: count for name, count in dropped.items() if count})
+        stage.queued = max(0, tallies["told"] - ended - sum(streams.values()))
+        stage.received = stage.delivered + stage.dropped.total() + stage.queued
         if tallies["own"]:
             stage.noted["own"] = tallies["own"]
         for name, count in self.programs.counts().items():

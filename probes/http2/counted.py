@@ -27,8 +27,8 @@ def counted(ended: np.ndarray, connections: Connections) -> np.ndarray:
     if not len(ended):
         return np.zeros(0, CELL)
     rows = (ended["key"] >> np.uint64(32)).astype(np.int64)
-    kinds = _kinds(ended, rows)
-    _, first, kind = np.unique(_digests(kinds), return_index=True, return_inverse=True)
+    kinds = kinds_of(ended, rows)
+    _, first, kind = np.unique(digests(kinds), return_index=True, return_inverse=True)
     cells = np.zeros(len(first), CELL)
     for name in ("path", "host", "status", "method", "protocol", "grpc_status"):
         cells[name] = kinds[name][first]
@@ -44,7 +44,7 @@ def counted(ended: np.ndarray, connections: Connections) -> np.ndarray:
     return cells
 
 
-def _kinds(ended: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
+def kinds_of(ended: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
     """What requests of one cell have in common."""
     grpc = (ended["content"] == Content.GRPC) | (ended["grpc_status"] > 0)
     told = grpc & (ended["grpc_status"] > 0)
@@ -59,7 +59,7 @@ def _kinds(ended: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _digests(kinds: dict[str, np.ndarray]) -> np.ndarray:
+def digests(kinds: dict[str, np.ndarray]) -> np.ndarray:
     """A number for each request, equal for those that are alike (and, but for chance of 2^-64, for no others)."""
     mixed = np.zeros(len(kinds["row"]), np.uint64)
     for place, column in enumerate(kinds.values()):

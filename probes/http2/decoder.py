@@ -10,6 +10,7 @@ from probes.http2.connections import NO_STREAM, Connections
 from probes.http2.counted import CELL, counted
 from probes.http2.fields import Field
 from probes.http2.literals import LiteralValues
+from probes.http2.passed import linked, passed_of
 from probes.http2.streams import Endings, Heads, OpenStreams, Payloads, keys_of
 from probes.http2.tables import DynamicTables
 from probes.http2.texts import ToldTexts
@@ -35,6 +36,7 @@ class FrameDecoder:
         self.streams = OpenStreams(self.connections, config.streams)
         self._assembly = BlockAssembly(2 * rows)
         self._tables = DynamicTables(2 * rows, LiteralValues(self.texts, hosts=hosts))
+        self._passed: list[np.ndarray] = []
         #: Header blocks with fields that are not known.
         self.unknown = 0
 
@@ -55,8 +57,20 @@ class FrameDecoder:
         records, direction = rows_at(records, order), direction[order]
         heads = self._heads(records, direction)
         rows, asks = direction >> 1, self._asks(direction)
-        ended = self.streams.take(heads, _payloads(records, rows, asks), self._endings(records, rows, asks))
+        payloads, endings = _payloads(records, rows, asks), self._endings(records, rows, asks)
+        return self._counted(self.streams.take(heads, payloads, endings, passed_of(records, rows)))
+
+    def _counted(self, ended: np.ndarray) -> np.ndarray:
+        """Streams that ended, as cells; keeps what proxies passed on of them."""
+        passed = linked(ended, self.connections)
+        if len(passed):
+            self._passed.append(passed)
         return counted(ended, self.connections)
+
+    def take_passed(self) -> np.ndarray:
+        """What proxies passed on of all that ended since the last time: ``struct link_cell``, as cells."""
+        passed, self._passed = self._passed, []
+        return np.concatenate([np.zeros(0, CELL), *passed])
 
     def _asks(self, direction: np.ndarray) -> np.ndarray:
         """Whether a direction is that of requests."""
@@ -99,7 +113,7 @@ class FrameDecoder:
         :param lossy: rows of those whose last records were lost: of their requests nothing is said.
         """
         self.streams.lose(lossy)
-        ended = counted(self.streams.end(rows), self.connections)
+        ended = self._counted(self.streams.end(rows))
         directions = np.concatenate((rows * 2, rows * 2 + 1))
         self._assembly.forget(directions)
         self._tables.forget(directions)

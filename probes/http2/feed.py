@@ -1,6 +1,6 @@
 """Counted requests of HTTP/2 as events, once a second, with the snapshot that has their sockets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -66,6 +66,7 @@ class Http2Feed:
         self._counted: list[np.ndarray] = []
         self._cells = 0
         self._due = False
+        self._passed = {"delivered": 0, "no_cell": 0}
 
     @property
     def fds(self) -> Sequence[int]:
@@ -90,7 +91,7 @@ class Http2Feed:
         self._due = False
         events = [
             self._decoder.texts.events().view(_SHARED),
-            *(cells.view(_SHARED) for cells in self._counted),
+            *(cells.view(_SHARED) for cells in (*self._counted, *self._taken_passed())),
         ]
         self._counted, self._cells = [], 0
         self._balance()
@@ -133,6 +134,22 @@ class Http2Feed:
         self.stage.delivered += int(cells["requests"].sum())
         if len(cells):
             self._counted.append(np.ascontiguousarray(cells))
+
+    def _taken_passed(self) -> Iterator[np.ndarray]:
+        """What proxies passed on, within the same limit."""
+        cells = self._decoder.take_passed()
+        if not self._chosen.all and len(cells):
+            mine = self._chosen.mask(cells["netns"])
+            self._passed["delivered"] += int(cells["requests"][~mine].sum())  # they are nobody's loss
+            cells = rows_where(cells, mine)
+        kept = cells[: self._most_cells]
+        self._passed["delivered"] += int(kept["requests"].sum())
+        self._passed["no_cell"] += int(cells["requests"][len(kept) :].sum())
+        yield np.ascontiguousarray(kept)
+
+    def passed_on(self) -> dict[str, int]:
+        """Requests that proxies passed on to clients of HTTP/2: ``delivered``, and the others by reason."""
+        return self._passed | self._decoder.streams.passed_dropped
 
     def _balance(self) -> None:
         """What was not counted, by reason."""

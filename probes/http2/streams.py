@@ -15,6 +15,8 @@ STREAM: Final = np.dtype(
         *(("key", "<u8"), ("request_ns", "<u8"), ("answer_ns", "<u8"), ("path", "<u8"), ("host", "<u8")),
         *(("request_bytes", "<u8"), ("response_bytes", "<u8"), ("status", "<u2"), ("method", "u1")),
         *(("content", "u1"), ("grpc_status", "u1"), ("reserved", "V3")),  # grpc_status: 1 + it, 0: none
+        # whose answer a proxy passed on, in ns when that request began and was answered; 0: none
+        *(("upstream", "<u8"), ("upstream_ns", "<u8"), ("upstream_answer_ns", "<u8")),
     ]
 )
 _PATHS: Final = enums("http")["http_path"]
@@ -71,6 +73,22 @@ class Endings:
     lost_ns: np.ndarray
 
 
+@dataclass(frozen=True)
+class Passed:
+    """Answers of proxies that others gave, in the order in which they were given on.
+
+    :param keys: of the streams that they answer; shape (n,).
+    :param upstreams: the sockets that answered: slot in the upper half, generation in the lower.
+    :param began_ns: when the requests to these began.
+    :param answer_ns: when their answers were there.
+    """
+
+    keys: np.ndarray
+    upstreams: np.ndarray
+    began_ns: np.ndarray
+    answer_ns: np.ndarray
+
+
 def keys_of(rows: np.ndarray, streams: np.ndarray) -> np.ndarray:
     """Row and number of streams as one number; shape (n,), uint64."""
     return rows.astype(np.uint64) << np.uint64(32) | streams.astype(np.uint64)
@@ -92,19 +110,22 @@ class OpenStreams:
         self.dropped = {"too_many_streams": 0, "records_lost": 0}
         #: Answers whose request was not seen.
         self.unpaired = 0
+        #: Answers that a proxy passed on and that are not reported, by reason.
+        self.passed_dropped = {"request_unknown": 0, "records_lost": 0}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def take(self, heads: Heads, payloads: Payloads, endings: Endings) -> np.ndarray:
+    def take(self, heads: Heads, payloads: Payloads, endings: Endings, passed: Passed) -> np.ndarray:
         """The streams that ended: ``STREAM``; shape (n,)."""
         self._begin(heads)
+        self._pass(passed)
         self._answer(heads)
         self._count(payloads)
         done = self._done(heads, payloads)
         done |= self._reset(endings, done)
         lost = ~done & (self._open["request_ns"] < endings.lost_ns[self._rows()])
-        self.dropped["records_lost"] += int(lost.sum())
+        self._give_up(lost, "records_lost")
         ended = rows_where(self._open, done)
         self._open = rows_where(self._open, ~(done | lost))
         self._limit()
@@ -113,8 +134,13 @@ class OpenStreams:
     def lose(self, rows: np.ndarray) -> None:
         """Gives up the streams of connections of which something was lost."""
         lost = np.isin(self._rows(), rows)
-        self.dropped["records_lost"] += int(lost.sum())
+        self._give_up(lost, "records_lost")
         self._open = rows_where(self._open, ~lost)
+
+    def _give_up(self, mask: np.ndarray, reason: str) -> None:
+        """Counts streams that are not reported."""
+        self.dropped[reason] += int(mask.sum())
+        self.passed_dropped["records_lost"] += int((mask & (self._open["upstream"] > 0)).sum())
 
     def end(self, rows: np.ndarray) -> np.ndarray:
         """The streams of connections that are gone, with what was seen of their answers."""
@@ -184,6 +210,17 @@ class OpenStreams:
             self._open["status"][places[told]] = value[told]
             self._open["answer_ns"][places[told]] = heads.at_ns[told]
 
+    def _pass(self, passed: Passed) -> None:
+        """A proxy's answers: they are given on before they leave."""
+        places, there = self._find(passed.keys)
+        self.passed_dropped["request_unknown"] += int((~there).sum())
+        for name, values in (
+            ("upstream", passed.upstreams),
+            ("upstream_ns", passed.began_ns),
+            ("upstream_answer_ns", passed.answer_ns),
+        ):
+            self._open[name][places[there]] = values[there]
+
     def _count(self, payloads: Payloads) -> None:
         places, there = self._find(payloads.keys)
         for mine, name in ((payloads.asks, "request_bytes"), (~payloads.asks, "response_bytes")):
@@ -225,7 +262,7 @@ class OpenStreams:
             kept = np.zeros(len(kept), np.bool_)
             kept[np.argpartition(ages, -self._most)[-self._most :]] = True
         if not kept.all():
-            self.dropped["too_many_streams"] += int((~kept).sum())
+            self._give_up(~kept, "too_many_streams")
             self._open = rows_where(self._open, kept)
 
 

@@ -54,11 +54,13 @@ class Cluster:
     """Where an Envoy sends requests.
 
     :param http2: whether it speaks HTTP/2 to it.
+    :param streams: of HTTP/2, at most so many on a connection at once; 0: as many as the server takes.
     """
 
     port: int
     secure: bool = False
     http2: bool = False
+    streams: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _listener(listener: Listener, log: Path | None, tls: Certificates | None) ->
     )
     chain: dict[str, Any] = {"filters": [{"name": "http", "typed_config": manager}]}
     if listener.secure:
-        context = _common_tls(tls)
+        context = _common_tls(tls, "h2", "http/1.1")
         chain["transport_socket"] = _tls("DownstreamTlsContext", context, require_client_certificate=True)
     return {"name": f"at-{listener.port}", **_address(listener.port), "filter_chains": [chain]}
 
@@ -209,10 +211,13 @@ def _cluster(name: str, cluster: Cluster, tls: Certificates | None) -> dict[str,
         "load_assignment": {"cluster_name": name, "endpoints": [endpoint]},
     }
     if cluster.secure:
-        made["transport_socket"] = _tls("UpstreamTlsContext", _common_tls(tls), sni="mesh")
+        made["transport_socket"] = _tls(
+            "UpstreamTlsContext", _common_tls(tls, *["h2"] * cluster.http2), sni="mesh"
+        )
     if cluster.http2:
+        limit = {"max_concurrent_streams": cluster.streams} if cluster.streams else {}
         options = _typed(
-            "upstreams.http.v3.HttpProtocolOptions", explicit_http_config={"http2_protocol_options": {}}
+            "upstreams.http.v3.HttpProtocolOptions", explicit_http_config={"http2_protocol_options": limit}
         )
         made["typed_extension_protocol_options"] = {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
@@ -220,14 +225,15 @@ def _cluster(name: str, cluster: Cluster, tls: Certificates | None) -> dict[str,
     return made
 
 
-def _common_tls(tls: Certificates | None) -> dict[str, Any]:
+def _common_tls(tls: Certificates | None, *protocols: str) -> dict[str, Any]:
     assert tls
     pair = {
         "certificate_chain": {"filename": str(tls.certificate)},
         "private_key": {"filename": str(tls.key)},
     }
     trusted = {"trusted_ca": {"filename": str(tls.certificate)}}
-    return {"tls_certificates": [pair], "validation_context": trusted}
+    common = {"tls_certificates": [pair], "validation_context": trusted}
+    return common | ({"alpn_protocols": [*protocols]} if protocols else {})
 
 
 def _tls(context: str, common: dict[str, Any], **fields: Any) -> dict[str, Any]:

