@@ -25,7 +25,7 @@ HEALTHY_PART: Final = 0.2
 ILL_VALUES: Final = 4
 #: An attribute is given up if leaves gained by it are as ill as this part of those inside, or are as few as that.
 AS_ILL: Final = 0.3
-AS_FEW: Final = 0.1
+AS_FEW: Final = 0.02
 #: Another name of the same traffic holds this part of its excess, in not more traffic than that.
 SAME_EXCESS: Final = 0.97
 SAME_TRAFFIC: Final = 1.03

@@ -123,8 +123,11 @@ def _lowest_rate(codes: np.ndarray, bad: np.ndarray, total: np.ndarray, overall:
     chance does not make them healthier than they are; where values have few leaves, by all of them.
     """
     size = int(codes.max()) + 1
-    odd = np.arange(len(codes)) % 2 == 1
-    ordering, measured = (~odd, odd) if len(codes) >= _LEAVES_TO_HALVE * size else (odd | True, odd | True)
+    if len(codes) >= _LEAVES_TO_HALVE * size:
+        measured = _half(codes)
+        ordering = ~measured
+    else:
+        measured = ordering = np.ones(len(codes), np.bool_)
 
     def rates(rows: np.ndarray) -> np.ndarray:
         k, n = (np.bincount(codes[rows], column[rows], size) for column in (bad, total))
@@ -135,6 +138,17 @@ def _lowest_rate(codes: np.ndarray, bad: np.ndarray, total: np.ndarray, overall:
     summed = np.cumsum(traffic[order])
     taken = order[: int(np.searchsorted(summed, _HEALTHY_PART * summed[-1])) + 1]
     return float(np.average(rates(measured)[taken], weights=np.maximum(traffic[taken], LEAST_RATE)))
+
+
+def _half(codes: np.ndarray) -> np.ndarray:
+    """Every other leaf of each value, in an order that is not the table's: in a sorted one every other row may have
+    the same values.
+    """
+    shuffled = np.random.default_rng(len(codes)).permutation(len(codes))
+    order = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    half = np.empty(len(codes), np.bool_)
+    half[order] = np.arange(len(codes)) % 2 == 1
+    return half
 
 
 def dispersion_of(bad: np.ndarray, total: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -169,3 +169,20 @@ def test_depth_bounds_the_attributes_of_a_cause() -> None:
     leaves = Fleet(11, [(where, 0.8)], rows=9000).leaves()
     assert _where(explain(leaves, depth=3)) == [_words(where)]
     assert all(len(words) <= 2 for words in _where(explain(leaves, depth=2)))
+
+
+def test_the_order_of_a_table_is_no_evidence() -> None:
+    """Sorted, with two values in turn: what is normal is told of the healthy one, wherever its rows stand."""
+    codes = np.stack([np.repeat(np.arange(40), 2), np.tile([0, 1], 40)], axis=1)
+    bad, total = np.where(codes[:, 1] == 1, 50.0, 1.0), np.full(80, 100.0)
+    assert healthy_rate(codes, bad, total) == pytest.approx(0.01, abs=0.01)
+
+
+def test_a_name_is_as_fine_as_what_is_healthy_beside_it() -> None:
+    """A zone's twentieth outside of the version is healthy: the cause is the version in the zone, not the zone."""
+    codes = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    total = np.array([95_000.0, 5_000.0, 50_000.0, 50_000.0])
+    bad = np.array([47_500.0, 50.0, 500.0, 500.0])
+    normal = expected_of_rate(total, 0.01)
+    leaves = Leaves(("zone", "version"), [["a", "b"], ["v1", "v2"]], codes, bad, total, normal, np.ones(4))
+    assert [cause.where for cause in explain(leaves).causes] == [{"zone": "a", "version": "v1"}]
