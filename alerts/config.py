@@ -1,12 +1,15 @@
-"""Who is told of incidents, of which, and how often."""
+"""Who is told of incidents, of which, and how often. Filters and rules are loaded where there are some."""
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
-from alerts.routing import Route, Routing, Wishes
-from model.alert_filter import AlertFilter
+from model.alert import MOST_RULES
 from model.errors import UsageError
+
+if TYPE_CHECKING:
+    from actors.rules.grammar import Rule
+    from alerts.routing import Routing
 
 #: Labels that all alerts have.
 GROUP_LABELS: Final = ("ns", "workload", "subject", "symptom", "severity")
@@ -55,28 +58,68 @@ class AlertRouteConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         _check_filter(self.where)
 
 
+class AlertRuleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A rule of the user's own: ``alert`` or ``slo``.
+
+    :param alert: a limit, such as ``failed > 5% for 30s where ns:shop``.
+    :param slo: an objective, such as ``99.9% of requests ok over 30d where ns:shop``.
+    :param severity: of its incidents; of an objective whose budget burns slowly one less. Empty: ``error``, or
+        ``critical`` of an objective.
+    :param least: bad ones that it takes.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,40}$")]
+    alert: str = ""
+    slo: str = ""
+    severity: Literal["info", "warning", "error", "critical", ""] = ""
+    least: Annotated[float, msgspec.Meta(ge=1)] = 5
+
+    def __post_init__(self) -> None:
+        if bool(self.alert) == bool(self.slo):
+            raise ValueError(f"rule {self.name}: write either alert or slo")
+        try:
+            self.rule()
+        except ValueError as error:
+            raise ValueError(f"rule {self.name}: {error}") from None
+
+    def rule(self) -> "Rule":
+        """As it is watched."""
+        from actors.rules.grammar import alert_rule, slo_rule
+
+        if self.slo:
+            return slo_rule(self.name, self.slo, self.severity or "critical", self.least)
+        return alert_rule(self.name, self.alert, self.severity or "error", self.least)
+
+
 class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Alerts.
 
     :param targets: who can be told; each has a name of its own.
     :param routes: the first that matches says whom an alert goes to; where none does, it goes to all.
+    :param rules: what is trouble beside what the detector finds.
     """
 
     targets: list[AlertTargetConfig] = []
     routes: list[AlertRouteConfig] = []
+    rules: Annotated[list[AlertRuleConfig], msgspec.Meta(max_length=MOST_RULES)] = []
 
     def __post_init__(self) -> None:
         names = [target.name for target in self.targets]
-        if twice := next((name for name in names if names.count(name) > 1), ""):
+        if twice := _twice(names):
             raise ValueError(f"two targets of alerts are called {twice}: give one another name, and its kind")
+        if twice := _twice([rule.name for rule in self.rules]):
+            raise ValueError(f"two rules are called {twice}: give one another name")
         routed = [name for route in self.routes for name in route.targets]
         if unknown := next((name for name in routed if name not in names), ""):
             raise ValueError(
                 f"a route goes to {unknown}, and no target is called that: {', '.join(names) or 'none is'}"
             )
 
-    def routing(self) -> Routing:
+    def routing(self) -> "Routing":
         """Who is told of what."""
+        from alerts.routing import Route, Routing, Wishes
+        from model.alert_filter import AlertFilter
+
         targets = {
             target.name: Wishes(AlertFilter(target.where), target.group, target.limit, target.limit_seconds)
             for target in self.targets
@@ -86,8 +129,16 @@ class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         )
 
 
+def _twice(names: list[str]) -> str:
+    return next((name for name in names if names.count(name) > 1), "")
+
+
 def _check_filter(text: str) -> None:
     """:raises ValueError: if it is none."""
+    if not text:
+        return
+    from model.alert_filter import AlertFilter
+
     try:
         AlertFilter(text)
     except UsageError as error:

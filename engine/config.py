@@ -236,6 +236,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def __post_init__(self) -> None:
         check_globs("namespaces", self.namespaces)
+        if self.alerts.rules and self.trouble.enabled == "off":
+            raise ValueError("alerts.rules are not watched: set trouble.enabled: on, or take them out")
 
     @property
     def node_name(self) -> str:

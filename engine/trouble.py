@@ -13,6 +13,7 @@ from actors.incidents.incidents import Times
 from actors.incidents.items import Change, Incident
 from actors.incidents.message import Facts, alert_of
 from actors.items import Chunk
+from actors.rules.rules import Rules
 from actors.trouble.items import Look, Remembered
 from actors.trouble.watch import Watch
 from alerts.book import Book
@@ -49,7 +50,8 @@ def watch_trouble(
     outlet = IncidentsOutlet(config, folder, graph.ledger)
     graph.service(outlet.opened())
     graph.task(outlet.run)
-    detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds))
+    rules = Rules([rule.rule() for rule in config.alerts.rules])
+    detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds, rules))
     joined >> detect >> graph.outlet("incidents", outlet)
     if messages is not None:
         messages.where(_is_ledger) >> detect
@@ -167,14 +169,14 @@ class IncidentsOutlet:
             log.warning("what the detector learnt is not kept: %s: %s", path, error.strerror)
 
 
-def _watch(ledger: Ledger, folder: Path, tick_s: int) -> Watch:
+def _watch(ledger: Ledger, folder: Path, tick_s: int, rules: Rules) -> Watch:
     """With the state of before, if there is some that can be read."""
     kept = [data for name in (ILL, WHOLE) if (data := _read(folder / name))]
     try:
-        return Watch(ledger, kept, tick_s)
+        return Watch(ledger, kept, tick_s, rules)
     except ValueError as error:
         log.warning("the detector learns anew: %s: %s", folder, error)
-        return Watch(ledger, tick_s=tick_s)
+        return Watch(ledger, tick_s=tick_s, rules=rules)
 
 
 def _read(path: Path) -> bytes:

@@ -1,6 +1,6 @@
 """What alert targets are told of an incident, and the labels by which filters choose among alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -9,6 +9,8 @@ Severity = Literal["info", "warning", "error", "critical"]
 #: The mildest first.
 SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 Event = Literal["open", "update", "resolve"]
+#: Rules of the user at most.
+MOST_RULES: Final = 50
 #: Characters of the short form at most.
 SHORT: Final = 200
 
@@ -25,6 +27,7 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param at: Unix seconds of this state.
     :param where: value by attribute of what explains it; empty: nothing separates.
     :param link: to the incident's page; empty: there is none.
+    :param rules: of the user, that it broke; none: the detector found it.
     """
 
     key: str
@@ -39,6 +42,7 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: float
     where: dict[str, str] = {}
     link: str = ""
+    rules: list[str] = []
 
     @property
     def id(self) -> str:
@@ -48,12 +52,14 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def labels(self) -> dict[str, str]:
         """What filters look at."""
-        return labels_of(self.subject, self.symptom, self.severity, self.where)
+        return labels_of(self.subject, self.symptom, self.severity, self.where, self.rules)
 
 
-def labels_of(subject: str, symptom: str, severity: str, where: Mapping[str, str]) -> dict[str, str]:
-    """What filters look at: attributes of the explanation beside the three that all have."""
-    return {**where, "subject": subject, "symptom": symptom, "severity": severity}
+def labels_of(
+    subject: str, symptom: str, severity: str, where: Mapping[str, str], rules: Sequence[str] = ()
+) -> dict[str, str]:
+    """What filters look at: attributes of the explanation beside those that all have; rules with blanks between."""
+    return {**where, "subject": subject, "symptom": symptom, "severity": severity, "rule": " ".join(rules)}
 
 
 def cut(text: str, most: int) -> str:

@@ -69,6 +69,9 @@ def _values(labels: Mapping[str, str]) -> _Values:
     """What each key means: ``server.version`` is a ``version``, too, and ``shop/cart`` a workload in a namespace."""
     values: dict[str, set[str]] = defaultdict(set)
     for name, value in labels.items():
+        if name == "rule":
+            values[name] |= set(value.split())
+            continue
         side, dot, end = name.rpartition(".")
         found = {end: value}
         if end in ("workload", "subject"):

@@ -9,7 +9,7 @@ from typing import Final
 
 from actors.incidents.grouping import grouped, same_explanation, same_traffic
 from actors.incidents.items import MOST_EDGES, Change, Incident, Silence, Tick, Trouble
-from model.alert import SEVERITIES, Event
+from model.alert import MOST_RULES, SEVERITIES, Event
 from model.errors import UsageError
 
 #: Each reopening within an hour doubles the time that an incident has to be healthy for, so many times at most.
@@ -245,7 +245,9 @@ def _take(incident: Incident, group: Sequence[Trouble], at: float) -> None:
         group, key=lambda trouble: (SEVERITIES.index(trouble.severity), trouble.bad - trouble.expected)
     )
     incident.severity, incident.share, incident.expected = worst.severity, worst.share, worst.expected
-    incident.bad, incident.total = worst.bad, worst.total
+    incident.bad, incident.total, incident.says = worst.bad, worst.total, worst.says
+    rules = dict.fromkeys(trouble.rule for trouble in group if trouble.rule)
+    incident.rules = list(dict.fromkeys((*incident.rules, *rules)))[:MOST_RULES]
     incident.worst, incident.reason = worst.symptom, worst.reason
     explained = worst.where or next((trouble.where for trouble in group if trouble.where), {})
     incident.where = dict(explained) or incident.where

@@ -25,6 +25,8 @@ class Trouble:
     :param edges: whose traffic is bad, by key.
     :param where: value by attribute of what explains it; empty: nothing does yet.
     :param reason: why it failed, where that is known of most: ``refused``.
+    :param rule: of the user, that it breaks; empty: the detector found it.
+    :param says: what the message says behind the share, in place of the symptom's words; empty: those.
     """
 
     key: str
@@ -39,6 +41,8 @@ class Trouble:
     where: dict[str, str] = field(default_factory=dict)
     severity: Severity = "error"
     reason: str = ""
+    rule: str = ""
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Incident(msgspec.Struct):
     :ivar edges: the first ``MOST_EDGES`` whose traffic was bad; ``edge_count`` of all that are known.
     :ivar worst: the symptom that the shares and counts are of, which may be another one than the first.
     :ivar reason: why most of these failed; empty: for several reasons, or it is not known.
+    :ivar rules: of the user, that it broke; ``says`` what stands behind the share, if the worst trouble is of one.
     :ivar told: whether somebody was told that it is open.
     :ivar muted_by: the silence that keeps it quiet.
     :ivar merged_into: the key of the incident that it turned out to be a part of.
@@ -100,6 +105,8 @@ class Incident(msgspec.Struct):
     troubles: list[str] = []
     edges: list[str] = []
     edge_count: int = 0
+    rules: list[str] = []
+    says: str = ""
     told: bool = False
     muted_by: str = ""
     acknowledged_by: str = ""
@@ -109,7 +116,7 @@ class Incident(msgspec.Struct):
     @property
     def labels(self) -> dict[str, str]:
         """What filters look at."""
-        return labels_of(self.subject, self.symptom, self.severity, self.where)
+        return labels_of(self.subject, self.symptom, self.severity, self.where, self.rules)
 
 
 class Change(NamedTuple):

@@ -20,10 +20,16 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "reset": ("connections", "reset"),
     "http_5xx": ("requests", "failed (5xx)"),
     "request_failed": ("requests", "failed"),
+    "request_slow": ("requests", "slow"),
     "grpc_error": ("requests", "failed (gRPC)"),
     "dns_error": ("DNS queries", "failed"),
     "dns_timeout": ("DNS queries", "timed out"),
     "drop": ("packets", "dropped"),
+    "bad_connects": ("connects", "bad"),
+    "bad_connections": ("connections", "bad"),
+    "bad_segments": ("segments", "bad"),
+    "bad_requests": ("requests", "bad"),
+    "bad_calls": ("calls", "bad"),
 }
 #: What is said instead of ``failed`` where it is known why.
 REASONS: Final[Mapping[str, str]] = {
@@ -72,6 +78,7 @@ def alert_of(change: Change, facts: Facts) -> Alert:
         since=incident.since,
         at=incident.at,
         where=incident.where,
+        rules=incident.rules,
         link=facts.link,
     )
 
@@ -95,6 +102,8 @@ def _lines(change: Change, facts: Facts) -> list[str]:
     if facts.changes:
         lines.append(f"Began {'; '.join(facts.changes[:3])}.")
     lines.append(_hit(incident, facts))
+    if incident.rules:
+        lines.append(f"Rules: {', '.join(incident.rules)}.")
     if incident.acknowledged_by:
         lines.append(f"Acknowledged by {incident.acknowledged_by} at {_clock(incident.acknowledged_at)}.")
     if facts.next_step:
@@ -116,7 +125,8 @@ def _headline(change: Change, most: int = 500) -> str:
         else f"since {_clock(incident.since)}"
     )
     was = "was " if resolved else ""
-    bad = f"{was}{_percent(incident.share)} of {things} {what} (normal {_percent(incident.expected)})"
+    says = incident.says or f"of {things} {what} (normal {_percent(incident.expected)})"
+    bad = f"{was}{_percent(incident.share)} {says}"
     return f"{word} {cut(incident.subject, most)}: {bad} {span}"
 
 

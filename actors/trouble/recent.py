@@ -1,7 +1,7 @@
 """What the rows of the last minutes count, by who calls whom for what: to explain trouble with."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -48,12 +48,16 @@ class Recent:
     """A window of the last ticks.
 
     :param symptoms: how many there are.
+    :param of_requests: places of those that are of requests, beside the detector's.
     :ivar keys: of the leaves.
     :ivar forgotten: leaves that were let go before their time, for want of room.
     """
 
-    def __init__(self, symptoms: int, ticks: int = TICKS, most: int = MOST) -> None:
+    def __init__(
+        self, symptoms: int, of_requests: Iterable[int] = (), ticks: int = TICKS, most: int = MOST
+    ) -> None:
         self._width = symptoms
+        self._of_requests = _OF_REQUESTS.union(of_requests)
         self._most = most
         self._ticks: deque[_Part] = deque(maxlen=ticks)
         self._seconds: list[_Part] = []
@@ -107,7 +111,7 @@ class Recent:
         total = np.maximum(part.counts[rows, self._width + symptom].astype(np.float64), bad)
         edges = part.edges[rows]
         normal = expected_by_edge(edges, bad, total, dict(zip(ill, expected, strict=True)))
-        names, columns = self.keys.attributes(ends, requests=symptom in _OF_REQUESTS)
+        names, columns = self.keys.attributes(ends, requests=symptom in self._of_requests)
         codes = np.stack([column for column, _ in columns], axis=1)
         values = [texts for _, texts in columns]
         leaves = Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal))

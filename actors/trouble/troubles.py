@@ -1,6 +1,6 @@
 """Troubles out of findings: whom each hits, what explains it, why it fails, and what began just before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -12,6 +12,8 @@ from actors.detect.symptoms import SYMPTOMS
 from actors.explain.causes import Explanation
 from actors.incidents.items import Trouble
 from actors.incidents.message import span_words, where_words
+from actors.rules.rules import Broken
+from actors.trouble.broken import rule_trouble
 from actors.trouble.explained import Ill, explanations
 from actors.trouble.leaf_keys import Who, name_of
 from actors.trouble.recent import TICKS, Recent
@@ -76,6 +78,30 @@ class Troubles:
             self._trouble(findings, row, hit[name.server], told, reasons) for row, name in named.items()
         )
         return troubles, told
+
+    def of_rules(self, tick: int, broken: Sequence[Broken]) -> tuple[list[Trouble], dict[str, Explanation]]:
+        """The same of rules of the user that are broken: the traffic that a rule counts explains it."""
+        told: dict[str, Explanation] = {}
+        for place in sorted({each.place for each in broken}):
+            mine = [each for each in broken if each.place == place]
+            ill = {edge.id: edge for each in mine for edge in self._beyond(tick, each)}
+            found = self._explanations(tick, len(SYMPTOMS) + place, list(ill.values()))
+            for each in mine:
+                if explanation := next((found[id_] for id_ in each.edges if id_ in found), None):
+                    told[each.key] = self._with_beginning(explanation, each.since)
+        return [rule_trouble(each, self._names(each.edges), told.get(each.key)) for each in broken], told
+
+    def _beyond(self, tick: int, broken: Broken) -> Iterator[Ill]:
+        """Edges beyond what is allowed; if none is by itself, all of them."""
+        ids = [id_ for id_, share in broken.edges.items() if share > broken.rule.limit] or list(broken.edges)
+        ticks = _ticks(tick, int(broken.since // self._tick_s * TICK_S))
+        for id_ in ids:
+            if name := self._edges.name(id_):
+                yield Ill(id_, name.client, name.server, broken.normal, ticks)
+
+    def _names(self, ids: Iterable[int]) -> frozenset[str]:
+        """Of edges, as incidents have them."""
+        return frozenset(_text(name) for id_ in ids if (name := self._edges.name(id_)))
 
     def _trouble(
         self,
@@ -166,9 +192,12 @@ def _hit(rows: Mapping[int, Name]) -> dict[Who, frozenset[str]]:
     """By server, whom it fails: edges with findings. They are one incident, even if nothing explains them."""
     hit: dict[Who, set[str]] = {}
     for name in rows.values():
-        edge = f"{name_of(name.client)} > {name_of(name.server)}:{name.port}"
-        hit.setdefault(name.server, set()).add(edge)
+        hit.setdefault(name.server, set()).add(_text(name))
     return {server: frozenset(edges) for server, edges in hit.items()}
+
+
+def _text(edge: Name) -> str:
+    return f"{name_of(edge.client)} > {name_of(edge.server)}:{edge.port}"
 
 
 def _severity(symptom: str, share: float) -> Severity:

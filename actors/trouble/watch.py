@@ -12,12 +12,15 @@ from actors.detect.symptoms import SYMPTOMS
 from actors.incidents.items import Tick
 from actors.items import Chunk, Window
 from actors.items import Tick as Time
+from actors.rules.rules import Broken, Rules
+from actors.trouble.broken import beside
 from actors.trouble.instances import Instances
 from actors.trouble.items import Look, Remembered
 from actors.trouble.losses import Losses
 from actors.trouble.recent import Recent
 from actors.trouble.troubles import Troubles, key_of
 from model.actor import Actor
+from model.batch import Batch
 from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 
@@ -51,16 +54,24 @@ class Watch(Actor):
 
     :param kept: what ``Remembered`` held, the newest first.
     :param tick_s: seconds of a tick.
+    :param rules: of the user, that are watched beside.
     :raises ValueError: if that cannot be read.
     """
 
-    def __init__(self, ledger: Ledger, kept: Sequence[bytes] = (), tick_s: int = TICK_S) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        kept: Sequence[bytes] = (),
+        tick_s: int = TICK_S,
+        rules: Rules = Rules(()),  # noqa: B008 - holds nothing
+    ) -> None:
         self._tick_s = tick_s
         self._edges = Edges()
         self._detector = Detector(ledger=ledger)
         for data in kept:
             self._detector.adopt(data)
-        self._recent = Recent(len(SYMPTOMS))
+        self._rules = rules
+        self._recent = Recent(len(SYMPTOMS) + len(rules), {len(SYMPTOMS) + at for at in rules.of_requests})
         self._instances = Instances(ledger)
         self._stage = ledger.stage("detector", "edges")
         self._losses = Losses()
@@ -101,9 +112,13 @@ class Watch(Actor):
                 yield Look(Tick(self._at(tick), blind=True))
                 self._begin(tick)
         self._seconds.add(window.number)
-        self._parts.append(self._edges.observe(self._instances.of(window), self._ill, self._recent.add))
+        self._parts.append(self._edges.observe(self._instances.of(window), self._ill, self._told))
         if len(self._seconds) == self._tick_s and (window.number + 1) % self._tick_s == 0:
             yield from self._end(tick)
+
+    def _told(self, batch: Batch, edges: np.ndarray, counts: np.ndarray) -> None:
+        """Rows of a second, and what they count of each symptom."""
+        self._recent.add(batch, edges, beside(counts, self._rules.add(batch, edges)))
 
     def _time(self, now: float) -> Iterator[Look]:
         """Nothing at all comes: there is no data. Once for each tick that is missing."""
@@ -130,17 +145,26 @@ class Watch(Actor):
             self._recent.end_tick()
             self._stage.note("leaves_forgotten", self._recent.forgotten - before)
             findings = self._detector.step(tick, summed(self._parts), Known(all=complete))
-            yield self._look(tick, findings, complete=complete)
+            yield self._look(tick, findings, self._broken(tick, complete=complete), complete=complete)
             yield from self._kept(findings)
         self._begin(tick + 1)
 
-    def _look(self, tick: int, findings: Findings, *, complete: bool) -> Look:
+    def _broken(self, tick: int, *, complete: bool) -> list[Broken]:
+        """Rules that are, as the tick ends."""
+        before = self._rules.refused
+        broken = self._rules.end_tick(self._at(tick), self._at(tick + 1), complete=complete)
+        self._stage.note("rule_series_refused", self._rules.refused - before)
+        return broken
+
+    def _look(self, tick: int, findings: Findings, broken: Sequence[Broken], *, complete: bool) -> Look:
         going_on = findings.state != State.ENDED
         self._ill = np.unique(findings.key[going_on])
         rows = np.flatnonzero(going_on & ~findings.certain)
         unknown = frozenset(key_of(findings, row) for row in rows.tolist())
         troubles, told = self._troubles.of(tick, findings, np.flatnonzero(going_on & findings.certain))
-        return Look(Tick(self._at(tick + 1), troubles, not complete, unknown), told)
+        of_rules, why = self._troubles.of_rules(tick, [each for each in broken if not each.silent])
+        unknown |= {each.key for each in broken if each.silent}
+        return Look(Tick(self._at(tick + 1), (*troubles, *of_rules), not complete, unknown), told | why)
 
     def _kept(self, findings: Findings) -> Iterator[Remembered]:
         """All state once in a while; that of edges which are ill, or were, when some are so or no more."""

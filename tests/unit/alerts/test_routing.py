@@ -96,6 +96,14 @@ def test_the_first_route_that_matches_counts() -> None:
             "a route goes to pager, and no target is called that",
         ),
         ("routes: [{where: 'severity>bad'}]", "bad is no severity"),
+        ("rules: [{name: a b, alert: failed > 5%}]", "$.alerts.rules[0].name"),
+        ("rules: [{name: a}]", "rule a: write either alert or slo"),
+        (
+            "rules: [{name: a, alert: failed 5%}]",
+            "rule a: 'failed 5%' is no rule: write it as failed > 5% for",
+        ),
+        ("rules: [{name: a, slo: 100% of requests ok over 30d}]", "rule a: 100% leaves no budget"),
+        ("rules: [{name: a, alert: failed > 5%}, {name: a, alert: rtx > 5%}]", "two rules are called a"),
     ],
 )
 def test_a_configuration_that_means_nothing_is_refused(alerts: str, says: str, tmp_path: Path) -> None:
@@ -104,3 +112,10 @@ def test_a_configuration_that_means_nothing_is_refused(alerts: str, says: str, t
         load_config(tmp_path / "tailrace.yaml", {})
     assert says in str(raised.value)
     assert "$.alerts" in str(raised.value)
+
+
+def test_rules_that_nobody_watches_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "tailrace.yaml").write_text("alerts: {rules: [{name: a, alert: failed > 5%}]}")
+    with pytest.raises(UsageError, match="are not watched"):
+        load_config(tmp_path / "tailrace.yaml", {})
+    load_config(tmp_path / "tailrace.yaml", {"TAILRACE_TROUBLE_ENABLED": "on"})

@@ -20,7 +20,7 @@ from actors.incidents.message import WORDS, Facts, alert_of
 from actors.items import Chunk, Window
 from actors.trouble.troubles import SPOKEN
 from alerts.book import Book
-from alerts.config import AlertsConfig, AlertTargetConfig
+from alerts.config import AlertRuleConfig, AlertsConfig, AlertTargetConfig
 from alerts.journal import JOURNAL, Journal, read
 from alerts.routing import Routing, Wishes
 from engine import graphs
@@ -99,10 +99,13 @@ def lost(dropped: int) -> Chunk:
 
 
 @asynccontextmanager
-async def running(folder: Path, url: str) -> AsyncIterator[tuple[ActorPlace, Callable[[], Any]]]:
+async def running(
+    folder: Path, url: str, *rules: AlertRuleConfig, where: str = ""
+) -> AsyncIterator[tuple[ActorPlace, Callable[[], Any]]]:
     """The branch of the graph; where windows go in, and what waits until all that went in is done with."""
-    target = AlertTargetConfig("hook", "webhook", {"url": url})
-    config = Config(trouble=TroubleConfig("on", str(folder)), alerts=AlertsConfig([target]))
+    target = AlertTargetConfig("hook", "webhook", {"url": url}, where)
+    alerts = AlertsConfig([target], rules=list(rules))
+    config = Config(trouble=TroubleConfig("on", str(folder)), alerts=alerts)
     graph = Graph(Ledger())
     rows = graph.actor("rows", Same())
     watch_trouble(graph, config, rows, rows)
@@ -147,6 +150,34 @@ def said_by_command(folder: Path, *words: str) -> str:
 
 def kept(folder: Path) -> list[dict[str, Any]]:
     return [value for key, value in read(folder / JOURNAL).items() if key.startswith("incident/")]
+
+
+async def test_a_rule_of_the_user_opens_an_incident_that_is_explained(tmp_path: Path) -> None:
+    """Without any habit; of four rules one is broken, by both clients, and all of it is one incident."""
+    rules = [
+        AlertRuleConfig("refused", "failed > 20% for 30s where ns:shop", severity="critical"),
+        AlertRuleConfig("elsewhere", "failed > 1% where server.workload:search"),
+        AlertRuleConfig("resets", "reset > 1% by edge"),
+        AlertRuleConfig("budget", slo="99.99% of connects ok over 30d where ns:bank"),
+    ]
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        async with running(tmp_path, server.url, *rules, where="rule:refused") as (rows, _):
+            for second in range(60):
+                await rows.put(window(second, refuses=second >= 10))
+            (opened,) = await told(server, 1)
+            for second in range(60, 400):
+                await rows.put(window(second))
+            await eventually(lambda: alerts(server)[-1]["event"] == "resolve")
+        keys = {alert["key"] for alert in alerts(server)}
+    assert [opened[name] for name in ("event", "subject", "symptom")] == OPENED
+    assert (opened["severity"], opened["rules"], opened["since"]) == ("critical", ["refused"], BEGIN + 10)
+    assert (opened["at"], opened["where"]) == (BEGIN + 40, CAUSE)
+    lines = opened["text"].splitlines()
+    said = "CRITICAL shop/checkout: 45 % of connects failed (rule refused: at most 20 %) since "
+    assert lines[0].startswith(said)
+    assert lines[1].startswith(ONLY)
+    assert "Rules: refused." in lines
+    assert keys == {opened["key"]}
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
