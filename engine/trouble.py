@@ -12,6 +12,7 @@ from actors.explain.causes import Explanation
 from actors.incidents.incidents import Times
 from actors.incidents.items import Change, Incident
 from actors.incidents.message import Facts, alert_of
+from actors.incidents.next_step import next_step
 from actors.items import Chunk
 from actors.rules.rules import Rules
 from actors.trouble.items import Look, Remembered
@@ -73,6 +74,7 @@ class IncidentsOutlet:
         self._stage = ledger.stage("incidents", "looks")
         self._explained: dict[str, Explanation] = {}  # by the incident's key
         self._latest: dict[str, Explanation] = {}  # by the trouble's
+        self._nodes = (0, 0)
         self.book: Book | None = None
         self._courier: Courier | None = None
 
@@ -125,7 +127,7 @@ class IncidentsOutlet:
     def _look(self, look: Look) -> None:
         assert self.book is not None
         self._stage.received += 1
-        self._latest = dict(look.explanations)
+        self._latest, self._nodes = dict(look.explanations), look.nodes
         try:
             changes = self.book.tick(look.tick)
         except TailraceError as error:
@@ -146,7 +148,9 @@ class IncidentsOutlet:
             self._explained[incident.key] = explanation
         callers = len({edge.partition(" > ")[0] for edge in incident.edges})
         told, link = self._cause(incident), self._link(incident)
-        return alert_of(change, Facts(told, told.just_before, callers=callers, link=link))
+        nodes, all_nodes = self._nodes
+        step = next_step(incident, told)
+        return alert_of(change, Facts(told, told.just_before, callers, nodes, all_nodes, link, step))
 
     def _link(self, incident: Incident) -> str:
         """To its page; empty: none is served."""

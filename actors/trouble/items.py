@@ -12,10 +12,12 @@ class Look:
     """Everything as it was at the end of a tick.
 
     :param explanations: by the key of the trouble; without those that nothing explains.
+    :param nodes: whose data came whole, and all that there are; 0: nobody counted.
     """
 
     tick: Tick
     explanations: Mapping[str, Explanation] = field(default_factory=dict)
+    nodes: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.tick.troubles)

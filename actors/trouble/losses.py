@@ -1,6 +1,6 @@
 """Whether so much was lost on the way that what is missing may be what matters."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from model.batch import Batch
 
@@ -8,6 +8,20 @@ from model.batch import Batch
 _STAGES: Final = ("kernel", "frames", "sockets", "deltas", "join")
 #: The share of what came from which on it counts.
 _MATTERS: Final = 0.01
+#: Times of asking after which a node that says nothing is no more: an hour of ticks.
+_GONE: Final = 360
+
+
+class Heard(NamedTuple):
+    """What ledgers said since they were asked last.
+
+    :param lossy: whether much was lost in any stage.
+    :param whole: nodes that said something, and lost hardly anything; ``nodes`` of which.
+    """
+
+    lossy: bool
+    whole: int
+    nodes: int
 
 
 class Losses:
@@ -16,21 +30,30 @@ class Losses:
     def __init__(self) -> None:
         self._now: dict[tuple[str, str], tuple[int, int]] = {}
         self._before: dict[tuple[str, str], tuple[int, int]] = {}
+        self._silent: dict[str, int] = {}  # times of asking since it said something, by node
 
     def take(self, ledger: Batch) -> None:
         """A ledger came: the counts since its ``boot``."""
         stages = ledger.head["stages"]
+        self._silent[ledger.node] = 0
         for name in _STAGES:
             if stage := stages.get(name):
                 self._now[ledger.node, name] = _counts(stage)
 
-    def since_last(self) -> bool:
-        """Whether much was lost in any stage since this was asked last."""
+    def since_last(self) -> Heard:
+        """What was heard since this was asked last; nodes that left are forgotten after a while."""
         before, self._before = self._before, dict(self._now)
-        return any(
-            _much(dropped - before.get(key, (0, 0))[0], received - before.get(key, (0, 0))[1])
-            for key, (dropped, received) in self._now.items()
-        )
+        lossy = {
+            node
+            for (node, stage), (dropped, received) in self._now.items()
+            for past in [before.get((node, stage), (0, 0))]
+            if _much(dropped - past[0], received - past[1])
+        }
+        whole = sum(not silent and node not in lossy for node, silent in self._silent.items())
+        heard = Heard(bool(lossy), whole, len(self._silent))
+        self._silent = {node: silent + 1 for node, silent in self._silent.items() if silent < _GONE}
+        self._now = {key: counts for key, counts in self._now.items() if key[0] in self._silent}
+        return heard
 
 
 def _counts(stage: dict[str, Any]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from actors.rules.rules import Broken, Rules
 from actors.trouble.broken import beside
 from actors.trouble.instances import Instances
 from actors.trouble.items import Look, Remembered
-from actors.trouble.losses import Losses
+from actors.trouble.losses import Heard, Losses
 from actors.trouble.recent import Recent
 from actors.trouble.troubles import Troubles, key_of
 from model.actor import Actor
@@ -75,6 +75,7 @@ class Watch(Actor):
         self._instances = Instances(ledger)
         self._stage = ledger.stage("detector", "edges")
         self._losses = Losses()
+        self._heard = Heard(False, 0, 0)
         self._tick: int | None = None
         self._seconds: set[int] = set()
         self._parts: list[Observations] = []
@@ -138,9 +139,9 @@ class Watch(Actor):
 
     def _end(self, tick: int) -> Iterator[Any]:
         """A look; the next tick begins."""
-        lossy = self._losses.since_last()
+        self._heard = self._losses.since_last()
         if self._parts:
-            complete = len(self._seconds) == self._tick_s and not lossy
+            complete = len(self._seconds) == self._tick_s and not self._heard.lossy
             before = self._recent.forgotten
             self._recent.end_tick()
             self._stage.note("leaves_forgotten", self._recent.forgotten - before)
@@ -164,7 +165,11 @@ class Watch(Actor):
         troubles, told = self._troubles.of(tick, findings, np.flatnonzero(going_on & findings.certain))
         of_rules, why = self._troubles.of_rules(tick, [each for each in broken if not each.silent])
         unknown |= {each.key for each in broken if each.silent}
-        return Look(Tick(self._at(tick + 1), (*troubles, *of_rules), not complete, unknown), told | why)
+        return Look(
+            Tick(self._at(tick + 1), (*troubles, *of_rules), not complete, unknown),
+            told | why,
+            self._heard[1:],
+        )
 
     def _kept(self, findings: Findings) -> Iterator[Remembered]:
         """All state once in a while; that of edges which are ill, or were, when some are so or no more."""
