@@ -18,6 +18,9 @@ SIGNIFICANCE: Final = 0.01
 #: A cause explains at least this part of the excess that is left, and of all.
 LEAST_LEFT: Final = 0.2
 LEAST_OF_ALL: Final = 0.02
+#: Where what is normal is only supposed, values always differ: one less than this part as ill as another cause is
+#: none beside that.
+PALE: Final = 0.2
 #: Bad ones that make a cause.
 LEAST_BAD: Final = 5.0
 #: A group is divided if so much of its traffic is healthy, and no more values than these are ill.
@@ -88,11 +91,22 @@ def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Eith
             break
         group = _simplest(left, best.group, either)
         inside = alive & inside_of(leaves, group, either)
+        if leaves.supposed and _pales(leaves, inside, [earlier for _, _, earlier in found]):
+            break
         found.append((group, best.score, inside))
         alive &= ~inside
         if not group:
             break
     return _told(leaves, found, alive, either)
+
+
+def _pales(leaves: Leaves, inside: np.ndarray, causes: Sequence[np.ndarray]) -> bool:
+    """Whether what is inside is hardly ill beside one of the causes; shapes (n,), masks."""
+
+    def rate(rows: np.ndarray) -> float:
+        return float(leaves.excess[rows].sum() / max(leaves.total[rows].sum(), 1e-9))
+
+    return rate(inside) < PALE * max(map(rate, causes), default=0.0)
 
 
 def _best(leaves: Leaves, depth: int, floor: float, either: Sequence[Either]) -> Best:

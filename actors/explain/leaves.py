@@ -45,6 +45,7 @@ class Leaves:
     :param total: bad and good.
     :param expected: bad ones that are normal for it.
     :param dispersion: by how much its counts vary more than coins do; at least 1.
+    :param supposed: what is normal is known of no other time: it was taken from these very counts, one rate for all.
     """
 
     names: Sequence[str]
@@ -54,6 +55,7 @@ class Leaves:
     total: np.ndarray
     expected: np.ndarray
     dispersion: np.ndarray
+    supposed: bool = False
 
     def __len__(self) -> int:
         return len(self.bad)

@@ -237,4 +237,5 @@ def _leaves(
     else:
         there = total > 0
         expected = expected_of_rate(total, healthy_rate(codes[there], bad[there], total[there]))
-    return Leaves(names, values, codes, bad, total, expected, dispersion_of(bad, total, expected))
+    dispersion = dispersion_of(bad, total, expected)
+    return Leaves(names, values, codes, bad, total, expected, dispersion, supposed=len(sides) == 1)

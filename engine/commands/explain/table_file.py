@@ -163,4 +163,5 @@ def _leaves(
         expected = expected_by_rate(total, summed[roles.expected_bad], summed[roles.expected_total])
     else:
         expected = expected_of_rate(total, healthy_rate(codes, bad, total))
-    return Leaves(names, values, codes, bad, total, expected, dispersion_of(bad, total, expected))
+    dispersion = dispersion_of(bad, total, expected)
+    return Leaves(names, values, codes, bad, total, expected, dispersion, supposed=not roles.expected_bad)

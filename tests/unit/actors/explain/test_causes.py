@@ -186,3 +186,15 @@ def test_a_name_is_as_fine_as_what_is_healthy_beside_it() -> None:
     normal = expected_of_rate(total, 0.01)
     leaves = Leaves(("zone", "version"), [["a", "b"], ["v1", "v2"]], codes, bad, total, normal, np.ones(4))
     assert [cause.where for cause in explain(leaves).causes] == [{"zone": "a", "version": "v1"}]
+
+
+@pytest.mark.parametrize(("supposed", "told"), [(True, ["a"]), (False, ["a", "b"])])
+def test_values_differ_also_where_none_is_ill(supposed: bool, told: list[str]) -> None:
+    """3 % beside 40 % is how that zone is, as long as no other time says that it had 1 %."""
+    total = np.full(4, 50_000.0)
+    bad = total * np.array([0.4, 0.03, 0.01, 0.01])
+    normal = expected_of_rate(total, 0.01)
+    leaves = Leaves(
+        ("zone",), [list("abcd")], np.arange(4)[:, None], bad, total, normal, np.ones(4), supposed=supposed
+    )
+    assert [cause.where["zone"] for cause in explain(leaves).causes] == told
