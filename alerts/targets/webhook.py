@@ -1,20 +1,15 @@
 """A webhook: the alert as JSON, signed."""
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from time import time
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import msgspec
 
 from alerts.posting import Poster, checked_url, secret_of
 from model.alert import Alert
 from model.settings import PluginConfig
-
-#: Headers: what was signed when, and what names the alert, the same when it is sent again.
-SIGNATURE: Final = "Tailrace-Signature"
-ID: Final = "Tailrace-Id"
+from sinks.webhook import ID, SIGNATURE, signature
 
 
 class AlertWebhookConfig(PluginConfig, frozen=True):
@@ -56,9 +51,7 @@ class AlertWebhook:
         body = msgspec.json.encode({"version": 1, "alert": alert})
         headers = {ID: alert.id}
         if self._secret:
-            at = int(self._clock())
-            signed = hmac.new(self._secret.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
-            headers[SIGNATURE] = f"t={at},v1={signed}"
+            headers[SIGNATURE] = signature(self._secret, int(self._clock()), body)
         await self._poster.post(self._config.url, body, headers)
         return receipt
 
