@@ -89,6 +89,11 @@ class Hook:
         return f"{self.kind.removeprefix('raw_')} {self.target}"
 
     @property
+    def later(self) -> bool:
+        """Whether its program runs in processes: compiled apart, and loaded when the first of these is found."""
+        return self.kind == "probe_part"
+
+    @property
     def parts(self) -> tuple["Hook", ...]:
         """Itself and what is attached along with it."""
         return (self, *self.others)

@@ -1,15 +1,20 @@
-"""The probes in this machine's kernel: compiled together, attached one by one, gone with their descriptors."""
+"""The probes in this machine's kernel: compiled together, attached one by one, gone with their descriptors.
+
+Programs that run in processes (TLS libraries, Envoys) are compiled apart, and loaded when the first such process is
+found, unless the configuration demands them.
+"""
 
 import contextlib
 import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from model.errors import ProbeError
-from model.probe import Attachment, Feature, Probe, Ring
+from model.probe import Attachment, Feature, Hook, Probe, Ring
 from probes.envoy.probe import LINKS
 from probes.envoy.programs import EnvoyPrograms
-from probes.http.cells import RequestCells
+from probes.http.cells import RequestCells, fill_jumps
 from probes.http.probe import HTTP
 from probes.http2.probe import HTTP2
 from probes.http2.ring import FrameRing
@@ -17,8 +22,9 @@ from probes.kernel import bpf
 from probes.kernel.headers import Headers, find_headers
 from probes.kernel.interruption import Interruption
 from probes.kernel.layout import enums, structs
-from probes.kernel.loader import Loaded, load
+from probes.kernel.loader import Loaded, load, load_more
 from probes.kernel.ring import RingReader
+from probes.later import LaterPrograms
 from probes.selection import Selection
 from probes.sources import absent_programs, source_text, spare_programs
 from probes.tcp.probe import READS, STATES
@@ -36,6 +42,10 @@ _READ_TASKS = {
 }
 
 
+def _macros(hooks: Sequence[Hook], absent: Mapping[str, str]) -> dict[str, int]:
+    return {hook.macro: 1 for hook in hooks if hook.macro and hook.program not in absent}
+
+
 class AttachedProbes:
     """The probes that are wanted, from ``start`` to ``close``."""
 
@@ -43,8 +53,7 @@ class AttachedProbes:
         self._selection = selection
         self._stack = contextlib.ExitStack()
         self._interruption = Interruption()
-        #: What became of each feature, in the order in which they were attached.
-        self.taken: list[Attachment] = []
+        self._taken: list[Attachment] = []
         self.headers: Headers | None = None
         #: Counted requests, where the probe of HTTP is wanted.
         self.requests: RequestCells | None = None
@@ -61,9 +70,10 @@ class AttachedProbes:
         """Ends a start() that is under way in another thread, which undoes what it did."""
         self._interruption.ask()
 
-    def start(self) -> None:
+    def start(self, *, whole: bool = False) -> None:
         """Compiles, loads, attaches, adopts. Takes about two seconds; everything is undone by close().
 
+        :param whole: also loads what is else loaded when it is needed.
         :raises NotWantedError: if it is interrupted.
         :raises ProbeError: if this kernel or machine does not give what is needed.
         """
@@ -71,17 +81,23 @@ class AttachedProbes:
             self.headers = find_headers()
             self.loaded = self._load(self.headers)
             self._stack.callback(self.loaded.close)
+            self._later = LaterPrograms(self.loaded, self._load_later)
             self._map_rings()
             self.sockets = TcpSockets(self.loaded, self._selection.config.tcp.slots)
             self._stack.callback(self.sockets.close)
             self._map_requests()
+            if whole or self._demands_later():
+                self._later.load()
             for probe in self._selection.wanted:
                 self._interruption.check()
                 for feature in probe.features:  # one by one: after a failure `doctor` shows those before it
-                    self.taken.append(self._attach(probe, feature))
-            self.taken = self.sockets.attached(self.taken) + self._selection.off()
+                    self._taken.append(self._attach(probe, feature))
+            self._taken = self.sockets.attached(self._taken) + self._selection.off()
             self._follow_libraries()
             self._follow_envoys()
+            self._stack.callback(
+                self.interrupt
+            )  # of what is being compiled: before the threads are waited for
         except BaseException:
             self.close()
             raise
@@ -98,22 +114,54 @@ class AttachedProbes:
         return self._load_with(headers, {"KERNEL_BTF": 1})
 
     def _load_with(self, headers: Headers, defines: dict[str, int]) -> Loaded:
+        self._defines = {**self._selection.defines, **defines}
         wanted = self._selection.wanted
-        rings = [SHARED, *(ring.name for probe in wanted for ring in probe.rings)]
         features = [self._selection.ways(probe, feature) for probe in wanted for feature in probe.features]
         absent = absent_programs(headers, wanted)
         absent |= spare_programs(features, absent)
         hooks = [part for feature in features for way in feature.alternatives for part in way.parts]
-        macros = {hook.macro: 1 for hook in hooks if hook.macro and hook.program not in absent}
+        self._later_hooks = [hook for hook in hooks if hook.later]
+        now = [hook for hook in hooks if not hook.later]
         return load(
             source_text(headers, wanted),
             headers=headers,
-            defines={**self._selection.defines, **defines, **macros},
-            maps=[*rings, *(name for probe in wanted for name in probe.maps)],
-            hooks=hooks,
+            defines=self._defines | _macros(now, absent),
+            maps=self._map_names(),
+            hooks=now,
             absent=absent,
+            later=[hook.program for hook in self._later_hooks],
             interruption=self._interruption,
         )
+
+    def _map_names(self) -> list[str]:
+        """Of maps that user space reads or writes."""
+        wanted = self._selection.wanted
+        rings = [SHARED, *(ring.name for probe in wanted for ring in probe.rings)]
+        return [*rings, *(name for probe in wanted for name in probe.maps)]
+
+    def _demands_later(self) -> bool:
+        """Whether the configuration refuses to start without programs that run in processes."""
+        return any(
+            self._selection.ways(probe, feature).required
+            for probe in self._selection.wanted
+            for feature in probe.features
+            if any(part.later for way in feature.alternatives for part in way.parts)
+        )
+
+    def _load_later(self) -> None:
+        assert self.headers
+        try:
+            load_more(
+                self.loaded,
+                source_text(self.headers, self._selection.wanted, later=True),
+                headers=self.headers,
+                defines=self._defines | _macros(self._later_hooks, self.loaded.absent),
+                hooks=self._later_hooks,
+                interruption=self._interruption,
+            )
+            fill_jumps(self.loaded)
+        finally:
+            self.loaded.keep_maps(set(self._map_names()))
 
     def _map_rings(self) -> None:
         self._map_ring(Ring(SHARED, self._selection.defines["RING_BYTES"]), structs("tcp")["socket_event"])
@@ -136,14 +184,14 @@ class AttachedProbes:
             self._stack.callback(self.frames.close)
 
     def _follow_libraries(self) -> None:
-        if any(one.feature.name == LIBRARIES.name and one.hook for one in self.taken):
-            self.tls = TlsLibraries(self.loaded)
+        if any(one.feature.name == LIBRARIES.name and one.hook for one in self._taken):
+            self.tls = TlsLibraries(self.loaded, self._later.attach)
             self._stack.callback(self.tls.close)
             self.tls.start()
 
     def _follow_envoys(self) -> None:
-        if any(one.feature.name == LINKS.name and one.hook for one in self.taken):
-            self.envoys = EnvoyPrograms(self.loaded)
+        if any(one.feature.name == LINKS.name and one.hook for one in self._taken):
+            self.envoys = EnvoyPrograms(self.loaded, self._later.attach)
             self._stack.callback(self.envoys.close)
             self.envoys.start()
             if self.tls:
@@ -155,6 +203,18 @@ class AttachedProbes:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in taken.refused.items())
             log.warning("probe %s has no hook for %s (%s)", probe.name, feature.name, reasons)
         return Attachment(feature, taken.hook, taken.refused)
+
+    @property
+    def taken(self) -> list[Attachment]:
+        """What became of each feature by now, in the order in which they were attached."""
+        return [self._by_now(one) for one in self._taken]
+
+    def _by_now(self, one: Attachment) -> Attachment:
+        later = [part for part in one.hook.parts if part.later] if one.hook else []
+        reasons = [f"{part.name}: {reason}" for part in later if (reason := self.loaded.refusal(part))]
+        if not one.hook or not reasons:
+            return one
+        return Attachment(one.feature, None, one.refused | {one.hook.name: reasons[0]})
 
     @property
     def compile_seconds(self) -> float:

@@ -18,22 +18,25 @@ _REASONS: dict[Need, str] = {
 }
 
 
-def source_text(headers: Headers, probes: Iterable[Probe]) -> str:
+def source_text(headers: Headers, probes: Iterable[Probe], *, later: bool = False) -> str:
     """The sources of these probes, one after the other: bcc rewrites map calls in the main text only.
 
+    :param later: for programs that are loaded later: of probes that have none, headers are enough.
     :raises UsageError: if a probe's file is not there.
     """
     first = [] if headers.source == "btf" else [_read("bpf", _INSTALLED)]
-    return "\n".join([*first, *(read_sources(probe) for probe in probes)])
+    return "\n".join([*first, *(read_sources(probe, later=later) for probe in probes)])
 
 
-def read_sources(probe: Probe) -> str:
+def read_sources(probe: Probe, *, later: bool = False) -> str:
     """A probe's files, each under its name, so that the compiler's messages tell which one is meant.
 
     :raises UsageError: if one is not there.
     """
+    whole = not later or any(hook.later for hook in probe.hooks)
+    names = [name for name in probe.sources if whole or name.endswith(".h")]
     try:
-        return "\n".join(_read(probe.package, name) for name in probe.sources)
+        return "\n".join(_read(probe.package, name) for name in names)
     except (OSError, ModuleNotFoundError) as error:
         what = f"probe {probe.name}: its sources cannot be read ({error})"
         raise UsageError(what, f"install the package {probe.package} with its package data") from error

@@ -1,7 +1,7 @@
 /* Envoy's HTTP/2: frames that came and frames that were given to be sent, by uprobes at two functions of
  * Http2::ConnectionImpl (probes/envoy/functions.py finds them). The codec that reads a frame calls the first of them in the
  * turn of its connection; what it causes elsewhere happens before the next frame. */
-#if defined(HTTP_PROGRAMS) && defined(PROXY_SOCKETS)
+#if defined(HTTP_PROBES) && defined(PROXY_SOCKETS)
 
 /* The stream of a request to a proxy, its socket, and what answered it, for user space, which knows what was asked. */
 static __always_inline int tell_passed(struct proxy_socket *from, struct proxy_socket *to, struct proxy_source *source, u32 stream)

@@ -1,7 +1,7 @@
 /* Envoy: which connection a thread handles, and to which it writes meanwhile. Uprobes at three functions of
  * Network::ConnectionImpl, whose first argument is the connection (probes/envoy/functions.py finds them). Nothing in Envoy's
  * memory is read: which socket a connection has is learnt from the reads and writes that it makes (http/links.h). */
-#if defined(HTTP_PROGRAMS) && defined(PROXY_SOCKETS)
+#if defined(HTTP_PROBES) && defined(PROXY_SOCKETS)
 
 static __always_inline int envoy_turn(u64 connection, u32 reading)
 {

@@ -138,7 +138,7 @@ static __always_inline int hello_moved(void *ctx, u32 runner)
 	return 0;
 }
 
-/* Once for each type of program. */
+/* Once for each type of program that sees system calls. */
 #ifdef HTTP_TRACEPOINTS
 int tls_hello(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -157,9 +157,4 @@ int fexit__tcp_sendmsg__hello(unsigned long long *ctx)
 	return hello_moved(ctx, BY_WRITE_EXIT);
 }
 #endif
-
-int tls_probe_hello(struct pt_regs *ctx)
-{
-	return hello_moved(ctx, BY_PROBE);
-}
 #endif

@@ -347,6 +347,7 @@ int http_sent(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
+#ifndef HTTP_PROBES
 /* Run by user space with (slot) when the slot's socket is gone while requests of it wait: one each time. */
 int http_give_up(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -358,4 +359,5 @@ int http_give_up(struct bpf_raw_tracepoint_args *ctx)
 		request_give_up(state, s, slot);
 	return 0;
 }
+#endif
 #endif

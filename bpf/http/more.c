@@ -90,6 +90,7 @@ int http_more(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
+#ifdef HTTP_PROBES
 int http_probe_learn(struct pt_regs *ctx)
 {
 	return learn(ctx, BY_PROBE);
@@ -99,4 +100,5 @@ int http_probe_more(struct pt_regs *ctx)
 {
 	return more(ctx, BY_PROBE);
 }
+#endif
 #endif

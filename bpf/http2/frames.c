@@ -107,8 +107,10 @@ int fexit__tcp_sendmsg__frames(unsigned long long *ctx)
 }
 #endif
 
+#ifdef HTTP_PROBES
 int http2_probe_frames(struct pt_regs *ctx)
 {
 	return follow_frames(ctx, BY_PROBE);
 }
+#endif
 #endif

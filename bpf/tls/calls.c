@@ -1,6 +1,15 @@
 /* Calls of TLS libraries: what they read and write is plain text. Each program stands at functions of one form. */
 #if defined(HTTP_PROGRAMS) && defined(TLS_SESSIONS)
 
+#ifndef HTTP_PROBES
+/* raw_tracepoint sched_process_exec(task, old_pid, bprm): the program may use a library that is looked for. */
+int tls_executed(struct bpf_raw_tracepoint_args *ctx)
+{
+	tls_tell(bpf_get_current_pid_tgid() >> 32);
+	return 0;
+}
+#else
+
 /* Whether what is known of a session is still there: its slot has another socket's generation otherwise. */
 static __always_inline struct http_state *tls_state(struct tls_session *session)
 {
@@ -166,11 +175,5 @@ int tls_end(struct pt_regs *ctx)
 		tls_sessions.delete(&key);
 	return 0;
 }
-
-/* raw_tracepoint sched_process_exec(task, old_pid, bprm): the program may use a library that is looked for. */
-int tls_executed(struct bpf_raw_tracepoint_args *ctx)
-{
-	tls_tell(bpf_get_current_pid_tgid() >> 32);
-	return 0;
-}
+#endif
 #endif

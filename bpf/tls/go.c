@@ -1,7 +1,7 @@
 /* Go's crypto/tls: (*Conn).Read and Write, by the register ABI (Go 1.17, amd64): the connection in rax, the buffer in rbx,
  * its length in rcx; the result in rax; the goroutine in r14. A goroutine may go on in another thread, and its stack may
  * move: calls are known by the goroutine, and their returns are seen at the instructions that return. */
-#if defined(HTTP_PROGRAMS) && defined(TLS_SESSIONS)
+#if defined(HTTP_PROBES) && defined(TLS_SESSIONS)
 
 /* Calls under way at once; the oldest make room. */
 #define GO_CALLS 8192

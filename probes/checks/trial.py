@@ -36,7 +36,7 @@ def _start(probes: AttachedProbes) -> Check:
     try:
         find_headers()
         made = time.monotonic()
-        probes.start()
+        probes.start(whole=True)
     except (ProbeError, OSError) as error:
         what, remedy = (error.what, error.remedy) if isinstance(error, ProbeError) else (str(error), "")
         return Check("trial", "missing", what, "the probe does not start", remedy, required=True)

@@ -6,10 +6,11 @@ Its programs are attached to the files of Envoys that run, at functions that are
 
 from typing import Final
 
-from model.probe import Feature, Hook, Probe, Switch
+from model.probe import Feature, Probe, Switch
 from probes.envoy.functions import FUNCTIONS, HTTP2_FUNCTIONS, RETURNS
+from probes.http.probe import in_process
 
-_FIRST, *_OTHERS = (
+_PROGRAMS = (
     *(program for program, _ in (*FUNCTIONS.values(), *HTTP2_FUNCTIONS.values())),
     *RETURNS.values(),
 )
@@ -17,7 +18,7 @@ _FIRST, *_OTHERS = (
 LINKS: Final = Feature(
     "Envoy",
     "which request of an Envoy answers which request to it",
-    (Hook(_FIRST, kind="probe_part", others=tuple(Hook(name, kind="probe_part") for name in _OTHERS)),),
+    (in_process(*_PROGRAMS),),
     required=False,
     loss="requests through an Envoy are two: to it, and from it",
 )

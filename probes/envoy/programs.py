@@ -1,17 +1,18 @@
 """The Envoys among this machine's processes, with the probes in them, and what these count."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
 
 from model.ledger import Stage
+from model.probe import Hook
 from probes.envoy.functions import FINDER
 from probes.kernel import bpf
 from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded
 from probes.userspace.followed import Followed
-from probes.userspace.follower import processes
+from probes.userspace.follower import Held, processes
 
 _SHARED: Final = structs("tcp")["socket_event"]
 _TALLIES: Final = enums("http")["link_tally"]
@@ -20,11 +21,13 @@ _TALLIES: Final = enums("http")["link_tally"]
 class EnvoyPrograms(Followed):
     """Probes in the files of all Envoys, from ``start`` to ``close``.
 
-    :param loaded: with the programs of the probe of Envoy.
+    :param loaded: with the maps of the probe of Envoy.
+    :param attach: as of ``Followed``.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
-        super().__init__(loaded, (FINDER,))
+    def __init__(self, loaded: Loaded, attach: Callable[[Hook], Held]) -> None:
+        super().__init__(attach, (FINDER,))
+        self._loaded = loaded
         self._known: frozenset[int] = frozenset(processes())
 
     def poll(self) -> None:

@@ -27,6 +27,15 @@ _KEY: Final = np.dtype(
 )
 
 
+def fill_jumps(loaded: Loaded) -> None:
+    """Tells the programs that are there with which others they go on."""
+    for table, names in JUMPS.items():
+        for index, name in enumerate(names):
+            if name in loaded.programs:
+                value = loaded.programs[name].to_bytes(4, "little")
+                bpf.map_update(loaded.maps[table], index.to_bytes(4, "little"), value)
+
+
 class RequestCells:
     """The maps of the HTTP probe.
 
@@ -51,11 +60,7 @@ class RequestCells:
         self._forgotten = np.zeros(slots, np.uint32)  # by slot, of whose socket no part of a line is left
         program = loaded.programs.get("http_give_up")
         self._give_up = bpf.TestRun(program, 1) if program is not None else None
-        for table, names in JUMPS.items():
-            for index, name in enumerate(names):
-                if name in loaded.programs:
-                    value = loaded.programs[name].to_bytes(4, "little")
-                    bpf.map_update(loaded.maps[table], index.to_bytes(4, "little"), value)
+        fill_jumps(loaded)
         bpf.push_all(loaded.maps["free_cells"], range(cells - 1, -1, -1))
 
     def tallies(self) -> dict[str, int]:

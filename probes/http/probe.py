@@ -12,7 +12,7 @@ _PARTS: Final = ("learn", "more", "frames", "hello")
 #: Programs that a read or write is handed on to, by the order of ``enum http_jump``, for each map that has them.
 JUMPS: Final[dict[str, tuple[str, ...]]] = {
     "http_jumps": ("http_learn", "http_more", "http2_frames", "tls_hello"),
-    "http_probe_jumps": ("http_probe_learn", "http_probe_more", "http2_probe_frames", "tls_probe_hello"),
+    "http_probe_jumps": ("http_probe_learn", "http_probe_more", "http2_probe_frames"),  # no handshakes
     "http_read_jumps": tuple(f"fexit__tcp_recvmsg__{part}" for part in _PARTS),
     "http_write_jumps": tuple(f"fexit__tcp_sendmsg__{part}" for part in _PARTS),
 }
@@ -32,6 +32,12 @@ def ending(program: str, target: str = "") -> Hook:
     return Hook(program, target, kind, way="exits", needs="btf", macro="HTTP_EXITS", spare=True)
 
 
+def in_process(program: str, *others: str) -> Hook:
+    """Programs that run in processes, or that such a one goes on with."""
+    first, *rest = (Hook(name, kind="probe_part", macro="HTTP_PROBES") for name in (program, *others))
+    return together(first, *rest)
+
+
 def together(*hooks: Hook) -> Hook:
     """All of them or none."""
     return replace(hooks[0], others=hooks[1:])
@@ -40,7 +46,7 @@ def together(*hooks: Hook) -> Hook:
 def handed_on(begin: int, end: int, *others: Hook) -> tuple[Hook, Hook]:
     """The programs of these numbers, and others, for each way to see reads and writes; best first."""
     at_traces, of_probes, at_reads, at_writes = (names[begin:end] for names in JUMPS.values())
-    parts = (*(Hook(name, kind="probe_part") for name in of_probes), *others)
+    parts = (*(in_process(name) for name in of_probes), *others)
     return (
         together(*map(traced, at_traces), *parts),
         together(*map(ending, at_reads + at_writes), *parts),

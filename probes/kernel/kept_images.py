@@ -19,8 +19,8 @@ from probes.kernel.bpf import possible_cpus
 from probes.kernel.headers import build_key, cache_root
 from probes.kernel.image import FORMAT, Image, decoded, encoded
 
-#: Images that are kept; the one that was not used for longest goes first.
-LIMIT: Final = 32
+#: Images that are kept, two for each configuration; the one that was not used for longest goes first.
+LIMIT: Final = 64
 _DIGEST_BYTES: Final = 32
 
 

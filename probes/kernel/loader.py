@@ -49,13 +49,16 @@ def _reason(hook: Hook, error: OSError) -> str:
 class Loaded:
     """Maps and programs in the kernel, by name; nothing of them is left there once this is closed.
 
-    ``refused`` has what the verifier said of programs, ``absent`` why others were not compiled.
+    ``refused`` has what the verifier said of programs, ``absent`` why others were not compiled; ``later`` are those
+    that ``load_more`` is to bring, and ``shapes`` says how maps were made.
     """
 
     maps: dict[str, int]
     programs: dict[str, int]
     refused: dict[str, str]
     absent: dict[str, str] = field(default_factory=dict)
+    later: frozenset[str] = frozenset()
+    shapes: dict[str, MapShape] = field(default_factory=dict)
     compile_seconds: float = 0.0
     attached: list[Attached] = field(default_factory=list)
 
@@ -112,16 +115,20 @@ class Loaded:
         return attached
 
     def _attach_part(self, hook: Hook, attached: Attached) -> None:
-        if hook.kind == "listener":
+        if hook.kind == "listener" or hook.program in self.later:
             return
-        if hook.program in self.absent:
-            raise _RefusedError(self.absent[hook.program])
-        if hook.program in self.refused:
-            raise _RefusedError(f"the kernel refused the program: {self.refused[hook.program]}")
+        if reason := self.refusal(hook):
+            raise _RefusedError(reason)
         try:
             attached.add(self.programs[hook.program], hook)
         except OSError as error:
             raise _RefusedError(_reason(hook, error)) from error
+
+    def refusal(self, hook: Hook) -> str:
+        """Why a hook's program cannot be had; empty if it can."""
+        if hook.program in self.refused:
+            return f"the kernel refused the program: {self.refused[hook.program]}"
+        return self.absent.get(hook.program, "")
 
     def keep_maps(self, names: Set[str]) -> None:
         """Lets go of the descriptors of other maps, which programs hold."""
@@ -149,14 +156,41 @@ def load(
     maps: Iterable[str],
     hooks: Iterable[Hook],
     absent: Mapping[str, str] = MappingProxyType({}),
+    later: Iterable[str] = (),
     interruption: Interruption | None = None,
 ) -> Loaded:
     """Makes the maps and loads the programs of these hooks, but for those that are ``absent`` (name to reason).
 
     ``source`` is compiled unless what came of it is kept from another time.
 
+    :param later: programs that ``load_more`` is to bring; until then no descriptor of a map is let go.
     :raises NotWantedError: if it is interrupted.
     :raises ProbeError: if bcc is missing, the source does not compile or the kernel gives no maps.
+    """
+    loaded = Loaded({}, {}, {}, dict(absent), frozenset(later))
+    try:
+        load_more(loaded, source, headers=headers, defines=defines, hooks=hooks, interruption=interruption)
+    except BaseException:
+        loaded.close()
+        raise
+    if not loaded.later:
+        loaded.keep_maps(set(maps))
+    return loaded
+
+
+def load_more(
+    loaded: Loaded,
+    source: str,
+    *,
+    headers: Headers,
+    defines: Mapping[str, int],
+    hooks: Iterable[Hook],
+    interruption: Interruption | None = None,
+) -> None:
+    """Loads programs beside those that are there; a map that is there by its name is the same.
+
+    :raises NotWantedError: as ``load``.
+    :raises ProbeError: as ``load``.
     """
     begin = time.monotonic()
     image = _image_of(
@@ -168,16 +202,10 @@ def load(
         interruption or Interruption(),
     )
     programs = {hook.program: program_type(hook) for hook in hooks if hook.kind != "listener"}
-    loaded = Loaded({}, {}, {}, dict(absent))
-    try:
-        _make_maps(image, loaded)
-        _load_programs(image, {name: kind for name, kind in programs.items() if name not in absent}, loaded)
-    except BaseException:
-        loaded.close()
-        raise
-    loaded.keep_maps(set(maps))
-    loaded.compile_seconds = time.monotonic() - begin
-    return loaded
+    _make_maps(image, loaded)
+    wanted = {name: kind for name, kind in programs.items() if name not in loaded.absent}
+    _load_programs(image, wanted, loaded)
+    loaded.compile_seconds += time.monotonic() - begin
 
 
 def _image_of(request: dict[str, Any], interruption: Interruption) -> Image:
@@ -193,6 +221,10 @@ def _image_of(request: dict[str, Any], interruption: Interruption) -> Image:
 
 def _make_maps(image: Image, loaded: Loaded) -> None:
     for name, shape in image.maps.items():
+        if loaded.shapes.setdefault(name, shape) != shape:
+            raise ProbeError(f"two sources define the BPF map {name} in different ways", "report it")
+        if name in loaded.maps:
+            continue
         try:
             loaded.maps[name] = _make_map(name, shape)
         except OSError as error:

@@ -7,12 +7,14 @@ from typing import Final
 import numpy as np
 
 from model.ledger import Stage
+from model.probe import Hook
 from probes.kernel import bpf
 from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
 from probes.tls.finders import FINDERS
 from probes.userspace.followed import Followed
+from probes.userspace.follower import Held
 
 #: Processes taken from the queue at once.
 _TAKEN: Final = 512
@@ -27,11 +29,13 @@ _NOTED: Final = ("by_call", "by_record", "mismatched", "untold")
 class TlsLibraries(Followed):
     """Probes in the libraries of all processes, from ``start`` to ``close``.
 
-    :param loaded: with the programs of the TLS probe.
+    :param loaded: with the maps of the TLS probe.
+    :param attach: as of ``Followed``.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
-        super().__init__(loaded, FINDERS)
+    def __init__(self, loaded: Loaded, attach: Callable[[Hook], Held]) -> None:
+        super().__init__(attach, FINDERS)
+        self._loaded = loaded
         self._come = MappedArray(loaded.maps["tls_come"], _COME, 1)
         self._taken = 0
         #: Told of the processes that have come, too.

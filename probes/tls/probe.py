@@ -6,6 +6,7 @@ Its programs stand in the libraries of processes (probes/userspace), which are f
 from typing import Final
 
 from model.probe import Feature, Hook, Probe, Switch
+from probes.http.probe import in_process
 
 #: Programs that stand in libraries.
 CALLS: Final = (
@@ -20,7 +21,7 @@ LIBRARIES: Final = Feature(
         Hook(
             "tls_executed",
             "sched_process_exec",
-            others=tuple(Hook(name, kind="probe_part") for name in CALLS),
+            others=in_process(*CALLS).parts,
         ),
     ),
     required=False,

@@ -1,10 +1,9 @@
 """Probes in the files that processes run, looked after by a thread."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from model.probe import Hook
-from probes.kernel.loader import Loaded
 from probes.userspace.finding import Finder
 from probes.userspace.follower import Follower, Held
 from probes.userspace.worker import FollowerThread
@@ -13,16 +12,12 @@ from probes.userspace.worker import FollowerThread
 class Followed:
     """From ``start`` to ``close``.
 
-    :param loaded: with the programs that run there.
+    :param attach: attaches a hook until what it gives is closed; may raise NotWantedError and ProbeError.
     :param finders: of what is looked for.
     """
 
-    def __init__(self, loaded: Loaded, finders: Sequence[Finder]) -> None:
-        self._loaded = loaded
-        self._thread = FollowerThread(Follower(finders, self._attach))
-
-    def _attach(self, hook: Hook) -> Held:
-        return self._loaded.attach_hook(hook)
+    def __init__(self, attach: Callable[[Hook], Held], finders: Sequence[Finder]) -> None:
+        self._thread = FollowerThread(Follower(finders, attach))
 
     def start(self) -> None:
         """Begins with the processes that are there; does not wait for that."""

@@ -1,11 +1,13 @@
 """The thread that looks at processes: reading and parsing files never holds up the loop."""
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Final
 
+from probes.kernel.interruption import NotWantedError
 from probes.userspace.follower import Follower, processes
 
 #: Processes that wait to be looked at; of those beyond it is counted how many.
@@ -48,6 +50,10 @@ class FollowerThread:
         return dict(self._follower.counts)
 
     def _run(self) -> None:
+        with contextlib.suppress(NotWantedError):  # the first probes were being compiled
+            self._work()
+
+    def _work(self) -> None:
         for pid in processes():
             self._follower.look(pid)
             while not self._queue.empty() and not self._stop.is_set():  # those that have come go first

@@ -14,16 +14,26 @@ from probes.tcp.config import TcpConfig
 from tests.slowness import SLOWNESS
 
 Counters = Literal["auto", "sweep", "segment"]
+Tls = Literal["auto", "off"]
 Nat = Literal["auto", "kprobes", "netlink", "off"]
 
 
 class Probes(AttachedProbes):
-    """All probes, that of HTTP where it costs little; ``start`` and ``close`` are the test's to call."""
+    """All probes, that of HTTP where it costs little; ``start`` and ``close`` are the test's to call.
+
+    :param tls: off, nothing is compiled beside the test for the TLS libraries of this machine's processes.
+    """
 
     def __init__(
-        self, slots: int = 256, ring_bytes: int = 1 << 16, counters: Counters = "auto", nat: Nat = "auto"
+        self,
+        slots: int = 256,
+        ring_bytes: int = 1 << 16,
+        counters: Counters = "auto",
+        nat: Nat = "auto",
+        *,
+        tls: Tls = "off",
     ) -> None:
-        http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto")  # it has most to compile
+        http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto", tls=tls)  # it has most to compile
         config = Config(tcp=TcpConfig(slots, ring_bytes, counters), nat=NatConfig(nat), http=http)
         super().__init__(Selection(config, PROBES))
 

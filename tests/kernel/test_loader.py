@@ -28,6 +28,7 @@ from probes.registry import PROBES
 from probes.sources import read_sources
 from probes.tcp.config import TcpConfig
 from probes.tcp.probe import CONNECTIONS, MESSAGES
+from probes.tls.probe import LIBRARIES, TLS
 from tests.kernel import started
 from tests.kernel.loopback import connect, listening, until
 from tests.kernel.objects import KINDS, held_by, map_memory, still_there
@@ -45,6 +46,7 @@ probe.start()
 print("started", flush=True)
 input()
 """
+COMPILE_SECONDS = 120
 ROUNDING = range(2 * 4096 + 1)
 PROGRAM = """
 BPF_ARRAY(cells_of_test, u64, 4);
@@ -103,7 +105,7 @@ def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = held_by(os.getpid())
     missing = Feature("future", "tests", (Hook("used", "tcp_no_such_tracepoint"),))
     monkeypatch.setattr(started, "PROBES", (*PROBES, Probe("future", features=(missing,), switch=None)))
-    probe = Probes()
+    probe = Probes(tls="auto")
     with pytest.raises(ProbeError, match=r"no hook for future: .*the kernel has no such tracepoint"):
         probe.start()
     assert held_by(os.getpid()) == before
@@ -200,14 +202,30 @@ def test_this_kernel_gives_every_feature() -> None:
     with root_of("tracefs") as tracefs:
         if "tcp_sendmsg_locked" not in names_in(tracefs, "events/tcp"):
             pytest.skip("this kernel has no tcp_sendmsg_locked")
-    probe = Probes()
-    probe.start()
+    probe = Probes(tls="auto")
+    probe.start(whole=True)
     hooks = {taken.feature.name: taken.hook for taken in probe.taken}
     probe.close()
     best = {feature.name: feature.alternatives[0] for feature in FEATURES}
     if not has_kprobes():
         best |= {NAT.name: TIMED, CONNECTIONS.name: MESSAGES}
     assert hooks == best | ({NAT.name: KPROBES} if has_kprobes() else {})
+
+
+def test_programs_of_processes_come_when_one_is_found() -> None:
+    """The start does not wait for them."""
+    later = {hook.program for hook in TLS.hooks if hook.later}
+    loads = [sys.executable, "-c", "import ssl, sys; sys.stdin.read()"]
+    probe = Probes(tls="auto")
+    with subprocess.Popen(loads, stdin=subprocess.PIPE) as process:
+        try:
+            probe.start()
+            assert probe.loaded.later >= later
+            assert until(lambda: later <= probe.programs.keys(), COMPILE_SECONDS)
+        finally:
+            process.kill()
+            probe.close()
+    assert {taken.feature.name for taken in probe.taken if taken.hook} >= {LIBRARIES.name}
 
 
 def test_what_is_off_is_not_in_the_kernel() -> None:
@@ -235,7 +253,7 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
         "import pathlib, sys\n"
         "assert not {'tracefs', 'bpf', 'debugfs'} & {l.split()[2] for l in open('/proc/self/mounts')}\n"
         "from tests.kernel.started import Probes\n"
-        "probe = Probes(); probe.start()\n"
+        "probe = Probes(tls='auto'); probe.start()\n"
         "print(*(taken.hook is not None for taken in probe.taken)); probe.close()\n"
     )
     shell = (
@@ -252,8 +270,8 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
 def test_map_memory_is_as_computed(slots: int, ring_bytes: int) -> None:
     """The kernel's own figure for each map differs by its descriptor only: less than two pages."""
     before = held_by(os.getpid())["map"]
-    probe = Probes(slots, ring_bytes)
-    probe.start()
+    probe = Probes(slots, ring_bytes, tls="auto")
+    probe.start(whole=True)
     said = map_memory(held_by(os.getpid())["map"] - before)
     probe.close()
     selection = select(Config(tcp=TcpConfig(slots, ring_bytes)))

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 START_SECONDS = 120
 ATTACH_SECONDS = 60
 TAILRACE = str(Path(sys.executable).parent / "tailrace")
-SETTINGS = "http: {enabled: on, tls: on, children: 1000}\nprocess: {executions: off}\nnat: {source: off}\n"
+SETTINGS = "http: {enabled: on, tls: auto, children: 1000}\nprocess: {executions: off}\nnat: {source: off}\n"
 #: Loads a library and says so, then waits for the end of its input.
 LOADS = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print(flush=True); sys.stdin.read()"
 
