@@ -10,8 +10,10 @@ import msgspec
 
 from actors.incidents.history import History
 from actors.incidents.items import Incident, Silence
+from actors.incidents.message import how_bad
 from alerts.book import Book
 from alerts.journal import JOURNAL, read
+from model.alert import SEVERITIES
 from model.errors import TailraceError, UsageError
 from model.silence import PlannedSilence, SilenceWords
 from web.incident_answers import (
@@ -185,9 +187,13 @@ def settle_planned(book: Book, planned: Sequence[PlannedSilence], now: float) ->
 
 
 def rows_of(incidents: Iterable[Incident]) -> list[IncidentRow]:
-    """Open ones first, then by when they began, the latest first; pending ones are none yet."""
-    told = [each for each in incidents if each.state != "pending"]
-    return list(map(row_of, sorted(told, key=lambda each: (each.state != "open", -each.since, each.key))))
+    """Open ones first, the worst of them first; then the latest first. Pending ones are none yet."""
+
+    def place(each: Incident) -> tuple[int, float, str]:
+        is_open = each.state == "open"
+        return -1 - SEVERITIES.index(each.severity) if is_open else 0, -each.since, each.key
+
+    return list(map(row_of, sorted((each for each in incidents if each.state != "pending"), key=place)))
 
 
 def row_of(incident: Incident) -> IncidentRow:
@@ -199,6 +205,7 @@ def row_of(incident: Incident) -> IncidentRow:
         severity=incident.severity,
         subject=incident.subject,
         symptom=incident.symptom,
+        summary=how_bad(incident),
         since_s=int(incident.since),
         ended_s=int(incident.ended) or None,
         updated_s=int(incident.at),
@@ -236,6 +243,7 @@ def answer_of(incident: Incident, history: History) -> IncidentAnswer:
             for each in history.causes
         ],
         no_difference=history.no_difference,
+        just_before=history.just_before,
         edges=[edge.replace(" > ", ">", 1) for edge in incident.edges],
         timeline=[
             Entry(int(each.at), each.what, each.text, each.who, each.muted_by) for each in history.entries

@@ -158,7 +158,10 @@ class IncidentsOutlet:
         return "" if web.enabled == "off" else f"{web.address}/incident/{incident.key}"
 
     def _cause(self, incident: Incident) -> Explanation:
-        return self._explained.get(incident.key, Explanation())
+        """The newest; that of before a restart, while there is none since."""
+        assert self.book is not None
+        known = self._explained.get(incident.key)
+        return known or self.book.archive.history(incident.key).explanation
 
     def _keep(self, state: Remembered) -> None:
         """Either the old file is there or the new one; without one the detector learns again."""

@@ -25,6 +25,7 @@ class IncidentRow(Answer, frozen=True):
     :param id: never changes; its page is at ``/incident/ID``.
     :param subject: whom it hits, such as ``shop/checkout``.
     :param symptom: what is bad, such as ``connect_failed``.
+    :param summary: how bad, in words.
     :param ended_s: null while it is open.
     :param share: bad of total, 0..1; ``expected`` the same when all is well.
     :param where: value by attribute of what explains it; empty: nothing does.
@@ -40,6 +41,7 @@ class IncidentRow(Answer, frozen=True):
     severity: Severity
     subject: str
     symptom: str
+    summary: str
     since_s: int = msgspec.field(name="since")
     ended_s: int | None = msgspec.field(name="ended")
     updated_s: int = msgspec.field(name="updated")
@@ -61,7 +63,7 @@ class IncidentsAnswer(Answer, frozen=True):
 
     :param watched: whether incidents are kept here at all.
     :param changeable: whether they can be acknowledged and silenced here.
-    :param incidents: open ones first, then by when they began, the latest first.
+    :param incidents: open ones first, the worst of them first; then by when they began, the latest first.
     :param of: that match; ``open``: of these so many are open.
     """
 
@@ -105,6 +107,7 @@ class IncidentAnswer(Answer, frozen=True):
 
     :param text: the message, as targets were last told it.
     :param causes: best first; ``not``: attributes in which nothing differs.
+    :param just_before: what began just before, in words.
     :param edges: the first that are hit, as other questions take them: ``shop/web>shop/checkout:8080``.
     :param timeline: what happened, the oldest first; ``left_out`` lines of its middle were let go.
     """
@@ -114,6 +117,7 @@ class IncidentAnswer(Answer, frozen=True):
     symptoms: list[str]
     causes: list[IncidentCause]
     no_difference: list[str] = msgspec.field(name="not")
+    just_before: list[str]
     edges: list[str]
     timeline: list[Entry]
     left_out: int
@@ -190,7 +194,7 @@ class IncidentSource(Protocol):
         """Whether they can be acknowledged and silenced here."""
 
     def rows(self) -> list[IncidentRow]:
-        """Open ones first, then by when they began, the latest first."""
+        """Open ones first, the worst of them first; then by when they began, the latest first."""
 
     def one(self, key: str) -> IncidentAnswer | None:
         """One with its history."""

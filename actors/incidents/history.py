@@ -41,6 +41,7 @@ class CauseKept(msgspec.Struct, frozen=True):
     score: float
     bad: float
     total: float
+    expected: float
     rate_outside: float
     also_known_as: list[dict[str, str]]
 
@@ -50,7 +51,8 @@ class History(msgspec.Struct):
 
     :ivar left_out: lines between the first and the last ones, which were let go.
     :ivar text: the newest message.
-    :ivar causes: of the newest explanation, best first; ``no_difference``: attributes that it is not.
+    :ivar causes: of the newest explanation, best first; ``no_difference``: attributes that it is not;
+        ``just_before``: what began just before, in words.
     """
 
     entries: list[Entry] = []
@@ -58,6 +60,7 @@ class History(msgspec.Struct):
     text: str = ""
     causes: list[CauseKept] = []
     no_difference: list[str] = []
+    just_before: list[str] = []
 
     def note(self, entry: Entry) -> None:
         """One more line."""
@@ -77,6 +80,19 @@ class History(msgspec.Struct):
         if explanation.causes:
             self.causes = [_kept(cause) for cause in explanation.causes[:_CAUSES]]
             self.no_difference = list(explanation.no_difference)
+            self.just_before = list(explanation.just_before[:_CAUSES])
+
+    @property
+    def explanation(self) -> Explanation:
+        """The newest one."""
+        causes = [
+            Cause(
+                each.where, each.score, each.bad, each.total, each.expected, each.explains, each.rate_outside,
+                each.also_known_as,
+            )
+            for each in self.causes
+        ]  # fmt: skip
+        return Explanation(causes, self.no_difference, self.just_before)
 
 
 def _kept(cause: Cause) -> CauseKept:
@@ -86,6 +102,7 @@ def _kept(cause: Cause) -> CauseKept:
         cause.score,
         cause.bad,
         cause.total,
+        cause.expected,
         cause.rate_outside,
         cause.also_known_as[:_NAMES],
     )

@@ -219,3 +219,8 @@ def _share(value: str, failed: int, attempts: int, lift: float) -> dict[str, Any
         "low": rate,
         "high": rate,
     }
+
+
+def incidents() -> Answer:
+    """Nobody looks for them."""
+    return {"watched": False, "changeable": False, "incidents": [], "of": 0, "open": 0}

@@ -1,5 +1,5 @@
 // Rules for web/page and its tests; types are checked by tsc, so that what it finds is not repeated here.
-const browser = "AbortController AbortSignal CSS CustomEvent DOMException DOMPoint HTMLElement Intl ResizeObserver TextDecoderStream URLSearchParams clearTimeout document fetch history localStorage location matchMedia navigator performance sessionStorage setInterval setTimeout window";
+const browser = "AbortController AbortSignal CSS CustomEvent DOMException DOMPoint FormData HTMLElement Intl ResizeObserver TextDecoderStream URLSearchParams clearTimeout document fetch history localStorage location matchMedia navigator performance sessionStorage setInterval setTimeout window";
 const elements = "Element HTMLAnchorElement HTMLButtonElement HTMLDialogElement HTMLFormElement HTMLInputElement HTMLSelectElement HTMLUListElement SVGDefsElement SVGElement SVGGElement SVGSVGElement";
 const names = (text) => Object.fromEntries(text.split(" ").map((name) => [name, "readonly"]));
 

@@ -145,6 +145,7 @@ class Server:
             "nat": details.nat,
             "endpoints": lambda: details.endpoints("edge" in query, query.get("direction", "both")),
             "instances": details.instances,
+            "incidents": details.incidents,
         }
         return web.json_response(fleet.answer(answers[request.match_info["subject"]](), self.scene.gaps))
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.environment import Environment, source_tree
 from tests.page import answers, node_tools
 
@@ -33,13 +35,21 @@ def test_modules_do_in_node_what_they_say(tmp_path: Path) -> None:
     assert "fail 0" in done.stdout
 
 
-def test_all_modules_are_asked_for_at_once() -> None:
+@pytest.mark.parametrize("name", ["index.html", "incidents.html", "incident.html"])
+def test_all_modules_of_a_page_are_asked_for_at_once(name: str) -> None:
     # Each import that is found only in another module's text costs a round trip.
     page = node_tools.ROOT / "web" / "page"
-    begun = (page / "index.html").read_text()
-    for module in page.rglob("*.js"):
-        name = re.escape(str(module.relative_to(page)))
-        assert re.search(f'<link rel="modulepreload" (fetchpriority="low" )?href="page/{name}">', begun)
+    text = (page / name).read_text()
+    begun = set(re.findall(r'modulepreload" (?:fetchpriority="low" )?href="(?:\.\./)?page/([^"]+)"', text))
+    reached: set[str] = set()
+    todo = re.findall(r'<script type="module" (?:async )?src="(?:\.\./)?page/([^"]+)"', text)
+    while todo:
+        module = page / todo.pop()
+        reached.add(module.relative_to(page).as_posix())
+        imported = re.findall(r'^import .* from "(\.[^"]+)"', module.read_text(), re.MULTILINE)
+        paths = [(module.parent / each).resolve().relative_to(page.resolve()).as_posix() for each in imported]
+        todo += [each for each in paths if each not in reached]
+    assert begun == reached
 
 
 def test_what_asks_the_first_question_is_loaded_ahead_of_the_rest() -> None:

@@ -6,7 +6,8 @@ import { iso, span } from "./words.js";
 
 /** @import { Answer, View } from "./types.js" */
 
-const ROOT = "api/v1/";
+/** Beside the page, whatever the path of the document is. */
+export const ROOT = String(new URL("../api/v1/", import.meta.url));
 const TOKEN = "token";
 /** Nodes of a map. */
 export const BUDGET = { budget: 40, fan: 8 };
@@ -48,7 +49,25 @@ export function headers() {
  * @throws {Refused} if there is no good answer
  */
 export async function ask(path, words, signal) {
-  const response = await reached(`${ROOT}${path}?${words}`, signal);
+  return answered(await reached(`${ROOT}${path}?${words}`, signal ? { signal } : {}));
+}
+
+/**
+ * Does something.
+ * @param {"POST" | "DELETE"} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @returns {Promise<any>} null: the answer has nothing to say
+ * @throws {Refused} if it was not done
+ */
+export async function tell(method, path, body) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const response = await reached(`${ROOT}${path}`, { method, ...sent });
+  return response.status === 204 ? null : answered(response);
+}
+
+/** @param {Response} response @returns {Promise<any>} */
+async function answered(response) {
   const body = await response.json().catch(() => null);
   if (!response.ok || body === null || body.error) throw refusal(response.status, body?.error);
   return body;
@@ -56,11 +75,11 @@ export async function ask(path, words, signal) {
 
 /**
  * @param {string} address
- * @param {AbortSignal} [signal]
+ * @param {RequestInit} [how]
  */
-export async function reached(address, signal) {
+export async function reached(address, how = {}) {
   try {
-    return await fetch(address, { headers: headers(), signal: signal ?? null, credentials: "same-origin" });
+    return await fetch(address, { ...how, headers: { ...headers(), ...how.headers }, credentials: "same-origin" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Refused("disconnected", "disconnected", "Tailrace does not answer", "Is it still running? The page tries again by itself.");

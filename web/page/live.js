@@ -1,7 +1,7 @@
 // @ts-check
 /** The present: server-sent events read by `fetch`, for `EventSource` cannot carry a token. */
 
-import { mapWords, reached, refusal } from "./api.js";
+import { mapWords, reached, refusal, ROOT } from "./api.js";
 import { mapOf } from "./answers.js";
 
 /** @import { Answer, MapData, View } from "./types.js" */
@@ -52,7 +52,7 @@ export function follow(view, size, on) {
   const run = async () => {
     for (let tries = 0; !stop.signal.aborted; tries += 1) {
       try {
-        await listen(`api/v1/stream?${mapWords(view, size)}&deltas=1`, stop.signal, (answer) => {
+        await listen(`${ROOT}stream?${mapWords(view, size)}&deltas=1`, stop.signal, (answer) => {
           tries = 0;
           on.map({ ...answer, data: mapOf(answer.data) });
         });
@@ -73,7 +73,7 @@ export function follow(view, size, on) {
  */
 async function listen(address, signal, take) {
   const silent = new AbortController();
-  const response = await reached(address, AbortSignal.any([signal, silent.signal]));
+  const response = await reached(address, { signal: AbortSignal.any([signal, silent.signal]) });
   if (!response.ok || !response.body) throw refusal(response.status, (await response.json().catch(() => null))?.error);
   const read = eventReader();
   /** @type {any} */

@@ -3,6 +3,7 @@
 
 import { askMap } from "./answers.js";
 import { BUDGET, Refused } from "./api.js";
+import { badge } from "./badge.js";
 import { commands } from "./commands.js";
 import { controls } from "./controls.js";
 import { byId, idle, say } from "./dom.js";
@@ -132,6 +133,7 @@ function load() {
     .then((answer) => {
       take(answer, !kept);
       kept = true;
+      if (first) badge();
       if (first) void time.ask(view); // the map comes first, and only now is it known what time it is there
       if (view.at !== null) return;
       following = follow(view, size, { map: (next) => take(next, false), refused });

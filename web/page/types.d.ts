@@ -274,3 +274,66 @@ export interface View {
   view: "graph" | "table";
   errors: boolean;
 }
+
+export type Severity = "info" | "warning" | "error" | "critical";
+
+export interface IncidentRow {
+  id: string;
+  state: "open" | "resolved";
+  severity: Severity;
+  subject: string;
+  symptom: string;
+  summary: string;
+  since: Seconds;
+  ended: Seconds | null;
+  share: number;
+  expected: number;
+  where: Record<string, string>;
+  edges: number;
+  acknowledged: { by: string; at: Seconds } | null;
+  silenced_by: string;
+  no_data_since: Seconds | null;
+  merged_into: string;
+}
+
+export interface Incidents {
+  watched: boolean;
+  changeable: boolean;
+  incidents: IncidentRow[];
+  of: number;
+  open: number;
+}
+
+export interface IncidentCause {
+  where: Record<string, string>;
+  explains: number;
+  bad: number;
+  total: number;
+  rate_inside: number;
+  rate_outside: number;
+  also_known_as: Record<string, string>[];
+}
+
+export interface Incident {
+  incident: IncidentRow;
+  text: string;
+  causes: IncidentCause[];
+  not: string[];
+  just_before: string[];
+  edges: string[];
+  timeline: { at: Seconds; what: string; text: string; who: string; silenced_by: string }[];
+  left_out: number;
+}
+
+export interface Silence {
+  id: string;
+  where: string;
+  from: Seconds;
+  until: Seconds;
+  every_s: Seconds;
+  ends: Seconds | null;
+  reason: string;
+  who: string;
+  at: Seconds;
+  active: boolean;
+}

@@ -211,7 +211,7 @@ async def test_one_version_that_refuses_is_one_incident_over_a_restart(end: str,
     assert (events.count("open"), events.count("resolve")) == (1, 1)
     assert {each["key"] for each in alerts(server)} == {opened["key"]}
     assert resolved["where"] == CAUSE
-    assert resolved["text"].splitlines()[1].startswith(ONLY)
+    assert resolved["text"].splitlines()[1].startswith(f"{ONLY} (90 % bad"), "also what was known before"
     assert [incident["state"] for incident in kept(folder)] == ["resolved"]
 
 
