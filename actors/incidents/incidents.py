@@ -245,7 +245,9 @@ def _take(incident: Incident, group: Sequence[Trouble], at: float) -> None:
         group, key=lambda trouble: (SEVERITIES.index(trouble.severity), trouble.bad - trouble.expected)
     )
     incident.severity, incident.share, incident.expected = worst.severity, worst.share, worst.expected
-    incident.bad, incident.total, incident.says = worst.bad, worst.total, worst.says
+    same = {trouble.key: trouble for trouble in group if trouble.symptom == worst.symptom}.values()
+    incident.bad, incident.total = sum(each.bad for each in same), sum(each.total for each in same)
+    incident.says = worst.says
     rules = dict.fromkeys(trouble.rule for trouble in group if trouble.rule)
     incident.rules = list(dict.fromkeys((*incident.rules, *rules)))[:MOST_RULES]
     incident.worst, incident.reason = worst.symptom, worst.reason

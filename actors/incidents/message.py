@@ -122,7 +122,15 @@ def _headline(change: Change, most: int = 500) -> str:
         else f"since {_clock(incident.since)}"
     )
     was = "was " if resolved else ""
-    return f"{word} {cut(incident.subject, most)}: {was}{how_bad(incident)} {span}"
+    return f"{word} {_subject(incident, most)}: {was}{how_bad(incident)} {span}"
+
+
+def _subject(incident: Incident, most: int) -> str:
+    """Whom it hits first, and how many others."""
+    servers = {edge.rpartition(" > ")[2].rpartition(":")[0] for edge in incident.edges}
+    others = len(servers - {incident.subject}) if incident.subject in servers else 0
+    more = f" and {_count(others, 'other')}" if others else ""
+    return cut(incident.subject, most) + more
 
 
 def how_bad(incident: Incident) -> str:

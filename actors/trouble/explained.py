@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -41,22 +42,23 @@ def explanations(recent: Recent, symptom: int, ill: Sequence[Ill]) -> Mapping[in
     groups = _groups(ill)
     told: dict[int, Explanation] = {}
     if len(groups) > 1:
-        told = _together(recent, symptom, ill)
-        one = any(each.causes[0].where and each.causes[0].explains >= _ONE_CAUSE for each in told.values())
+        told, explained = _together(recent, symptom, ill)
+        one = explained >= _ONE_CAUSE
         if len(groups) > MOST_GROUPS:
             return told
         told = told if one else {}
         groups = _groups([each for each in ill if each.id not in told])
     for group in groups:
-        told |= _together(recent, symptom, group)
+        told |= _together(recent, symptom, group)[0]
     return told
 
 
-def _together(recent: Recent, symptom: int, ill: Sequence[Ill]) -> dict[int, Explanation]:
+def _together(recent: Recent, symptom: int, ill: Sequence[Ill]) -> tuple[dict[int, Explanation], float]:
+    """By edge, and the part of all excess that the best cause which separates explains."""
     found = recent.leaves(
         symptom, [each.id for each in ill], [each.expected for each in ill], max(each.ticks for each in ill)
     )
-    return {} if found is None else _by_edge(found, {each.id for each in ill})
+    return ({}, 0.0) if found is None else _by_edge(found, {each.id for each in ill})
 
 
 def _groups(ill: Sequence[Ill]) -> list[list[Ill]]:
@@ -76,7 +78,8 @@ def _groups(ill: Sequence[Ill]) -> list[list[Ill]]:
     return list(groups.values())
 
 
-def _by_edge(found: EdgeLeaves, ids: Collection[int]) -> dict[int, Explanation]:
+def _by_edge(found: EdgeLeaves, ids: Collection[int]) -> tuple[dict[int, Explanation], float]:
+    """What a cause explains is its part of the edge's own excess."""
     leaves = found.leaves
     explanation = explain(leaves)
     edges, same = np.unique(found.edges, return_inverse=True)
@@ -85,9 +88,14 @@ def _by_edge(found: EdgeLeaves, ids: Collection[int]) -> dict[int, Explanation]:
     told: dict[int, list[Cause]] = defaultdict(list)
     for cause in explanation.causes:
         held = np.bincount(same, np.where(_inside(found, cause), excess, 0), len(edges))
-        for id_ in edges[(whole > 0) & (held >= _HOLDS * whole)].tolist():
-            told[id_].append(cause)
-    return {id_: Explanation(causes, explanation.no_difference) for id_, causes in told.items() if id_ in ids}
+        part = held / np.maximum(whole, 1e-9)
+        for place in np.flatnonzero((whole > 0) & (part >= _HOLDS)).tolist():
+            told[int(edges[place])].append(replace(cause, explains=float(part[place])))
+    best = max((cause.explains for cause in explanation.causes if cause.where), default=0.0)
+    by_edge = {
+        id_: Explanation(causes, explanation.no_difference) for id_, causes in told.items() if id_ in ids
+    }
+    return by_edge, best
 
 
 def _inside(found: EdgeLeaves, cause: Cause) -> np.ndarray:

@@ -142,11 +142,12 @@ class Recent:
         """With reasons of failed connects; failed requests are those of endpoints."""
         reasons = np.zeros((len(batch), len(FAILURES)))
         columns = batch.columns
+        counts = counts.copy()
         if batch.kind is WORKLOAD:
+            counts[:, [_FAILED_REQUESTS, self._width + _FAILED_REQUESTS]] = 0
             for place, name in enumerate(FAILURES):
                 reasons[:, place] = columns[name]
         elif batch.kind is ENDPOINT:
-            counts = counts.copy()
             once = columns["via.index"] == 0
             for place, name in ((0, "requests.failed"), (self._width, "requests")):
                 counts[:, place + _FAILED_REQUESTS] = np.where(once, columns[name], 0)

@@ -1,9 +1,7 @@
 """A real Alertmanager takes our alerts: one notification an incident, repeats are none, the end goes through."""
 
 import json
-import socket
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,27 +12,9 @@ import pytest
 from alerts.targets.alertmanager import Alertmanager, AlertmanagerConfig
 from model.alert import Alert
 from model.alert_target import AlertError
+from tests.beds.alertmanager import alertmanager as started
 from tests.eventually import eventually
 from tests.http_server import HttpServer, Post, Reply
-from tests.server_process import ServerProcess, required
-
-CONFIG = """
-route: {{receiver: here, group_by: [incident], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
-receivers: [{{name: here, webhook_configs: [{{url: "{url}", send_resolved: true}}]}}]
-"""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -45,14 +25,8 @@ def receiver() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def alertmanager(tmp_path: Path, receiver: HttpServer) -> Iterator[str]:
-    required("prometheus-alertmanager", "prometheus-alertmanager")
-    (tmp_path / "config.yml").write_text(CONFIG.format(url=receiver.url))
-    url = f"http://127.0.0.1:{free_port()}"
-    command = ["prometheus-alertmanager", "--config.file=config.yml", "--storage.path=data"]
-    command += [f"--web.listen-address={url.removeprefix('http://')}", "--cluster.listen-address="]
-    server = ServerProcess(command, tmp_path, lambda: ready(url)).start()
-    yield url
-    server.kill()
+    with started(tmp_path, receiver.url) as url:
+        yield url
 
 
 async def came(receiver: HttpServer, count: int) -> list[dict[str, Any]]:

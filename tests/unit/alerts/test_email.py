@@ -15,7 +15,7 @@ from alerts.targets.email import Email, EmailConfig
 from model.alert import Alert
 from model.alert_target import AlertError
 from tests.certificates import Authority
-from tests.unit.alerts.test_alertmanager import free_port
+from tests.nats_server import free_port
 
 SECRET = "s3cr3t-0123456789abcdef012345678"
 ALERT = Alert(

@@ -1,13 +1,19 @@
 """What explains troubles, among the traffic of the last ticks."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
 from actors.detect.edges import Edges
 from actors.detect.symptoms import SYMPTOMS
 from actors.trouble.explained import Ill, explanations
+from actors.trouble.instances import Instance
 from actors.trouble.recent import Recent
 from model.batch import Batch
+from model.kind import Kind
+from model.kinds.endpoint import ENDPOINT
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 
 SERVICES, CALLS = 40, 100
@@ -71,6 +77,76 @@ def test_strangers_share_no_blame() -> None:
     assert told["s1"].causes[0].where == {"server.version": "2"}
     assert told["s3"].causes[0].where == {"server.version": "1"}
     assert [round(each.causes[0].explains) for each in told.values()] == [1, 1]
+
+
+def rows_of(kind: Kind, table: Sequence[Any], columns: dict[str, Any], **tables: Any) -> Batch:
+    """A second's."""
+    made = kind.empty(len(columns["server.workload.index"]))
+    for name, values in columns.items():
+        made[name][:] = values
+    return Batch(kind, "n", "b", 0, 0, made, {"workloads": table, **tables})
+
+
+def ill_edges(edges: Edges, recent: Recent, batch: Batch, symptom: int) -> list[Ill]:
+    seen = edges.observe([batch], told=recent.add)
+    recent.end_tick()
+    ids = seen.ids[seen.bad[:, symptom] > 0].tolist()
+    return [Ill(id_, name.client, name.server, 0.001, 3) for id_ in ids if (name := edges.name(id_))]
+
+
+@pytest.mark.parametrize(
+    ("bad", "expected"),
+    [
+        ({"pod-1"}, {"server.instance": "pod-1"}),
+        ({"pod-2", "pod-5", "pod-8"}, {"server.node": "n2"}),
+        ({f"pod-{number}" for number in range(9)}, {}),
+    ],
+)
+def test_pods_and_machines_are_causes(bad: set[str], expected: dict[str, str]) -> None:
+    """Three workloads have a pod on each machine."""
+    caller = Instance("web", "Deployment", "shop", "a", "1", "n9", "", "web-1")
+    table = [OTHER, caller]
+    table += [
+        Instance(f"s{number // 3}", "Deployment", "shop", "a", "1", f"n{number % 3}", "", f"pod-{number}")
+        for number in range(9)
+    ]
+    failed = [90 if each.instance in bad else 0 for each in table[2:] if isinstance(each, Instance)]
+    columns = {
+        "client.workload.index": 1,
+        "server.workload.index": range(2, 11),
+        "connections.failed": failed,
+        "connections.failed.refused": failed,
+        "connections.opened": [100 - each for each in failed],
+    }
+    recent = Recent(len(SYMPTOMS))
+    ill = ill_edges(Edges(), recent, rows_of(WORKLOAD, table, columns), 0)
+    told = explanations(recent, 0, ill)
+    assert [each.causes[0].where for each in told.values()] == [expected] * len(ill)
+    assert set(recent.reasons([each.id for each in ill], 3).values()) == {"refused"}
+
+
+def test_a_route_that_fails_is_the_cause() -> None:
+    """Requests that a proxy passed on are those to the proxy."""
+    table = [OTHER, Workload("web", "Deployment", "shop"), Workload("api", "Deployment", "shop")]
+    columns = {
+        "client.workload.index": 1,
+        "server.workload.index": [2, 2, 2],
+        "route.index": [1, 2, 1],
+        "via.index": [0, 0, 1],
+        "http.request.method": 1,
+        "requests": [100, 100, 100],
+        "requests.failed": [80, 0, 0],
+    }
+    batch = rows_of(ENDPOINT, table, columns, routes=["", "/pay", "/list"])
+    symptom = [each.name for each in SYMPTOMS].index("failed requests")
+    edges, recent = Edges(), Recent(len(SYMPTOMS))
+    edges.observe([batch], told=recent.add)
+    recent.end_tick()
+    (id_,) = edges.observe([batch]).ids.tolist()
+    name = edges.name(id_)
+    assert name is not None
+    (told,) = explanations(recent, symptom, [Ill(id_, name.client, name.server, 0.001, 3)]).values()
+    assert (told.causes[0].where, told.causes[0].total) == ({"route": "/pay"}, 100)
 
 
 def test_traffic_beyond_the_limit_is_forgotten_and_counted() -> None:

@@ -1,0 +1,180 @@
+"""A small cluster whose pods serve and call, each a network namespace and a cgroup; faults are real ones.
+
+An API server tells of its pods: who they are, their versions, nodes and zones.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.beds.cgroups import cgroup
+from tests.beds.kube import Api
+from tests.beds.network import Ground, execute, inside, ip, sweep
+from tests.beds.processes import PYTHON, answer, running
+from tests.integration.kubernetes.objects import PodSketch, node, owned_by, replica_set, uid_of
+
+PORT: Final = 8080
+SECOND_PORT: Final = 8081
+NAMESPACE: Final = "shop"
+ZONES: Final = {"n1": "eu-1a", "n2": "eu-1b", "n3": "eu-1b"}
+#: Of the templates of pods, by version.
+HASHES: Final = {"v1": "5d8f7c9b4", "v2": "6c9b8d7f5"}
+#: Calls per second to each instance, port and path.
+RATE: Final = float(os.environ.get("FLEET_RATE", "12"))
+
+
+@dataclass(frozen=True)
+class Service:
+    """One Deployment.
+
+    :param places: the version and the node of each instance.
+    :param caller: the Deployment that calls it.
+    """
+
+    caller: str
+    places: Sequence[tuple[str, str]]
+    ports: Sequence[int] = (PORT,)
+    paths: Sequence[str] = ("/",)
+
+
+_SPREAD: Final = (("v1", "n1"), ("v1", "n2"), ("v1", "n3"))
+SERVICES: Final = {
+    "checkout": Service("web", (("v1", "n1"), ("v1", "n2"), ("v2", "n1"), ("v2", "n2"))),
+    "search": Service("web", (("v1", "n1"), ("v1", "n2"), ("v1", "n1"))),
+    "cart": Service("web", (("v1", "n1"), ("v1", "n2"), ("v1", "n2"))),
+    "ledger": Service("app", (("v1", "n1"), ("v1", "n2")), (PORT, SECOND_PORT)),
+    "api": Service("app", (("v1", "n1"), ("v1", "n2")), paths=("/pay", "/list")),
+    "profile": Service("job", _SPREAD),
+    "stock": Service("job", _SPREAD),
+}
+CALLERS: Final = {"web": "n1", "app": "n2", "job": "n1"}
+
+
+@dataclass
+class Pod:
+    """A network namespace with a process."""
+
+    sketch: PodSketch
+    namespace: str
+    link: str
+    process: "subprocess.Popen[str]"
+
+    def order(self, words: str) -> None:
+        """Of ``tests.beds.fleet_server``."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{words}\n")
+        assert answer(self.process) == "done"
+
+    def iptables(self, *rule: str) -> None:
+        """A rule in its network."""
+        execute(*inside(self.namespace), "iptables", "-w", *rule)
+
+
+@dataclass
+class Fleet:
+    """All pods by name; what they are called by is ``NAME-NUMBER``."""
+
+    ground: Ground
+    bridge: str
+    folder: Path
+    api: Api
+    stack: contextlib.ExitStack
+    pods: dict[str, Pod] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Everything serves and calls."""
+        self.api.put(*(node(name, zone) for name, zone in ZONES.items()))
+        for name, service in SERVICES.items():
+            for number, (version, machine) in enumerate(service.places, 1):
+                ports = ",".join(map(str, service.ports))
+                self._pod(f"{name}-{number}", version, machine, "tests.beds.fleet_server", ports)
+        for name, machine in CALLERS.items():
+            log = str(self.folder / f"{name}.log")
+            pod = self._pod(f"{name}-1", "v1", machine, "tests.beds.fleet_client", log)
+            assert pod.process.stdin is not None
+            pod.process.stdin.write(json.dumps(list(self._targets(name))) + "\n")
+        for pod in self.pods.values():
+            assert answer(pod.process) == "ready"
+
+    def _targets(self, caller: str) -> Iterator[tuple[str, int, str, float]]:
+        for name, service in SERVICES.items():
+            for number in range(len(service.places) if service.caller == caller else 0):
+                address = self.pods[f"{name}-{number + 1}"].sketch.ip
+                yield from ((address, port, path, RATE) for port in service.ports for path in service.paths)
+
+    def _pod(self, name: str, version: str, machine: str, *program: str) -> Pod:
+        number = len(self.pods) + 2
+        address, link, namespace = self.ground.ipv4(number), f"pod{number}", self.ground.namespace(name)
+        sketch = _sketch(name, version, machine, address)
+        ip(
+            self.bridge,
+            f"link add {link} type veth peer name eth0 netns {namespace}\n"
+            f"link set {link} master pods\nlink set {link} up\n",
+        )
+        ip(namespace, f"addr add {address}/24 dev eth0\nlink set eth0 up\n")
+        path = f"{namespace}/kubepods/besteffort/pod{sketch.uid}/{sketch.container_id()}"
+        within = self.stack.enter_context(cgroup(path))
+        command = [*inside(namespace), *within, PYTHON, "-m", *program]
+        pod = Pod(sketch, namespace, link, self.stack.enter_context(running(command)))
+        self.pods[name] = pod
+        deployment = name.rpartition("-")[0]
+        self.api.put(replica_set(f"{deployment}-{HASHES[version]}", deployment, NAMESPACE), sketch.json())
+        return pod
+
+    def refuse(self, *names: str) -> None:
+        """Their servers listen no more."""
+        for name in names:
+            self.pods[name].order("refuse")
+
+    def lose(self, name: str, share: float) -> None:
+        """So much of what comes and goes is lost."""
+        for chain in ("INPUT", "OUTPUT"):
+            odds = ("-m", "statistic", "--mode", "random", "--probability", f"{share}")
+            self.pods[name].iptables("-A", chain, "-p", "tcp", *odds, "-j", "DROP")
+
+    def stop(self, name: str) -> None:
+        """Its process does nothing any more, and is not gone."""
+        self.pods[name].process.send_signal(signal.SIGSTOP)
+        self.stack.callback(self.pods[name].process.send_signal, signal.SIGCONT)
+
+    def block(self, port: int, *names: str) -> None:
+        """Nothing that is for this port arrives."""
+        for name in names:
+            self.pods[name].iptables("-A", "INPUT", "-p", "tcp", "--dport", str(port), "-j", "DROP")
+
+    def kill_node(self, machine: str) -> None:
+        """Its pods are dead, and nobody answers for them."""
+        for pod in self.pods.values():
+            if pod.sketch.node == machine:
+                ip(self.bridge, f"link set {pod.link} down\n")
+                pod.process.kill()
+
+    def fail(self, path: str, *names: str) -> None:
+        """They answer 503 there."""
+        for name in names:
+            self.pods[name].order(f"fail {path}")
+
+
+def _sketch(name: str, version: str, machine: str, address: str) -> PodSketch:
+    set_name = f"{name.rpartition('-')[0]}-{HASHES[version]}"
+    owner = owned_by("ReplicaSet", set_name, uid_of(set_name))
+    labels = {"app.kubernetes.io/version": version, "pod-template-hash": HASHES[version]}
+    return PodSketch(name, NAMESPACE, ip=address, node=machine, owner=owner, labels=labels)
+
+
+@contextlib.contextmanager
+def fleet(folder: Path) -> Iterator[Fleet]:
+    """Everything runs; all is gone after the block."""
+    sweep()
+    with contextlib.closing(Ground()) as ground, Api.started() as api, contextlib.ExitStack() as stack:
+        bridge = ground.namespace("bridge")
+        ip(bridge, "link add pods type bridge\nlink set pods up\n")
+        made = Fleet(ground, bridge, folder, api, stack)
+        made.start()
+        yield made
