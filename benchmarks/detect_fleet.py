@@ -1,27 +1,28 @@
-"""A made-up fleet that counts as Tailrace does, ten seconds a tick: normal life, and faults with a known place.
+"""A made-up fleet that counts as Tailrace does, ten seconds a tick: services whose pods call one another.
 
-Normal life is a daily cycle, load that wanders, bursts, failures and losses that vary more than coins do, edges that
-always fail (3 %), rolling deploys in which connects fail, nightly batches, and blips. One seed, one fleet.
+Pairs of pods that talk are grains; those of the same edge and pod of the server are one row. Each row counts
+connects, segments, latencies, ends of connections, requests and calls. One seed, one fleet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from actors.detect.observations import Observations
+from actors.detect.observations import NODES, Observations, Parts
 from actors.detect.symptoms import SYMPTOMS
+from benchmarks.detect_life import Disturbed, Life
 
 TICKS_PER_HOUR: Final = 360
 ZONES: Final = 3
 _MACHINES: Final = 30
-_PLACES: Final = {symptom.name: place for place, symptom in enumerate(SYMPTOMS)}
-FAILED: Final = _PLACES["failed connects"]
-_RETRANSMITTED: Final = _PLACES["retransmitted segments"]
-_SLOW: Final = _PLACES["slow round trips"]
-#: Connections a second from which on a service counts as busy, and pods that it has then.
-_BUSY: Final = 3.0
-_BUSY_PODS: Final = 4
+PLACES: Final = {symptom.name: place for place, symptom in enumerate(SYMPTOMS)}
+FAILED: Final = PLACES["failed connects"]
+_CONNECTS: Final = ("failed connects", "slow connects", "reset connections")
+_SLOW: Final = ("slow connects", "slow round trips")
+#: Of the traffic, edges that speak HTTP and gRPC.
+_HTTP: Final = 0.5
+_GRPC: Final = 0.15
 
 
 def _normal(x: np.ndarray) -> np.ndarray:
@@ -31,20 +32,34 @@ def _normal(x: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class Fault:
-    """Connects that fail beyond what is normal.
+class Habit:
+    """What one symptom of each edge is in normal life; shape (edges,).
 
-    :param grains: which pairs of pods are hit; bool.
-    :param share: of their connects that fail.
+    :param rate: counted ones a second at the usual load.
+    :param share: of them that are bad; of slowness how far, in deviations, the limit is from the usual.
+    :param vary: how much the share varies: the variance of a factor whose mean is 1.
     """
 
-    grains: np.ndarray
-    share: float
+    rate: np.ndarray
+    share: np.ndarray
+    vary: np.ndarray
+
+
+@dataclass
+class Grains:
+    """Pairs of pods; shape (n,) each. ``row`` is where they are summed up."""
+
+    edge: np.ndarray
+    client: np.ndarray
+    server: np.ndarray
+    weight: np.ndarray
+    row: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class DetectFleet:
-    """Services with pods in zones; grains are pairs of pods that talk, and sum up to edges.
+    """Services with pods on machines in zones; half of the services run two versions.
 
+    :ivar ends: client and server of each edge.
     :ivar ids: of edges.
     """
 
@@ -55,123 +70,127 @@ class DetectFleet:
         self.service = np.repeat(np.arange(services), pods)
         self.machine = random.integers(0, _MACHINES, len(self.service))
         self.zone = self.machine % ZONES
+        two = random.random(services) < 0.5
+        self.version = (two[self.service] & (random.random(len(self.service)) < 0.4)).astype(np.int64)
         pairs = np.array([(a, b) for a in range(services) for b in range(services) if a != b])
         self.ends = pairs[np.sort(random.choice(len(pairs), edges, replace=False))]
-        self._make_grains()
-        self._make_habits()
         self.ids = np.arange(edges).astype(np.uint64)
-        self._wander = np.zeros(edges)
-        self._deploys = np.zeros(services, np.int64)
-        self._bursts, self._blips = np.zeros(edges, np.int64), np.zeros(edges, np.int64)
-        self._blip_share = np.zeros(edges)
+        self.grains = self._grains()
+        self._make_rows()
+        self.habits = self._habits()
+        self.life = Life(random, edges, self.ends, services)
 
-    def _make_grains(self) -> None:
+    def _grains(self) -> Grains:
         pods = [np.flatnonzero(self.service == service) for service in range(self.services)]
         grids = [np.meshgrid(pods[a], pods[b], indexing="ij") for a, b in self.ends.tolist()]
-        self.edge = np.repeat(np.arange(self.edges), [grid[0].size for grid in grids])
-        self.client, self.server = (np.concatenate([g[side].ravel() for g in grids]) for side in (0, 1))
-        weight = self.random.gamma(4, 1, len(self.edge))
-        self.weight = weight / np.bincount(self.edge, weight)[self.edge]
+        edge = np.repeat(np.arange(self.edges), [grid[0].size for grid in grids])
+        client, server = (np.concatenate([g[side].ravel() for g in grids]) for side in (0, 1))
+        weight = self.random.gamma(4, 1, len(edge))
+        return Grains(edge, client, server, weight / np.bincount(edge, weight)[edge])
 
-    def _make_habits(self) -> None:
+    def _make_rows(self) -> None:
+        """What is told apart: instances of servers, and the nodes of each."""
+        grains, pods = self.grains, len(self.service)
+        keys, grains.row = np.unique(grains.edge * pods + grains.server, return_inverse=True)
+        self.row_edge, server = keys // pods, keys % pods
+        self.row_zone, self.row_machine = self.zone[server], self.machine[server]
+        self.weight = np.bincount(grains.row, grains.weight)
+        ends = self.ends[self.row_edge]
+        kinds = (ends[:, 0], ends[:, 1], self.row_zone, self.row_machine, server)
+        begins = np.cumsum([self.edges, self.services, self.services, ZONES, _MACHINES])
+        self.nodes = np.zeros((len(keys), NODES), np.uint64)
+        for place, begin, codes in zip((0, 1, 3, 5, 7), begins, kinds, strict=True):
+            self.nodes[:, place] = begin + codes
+
+    def _habits(self) -> dict[str, Habit]:
         random, edges = self.random, self.edges
-        self.rate = np.exp(random.normal(0.7, 1.8, edges)).clip(0.01, 300)
-        kind = random.random(edges)
-        chronic = np.where(kind < 0.97, 10 ** random.uniform(-3, -2, edges), random.uniform(0.05, 0.4, edges))
-        self.fails = np.where(kind < 0.9, 10 ** random.uniform(-5, -3, edges), chronic)
-        self.fails_vary = random.uniform(0.3, 3, edges)
-        self.segments = self.rate * np.exp(random.normal(3.2, 0.8, edges))
-        self.lost = 10 ** random.uniform(-4.5, -2.3, edges)
-        self.lost_vary = random.uniform(0.4, 1.0, edges)
-        self.round_trips = np.maximum(1, self.rate * np.exp(random.normal(1.0, 0.7, edges)))
-        self.spread = random.uniform(0.3, 0.8, edges)
-        self.habit = random.normal(0, 0.1, edges)  # how far what was learnt of round trips is off
-        self.phase = random.uniform(-3, 3, edges)
-        self.nightly = random.random(edges) < 0.03
 
-    def load(self, tick: int) -> np.ndarray:
-        """Of each edge, around 1."""
-        hour = tick / TICKS_PER_HOUR
-        self._wander = 0.98 * self._wander + self.random.normal(0, 0.05, self.edges)
-        day = 1 + 0.6 * np.sin((hour - 9 + self.phase) / 24 * 2 * np.pi)
-        at_night = 2 <= hour % 24 < 2.5
-        load: np.ndarray = np.where(self.nightly, 50.0 * at_night, day * np.exp(self._wander))
-        return load
+        def lognormal(mean: float, sigma: float) -> np.ndarray:
+            return np.exp(random.normal(mean, sigma, edges))
 
-    def disturbed(self, load: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Load with bursts, and connects that fail by deploys and blips."""
-        random = self.random
-        begun = (self._bursts == 0) & (random.random(self.edges) < 6 / 8640)
-        self._bursts[begun] = random.integers(6, 30, np.count_nonzero(begun))
-        begun = random.random(self.services) < 0.5 / 8640
-        self._deploys[begun] = 60
-        begun = (self._blips == 0) & (random.random(self.edges) < 2 / 8640)
-        self._blips[begun] = random.integers(1, 3, np.count_nonzero(begun))
-        self._blip_share[begun] = random.uniform(0.05, 0.3, np.count_nonzero(begun))
-        fails = np.where(self._blips > 0, self._blip_share, 0)
-        deploying = self._deploys[self.ends[:, 1]] > 0
-        fails += np.where(deploying, random.choice([0, 0, 0.01, 0.03], self.edges), 0)
-        load = np.where(self._bursts > 0, 5 * load, load)
-        for left in (self._bursts, self._deploys, self._blips):
-            np.maximum(left - 1, 0, out=left)
-        return load, fails
+        def shares(usual: tuple[float, float], chronic: float) -> np.ndarray:
+            """Most are well; some always fail, at 5 to 40 %."""
+            always = np.where(random.random(edges) < chronic, random.uniform(0.05, 0.4, edges), 0)
+            return np.maximum(10 ** random.uniform(*usual, edges), always)
 
-    def tick(self, tick: int, *, disturbed: bool = False, fault: Fault | None = None) -> Observations:
-        """What is counted in one tick."""
-        random, load, fails = self.random, self.load(tick), np.zeros(self.edges)
-        if disturbed:
-            load, fails = self.disturbed(load)
-        share = np.clip(self.fails * random.gamma(1 / self.fails_vary, self.fails_vary) + fails, 0, 1)
-        connects = self._connects(self.rate * load * 10, share, fault)
-        segments = random.poisson(self.segments * load * 10)
-        lost = self.lost * np.exp(random.normal(-(self.lost_vary**2) / 2, self.lost_vary))
-        resent = random.binomial(segments, np.clip(lost * np.where(self._bursts > 0, 1.5, 1), 0, 0.5))
-        trips = random.poisson(self.round_trips * load)
-        away = random.normal(0, 0.05, self.edges) + np.where(self._bursts > 0, 0.14, 0)
-        beyond = (0.585 + self.habit - away) / self.spread + 1.64
-        slow = random.binomial(trips, 1 - _normal(beyond))
-        return self._summed(connects, {_RETRANSMITTED: (resent, segments), _SLOW: (slow, trips)})
+        rate = lognormal(0.7, 1.8).clip(0.01, 300)
+        http, grpc = (random.random(edges) < part for part in (_HTTP, _GRPC))
+        spread, off = random.uniform(0.3, 0.8, edges), random.normal(0, 0.1, edges)
+        limit = (0.585 + off) / spread + 1.64
+        fails = np.where(random.random(edges) < 0.9, shares((-5, -3), 0.0), shares((-3, -2), 0.3))
+        return {
+            "failed connects": Habit(rate, fails, random.uniform(0.3, 3, edges)),
+            "retransmitted segments": Habit(
+                rate * lognormal(3.2, 0.8),
+                10 ** random.uniform(-4.5, -2.3, edges),
+                random.uniform(0.2, 1.5, edges),
+            ),
+            "slow connects": Habit(rate, limit + random.normal(0, 0.2, edges), 0.05 / spread),
+            "slow round trips": Habit(np.maximum(0.1, rate * lognormal(-1.3, 0.7)), limit, 0.05 / spread),
+            "reset connections": Habit(rate, shares((-4, -2), 0.05), random.uniform(0.3, 2, edges)),
+            "failed requests": Habit(
+                rate * lognormal(1.5, 1.0) * http, shares((-5, -2.5), 0.03), random.uniform(0.3, 2, edges)
+            ),
+            "gRPC errors": Habit(
+                rate * lognormal(2.0, 1.0) * grpc, shares((-5, -2.5), 0.03), random.uniform(0.3, 2, edges)
+            ),
+        }
 
-    def _connects(
-        self, rate: np.ndarray, share: np.ndarray, fault: Fault | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Failed and all connects of edges."""
-        random = self.random
-        if fault is None:
-            total = random.poisson(rate)
-            failed = random.binomial(total, share)
-            return failed, total
-        grain = self.edge
-        total = random.poisson(rate[grain] * self.weight)
-        ill = np.where(fault.grains, 1 - (1 - share[grain]) * (1 - fault.share), share[grain])
-        failed = np.bincount(grain, random.binomial(total, ill), self.edges)
-        return failed, np.bincount(grain, total, self.edges)
+    def deploy(self, pods: np.ndarray, new: np.ndarray) -> None:
+        """Of a service's pods some are of a new version, the others of one old version."""
+        self.version[pods] = 0
+        self.version[new] = 1
 
-    def _summed(
-        self, connects: tuple[np.ndarray, np.ndarray], others: dict[int, tuple[np.ndarray, np.ndarray]]
-    ) -> Observations:
-        """As columns, edges without traffic left out."""
-        bad, total = np.zeros((2, len(self.ids), len(SYMPTOMS)), np.float32)
-        for place, pair in {FAILED: connects, **others}.items():
-            bad[:, place], total[:, place] = pair
-        traffic = (total[:, _RETRANSMITTED] * 1000).astype(np.float32)
-        return Observations(self.ids, bad, total, traffic).take(np.flatnonzero(total.any(axis=1)))
+    def tick(self, tick: int, *, disturbed: bool = False) -> Observations:
+        """What is counted in one tick of normal life."""
+        life = self.life.tick(tick, disturbed=disturbed)
+        weight = self.weights(life)
+        edge = self.row_edge
+        bad, total = np.zeros((2, len(edge), len(SYMPTOMS)), np.float32)
+        for name, place in PLACES.items():
+            share = self.share(name, life)
+            total[:, place] = self._counted(name, life, weight, edge, total)
+            bad[:, place] = self.random.binomial(total[:, place].astype(np.int64), share[edge])
+        return self.summed(bad, total)
 
-    def fault(self, kind: str) -> Fault:
-        """A place and a share at random.
+    def _counted(
+        self, name: str, life: Disturbed, weight: np.ndarray, edge: np.ndarray, total: np.ndarray
+    ) -> np.ndarray:
+        """How many; as many connections are opened and closed as are tried."""
+        if name in _CONNECTS[1:]:
+            return total[:, FAILED]
+        return np.asarray(self.random.poisson((self.habits[name].rate * life.load * 10)[edge] * weight))
 
-        :param kind: ``version``, ``machine``, ``zone``, or ``pod`` (one of twelve, or of fewer).
-        """
-        random = self.random
-        share = float(random.uniform(0.15, 1.0))
-        rates = np.bincount(self.ends[:, 1], self.rate, self.services)
-        busy = (rates > _BUSY) & (np.bincount(self.service, minlength=self.services) >= _BUSY_PODS)
-        pods = np.flatnonzero(self.service == random.choice(np.flatnonzero(busy)))
-        if kind == "version":
-            chosen = random.choice(pods, max(2, len(pods) // 2), replace=False)
-            return Fault(np.isin(self.server, chosen), share)
-        if kind == "pod":
-            return Fault(self.server == random.choice(pods), share)
-        place = self.machine if kind == "machine" else self.zone
-        value = random.choice(place)
-        return Fault((place[self.client] == value) | (place[self.server] == value), share)
+    def weights(self, life: Disturbed) -> np.ndarray:
+        """The part of its edge's traffic that each row has: a zone may be drained, an agent away."""
+        weight: np.ndarray = self.weight
+        if life.drained >= 0:
+            kept = np.where(self.row_zone == life.drained, 0.02, 1) * weight
+            whole = np.bincount(self.row_edge, kept, self.edges)
+            weight = kept / whole[self.row_edge]
+        if life.away >= 0:
+            weight = weight * (self.row_machine != life.away % _MACHINES)
+        return np.asarray(np.clip(weight, 0, 1))
+
+    def share(self, name: str, life: Disturbed) -> np.ndarray:
+        """Of bad ones, of each edge, in this tick."""
+        habit, random = self.habits[name], self.random
+        if name in _SLOW:
+            away = random.normal(0, 1, self.edges) * habit.vary + life.slower * habit.vary / 0.05
+            return np.asarray(1 - _normal(habit.share - away))
+        factor = random.gamma(1 / habit.vary, habit.vary)
+        return np.asarray(
+            np.clip(habit.share * factor * life.times.get(name, 1) + life.more.get(name, 0), 0, 1)
+        )
+
+    def summed(self, bad: np.ndarray, total: np.ndarray) -> Observations:
+        """Rows, and what they are of edges; those without traffic are left out."""
+        rows = np.flatnonzero(total.any(axis=1))
+        edge = self.row_edge[rows]
+        parts = Parts(
+            rows.astype(np.uint64), edge.astype(np.uint64), self.nodes[rows], bad[rows], total[rows]
+        )
+        ids, first = np.unique(edge, return_index=True)
+        bad, total = (np.add.reduceat(column, first, axis=0) for column in (parts.bad, parts.total))
+        traffic = (total[:, PLACES["retransmitted segments"]] * 1000).astype(np.float32)
+        return Observations(ids.astype(np.uint64), bad, total, traffic, parts)

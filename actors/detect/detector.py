@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgpack
 import numpy as np
 
-from actors.detect.evidence import Counted, Judged, Series, Symptoms, Tuning, expected, judge
-from actors.detect.observations import TICK_S, Event, Findings, Known, Observations, State
+from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, expected, judge
+from actors.detect.findings import Listed, findings_of, joined
+from actors.detect.nodes import Edge, Nodes
+from actors.detect.observations import Event, Findings, Known, Observations
 from actors.detect.presence import Habits, silences
-from actors.detect.state import ILL, Memory
+from actors.detect.state import ILL, Memory, Series
 from actors.detect.symptoms import SYMPTOMS, Symptom
 from model.ledger import Ledger
 
@@ -21,8 +24,6 @@ _NEW_AFTER: Final = 360
 _GIVEN_UP: Final = 360
 #: Series that are judged at once: what fits the processor's cache.
 _AT_ONCE: Final = 8192
-
-_Listed = tuple[np.ndarray, np.ndarray]
 
 
 class Detector:
@@ -39,10 +40,12 @@ class Detector:
         ledger: Ledger | None = None,
         tuning: Tuning | None = None,
     ) -> None:
-        self._memory = Memory([symptom.name for symptom in symptoms])
+        self._names = [symptom.name for symptom in symptoms]
+        self._memory = Memory(self._names)
         self._symptoms = Symptoms(symptoms)
         self._habits = Habits()
         self._tuning = tuning or Tuning()
+        self._nodes = Nodes(self._names, self._symptoms, self._tuning)
         self._limit = limit
         self._stage = (ledger or Ledger()).stage("detector", "edges")
         self._ticks = 0
@@ -53,22 +56,43 @@ class Detector:
     @property
     def nbytes(self) -> int:
         """Of what is remembered."""
-        return self._memory.nbytes
+        return self._memory.nbytes + self._nodes.memory.nbytes
 
     def encode(self, of: np.ndarray | None = None) -> bytes:
         """What is remembered of these ids, or of all, for a restart or for another engine."""
-        return self._memory.encode(None if of is None else np.isin(self._memory.ids, of))
+        parts = [
+            memory.encode(None if of is None else np.isin(memory.ids, of))
+            for memory in (self._memory, self._nodes.memory)
+        ]
+        packed: bytes = msgpack.packb(parts)
+        return packed
 
     def adopt(self, data: bytes) -> int:
         """Goes on with what ``encode`` gave, but for ids that are here already.
 
-        :return: how many ids came.
+        :return: how many edges came.
         :raises ValueError: if it cannot be read.
         """
-        came = self._memory.adopt(data)
+        try:
+            edges, nodes = msgpack.unpackb(data)
+        except (TypeError, ValueError, msgpack.UnpackException) as error:
+            raise ValueError(f"bytes that are no state of a detector: {error}") from error
+        came = self._memory.adopt(edges)
+        self._nodes.memory.adopt(nodes)
         self._bound(np.zeros(len(self._memory), np.bool_))
         self._learn_prior()
         return came
+
+    def usual(self, ids: np.ndarray, symptom: int) -> np.ndarray:
+        """The share that is normal for each of these edges; that of all for one that is not known."""
+        memory = self._memory
+        share = np.full(len(ids), self._symptoms.prior[symptom])
+        known = np.flatnonzero(memory.has(ids))
+        rows = np.searchsorted(memory.ids, ids[known])
+        series = {name: memory.series[name][rows, symptom] for name in ("bad", "total")}
+        of = np.full(len(rows), symptom)
+        share[known] = expected(series, of, self._symptoms, self._tuning)
+        return share
 
     def step(self, tick: int, observations: Observations, known: Known) -> Findings:
         """What is ill after this tick.
@@ -90,6 +114,7 @@ class Detector:
         here[rows] = True
         events = self._events(tick, seen, rows, (here, certain), new)
         ongoing = memory.series["streak"] >= ILL
+        nodes = self._judge_nodes(tick, seen, rows, known)
         started, ended = self._judge(tick, seen, rows)
         given_up = ongoing & (memory.edges["silent"] == _GIVEN_UP)[:, None]
         memory.series["streak"][given_up] = 0
@@ -98,12 +123,10 @@ class Detector:
             np.concatenate((ended[1], given_up.nonzero()[1])),
         )
         ongoing[ended] = False
-        findings = self._findings(
-            tick,
-            [started, np.divmod(np.flatnonzero(ongoing), ongoing.shape[1]), ended],
-            certain & here,
-            events,
-        )
+        listed = (started, np.divmod(np.flatnonzero(ongoing), ongoing.shape[1]), ended)
+        findings = findings_of(tick, memory, listed, certain & here, (self._symptoms, self._tuning), events)
+        if nodes is not None:
+            findings = joined((findings, nodes))
         age = memory.edges["age"]
         age[rows] += age[rows] < np.iinfo(np.uint8).max
         self._ticks += 1
@@ -113,8 +136,8 @@ class Detector:
         return findings
 
     def _events(
-        self, tick: int, seen: Observations, rows: np.ndarray, present: _Listed, new: np.ndarray
-    ) -> _Listed:
+        self, tick: int, seen: Observations, rows: np.ndarray, present: Listed, new: np.ndarray
+    ) -> Listed:
         """Ids and events."""
         edges, ids = self._memory.edges, self._memory.ids
         far, which = self._habits.step(edges, tick, rows, seen.traffic)
@@ -124,7 +147,26 @@ class Detector:
         keys = np.concatenate((new, ids[moved], ids[far]))
         return keys, np.concatenate((np.full(len(new), Event.NEW), how, which)).astype(np.uint8)
 
-    def _judge(self, tick: int, seen: Observations, rows: np.ndarray) -> tuple[_Listed, _Listed]:
+    def _judge_nodes(self, tick: int, seen: Observations, rows: np.ndarray, known: Known) -> Findings | None:
+        """Those of nodes, by what was normal for their edges until now.
+
+        :param rows: places of the edges in the memory.
+        """
+        if seen.parts is None:
+            return None
+        at = np.searchsorted(seen.ids, seen.parts.edges)
+        series = {name: column[rows] for name, column in self._memory.series.items()}
+        usual = expected(series, np.arange(len(self._names)), self._symptoms, self._tuning)
+        edge = Edge(
+            usual[at],
+            series["dispersion"].astype(np.float32)[at],
+            (series["total"] < self._tuning.warm)[at],
+            (series["streak"] >= ILL)[at],
+            seen.parts.total / np.maximum(seen.total[at], 1),
+        )
+        return self._nodes.step(tick, seen.parts, edge, known)
+
+    def _judge(self, tick: int, seen: Observations, rows: np.ndarray) -> tuple[Listed, Listed]:
         """Series that began and ended to be ill: rows and symptoms of each."""
         began, ended = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         width = seen.total.shape[1]
@@ -148,28 +190,6 @@ class Detector:
         for name, values in judged.series.items():
             series[name][at] = values
         return judged
-
-    def _findings(
-        self, tick: int, listed: Sequence[_Listed], certain: np.ndarray, events: _Listed
-    ) -> Findings:
-        """Of rows and symptoms: those that started, go on and ended, in this order."""
-        rows, of = (np.concatenate([part[place] for part in listed]) for place in (0, 1))
-        states = np.repeat([State.STARTED, State.ONGOING, State.ENDED], [len(part[0]) for part in listed])
-        series = {name: column[rows, of] for name, column in self._memory.series.items()}
-        bad, total = (series[name].astype(np.float32) for name in ("bad_since", "total_since"))
-        ago = (np.int64(tick) - series["since"].astype(np.int64)) & 0xFFFF
-        return Findings(
-            self._memory.ids[rows],
-            of.astype(np.uint8),
-            states.astype(np.uint8),
-            bad / np.maximum(total, 1),
-            expected(series, of, self._symptoms, self._tuning),
-            (tick - ago) * TICK_S,
-            bad,
-            total,
-            certain[rows],
-            *events,
-        )
 
     def _learn_prior(self) -> None:
         series = self._memory.series

@@ -1,8 +1,9 @@
 """Edges and nodes of the graph, as columns of what workload and endpoint rows count of them.
 
-An edge is who calls whom on which port, without zone and version: a deploy begins no new habit. Where it is wanted,
-each row also counts for nodes: its client, its server, and the zones of both. Ids are hashes of names, the same in
-every engine and run.
+An edge is who calls whom on which port, without zone and version: a deploy begins no new habit. Each row also counts
+for nodes: its client, its server, the zones and machines of both, and the instance of either, or what has its version
+and zone.
+Ids are hashes of names, the same in every engine and run.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from actors.detect.habits import Habits
-from actors.detect.observations import Observations
+from actors.detect.observations import NODES, Observations, Parts
 from actors.detect.symptoms import SYMPTOMS, Above, Ratio, Symptom
 from model.batch import Batch
 from model.kinds.workload import Workload
@@ -23,6 +24,8 @@ LIMIT: Final = 200_000
 #: Odd numbers (fractions of the golden ratio and of roots) that spread bits.
 _SPREAD: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
+_NONE: Final = np.zeros(0, np.uint64)
+
 #: Gets a batch, the edge of each row, and what rows count: bad of each symptom, then all of each.
 Told = Callable[[Batch, np.ndarray, np.ndarray], None]
 
@@ -31,9 +34,10 @@ Told = Callable[[Batch, np.ndarray, np.ndarray], None]
 class Name:
     """Who an id is.
 
-    :param what: ``edge``, ``client``, ``server`` or ``zone``.
-    :param client: kind, namespace and name; of a zone the name alone.
-    :param server: likewise; empty for a client or zone.
+    :param what: ``edge``, ``client``, ``server``, ``zone`` or ``machine``; ``client part`` and ``server part`` are an
+        instance, or what has one version and zone.
+    :param client: kind, namespace and name; of a part also what tells it apart; of a zone or machine the name alone.
+    :param server: likewise; empty for a client, zone or machine, as ``client`` is for a server.
     """
 
     what: str
@@ -65,19 +69,18 @@ def _who(workload: Workload) -> tuple[str, str, str]:
 class Edges:
     """Makes observations of batches; remembers names of ids, and how fast pairs usually are.
 
-    :param nodes: whether rows also count for nodes. Their shares change when traffic moves between edges of which
-        some always fail, so that findings of nodes are less sure.
+    :param nodes: whether rows also count for nodes.
 
     :ivar forgotten: names beyond ``limit`` so far, the oldest first.
     """
 
     def __init__(
-        self, symptoms: Sequence[Symptom] = SYMPTOMS, limit: int = LIMIT, *, nodes: bool = False
+        self, symptoms: Sequence[Symptom] = SYMPTOMS, limit: int = LIMIT, *, nodes: bool = True
     ) -> None:
         self._symptoms = symptoms
         self._limit = limit
         self._nodes = nodes
-        self._workloads: dict[Workload, tuple[int, int]] = {}
+        self._workloads: dict[Workload, tuple[int, ...]] = {}
         self._names: dict[int, Name] = {}
         self._named = np.zeros(0, np.uint64)
         self._habits = {s.source.measure: Habits(2 * limit) for s in symptoms if isinstance(s.source, Above)}
@@ -95,30 +98,33 @@ class Edges:
         :param ill: edges with findings, or whose data is not complete: what is slow there becomes no habit.
         :param told: is told of each batch.
         """
-        parts = [
-            part
+        ill = np.zeros(0, np.uint64) if ill is None else ill
+        told_of = [
+            self._counted(batch, ill, told)
             for batch in batches
             if batch.kind.name in ("workload", "endpoint") and len(batch)
-            for part in self._counted(batch, np.zeros(0, np.uint64) if ill is None else ill, told)
         ]
         width = len(self._symptoms)
-        if not parts:
-            none = np.zeros((0, width), np.float32)
-            return Observations(np.zeros(0, np.uint64), none, none, np.zeros(0, np.float32))
-        ids, same = np.unique(np.concatenate([ids for ids, _ in parts]), return_inverse=True)
-        values = np.concatenate([values for _, values in parts])
-        summed = np.stack([np.bincount(same, column, len(ids)) for column in values.T], axis=1)
-        bad, total = summed[:, :width], summed[:, width : 2 * width]
-        traffic = summed[:, -1].astype(np.float32)
-        return Observations(ids, bad.astype(np.float32), total.astype(np.float32), traffic)
+        keys, edges, nodes, values = (
+            np.concatenate([part[place] for part in told_of] or [none])
+            for place, none in enumerate(
+                (_NONE, _NONE, np.zeros((0, NODES), np.uint64), np.zeros((0, 2 * width + 1)))
+            )
+        )
+        parts = None
+        if self._nodes:
+            ids, first, summed = _summed(keys, values)
+            parts = Parts(ids, edges[first], nodes[first], summed[:, :width], summed[:, width : 2 * width])
+        ids, _, summed = _summed(edges, values)
+        return Observations(ids, summed[:, :width], summed[:, width : 2 * width], summed[:, -1], parts)
 
-    def _counted(
-        self, batch: Batch, ill: np.ndarray, told: Told | None
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Ids of rows and what they count: bad of each symptom, total of each, bytes; for the edge and for nodes."""
+    def _counted(self, batch: Batch, ill: np.ndarray, told: Told | None) -> tuple[np.ndarray, ...]:
+        """Of rows: what tells them apart, their edges and nodes, and what they count: bad of each symptom, total of
+        each, bytes.
+        """
         columns, width = batch.columns, len(self._symptoms)
         table = batch.tables["workloads"]
-        who, zone = self._hashes(table)
+        who, zone, machine, part = self._hashes(table)
         index = [columns[f"{side}.workload.index"] for side in ("client", "server")]
         port = columns["server.port"]
         edge = mixed(who[index[0]], who[index[1]], port)
@@ -139,45 +145,42 @@ class Edges:
             values[:, -1] = columns["bytes"].astype(np.float64) + columns["reply_bytes"].astype(np.float64)
         if told is not None:
             told(batch, edge, values[:, : 2 * width])
-        named = (index[0] != 0) | (index[1] != 0)
-        parts = [(edge, named)]
-        if not self._nodes:
-            self._learn_names(table, index, port, [edge])
-            return [(edge[named], values[named])]
-        parts += [
-            (mixed(who[part], np.full(len(part), number)), part != 0) for number, part in enumerate(index, 1)
-        ]
-        places = [zone[part] for part in index]
-        parts += [
-            (mixed(places[0], np.full(len(edge), 3)), places[0] != 0),
-            (mixed(places[1], np.full(len(edge), 3)), (places[1] != 0) & (places[1] != places[0])),
-        ]
-        self._learn_names(table, index, port, [ids for ids, _ in parts])
-        return [(ids[rows], values[rows]) for ids, rows in parts]
+        named = np.flatnonzero((index[0] != 0) | (index[1] != 0))
+        ends = [column[named] for column in index]
+        nodes = (
+            _nodes(ends, who, (zone, machine), part)
+            if self._nodes
+            else np.zeros((len(named), NODES), np.uint64)
+        )
+        edge = edge[named]
+        self._learn_names(table, ends, port[named], edge, nodes)
+        return mixed(edge, part[ends[0]], part[ends[1]]), edge, nodes, values[named]
 
-    def _hashes(self, table: Sequence[Workload]) -> tuple[np.ndarray, np.ndarray]:
-        """Of each workload and of its zone (0: not known)."""
+    def _hashes(self, table: Sequence[Workload]) -> np.ndarray:
+        """Of each workload, of its zone and machine (0: not known), and of its instance; shape (4, n), uint64."""
         if len(self._workloads) > self._limit:
             self._workloads.clear()
         known = self._workloads
         for workload in table:
             if workload not in known:
-                zone = text_id(workload.zone) if workload.zone else 0
-                known[workload] = (text_id(*_who(workload)), zone)
-        pairs = np.array([known[workload] for workload in table], np.uint64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+                places = (text_id(place) if place else 0 for place in (workload.zone, _machine(workload)))
+                known[workload] = (text_id(*_who(workload)), *places, text_id(*_part(workload)))
+        return np.array([known[workload] for workload in table], np.uint64).reshape(-1, 4).T
 
     def _learn_names(
-        self, table: Sequence[Workload], index: list[np.ndarray], port: np.ndarray, ids: list[np.ndarray]
+        self,
+        table: Sequence[Workload],
+        ends: Sequence[np.ndarray],
+        port: np.ndarray,
+        edge: np.ndarray,
+        nodes: np.ndarray,
     ) -> None:
         """Names of ids that have none yet."""
-        whats = ("edge", "client", "server", "zone", "zone")
-        for place, (what, column) in enumerate(zip(whats, ids, strict=False)):
+        for place, column in enumerate((edge, *nodes.T)):
             new, rows = np.unique(column, return_index=True)
-            wanted = np.isin(new, self._named, invert=True)
+            wanted = (new != 0) & np.isin(new, self._named, invert=True)
             for id_, row in zip(new[wanted].tolist(), rows[wanted].tolist(), strict=True):
-                ends = [table[int(part[row])] for part in index]
-                self._names[id_] = _name(what, ends, int(port[row]), place)
+                self._names[id_] = _name(place, [table[int(end[row])] for end in ends], int(port[row]))
         if len(self._names) > len(self._named):
             excess = max(0, len(self._names) - self._limit)
             for id_ in list(self._names)[:excess]:
@@ -186,9 +189,54 @@ class Edges:
             self._named = np.sort(np.fromiter(self._names, np.uint64, len(self._names)))
 
 
-def _name(what: str, ends: Sequence[Workload], port: int, place: int) -> Name:
-    if what == "zone":
-        return Name(what, (ends[place - 3].zone,))
-    if what == "edge":
-        return Name(what, _who(ends[0]), _who(ends[1]), port)
-    return Name(what, _who(ends[place - 1]))
+def _machine(workload: Sequence[str]) -> str:
+    """Of an instance (``actors.trouble.instances``); empty for a workload."""
+    return workload[5] if len(workload) > 5 else ""
+
+
+def _part(workload: Sequence[str]) -> tuple[str, ...]:
+    """Kind, namespace and name, and what tells it from others of them."""
+    name, kind, namespace, *rest = workload
+    return kind, namespace, name, *rest
+
+
+def _nodes(
+    ends: Sequence[np.ndarray], who: np.ndarray, places: Sequence[np.ndarray], part: np.ndarray
+) -> np.ndarray:
+    """Ids of client, server, zones, machines and instances of both; 0: none, or the same as another; shape (n, 8)."""
+    _, same, times = np.unique(who, return_inverse=True, return_counts=True)
+    columns = [mixed(who[end], np.full(len(end), number)) * (end != 0) for number, end in enumerate(ends, 1)]
+    for number, place in enumerate(places, 3):
+        first, second = (mixed(place[end], np.full(len(end), number)) * (place[end] != 0) for end in ends)
+        columns += [first, second * (first != second)]
+    columns += [
+        mixed(part[end], np.full(len(end), number)) * ((end != 0) & (times[same[end]] > 1))
+        for number, end in enumerate(ends, 5)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _summed(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids once each, ascending, where each is first, and sums of the values; float32."""
+    once, first, same = np.unique(ids, return_index=True, return_inverse=True)
+    columns = [np.bincount(same, column, len(once)) for column in values.T]
+    return once, first, np.stack(columns, axis=1).astype(np.float32)
+
+
+def _name(place: int, ends: Sequence[Workload], port: int) -> Name:
+    """Of an edge (0), or of one of the nodes."""
+    client, server = ends
+    match place:
+        case 0:
+            return Name("edge", _who(client), _who(server), port)
+        case 1:
+            return Name("client", _who(client))
+        case 2:
+            return Name("server", server=_who(server))
+        case 3 | 4:
+            return Name("zone", (ends[place - 3].zone,))
+        case 5 | 6:
+            return Name("machine", (_machine(ends[place - 5]),))
+        case 7:
+            return Name("client part", _part(client))
+    return Name("server part", server=_part(server))

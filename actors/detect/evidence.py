@@ -6,11 +6,11 @@ than coins do. One tick alone adds half of what a finding takes at most, so that
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from actors.detect.state import ILL
+from actors.detect.state import ILL, Series
 from actors.detect.symptoms import Symptom
 
 #: How fast the dispersion is learnt, once it is known.
@@ -36,6 +36,8 @@ class Tuning:
     :param rest: ticks with traffic in which the evidence is below a quarter of ``nats`` that end a finding.
     :param ill_pace: how much slower than usual the baseline learns while there is evidence.
     :param prior: how many counted ones the fleet's share weighs in an edge's.
+    :param thin: a node is ill from this part of the rise on that makes an edge ill, and
+    :param strong_thin: a share of it that is higher by so much is strong.
     """
 
     nats: float = 16.0
@@ -48,6 +50,13 @@ class Tuning:
     rest: int = 12
     ill_pace: float = 0.02
     prior: float = 50.0
+    thin: float = 0.6
+    strong_thin: float = 0.03
+
+    @property
+    def most_of_tick(self) -> float:
+        """Nats that one tick adds at most, so that a blip is no finding."""
+        return self.nats / 2
 
 
 class Symptoms:
@@ -68,9 +77,6 @@ class Symptoms:
             if held.any():
                 median = np.median(bad[held, place] / total[held, place])
                 self.prior[place] = np.clip(median, self.floor[place], 0.2)
-
-
-Series = dict[str, np.ndarray]
 
 
 def expected(series: Series, of: np.ndarray, symptoms: Symptoms, tuning: Tuning) -> np.ndarray:
@@ -120,69 +126,103 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
     :param series: as they were, shape (n,) each; float16 and integers as they are remembered.
     """
     usual = expected(series, seen.of, symptoms, tuning)
-    ill = _ill_share(usual, symptoms.odds[seen.of], symptoms.least[seen.of])
-    nats = _nats(seen.bad, seen.total, usual, ill, series["dispersion"].astype(np.float32), tuning)
-    before = series["evidence"].astype(np.float32)
-    evidence = np.clip(before + nats, 0, np.float32(1.5 * tuning.nats))
-    bad, total, since = _since(series, seen, before == 0)
+    ill = ill_share(usual, symptoms.odds[seen.of], symptoms.least[seen.of])
+    nats = log_ratio(seen.bad, seen.total, usual, ill, series["dispersion"].astype(np.float32))
+    nats = np.clip(nats, np.float32(-tuning.nats), np.float32(tuning.most_of_tick))
+    since = since_then(series, np.uint16(seen.tick), seen.bad, seen.total, series["evidence"] == 0)
+    young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm)
+    silent = young | (series["total"] + since["total_since"] < 20)
+    limits = Limits(usual, ill, symptoms.least_bad[seen.of], tuning.strong)
+    told = decided(series, nats, since, limits, tuning, silent)
+    on = told.series["streak"] >= ILL
+    well = (~on & (told.series["evidence"] < tuning.nats / 2)) | young
+    learnt = _learnt(series, seen, usual, well, tuning)
+    return Judged(told.series | learnt, told.started, told.ended)
+
+
+class Limits(NamedTuple):
+    """What shares are held against.
+
+    :param ill: the share of the ill.
+    :param strong: a share so much above the usual one needs fewer ticks.
+    """
+
+    usual: np.ndarray
+    ill: np.ndarray
+    least_bad: np.ndarray
+    strong: float
+
+
+def decided(
+    series: Series,
+    nats: np.ndarray,
+    since: Series,
+    limits: Limits,
+    tuning: Tuning,
+    silent: np.ndarray | None = None,
+) -> Judged:
+    """Whether findings begin or end by what a tick says; all but the baseline.
+
+    :param since: what ``since_then`` gave.
+    :param silent: those that may not begin.
+    """
+    evidence = np.clip(series["evidence"].astype(np.float32) + nats, 0, np.float32(1.5 * tuning.nats))
     none = evidence == 0
-    bad[none], total[none] = 0, 0
+    bad, total = (np.where(none, 0, since[name]) for name in ("bad_since", "total_since"))
     was = series["streak"] >= ILL
     count = (series["streak"] & ~ILL).astype(np.int16)
     speaks = nats > 0
     share = bad / np.maximum(total, 1)
     streak = np.where(none, 0, np.minimum(count + speaks, 127))
-    lasting = streak >= np.where(
-        share >= usual + np.float32(tuning.strong), tuning.strong_ticks, tuning.slight_ticks
+    strong = share >= limits.usual + np.float32(limits.strong)
+    fires = (streak >= np.where(strong, tuning.strong_ticks, tuning.slight_ticks)) & speaks & ~was
+    fires &= (
+        (evidence >= tuning.nats) & (bad >= limits.least_bad) & (share >= (limits.usual + limits.ill) / 2)
     )
-    young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm)
-    fires = lasting & speaks & ~young & ~was & (evidence >= tuning.nats)
-    fires &= (bad >= symptoms.least_bad[seen.of]) & (share >= (usual + ill) / 2)
-    fires &= series["total"] + total >= 20
+    if silent is not None:
+        fires &= ~silent
     resting = np.where(evidence < tuning.nats / 4, np.minimum(count + 1, 127), 0)
     ended = was & (resting >= tuning.rest)
     on = (was | fires) & ~ended
     streak = np.where(was, np.where(ended, 0, resting), np.where(fires, 0, streak)).astype(np.uint8)
-    learnt = _learnt(series, seen, usual, (~on & (evidence < tuning.nats / 2)) | young, tuning)
-    after = learnt | {
+    after = {
         "evidence": evidence,
         "bad_since": np.rint(bad),
         "total_since": np.rint(total),
-        "since": since,
+        "since": since["since"],
         "streak": streak | np.where(on, ILL, np.uint8(0)),
     }
     return Judged(after, fires, ended)
 
 
-def _ill_share(usual: np.ndarray, odds: np.ndarray, least: np.ndarray) -> np.ndarray:
+def ill_share(usual: np.ndarray, odds: np.ndarray, least: np.ndarray) -> np.ndarray:
     """The share of the ill: so many times the odds, and higher by at least so much."""
     risen = odds * usual / (1 - usual)
     ill: np.ndarray = np.minimum(np.maximum(risen / (1 + risen), usual + least), _MOST_ILL)
     return ill
 
 
-def _nats(
-    bad: np.ndarray,
-    total: np.ndarray,
-    usual: np.ndarray,
-    ill: np.ndarray,
-    dispersion: np.ndarray,
-    tuning: Tuning,
+def log_ratio(
+    bad: np.ndarray, total: np.ndarray, usual: np.ndarray, ill: np.ndarray, dispersion: np.ndarray
 ) -> np.ndarray:
-    """What a tick says for "ill" (above 0) or against it."""
+    """What counts say for "ill" (above 0) or against it, in nats."""
     nats = bad * np.log(ill / usual) + (total - bad) * np.log((1 - ill) / (1 - usual))
-    nats /= np.clip(dispersion, 1, _MOST_DISPERSION)
-    clipped: np.ndarray = np.clip(nats, np.float32(-tuning.nats), np.float32(tuning.nats / 2))
-    return clipped
+    divided: np.ndarray = nats / np.clip(dispersion, 1, _MOST_DISPERSION)
+    return divided
 
 
-def _since(series: Series, seen: Counted, at_rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def since_then(
+    series: Series, tick: np.uint16, bad: np.ndarray, total: np.ndarray, at_rest: np.ndarray
+) -> Series:
     """Bad, all, and since when; scaled to what 16 bits hold."""
-    bad = np.where(at_rest, 0, series["bad_since"]) + seen.bad
-    total = np.where(at_rest, 0, series["total_since"]) + seen.total
+    bad = np.where(at_rest, 0, series["bad_since"]) + bad
+    total = np.where(at_rest, 0, series["total_since"]) + total
     scale = np.minimum(1, _SINCE / np.maximum(total, 1))
-    since = np.where(at_rest, np.uint16(seen.tick), series["since"])
-    return (bad * scale).astype(np.float32), (total * scale).astype(np.float32), since
+    return {
+        "bad_since": (bad * scale).astype(np.float32),
+        "total_since": (total * scale).astype(np.float32),
+        "since": np.where(at_rest, tick, series["since"]),
+    }
 
 
 def _learnt(series: Series, seen: Counted, usual: np.ndarray, well: np.ndarray, tuning: Tuning) -> Series:

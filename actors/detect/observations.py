@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+#: Nodes of the graph that a row belongs to, at most.
+NODES: Final = 8
 #: Seconds that one observation sums up.
 TICK_S: Final = 10
 
@@ -14,26 +16,57 @@ _NO_IDS: Final = np.zeros(0, np.uint64)
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Traffic of edges, told apart by the nodes of the graph that it belongs to (``actors.detect.nodes``).
+
+    :param ids: ascending, each once; shape (n,), uint64.
+    :param edges: the edge of each; shape (n,), uint64.
+    :param nodes: ids of its nodes, 0: none; client, server, zones, machines and instances of both; shape (n, NODES),
+        uint64.
+    :param bad: of each symptom; shape (n, symptoms), float32.
+    :param total: good and bad; the same shape.
+    """
+
+    ids: np.ndarray
+    edges: np.ndarray
+    nodes: np.ndarray
+    bad: np.ndarray
+    total: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> "Parts":
+        """Those at these places, or of this mask."""
+        return Parts(*(column[rows] for column in (self.ids, self.edges, self.nodes, self.bad, self.total)))
+
+
+@dataclass(frozen=True)
 class Observations:
-    """What was counted at edges and nodes of the graph in one tick; those without traffic are left out.
+    """What was counted at edges in one tick; those without traffic are left out.
 
     :param ids: ascending, each once (``actors.detect.edges``); shape (n,), uint64.
     :param bad: of each symptom, by its place among them; shape (n, symptoms), float32.
     :param total: good and bad; the same shape.
     :param traffic: bytes in both directions; shape (n,), float32.
+    :param parts: the same counts for the nodes; None: nobody asks for nodes.
     """
 
     ids: np.ndarray
     bad: np.ndarray
     total: np.ndarray
     traffic: np.ndarray
+    parts: Parts | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: np.ndarray) -> "Observations":
         """Those at these places, or of this mask."""
-        return Observations(self.ids[rows], self.bad[rows], self.total[rows], self.traffic[rows])
+        ids, parts = self.ids[rows], self.parts
+        if parts is not None and len(ids) < len(self.ids):
+            parts = parts.take(np.isin(parts.edges, ids))
+        return Observations(ids, self.bad[rows], self.total[rows], self.traffic[rows], parts)
 
 
 def summed(parts: Sequence[Observations]) -> Observations:
@@ -41,15 +74,29 @@ def summed(parts: Sequence[Observations]) -> Observations:
 
     :param parts: at least one.
     """
+    ids, (bad, total, traffic) = _over(parts, ("bad", "total", "traffic"))
+    told = [part.parts for part in parts if part.parts is not None]
+    return Observations(ids, bad, total, traffic, _parts(told) if told else None)
+
+
+def _parts(told: Sequence[Parts]) -> Parts:
+    ids, (bad, total) = _over(told, ("bad", "total"))
+    _, first = np.unique(np.concatenate([each.ids for each in told]), return_index=True)
+    edges, nodes = (
+        np.concatenate([getattr(each, name) for each in told])[first] for name in ("edges", "nodes")
+    )
+    return Parts(ids, edges, nodes, bad, total)
+
+
+def _over(
+    parts: Sequence[Observations] | Sequence[Parts], names: Sequence[str]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Ids, and the sums over them."""
     ids, same = np.unique(np.concatenate([part.ids for part in parts]), return_inverse=True)
     order = np.argsort(same, kind="stable")
     begins = np.flatnonzero(np.diff(same[order], prepend=-1))
-
-    def over(name: str) -> np.ndarray:
-        column: np.ndarray = np.concatenate([getattr(part, name) for part in parts])[order]
-        return np.add.reduceat(column, begins, axis=0) if len(begins) else column
-
-    return Observations(ids, over("bad"), over("total"), over("traffic"))
+    columns = [np.concatenate([getattr(part, name) for part in parts])[order] for name in names]
+    return ids, [np.add.reduceat(column, begins, axis=0) if len(begins) else column for column in columns]
 
 
 @dataclass(frozen=True)

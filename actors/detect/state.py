@@ -29,6 +29,8 @@ EDGES: Final = {
     "spread": "<f4",
     "marks": "u1",  # ticks far off the habit; GONE: it vanished
 }
+#: Columns of some series, by name.
+Series = dict[str, np.ndarray]
 ILL: Final = np.uint8(0x80)
 GONE: Final = np.uint8(0x80)
 

@@ -77,15 +77,15 @@ def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Eith
     :param most: causes.
     """
     leaves = replace(leaves, codes=np.asfortranarray(leaves.codes, np.intp))
-    whole = float(np.maximum(leaves.excess.sum(), 0))
+    whole = _excess(leaves)
     threshold = float(np.log(group_count(leaves, depth, either) / SIGNIFICANCE))
     alive = np.ones(len(leaves), np.bool_)
     found: list[tuple[Group, float, np.ndarray]] = []
     while len(found) < most and whole > 0:
-        excess = float(leaves.excess[alive].sum())
-        if excess < LEAST_OF_ALL * whole or leaves.bad[alive].sum() < LEAST_BAD:
-            break
         left = leaves.take(alive) if found else leaves
+        excess = _excess(left)
+        if excess < LEAST_OF_ALL * whole or left.bad.sum() < LEAST_BAD:
+            break
         best = _best(left, depth, max(LEAST_LEFT * excess, LEAST_OF_ALL * whole), either)
         if best.score < threshold:
             break
@@ -107,6 +107,17 @@ def _pales(leaves: Leaves, inside: np.ndarray, causes: Sequence[np.ndarray]) -> 
         return float(leaves.excess[rows].sum() / max(leaves.total[rows].sum(), 1e-9))
 
     return rate(inside) < PALE * max(map(rate, causes), default=0.0)
+
+
+def _excess(leaves: Leaves) -> float:
+    """Of all, or of one value, if that is more: elsewhere fewer may be bad than usual."""
+    excess = leaves.excess
+    sums = (
+        np.bincount(leaves.codes[:, place], excess, len(values)).max(initial=0)
+        for place, values in enumerate(leaves.values)
+        if len(values)
+    )
+    return float(max(excess.sum(), 0, *sums))
 
 
 def _best(leaves: Leaves, depth: int, floor: float, either: Sequence[Either]) -> Best:
@@ -187,7 +198,7 @@ def _told(
     outside: np.ndarray,
     either: Sequence[Either],
 ) -> Explanation:
-    whole = max(float(leaves.excess.sum()), 1e-9)
+    whole = max(_excess(leaves), 1e-9)
     healthy = leaves.total[outside].sum()
     rate_outside = float(leaves.bad[outside].sum() / healthy) if healthy else 0.0
     causes = []

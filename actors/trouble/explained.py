@@ -42,18 +42,18 @@ def explanations(recent: Recent, symptom: int, ill: Sequence[Ill]) -> Mapping[in
     groups = _groups(ill)
     told: dict[int, Explanation] = {}
     if len(groups) > 1:
-        told, explained = _together(recent, symptom, ill)
+        told, explained = together(recent, symptom, ill)
         one = explained >= _ONE_CAUSE
         if len(groups) > MOST_GROUPS:
             return told
         told = told if one else {}
         groups = _groups([each for each in ill if each.id not in told])
     for group in groups:
-        told |= _together(recent, symptom, group)[0]
+        told |= together(recent, symptom, group)[0]
     return told
 
 
-def _together(recent: Recent, symptom: int, ill: Sequence[Ill]) -> tuple[dict[int, Explanation], float]:
+def together(recent: Recent, symptom: int, ill: Sequence[Ill]) -> tuple[dict[int, Explanation], float]:
     """By edge, and the part of all excess that the best cause which separates explains."""
     found = recent.leaves(
         symptom, [each.id for each in ill], [each.expected for each in ill], max(each.ticks for each in ill)

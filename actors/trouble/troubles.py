@@ -1,5 +1,6 @@
 """Troubles out of findings: whom each hits, what explains it, why it fails, and what began just before."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -7,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from actors.detect.edges import Edges, Name
-from actors.detect.observations import TICK_S, Findings
+from actors.detect.observations import TICK_S, Findings, Observations
 from actors.detect.symptoms import SYMPTOMS
 from actors.explain.causes import Explanation
 from actors.incidents.items import Trouble
@@ -15,7 +16,8 @@ from actors.incidents.message import span_words, where_words
 from actors.rules.rules import Broken
 from actors.trouble.broken import rule_trouble
 from actors.trouble.explained import Ill, explanations
-from actors.trouble.leaf_keys import Who, name_of
+from actors.trouble.leaf_keys import Who
+from actors.trouble.nodes import IllNode, IllNodes, Usual, edge_text, subject_of
 from actors.trouble.recent import TICKS, Recent
 from model.alert import Severity
 
@@ -55,13 +57,19 @@ class Troubles:
 
     :param edges: knows names; ``recent`` what they carried of late.
     :param tick_s: seconds of a tick. The detector takes each for ``TICK_S``.
+    :param usual: the share that is normal for edges, by the symptom's place.
     """
 
-    def __init__(self, edges: Edges, recent: Recent, tick_s: int) -> None:
+    def __init__(self, edges: Edges, recent: Recent, tick_s: int, usual: Usual) -> None:
         self._edges = edges
         self._recent = recent
         self._tick_s = tick_s
         self._said: dict[int, _Same] = {}  # by symptom
+        self._nodes = IllNodes(edges, recent, usual)
+
+    def seen(self, observations: Observations) -> None:
+        """What was counted in the tick of the findings that are next."""
+        self._nodes.parts = observations.parts
 
     def of(
         self, tick: int, findings: Findings, rows: np.ndarray
@@ -71,13 +79,38 @@ class Troubles:
         :param rows: findings that go on and are certain.
         """
         named = {row: name for row in rows.tolist() if (name := self._edges.name(int(findings.key[row])))}
-        told = self._explained(tick, findings, named)
-        reasons = self._reasons(tick, findings, named)
-        hit = _hit(named)
-        troubles = tuple(
-            self._trouble(findings, row, hit[name.server], told, reasons) for row, name in named.items()
-        )
-        return troubles, told
+        edges = {row: name for row, name in named.items() if name.what == "edge"}
+        told = self._explained(tick, findings, edges)
+        reasons = self._reasons(tick, findings, edges)
+        hit = _hit(edges)
+        whose = {row: hit[name.server] for row, name in edges.items()}
+        for row, node in self._thin(tick, findings, named, edges).items():
+            key = key_of(findings, row)
+            whose[row] = node.hit
+            if explanation := self._nodes.explanation(key, tick, node):
+                told[key] = self._with_beginning(explanation, self._since(findings, row))
+            if key.endswith(f"/{_WITH_REASON}"):
+                reasons[int(findings.key[row])] = self._nodes.reason(node)
+        return tuple(self._trouble(findings, row, whose[row], told, reasons) for row in whose), told
+
+    def _thin(
+        self, tick: int, findings: Findings, named: Mapping[int, Name], edges: Mapping[int, Name]
+    ) -> dict[int, IllNode]:
+        """Nodes that say more than findings of their edges, by row."""
+        of_symptom: dict[int, set[str]] = defaultdict(set)
+        for row, name in edges.items():
+            of_symptom[int(findings.symptom[row])].add(edge_text(name))
+        self._nodes.begin()
+        told = {}
+        for row in named.keys() - edges.keys():
+            node = self._node(tick, findings, row)
+            if not node.is_told_by(of_symptom[node.symptom]):
+                told[row] = node
+        return told
+
+    def _node(self, tick: int, findings: Findings, row: int) -> IllNode:
+        id_, symptom = int(findings.key[row]), int(findings.symptom[row])
+        return self._nodes.of(key_of(findings, row), id_, symptom, _ticks(tick, int(findings.since[row])))
 
     def of_rules(self, tick: int, broken: Sequence[Broken]) -> tuple[list[Trouble], dict[str, Explanation]]:
         """The same of rules of the user that are broken: the traffic that a rule counts explains it."""
@@ -101,7 +134,7 @@ class Troubles:
 
     def _names(self, ids: Iterable[int]) -> frozenset[str]:
         """Of edges, as incidents have them."""
-        return frozenset(_text(name) for id_ in ids if (name := self._edges.name(id_)))
+        return frozenset(edge_text(name) for id_ in ids if (name := self._edges.name(id_)))
 
     def _trouble(
         self,
@@ -117,7 +150,7 @@ class Troubles:
         explanation = told.get(key)
         return Trouble(
             key,
-            name_of(name.server),
+            subject_of(name),
             symptom,
             self._since(findings, row),
             share,
@@ -192,12 +225,8 @@ def _hit(rows: Mapping[int, Name]) -> dict[Who, frozenset[str]]:
     """By server, whom it fails: edges with findings. They are one incident, even if nothing explains them."""
     hit: dict[Who, set[str]] = {}
     for name in rows.values():
-        hit.setdefault(name.server, set()).add(_text(name))
+        hit.setdefault(name.server, set()).add(edge_text(name))
     return {server: frozenset(edges) for server, edges in hit.items()}
-
-
-def _text(edge: Name) -> str:
-    return f"{name_of(edge.client)} > {name_of(edge.server)}:{edge.port}"
 
 
 def _severity(symptom: str, share: float) -> Severity:

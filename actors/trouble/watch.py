@@ -82,7 +82,7 @@ class Watch(Actor):
         self._ill = np.zeros(0, np.uint64)
         self._ill_since_kept = np.zeros(0, np.uint64)
         self._unkept = 0
-        self._troubles = Troubles(self._edges, self._recent, tick_s)
+        self._troubles = Troubles(self._edges, self._recent, tick_s, self._detector.usual)
         self._deaf = _Deaf()
 
     def handle(self, item: Any) -> Iterator[Any]:
@@ -145,7 +145,9 @@ class Watch(Actor):
             before = self._recent.forgotten
             self._recent.end_tick()
             self._stage.note("leaves_forgotten", self._recent.forgotten - before)
-            findings = self._detector.step(tick, summed(self._parts), Known(all=complete))
+            seen = summed(self._parts)
+            findings = self._detector.step(tick, seen, Known(all=complete))
+            self._troubles.seen(seen)
             yield self._look(tick, findings, self._broken(tick, complete=complete), complete=complete)
             yield from self._kept(findings)
         self._begin(tick + 1)

@@ -52,17 +52,22 @@ def test_ports_are_edges_of_their_own_and_ids_are_the_same_in_every_run() -> Non
 
 
 def test_nodes_are_counted_where_they_are_wanted() -> None:
-    edges = Edges(nodes=True)
+    edges = Edges()
     seen = edges.observe([rows(WORKLOAD, {"client.workload.index": 2, "sent_segments": 9})])
-    names = {edges.name(id_) for id_ in seen.ids.tolist()}
-    assert names == {
-        Name("edge", WEB, CART, 80),
+    assert seen.parts is not None
+    assert [edges.name(id_) for id_ in seen.parts.nodes[0].tolist()] == [
         Name("client", WEB),
-        Name("server", CART),
-        Name("zone", ("a",)),
+        Name("server", server=CART),
         Name("zone", ("b",)),
-    }
-    assert seen.total[:, PLACE["retransmitted segments"]].tolist() == [9] * 5
+        Name("zone", ("a",)),
+        None,
+        None,
+        Name("client part", (*WEB, "b", "2")),
+        None,
+    ]
+    assert seen.parts.total[0, PLACE["retransmitted segments"]] == 9
+    assert seen.parts.edges.tolist() == seen.ids.tolist()
+    assert Edges(nodes=False).observe([rows(WORKLOAD, {"client.workload.index": 2})]).parts is None
 
 
 def test_pairs_beyond_the_limit_are_no_edge() -> None:
@@ -84,7 +89,7 @@ def test_calls_of_grpc_that_the_server_failed() -> None:
 
 
 def test_names_are_bounded() -> None:
-    edges = Edges(limit=2)
+    edges = Edges(limit=2, nodes=False)
     for port in range(5):
         edges.observe([rows(WORKLOAD, {"client.workload.index": 1, "server.port": port})])
     assert edges.forgotten == 3
