@@ -1,9 +1,5 @@
-"""Killed at any time, no incident is lost, opened twice or told under two names."""
+"""The book: what happened, who will hear of it, and what is forgotten."""
 
-import json
-import random
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,46 +11,7 @@ from alerts.book import Book
 from alerts.journal import Journal
 from alerts.routing import Routing, Wishes
 from model.alert_filter import AlertFilter
-from tests.http_server import HttpServer, Reply
 
-#: Goes on where the file of the clock says: ten troubles of 60 seconds, each of another edge, and health after.
-_RUN = """
-import asyncio, itertools, sys
-from pathlib import Path
-from actors.incidents.items import Tick, Trouble
-from alerts.book import Book
-from alerts.courier import Courier
-from alerts.journal import Journal
-from alerts.routing import Routing, Wishes
-from alerts.targets.webhook import AlertWebhook, AlertWebhookConfig
-from model.alert import Alert
-
-folder, url, troubles = Path(sys.argv[1]), sys.argv[2], 10
-clock = folder / "clock"
-
-def message(change):
-    it = change.incident
-    return Alert(it.key, it.revision, change.event, "error", it.subject, it.symptom, "", "", it.since, it.at)
-
-async def main():
-    book = Book(Journal(folder / "journal"), Routing({"hook": Wishes()}), message)
-    target = AlertWebhook(AlertWebhookConfig(url))
-    await target.open()
-    start = int(clock.read_text()) if clock.exists() else 0
-    for at in range(start, 520):
-        bad = tuple(
-            Trouble(f"t{n}", f"s{n}", "reset", 1000.0 + n * 30, 0.5, 0.0, 5, 10, frozenset({f"e{n}"}))
-            for n in range(troubles) if n * 30 <= at < n * 30 + 60
-        )
-        book.tick(Tick(1000.0 + at, bad))
-        await Courier(book.outbox, {"hook": target}, lambda: 1000.0 + at).deliver("hook")
-        clock.with_suffix(".new").write_text(str(at + 1))
-        clock.with_suffix(".new").replace(clock)
-        print(at, flush=True)
-    await target.close()
-
-asyncio.run(main())
-"""
 TROUBLE = Trouble("t", "shop/b", "reset", 0.0, 0.5, 0.0, 5, 10, frozenset({"a>b"}))
 
 
@@ -62,31 +19,6 @@ def book_in(folder: Path) -> tuple[Journal, Book]:
     journal = Journal(folder / "journal")
     routing = Routing({"all": Wishes(), "db": Wishes(AlertFilter("subject:db"))})
     return journal, Book(journal, routing, lambda change: alert_of(change, Facts()), Times())
-
-
-def test_twenty_kills_at_random(tmp_path: Path) -> None:
-    """Every incident opens and ends at the receiver, under one key each; what came twice has the same id."""
-    chance = random.Random(9)
-    with HttpServer(lambda _: Reply(200)).running() as server:
-        for kill in range(21):
-            command = [sys.executable, "-c", _RUN, str(tmp_path), server.url]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-                assert child.stdout is not None
-                if kill == 20:
-                    assert child.wait(60) == 0
-                    break
-                for _ in range(chance.randrange(1, 25)):
-                    child.stdout.readline()
-                child.kill()
-        alerts = [json.loads(post.body)["alert"] for post in server.posts]
-    by_id = {f"{alert['key']}/{alert['revision']}": alert for alert in alerts}
-    events: dict[str, list[tuple[str, str]]] = {}
-    for alert in by_id.values():
-        events.setdefault(alert["subject"], []).append((alert["key"], alert["event"]))
-    assert sorted(events) == sorted(f"s{number}" for number in range(10))
-    for told in events.values():
-        assert (len({key for key, _ in told}), [event for _, event in told]) == (1, ["open", "resolve"])
-    assert len(alerts) - len(by_id) <= 20
 
 
 def test_targets_hear_what_their_filters_choose(tmp_path: Path) -> None:
