@@ -23,6 +23,8 @@ SECONDS: Final = 5
 CONNECTIONS: Final = 32
 #: Of HTTP/2, at once on each of them, and at most on each of the Envoy's own.
 STREAMS: Final = 8
+#: Of HTTP/2: all are answered. At the end of a number of seconds those under way are reset, which Envoy logs, too.
+REQUESTS: Final = 20_000
 #: From the end of the load until its last window is written, and the Envoys have written their logs.
 LAST_SECONDS: Final = 4
 PEER: Final = "by thread and order"
@@ -59,8 +61,8 @@ def _run(*, secure: bool, http2: bool) -> tuple[Pairs, Pairs, Pairs]:
         time.sleep(LAST_SECONDS)  # probes are in the Envoys
         with _guessing(proxy, port, inner) as guess:
             if http2:
-                load = ["-D", str(SECONDS), "-c", str(CONNECTIONS), "-m", str(STREAMS)]
-                finish([find("h2load", "nghttp2-client"), *load, f"http://127.0.0.1:{port}/"], 60)
+                load = ["-n", str(REQUESTS), "-c", str(CONNECTIONS), "-m", str(STREAMS)]
+                finish([find("h2load", "nghttp2-client"), *load, f"http://127.0.0.1:{port}/"], 120)
             else:
                 web.ask(f"http://127.0.0.1:{port}/", SECONDS, CONNECTIONS, close=False)
             guessed = Counter({(down, up): count for down, up, count in _ended(guess)})

@@ -91,6 +91,7 @@ class Endpoints:
     :param clients: workload ids of the edge, ``servers``, ``ports`` and ``transports`` likewise.
     :param parts: what requests were of, by its name; texts are objects.
     :param measures: the sums (``REQUEST_SUMS``, ``REQUEST_MEASURES``).
+    :param folded: each request is in one row: those to proxies and from them are left out, where they were passed on.
     """
 
     window: Window
@@ -102,6 +103,7 @@ class Endpoints:
     transports: np.ndarray
     parts: Mapping[str, np.ndarray]
     measures: Measures
+    folded: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -118,6 +120,7 @@ class Endpoints:
             self.transports[rows],
             {name: part[rows] for name, part in self.parts.items()},
             self.measures.take(rows),
+            self.folded,
         )
 
 

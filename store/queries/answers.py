@@ -138,6 +138,40 @@ class Node(Answer, frozen=True):
     change: ChangeState | None
 
 
+class Hop(Answer, frozen=True):
+    """One connection of a path.
+
+    :param id: of its edge; ``client`` and ``server`` are the keys of its nodes.
+    :param sent: segments sent, of which ``retransmits`` again.
+    """
+
+    id: str
+    client: str
+    server: str
+    rtt_ns: Quantiles | None
+    retransmits: int
+    sent: int
+
+
+class Path(Answer, frozen=True):
+    """A way that requests took through proxies.
+
+    :param via: keys of the proxies, from the client on.
+    :param before_ns: of one request, on average, as the first proxy has it: until the request's head was on its way
+        to the next hop; ``upstream_ns``: from then on until the answer's head was back; ``after_ns``: until that was
+        on its way to the client.
+    :param hops: from the client to the server, each with all of its traffic.
+    """
+
+    via: list[str]
+    requests: int
+    requests_failed: int
+    before_ns: int
+    upstream_ns: int
+    after_ns: int
+    hops: list[Hop]
+
+
 class Edge(Answer, frozen=True):
     """Who called whom on which port.
 
@@ -150,6 +184,8 @@ class Edge(Answer, frozen=True):
     :param requests: of HTTP and gRPC; ``requests_failed`` had no answer, or one that is the server's failure.
     :param request_ns: how long they took, as the client saw it, else the server; null if nothing was measured.
     :param change: null without ``against``.
+    :param paths: where proxies are folded: how requests got there, the largest first, at most 8; they are in none of
+        the numbers of connections, which are those of its hops.
     """
 
     id: str
@@ -178,6 +214,7 @@ class Edge(Answer, frozen=True):
     change: Change | None
     first_s: int
     last_s: int
+    paths: list[Path] = []
 
 
 class MapAnswer(Answer, frozen=True):

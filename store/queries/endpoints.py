@@ -31,6 +31,9 @@ def endpoints_answer(scope: Scope, asked: EndpointsParameters) -> EndpointsAnswe
     """
     windows = [scope.when.window, *([scope.when.against] if scope.when.against else [])]
     held = [_endpoints(scope, asked, window) for window in windows]
+    if asked.edge and not any(map(len, held)):
+        scope = scope.without_proxies()
+        held = [_endpoints(scope, asked, window) for window in windows]
     once = [counted_once(each, scope.words) for each in held]
     if "via" not in asked.by:
         held = once

@@ -14,6 +14,7 @@ from store.queries.graph import Graph
 from store.queries.neighborhood import Limits, Neighborhood, neighborhood, overview
 from store.queries.pairs import Pairs, Sums
 from store.queries.parameters import MapParameters, Rank
+from store.queries.paths import with_paths
 from store.queries.requested import took
 from store.queries.scope import Scope
 from store.queries.status import DEGRADED, FAILING, STATUSES, reasons, share_text
@@ -102,7 +103,8 @@ class _Picture:
         inside = np.flatnonzero(shown[self.pairs.clients[entering]])
         rows = entering[inside]
         mine = None if requests is None else requests.take(inside)
-        edges = edges_of(self.pairs, rows, self.scope.when, self.changed, mine)
+        plain = edges_of(self.pairs, rows, self.scope.when, self.changed, mine)
+        edges = with_paths(self.scope.folded, self.scope.when.window, self.pairs, rows, plain)
         ends = list(zip(self.pairs.clients[rows].tolist(), self.pairs.servers[rows].tolist(), strict=True))
         places = columns(chosen.nodes, ends)
         return MapAnswer(

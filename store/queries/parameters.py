@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 Group = Literal["workload", "version", "zone", "namespace", "node"]
+Proxies = Literal["shown", "folded"]
 Direction = Literal["both", "up", "down"]
 Rank = Literal["mixed", "traffic", "errors", "change"]
 EdgeOrder = Literal[
@@ -104,7 +105,16 @@ class Scope(Times, kw_only=True):
     group: Group = "workload"
 
 
-class MapParameters(Scope, kw_only=True):
+class FoldingScope(Scope, kw_only=True):
+    """Which edges, with proxies or without them.
+
+    :param proxies: folded: an edge from who asked to who answered, in place of those to a proxy and from it
+    """
+
+    proxies: Proxies = "shown"
+
+
+class MapParameters(FoldingScope, kw_only=True):
     """A neighbourhood.
 
     :param hops: edges from the selection
@@ -138,7 +148,7 @@ class SearchParameters(Times, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 20
 
 
-class EdgesParameters(Scope, kw_only=True):
+class EdgesParameters(FoldingScope, kw_only=True):
     """The table of edges.
 
     :param sort: largest first; with - before it, smallest first
@@ -151,7 +161,7 @@ class EdgesParameters(Scope, kw_only=True):
     cursor: Annotated[str, Meta(max_length=64)] = ""
 
 
-class EndpointsParameters(Scope, kw_only=True):
+class EndpointsParameters(FoldingScope, kw_only=True):
     """What workloads ask each other for.
 
     :param edge: as in series
@@ -185,7 +195,7 @@ class SeriesParameters(Scope, kw_only=True):
     step: Annotated[str, Meta(pattern=r"^(auto|\d{1,6})$")] = "auto"
 
 
-class DiffParameters(Scope, kw_only=True):
+class DiffParameters(FoldingScope, kw_only=True):
     """What changed between two windows; the window before by default.
 
     :param state: which changes

@@ -10,11 +10,12 @@ from model.errors import UsageError
 from store.queries import answers, listings
 from store.queries.attributes import attributes_answer
 from store.queries.endpoints import endpoints_answer
+from store.queries.folded import FoldedStore
 from store.queries.instances import instances_answer
 from store.queries.map import map_of
 from store.queries.moments import moments_answer
 from store.queries.nat import nat_answer
-from store.queries.parameters import PURPOSES, Times, is_list
+from store.queries.parameters import PURPOSES, Group, Times, is_list
 from store.queries.scope import Scope
 from store.queries.search import search_answer
 from store.queries.series import series_answer
@@ -104,7 +105,8 @@ def ask(store: Store, question: Question, asked: Any, now: float) -> Answered:
     if question.name == "diff" and not asked.against:
         asked = msgspec.structs.replace(asked, against=f"-{_length(store, asked, now)}s")
     when = resolved(asked, store, now)
-    scope = Scope(store, when, getattr(asked, "group", "workload"), _words(question, asked))
+    folded = FoldedStore(store) if getattr(asked, "proxies", "shown") == "folded" else None
+    scope = Scope(folded or store, when, *_told(question, asked), folded=folded)
     data = question.answered(scope, asked)
     gaps = [
         answers.GapOf(gap.node, gap.from_s, gap.to_s, gap.reason, gap.lost, gap.detail) for gap in scope.gaps
@@ -162,9 +164,10 @@ def _divided(name: str, texts: Sequence[str]) -> Iterator[str]:
         yield from (part for part in ([text] if name in _WHOLE else text.split(",")) if part)
 
 
-def _words(question: Question, asked: Any) -> str:
-    """The filter of edges; words of a search are its own."""
-    return "" if question.name == "search" else getattr(asked, "q", "")
+def _told(question: Question, asked: Any) -> tuple[Group, str]:
+    """What a node is, and the filter of edges; words of a search are its own."""
+    words = "" if question.name == "search" else getattr(asked, "q", "")
+    return getattr(asked, "group", "workload"), words
 
 
 def _length(store: Store, asked: Any, now: float) -> int:

@@ -49,7 +49,9 @@ def counted_once(endpoints: Endpoints, words: str = "") -> Endpoints:
 
     :param words: of the filter; where they want a proxy, its are meant, and stay.
     """
-    if any(word.key.partition(".")[0] == "via" and not word.excluded for word in words_of(words)):
+    if endpoints.folded or any(
+        word.key.partition(".")[0] == "via" and not word.excluded for word in words_of(words)
+    ):
         return endpoints
     mask = np.asarray(endpoints.parts["via"] == "", np.bool_)
     return endpoints if mask.all() else endpoints.take(np.flatnonzero(mask))

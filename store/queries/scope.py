@@ -11,6 +11,7 @@ from store.measures import MOST, SUMS
 from store.queries.answers import Period
 from store.queries.errors import NotFoundError
 from store.queries.filtering import matching, split, without
+from store.queries.folded import FoldedStore
 from store.queries.groups import Groups, grouped, workload_key
 from store.queries.pairs import RANKING, Pairs
 from store.queries.parameters import Group
@@ -30,12 +31,14 @@ class Scope:
     """Reads a store for one question; each thing once.
 
     :param words: of the filter.
+    :param folded: the store, where proxies are folded.
     """
 
     store: Store
     when: When
     group: Group = "workload"
     words: str = ""
+    folded: FoldedStore | None = None
 
     @cached_property
     def groups(self) -> Groups:
@@ -105,6 +108,11 @@ class Scope:
         ids = self.groups.workloads.ids[self.groups.members(group)]
         rows = np.flatnonzero(np.isin(self.instances.workloads, ids))
         return {self.instances.parts[row].node for row in rows.tolist()}
+
+    def without_proxies(self) -> "Scope":
+        """The same where proxies are folded."""
+        folded = self.folded or FoldedStore(self.store)
+        return Scope(folded, self.when, self.group, self.words, folded)
 
     @property
     def period(self) -> Period:

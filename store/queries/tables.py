@@ -11,6 +11,7 @@ from store.queries.edge_rows import edges_of
 from store.queries.map import changes_of
 from store.queries.pairs import Pairs
 from store.queries.parameters import DiffParameters, EdgesParameters
+from store.queries.paths import with_paths
 from store.queries.scope import Scope
 
 
@@ -64,9 +65,9 @@ def _named(scope: Scope, rows: np.ndarray, changed: Changes | None) -> Iterator[
     """Edges with the keys of their ends."""
     pairs, names = scope.pairs, scope.groups.names
     clients, servers = pairs.clients[rows].tolist(), pairs.servers[rows].tolist()
-    for client, server, edge in zip(
-        clients, servers, edges_of(pairs, rows, scope.when, changed), strict=True
-    ):
+    plain = edges_of(pairs, rows, scope.when, changed)
+    edges = with_paths(scope.folded, scope.when.window, pairs, rows, plain)
+    for client, server, edge in zip(clients, servers, edges, strict=True):
         yield names[client].key, names[server].key, edge
 
 

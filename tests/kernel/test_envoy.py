@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -144,6 +144,30 @@ def test_the_map_shows_where_requests_really_go(run: Run) -> None:
 
     until(lambda: lines() == expected, SETTLE_SECONDS)
     assert lines() == expected
+
+
+def test_without_proxies_the_map_shows_who_asked_whom(run: Run) -> None:
+    """From the client to the services themselves, over one Envoy or two, as these logged it; each hop is told of."""
+    expected = {
+        (unit(service), run.mesh.ports[service]): run.mesh.answered(service).total() for service in SERVICES
+    }
+    between = {"shop": ["shop"], "cart": ["shop", "cart"], "pay": ["shop", "pay"]}
+
+    def ways() -> tuple[dict[tuple[str, int], int], dict[str, Any]]:
+        found = answer(run.map, "edges", proxies="folded", limit=1000)["rows"]
+        asked = [row for row in found if row["edge"]["requests"]]  # others tried before anybody listened
+        rows = [row for row in asked if row["edge"]["port"] in run.mesh.ports.values()]
+        requests = {(row["server"], row["edge"]["port"]): row["edge"]["requests"] for row in rows}
+        return requests, {row["server"]: row["edge"]["paths"] for row in rows}
+
+    until(lambda: ways()[0] == expected, SETTLE_SECONDS)
+    requests, paths = ways()
+    assert requests == expected
+    for service in SERVICES:
+        (path,) = paths[unit(service)]
+        assert path["via"] == [unit(each, proxy=True) for each in between[service]]
+        assert all(hop["rtt_ns"]["p50"] > 0 and hop["sent"] > 0 for hop in path["hops"])
+        assert path["upstream_ns"] > 0
 
 
 def test_the_table_of_endpoints_has_what_each_proxy_passed_on(run: Run) -> None:

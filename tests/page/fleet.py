@@ -98,11 +98,23 @@ def requested(selection: str | None = None) -> Answer:
         edge |= {"requests": 600 * (place + 1), "request_ns": {"p50": 2_100_000, "p99": 31_000_000}}
         if keys[edge["to"]] == ERRORS:
             edge |= {"requests": 6000, "requests_failed": 2400, "status": "failing"}
-            edge |= {"reasons": ["failed 40 % of 6.0k requests"]}
+            edge |= {"reasons": ["failed 40 % of 6.0k requests"], "paths": [_path(keys, edge)]}
             (node,) = (each for each in data["nodes"] if each["id"] == edge["to"])
             node |= {"status": "failing", "reasons": edge["reasons"], "requests": 6000}
             node |= {"requests_failed": 2400, "request_ns": {"p50": 2_100_000, "p99": 31_000_000}}
     return data
+
+
+def _path(keys: dict[int, str], edge: Answer) -> Answer:
+    """All of an edge's requests through one proxy."""
+    client, proxy, server = keys[edge["from"]], "mesh/envoy", keys[edge["to"]]
+    hops = [
+        {"id": f"{place}", "client": one, "server": other, "retransmits": 3 * place, "sent": 4000}
+        | {"rtt_ns": {"p50": 210_000 * (place + 1), "p99": 900_000}}
+        for place, (one, other) in enumerate(((client, proxy), (proxy, server)))
+    ]
+    times = {"before_ns": 40_000, "upstream_ns": 1_900_000, "after_ns": 60_000}
+    return {"via": [proxy], "requests": 6000, "requests_failed": 2400, **times, "hops": hops}
 
 
 def fan_out(callers: int = 300) -> Answer:
@@ -164,6 +176,7 @@ def plain_edge(client: int, server: int, port: int, sent: int, opened: int) -> A
         "change": None,
         "first_s": AT - 86_400,
         "last_s": AT - 1,
+        "paths": [],
     }
 
 

@@ -82,6 +82,7 @@ export async function askNat(view, subject, signal) {
 export async function askEndpoints(view, subject, direction, signal) {
   const words = subjectWords({ ...view, errors: false }, subject); // also those without failures
   words.set("direction", direction);
+  if (view.folded) words.set("proxies", "folded");
   words.set("by", "protocol,method,route,host,status,grpc_status,via");
   words.set("limit", "500");
   return (await ask("endpoints", words, signal)).data;

@@ -104,6 +104,7 @@ export function mapWords(view, { budget, fan }) {
   words.set("hops", String(view.hops));
   words.set("direction", view.dir);
   words.set("group", view.group);
+  if (view.folded) words.set("proxies", "folded");
   words.set("budget", String(budget));
   words.set("fan", String(fan));
   if (view.against !== null) words.set("against", iso(view.against));

@@ -54,6 +54,7 @@ export function commands(state, now, begins) {
     live: () => set({ at: get().at === null ? minute(now()) : null }),
     turn: () => set({ dir: DIRECTIONS[(DIRECTIONS.indexOf(get().dir) + 1) % DIRECTIONS.length] }),
     errors: () => set({ errors: !get().errors }),
+    fold: () => set({ folded: !get().folded, focus: null }),
     view: () => set({ view: get().view === "table" ? "graph" : "table" }, { replace: true }),
     clear: () => set({ q: "", errors: false }),
     longer: () => set({ window_s: WINDOWS.find((seconds) => seconds > get().window_s) ?? get().window_s * 2 }),

@@ -32,6 +32,7 @@ export function controls(state, act, page) {
   for (const seconds of RANGES) ranges.append(html("option", { value: seconds, selected: seconds === 3600 }, `bar: ${span(seconds)}`));
   const buttons = {
     errors: act.errors,
+    fold: act.fold,
     compare: act.compare,
     view: act.view,
     link: act.copyLink,
@@ -58,6 +59,7 @@ export function controls(state, act, page) {
       if (![...windows.options].some(({ value }) => Number(value) === view.window_s)) windows.append(html("option", { value: view.window_s }, span(view.window_s)));
       windows.value = String(view.window_s);
       press("errors", view.errors);
+      press("fold", view.folded);
       press("compare", view.against !== null);
       press("view", view.view === "table");
       press("live", view.at === null);

@@ -97,6 +97,7 @@ const KEYS = [
   { keys: ["[", "]"], shown: "[ ]", does: "one window earlier, later", act: (key) => act.step(key === "[" ? -1 : 1) },
   { keys: ["l"], shown: "l", does: "live, or stop here", act: act.live },
   { keys: ["e"], shown: "e", does: "errors only", act: act.errors },
+  { keys: ["p"], shown: "p", does: "without proxies: from who asked to who answered", act: act.fold },
   { keys: ["+", "=", "-"], shown: "+ −", does: "closer, farther", act: (key) => map.zoom(key === "-" ? -1 : 1) },
   { keys: ["0"], shown: "0", does: "show all", act: () => map.fit() },
   { keys: ["y"], shown: "y", does: "copy a link that means the same tomorrow", act: () => void act.copyLink() },

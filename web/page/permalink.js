@@ -19,6 +19,7 @@ export const DEFAULT_VIEW = Object.freeze({
   focus: null,
   view: "graph",
   errors: false,
+  folded: false,
 });
 
 export const GROUPS = ["workload", "version", "zone", "namespace", "node"];
@@ -46,6 +47,7 @@ export function read(search, narrow = false) {
     focus: words.get("focus"),
     view: shown === "table" ? "table" : "graph",
     errors: words.get("errors") === "1",
+    folded: words.get("proxies") === "folded",
   };
 }
 
@@ -63,6 +65,7 @@ export function write(view) {
   if (view.focus) words.set("focus", view.focus);
   if (view.view === "table") words.set("view", "table");
   if (view.errors) words.set("errors", "1");
+  if (view.folded) words.set("proxies", "folded");
   const text = words.toString().replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%3E", ">").replaceAll("%2C", ",");
   return text && `?${text}`;
 }
@@ -77,6 +80,7 @@ export function command(view, now) {
   if (view.hops !== DEFAULT_VIEW.hops) words.push("--hops", String(view.hops));
   if (view.dir !== "both") words.push(`--${view.dir}`);
   if (view.group !== DEFAULT_VIEW.group) words.push("--group", view.group);
+  if (view.folded) words.push("--proxies", "folded");
   words.push("--at", iso(view.at ?? now));
   if (view.window_s !== DEFAULT_VIEW.window_s) words.push("--window", span(view.window_s));
   if (view.against !== null) words.push("--against", iso(view.against));

@@ -6,7 +6,7 @@ import { read, write } from "./permalink.js";
 /** @import { View } from "./types.js" */
 
 /** A change of one of these begins another map: its places are not kept. @type {(keyof View)[]} */
-const OTHER_MAP = ["select", "hops", "dir", "group"];
+const OTHER_MAP = ["select", "hops", "dir", "group", "folded"];
 
 /**
  * @typedef {object} Store

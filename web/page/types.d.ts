@@ -103,6 +103,19 @@ export interface MapEdge {
   change: Change | null;
   first_s: Seconds;
   last_s: Seconds;
+  /** How requests got there through proxies, where these are folded. */
+  paths: Path[];
+}
+
+/** A way through proxies; the times are those of one request, on average. */
+export interface Path {
+  via: string[];
+  requests: number;
+  requests_failed: number;
+  before_ns: number;
+  upstream_ns: number;
+  after_ns: number;
+  hops: { id: Id; client: string; server: string; rtt_ns: Quantiles | null; retransmits: number; sent: number }[];
 }
 
 export interface MapData {
@@ -273,6 +286,8 @@ export interface View {
   focus: string | null;
   view: "graph" | "table";
   errors: boolean;
+  /** Without proxies: lines lead from who asked to who answered. */
+  folded: boolean;
 }
 
 export type Severity = "info" | "warning" | "error" | "critical";

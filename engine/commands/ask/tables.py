@@ -12,6 +12,7 @@ from store.queries.answers import (
     EdgesAnswer,
     MapAnswer,
     NatAnswer,
+    Path,
     SeriesAnswer,
     WhereAnswer,
 )
@@ -71,6 +72,7 @@ def _line(row: Sequence[str], titles: Sequence[str], widths: Sequence[int]) -> s
 def _edge(client: str, server: str, edge: Edge) -> Sequence[str]:
     change = f"{edge.change.state}" if edge.change and edge.change.state != "same" else "-"
     why = edge.change.what if edge.change and edge.change.state == "changed" else "; ".join(edge.reasons)
+    why = "; ".join(filter(None, (why, *map(_path_text, edge.paths[:1]))))
     p99 = duration_text(edge.connect_ns.p99) if edge.connect_ns else "-"
     tail = "/udp" if edge.transport == "udp" else ""
     return (
@@ -86,6 +88,18 @@ def _edge(client: str, server: str, edge: Edge) -> Sequence[str]:
             change,
             why,
         ),
+    )
+
+
+def _path_text(path: Path) -> str:
+    """Its proxies, its hops in order, and where the time of a request went."""
+    rtts = [duration_text(hop.rtt_ns.p50) if hop.rtt_ns else "-" for hop in path.hops]
+    resent = [short_number(hop.retransmits) for hop in path.hops]
+    times = (path.before_ns, path.upstream_ns, path.after_ns)
+    before, behind, back = map(duration_text, times)
+    return (
+        f"via {', '.join(path.via)}: rtt {' + '.join(rtts)}, resent {' + '.join(resent)}, "
+        f"{before} before, {behind} behind, {back} back"
     )
 
 

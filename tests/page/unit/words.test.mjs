@@ -24,7 +24,7 @@ test("numbers have three digits at most, and times their unit", () => {
 });
 
 test("a link says all that is looked at, and reads back as the same", () => {
-  const view = { ...DEFAULT_VIEW, select: ["boutique/checkoutservice", "data/kafka"], hops: 3, dir: /** @type {const} */ ("up"), group: "zone", at: AT, window_s: 900, against: AT - 3600, q: 'failed>0 zone:a "x y"', focus: "a/b>c/d:53/udp", view: /** @type {const} */ ("table"), errors: true };
+  const view = { ...DEFAULT_VIEW, select: ["boutique/checkoutservice", "data/kafka"], hops: 3, dir: /** @type {const} */ ("up"), group: "zone", at: AT, window_s: 900, against: AT - 3600, q: 'failed>0 zone:a "x y"', focus: "a/b>c/d:53/udp", view: /** @type {const} */ ("table"), errors: true, folded: true };
   assert.deepEqual(read(write(view)), view);
   assert.deepEqual(read(write(DEFAULT_VIEW)), DEFAULT_VIEW);
 });

@@ -34,6 +34,7 @@ const NO_TRAFFIC = {
   change: null,
   first_s: 0,
   last_s: 0,
+  paths: [],
 };
 
 /**

@@ -68,7 +68,7 @@ function asking() {
       asked = null;
       return [];
     }
-    const key = [view.focus, view.at ?? "live", view.window_s, view.q, view.errors].join(" ");
+    const key = [view.focus, view.at ?? "live", view.window_s, view.q, view.errors, view.folded].join(" ");
     const isFresh = asked?.key === key && (view.at !== null || performance.now() - asked.at < FRESH_MS);
     if (asked && isFresh) return asked.nodes;
     stop.abort();

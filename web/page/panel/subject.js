@@ -5,6 +5,7 @@ import { button, html } from "../dom.js";
 import { attempts, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
 import { bytes, clock, count, day, duration, often, percent, plural, rate } from "../words.js";
 import { changeSentence } from "./overview.js";
+import { pathList } from "./paths.js";
 import { edgeList, glyph, neighbours, section, wrongWords } from "./sections.js";
 
 /** @import { Context } from "./panel.js" */
@@ -65,6 +66,7 @@ export function edgePanel(edge, context) {
     html("div", { class: "buttons" }, button(`Centre on ${name(edge.from)}`, () => context.centre(edge.from, false)), button(`Centre on ${name(edge.to)}`, () => context.centre(edge.to, false))),
     where,
     ...routes,
+    edge.paths.length ? pathList(edge.paths) : null,
     numbers(edge, context),
     ...rest,
   ];

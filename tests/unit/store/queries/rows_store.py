@@ -55,6 +55,8 @@ class RowsStore:
                 life = self._lives.setdefault(part, [at, at])
                 life[0], life[1] = min(life[0], at), max(life[1], at)
             self.edge_ids.setdefault((client, server, port, transport), len(self.edge_ids) + 1)
+        for _, (client, server, port, *_) in self.requests.sums:  # of what proxies passed on, too
+            self.edge_ids.setdefault((client, server, port, 6), len(self.edge_ids) + 1)
         none = np.zeros(0, np.int64)
         self._instances = instances or Instances(none, [], none, none)
         self._chains = chains or Chains(none, [], *[none] * 7)

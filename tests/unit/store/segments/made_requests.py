@@ -1,7 +1,7 @@
 """Made-up seconds of requests, and their sums row by row: the truth that a store is held to."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -81,7 +81,7 @@ class RequestTruth:
             for measure in REQUEST_MEASURES:
                 held = batch.tables["histograms"][columns[f"{measure}.index"][row]].counts
                 sums.update({(measure, bucket): count for bucket, count in held.items()})
-            self.sums.setdefault((at, _named(columns, row)), Counter()).update(sums)
+            self.sums.setdefault((at, _named(columns, row, batch.tables)), Counter()).update(sums)
 
     def of(self, window: Window) -> dict[Named, Counter[Any]]:
         """The sums of a window, and the first and last second of each."""
@@ -94,12 +94,12 @@ class RequestTruth:
         return found
 
 
-def _named(columns: dict[str, list[Any]], row: int) -> Named:
-    via = VIAS[columns["via.index"][row]]
+def _named(columns: dict[str, list[Any]], row: int, tables: Mapping[str, Any]) -> Named:
+    ends, via = tables["workloads"], tables["vias"][columns["via.index"][row]]
     method = columns["http.request.method"][row]
     return (
-        ENDS[columns["client.workload.index"][row]],
-        ENDS[columns["server.workload.index"][row]],
+        ends[columns["client.workload.index"][row]],
+        ends[columns["server.workload.index"][row]],
         columns["server.port"][row],
         columns["network.protocol.version"][row].decode(),
         HttpMethod(method).name if method else "",
