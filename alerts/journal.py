@@ -6,7 +6,7 @@ A line is a batch, all or nothing: CRC32, a space, and a JSON object of values b
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from zlib import crc32
@@ -26,12 +26,19 @@ class Journal:
 
     :param path: of the file; its folder is made.
     :param max_bytes: of what is alive; a batch past it is refused.
+    :param copied: is given each batch once it is on disk.
     :raises UsageError: if the file cannot be opened, or another process writes it.
     :ivar torn: bytes of an unfinished last line that were cut off at the start.
     :ivar damaged: lines that were whole and yet not readable.
     """
 
-    def __init__(self, path: Path, max_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int = 64 << 20,
+        copied: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> None:
+        self._copied = copied
         self._path = path
         self._max_bytes = max_bytes
         self._values: dict[str, Any] = {}
@@ -85,8 +92,19 @@ class Journal:
             )
         self._append(_line(plain))
         self._take(plain)
+        self._copied(plain)
         if self._size > max(_SMALL, 2 * self._alive):
             self._compact()
+
+    def begin(self, values: Mapping[str, Any]) -> None:
+        """Hold these in place of what is there; if these are none, all that is there is copied.
+
+        :raises TailraceError: as ``put`` does.
+        """
+        if values:
+            self.put({key: None for key in self._values if key not in values} | dict(values))
+        else:
+            self._copied(self._values)
 
     def close(self) -> None:
         """Let go of the file."""

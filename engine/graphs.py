@@ -149,10 +149,16 @@ def replay(
     node.messages.where(_is_other) >> fan_out
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
-    if wanted & JOINED:
-        join = local_join(graph, config, source.origin, wanted, *others)
+    made = wanted | WATCHED if config.trouble.enabled == "on" else wanted
+    if made & JOINED:
+        join = local_join(graph, config, source.origin, made, *others)
         flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
-        summed(graph, config, wanted, flows) >> fan_out
+        rows = summed(graph, config, made, flows)
+        rows >> fan_out
+        if config.trouble.enabled == "on":
+            from engine.trouble import watch_recorded_trouble
+
+            watch_recorded_trouble(graph, config, rows, node.messages)
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
 
@@ -199,9 +205,13 @@ def engine(
 
     graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
     fan_out, wanted = sink_outlet(graph, sinks, waits=True, reload=reload)
+    watches = config.trouble.enabled == "on"
+    if "deltas" in wanted and watches:
+        raise UsageError("incidents are found in what deltas make", "give this engine no sink of deltas")
+    made = wanted | WATCHED if watches else wanted
     if "deltas" in wanted and wanted & JOINED:
         raise UsageError("an engine hands on deltas, or what they make", "give all its sinks deltas, or none")
-    runner = FaustRunner(ENGINES, url, HELD_MESSAGES if wanted & JOINED else DELTA_MESSAGES)
+    runner = FaustRunner(ENGINES, url, HELD_MESSAGES if made & JOINED else DELTA_MESSAGES)
     graph.bus, once = runner.counts, Reader(graph.ledger)
     runner.transport.on_missed(once.missed)
 
@@ -210,15 +220,20 @@ def engine(
     deltas >> reader
     reader.only(Unreadable) >> dead_letters
     reader.where(_is_other) >> fan_out
-    if not wanted & JOINED:
+    if not made & JOINED:
         reader.where(_is_delta) >> fan_out
     else:
         boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
         partitions = partial(runner.partitions, DELTAS)
-        join = engine_join(graph, config, url, boot, wanted, partitions, runner.transport.all_back_at)
+        join = engine_join(graph, config, url, boot, made, partitions, runner.transport.all_back_at)
         reader.where(_is_delta) >> join.windows
         flows = join.windows.only(Window) >> join.joiner >> own_ledger(graph, boot)
-        summed(graph, config, wanted, flows) >> fan_out
+        rows = summed(graph, config, made, flows)
+        rows >> fan_out
+        if watches:
+            from engine.shared_trouble import watch_shared_trouble
+
+            watch_shared_trouble(graph, config, url, rows, reader)
         graph.clock("clock", TICK_SECONDS) >> join.windows
         join.windows.only(Message) >> deltas  # rows whose connection is joined in another partition
     return Role(graph, runner, config.metrics.listen)

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import time
 from typing import Any, Final
+
+import msgspec
 
 from actors.explain.causes import Explanation
 from actors.incidents.incidents import Times
@@ -20,7 +22,7 @@ from actors.trouble.watch import Watch
 from alerts.book import Book
 from alerts.courier import Courier
 from alerts.journal import JOURNAL, Journal
-from engine.actor import Place
+from engine.actor import Outlet, Place
 from engine.config import Config
 from engine.graph import Graph
 from engine.incident_source import WrittenIncidents, settle_planned
@@ -33,6 +35,8 @@ from model.ledger import Ledger
 #: Files beside the journal: of the detector, and of edges that were ill since.
 WHOLE: Final = "detector.state"
 ILL: Final = "ill.state"
+#: The folder, within ``trouble.path``, of what a replay finds.
+REPLAYED: Final = "replay"
 #: Seconds until a journal that took no more is tried again.
 _AGAIN_S: Final = 10.0
 
@@ -51,6 +55,27 @@ def watch_trouble(
     outlet = IncidentsOutlet(config, folder, graph.ledger)
     graph.service(outlet.opened())
     graph.task(outlet.run)
+    watch(graph, config, folder, joined, messages, outlet)
+    return WrittenIncidents(lambda: outlet.book, outlet.wake)
+
+
+def watch_recorded_trouble(graph: Graph, config: Config, joined: Place, messages: Place) -> None:
+    """As ``watch_trouble``, in a recording: nobody is told, and what an earlier replay kept is gone."""
+    folder = Path(config.trouble.path) / REPLAYED
+    for name in (JOURNAL, WHOLE, ILL):
+        (folder / name).unlink(missing_ok=True)
+    trouble = msgspec.structs.replace(config.trouble, path=str(folder))
+    alerts = msgspec.structs.replace(config.alerts, targets=[], routes=[])
+    watch_trouble(graph, msgspec.structs.replace(config, trouble=trouble, alerts=alerts), joined, messages)
+
+
+def watch(
+    graph: Graph, config: Config, folder: Path, joined: Place, messages: Place | None, outlet: Outlet
+) -> None:
+    """Adds the detector to a graph, with its outlet.
+
+    :param folder: for what it learns.
+    """
     rules = Rules([rule.rule() for rule in config.alerts.rules])
     detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds, rules))
     joined >> detect >> graph.outlet("incidents", outlet)
@@ -58,18 +83,19 @@ def watch_trouble(
         messages.where(_is_ledger) >> detect
     if not graph.recorded:
         graph.clock("silence", 1.0) >> detect
-    return WrittenIncidents(lambda: outlet.book, outlet.wake)
 
 
 class IncidentsOutlet:
     """Keeps incidents, and has targets told.
 
     :param folder: for what is kept.
+    :param serves: whether this process serves the page of an incident.
     :ivar book: None while it is not open.
     """
 
-    def __init__(self, config: Config, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, config: Config, folder: Path, ledger: Ledger, *, serves: bool = True) -> None:
         self._config = config
+        self._serves = serves and config.web.enabled != "off"
         self._folder = folder
         self._stage = ledger.stage("incidents", "looks")
         self._explained: dict[str, Explanation] = {}  # by the incident's key
@@ -79,16 +105,24 @@ class IncidentsOutlet:
         self._courier: Courier | None = None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(
+        self,
+        kept: Mapping[str, Any] | None = None,
+        copied: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    ) -> AsyncIterator[None]:
         """Journal and targets are open while the block runs.
 
+        :param kept: what the journal is to begin with, in place of what it has; None, or nothing: that.
+        :param copied: is given all that is written to it.
         :raises UsageError: if the journal cannot be written, or a file of a target cannot be read.
         """
         alerts = self._config.alerts
         targets = {target.name: make_target(alerts, target.name) for target in alerts.targets}
         async with AsyncExitStack() as stack:
-            journal = Journal(self._folder / JOURNAL)
+            journal = Journal(self._folder / JOURNAL, copied=copied)
             stack.callback(journal.close)
+            if kept is not None:
+                journal.begin(kept)
             for target in targets.values():
                 stack.push_async_callback(target.close)
                 await target.open()
@@ -97,7 +131,11 @@ class IncidentsOutlet:
             self.book = Book(journal, alerts.routing(), self._message, times, self._cause)
             settle_planned(self.book, self._config.trouble.silences, time())
             self._courier = Courier(self.book.outbox, targets)
+            stack.callback(self._shut)
             yield
+
+    def _shut(self) -> None:
+        self.book = None
 
     async def run(self) -> None:
         """Take alerts to targets until it is cancelled; a journal that takes no more is tried again."""
@@ -155,7 +193,8 @@ class IncidentsOutlet:
     def _link(self, incident: Incident) -> str:
         """To its page; empty: none is served."""
         web = self._config.web
-        return "" if web.enabled == "off" else f"{web.address}/incident/{incident.key}"
+        page = web.address if self._serves else web.url.rstrip("/")
+        return f"{page}/incident/{incident.key}" if page else ""
 
     def _cause(self, incident: Incident) -> Explanation:
         """The newest; that of before a restart, while there is none since."""
@@ -168,6 +207,7 @@ class IncidentsOutlet:
         path = self._folder / (WHOLE if state.whole else ILL)
         new = path.with_suffix(".new")
         try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
             new.write_bytes(state.data)
             new.replace(path)
             if state.whole:

@@ -163,6 +163,21 @@ class LogNames:
         """The bucket with the leases of a group; its keys live for one lease."""
         return f"{self._log}_leases_{token(group)}"
 
+    @property
+    def looks(self) -> str:
+        """Where engines tell whoever keeps incidents what they see."""
+        return f"{self._log}.looks"
+
+    @property
+    def incidents(self) -> str:
+        """The bucket with incidents, silences and what is still to be told."""
+        return f"{self._log}_incidents"
+
+    @property
+    def incident_leases(self) -> str:
+        """The bucket with who keeps incidents; its key lives for one lease."""
+        return f"{self._log}_incident_leases"
+
     def topic(self, topic: str) -> str:
         """The key, in ``meta``, of the number of partitions."""
         return f"topic.{token(topic)}"

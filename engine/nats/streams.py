@@ -137,6 +137,16 @@ def agent_leases(names: LogNames, settings: LogSettings) -> Stream:
     return _bucket(names.agents, settings, AGENT_LEASE_SECONDS, "memory")
 
 
+def incident_leases(names: LogNames, settings: LogSettings) -> Stream:
+    """Which engine keeps incidents."""
+    return _bucket(names.incident_leases, settings, settings.lease_seconds)
+
+
+def incident_rows(names: LogNames, settings: LogSettings) -> Stream:
+    """Incidents, silences and what is still to be told: the next engine that keeps them goes on with these."""
+    return _bucket(names.incidents, settings)
+
+
 def _bucket(
     name: str, settings: LogSettings, max_age_seconds: float = 0.0, storage: Storage | None = None
 ) -> Stream:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from alerts.journal import JOURNAL, read
 from engine import graphs
 from engine import role as roles
 from engine.actor import ActorStatistics
-from engine.config import Config
+from engine.config import Config, TroubleConfig
 from engine.recording.file import Recording
 from engine.recording.format import Frame
 from engine.recording.replay import MAX, ReplaySource
@@ -106,6 +107,20 @@ async def test_flows_and_their_workloads_reach_different_sinks() -> None:
     }
     assert opened == dict.fromkeys(opened, traffic.SHORT + traffic.RESET)
     assert role.ledger.stages["workloads"].received == sum(map(len, sinks["flows"].taken))
+
+
+async def test_trouble_is_looked_for_in_a_recording(tmp_path: Path) -> None:
+    """Beside the incidents that are kept there; sinks get what they get without."""
+    rows = []
+    for trouble in (TroubleConfig(), TroubleConfig("on", str(tmp_path), tick_seconds=1)):
+        sink = ScriptedSink()
+        source = ReplaySource(Recording(HERE / "short.tlr", EVENT_TYPES), MAX)
+        role = graphs.replay(Config(trouble=trouble), configured({"kept": sink}, "flows"), source)
+        await role.run()
+        rows.append([row for batch in sink.taken for row in batch.rows()])
+    assert rows[0] == rows[1] != []
+    assert role.ledger.stages["incidents"].delivered >= 1
+    assert read(tmp_path / "replay" / JOURNAL) == {}
 
 
 def test_no_root_is_needed() -> None:

@@ -1,0 +1,154 @@
+"""How engines agree on incidents over NATS: one leads, all tell it what they see, and what it keeps is kept there."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from engine.nats import streams
+from engine.nats.address import parse_url
+from engine.nats.api import Refused, Unanswered
+from engine.nats.bucket import Bucket, Conflict
+from engine.nats.lease import LEAVE_SECONDS, Lease
+from engine.nats.link import Link
+from model.subjects import LogNames, token
+
+#: Renewals within a lease.
+_RENEWALS: Final = 5
+_LEADER: Final = "leader"
+
+log = logging.getLogger(__name__)
+
+
+class IncidentBus:
+    """Belongs to one event loop.
+
+    :param url: of the bus.
+    :ivar me: names this engine, for as long as it runs.
+    :ivar too_large: looks that no message of this server could hold.
+    """
+
+    def __init__(self, url: str) -> None:
+        settings, connection = parse_url(url)
+        names = LogNames(settings.log)
+        self.me = secrets.token_hex(8)
+        self.too_large = 0
+        self._link = Link(connection)
+        self._looks = names.looks
+        self._seconds = settings.lease_seconds
+        self._leases = Bucket(self._link, streams.incident_leases(names, settings))
+        self._rows = Bucket(self._link, streams.incident_rows(names, settings))
+        self._unsaved: dict[str, Any] = {}
+        self._changed = asyncio.Event()
+        self._revision = 0
+
+    async def open(self) -> None:
+        """Connect, and make the buckets.
+
+        :raises TailraceError: if the server is not there, refuses this client, or has no JetStream.
+        """
+        await self._link.open()
+        await self._leases.open()
+        await self._rows.open()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._link.close()
+
+    async def lead(self) -> Lease:
+        """Returns once this engine leads: nobody else does."""
+        lease = Lease(self._seconds)
+        while True:
+            with contextlib.suppress(Conflict, Unanswered):
+                held = await self._leases.get(_LEADER)
+                if held is None or not held.value:
+                    sent_at = lease.clock()
+                    self._revision = await self._leases.update(
+                        _LEADER, self.me.encode(), held.revision if held else 0
+                    )
+                    lease.renewed(sent_at)
+                    self._unsaved.clear()  # of an earlier time: others have gone on since
+                    return lease
+            await asyncio.sleep(self._seconds / _RENEWALS)
+
+    async def keep(self, lease: Lease) -> None:
+        """Returns when it leads no more: somebody else may."""
+        while lease.held:
+            await asyncio.sleep(self._seconds / _RENEWALS)
+            sent_at = lease.clock()
+            try:
+                self._revision = await self._leases.update(_LEADER, self.me.encode(), self._revision)
+            except Unanswered:
+                continue
+            except (Conflict, Refused):
+                return
+            lease.renewed(sent_at)
+
+    async def leave(self) -> None:
+        """Lead no more, if the server answers."""
+        with contextlib.suppress(Unanswered, Refused, Conflict, TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._leases.update(_LEADER, b"", self._revision)
+
+    async def tell(self, look: Any) -> None:
+        """To whoever leads; one that gets lost is missing there, and that is said."""
+        data = zlib.compress(msgspec.msgpack.encode((self.me, look)), 1)
+        if len(data) > self._link.max_payload:
+            self.too_large += 1
+            return
+        await self._link.publish(self._looks, data)
+
+    async def listen(self, kind: Any, take: Callable[[str, Any], Awaitable[None]]) -> None:
+        """What other engines tell.
+
+        :param kind: the type of a look.
+        """
+        decoder = msgspec.msgpack.Decoder(tuple[str, kind])
+
+        async def came(message: Msg) -> None:
+            try:
+                who, look = decoder.decode(zlib.decompress(message.data))
+            except (zlib.error, msgspec.DecodeError) as error:
+                log.warning("what an engine tells of incidents is not read: %s", error)
+                return
+            if who != self.me:
+                await take(who, look)
+
+        await self._link.listen(self._looks, came)
+
+    async def rows(self) -> dict[str, Any]:
+        """The last value of each key, as whoever led before left them; waits for the server."""
+        kept = await self._link.until_answered(lambda: self._rows.entries(">"))
+        pairs = [msgspec.msgpack.decode(entry.value) for entry in kept.values() if entry.value]
+        return {key: value for key, value in pairs if value is not None}
+
+    def save(self, rows: Mapping[str, Any]) -> None:
+        """Soon; None takes a key away. Of a key that changes meanwhile the newest value is kept."""
+        self._unsaved |= rows
+        self._changed.set()
+
+    async def saving(self) -> None:
+        """Saves what there is to be saved, for ever."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._unsaved:
+                key = next(iter(self._unsaved))
+                value = self._unsaved.pop(key)
+                try:
+                    await self._link.until_answered(partial(self._save, key, value))
+                except Refused as error:
+                    log.warning("an engine that takes over will not know all incidents: %s", error)
+
+    async def _save(self, key: str, value: Any) -> None:
+        if value is None:
+            await self._rows.drop(token(key))
+        else:
+            await self._rows.put(token(key), msgspec.msgpack.encode((key, value)))
