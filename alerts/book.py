@@ -19,6 +19,7 @@ from alerts.outbox import Outbox
 from alerts.routing import Routing
 from model.alert import Alert
 from model.errors import UsageError
+from model.ledger import Ledger
 
 #: Silences at once.
 _SILENCES: Final = 1000
@@ -30,6 +31,7 @@ class Book:
     :param routing: who is told of what.
     :param message: what targets are told of a change.
     :param explained: what is known of the cause of an incident.
+    :param ledger: counts what targets are told.
     :ivar incidents: as they are now; change them by the methods here, or nothing of it is kept.
     :ivar archive: what happened to them, and those that are over.
     """
@@ -41,13 +43,14 @@ class Book:
         message: Callable[[Change], Alert],
         times: Times | None = None,
         explained: Callable[[Incident], Explanation] = lambda _: Explanation(),
+        ledger: Ledger | None = None,
     ) -> None:
         self._journal = journal
         self._routing = routing
         self._message = message
         self._explained = explained
         self.archive = Archive(journal)
-        self.outbox = Outbox(journal, wishes=routing.targets)
+        self.outbox = Outbox(journal, wishes=routing.targets, ledger=ledger)
         self._groups = Groups(journal, {name: each.group for name, each in routing.targets.items()})
         kept = [msgspec.convert(value, Incident) for _, value in journal.under("incident/")]
         silences = [msgspec.convert(value, Silence) for _, value in journal.under("silence/")]
@@ -105,7 +108,7 @@ class Book:
             if not change.silent:
                 for target in self._targets(alert):
                     if (told := self._groups.rows_for(alert, target, rows)) is not None:
-                        rows |= self.outbox.rows_for(told, [target])
+                        rows |= self.outbox.rows_for(told, [target], rows)
         return rows
 
     def _targets(self, alert: Alert) -> list[str]:

@@ -18,7 +18,7 @@ GROUP_LABELS: Final = ("ns", "workload", "subject", "symptom", "severity")
 class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Who is told of incidents.
 
-    :param name: by which commands know it; also its kind, if that is not given.
+    :param name: by which commands and the ledger know it; also its kind, if that is not given.
     :param kind: as installed: ``slack``, ``pagerduty``, ….
     :param settings: as ``tailrace plugins KIND`` lists them.
     :param where: a filter of alerts (docs/alerts.md); empty: all that routes give it.
@@ -26,7 +26,7 @@ class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     :param limit: messages within ``limit_seconds``; one summary stands for what is beyond. 0: no limit.
     """
 
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,60}$")]
     kind: str = ""
     settings: dict[str, Any] = {}
     where: str = ""

@@ -5,18 +5,20 @@ receipt, ``lane/TARGET`` when a target that was away is asked again, ``pace/TARG
 ``dead/TARGET/ID`` what no target will take.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from alerts.counts import Counts
 from alerts.groups import GROUP
 from alerts.journal import Journal
 from alerts.pace import PAUSE_S, Bucket, summary, summary_key
 from alerts.routing import Wishes
 from model.alert import Alert
 from model.alert_target import AlertError
+from model.ledger import Ledger
 
 #: Seconds between two attempts: doubled each time, up to the longest.
 _FIRST_PAUSE_S: Final = 1.0
@@ -38,35 +40,48 @@ class Outbox:
 
     :param most: alerts that wait for one target; past it the oldest becomes a dead letter.
     :param wishes: limits, by target; others have none.
-    :ivar counts: by target and what became of alerts: offered, overtaken, sent, retried, dead, summaries (sent for
-        what waits), folded (ended while only a summary had told of them).
+    :param ledger: has a stage for each target.
+    :ivar counts: by target, what became of alerts.
     """
 
     def __init__(
-        self, journal: Journal, most: int = 2000, wishes: Mapping[str, Wishes] | None = None
+        self,
+        journal: Journal,
+        most: int = 2000,
+        wishes: Mapping[str, Wishes] | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._journal = journal
         self._most = most
         self._wishes = wishes or {}
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts = Counts(ledger or Ledger())
+        for target in self._wishes:  # those of before a restart are received again
+            self.counts.add(target, "offered", self.waiting(target))
+            self.counts.wait(target, self.waiting(target))
 
-    def rows_for(self, alert: Alert, targets: Iterable[str]) -> dict[str, Any]:
+    def rows_for(
+        self, alert: Alert, targets: Iterable[str], batch: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
         """Rows with which targets will be told; whoever puts them into the journal may put more in the same batch.
 
         A state that still waits is overtaken.
+
+        :param batch: what it has already.
         """
         rows: dict[str, Any] = {}
         for target in targets:
-            key = f"out/{target}/{alert.key}"
-            self.counts[target, "offered"] += 1
-            if key in self._journal:
-                self.counts[target, "overtaken"] += 1
+            key, prefix = f"out/{target}/{alert.key}", f"out/{target}/"
+            self.counts.add(target, "offered")
+            others = [each for each, row in batch.items() if row is not None and each.startswith(prefix)]
+            self.counts.add(target, "overtaken", key in self._journal or key in others)
             rows[key] = alert
-            waiting = [each for each, _ in self._journal.under(f"out/{target}/") if each != key]
-            for oldest in waiting[: max(len(waiting) + 1 - self._most, 0)]:
-                rows |= self._dead(
-                    target, _alert(self._journal[oldest]), "too many alerts wait for this target"
-                )
+            waiting = [each for each, _ in self._journal.under(prefix) if each != key]
+            beside = [each for each in others if each not in (key, *waiting)]
+            most = max(self._most - 1 - len(beside), 0)
+            for oldest in waiting[: max(len(waiting) - most, 0)]:
+                forgotten = _alert(self._journal[oldest])
+                rows |= self._dead(target, forgotten, "too many alerts wait for this target")
+            self.counts.wait(target, min(len(waiting), most) + len(beside) + 1)
         return rows
 
     def offer(self, alert: Alert, targets: Iterable[str]) -> None:
@@ -96,19 +111,21 @@ class Outbox:
     def sent(self, letter: Letter, receipt: str, now: float) -> None:
         """The target took it. A newer state that came meanwhile still waits."""
         target, alert = letter.target, letter.alert
-        self.counts[target, "sent"] += 1
+        self._settle(letter, "sent")
         over = alert.event == "resolve" and (alert.key.startswith(GROUP) or alert.key == summary_key(target))
         said = None if over else {"alert": alert, "receipt": receipt, "at": now}
         rows = {f"said/{target}/{alert.key}": said, f"lane/{target}": None}
         self._journal.put(rows | self._gone(target, alert) | self._paid(letter, now))
+        self.counts.wait(target, self.waiting(target))
 
     def failed(self, letter: Letter, error: AlertError, now: float) -> None:
         """It did not: it is asked again later, or never."""
         target = letter.target
         if not error.retryable:
             self._journal.put(self._dead(target, letter.alert, str(error)) | self._paid(letter, now))
+            self.counts.wait(target, self.waiting(target))
             return
-        self.counts[target, "retried"] += 1
+        self.counts.add(target, "retried")
         key = f"lane/{target}"
         before = self._journal[key]["pause"] if key in self._journal else 0.0
         pause = min(max(2 * before, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
@@ -148,8 +165,9 @@ class Outbox:
                 over[key] = None
             elif not told:
                 waiting.append(alert)
-        self.counts[target, "folded"] += len(over)
         self._journal.put(over)
+        self.counts.add(target, "folded", len(over))
+        self.counts.wait(target, self.waiting(target))
         return self._summary(target, waiting, now)
 
     def _summary(self, target: str, waiting: list[Alert], now: float) -> Letter | None:
@@ -173,7 +191,7 @@ class Outbox:
             return {}
         bucket = self._bucket(target, now)
         if alert.key == summary_key(target):
-            self.counts[target, "summaries"] += 1
+            self.counts.add(target, "summaries")
             bucket = bucket._replace(summed_at=now)
         elif alert.event != "resolve":
             bucket = bucket._replace(tokens=bucket.tokens - 1.0)
@@ -185,6 +203,16 @@ class Outbox:
             wishes.limit, wishes.limit_seconds, now
         )
 
+    def _settle(self, letter: Letter, how: str) -> None:
+        """Count what became of a letter; what never waited (summaries, repeats) is offered now."""
+        target, alert = letter.target, letter.alert
+        waits = self._journal.get(f"out/{target}/{alert.key}")
+        if waits is None:
+            self.counts.add(target, "offered")
+        elif waits["revision"] != alert.revision:
+            self.counts.add(target, "overtaken", -1)
+        self.counts.add(target, how)
+
     def _letter(self, target: str, alert: Alert) -> Letter:
         said = f"said/{target}/{alert.key}"
         return Letter(target, alert, self._journal[said]["receipt"] if said in self._journal else "")
@@ -195,7 +223,7 @@ class Outbox:
         return {key: None} if same else {}
 
     def _dead(self, target: str, alert: Alert, why: str) -> dict[str, Any]:
-        self.counts[target, "dead"] += 1
+        self._settle(Letter(target, alert, ""), "dead")
         kept = [key for key, _ in self._journal.under("dead/")]
         rows: dict[str, Any] = dict.fromkeys(kept[: max(len(kept) + 1 - _DEAD_KEPT, 0)])
         rows[f"dead/{target}/{alert.id}"] = {"target": target, "alert": alert, "why": why}

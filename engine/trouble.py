@@ -97,6 +97,7 @@ class IncidentsOutlet:
         self._config = config
         self._serves = serves and config.web.enabled != "off"
         self._folder = folder
+        self._ledger = ledger
         self._stage = ledger.stage("incidents", "looks")
         self._explained: dict[str, Explanation] = {}  # by the incident's key
         self._latest: dict[str, Explanation] = {}  # by the trouble's
@@ -128,7 +129,7 @@ class IncidentsOutlet:
                 await target.open()
             # the detector has waited for three ticks of evidence: one more, to see what belongs together
             times = Times(hold=float(self._config.trouble.tick_seconds))
-            self.book = Book(journal, alerts.routing(), self._message, times, self._cause)
+            self.book = Book(journal, alerts.routing(), self._message, times, self._cause, self._ledger)
             settle_planned(self.book, self._config.trouble.silences, time())
             self._courier = Courier(self.book.outbox, targets)
             stack.callback(self._shut)

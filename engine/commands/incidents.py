@@ -59,7 +59,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         by = told["incident"]["acknowledged"]
         show(f"{options.id} is acknowledged by {by['by']} at {_written(by['at'])}")
         return 0
-    values = _journal(Path(config.trouble.path))
+    values = kept_in(Path(config.trouble.path))
     if options.action == "show":
         show(_one(values, options.id, options.output))
     elif options.output == "json":
@@ -84,7 +84,7 @@ def columns(rows: "list[tuple[str, ...]]") -> str:
     )
 
 
-def _journal(folder: Path) -> dict[str, Any]:
+def kept_in(folder: Path) -> dict[str, Any]:
     """:raises UsageError: if there is none, or this user may not read it."""
     from alerts.journal import JOURNAL, read
 

@@ -137,13 +137,21 @@ STAGES: Final = (
         "`detector` (with `trouble.enabled: on`)",
         "edges with traffic, each ten seconds",
         "`not_known`: of ten seconds whose data is not complete",
-        "`edges_forgotten`; `late_windows`; `leaves_forgotten`: traffic that explains nothing, for want of room",
+        "`edges_forgotten`; `late_windows`; `leaves_forgotten`: traffic that explains nothing, for want of room; "
+        "`rule_series_refused`: lookups of workloads that a rule has no room for",
     ),
     StageNote(
         "`incidents` (likewise)",
         "looks at all edges",
         "`not_kept`: the disk took no more; what changed then is told to nobody",
         "",
+    ),
+    StageNote(
+        "`alerts.TARGET` (likewise)",
+        "alerts offered to a target; `queued`: those that wait",
+        "`overtaken`: a newer state of the incident came; `folded`: ended while only a summary had told of it; "
+        "`dead`: refused for good, or too many waited",
+        "`retried`: attempts that failed; `summaries`: of those that wait for the limit",
     ),
     StageNote(
         "`outbox` (agent)",

@@ -1,5 +1,6 @@
 """The outbox: at least once, the newest state, over restarts; what nobody takes is to be seen."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,8 +10,10 @@ import pytest
 from alerts.courier import Courier
 from alerts.journal import Journal
 from alerts.outbox import Outbox
+from alerts.routing import Wishes
 from model.alert import Alert
 from model.alert_target import AlertError
+from model.ledger import Ledger
 from model.settings import PluginConfig
 
 ALERT = Alert("tailrace-1", 1, "open", "critical", "shop/b", "connect_refused", "short", "text", 0.0, 0.0)
@@ -49,15 +52,21 @@ class Bed:
 
     def __init__(self, path: Path, most: int = 2000) -> None:
         self.journal = Journal(path)
-        self.outbox = Outbox(self.journal, most)
+        self.ledger = Ledger()
+        self.outbox = Outbox(self.journal, most, {"t": Wishes()}, self.ledger)
         self.target = Scripted()
         self.now = 1000.0
         self.courier = Courier(self.outbox, {"t": self.target}, lambda: self.now)
 
 
 @pytest.fixture
-def bed(tmp_path: Path) -> Bed:
-    return Bed(tmp_path / "journal")
+def bed(tmp_path: Path) -> Iterator[Bed]:
+    """Whatever happens, every alert is accounted for."""
+    bed = Bed(tmp_path / "journal")
+    yield bed
+    stage = bed.ledger.stage("alerts.t", "alerts")
+    assert stage.balanced, stage
+    assert stage.received > 0
 
 
 async def test_states_come_in_order_with_the_receipt_of_the_one_before(bed: Bed) -> None:

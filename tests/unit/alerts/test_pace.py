@@ -11,6 +11,7 @@ from alerts.courier import Courier
 from alerts.journal import Journal
 from alerts.routing import Routing, Wishes
 from model.alert import SHORT, Alert
+from model.ledger import Ledger
 from tests.unit.alerts.scripted_target import ScriptedTarget
 
 
@@ -19,7 +20,9 @@ class Bed:
 
     def __init__(self, folder: Path, wishes: Wishes) -> None:
         self.journal = Journal(folder / "journal")
-        self.book = Book(self.journal, Routing({"t": wishes}), lambda change: alert_of(change, Facts()))
+        self.ledger = Ledger()
+        routing = Routing({"t": wishes})
+        self.book = Book(self.journal, routing, lambda change: alert_of(change, Facts()), ledger=self.ledger)
         self.target = ScriptedTarget()
         self.now = 1000.0
         self.courier = Courier(self.book.outbox, {"t": self.target}, lambda: self.now)
@@ -30,6 +33,7 @@ class Bed:
         for _ in range(seconds):
             self.book.tick(Tick(self.now, troubles))
             await self.courier.deliver("t")
+            assert self.ledger.stage("alerts.t", "alerts").balanced
             self.now += 1
 
     @property
