@@ -8,7 +8,7 @@ import numpy as np
 
 from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, expected, judge
 from actors.detect.findings import Listed, findings_of, joined
-from actors.detect.nodes import Edge, Nodes
+from actors.detect.nodes import Edges, Nodes
 from actors.detect.observations import Event, Findings, Known, Observations
 from actors.detect.presence import Habits, silences
 from actors.detect.state import ILL, Memory, Series
@@ -154,17 +154,17 @@ class Detector:
         """
         if seen.parts is None:
             return None
-        at = np.searchsorted(seen.ids, seen.parts.edges)
-        series = {name: column[rows] for name, column in self._memory.series.items()}
-        usual = expected(series, np.arange(len(self._names)), self._symptoms, self._tuning)
-        edge = Edge(
-            usual[at],
-            series["dispersion"].astype(np.float32)[at],
-            (series["total"] < self._tuning.warm)[at],
-            (series["streak"] >= ILL)[at],
-            seen.parts.total / np.maximum(seen.total[at], 1),
+        names = ("bad", "total", "dispersion", "streak")
+        series = {name: self._memory.series[name][rows] for name in names}
+        edges = Edges(
+            np.searchsorted(seen.ids, seen.parts.edges),
+            expected(series, np.arange(len(self._names)), self._symptoms, self._tuning),
+            series["dispersion"].astype(np.float32),
+            series["total"] < self._tuning.warm,
+            series["streak"] >= ILL,
+            seen.total,
         )
-        return self._nodes.step(tick, seen.parts, edge, known)
+        return self._nodes.step(tick, seen.parts, edges, known)
 
     def _judge(self, tick: int, seen: Observations, rows: np.ndarray) -> tuple[Listed, Listed]:
         """Series that began and ended to be ill: rows and symptoms of each."""

@@ -30,17 +30,26 @@ _SIGHT: Final = np.uint64(0xFFFF)
 _GIVEN_UP: Final = 360
 
 
-class Edge(NamedTuple):
-    """What is known of the edge of each row; shape (rows, symptoms), but for ``share`` of its traffic now.
+class Edges(NamedTuple):
+    """What is known of edges with traffic; shape (edges, symptoms), but for ``at``.
 
+    :param at: the edge of each row of the parts; shape (rows,).
     :param teaches: whether it is too young to say anything; ``ill``: whether it has a finding of its own.
+    :param total: counted in this tick.
     """
 
+    at: np.ndarray
     usual: np.ndarray
     dispersion: np.ndarray
     teaches: np.ndarray
     ill: np.ndarray
-    share: np.ndarray
+    total: np.ndarray
+
+    def share(self, parts: Parts, rows: np.ndarray, of: int) -> np.ndarray:
+        """Of its edge's traffic that each row has."""
+        whole: np.ndarray = np.maximum(self.total[self.at[rows], of], 1)
+        part: np.ndarray = parts.total[rows, of] / whole
+        return part
 
 
 class Rows(NamedTuple):
@@ -68,19 +77,19 @@ class Nodes:
         self.forgotten = 0
         self._symptoms, self._tuning, self._limit = symptoms, tuning, limit
 
-    def step(self, tick: int, parts: Parts, edge: Edge, known: Known) -> Findings:
+    def step(self, tick: int, parts: Parts, edges: Edges, known: Known) -> Findings:
         """What is ill after the rows of a tick.
 
-        :param edge: of each row of ``parts``.
+        :param edges: of each row of ``parts``.
         """
         memory = self.memory
         before = memory.ids, memory.series["streak"] >= ILL
         seen = np.zeros(0, np.uint64)
-        total = np.where(edge.teaches, np.float32(0), parts.total)
-        for of in range(total.shape[1]):
-            nodes = self._looked_at(of, parts, total[:, of], edge)
+        for of in range(parts.total.shape[1]):
+            total = parts.total[:, of] * ~edges.teaches[edges.at, of]
+            nodes = self._looked_at(of, parts, total, edges)
             if len(nodes):
-                rows = self._rows(of, nodes, parts, total[:, of], edge)
+                rows = self._rows(of, nodes, parts, total, edges)
                 self._judge(tick, of, nodes, rows)
                 seen = np.union1d(seen, nodes[np.unique(rows.node)])
         here = np.isin(memory.ids, seen)
@@ -99,12 +108,12 @@ class Nodes:
         listed = [(each.nonzero()[0], each.nonzero()[1]) for each in chosen]
         return findings_of(tick, memory, listed, certain, (self._symptoms, self._tuning), no_events())
 
-    def _looked_at(self, of: int, parts: Parts, total: np.ndarray, edge: Edge) -> np.ndarray:
+    def _looked_at(self, of: int, parts: Parts, total: np.ndarray, edges: Edges) -> np.ndarray:
         """Ids of nodes of which there is evidence, or for which rows speak now; ascending."""
         memory = self.memory
         active = (memory.series["evidence"][:, of] > 0) | (memory.series["streak"][:, of] >= ILL)
-        rows = np.flatnonzero((parts.bad[:, of] > 0) & (total > 0) & ~edge.ill[:, of])
-        nats = self._nats(of, parts, total, edge, rows)
+        rows = np.flatnonzero((parts.bad[:, of] > 0) & (total > 0) & ~edges.ill[edges.at, of])
+        nats = self._nats(of, parts, total, edges, rows)
         loud = rows[nats > 0]
         ids, same = np.unique(parts.nodes[loud].ravel(), return_inverse=True)
         sums = np.bincount(same, np.repeat(nats[nats > 0], parts.nodes.shape[1]), len(ids))
@@ -112,12 +121,13 @@ class Nodes:
         named: np.ndarray = ids[ids != 0]
         return named
 
-    def _nats(self, of: int, parts: Parts, total: np.ndarray, edge: Edge, rows: np.ndarray) -> np.ndarray:
-        usual = edge.usual[rows, of]
+    def _nats(self, of: int, parts: Parts, total: np.ndarray, edges: Edges, rows: np.ndarray) -> np.ndarray:
+        at = edges.at[rows]
+        usual = edges.usual[at, of]
         ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of] * self._tuning.thin)
-        return log_ratio(parts.bad[rows, of], total[rows], usual, ill, edge.dispersion[rows, of])
+        return log_ratio(parts.bad[rows, of], total[rows], usual, ill, edges.dispersion[at, of])
 
-    def _rows(self, of: int, nodes: np.ndarray, parts: Parts, total: np.ndarray, edge: Edge) -> Rows:
+    def _rows(self, of: int, nodes: np.ndarray, parts: Parts, total: np.ndarray, edges: Edges) -> Rows:
         sight = np.zeros(int(_SIGHT) + 1, np.bool_)
         sight[nodes & _SIGHT] = True
         rows, columns = (sight[parts.nodes & _SIGHT] & (total > 0)[:, None]).nonzero()
@@ -125,13 +135,13 @@ class Nodes:
         node = np.minimum(np.searchsorted(nodes, ids), len(nodes) - 1)
         right = nodes[node] == ids
         rows, columns, node = rows[right], columns[right], node[right]
-        nats = self._nats(of, parts, total, edge, rows)
-        share = np.where(columns < WHOLE, edge.share[rows, of], 1)
-        most = _ONE_EDGE * self._tuning.most_of_tick * share
+        nats = self._nats(of, parts, total, edges, rows)
+        share = edges.share(parts, rows, of)
+        most = _ONE_EDGE * self._tuning.most_of_tick * np.where(columns < WHOLE, share, 1)
         nats = np.minimum(nats, most.astype(np.float32))
-        normal = total[rows] * edge.usual[rows, of]
-        told = Rows(node, parts.bad[rows, of], total[rows], normal, nats, edge.ill[rows, of])
-        own = ~_as_edges(told.node, parts.edges[rows], edge.share[rows, of], len(nodes))[told.node]
+        normal = total[rows] * edges.usual[edges.at[rows], of]
+        told = Rows(node, parts.bad[rows, of], total[rows], normal, nats, edges.ill[edges.at[rows], of])
+        own = ~_as_edges(told.node, parts.edges[rows], share, len(nodes))[told.node]
         return Rows(*(column[own] for column in told))
 
     def _judge(self, tick: int, of: int, nodes: np.ndarray, rows: Rows) -> None:

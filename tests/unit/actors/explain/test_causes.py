@@ -1,6 +1,7 @@
 """Causes are what was put in: known faults in counts that are drawn."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -198,3 +199,15 @@ def test_values_differ_also_where_none_is_ill(supposed: bool, told: list[str]) -
         ("zone",), [list("abcd")], np.arange(4)[:, None], bad, total, normal, np.ones(4), supposed=supposed
     )
     assert [cause.where["zone"] for cause in explain(leaves).causes] == told
+
+
+def test_a_fault_is_named_where_all_else_is_better_than_usual() -> None:
+    """More than the fault's were expected to be bad in all."""
+    fleet = Fleet(11, [({"version": 1}, 0.3)])
+    leaves = fleet.leaves()
+    better = np.where(leaves.codes[:, 0] == 1, leaves.expected, leaves.total * 0.3)
+    leaves = replace(leaves, expected=better)
+    assert leaves.excess.sum() < 0
+    cause = explain(leaves).causes[0]
+    assert cause.where == {"version": "version 1"}
+    assert cause.explains == pytest.approx(1)
