@@ -107,6 +107,16 @@ int envoy_frame_came(struct pt_regs *ctx)
 	return 0;
 }
 
+/* closeSocket(this): what is given to others because a connection ends is no answer of it. */
+int envoy_closing(struct pt_regs *ctx)
+{
+	struct proxy_key at = {.connection = PT_REGS_PARM1(ctx), .process = bpf_get_current_pid_tgid() >> 32};
+	struct proxy_socket *socket = proxy_sockets.lookup(&at);
+	if (socket)
+		socket->heading = 0;
+	return 0;
+}
+
 /* The head of a request is given to be sent, or what follows its body. */
 static __always_inline void request_given(struct proxy_stream_key *key, struct proxy_stream *stream, u8 ends)
 {

@@ -98,6 +98,7 @@ static __always_inline struct proxy_source source_of(struct proxy_socket *from, 
 static __always_inline void source_taken(struct proxy_socket *from, struct proxy_source *source, u64 process)
 {
 	struct proxy_stream *stream = from->codec ? proxy_answering(from, process) : 0;
+	from->heading = 0;
 	if (stream)
 		stream->linked = 1;
 	else

@@ -16,13 +16,15 @@ FUNCTIONS: Final = {
     "onWriteReady": ("envoy_write_ready", b"write ready"),
     "write": ("envoy_write", b"writing {} bytes, end_stream {}"),
 }
-#: Functions of Http2::ConnectionImpl, likewise (source/common/http/http2/codec_impl.cc): both, or neither is probed.
+#: For HTTP/2, likewise: functions of Http2::ConnectionImpl (source/common/http/http2/codec_impl.cc), and one more of
+#: the connection. All, or none is probed.
 HTTP2_FUNCTIONS: Final = {
     "onBeforeFrameReceived": (
         "envoy_frame_came",
         b"about to recv frame type={}, flags={}, stream_id={}",
     ),
     "onFrameSend": ("envoy_frame_given", b"sent frame type={}, stream_id={}, length={}"),
+    "closeSocket": ("envoy_closing", b"closing socket: {}"),
 }
 #: Programs that run when one of them returns.
 RETURNS: Final = {"onReadReady": "envoy_read_over"}

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,7 +18,8 @@ from tests.kernel.loopback import until
 ENVOY: Final = Path(str(resources.files("envoy").joinpath("_bin/envoy")))
 #: Ports of the client's connection and of the one to the server, then the request and its answer.
 _FORMAT: Final = (
-    "%DOWNSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_ADDRESS% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE%\n"
+    "%DOWNSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_ADDRESS% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% "
+    "%RESPONSE_FLAGS%\n"
 )
 _TYPES: Final = "type.googleapis.com/envoy.extensions"
 #: Of a request: port of the client's connection, of that to the server, method, path, status.
@@ -42,11 +43,13 @@ class Listener:
 
     :param routes: cluster by prefix of paths, the longest first.
     :param secure: whether clients speak TLS to it, and show a certificate.
+    :param retries: of a request that failed.
     """
 
     port: int
     routes: Mapping[str, str]
     secure: bool = False
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,16 @@ class Envoy:
     pid: int
     log: Path
 
-    def passed(self) -> Passed:
-        """What it logged."""
+    def passed(self, flags: Container[str] | None = None) -> Passed:
+        """What it logged.
+
+        :param flags: what its log may say of an answer ("-": nothing); None: anything.
+        """
         lines = [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
         return Counter(
             (int(down), int(up.rpartition(":")[2]), method, path, int(status))
-            for down, up, method, path, status in lines
-            if up != "-"
+            for down, up, method, path, status, said in lines
+            if up != "-" and (flags is None or said in flags)
         )
 
 
@@ -177,8 +183,10 @@ def _address(port: int) -> dict[str, Any]:
 
 
 def _listener(listener: Listener, log: Path | None, tls: Certificates | None) -> dict[str, Any]:
+    policy = {"retry_on": "5xx,reset", "num_retries": listener.retries}
+    more = {"retry_policy": policy} if listener.retries else {}
     routes = [
-        {"match": {"prefix": prefix}, "route": {"cluster": cluster}}
+        {"match": {"prefix": prefix}, "route": {"cluster": cluster, **more}}
         for prefix, cluster in listener.routes.items()
     ]
     manager = _typed(

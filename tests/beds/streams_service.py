@@ -1,6 +1,6 @@
-"""A service that speaks HTTP/2 and answers the streams of a connection in another order than they came: each waits on
-its own. `python -m tests.beds.streams_service PORT LOG`; the log has a line for each answer: the client's port, path,
-status.
+"""A service that speaks HTTP/2 and answers the streams of a connection in another order than they came: each waits
+on its own. It resets streams of /reset, ends the connection for /close, and answers /again with 503 at first.
+`python -m tests.beds.streams_service PORT LOG`; the log has a line for each answer: the client's port, path, status.
 """
 
 import asyncio
@@ -11,9 +11,12 @@ from typing import Any, Final
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 
 LONGEST_MS: Final = 40
+#: Paths that were answered.
+_TRIED: Final[set[str]] = set()
 
 
 def waits_ns(path: str) -> int:
@@ -51,7 +54,17 @@ class Streams(asyncio.Protocol):
         self._send()
 
     def _answer(self, stream: int, path: str) -> None:
-        status = status_of(path)
+        if self._transport.is_closing() or _is_closed(self._http, stream):
+            return
+        if path.startswith("/close"):
+            self._transport.close()
+            return
+        if path.startswith("/reset"):
+            self._http.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+            self._send()
+            return
+        status = 503 if path.startswith("/again") and path not in _TRIED else status_of(path)
+        _TRIED.add(path)
         self._http.send_headers(stream, [(":status", str(status))])
         self._http.send_data(stream, path.encode(), end_stream=True)
         self._send()
@@ -60,6 +73,12 @@ class Streams(asyncio.Protocol):
 
     def _send(self) -> None:
         self._transport.write(self._http.data_to_send())
+
+
+def _is_closed(connection: H2Connection, stream: int) -> bool:
+    """Whether the client has reset it."""
+    streams = connection.streams
+    return stream not in streams or bool(streams[stream].closed)
 
 
 async def serve(port: int, log: Path) -> None:

@@ -5,6 +5,7 @@ import http.client
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,17 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.beds.envoys import Cluster, Envoy, Listener, Settings, certificates, envoy, free_ports, listens
+from tests.beds.envoys import (
+    Cluster,
+    Envoy,
+    Listener,
+    Passed,
+    Settings,
+    certificates,
+    envoy,
+    free_ports,
+    listens,
+)
 from tests.beds.streams_service import waits_ns
 from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, parsed, passed_on, writing
 from tests.kernel.http2_traffic import Client
@@ -145,3 +156,67 @@ def test_all_links_are_accounted_for(run: Run) -> None:
     stage = ledgers(run.rows)[-1]["envoy"]
     assert stage["received"] == stage["delivered"] > 0
     assert not stage["dropped"]
+
+
+#: What an Envoy's log says of answers that are an upstream's: nothing, or that no further try was allowed.
+FROM_UPSTREAM = frozenset({"-", "URX", "UO"})
+
+
+def test_what_an_envoy_answers_by_itself_is_linked_to_nobody(rows: Path, tmp_path: Path) -> None:
+    """Where servers reset requests, end connections and refuse at first, and it tries again.
+
+    What is not linked is in the ledger: a request may outlive the connection that answered it by a second.
+    """
+    entry, streams = free_ports(2)
+    settings = Settings(
+        [Listener(entry, {"/": "streams"}, retries=1)],
+        {"streams": Cluster(streams, http2=True, streams=4)},
+        3,
+    )
+    with (
+        _service("streams_service", str(streams), str(tmp_path / "streams.log"), port=streams),
+        envoy(tmp_path / "envoy", settings) as proxy,
+    ):
+        seconds, lost = len(ledgers(rows)), _unknown_sockets(rows)
+        assert until(lambda: attached(rows, seconds), SETTLE_SECONDS)
+        threads = [threading.Thread(target=_ask_in_vain, args=(entry, _word(n))) for n in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        def missing() -> int:
+            return (_by_ports(proxy.passed(FROM_UPSTREAM)) - _by_ports(passed_on(rows, proxy.pid))).total()
+
+        until(lambda: missing() == _unknown_sockets(rows) - lost, SETTLE_SECONDS)
+        logged, linked = (
+            _by_ports(each) for each in (proxy.passed(FROM_UPSTREAM), passed_on(rows, proxy.pid))
+        )
+        assert linked.total() > 0
+        assert proxy.passed().total() > logged.total()
+        assert not linked - logged
+        assert missing() == _unknown_sockets(rows) - lost
+
+
+def _ask_in_vain(port: int, own: str) -> None:
+    kinds = ("one", "again", "reset", "two", "refused", "close")
+    for round_ in range(2):
+        client = Client(port)
+        for number in range(24):
+            client.ask(f"/{kinds[number % len(kinds)]}/{own}{_word(24 * round_ + number)}")
+        client.wait()
+        client.close()
+
+
+def _by_ports(passed: Passed) -> Counter[tuple[int, int, int]]:
+    """Ports of both connections, and status; many paths are one route."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for (down, up, _, _, status), count in passed.items():
+        found[down, up, status] += count
+    return found
+
+
+def _unknown_sockets(rows: Path) -> int:
+    """Of requests that were passed on and have no row."""
+    dropped: dict[str, int] = ledgers(rows)[-1].get("links", {}).get("dropped", {})
+    return dropped.get("socket_unknown", 0)

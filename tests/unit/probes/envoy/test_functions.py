@@ -66,7 +66,7 @@ def test_a_real_envoy_has_them_once_each_on_cheap_instructions() -> None:
 
 
 def test_without_those_of_http2_the_others_stand(tmp_path: Path) -> None:
-    """Both of HTTP/2 or none of them."""
+    """All of HTTP/2 or none of them."""
     half = (
         SOURCE
         + 'KEPT int sent(void) { logged = "{}sent frame type={}, stream_id={}, length={}"; return state; }'
