@@ -39,6 +39,12 @@ class Counts:
         else:
             stage.note(what, count)
 
+    def begin(self, target: str, waiting: int) -> None:
+        """So many wait from before: what this process counted as waiting when it had them last is among them."""
+        stage = self._stage(target)
+        self.add(target, "offered", waiting - stage.queued)
+        stage.queued = waiting
+
     def wait(self, target: str, waiting: int) -> None:
         """So many wait now."""
         self._stage(target).queued = waiting

@@ -55,9 +55,8 @@ class Outbox:
         self._most = most
         self._wishes = wishes or {}
         self.counts = Counts(ledger or Ledger())
-        for target in self._wishes:  # those of before a restart are received again
-            self.counts.add(target, "offered", self.waiting(target))
-            self.counts.wait(target, self.waiting(target))
+        for target in self._wishes:
+            self.counts.begin(target, self.waiting(target))
 
     def rows_for(
         self, alert: Alert, targets: Iterable[str], batch: Mapping[str, Any] = MappingProxyType({})

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import time
@@ -16,6 +16,7 @@ from actors.incidents.items import Change, Incident
 from actors.incidents.message import Facts, alert_of
 from actors.incidents.next_step import next_step
 from actors.items import Chunk
+from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
 from actors.trouble.items import Look, Remembered
 from actors.trouble.watch import Watch
@@ -32,9 +33,10 @@ from model.errors import TailraceError
 from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 
-#: Files beside the journal: of the detector, and of edges that were ill since.
+#: Files beside the journal: of the detector, of edges that were ill since, and of rules.
 WHOLE: Final = "detector.state"
 ILL: Final = "ill.state"
+RULES: Final = "rules.state"
 #: The folder, within ``trouble.path``, of what a replay finds.
 REPLAYED: Final = "replay"
 #: Seconds until a journal that took no more is tried again.
@@ -62,7 +64,7 @@ def watch_trouble(
 def watch_recorded_trouble(graph: Graph, config: Config, joined: Place, messages: Place) -> None:
     """As ``watch_trouble``, in a recording: nobody is told, and what an earlier replay kept is gone."""
     folder = Path(config.trouble.path) / REPLAYED
-    for name in (JOURNAL, WHOLE, ILL):
+    for name in (JOURNAL, WHOLE, ILL, RULES):
         (folder / name).unlink(missing_ok=True)
     trouble = msgspec.structs.replace(config.trouble, path=str(folder))
     alerts = msgspec.structs.replace(config.alerts, targets=[], routes=[])
@@ -76,7 +78,7 @@ def watch(
 
     :param folder: for what it learns.
     """
-    rules = Rules([rule.rule() for rule in config.alerts.rules])
+    rules = _rules([rule.rule() for rule in config.alerts.rules], folder)
     detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds, rules))
     joined >> detect >> graph.outlet("incidents", outlet)
     if messages is not None:
@@ -211,6 +213,10 @@ class IncidentsOutlet:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
             new.write_bytes(state.data)
             new.replace(path)
+            if state.rules:
+                rules = self._folder / RULES
+                rules.with_suffix(".new").write_bytes(state.rules)
+                rules.with_suffix(".new").replace(rules)
             if state.whole:
                 (self._folder / ILL).unlink(missing_ok=True)
         except OSError as error:
@@ -225,6 +231,18 @@ def _watch(ledger: Ledger, folder: Path, tick_s: int, rules: Rules) -> Watch:
     except ValueError as error:
         log.warning("the detector learns anew: %s: %s", folder, error)
         return Watch(ledger, tick_s=tick_s, rules=rules)
+
+
+def _rules(rules: Sequence[Rule], folder: Path) -> Rules:
+    """With the windows of before, likewise."""
+    watched = Rules(rules)
+    try:
+        if rules and (data := _read(folder / RULES)):
+            watched.adopt(data)
+    except ValueError as error:
+        log.warning("rules begin anew: %s: %s", folder / RULES, error)
+        return Rules(rules)
+    return watched
 
 
 def _read(path: Path) -> bytes:

@@ -1,12 +1,14 @@
 """All rules: what rows count goes in, and what breaks a rule comes out as each tick ends."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from actors.rules.grammar import BURNS, Rule
-from actors.rules.series import Series
+from actors.rules.series import Kept, Series
 from model.alert import Severity
 from model.batch import Batch
 from model.kinds.endpoint import ENDPOINT
@@ -128,6 +130,25 @@ class Rules:
                 )
                 broken.append(each)
         return broken
+
+    def encode(self) -> bytes:
+        """All that is to be known after a restart; empty without rules."""
+        pairs = zip(self._rules, self._series, strict=True)
+        kept = {rule.name: series.kept() for rule, series in pairs}
+        return zlib.compress(msgspec.msgpack.encode(kept), 1) if kept else b""
+
+    def adopt(self, data: bytes) -> None:
+        """What ``encode`` returned; rules that are new or read otherwise begin anew.
+
+        :raises ValueError: if that cannot be read.
+        """
+        try:
+            kept = msgspec.msgpack.decode(zlib.decompress(data), type=dict[str, Kept])
+        except (zlib.error, msgspec.DecodeError) as error:
+            raise ValueError(f"what was kept of rules is damaged ({error})") from None
+        for rule, series in zip(self._rules, self._series, strict=True):
+            if rule.name in kept:
+                series.adopt(kept[rule.name])
 
     def _table(self, batch: Batch) -> list[str]:
         """Names of workloads, as incidents have them."""

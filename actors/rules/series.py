@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from actors.rules.grammar import BURNS, Rule
@@ -21,6 +22,19 @@ _STAYS: Final = 0.999
 #: The share that is normal for what was never seen, as if so many had been counted.
 _NEW_SHARE: Final = 1e-3
 _NEW_COUNT: Final = 200.0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Series over a restart.
+
+    :param text: of the rule.
+    :param columns: bytes of one row for each name.
+    """
+
+    text: str
+    minute: int
+    names: list[str]
+    columns: dict[str, bytes]
 
 
 class Bad(NamedTuple):
@@ -159,6 +173,40 @@ class Series:
         share = (bad + _NEW_SHARE * _NEW_COUNT) / (total + _NEW_COUNT)
         return np.minimum(share, self._rule.limit)
 
+    def kept(self) -> Kept:
+        """All that is to be known after a restart."""
+        rows = np.array(sorted(self._numbers.values()), np.int64)
+        columns = {name: np.ascontiguousarray(column[rows]).tobytes() for name, column in self._columns()}
+        return Kept(self._rule.text, self._minute, [self.names[row] for row in rows.tolist()], columns)
+
+    def adopt(self, kept: Kept) -> None:
+        """What ``kept`` returned; of a rule that reads otherwise now, nothing.
+
+        :raises ValueError: if it has another shape.
+        """
+        if kept.text != self._rule.text:
+            return
+        rows = np.array([self.number(name) for name in kept.names[: self._most]], np.int64)
+        for name, column in self._columns():
+            shape = (len(kept.names), *column.shape[1:])
+            column[rows] = np.frombuffer(kept.columns.get(name, b""), column.dtype).reshape(shape)[
+                : len(rows)
+            ]
+        self._minute = kept.minute
+        if self._rule.slo:
+            self._sum_up()
+
+    def _columns(self) -> list[tuple[str, np.ndarray]]:
+        """Those that are kept."""
+        return [
+            ("sums", self._sums),
+            ("habit", self._habit),
+            ("since", self._since),
+            ("heard", self._heard),
+            ("born", self._born),
+            ("past", self._past),
+        ]
+
     def _advance(self, minute: int) -> None:
         """To the minute of now; those between were silent. A clock that was put back adds to the last one."""
         passed = minute - self._minute
@@ -167,9 +215,13 @@ class Series:
         self._minute = minute
         for back in range(min(abs(passed), MINUTES)):
             self._past[:, (minute - back) % MINUTES] = 0
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Windows up to this minute."""
         used = max(self._numbers.values(), default=-1) + 1
         for minutes, window in self._windows.items():
-            places = np.arange(minute - minutes + 1, minute + 1) % MINUTES
+            places = np.arange(self._minute - minutes + 1, self._minute + 1) % MINUTES
             window[:used] = self._past[:used, places].sum(axis=1, dtype=np.float64)
 
     def _forget(self, now: float) -> None:

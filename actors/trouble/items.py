@@ -28,10 +28,12 @@ class Remembered:
     """State of the detector, to be kept for a restart.
 
     :param whole: whether it is all; else that of edges which were ill since the last one that was.
+    :param rules: state of the user's rules, with what is whole; empty: there are none.
     """
 
     data: bytes
     whole: bool
+    rules: bytes = b""
 
     def __len__(self) -> int:
         return 0

@@ -97,7 +97,7 @@ class Watch(Actor):
 
     def finish(self) -> Iterator[Any]:
         """The state, for the next start; the tick under way is not whole, and says nothing."""
-        yield Remembered(self._detector.encode(), whole=True)
+        yield Remembered(self._detector.encode(), True, self._rules.encode())
 
     def _window(self, window: Window) -> Iterator[Any]:
         tick = window.number // self._tick_s
@@ -178,7 +178,7 @@ class Watch(Actor):
         self._unkept += 1
         self._ill_since_kept = np.union1d(self._ill_since_kept, findings.key)
         if self._unkept >= _KEPT_TICKS:
-            yield Remembered(self._detector.encode(), whole=True)
+            yield Remembered(self._detector.encode(), True, self._rules.encode())
             self._unkept, self._ill_since_kept = 0, self._ill
         elif (findings.state != State.ONGOING).any():
             yield Remembered(self._detector.encode(self._ill_since_kept), whole=False)

@@ -190,3 +190,32 @@ def test_series_are_bounded_and_let_go() -> None:
         series.end_tick(tick * 10.0, tick * 10.0 + 10, complete=True)
     assert len(series) == 0
     assert series.number("c") >= 0
+
+
+def test_windows_outlive_a_restart() -> None:
+    """An objective that was not watched for half of the time would be told half as bad; other rules begin anew."""
+    texts = ("99.9% of connects ok over 30d", "failed > 5% for 10m", "failed > 5%")
+    bed = Bed(*texts, tick_s=60)
+    for minute in range(90):
+        bed.tick(connects([(1, 3, 985, 15 + 300 * (minute > 85))]))
+    again = Bed(texts[0], texts[1], "failed > 6%", tick_s=60)
+    again.rules.adopt(bed.rules.encode())
+    again.now = bed.now
+    for _ in range(12):
+        batch = connects([(1, 3, 700, 300), (1, 2, 9, 0)])
+        told, wanted = figures(again.tick(batch)), figures(bed.tick(batch))
+        since, before = (each.pop("rule/r2/shop/cart") for each in (told, wanted))
+        assert told == wanted
+    assert list(told) == ["rule/r0/shop/cart", "rule/r1/shop/cart"]
+    assert (since[0], before[0]) == (BEGIN + 90 * 60, BEGIN + 86 * 60)
+
+
+def figures(broken: list[Broken]) -> dict[str, tuple[float, ...]]:
+    """What is said of each."""
+    return {each.key: (each.since, each.share, each.normal, each.bad, each.total) for each in broken}
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", Rules(()).encode()])
+def test_what_cannot_be_read_is_said(data: bytes) -> None:
+    with pytest.raises(ValueError, match="is damaged"):
+        Rules([alert_rule("r", "failed > 1%", "error", 1)]).adopt(data)
