@@ -2,7 +2,7 @@
 nothing stays."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from model.probe import Hook, HookKind
@@ -31,10 +31,21 @@ def _kprobe(program: int, hook: Hook) -> int:
 
 def _uprobe(program: int, hook: Hook) -> int:
     assert hook.place
+    if has_uprobe_links():
+        return _uprobes(program, [hook])
     path, offset = locate(hook.place)
-    at_return = hook.kind == "uretprobe"
-    attach = link_uprobe if has_uprobe_links() else attach_uprobe
-    return attach(program, path, offset, at_return=at_return, process=hook.place.process)
+    return attach_uprobe(
+        program, path, offset, at_return=hook.kind == "uretprobe", process=hook.place.process
+    )
+
+
+def _uprobes(program: int, hooks: Sequence[Hook]) -> int:
+    """Of one kind, in one file."""
+    located = [locate(hook.place) for hook in hooks if hook.place]
+    place, at_return = hooks[0].place, hooks[0].kind == "uretprobe"
+    assert place
+    offsets = [offset for _, offset in located]
+    return link_uprobe(program, located[0][0], offsets, at_return=at_return, process=place.process)
 
 
 def _cgroup(program: int, hook: Hook) -> int:
@@ -97,6 +108,17 @@ class Attached:
         link = ATTACH[hook.kind](program, hook)
         if link is not None:
             self.links[hook] = link
+
+    def add_together(self, program: int, hooks: Sequence[Hook]) -> None:
+        """Attaches one at several places; those in one file by one link, where the kernel has such.
+
+        :raises OSError: as the kernel says.
+        """
+        if len(hooks) > 1 and has_uprobe_links():
+            self.links[hooks[0]] = _uprobes(program, hooks)
+            return
+        for hook in hooks:
+            self.add(program, hook)
 
     def close(self) -> None:
         """Detaches all of them."""

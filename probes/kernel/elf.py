@@ -92,6 +92,11 @@ class Elf:
         """For which it is (elf.h: EM_…); 62 is x86-64."""
         return self._number(18, 2)
 
+    @property
+    def entry(self) -> int:
+        """The address at which a program begins."""
+        return self._number(24, 8)
+
     def loaded(self, *, code: bool) -> list[Segment]:
         """Segments with code, or those with none."""
         table = self._segments[self._segments["kind"] == _LOAD]

@@ -33,6 +33,16 @@ _LOADING: Final = 4
 _NOUNS = {"raw_tracepoint": "tracepoint", "tracepoint": "tracepoint", "cgroup": "place of cgroups"}
 
 
+def _together(hooks: Iterable[Hook]) -> list[list[Hook]]:
+    """By what one link can hold: places of one program in one file."""
+    groups: dict[tuple[object, ...], list[Hook]] = {}
+    for hook in hooks:
+        place = hook.place
+        key = (hook.program, hook.kind, place.file, place.build_id, place.process) if place else (hook,)
+        groups.setdefault(key, []).append(hook)
+    return list(groups.values())
+
+
 class _RefusedError(Exception):
     """Why a hook cannot be had."""
 
@@ -106,21 +116,22 @@ class Loaded:
     def _attach(self, hook: Hook) -> Attached:
         """All parts of the hook or none."""
         attached = Attached()
-        for part in hook.parts:
+        for parts in _together(hook.parts):
             try:
-                self._attach_part(part, attached)
+                self._attach_parts(parts, attached)
             except _RefusedError as error:
                 attached.close()
-                raise error if part is hook else _RefusedError(f"{part.name}: {error}") from error
+                raise error if parts[0] is hook else _RefusedError(f"{parts[0].name}: {error}") from error
         return attached
 
-    def _attach_part(self, hook: Hook, attached: Attached) -> None:
+    def _attach_parts(self, hooks: list[Hook], attached: Attached) -> None:
+        hook = hooks[0]
         if hook.kind == "listener" or hook.program in self.later:
             return
         if reason := self.refusal(hook):
             raise _RefusedError(reason)
         try:
-            attached.add(self.programs[hook.program], hook)
+            attached.add_together(self.programs[hook.program], hooks)
         except OSError as error:
             raise _RefusedError(_reason(hook, error)) from error
 

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import functools
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from probes.kernel import bpf
@@ -41,25 +42,25 @@ def has_uprobe_links() -> bool:
 
 def _refusal(program: int, process: int) -> int:
     try:
-        os.close(link_uprobe(program, "/", 1, at_return=False, process=process))
+        os.close(link_uprobe(program, "/", [1], at_return=False, process=process))
     except OSError as error:
         return error.errno or 0
     return 0
 
 
-def link_uprobe(program: int, path: str, offset: int, *, at_return: bool, process: int = 0) -> int:
-    """As ``probes.kernel.perf_events.attach_uprobe``.
+def link_uprobe(program: int, path: str, offsets: Sequence[int], *, at_return: bool, process: int = 0) -> int:
+    """As ``probes.kernel.perf_events.attach_uprobe``, at several places of a file: it waits for the kernel once.
 
     :raises OSError: as that.
     """
     name = ctypes.create_string_buffer(os.fsencode(path))
-    offsets = (ctypes.c_uint64 * 1)(offset)
+    places = (ctypes.c_uint64 * len(offsets))(*offsets)
     return bpf.link_uprobes(
         program,
         ATTACH_TYPE,
         ctypes.addressof(name),
-        ctypes.addressof(offsets),
-        count=1,
+        ctypes.addressof(places),
+        count=len(offsets),
         flags=_RETURN if at_return else 0,
         process=process,
     )

@@ -1,7 +1,9 @@
 """Finds Go's crypto/tls in a program: by the table of functions that every Go program carries, also a stripped one.
 
 Sources: the layout of `pclntab` (Go: src/runtime/symtab.go, `pcHeader` and `functab`) of Go 1.16, 1.18 and 1.20.
-Calls have their arguments in registers since Go 1.17 (amd64); its table is that of 1.16.
+Calls have their arguments in registers since Go 1.17 (amd64); its table is that of 1.16. From 1.26 on the table does
+not say where the code begins: the module does that refers to it (`moduledata`), and in a program without fixed
+addresses, whose module the loader fills in, the function at which the program begins.
 """
 
 import re
@@ -23,6 +25,12 @@ _MAGIC: Final = re.compile(rb"([\xfa\xf0\xf1]\xff\xff\xff)\x00\x00\x01\x08")
 _OLD: Final = b"\xfa\xff\xff\xff"
 #: What a function ends with: its frame is given up (`add rsp, bytes`), rbp may be taken back, `ret`.
 _RETURN: Final = re.compile(rb"\x48(?:\x83\xc4.|\x81\xc4....)\x5d?\xc3", re.DOTALL)
+#: Where a program begins that was linked by Go alone.
+_ENTRY: Final = "_rt0_amd64_linux"
+#: Words of a module up to where its code begins; the first is the table's address. Then come the lowest address of a
+#: function, the highest, and the code's (Go: src/runtime/symtab.go, `moduledata`).
+_MODULE_WORDS: Final = 23
+_LEAST: Final = 20
 _BUILD_INFO: Final = re.compile(rb"\xff Go buildinf:")
 
 
@@ -37,6 +45,10 @@ class Functions:
     begins: np.ndarray
     names: np.ndarray
     texts: bytes
+
+    def moved(self, by: int) -> "Functions":
+        """The same at other addresses."""
+        return Functions(self.begins + by, self.names, self.texts)
 
     def of(self, name: str) -> tuple[int, int] | None:
         """Where a function begins and ends; None if there is not just one of this name."""
@@ -57,11 +69,38 @@ def functions(elf: Elf) -> Functions | None:
     """The table; None if there is none that can be read."""
     for part in elf.loaded(code=False):
         for match in _MAGIC.finditer(part.data):
+            old = match[1] == _OLD
             try:
-                return _table(part, match.start(), old=match[1] == _OLD)
+                table = _table(part, match.start(), old=old)
             except (struct.error, ValueError, IndexError):
                 continue
+            if old or table.begins[0]:
+                return table
+            begin = _module_begin(elf, part.address + match.start(), table) or _entry_begin(elf, table)
+            return table.moved(begin) if begin else None
     return None
+
+
+def _module_begin(elf: Elf, header: int, table: Functions) -> int:
+    """Where the code begins, as the one module says that has this table; 0 if there is not just one."""
+    pattern, found = re.compile(re.escape(struct.pack("<Q", header))), set()
+    for part in elf.loaded(code=False):
+        for match in pattern.finditer(part.data):
+            words = np.frombuffer(part.data[match.start() :][: 8 * _MODULE_WORDS], "<u8")
+            if len(words) < _MODULE_WORDS:
+                continue
+            least, most, begin = map(int, words[_LEAST : _LEAST + 3])
+            if (least - begin, most - begin) == (int(table.begins[0]), int(table.begins[-1])):
+                found.add(begin)
+    return found.pop() if len(found) == 1 else 0
+
+
+def _entry_begin(elf: Elf, table: Functions) -> int:
+    """The same, where the program begins with Go's own function; 0 where it does not."""
+    place = table.of(_ENTRY)
+    begin = elf.entry - place[0] if place else 0
+    inside = [part for part in elf.loaded(code=True) if part.address <= begin < part.address + len(part.data)]
+    return begin if inside else 0
 
 
 def _table(part: Segment, at: int, *, old: bool) -> Functions:

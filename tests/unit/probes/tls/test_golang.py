@@ -1,14 +1,17 @@
 """Go's crypto/tls in a real program without symbols."""
 
 import re
+import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from probes.kernel.binaries import opened_elf
-from probes.kernel.elf import ElfError
+from probes.kernel.elf import Elf, ElfError
 from probes.tls import golang
 from probes.tls.finders import FINDERS
 from probes.userspace.finding import examine
@@ -48,6 +51,35 @@ def test_functions_are_known_by_their_whole_names() -> None:
         assert table.of("main.main") is not None
         assert table.of("crypto/tls.(*Conn).Rea") is None
         assert table.of("crypto/tls.(*Conn).Reads") is None
+
+
+@pytest.mark.parametrize("module", [True, False], ids=["by its module", "by where it begins"])
+def test_a_table_that_does_not_say_where_the_code_begins(
+    module: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from Go 1.26 on; without fixed addresses the module has none in the file."""
+    with opened_elf(PROGRAM) as elf:
+        table = golang.functions(elf)
+        header, at = next(_headers(elf))
+        data = bytearray(PROGRAM.read_bytes())
+    data[at + 24 : at + 32] = bytes(8)
+    assert table is not None
+    if not module:
+        data = data.replace(struct.pack("<Q", header), bytes(8))
+        monkeypatch.setattr(golang, "_ENTRY", "runtime.rt0_go")  # what there is of it where C is linked in
+        begin, _ = table.of("runtime.rt0_go") or (0, 0)
+        data[24:32] = struct.pack("<Q", begin)
+    found = golang.functions(Elf(bytes(data)))
+    assert found is not None
+    assert np.array_equal(found.begins, table.begins)
+
+
+def _headers(elf: Elf) -> Iterator[tuple[int, int]]:
+    """Addresses of what looks like a table of Go 1.18, and their places in the file."""
+    for part in elf.loaded(code=False):
+        for match in re.finditer(rb"\xf0\xff\xff\xff\x00\x00\x01\x08", part.data):
+            address = part.address + match.start()
+            yield address, elf.file_offset(address)
 
 
 def test_a_program_without_the_table_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
