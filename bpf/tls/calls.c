@@ -24,6 +24,27 @@ static __always_inline struct http_state *tls_state(struct tls_session *session)
 	return state && state->generation == session->generation ? state : 0;
 }
 
+/* What is known of the connection that the thread is in a call of; 0: nothing. A thread that goes on with the connection it
+ * had before knows it still. */
+static __always_inline struct tls_session *tls_session_of(struct tls_thread *thread, u64 id)
+{
+	u32 only = 0;
+	u64 *changes = tls_changes.lookup(&only);
+	struct tls_key key = {.connection = thread->connection, .tgid = id >> 32};
+	if (!changes)
+		return 0;
+	if (thread->known == key.connection && thread->changes == *changes)
+		return &thread->session;
+	thread->known = 0;
+	thread->changes = *changes; /* before the look-up: a change behind it is seen the next time */
+	struct tls_session *session = tls_sessions.lookup(&key);
+	if (!session)
+		return 0;
+	thread->session = *session;
+	thread->known = key.connection;
+	return &thread->session;
+}
+
 /* The record that the thread read before this call may be the connection's. A client's hello begins a connection; another
  * message of a handshake is for one that has begun; of data it is seen when the call has read it. */
 static __always_inline void tls_claim_read(struct tls_thread *thread, u64 id, int is_new)
@@ -47,13 +68,16 @@ static __always_inline int tls_enter(struct pt_regs *ctx, u32 call, u64 out)
 	u64 id = bpf_get_current_pid_tgid();
 	struct tls_thread *thread = tls_threads.lookup(&id), empty = {};
 	struct tls_key key = {.connection = PT_REGS_PARM1(ctx), .tgid = id >> 32};
-	struct tls_session *session = tls_sessions.lookup(&key), unknown = {};
+	struct tls_session *session, unknown = {};
 	if (!thread) {
 		tls_threads.update(&id, &empty);
 		thread = tls_threads.lookup(&id);
 		if (!thread)
 			return 0;
 	}
+	u64 inside = thread->stack - PT_REGS_SP(ctx);
+	if (thread->call == TLS_EARLY && inside && inside < TLS_STACK)
+		return 0;
 	thread->connection = key.connection;
 	thread->buffer = PT_REGS_PARM2(ctx);
 	thread->bytes = PT_REGS_PARM3(ctx);
@@ -61,6 +85,7 @@ static __always_inline int tls_enter(struct pt_regs *ctx, u32 call, u64 out)
 	thread->stack = PT_REGS_SP(ctx);
 	thread->call = call;
 	thread->wants = 0;
+	session = tls_session_of(thread, id);
 	if (!session)
 		tls_sessions.update(&key, &unknown);
 	if (thread->read.socket) {
@@ -79,7 +104,7 @@ static __always_inline int tls_fits(struct tls_thread *thread, u64 bytes)
 	return bytes < thread->record && more >= 16 && (more <= 64 || bytes == thread->bytes);
 }
 
-static __always_inline struct tls_session *tls_compare(struct tls_thread *thread, struct tls_key *key, u64 id, u64 bytes)
+static __always_inline struct tls_session *tls_compare(struct tls_thread *thread, u64 id, u64 bytes)
 {
 	struct tls_session session = thread->read;
 	struct http_state *state = tls_state(&session);
@@ -93,7 +118,7 @@ static __always_inline struct tls_session *tls_compare(struct tls_thread *thread
 	}
 	tls_tally(TLS_BY_RECORD);
 	tls_claim(thread->connection, id, &session, state);
-	return tls_sessions.lookup(key);
+	return tls_session_of(thread, id);
 }
 
 /* A call returns. */
@@ -105,6 +130,8 @@ int tls_done(struct pt_regs *ctx)
 	if (!thread || thread->call == TLS_NO_CALL)
 		return 0;
 	u32 call = thread->call;
+	if (call == TLS_EARLY && PT_REGS_SP(ctx) <= thread->stack) /* what it called returns */
+		return 0;
 	thread->call = TLS_NO_CALL;
 	if (call == TLS_HANDSHAKE || result <= 0)
 		return 0;
@@ -114,16 +141,13 @@ int tls_done(struct pt_regs *ctx)
 		return 0;
 	if (!bytes || bytes > thread->bytes || bytes > 0x7fffffff)
 		return 0;
-	struct tls_key key = {.connection = thread->connection, .tgid = id >> 32};
-	struct tls_session *session = tls_sessions.lookup(&key);
-	if (thread->wants)
-		session = tls_compare(thread, &key, id, bytes);
+	struct tls_session *session = thread->wants ? tls_compare(thread, id, bytes) : tls_session_of(thread, id);
 	if (!session || !tls_state(session)) {
 		tls_tally(TLS_UNMAPPED);
 		return 0;
 	}
 	tls_tally(TLS_TEXTS);
-	http_plain(ctx, BY_PROBE, session->socket, thread->buffer, bytes, call == TLS_WRITE);
+	http_plain(ctx, BY_PROBE, session->socket, thread->buffer, bytes, call != TLS_READ);
 	return 0;
 }
 
@@ -163,6 +187,12 @@ int tls_write_ex2(struct pt_regs *ctx)
 	return tls_enter(ctx, TLS_WRITE, PT_REGS_PARM5(ctx));
 }
 
+/* int SSL_write_early_data(connection, buffer, bytes, *written) */
+int tls_write_early(struct pt_regs *ctx)
+{
+	return tls_enter(ctx, TLS_EARLY, PT_REGS_PARM4(ctx));
+}
+
 /* SSL_free(connection): another may have its address. */
 int tls_end(struct pt_regs *ctx)
 {
@@ -171,8 +201,10 @@ int tls_end(struct pt_regs *ctx)
 	struct http_state *state = session ? tls_state(session) : 0;
 	if (state)
 		state->claimed = 0;
-	if (session)
+	if (session) {
 		tls_sessions.delete(&key);
+		tls_changed();
+	}
 	return 0;
 }
 #endif

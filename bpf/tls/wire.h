@@ -19,6 +19,7 @@ enum tls_call_kind {
 	TLS_READ = 1,
 	TLS_WRITE = 2,
 	TLS_HANDSHAKE = 3,
+	TLS_EARLY = 4, /* writes data of 0-RTT: begins the handshake and writes by calls of its own, which do not count */
 };
 
 /* A connection of the library, in one process. */
@@ -42,7 +43,10 @@ struct tls_thread {
 	u64 stack; /* of the call */
 	u32 call;  /* enum tls_call_kind */
 	u32 wants; /* 1: the record is to be compared with what the call reads */
-	struct tls_session read; /* the socket it was on, which nobody had claimed */
+	u64 known;   /* a connection: what is known of it, as long as `tls_changes` has this value */
+	u64 changes;
+	struct tls_session session;
+	struct tls_session read; /* the socket that the record was on, which nobody had claimed */
 	u32 type;
 	u32 record; /* its bytes */
 };
@@ -52,6 +56,9 @@ struct tls_thread {
 BPF_TABLE("lru_hash", struct tls_key, struct tls_session, tls_sessions, TLS_SESSIONS);
 /* By thread. Inserted at its first call, or when it reads a record; looked up at each; the oldest make room. */
 BPF_TABLE("lru_hash", u64, struct tls_thread, tls_threads, TLS_THREADS);
+/* How often a connection was given a socket, or freed: what threads know of connections holds while this stands. Counted up
+ * by the programs, read at each call. */
+BPF_ARRAY(tls_changes, u64, 1);
 /* Processes that run another program now, or talk TLS for the first time. Pushed by programs, popped by user space ten times
  * a second. */
 BPF_QUEUE(tls_processes, u32, 4096);
@@ -102,11 +109,20 @@ static __always_inline int tls_in_call(struct tls_thread *thread)
 	return thread->stack - stack < TLS_STACK;
 }
 
+static __always_inline void tls_changed(void)
+{
+	u32 only = 0;
+	u64 *changes = tls_changes.lookup(&only);
+	if (changes)
+		__sync_fetch_and_add(changes, 1);
+}
+
 /* The connection has this socket from now on, and the socket no other. */
 static __always_inline void tls_claim(u64 connection, u64 id, struct tls_session *session, struct http_state *state)
 {
 	struct tls_key key = {.connection = connection, .tgid = id >> 32};
 	tls_sessions.update(&key, session);
+	tls_changed();
 	state->claimed = 1;
 }
 

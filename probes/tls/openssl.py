@@ -13,9 +13,11 @@ from probes.userspace.finding import Finding, Target
 #: A program, the name of a function, its address.
 Call = tuple[str, str, int]
 
+_EARLY: Final = "SSL_write_early_data"
 #: Functions that are looked for.
 NAMES: Final = (
     *("SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex", "SSL_write_ex2"),
+    _EARLY,
     *("SSL_do_handshake", "SSL_connect", "SSL_accept", "SSL_free"),
 )
 _HANDSHAKES: Final = ("SSL_do_handshake", "SSL_connect", "SSL_accept")
@@ -42,6 +44,7 @@ def find_openssl(elf: Elf) -> Finding | None:
     ends = [Target("tls_end", name, known[name]) for name in _ENDS if name in known]
     calls: list[Call] = [("tls_handshake", name, known[name]) for name in _HANDSHAKES if name in known]
     calls += _reads(elf, known) + _writes(elf, known)
+    calls += [("tls_write_early", _EARLY, known[_EARLY])] if _EARLY in known else []
     return Finding("OpenSSL", "by its symbols", (*ends, *(Target(*call, returns=DONE) for call in calls)))
 
 

@@ -10,7 +10,7 @@ from probes.http.probe import in_process
 
 #: Programs that stand in libraries.
 CALLS: Final = (
-    *("tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2"),
+    *("tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2", "tls_write_early"),
     *("tls_handshake", "tls_end", "tls_done"),
     *("tls_go_read", "tls_go_done", "tls_go_write", "tls_go_written"),
 )

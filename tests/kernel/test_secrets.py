@@ -55,7 +55,7 @@ FILES: Final = {
 KEPT: Final = ("engine.rows", "record.rows", "run.rows", "recording", "store")
 STAGES: Final = "requests,flows,workloads"
 SETTINGS: Final = """
-http: {enabled: on, cells: 1024, paths: 1024}
+http: {enabled: on, tls: on, cells: 1024, paths: 1024}
 tcp: {slots: 4096}
 process: {executions: off}
 nat: {source: off}

@@ -124,6 +124,17 @@ def test_http_2_in_tls_is_counted(watched: Watched, tmp_path: Path) -> None:
     assert versions == {"2"}
 
 
+def test_data_of_0_rtt_is_counted_once(watched: Watched, tmp_path: Path) -> None:
+    """It leaves before the handshake is over, by a function that calls those of other handshakes and writes."""
+    with tls_traffic.nginx(tmp_path) as server:
+        assert until(lambda: watched.probed(tls_traffic.libssl_of(server.worker)), ATTACH_SECONDS)
+        accepted = tls_traffic.early(tmp_path, server.port, ["/early/one", "/early/two"])
+        expected = server.answered()
+    assert (accepted, expected.total()) == (2, 5)
+    for end in ("client", "server"):
+        assert settled(watched.rows, server.port, end, expected) == expected
+
+
 def test_a_library_that_is_linked_into_a_program_is_seen(watched: Watched, tmp_path: Path) -> None:
     """Node's: server and clients in one process and one thread, which read and write sockets themselves."""
     node = tls_traffic.node_program()

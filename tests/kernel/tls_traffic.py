@@ -194,6 +194,25 @@ def curl(port: int, paths: list[str], version: str = "--http1.1") -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
+def early(folder: Path, port: int, paths: list[str]) -> int:
+    """Asks for each path by data of 0-RTT, then for /later on the same connection; how often that data was accepted.
+
+    A connection that asks for /first comes before.
+    """
+    session, data, accepted = str(folder / "session"), folder / "early", 0
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-ign_eof", "-sess_out", session]
+    last = "Host: x\r\nConnection: close\r\n\r\n"
+    asked = f"GET /first HTTP/1.1\r\n{last}".encode()
+    subprocess.run(command, input=asked, check=True, capture_output=True, timeout=60)
+    for path in paths:
+        data.write_text(f"GET {path} HTTP/1.1\nHost: x\n\n")
+        asked = f"GET /later HTTP/1.1\r\n{last}".encode()
+        resumed = [*command, "-sess_in", session, "-early_data", str(data)]
+        said = subprocess.run(resumed, input=asked, check=True, capture_output=True, timeout=60).stdout
+        accepted += b"Early data was accepted" in said
+    return accepted
+
+
 def node(folder: Path, name: str, count: int) -> tuple[int, dict[str, int]]:
     """Runs the program above; its server's port, and how often each path was answered."""
     certificate_, key = certificate(folder)
@@ -233,6 +252,7 @@ http {{
   keepalive_requests 1000000;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_early_data on;
   server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key};
     location / {{ return 200 "hello\\n"; }}
     location /missing {{ return 404; }} }}
