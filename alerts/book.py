@@ -11,8 +11,9 @@ import msgspec
 
 from actors.explain.causes import Explanation
 from actors.incidents.incidents import Incidents, Times
-from actors.incidents.items import Change, Incident, Silence, Tick
+from actors.incidents.items import Change, EdgeEvent, Incident, Silence, Tick
 from alerts.archive import Archive
+from alerts.events import EventLog
 from alerts.groups import Groups
 from alerts.journal import Journal
 from alerts.outbox import Outbox
@@ -34,6 +35,7 @@ class Book:
     :param ledger: counts what targets are told.
     :ivar incidents: as they are now; change them by the methods here, or nothing of it is kept.
     :ivar archive: what happened to them, and those that are over.
+    :ivar events: what happened to edges and is no alarm.
     """
 
     def __init__(
@@ -50,19 +52,21 @@ class Book:
         self._message = message
         self._explained = explained
         self.archive = Archive(journal)
+        self.events = EventLog(journal)
         self.outbox = Outbox(journal, wishes=routing.targets, ledger=ledger)
         self._groups = Groups(journal, {name: each.group for name, each in routing.targets.items()})
         kept = [msgspec.convert(value, Incident) for _, value in journal.under("incident/")]
         silences = [msgspec.convert(value, Silence) for _, value in journal.under("silence/")]
         self.incidents = Incidents(times or Times(), kept, silences)
 
-    def tick(self, tick: Tick) -> list[Change]:
+    def tick(self, tick: Tick, events: Iterable[EdgeEvent] = ()) -> list[Change]:
         """What one look at everything changes; on disk when this returns.
 
+        :param events: what happened to edges and is no alarm.
         :raises TailraceError: if the journal takes no more.
         """
         changes = self.incidents.tick(tick)
-        rows = self._pending() | self._rows(changes)
+        rows = self._pending() | self._rows(changes) | self.events.rows_for(events)
         self._journal.put(rows | self._forgotten(tick.at, rows))
         return changes
 

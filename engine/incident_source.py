@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from actors.incidents.history import History
-from actors.incidents.items import Incident, Silence
+from actors.incidents.items import EdgeEvent, Incident, Silence
 from actors.incidents.message import how_bad
 from alerts.book import Book
 from alerts.journal import JOURNAL, read
@@ -19,6 +19,7 @@ from model.silence import PlannedSilence, SilenceWords
 from web.incident_answers import (
     Acknowledged,
     Entry,
+    EventRow,
     IncidentAnswer,
     IncidentCause,
     IncidentRow,
@@ -29,6 +30,13 @@ from web.incident_answers import (
 _PLANNED: Final = "config-"
 #: Who asked for those.
 _CONFIGURATION: Final = "the configuration"
+_EVENT_WORDS: Final = {
+    "new": "{client} began to call {server}",
+    "vanished": "{client} fell silent towards {server}",
+    "returned": "{client} calls {server} again",
+    "more": "far more than usual from {client} to {server}",
+    "less": "far less than usual from {client} to {server}",
+}
 
 
 class WrittenIncidents:
@@ -54,6 +62,10 @@ class WrittenIncidents:
         book = self._book
         found = next((each for each in book.incidents if each.key == key), None) or book.archive.find(key)
         return answer_of(found, book.archive.history(key)) if found and found.state != "pending" else None
+
+    def events(self) -> list[EventRow]:
+        """What happened to edges and is no alarm, the oldest first."""
+        return list(map(_event_row, self._book.events.kept()))
 
     def acknowledge(self, key: str, who: str) -> None:
         """Somebody looks at it.
@@ -136,6 +148,11 @@ class ReadIncidents:
         return [
             _silence_row(each, now) for each in msgspec.convert(kept, list[Silence]) if not each.over(now)
         ]
+
+    def events(self) -> list[EventRow]:
+        """What happened to edges and is no alarm, the oldest first."""
+        kept = [value for key, value in self._read().items() if key.startswith("event/")]
+        return list(map(_event_row, msgspec.convert(kept, list[EdgeEvent])))
 
     def acknowledge(self, key: str, who: str) -> None:
         """:raises UsageError: always."""
@@ -265,6 +282,12 @@ def _silence_row(silence: Silence, now: float) -> SilenceRow:
         at_s=int(silence.at),
         active=silence.active(now),
     )
+
+
+def _event_row(event: EdgeEvent) -> EventRow:
+    words = _EVENT_WORDS.get(event.what, event.what)
+    text = words.format(client=event.client, server=f"{event.server}:{event.port}")
+    return EventRow(int(event.at), event.what, event.edge, event.client, event.server, text)
 
 
 def _elsewhere() -> UsageError:

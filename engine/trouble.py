@@ -170,7 +170,7 @@ class IncidentsOutlet:
         self._stage.received += 1
         self._latest, self._nodes = dict(look.explanations), look.nodes
         try:
-            changes = self.book.tick(look.tick)
+            changes = self.book.tick(look.tick, look.events)
         except TailraceError as error:
             self._stage.drop("not_kept")
             log.warning("incidents are not kept: %s", error)

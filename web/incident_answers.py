@@ -149,6 +149,46 @@ class SilencesAnswer(Answer, frozen=True):
     silences: list[SilenceRow]
 
 
+class EventRow(Answer, frozen=True):
+    """Something that happened to an edge and is no alarm.
+
+    :param what: ``new``, ``vanished``, ``returned``, ``more`` or ``less``.
+    :param edge: as other questions take it.
+    """
+
+    at_s: int = msgspec.field(name="at")
+    what: str
+    edge: str
+    client: str
+    server: str
+    text: str
+
+
+class EventsAnswer(Answer, frozen=True):
+    """The newest, in order of time.
+
+    :param of: that match.
+    """
+
+    events: list[EventRow]
+    of: int
+
+
+class EventsParameters(msgspec.Struct, frozen=True, rename={"from_time": "from"}):
+    """Which events.
+
+    :param q: a filter: workload:checkout client.ns:shop symptom:vanished
+    :param from_time: a time; from then on
+    :param to: a time; before it
+    :param limit: events at most, the newest
+    """
+
+    q: Annotated[str, Meta(max_length=1000)] = ""
+    from_time: Annotated[str, Meta(max_length=64)] = ""
+    to: Annotated[str, Meta(max_length=64)] = ""
+    limit: Annotated[int, Meta(ge=0, le=10_000)] = 200
+
+
 class IncidentsParameters(msgspec.Struct, frozen=True, rename={"from_time": "from"}):
     """Which incidents.
 
@@ -198,6 +238,9 @@ class IncidentSource(Protocol):
 
     def one(self, key: str) -> IncidentAnswer | None:
         """One with its history."""
+
+    def events(self) -> list[EventRow]:
+        """What happened to edges and is no alarm, the oldest first."""
 
     def acknowledge(self, key: str, who: str) -> None:
         """Somebody looks at it; on disk when this returns.

@@ -8,6 +8,8 @@ from store.queries.parameters import is_list, meanings_of
 from web.incident_answers import (
     AcknowledgeWords,
     AskedSilence,
+    EventsAnswer,
+    EventsParameters,
     IncidentAnswer,
     IncidentsAnswer,
     IncidentsParameters,
@@ -19,6 +21,7 @@ from web.incident_answers import (
 TYPES: Final = (
     IncidentsAnswer,
     IncidentAnswer,
+    EventsAnswer,
     SilencesAnswer,
     SilenceRow,
     AskedSilence,
@@ -40,11 +43,13 @@ def incident_paths(error: dict[str, Any]) -> dict[str, Any]:
     lift = _does("lift", "end a silence", error, None, status=204)
     listed = _does("incidents", "open incidents, and those that are over", error, IncidentsAnswer)
     whole = _does("incident", "one incident: message, cause, edges, timeline", error, IncidentAnswer)
+    happened = _does("events", "what happened to edges and is no alarm", error, EventsAnswer)
     held = _does("silences", "silences that hold now or will", error, SilencesAnswer)
     return {
-        "/api/v1/incidents": {"get": listed | {"parameters": _parameters()}},
+        "/api/v1/incidents": {"get": listed | {"parameters": _parameters(IncidentsParameters)}},
         "/api/v1/incidents/{id}": {"get": whole | {"parameters": [one]}},
         "/api/v1/incidents/{id}/acknowledge": {"post": said | {"parameters": [one]}},
+        "/api/v1/events": {"get": happened | {"parameters": _parameters(EventsParameters)}},
         "/api/v1/silences": {"get": held | {"parameters": []}, "post": asked | {"parameters": []}},
         "/api/v1/silences/{id}": {"delete": lift | {"parameters": [silence]}},
     }
@@ -96,9 +101,9 @@ def _in_path(name: str, meaning: str) -> dict[str, Any]:
     }
 
 
-def _parameters() -> list[dict[str, Any]]:
-    held = msgspec.json.schema(IncidentsParameters)["$defs"][IncidentsParameters.__name__]["properties"]
-    meanings = meanings_of(IncidentsParameters)
+def _parameters(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    held = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    meanings = meanings_of(kind)
     return [
         {
             "name": field.encode_name,
@@ -107,5 +112,5 @@ def _parameters() -> list[dict[str, Any]]:
             "schema": held[field.encode_name],
         }
         | ({"explode": True} if is_list(field.type) else {})
-        for field in msgspec.structs.fields(IncidentsParameters)
+        for field in msgspec.structs.fields(kind)
     ]

@@ -10,9 +10,13 @@ from model.alert_filter import AlertFilter
 from model.errors import TailraceError
 from store.queries.questions import words_as
 from store.queries.when import time_of
+from web.answering import words_of
 from web.incident_answers import (
     AcknowledgeWords,
     AskedSilence,
+    EventRow,
+    EventsAnswer,
+    EventsParameters,
     IncidentRow,
     IncidentsAnswer,
     IncidentSource,
@@ -48,15 +52,22 @@ class IncidentRoutes:
         routes.add_get("/api/v1/incidents", self._list)
         routes.add_get("/api/v1/incidents/{id}", self._one)
         routes.add_post("/api/v1/incidents/{id}/acknowledge", self._acknowledge)
+        routes.add_get("/api/v1/events", self._events)
         routes.add_get("/api/v1/silences", self._silences)
         routes.add_post("/api/v1/silences", self._silence)
         routes.add_delete("/api/v1/silences/{id}", self._lift)
 
     async def _list(self, request: web.Request) -> web.Response:
-        said: dict[str, list[str]] = {}
-        for name, text in request.query.items():
-            said.setdefault(name, []).append(text)
-        return _answer(self.listed(said))
+        return _answer(self.listed(words_of(list(request.query.items()))))
+
+    async def _events(self, request: web.Request) -> web.Response:
+        try:
+            asked = words_as(EventsParameters, "events", words_of(list(request.query.items())))
+            kept = [] if self._source is None else self._source.events()
+            found = _happened(kept, asked, self._now())
+        except TailraceError as error:
+            raise refusal_of(error) from error
+        return _answer(EventsAnswer(found[max(len(found) - asked.limit, 0) :], len(found)))
 
     def listed(self, said: Mapping[str, Sequence[str]]) -> IncidentsAnswer:
         """Those that are asked for.
@@ -144,6 +155,20 @@ def _chosen(rows: Sequence[IncidentRow], asked: IncidentsParameters, now: float)
         and (not asked.severity or row.severity in asked.severity)
         and wanted.matches(row.labels)
     ]
+
+
+def _happened(rows: Sequence[EventRow], asked: EventsParameters, now: float) -> list[EventRow]:
+    """:raises TailraceError: if a time or a word of the filter is none."""
+    from_s = time_of("from", asked.from_time, now) if asked.from_time else 0.0
+    to_s = time_of("to", asked.to, now) if asked.to else float("inf")
+    wanted = AlertFilter(asked.q)
+    return [row for row in rows if from_s <= row.at_s < to_s and wanted.matches(_labels(row))]
+
+
+def _labels(row: EventRow) -> dict[str, str]:
+    """What filters look at."""
+    ends = {"client.workload": row.client, "server.workload": row.server}
+    return ends | {"subject": row.server, "symptom": row.what, "severity": "info"}
 
 
 async def _body(request: web.Request, kind: type[_Body]) -> _Body:

@@ -45,6 +45,26 @@ class Trouble:
     says: str = ""
 
 
+class EdgeEvent(msgspec.Struct, frozen=True):
+    """Something that happened to an edge and is no alarm.
+
+    :param at: Unix seconds.
+    :param what: ``new``, ``vanished`` (silent), ``returned``, ``more`` or ``less`` (far off its habit).
+    :param client: such as ``shop/web``; ``server`` likewise.
+    """
+
+    at: float
+    what: str
+    client: str
+    server: str
+    port: int
+
+    @property
+    def edge(self) -> str:
+        """``shop/web>shop/checkout:8080``."""
+        return f"{self.client}>{self.server}:{self.port}"
+
+
 @dataclass(frozen=True)
 class Tick:
     """What one look at everything found.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from actors.explain.causes import Explanation
-from actors.incidents.items import Tick
+from actors.incidents.items import EdgeEvent, Tick
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,13 @@ class Look:
 
     :param explanations: by the key of the trouble; without those that nothing explains.
     :param nodes: whose data came whole, and all that there are; 0: nobody counted.
+    :param events: what happened to edges beside.
     """
 
     tick: Tick
     explanations: Mapping[str, Explanation] = field(default_factory=dict)
     nodes: tuple[int, int] = (0, 0)
+    events: tuple[EdgeEvent, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tick.troubles)

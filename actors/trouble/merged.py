@@ -71,6 +71,7 @@ def _one(looks: Sequence[Look]) -> Look:
         Tick(looks[0].tick.at, troubles, blind, unknown),
         {key: explanation for key, explanation in told.items() if explanation.causes},
         max(look.nodes for look in looks),
+        tuple(dict.fromkeys(event for look in looks for event in look.events)),
     )
 
 

@@ -7,15 +7,16 @@ import numpy as np
 
 from actors.detect.detector import Detector
 from actors.detect.edges import Edges
-from actors.detect.observations import TICK_S, Findings, Known, Observations, State, summed
+from actors.detect.observations import TICK_S, Event, Findings, Known, Observations, State, summed
 from actors.detect.symptoms import SYMPTOMS
-from actors.incidents.items import Tick
+from actors.incidents.items import EdgeEvent, Tick
 from actors.items import Chunk, Window
 from actors.items import Tick as Time
 from actors.rules.rules import Broken, Rules
 from actors.trouble.broken import beside
 from actors.trouble.instances import Instances
 from actors.trouble.items import Look, Remembered
+from actors.trouble.leaf_keys import name_of
 from actors.trouble.losses import Heard, Losses
 from actors.trouble.recent import Recent
 from actors.trouble.troubles import Troubles, key_of
@@ -28,6 +29,8 @@ from model.ledger import Ledger
 _KEPT_TICKS: Final = 30
 #: A window that is older than the open tick by fewer ticks is late; else the clock was put back.
 _LATE_TICKS: Final = 6
+#: Events of edges that one look names at most.
+MOST_EVENTS: Final = 200
 #: Ticks without any window after which that is said.
 _DEAF_TICKS: Final = 2
 
@@ -171,6 +174,21 @@ class Watch(Actor):
             Tick(self._at(tick + 1), (*troubles, *of_rules), not complete, unknown),
             told | why,
             self._heard[1:],
+            self._events(tick, findings),
+        )
+
+    def _events(self, tick: int, findings: Findings) -> tuple[EdgeEvent, ...]:
+        """What happened to edges and is no alarm; beyond the limit it is counted only."""
+        keys, events = findings.event_key.tolist(), findings.event.tolist()
+        self._stage.note("edge_events", len(keys))
+        self._stage.note("edge_events_not_named", max(len(keys) - MOST_EVENTS, 0))
+        named = [(self._edges.name(key), Event(event)) for key, event in zip(keys, events, strict=True)]
+        return tuple(
+            EdgeEvent(
+                self._at(tick + 1), what.name.lower(), name_of(name.client), name_of(name.server), name.port
+            )
+            for name, what in named[:MOST_EVENTS]
+            if name
         )
 
     def _kept(self, findings: Findings) -> Iterator[Remembered]:

@@ -146,6 +146,7 @@ class Server:
             "endpoints": lambda: details.endpoints("edge" in query, query.get("direction", "both")),
             "instances": details.instances,
             "incidents": details.incidents,
+            "events": details.events,
         }
         return web.json_response(fleet.answer(answers[request.match_info["subject"]](), self.scene.gaps))
 

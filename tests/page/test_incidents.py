@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from actors.explain.causes import Cause, Explanation
-from actors.incidents.items import Change, Tick, Trouble
+from actors.incidents.items import Change, EdgeEvent, Tick, Trouble
 from actors.incidents.message import Facts, alert_of
 from alerts.book import Book
 from alerts.journal import JOURNAL, Journal, read
@@ -37,6 +37,7 @@ SLOW = Trouble(
     frozenset({"boutique/cartservice > data/redis-cart:6379"}), {}, "warning",
 )  # fmt: skip
 OLD = Trouble("c", "orders/kafka", "reset", NOW - 9000, 0.5, 0.0, 5, 10, frozenset({"a > orders/kafka:9092"}))
+SILENT = EdgeEvent(NOW - 30, "vanished", "boutique/frontend", "boutique/adservice", 9555)
 NIGHTLY = PlannedSilence(
     name="nightly", where="ns:orders symptom:slow", begins="2026-11-29T02:00:00Z", lasts="1h", every="1d",
     reason="backup",
@@ -61,6 +62,7 @@ def book_in(folder: Path) -> Book:
         book.tick(Tick(float(at), (OLD,) if at < NOW - 8900 else ()))
     for at in range(int(NOW) - 40, int(NOW) + 1, 10):
         book.tick(Tick(float(at), (BAD, SLOW)))
+    book.tick(Tick(NOW, (BAD, SLOW)), [SILENT])
     return book
 
 
@@ -159,6 +161,22 @@ def test_it_is_acknowledged_and_silenced_with_a_name(
     silences.last.locator("button").click()
     expect(silences).to_have_count(1)
     expect(silences.locator("button")).to_have_count(0)  # that of the configuration
+
+
+def test_an_edge_that_fell_silent_is_a_mark_and_is_found(page: Page, address: str, tmp_path: Path) -> None:
+    page.goto(address)
+    mark = page.locator("#bar .moment[aria-label*='fell silent']")
+    expect(mark).to_have_attribute(
+        "aria-label", re.compile("boutique/frontend fell silent towards boutique/adservice")
+    )
+    page.keyboard.press("/")
+    page.keyboard.type("adservice")
+    found = page.locator("#found li", has_text="fell silent")
+    expect(found).to_have_count(1)
+    picture(page, "edge-event", tmp_path)
+    found.click()
+    expect(page.locator("#chips")).to_contain_text("boutique/adservice")
+    expect(page.locator("#time")).to_contain_text("against")
 
 
 def test_filters_stand_in_the_link(page: Page, address: str) -> None:

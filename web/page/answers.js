@@ -3,7 +3,7 @@
 
 import { ask, filterWords, mapWords, timeWords } from "./api.js";
 
-/** @import { Answer, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View, Where } from "./types.js" */
+/** @import { Answer, EdgeEvent, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View, Where } from "./types.js" */
 
 /** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} signal @param {Promise<any> | null} begun this very question, if it was asked before @returns {Promise<Answer<MapData>>} */
 export async function askMap(view, size, signal, begun) {
@@ -49,6 +49,14 @@ export async function askSeries(view, from, to, signal) {
 /** @param {View} view @param {Seconds} from @param {Seconds} to @param {AbortSignal} [signal] @returns {Promise<Moment[]>} */
 export async function askMoments(view, from, to, signal) {
   return (await ask("moments", rangeWords(view, from, to), signal)).data.moments;
+}
+
+/** What happened to edges and is no alarm, as marks; of the selection, if there is one. @param {string[]} select @param {Seconds} from @param {Seconds} to @param {AbortSignal} [signal] @returns {Promise<EdgeEvent[]>} */
+export async function askEvents(select, from, to, signal) {
+  const words = new URLSearchParams({ from: String(Math.floor(from)), to: String(Math.floor(to)), limit: "500" });
+  /** @type {EdgeEvent[]} */
+  const events = (await ask("events", words, signal)).data.events;
+  return events.filter(({ client, server }) => !select.length || select.includes(client) || select.includes(server));
 }
 
 /** @param {View} view @param {Seconds} from @param {Seconds} to */

@@ -29,6 +29,7 @@ export function commands(state, now, begins) {
     const { at, window_s, against, view } = get();
     set({ ...DEFAULT_VIEW, at, window_s, against, view });
   };
+  const beforeAndAfter = (/** @type {Seconds} */ time) => ({ at: Math.min(time + get().window_s, Math.floor(Date.now() / 1000)), against: time });
   return {
     home,
     /** With an hour before, or with the oldest window that is kept. */
@@ -39,11 +40,9 @@ export function commands(state, now, begins) {
       const before = minute(end) - HOUR_S;
       set({ against: against !== null ? null : before < oldest && oldest <= end - window_s ? oldest : before });
     },
-    /** Before and after a moment, such as a deploy; what was not yet is not waited for. @param {Seconds} time */
-    around(time) {
-      const { window_s } = get();
-      set({ at: Math.min(time + window_s, Math.floor(Date.now() / 1000)), against: time });
-    },
+    /** Before and after a moment, such as a deploy; what was not yet is not waited for. */
+    around: (/** @type {Seconds} */ time) => set(beforeAndAfter(time)),
+    beforeAndAfter,
     /** @param {number} by windows */
     step(by) {
       const { at, window_s } = get();

@@ -82,6 +82,7 @@ const drawBar = timebar({
 });
 const searching = search(state.get, {
   select: (key, q) => state.set({ select: key ? [key] : [], q, focus: key || null }),
+  event: ({ at, edge, server }) => state.set({ select: [server], q: "", focus: edge, ...act.beforeAndAfter(at) }),
   filter: (q) => state.set({ q: [state.get().q, q].filter(Boolean).join(" ") }),
 });
 const time = times({ now, length: () => tools.range(), changed: () => drawTimes(state.get()) });

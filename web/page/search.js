@@ -1,13 +1,16 @@
 // @ts-check
 /** Search and filter in one field: words find, `key:value` filters, Enter takes what is marked. */
 
-import { askSearch } from "./answers.js";
+import { askEvents, askSearch } from "./answers.js";
 import { byId, html, put } from "./dom.js";
-import { plural } from "./words.js";
+import { clock, day, plural } from "./words.js";
 
-/** @import { Found, View } from "./types.js" */
+/** @import { EdgeEvent, Found, Seconds, View } from "./types.js" */
 
 const WAIT_MS = 120;
+/** What happened to edges of these names: so far back, and so many lines. */
+const DAY_S = 86_400;
+const EVENTS = 3;
 /** A word of the filter grammar: a key and what it is compared with. */
 const FILTER_WORD = /^[-!]?[a-z][\w.]*(:|[<>]=?)\S/i;
 
@@ -21,7 +24,7 @@ export function isFilter(text) {
 
 /**
  * @param {() => View} view
- * @param {{ select: (key: string, q: string) => void, filter: (q: string) => void }} act
+ * @param {{ select: (key: string, q: string) => void, filter: (q: string) => void, event: (event: EdgeEvent) => void }} act
  * @returns {{ focus: () => void }}
  */
 export function search(view, act) {
@@ -43,8 +46,9 @@ export function search(view, act) {
     const filter = { text: `Filter by ${text}`, hint: "only edges that match", take: () => act.filter(text) };
     const first = isFilter(text) ? [filter] : [];
     try {
-      const found = await askSearch(view(), text, signal);
-      return list.offer([...first, ...found.map((one) => ({ text: one.value || one.key, hint: hintOf(one), take: () => act.select(one.key, one.q) }))], "Nothing of that name, now or in what is kept");
+      const [found, events] = await Promise.all([askSearch(view(), text, signal), happened(view(), text, signal)]);
+      const edges = events.map((one) => ({ text: one.text, hint: `${time(one.at)} UTC`, take: () => act.event(one) }));
+      return list.offer([...first, ...found.map((one) => ({ text: one.value || one.key, hint: hintOf(one), take: () => act.select(one.key, one.q) })), ...edges], "Nothing of that name, now or in what is kept");
     } catch (error) {
       return signal.aborted ? undefined : list.offer(first, error instanceof Error ? error.message : String(error));
     }
@@ -122,4 +126,17 @@ function hintOf({ what, key, value, gone, neighbours, workloads }) {
   const where = value === key || !key ? "" : ` of ${key}`;
   const many = workloads > 1 ? `, ${plural(workloads, "workload")}` : "";
   return `${what}${where}${many}${gone ? ", gone" : neighbours ? `, ${plural(neighbours, "neighbour")}` : ""}`;
+}
+
+/** The newest events of edges in whose text all words are. @param {View} view @param {string} text @param {AbortSignal} signal */
+async function happened(view, text, signal) {
+  const to = view.at ?? Math.ceil(Date.now() / 1000);
+  const words = text.toLowerCase().split(/\s+/);
+  const events = await askEvents([], to - DAY_S, to + 1, signal);
+  return events.filter((event) => words.every((word) => event.text.toLowerCase().includes(word))).slice(-EVENTS).reverse();
+}
+
+/** @param {Seconds} at */
+function time(at) {
+  return `${day(at)} ${clock(at)}`;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** What the time bar shows: its range, traffic and failures, marks; asked again now and then while live. */
 
-import { askMoments, askSeries } from "./answers.js";
+import { askEvents, askMoments, askSeries } from "./answers.js";
 import { range as rangeOf } from "./timebar/scale.js";
 
 /** @import { Moment, Seconds, Series, View } from "./types.js" */
@@ -36,7 +36,7 @@ export function times({ now, length, changed }) {
     asking = new AbortController();
     const { signal } = asking;
     const { from, to } = shown(view);
-    const [series, moments] = await Promise.allSettled([askSeries(view, from, to, signal), askMoments(view, from, to, signal)]);
+    const [series, moments] = await Promise.allSettled([askSeries(view, from, to, signal), marks(view, from, to, signal)]);
     if (signal.aborted) return;
     // What could not be had stays as it was: the map says why, for it asks the same server.
     known = { series: series.status === "fulfilled" ? series.value : known.series, moments: moments.status === "fulfilled" ? moments.value : known.moments };
@@ -53,4 +53,11 @@ export function times({ now, length, changed }) {
     ask,
     refresh: async (view) => (performance.now() - asked < EVERY_MS ? undefined : ask(view)),
   };
+}
+
+/** What began and ended, and what happened to edges. @param {View} view @param {Seconds} from @param {Seconds} to @param {AbortSignal} signal @returns {Promise<Moment[]>} */
+async function marks(view, from, to, signal) {
+  const [moments, events] = await Promise.all([askMoments(view, from, to, signal), askEvents(view.select, from, to, signal)]);
+  const edges = events.map(({ at, what, edge, text }) => ({ id: `${edge} ${at}`, at, to: at, what: `edge_${what}`, key: edge, text }));
+  return [...moments, ...edges].sort((a, b) => a.at - b.at);
 }

@@ -290,6 +290,16 @@ export interface View {
   folded: boolean;
 }
 
+/** Something that happened to an edge and is no alarm. */
+export interface EdgeEvent {
+  at: Seconds;
+  what: "new" | "vanished" | "returned" | "more" | "less";
+  edge: string;
+  client: string;
+  server: string;
+  text: string;
+}
+
 export type Severity = "info" | "warning" | "error" | "critical";
 
 export interface IncidentRow {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,31 @@ async def test_health_is_no_incident(tmp_path: Path) -> None:
                 await rows.put(window(second))
     assert not server.posts
     assert not kept(tmp_path)
+
+
+async def test_an_edge_that_falls_silent_is_an_event_and_no_alarm(tmp_path: Path) -> None:
+    """As is one that comes again. Others go on, so that silence is known to be one."""
+
+    def without_search(second: int) -> Window:
+        whole = window(second)
+        (batch,) = whole.batches
+        others = batch.columns["server.workload.index"] != TABLE.index(TABLE[7])
+        return Window(
+            whole.number,
+            (replace(batch, columns={name: column[others] for name, column in batch.columns.items()}),),
+        )
+
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        async with running(tmp_path, server.url) as (rows, _):
+            for second in range(1600):
+                silent = 900 <= second < 1500
+                await rows.put(without_search(second) if silent else window(second))
+        assert not server.posts
+    events = [value for key, value in read(tmp_path / JOURNAL).items() if key.startswith("event/")]
+    found = {(event["what"], event["client"], event["server"]) for event in events}
+    callers = ("shop/web", "shop/app")
+    assert found == {(what, who, "shop/search") for what in ("vanished", "returned") for who in callers}
+    assert kept(tmp_path) == []
 
 
 async def test_people_acknowledge_and_silence_from_a_terminal(tmp_path: Path) -> None:

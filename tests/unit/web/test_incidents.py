@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from actors.incidents.items import Tick, Trouble
+from actors.incidents.items import EdgeEvent, Tick, Trouble
 from actors.incidents.message import Facts, alert_of
 from alerts.book import Book
+from alerts.events import EventLog
 from alerts.journal import Journal
 from alerts.routing import Routing, Wishes
 from engine.incident_source import ReadIncidents, WrittenIncidents, settle_planned
@@ -151,6 +152,39 @@ async def test_a_silence_keeps_targets_from_hearing_until_it_is_lifted(
         assert kept == {}
         assert (await said(client, "/api/v1/silences"))["silences"] == []
         assert (await does(client, "DELETE", f"/api/v1/silences/{held['id']}", None))[0] == 400
+
+
+async def test_events_of_edges_are_told_once_and_filtered(store: RowsStore, tmp_path: Path) -> None:
+    """Each of several engines sees them; the oldest beyond the limit make room."""
+    journal, book = book_in(tmp_path)
+    book.events = EventLog(journal, most=3)
+    seen = [
+        EdgeEvent(NOW - 300.0 + at, what, "shop/web", server, 8080)
+        for at, what, server in (
+            (0, "new", "shop/old"), (1, "new", "shop/db"), (2, "more", "shop/db"), (9, "more", "shop/db"),
+            (200, "vanished", "shop/cart"),
+        )
+    ]  # fmt: skip
+    for event in seen:
+        book.tick(Tick(event.at), [event])
+    async with served(store, incidents=source(book)) as client:
+        whole = await said(client, "/api/v1/events")
+        assert [row["text"] for row in whole["events"]] == [
+            "shop/web began to call shop/db:8080",
+            "far more than usual from shop/web to shop/db:8080",
+            "shop/web fell silent towards shop/cart:8080",
+        ]
+        assert whole["events"][0]["edge"] == "shop/web>shop/db:8080"
+        some = await said(client, "/api/v1/events", q="server.workload:cart symptom:vanished")
+        assert [row["at"] for row in some["events"]] == [NOW - 100]
+        assert (await said(client, "/api/v1/events", from_=NOW - 200))["of"] == 1
+        assert (await client.get("/api/v1/events", q="failed>0"))[0] == 400
+    async with served(store, incidents=ReadIncidents(tmp_path)) as client:
+        assert await said(client, "/api/v1/events") == whole
+    journal.close()
+    _, again = book_in(tmp_path)
+    again.tick(Tick(float(NOW)), [EdgeEvent(float(NOW), "returned", "shop/web", "shop/cart", 8080)])
+    assert [event.what for event in again.events.kept()] == ["new", "more", "vanished", "returned"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ const BOTTOM = 18;
 /** Pixels that a mark's words take per character. */
 const CHARACTER = 6.2;
 /** Moments that are worth a mark; instances come and go all the time. */
-const MARKED = new Set(["version", "version_gone", "agent", "agent_gone", "gap"]);
+const MARKED = new Set(["version", "version_gone", "agent", "agent_gone", "gap", "edge_new", "edge_vanished", "edge_returned", "edge_more", "edge_less"]);
+/** @type {Record<string, string>} */
+const SIGNS = { gap: "?", edge_new: "+", edge_vanished: "✕", edge_returned: "+", edge_more: "▲", edge_less: "▽" };
 
 /**
  * @param {{ series: Series | null, moments: Moment[], range: Range, width: number, height: number }} shown
@@ -99,7 +101,7 @@ function marks(moments, range, floor, x, width) {
     .filter(({ what, at }) => MARKED.has(what) && at >= range.from && at <= range.to)
     .flatMap(({ at, text, what }) => {
       const left = x(at);
-      const words = `${what === "gap" ? "?" : what.endsWith("_gone") ? "▽" : "▲"} ${brief(text)}`;
+      const words = `${SIGNS[what] ?? (what.endsWith("_gone") ? "▽" : "▲")} ${brief(text)}`;
       const room = words.length * CHARACTER;
       const about = `${clock(at)} ${text}: compare before and after`;
       const line = svg(
