@@ -54,7 +54,7 @@ class Instances:
             return window.batches
         requests = [batch for batch in window.batches if batch.kind is REQUEST]
         before = self._folded()
-        made = [*self._workloads.of(flows), *self._endpoints.of(requests)]
+        made = [self._workloads.summed(flows), *([self._endpoints.summed(requests)] if requests else ())]
         if self._folded() == before:
             return made
         self._stage.note("windows_without_instances")

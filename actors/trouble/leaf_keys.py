@@ -35,13 +35,18 @@ class _Numbers:
 
     def of(self, things: Sequence[Hashable], second: int) -> np.ndarray:
         """int64."""
-        numbers = np.empty(len(things), np.int64)
-        for place, thing in enumerate(things):
-            number = numbers[place] = self._numbers.setdefault(thing, len(self.known))
-            if number == len(self.known):
-                self.known.append(thing)
-                self.first_s.append(second)
-        return numbers
+        try:
+            numbers = list(map(self._numbers.__getitem__, things))
+        except KeyError:
+            numbers = [self._number(thing, second) for thing in things]
+        return np.array(numbers, np.int64)
+
+    def _number(self, thing: Hashable, second: int) -> int:
+        number = self._numbers.setdefault(thing, len(self.known))
+        if number == len(self.known):
+            self.known.append(thing)
+            self.first_s.append(second)
+        return number
 
 
 class Keys:
