@@ -99,9 +99,8 @@ def main(arguments: Sequence[str] | None = None, figures: Sequence[Figure] | Non
         for figure in chosen:
             print(f"{figure.name:24} {figure.purpose}")
         return EXIT_GOOD
-    os.environ.setdefault(
-        "TAILRACE_STORE_ENABLED", "off"
-    )  # figures are of the job without the map, unless they say so
+    for name in ("TAILRACE_STORE_ENABLED", "TAILRACE_TROUBLE_ENABLED"):
+        os.environ.setdefault(name, "off")  # figures are of the job without what is kept, unless they say so
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     return measure(chosen, options.output)

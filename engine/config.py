@@ -176,13 +176,14 @@ class MetricsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class TroubleConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Edges that are worse than they were, and incidents made of them.
 
-    :param enabled: whether ``run`` looks for them, and tells ``alerts.targets``.
+    :param enabled: whether ``run`` looks for them, and tells ``alerts.targets``; ``auto``: where ``path`` can be
+        written; ``on``, or ``auto`` with targets or rules: or the start is refused.
     :param path: a folder for incidents and for what was learnt.
     :param tick_seconds: that are looked at together; with fewer it finds trouble sooner, and is wrong more often.
     :param silences: of which nobody is told: planned maintenance, what is known and wanted.
     """
 
-    enabled: Literal["on", "off"] = "off"
+    enabled: Literal["auto", "on", "off"] = "auto"
     path: Annotated[str, msgspec.Meta(min_length=1)] = "/var/lib/tailrace/trouble"
     tick_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
     silences: Annotated[list[PlannedSilence], msgspec.Meta(max_length=500)] = []

@@ -1,4 +1,4 @@
-"""The store of this machine: whether ``run`` writes it, and for those that read it."""
+"""What ``run`` keeps on this machine: the store, for those that read it, and incidents."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +36,23 @@ def keeps_map(config: Config) -> tuple[bool, str]:
         folder.mkdir(parents=True, exist_ok=True)
         WriterLock(folder).release()
     except (OSError, TailraceError) as error:
+        return False, str(error)
+    return True, ""
+
+
+def watches_trouble(config: Config) -> tuple[bool, str]:
+    """Whether ``run`` looks for trouble; with ``auto`` if nobody else does with the same folder, which it makes.
+
+    :return: also why not, empty unless that is to be said.
+    """
+    trouble, alerts = config.trouble, config.alerts
+    if trouble.enabled != "auto" or alerts.targets or alerts.rules:
+        return trouble.enabled != "off", ""
+    from alerts.journal import JOURNAL, Journal
+
+    try:
+        Journal(Path(trouble.path) / JOURNAL).close()
+    except UsageError as error:
         return False, str(error)
     return True, ""
 

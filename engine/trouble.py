@@ -178,6 +178,7 @@ class IncidentsOutlet:
         self._stage.delivered += 1
         if changes:
             self.wake()
+        self._stage.noted.update(self.book.incidents.counts - self._stage.noted)
         alive = {incident.key for incident in self.book.incidents}
         self._explained = {key: value for key, value in self._explained.items() if key in alive}
 

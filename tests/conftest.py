@@ -21,6 +21,7 @@ pytest_plugins = ("tests.vm.guest",)
 
 # Programs of tests keep nothing and serve no map, but those that are tested for it: all would share folder and port.
 os.environ.setdefault("TAILRACE_STORE_ENABLED", "off")
+os.environ.setdefault("TAILRACE_TROUBLE_ENABLED", "off")
 os.environ.setdefault("TAILRACE_HTTP_LEARNT", "")
 
 # Programs that read TLS are half of what is compiled, and all programs of the machine are searched for libraries: a

@@ -166,7 +166,7 @@ def _hit(incident: Incident, facts: Facts) -> str:
     edges = f" on {_count(incident.edge_count, 'edge')}" if incident.edge_count else ""
     words = [f"Hit: {callers}{incident.bad:,.0f} of {incident.total:,.0f} {things}{edges}."]
     if facts.explanation.no_difference:
-        words.append(f"Not it: {', '.join(facts.explanation.no_difference[:8])}.")
+        words.append(f"Not it: {_names(facts.explanation.no_difference[:8])}.")
     if facts.all_nodes:
         words.append(f"Data: {facts.nodes} of {_count(facts.all_nodes, 'node')}.")
     return " ".join(words)
@@ -175,6 +175,10 @@ def _hit(incident: Incident, facts: Facts) -> str:
 def where_words(where: Mapping[str, str]) -> str:
     """``server version v2 and server port 80``."""
     return " and ".join(f"{name.replace('.', ' ')} {value}" for name, value in where.items())
+
+
+def _names(attributes: Sequence[str]) -> str:
+    return ", ".join(name.replace(".", " ") for name in attributes)
 
 
 def span_words(seconds: float) -> str:

@@ -79,7 +79,7 @@ class Keys:
     def attributes(
         self, ends: Sequence[np.ndarray], *, requests: bool
     ) -> tuple[list[str], list[tuple[np.ndarray, list[str]]]]:
-        """Names, and codes with their values; without what nobody says.
+        """Names, and codes with their values; without those in which nothing can differ.
 
         :param ends: numbers of clients, of servers, and of what for.
         """
@@ -93,8 +93,9 @@ class Keys:
                 different = np.unique(ends[2])
                 texts = [self._whats.known[number][place] or UNKNOWN for number in different.tolist()]
                 found[name] = _coded(texts, different, ends[2])
-        said = {name: each for name, each in found.items() if each[1] != [UNKNOWN]}
-        return list(said), list(said.values())
+        several = {name: each for name, each in found.items() if len(each[1]) > 1}
+        told = several or {"server.workload": found["server.workload"]}
+        return list(told), list(told.values())
 
     def texts(self, numbers: np.ndarray, part: str) -> tuple[np.ndarray, list[str]]:
         """Codes and values of an attribute of ends."""

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ from engine.commands.reload import reload_on_hangup
 from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
 from engine.config import BusConfig, Config, SinkConfig
-from engine.stored import keeps_map, serves_map, store_sink
+from engine.stored import keeps_map, serves_map, store_sink, watches_trouble
 from model.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
     require(select(config))
     keeps, why_not = keeps_map(config)
+    watches, why_blind = watches_trouble(config)
+    looking: Literal["on", "off"] = "on" if watches else "off"
+    config = msgspec.structs.replace(config, trouble=msgspec.structs.replace(config.trouble, enabled=looking))
     sinks = _kept(config, sinks, keeps=keeps)
 
     async def run() -> Ledger:
@@ -56,6 +59,9 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         if why_not:
             remedy = "set store.path to a folder of its own, or store.enabled: off"
             log.warning("the map is not kept (%s): %s", why_not, remedy)
+        if why_blind:
+            remedy = "set trouble.path to a folder of its own, or trouble.enabled: off"
+            log.warning("trouble is not looked for (%s): %s", why_blind, remedy)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         obey_signals(role)
         reload_on_hangup(role, config, options)

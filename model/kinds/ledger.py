@@ -134,17 +134,19 @@ STAGES: Final = (
         "`rows_folded`, `endpoints_folded`: rows of kind `other`; raise `workloads.endpoints`",
     ),
     StageNote(
-        "`detector` (with `trouble.enabled: on`)",
+        "`detector` (unless `trouble.enabled` is `off`)",
         "edges with traffic, each ten seconds",
         "`not_known`: of ten seconds whose data is not complete",
         "`edges_forgotten`; `late_windows`; `leaves_forgotten`: traffic that explains nothing, for want of room; "
-        "`rule_series_refused`: lookups of workloads that a rule has no room for",
+        "`rule_series_refused`: lookups of workloads that a rule has no room for; "
+        "`windows_without_instances`: seconds with too many of them, which explain no pod and no node",
     ),
     StageNote(
         "`incidents` (likewise)",
         "looks at all edges",
         "`not_kept`: the disk took no more; what changed then is told to nobody",
-        "",
+        "of incidents: `opened`, `reopened`, `updated`, `resolved`, `merged`; `dropped`: well before they opened; "
+        "`refused`: too many at once",
     ),
     StageNote(
         "`alerts.TARGET` (likewise)",

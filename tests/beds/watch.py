@@ -65,7 +65,7 @@ class Program:
 
 #: Settings that all tests have (tests/conftest.py, tests/vm).
 _OF_TESTS: Final = (
-    *("TAILRACE_STORE_ENABLED", "TAILRACE_HTTP_LEARNT"),
+    *("TAILRACE_STORE_ENABLED", "TAILRACE_TROUBLE_ENABLED", "TAILRACE_HTTP_LEARNT"),
     *("TAILRACE_HTTP_ENABLED", "TAILRACE_HTTP_TLS", "TAILRACE_ENVOY_ENABLED"),
 )
 

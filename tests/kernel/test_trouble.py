@@ -87,7 +87,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         }
         (folder / "tailrace.yaml").write_text(json.dumps(settings))
         command = ["run", "--config", str(folder / "tailrace.yaml"), "--sink", f"jsonl:{rows}"]
-        environment = made.api.environment(folder)
+        environment = made.api.environment(folder) | {"TAILRACE_TROUBLE_ENABLED": "on"}
         with Program.started(*command, "--stage", "workloads", environment=environment) as program:
             await_that(lambda: min(_connects(rows).values(), default=0) >= TAUGHT, program)
             inject(made)

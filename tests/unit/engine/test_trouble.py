@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.detect.symptoms import SYMPTOMS
@@ -31,6 +32,7 @@ from engine.graph import Graph
 from engine.incident_source import WrittenIncidents
 from engine.role import Role
 from engine.runner import AsyncioRunner
+from engine.stored import watches_trouble
 from engine.trouble import ILL, WHOLE, watch_trouble
 from model.actor import Actor
 from model.batch import Batch
@@ -348,3 +350,19 @@ def test_what_is_off_is_not_loaded() -> None:
     assert "workloads" in actors
     assert not {"detect", "incidents"} & actors
     assert not {"engine.trouble", "actors.trouble.watch", "actors.detect.detector", "alerts.book"} & modules
+
+
+def test_auto_looks_for_trouble_where_nobody_else_does(tmp_path: Path) -> None:
+    """With targets there is no silent no: the start is refused."""
+    config = Config(trouble=TroubleConfig("auto", str(tmp_path / "trouble")))
+    told = msgspec.structs.replace(config, alerts=AlertsConfig([AlertTargetConfig("hook", "webhook")]))
+    assert watches_trouble(config) == (True, "")
+    other = Journal(tmp_path / "trouble" / JOURNAL)
+    looks, why_not = watches_trouble(config)
+    assert (looks, "another process writes" in why_not) == (False, True)
+    assert watches_trouble(told) == (True, "")
+    other.close()
+    (tmp_path / "file").touch()
+    looks, why_not = watches_trouble(Config(trouble=TroubleConfig("auto", str(tmp_path / "file"))))
+    assert (looks, "cannot use" in why_not) == (False, True)
+    assert watches_trouble(Config(trouble=TroubleConfig("off"))) == (False, "")
