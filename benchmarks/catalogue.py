@@ -43,6 +43,7 @@ from benchmarks import (
     throughput,
     tick_cost,
     tls_requests,
+    trouble_faults,
     workload_rate,
 )
 from benchmarks.figure import Figure
@@ -109,6 +110,7 @@ FIGURES: Final = (
     Figure("detect_day", "findings on a day without a fault", detection.measure_day),
     Figure("detect_delay", "from a fault to its finding", detection.measure_delay),
     Figure("detect_kinds", "faults of each kind that are explained right", detection.measure_kinds),
+    Figure("trouble_faults", "from a real fault to the message that names its cause", trouble_faults.measure),
     Figure("detect_cost", "rate and memory of the detector", detection.measure_cost),
     Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
     Figure("otlp_rate", "points and records of OTLP", otlp_rate.measure),

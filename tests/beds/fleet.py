@@ -16,7 +16,7 @@ from typing import Final
 from tests.beds.cgroups import cgroup
 from tests.beds.kube import Api
 from tests.beds.network import Ground, execute, inside, ip, sweep
-from tests.beds.processes import PYTHON, answer, running
+from tests.beds.processes import PYTHON, answer, read_log, running
 from tests.integration.kubernetes.objects import PodSketch, node, owned_by, replica_set, uid_of
 
 PORT: Final = 8080
@@ -178,3 +178,16 @@ def fleet(folder: Path) -> Iterator[Fleet]:
         made = Fleet(ground, bridge, folder, api, stack)
         made.start()
         yield made
+
+
+def connects(rows: Path) -> int:
+    """Of the edge that has had the fewest.
+
+    :param rows: of workloads, which Tailrace writes.
+    """
+    counts = {(name, port): 0 for name, service in SERVICES.items() for port in service.ports}
+    for row in read_log(rows):
+        key = (row.get("server.workload.name", ""), row.get("server.port", 0))
+        if key in counts:
+            counts[key] += row.get("connections.opened", 0)
+    return min(counts.values())
