@@ -10,7 +10,8 @@ from typing import Any, Final
 from probes.kernel.interruption import NotWantedError
 from probes.userspace.follower import Follower, processes
 
-#: Processes that wait to be looked at; of those beyond it is counted how many.
+#: Processes that wait to be looked at, as while the first probes are compiled; those beyond are counted, and all that
+#: are there are looked at instead.
 WAITING: Final = 4096
 TICK_SECONDS: Final = 1.0
 #: A program has its libraries a moment after it began: it is looked at again behind so many ticks.
@@ -24,6 +25,7 @@ class FollowerThread:
         self._follower = follower
         self._queue: queue.Queue[int] = queue.Queue(WAITING)
         self._again: dict[int, int] = {}  # ticks left, by process
+        self._full = False  # the queue was, since all processes were looked at
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="userspace probes", daemon=True)
         #: Set when all processes of before the start have been looked at.
@@ -40,6 +42,7 @@ class FollowerThread:
                 self._queue.put_nowait(pid)
             except queue.Full:
                 self._follower.counts["processes_unlooked"] += 1
+                self._full = True
 
     def state(self) -> list[dict[str, Any]]:
         """What was found in which files."""
@@ -80,6 +83,10 @@ class FollowerThread:
 
     def _tick(self) -> None:
         self._follower.tick()
+        if self._full:
+            self._full = False
+            for pid in processes():
+                self._follower.look(pid)
         due = [pid for pid, ticks in self._again.items() if ticks <= 1]
         self._again = {pid: ticks - 1 for pid, ticks in self._again.items() if ticks > 1}
         for pid in due:
