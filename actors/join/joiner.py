@@ -56,7 +56,7 @@ class Joiner(Actor):
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
         self._requests = RequestRows(routes) if routes else None
-        self._upstreams = Upstreams(self._table, self._places, self._names.identity)
+        self._upstreams = Upstreams(self._table, self._places, self._names.identity, self._names.handshakes)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)

@@ -15,7 +15,7 @@ from model.arrays import Columns, Tables, concatenated, is_nothing, taken
 from model.batch import Batch
 from model.chains import Chains
 from model.dictionary import Dictionary
-from model.handshake import NO_HANDSHAKE
+from model.handshake import NO_HANDSHAKE, Handshake
 from model.kinds.delta import DELTA
 from model.kinds.flow import NOWHERE as NOWHERE_NODE
 from model.kinds.flow import SIDES, Node
@@ -77,6 +77,10 @@ class Names:
             "entities": self.identity.entities(used[ENTITIES], window),
             "handshakes": [self._handshakes.values[id_] for id_ in used[HANDSHAKES]],
         }
+
+    def handshakes(self, ids: list[int]) -> list[Handshake]:
+        """What is known of handshakes, by the joiner's ids."""
+        return [self._handshakes.values[id_] for id_ in ids]
 
     def _make_room(self) -> None:
         """Gives up ids that no flow holds, before they run out."""

@@ -4,6 +4,7 @@ The proxy's node tells which of its connections answered which. Where the connec
 its flow says who the server is; else (another engine may join it) what the proxy's node knows of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,7 @@ from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.arrays import Columns
 from model.chains import Chains
 from model.enricher import Entity
+from model.handshake import Handshake
 from model.kinds.request import ENDS, REQUEST, VIA, Via, ViaEvidence
 from model.kinds.workload.names import named
 
@@ -49,8 +51,15 @@ class PassedOn:
 class Upstreams:
     """Finds out to whom proxies passed requests on."""
 
-    def __init__(self, table: FlowTable, places: Places, identity: Identity) -> None:
+    def __init__(
+        self,
+        table: FlowTable,
+        places: Places,
+        identity: Identity,
+        handshakes: Callable[[list[int]], list[Handshake]],
+    ) -> None:
         self._table, self._places, self._identity = table, places, identity
+        self._handshakes = handshakes
 
     def passed_on(self, flows: Columns, entries: Counted, rows: Rows, window: int) -> PassedOn:
         """The rows of what was passed on.
@@ -65,28 +74,44 @@ class Upstreams:
         downstream, upstream = np.divmod(pair, len(upstreams))
         mine = {name: column[downstream] for name, column in flows.items()}
         via = _downstream(mine)
-        vias, via["via.index"] = self._vias(mine, window)
-        self._fill_server(mine, via, upstreams[upstream], rows, window)
+        ends = self._ends(mine, upstreams[upstream])
+        vias, via["via.index"] = self._vias(mine, self._tls(ends), window)
+        self._fill_server(mine, via, ends, upstreams[upstream], rows, window)
         columns = {name: column[links] for name, column in entries.columns.items()}
         side, counts = np.full(len(links), BETWEEN), np.ones(len(links), np.bool_)
         return PassedOn(mine, via, vias, Counted(numbers, side, counts, columns))
 
-    def _vias(self, flows: Columns, window: int) -> tuple[list[Via], np.ndarray]:
-        """The proxies, named as workloads are, and which of them each row has."""
-        words = np.zeros(len(flows["server.entity.index"]), [("entity", "<u4"), ("comm", "S16")])
+    def _tls(self, ends: np.ndarray) -> np.ndarray:
+        """What is known of the handshakes with the servers, by its id; 0: nothing."""
+        found = np.zeros(len(ends), np.uint32)
+        known = np.flatnonzero(ends != NOWHERE)
+        called, answered = (end.last["tls.index"][ends[known] // 2] for end in self._table.ends)
+        found[known] = np.where(called, called, answered)
+        return found
+
+    def _vias(self, flows: Columns, tls: np.ndarray, window: int) -> tuple[list[Via], np.ndarray]:
+        """The proxies, named as workloads are, with their clusters, and which of them each row has."""
+        words = np.zeros(len(tls), [("entity", "<u4"), ("comm", "S16"), ("tls", "<u4")])
         words["entity"], words["comm"] = flows["server.entity.index"], flows["server.process.comm"]
+        words["tls"] = tls
         some, numbers = np.unique(words, return_inverse=True)
         entities = self._identity.entities(some["entity"].tolist(), window)
-        found = [_named(*each) for each in zip(entities, some["comm"].tolist(), strict=True)]
+        handshakes = self._handshakes(some["tls"].tolist())
+        found = [_named(*each) for each in zip(entities, some["comm"].tolist(), handshakes, strict=True)]
         vias = {Via(): 0}
         places = [vias.setdefault(via, len(vias)) for via in found]
         return [*vias], np.array(places, np.uint32)[numbers]
 
     def _fill_server(
-        self, flows: Columns, via: Columns, upstreams: np.ndarray, rows: Rows, window: int
+        self,
+        flows: Columns,
+        via: Columns,
+        ends: np.ndarray,
+        upstreams: np.ndarray,
+        rows: Rows,
+        window: int,
     ) -> None:
         """Puts the server in the place of the proxy."""
-        ends = self._ends(flows, upstreams)
         known = np.flatnonzero(ends != NOWHERE)
         at = ends[known] // 2
         server = self._table.ends[SERVER_SIDE]
@@ -122,11 +147,22 @@ class Upstreams:
         return self._places.find(Rows(columns, node, nothing, nothing, Chains()), self._table)
 
 
-def _named(entity: Entity, comm: bytes) -> Via:
+def _named(entity: Entity, comm: bytes, handshake: Handshake) -> Via:
     workload = named(entity).workload
+    cluster = cluster_of(handshake.server_name)
     if workload:
-        return Via("/".join(part for part in (workload.namespace, workload.name) if part))
-    return Via(comm.decode(errors="replace"))
+        return Via("/".join(part for part in (workload.namespace, workload.name) if part), cluster)
+    return Via(comm.decode(errors="replace"), cluster)
+
+
+def cluster_of(server_name: str) -> str:
+    """The proxy's own name for where it sends requests, where it calls the server by a name made of that; else "".
+
+    Istio does so for TLS between its proxies: ``outbound_.9080_.v1_.reviews.shop.svc.cluster.local`` is the cluster
+    ``outbound|9080|v1|reviews.shop.svc.cluster.local`` (istio/istio: pilot/pkg/model, BuildDNSSrvSubsetKey).
+    """
+    parts = server_name.split("_.", 3)
+    return "|".join(parts) if len(parts) == 4 and parts[0] in ("outbound", "inbound") else ""
 
 
 def _crc(rows: Rows) -> np.ndarray:

@@ -33,15 +33,24 @@ def counted(ended: np.ndarray, connections: Connections) -> np.ndarray:
     for name in ("path", "host", "status", "method", "protocol", "grpc_status"):
         cells[name] = kinds[name][first]
     at = rows[first]
-    header = cells["header"]
-    header["kind"], header["at_ns"] = _KIND, time.monotonic_ns()
-    header["slot"], header["generation"] = connections.slot[at], connections.generation[at]
-    cells["netns"], cells["role"] = connections.netns[at], connections.end[at] >> 1  # enum role
+    fill_socket(cells, _KIND, connections, at)
+    cells["role"] = connections.end[at] >> 1  # enum role
     cells["requests"] = np.bincount(kind, minlength=len(first))
     for name in ("request_bytes", "response_bytes"):
         np.add.at(cells[name], kind, ended[name])
     _time(cells, kind, ended)
     return cells
+
+
+def fill_socket(cells: np.ndarray, kind: int, connections: Connections, rows: np.ndarray) -> None:
+    """Says of cells of what kind of event they are, and of which socket.
+
+    :param rows: of their connections.
+    """
+    header = cells["header"]
+    header["kind"], header["at_ns"] = kind, time.monotonic_ns()
+    header["slot"], header["generation"] = connections.slot[rows], connections.generation[rows]
+    cells["netns"] = connections.netns[rows]
 
 
 def kinds_of(ended: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:

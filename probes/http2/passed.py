@@ -1,13 +1,12 @@
 """Answers that a proxy passed on to clients of HTTP/2: by stream, then as ``struct link_cell``. Pure."""
 
-import time
 from typing import Final
 
 import numpy as np
 
 from probes.http2.blocks import TYPES, words_of
 from probes.http2.connections import Connections
-from probes.http2.counted import CELL, digests, kinds_of
+from probes.http2.counted import CELL, digests, fill_socket, kinds_of
 from probes.http2.streams import Passed, keys_of
 from probes.kernel.layout import enums, rows_at, structs
 
@@ -41,11 +40,8 @@ def linked(ended: np.ndarray, connections: Connections) -> np.ndarray:
     cells = np.zeros(len(first), LINK)
     for name in ("path", "upstream", "status", "method", "protocol", "grpc_status"):
         cells[name] = kinds[name][first]
-    at = rows[first]
-    header = cells["header"]
-    header["kind"], header["at_ns"] = _KIND, time.monotonic_ns()
-    header["slot"], header["generation"] = connections.slot[at], connections.generation[at]
-    cells["netns"], cells["role"] = connections.netns[at], _ROLE
+    fill_socket(cells, _KIND, connections, rows[first])
+    cells["role"] = _ROLE
     cells["requests"] = np.bincount(kind, minlength=len(first))
     _time(cells, kind, ended)
     return cells.view(CELL)

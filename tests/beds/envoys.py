@@ -57,6 +57,7 @@ class Cluster:
     """Where an Envoy sends requests.
 
     :param http2: whether it speaks HTTP/2 to it.
+    :param name: by which it calls the server in TLS.
     :param streams: of HTTP/2, at most so many on a connection at once; 0: as many as the server takes.
     """
 
@@ -64,6 +65,7 @@ class Cluster:
     secure: bool = False
     http2: bool = False
     streams: int = 0
+    name: str = "mesh"
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _cluster(name: str, cluster: Cluster, tls: Certificates | None) -> dict[str,
     }
     if cluster.secure:
         made["transport_socket"] = _tls(
-            "UpstreamTlsContext", _common_tls(tls, *["h2"] * cluster.http2), sni="mesh"
+            "UpstreamTlsContext", _common_tls(tls, *["h2"] * cluster.http2), sni=cluster.name
         )
     if cluster.http2:
         limit = {"max_concurrent_streams": cluster.streams} if cluster.streams else {}

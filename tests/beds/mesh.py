@@ -21,6 +21,9 @@ from tests.beds.cgroups import cgroup
 from tests.beds.envoys import Cluster, Envoy, Listener, Settings, certificates, envoy, free_ports, listens
 from tests.kernel.loopback import until
 
+#: By which name shop's Envoy calls cart's, as Istio's call each other, and the cluster that this stands for.
+CALLED: Final = "outbound_.80_._.cart.shop.svc.cluster.local"
+CLUSTER: Final = "outbound|80||cart.shop.svc.cluster.local"
 SERVICES: Final = ("shop", "cart", "pay")
 
 
@@ -29,6 +32,7 @@ class Mesh:
     """What runs.
 
     :param entry: the port at which clients ask.
+    :param secure: whether Envoys speak TLS to each other.
     :param ports: of the services themselves, by name.
     :param doors: where their Envoys listen, by the service that they stand before; ``envoys`` likewise.
     """
@@ -38,6 +42,7 @@ class Mesh:
     doors: dict[str, int]
     envoys: dict[str, Envoy]
     folder: Path
+    secure: bool
 
     def answered(self, service: str) -> Counter[tuple[str, str, int]]:
         """What a service logged: method, path, status."""
@@ -68,7 +73,7 @@ def mesh(folder: Path, *, secure: bool = False) -> Iterator[Mesh]:
         "shop": Settings(
             [Listener(entry, {"/cart": "cart", "/pay/refund": "pay", "/pay": "pay-old", "/": "own"})],
             {
-                "cart": Cluster(cart, secure),
+                "cart": Cluster(cart, secure, name=CALLED),
                 "pay": Cluster(pay, secure),
                 "pay-old": Cluster(cart, secure),  # a port that was pay's once
                 "own": Cluster(ports["shop"]),
@@ -83,7 +88,7 @@ def mesh(folder: Path, *, secure: bool = False) -> Iterator[Mesh]:
         for name, settings in sidecars.items():
             within = stack.enter_context(cgroup(unit(name, proxy=True)))
             envoys[name] = stack.enter_context(envoy(folder / name, settings, tls, within))
-        yield Mesh(entry, ports, {"shop": entry, "cart": cart, "pay": pay}, envoys, folder)
+        yield Mesh(entry, ports, {"shop": entry, "cart": cart, "pay": pay}, envoys, folder, secure)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.beds.mesh import SERVICES, Mesh, mesh, unit
+from tests.beds.mesh import CLUSTER, SERVICES, Mesh, mesh, unit
 from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, parsed, passed_on, writing
 from tests.kernel.loopback import until
 from tests.kernel.test_map_requests import answer
@@ -23,11 +24,12 @@ ROUNDS = 10
 
 
 class Run(NamedTuple):
-    """A Tailrace that writes rows and serves a map, and a mesh that came after it."""
+    """A Tailrace that writes rows and serves a map, and a mesh that came after it, asked since a second."""
 
     rows: Path
     map: str
     mesh: Mesh
+    since_s: int
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,9 @@ def run(
         rows, address = written
         before = len(ledgers(rows))
         assert until(lambda: attached(rows, before), SETTLE_SECONDS)
+        since_s = int(time.time())
         ask(made.entry)
-        yield Run(rows, address, made)
+        yield Run(rows, address, made, since_s)
 
 
 def ask(port: int) -> None:
@@ -115,6 +118,16 @@ def test_time_is_split_and_both_hops_are_told(run: Run) -> None:
         assert row["via.upstream.rtt_ns"] > 0
 
 
+def test_the_cluster_is_told_where_the_handshake_names_it(run: Run) -> None:
+    """By TLS as Istio's Envoys speak it to each other: what was to go to cart, and not what went there by mistake."""
+    rows = [row for row in parsed(run.rows) if row.get("via.process.pid") == run.mesh.envoys["shop"].pid]
+    told = {
+        (row["http.route"], row.get("via.cluster", "")) for row in rows if row["http.route"] != "/pay/refund"
+    }
+    expected = {("/cart/list", CLUSTER if run.mesh.secure else "")}
+    assert told == expected | {(path, "") for path in ("/pay/now", "/hello", "/refused")}
+
+
 def test_sums_over_hops_are_not_changed(run: Run) -> None:
     """Rows without a proxy count each hop once, as ever."""
     rows = [row for row in parsed(run.rows) if row["kind"] == "request" and "via.name" not in row]
@@ -154,7 +167,8 @@ def test_without_proxies_the_map_shows_who_asked_whom(run: Run) -> None:
     between = {"shop": ["shop"], "cart": ["shop", "cart"], "pay": ["shop", "pay"]}
 
     def ways() -> tuple[dict[tuple[str, int], int], dict[str, Any]]:
-        found = answer(run.map, "edges", proxies="folded", limit=1000)["rows"]
+        since = {"from": str(run.since_s)}  # another mesh had the same names, and other ports
+        found = answer(run.map, "edges", proxies="folded", limit=1000, **since)["rows"]
         asked = [row for row in found if row["edge"]["requests"]]  # others tried before anybody listened
         rows = [row for row in asked if row["edge"]["port"] in run.mesh.ports.values()]
         requests = {(row["server"], row["edge"]["port"]): row["edge"]["requests"] for row in rows}
@@ -185,11 +199,12 @@ def test_the_table_of_endpoints_has_what_each_proxy_passed_on(run: Run) -> None:
     def passed() -> dict[tuple[str, str, str, str, int], int]:
         found = answer(run.map, "endpoints", q="via:mesh-*", limit=1000)["endpoints"]
         ours = {*run.mesh.ports.values(), *run.mesh.doors.values()}
-        return {
-            (row["via"], row["server"], row["method"], row["route"], row["status"]): row["requests"]
-            for row in found
-            if row["port"] in ours
-        }
+        counted: Counter[tuple[str, str, str, str, int]] = Counter()
+        for row in found:
+            if row["port"] in ours:
+                key = (row["via"], row["server"], row["method"], row["route"], row["status"])
+                counted[key] += row["requests"]
+        return dict(counted)
 
     until(lambda: passed() == expected, SETTLE_SECONDS)
     assert passed() == expected
