@@ -163,16 +163,17 @@ class Incidents:
         return self._change(incident, "open", at)
 
     def _update(self, before: Incident, incident: Incident, at: float) -> Iterator[Change]:
-        """An update for what makes it worse at once, for what is only different once in a while.
+        """An update for what makes it worse, or breaks a rule, at once; for what is only different once in a while.
 
         What was not told yet stays as it was told, so that the next look compares with that.
         """
-        worse = SEVERITIES.index(incident.severity) > SEVERITIES.index(before.severity)
+        severer = SEVERITIES.index(incident.severity) > SEVERITIES.index(before.severity)
+        worse = severer or incident.rules != before.rules
         if worse or (_differs(before, incident) and at - incident.at >= self._times.update):
             self.counts["updated"] += 1
             yield self._change(incident, "update", at)
             return
-        for name in ("severity", "where", "share", "edge_count"):
+        for name in ("severity", "where", "share", "expected", "says", "worst", "reason", "edge_count"):
             setattr(incident, name, getattr(before, name))
 
     def _quiet(self, incident: Incident, tick: Tick, step: float) -> Iterator[Change]:

@@ -235,3 +235,15 @@ def test_incidents_are_data() -> None:
 
     kept = run(Incidents(), range(30), [BAD])[0].incident
     assert msgspec.json.decode(msgspec.json.encode(kept), type=Incident) == kept
+
+
+def test_a_rule_that_is_broken_is_told_at_once() -> None:
+    """Once, also if other trouble of the same cause is worse by turns: what is said fits the share that was told."""
+    rule = replace(BAD, key="rule/r/shop/b", bad=40, share=0.4, rule="r", says="of connects failed (rule r)")
+    incidents = Incidents()
+    changes = run(incidents, range(30), [BAD])
+    for at in range(30, 60):
+        changes += run(incidents, [at], [replace(BAD, bad=100 * (at % 2)), rule])
+    assert events(changes) == [(20, "open"), (30, "update")]
+    (incident,) = incidents
+    assert (incident.rules, incident.share, incident.says) == (["r"], 0.4, "of connects failed (rule r)")
