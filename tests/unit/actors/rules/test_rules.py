@@ -9,6 +9,7 @@ import pytest
 from actors.rules.grammar import alert_rule, slo_rule
 from actors.rules.rules import Broken, Rules
 from actors.rules.series import Series
+from actors.trouble.instances import Instance
 from model.batch import Batch
 from model.histogram import Histograms
 from model.kinds.endpoint import ENDPOINT
@@ -133,6 +134,41 @@ def test_words_of_filters_and_times_count_requests() -> None:
     broken = bed.tick(batch)
     assert [(each.rule.name, each.bad, each.total) for each in broken] == [("r0", 10, 100), ("r2", 6, 100)]
     assert broken[1].says == "of requests slower than 300ms (rule r2: at most 5.9 %)"
+
+
+def test_ends_that_are_instances_are_chosen_as_workloads_are() -> None:
+    """All instances of a workload are one series."""
+    columns = connects([(1, 3, 5, 5), (1, 4, 5, 5), (1, 2, 5, 5)]).columns
+    ends = [("web", "1"), ("app", "1"), ("cart", "1"), ("cart", "2")]
+    table = [
+        Instance("", "other"),
+        *(Instance(n, "Deployment", "shop", "a", v, "n1", "", f"{n}-{v}") for n, v in ends),
+    ]
+    batch = Batch(WORKLOAD, "n", "b", 0, BEGIN, columns, {"workloads": table})
+    bed = Bed(
+        "failed > 5% for 10s where server.workload:shop/cart zone:a", "failed > 5% for 10s where version:2"
+    )
+    assert [(each.key, each.total) for each in bed.tick(batch)] == [
+        ("rule/r0/shop/cart", 20),
+        ("rule/r1/shop/cart", 10),
+    ]
+
+
+def test_requests_through_a_proxy_count_once() -> None:
+    """At its two sides, or from end to end where a rule asks for that; calls are those of gRPC alone."""
+    batch = requests([200, 500, 500], [10, 10, 30], [10**6] * 3)
+    batch.columns["requests.failed"][:] = 0, 10, 30
+    batch.columns["via.index"][2] = 1
+    batch.columns["rpc.system"][1] = b"grpc"
+    batch.columns["rpc.grpc.status_code"][1] = 14
+    via = batch.with_tables(vias=[("", ""), ("mesh/gateway", "cart")])
+    bed = Bed(
+        "failed of requests > 1% for 10s",
+        "failed of requests > 1% for 10s where via:mesh/gateway",
+        "failed of calls > 1% for 10s",
+    )
+    told = [(each.rule.name, each.bad, each.total) for each in bed.tick(via)]
+    assert told == [("r0", 10, 20), ("r1", 30, 30), ("r2", 10, 10)]
 
 
 def test_counts_are_handed_on_to_be_explained() -> None:
