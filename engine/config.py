@@ -246,6 +246,11 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return self.node or os.uname().nodename
 
 
+def unwatched(config: Config) -> Config:
+    """The same for who looks at this machine beside a ``run``: trouble and alerts are that one's."""
+    return msgspec.structs.replace(config, trouble=TroubleConfig("off"), alerts=AlertsConfig())
+
+
 def load_config(path: Path | None, environment: Mapping[str, str], log_level: str | None = None) -> Config:
     """The configuration of a file and the environment; ``TAILRACE_TCP_SLOTS`` is ``tcp.slots``.
 

@@ -12,7 +12,7 @@ from engine.commands.losses import require_some
 from engine.commands.process import give_memory_back, run_for, seconds
 from engine.commands.signals import obey_signals, outlive_hangups
 from engine.commands.sink_options import add_sink_options, chosen_sinks
-from engine.config import BusConfig, Config
+from engine.config import BusConfig, Config, unwatched
 from model.errors import TailraceError, UsageError
 from model.ledger import Ledger, Stage
 
@@ -42,7 +42,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from probes.checks.capabilities import require
     from probes.kernel_source import KernelSource
 
-    config = msgspec.structs.replace(config, bus=BusConfig())  # whatever joins agents and engines
+    config = unwatched(msgspec.structs.replace(config, bus=BusConfig()))  # whatever joins agents and engines
     sinks = chosen_sinks(config, options, [])
     check_target(options.file, force=options.force)
     selection = select(config)

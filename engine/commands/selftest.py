@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from engine.config import Config
+from engine.config import Config, unwatched
 from engine.role import Role
 from model.kinds.delta import DELTA
 from model.sink import Sink
@@ -28,7 +28,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from selftest.run import run_selftest
 
     def pipeline(sink: Sink) -> Role:
-        return graphs.run(config, {"selftest": ConfiguredSink(sink, [DELTA])})
+        return graphs.run(unwatched(config), {"selftest": ConfiguredSink(sink, [DELTA])})
 
     require(select(config))
     return run_selftest(pipeline, options.output, "quick" if options.quick else "full")

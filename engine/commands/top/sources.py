@@ -14,7 +14,7 @@ from engine.commands.signals import obey_signals
 from engine.commands.top.app import TopApp
 from engine.commands.top.board import batch_part, rows_parts
 from engine.commands.top.pages import KINDS
-from engine.config import BusConfig, Config
+from engine.config import BusConfig, Config, unwatched
 from engine.nats.address import connection_of
 from engine.nats.connection import NatsConnection
 from engine.nats.heartbeats import last_heartbeats
@@ -79,6 +79,7 @@ async def here(app: TopApp, config: Config) -> None:
 
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())
+    config = unwatched(config)
     require(select(config))
     role = graphs.run(config, {"top": ConfiguredSink(TopSink(app), KINDS, title="top")})
     give_memory_back()

@@ -27,7 +27,7 @@ from alerts.journal import JOURNAL, Journal, read
 from alerts.routing import Routing, Wishes
 from engine import graphs
 from engine.actor import ActorPlace
-from engine.config import Config, TroubleConfig, load_config
+from engine.config import Config, TroubleConfig, load_config, unwatched
 from engine.graph import Graph
 from engine.incident_source import WrittenIncidents
 from engine.role import Role
@@ -366,3 +366,12 @@ def test_auto_looks_for_trouble_where_nobody_else_does(tmp_path: Path) -> None:
     looks, why_not = watches_trouble(Config(trouble=TroubleConfig("auto", str(tmp_path / "file"))))
     assert (looks, "cannot use" in why_not) == (False, True)
     assert watches_trouble(Config(trouble=TroubleConfig("off"))) == (False, "")
+
+
+def test_who_looks_beside_a_run_leaves_trouble_to_it() -> None:
+    rules = {
+        "trouble": {"enabled": "on"},
+        "alerts": {"rules": [{"name": "r", "alert": "failed > 5% for 30s"}]},
+    }
+    config = unwatched(msgspec.convert(rules, Config))
+    assert (config.trouble.enabled, config.alerts.rules) == ("off", [])
