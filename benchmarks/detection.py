@@ -86,6 +86,7 @@ def day(seed: int, hours: int = _DAY_HOURS, tuning: Tuning | None = None) -> Day
         "3 sigma": ThreeSigma(EDGES),
     }
     counts: Counter[str] = Counter()
+    before = 0
     for tick in range((_TEACHING_HOURS + hours) * TICKS_PER_HOUR):
         counting = tick >= _TEACHING_HOURS * TICKS_PER_HOUR
         seen = fleet.tick(tick, disturbed=counting)
@@ -94,6 +95,7 @@ def day(seed: int, hours: int = _DAY_HOURS, tuning: Tuning | None = None) -> Day
         bad, total = np.zeros((2, EDGES), np.float32)
         bad[seen.ids], total[seen.ids] = seen.bad[:, FAILED], seen.total[:, FAILED]
         alerts = {name: peer.step(bad, total) for name, peer in peers.items()}
+        before = before if counting else incidents.opened
         if counting:
             started = findings.of(State.STARTED)
             counts.update(SYMPTOMS[place].name for place in findings.symptom[started].tolist())
@@ -101,7 +103,10 @@ def day(seed: int, hours: int = _DAY_HOURS, tuning: Tuning | None = None) -> Day
             counts["events"] += len(findings.event)
             counts.update(alerts)
     scale = 1000 / EDGES * 24 / hours
-    return Day(Counter({name: number * scale for name, number in counts.items()}), incidents.opened * scale)
+    return Day(
+        Counter({name: number * scale for name, number in counts.items()}),
+        (incidents.opened - before) * scale,
+    )
 
 
 class OfIncidents:

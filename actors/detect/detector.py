@@ -6,7 +6,7 @@ from typing import Final
 import msgpack
 import numpy as np
 
-from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, expected, judge
+from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, dispersion_of, expected, judge
 from actors.detect.findings import Listed, findings_of, joined
 from actors.detect.nodes import Edges, Nodes
 from actors.detect.observations import Event, Findings, Known, Observations
@@ -159,7 +159,7 @@ class Detector:
         edges = Edges(
             np.searchsorted(seen.ids, seen.parts.edges),
             expected(series, np.arange(len(self._names)), self._symptoms, self._tuning),
-            series["dispersion"].astype(np.float32),
+            dispersion_of(series, seen.total, self._memory.edges["age"][rows][:, None], self._tuning),
             series["total"] < self._tuning.warm,
             series["streak"] >= ILL,
             seen.total,

@@ -19,6 +19,8 @@ _MOST_SHARE: Final = np.float32(0.85)
 _MOST_ILL: Final = np.float32(0.98)
 _MOST_DISPERSION: Final = np.float32(500)
 _MOST_SURPRISE: Final = np.float32(3000)
+#: The age at which counting ends.
+_OLD: Final = 255
 _SINCE: Final = np.float32(65535)
 
 
@@ -40,13 +42,13 @@ class Tuning:
     :param strong_thin: a share of it that is higher by so much is strong.
     """
 
-    nats: float = 16.0
+    nats: float = 20.0
     half_life: float = 720.0
     teaching: int = 180
     warm: float = 300.0
-    strong: float = 0.1
+    strong: float = 0.06
     strong_ticks: int = 3
-    slight_ticks: int = 9
+    slight_ticks: int = 18
     rest: int = 12
     ill_pace: float = 0.02
     prior: float = 50.0
@@ -57,6 +59,11 @@ class Tuning:
     def most_of_tick(self) -> float:
         """Nats that one tick adds at most, so that a blip is no finding."""
         return self.nats / 2
+
+    @property
+    def forget(self) -> float:
+        """Part of the baseline that a tick takes the place of."""
+        return float(1 - 0.5 ** (1 / self.half_life))
 
 
 class Symptoms:
@@ -127,7 +134,8 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
     """
     usual = expected(series, seen.of, symptoms, tuning)
     ill = ill_share(usual, symptoms.odds[seen.of], symptoms.least[seen.of])
-    nats = log_ratio(seen.bad, seen.total, usual, ill, series["dispersion"].astype(np.float32))
+    spread = dispersion_of(series, seen.total, seen.age, tuning)
+    nats = log_ratio(seen.bad, seen.total, usual, ill, spread)
     nats = np.clip(nats, np.float32(-tuning.nats), np.float32(tuning.most_of_tick))
     since = since_then(series, np.uint16(seen.tick), seen.bad, seen.total, series["evidence"] == 0)
     young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm)
@@ -138,6 +146,17 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
     well = (~on & (told.series["evidence"] < tuning.nats / 2)) | young
     learnt = _learnt(series, seen, usual, well, tuning)
     return Judged(told.series | learnt, told.started, told.ended)
+
+
+def dispersion_of(series: Series, total: np.ndarray, age: np.ndarray, tuning: Tuning) -> np.ndarray:
+    """By how much so many vary more than coins do: a share that varies does so the more, the more there are.
+
+    :param age: ticks with traffic that its edge has seen, 255 and more are the same.
+    """
+    of_one = np.where(age < _OLD, 1 / (1 + age.astype(np.float32)), np.float32(tuning.forget))
+    times = np.maximum(total / np.maximum(series["total"] * of_one, 1), 1)
+    beyond = np.maximum(series["dispersion"].astype(np.float32), 1) - 1
+    return np.asarray(1 + beyond * times)
 
 
 class Limits(NamedTuple):
@@ -227,9 +246,8 @@ def since_then(
 
 def _learnt(series: Series, seen: Counted, usual: np.ndarray, well: np.ndarray, tuning: Tuning) -> Series:
     """The baseline: decayed sums, and the mean of Pearson's squares while all is well."""
-    forget = 1 - 0.5 ** (1 / tuning.half_life)
     pace = np.where(well, np.float32(1), np.float32(tuning.ill_pace))
-    kept = 1 - np.float32(forget) * pace
+    kept = 1 - np.float32(tuning.forget) * pace
     variance = np.maximum(seen.total * usual * (1 - usual), np.float32(0.05))
     surprise = np.minimum((seen.bad - seen.total * usual) ** 2 / variance, _MOST_SURPRISE)
     dispersion = series["dispersion"].astype(np.float32)

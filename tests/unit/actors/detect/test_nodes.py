@@ -52,7 +52,7 @@ def test_it_ends_with_its_edges_and_takes_no_memory_then() -> None:
     detector = taught(chance)
     for number in range(6):
         detector.step(TAUGHT + number, tick(chance, 0.08), ALL)
-    after = [detector.step(TAUGHT + 6 + number, tick(chance, 0.001), ALL) for number in range(40)]
+    after = [detector.step(TAUGHT + 6 + number, tick(chance, 0.001), ALL) for number in range(70)]
     assert keys(after, State.ENDED) >= {SERVER, ZONE}
     assert not len(after[-1])
     assert detector.nbytes / len(detector) <= 160
