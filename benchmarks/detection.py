@@ -3,9 +3,11 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import cpu_count
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -208,6 +210,12 @@ def cost() -> tuple[float, float]:
 
 
 @cache
+def all_faults() -> list[dict[tuple[str, str], Found]]:
+    """Of all fleets: one for each processor at a time."""
+    with ProcessPoolExecutor(cpu_count()) as processes:
+        return list(processes.map(faults, FAULT_SEEDS))
+
+
 def faults(seed: int) -> dict[tuple[str, str], Found]:
     """Of one fleet, by kind and symptom."""
     learnt = taught(seed)
@@ -218,7 +226,8 @@ def faults(seed: int) -> dict[tuple[str, str], Found]:
 
 def measure_day() -> Iterator[Reading]:
     """A few fleets, a day each."""
-    days = [day(seed) for seed in SEEDS]
+    with ProcessPoolExecutor(cpu_count()) as processes:
+        days = list(processes.map(day, SEEDS))
     mean = {
         name: float(np.mean([told.counts[name] for told in days]))
         for name in [*(symptom.name for symptom in SYMPTOMS), "nodes", "events", "any failure", "3 sigma"]
@@ -235,18 +244,13 @@ def measure_day() -> Iterator[Reading]:
 
 def measure_delay() -> Iterator[Reading]:
     """Faults of which 15 to 100 % of the connects fail, at an edge's place that is not told."""
-    told = {
-        (kind, seed): each.seconds
-        for seed in FAULT_SEEDS
-        for (kind, symptom), each in faults(seed).items()
-        if symptom == SYMPTOMS[FAILED].name
-    }
-    wide = [seconds for (kind, _), seconds in told.items() if kind != "pod"]
+    failed = SYMPTOMS[FAILED].name
+    wide = [told[kind, failed].seconds for told in all_faults() for kind in KINDS if kind != "pod"]
     late = np.percentile(wide, 95, method="lower")
     note = f"{np.count_nonzero(np.isfinite(wide))} of {len(wide)} found, p95 {late:.0f} s"
     bar = Bar(at_most=40 if late <= _LATE_S else 0)
     yield Reading(float(np.median(wide)), "s", bar, note=f"a version, machine or zone: {note}")
-    pod = [told["pod", seed] for seed in FAULT_SEEDS]
+    pod = [told["pod", failed].seconds for told in all_faults()]
     note = f"{np.count_nonzero(np.isfinite(pod))} of {len(pod)} found"
     yield Reading(float(np.median(pod)), "s", Bar(at_most=60), note=f"one pod of 4 to 12: {note}")
 
@@ -254,8 +258,8 @@ def measure_delay() -> Iterator[Reading]:
 def measure_kinds() -> Iterator[Reading]:
     """Faults of each symptom of a version, of each kind of place: found, when, and whether the place is named."""
     every: dict[tuple[str, str], list[Found]] = defaultdict(list)
-    for seed in FAULT_SEEDS:
-        for case, each in faults(seed).items():
+    for told in all_faults():
+        for case, each in told.items():
             every[case].append(each)
     for (kind, symptom), of in every.items():
         seen = [each for each in of if np.isfinite(each.seconds)]
