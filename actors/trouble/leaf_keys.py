@@ -103,6 +103,15 @@ class Keys:
         texts = [_text(self._ends.known[number], _PARTS[part]) for number in different.tolist()]
         return _coded(texts, different, numbers)
 
+    def on_node(self, keys: np.ndarray, node: str) -> np.ndarray:
+        """Which of these have an end on a machine; bool."""
+        numbers = [
+            number for number, end in enumerate(self._ends.known) if _text(end, _PARTS["node"]) == node
+        ]
+        clients, servers, _ = self.split(keys)
+        found: np.ndarray = np.isin(clients, numbers) | np.isin(servers, numbers)
+        return found
+
     def first_seen(self, where: Mapping[str, str]) -> int | None:
         """The second in which an end with these values was first seen; None: it was there from the start.
 

@@ -12,16 +12,22 @@ _MATTERS: Final = 0.01
 _GONE: Final = 360
 
 
+#: As many times after which nothing waits for it.
+_AWAY: Final = 60
+
+
 class Heard(NamedTuple):
     """What ledgers said since they were asked last.
 
     :param lossy: whether much was lost in any stage.
     :param whole: nodes that said something, and lost hardly anything; ``nodes`` of which.
+    :param silent: nodes that said nothing, and did before.
     """
 
     lossy: bool
     whole: int
     nodes: int
+    silent: frozenset[str] = frozenset()
 
 
 class Losses:
@@ -50,7 +56,8 @@ class Losses:
             if _much(dropped - past[0], received - past[1])
         }
         whole = sum(not silent and node not in lossy for node, silent in self._silent.items())
-        heard = Heard(bool(lossy), whole, len(self._silent))
+        away = frozenset(node for node, silent in self._silent.items() if 0 < silent <= _AWAY)
+        heard = Heard(bool(lossy), whole, len(self._silent), away)
         self._silent = {node: silent + 1 for node, silent in self._silent.items() if silent < _GONE}
         self._now = {key: counts for key, counts in self._now.items() if key[0] in self._silent}
         return heard

@@ -117,6 +117,11 @@ class Recent:
         leaves = Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal))
         return EdgeLeaves(leaves, edges)
 
+    def edges_on(self, node: str) -> np.ndarray:
+        """Edges of which an end was on a machine; uint64."""
+        found = [part.edges[self.keys.on_node(part.keys, node)] for part in self._ticks]
+        return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
+
     def reasons(self, ids: Sequence[int], ticks: int) -> dict[int, str]:
         """Why connects of these edges failed, where it is one reason: ``refused``.
 

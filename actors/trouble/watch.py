@@ -87,6 +87,7 @@ class Watch(Actor):
         self._unkept = 0
         self._troubles = Troubles(self._edges, self._recent, tick_s, self._detector.usual)
         self._deaf = _Deaf()
+        self._away: dict[str, frozenset[str]] = {}  # keys of troubles, by the node that is silent
 
     def handle(self, item: Any) -> Iterator[Any]:
         """A look when a tick ends; nothing is passed on."""
@@ -162,6 +163,15 @@ class Watch(Actor):
         self._stage.note("rule_series_refused", self._rules.refused - before)
         return broken
 
+    def _withheld(self, findings: Findings, going_on: np.ndarray) -> frozenset[str]:
+        """Troubles of machines that say nothing any more: that others of the edge are well ends none of them."""
+        silent = self._heard.silent
+        self._away = {node: keys for node, keys in self._away.items() if node in silent}
+        for node in silent - self._away.keys():
+            rows = np.flatnonzero(going_on & np.isin(findings.key, self._recent.edges_on(node)))
+            self._away[node] = frozenset(key_of(findings, row) for row in rows.tolist())
+        return frozenset().union(*self._away.values())
+
     def _look(self, tick: int, findings: Findings, broken: Sequence[Broken], *, complete: bool) -> Look:
         going_on = findings.state != State.ENDED
         self._ill = np.unique(findings.key[going_on])
@@ -169,11 +179,11 @@ class Watch(Actor):
         unknown = frozenset(key_of(findings, row) for row in rows.tolist())
         troubles, told = self._troubles.of(tick, findings, np.flatnonzero(going_on & findings.certain))
         of_rules, why = self._troubles.of_rules(tick, [each for each in broken if not each.silent])
-        unknown |= {each.key for each in broken if each.silent}
+        unknown |= {each.key for each in broken if each.silent} | self._withheld(findings, going_on)
         return Look(
             Tick(self._at(tick + 1), (*troubles, *of_rules), not complete, unknown),
             told | why,
-            self._heard[1:],
+            (self._heard.whole, self._heard.nodes),
             self._events(tick, findings),
         )
 

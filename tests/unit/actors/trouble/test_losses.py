@@ -18,9 +18,9 @@ def test_nodes_are_whole_that_spoke_and_lost_little() -> None:
     assert losses.since_last() == Heard(False, 3, 3)
     losses.take(ledger("a", 2000, 5))
     losses.take(ledger("b", 2000, 500))
-    assert losses.since_last() == Heard(True, 1, 3)
+    assert losses.since_last() == Heard(True, 1, 3, frozenset({"c"}))
     losses.take(ledger("b", 3000, 500))
-    assert losses.since_last() == Heard(False, 1, 3)
+    assert losses.since_last() == Heard(False, 1, 3, frozenset({"a", "c"}))
 
 
 def test_a_node_that_left_is_counted_for_an_hour() -> None:
@@ -30,5 +30,7 @@ def test_a_node_that_left_is_counted_for_an_hour() -> None:
     for tick in range(400):
         losses.take(ledger("here", 1000 * tick))
         told.append(losses.since_last())
-    assert (told[0], told[1], told[-1]) == (Heard(False, 2, 2), Heard(False, 1, 2), Heard(False, 1, 1))
+    away = Heard(False, 1, 2, frozenset({"gone"}))
+    assert (told[0], told[1], told[-1]) == (Heard(False, 2, 2), away, Heard(False, 1, 1))
+    assert sum(bool(heard.silent) for heard in told) == 60
     assert sum(heard.nodes == 2 for heard in told) == 361

@@ -1,9 +1,39 @@
 """What the watch says of silence."""
 
-from actors.items import Tick, Window
+from actors.incidents.incidents import Incidents, Times
+from actors.items import Chunk, Tick, Window
+from actors.trouble.instances import Instance
 from actors.trouble.items import Look
 from actors.trouble.watch import Watch
+from model.batch import Batch
+from model.kinds.ledger import LEDGER
+from model.kinds.workload import OTHER, WORKLOAD
 from model.ledger import Ledger
+
+BEGIN = 1_800_000_000
+TABLE = [
+    OTHER,
+    Instance("web", "Deployment", "shop", "a", "1", "n1", "", "web-1"),
+    Instance("web", "Deployment", "shop", "a", "1", "n2", "", "web-2"),
+    Instance("cart", "Deployment", "shop", "a", "1", "n3", "", "cart-1"),
+]
+
+
+def window(second: int, clients: list[int], failed: list[int]) -> Window:
+    """A second in which these call cart ten times each."""
+    columns = WORKLOAD.empty(len(clients))
+    columns["client.workload.index"][:] = clients
+    columns["server.workload.index"][:] = 3
+    columns["connections.failed"][:] = failed
+    columns["connections.opened"][:] = [10 - each for each in failed]
+    return Window(
+        BEGIN + second, (Batch(WORKLOAD, "n", "b", 0, BEGIN + second, columns, {"workloads": TABLE}),)
+    )
+
+
+def ledger(node: str) -> Chunk:
+    stages = {"kernel": {"received": 1000, "dropped": {}}}
+    return Chunk(Batch(LEDGER, node, "boot", 0, 0, {}, head={"stages": stages}))
 
 
 def looks(watch: Watch, *nows: float) -> list[float]:
@@ -23,3 +53,21 @@ def test_silence_is_told_once_for_each_tick_that_is_missing() -> None:
     list(watch.handle(Window(1031, ())))
     assert looks(watch, 532.0, 540.0, 551.0) == []
     assert looks(watch, 552.5) == [1050.0]
+
+
+def test_health_of_others_ends_no_trouble_of_a_machine_that_is_gone() -> None:
+    """Calls of n1 fail, then its agent is gone; n2 is well all the time. The end comes with n1."""
+    watch, incidents, events = Watch(Ledger()), Incidents(Times(hold=10)), []
+    for second in range(1500):
+        gone, ill = 720 <= second < 1120, 600 <= second < 720
+        for node in ("n2", "n3") if gone else ("n1", "n2", "n3"):
+            list(watch.handle(ledger(node)))
+        clients, failed = ([2], [0]) if gone else ([1, 2], [9 * ill, 0])
+        for item in watch.handle(window(second, clients, failed)):
+            if isinstance(item, Look):
+                told = [(change.event, change.incident) for change in incidents.tick(item.tick)]
+                events += [(second, event, incident.blind_since > 0) for event, incident in told]
+    (opened,) = (second for second, event, _ in events if event == "open")
+    (silent,) = (second for second, event, blind in events if event == "update" and blind)
+    (resolved,) = (second for second, event, _ in events if event == "resolve")
+    assert 600 < opened < 720 < silent < 1120 < resolved
