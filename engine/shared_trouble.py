@@ -76,19 +76,23 @@ class SharedIncidents:
             log.info("another engine keeps the incidents of the cluster")
 
     async def _lead(self, lease: Lease) -> None:
-        """Until the lease is over: the journal begins with what the engine before had."""
+        """Until the lease is over, which is renewed also while all that there was is still read."""
+        tasks = [asyncio.create_task(each) for each in (self._bus.keep(lease), self._work())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.leads = False
+            await end(*tasks)
+
+    async def _work(self) -> None:
+        """For ever; the journal begins with what the engine before had."""
         kept = await self._bus.rows()
-        async with self.incidents.opened(kept, self._bus.save):
+        async with self.incidents.opened(kept, self._bus.save), asyncio.TaskGroup() as work:
             self._merged, self.leads = Merged(self._tick_s), True
-            work = (self.incidents.run(), self._bus.saving(), self._bus.keep(lease))
-            tasks = [asyncio.create_task(each) for each in work]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                self.leads = False
-                await end(*tasks)
+            work.create_task(self.incidents.run())
+            work.create_task(self._bus.saving())
 
     async def take(self, item: Look | Remembered) -> None:
         """What this engine sees, or state to keep here."""

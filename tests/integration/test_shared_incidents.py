@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from actors.incidents.items import EdgeEvent
 from actors.items import Window
 from alerts.config import AlertsConfig, AlertTargetConfig
 from alerts.journal import JOURNAL
@@ -15,11 +17,13 @@ from engine import graphs
 from engine.actor import ActorPlace
 from engine.config import Config, TroubleConfig
 from engine.graph import Graph
+from engine.nats.incident_bus import IncidentBus
 from engine.role import Role
 from engine.runner import AsyncioRunner
 from engine.shared_trouble import SharedIncidents, watch_shared_trouble
 from model.errors import UsageError
 from model.ledger import Ledger
+from model.tasks import end
 from tests.configured import configured
 from tests.eventually import eventually
 from tests.http_server import HttpServer, Reply
@@ -32,8 +36,10 @@ from tests.unit.engine.test_trouble import CAUSE, Same, alerts, told, window
 
 __all__ = ["nats_server"]
 
-#: Seconds after which an engine that is not heard of keeps incidents no more.
-QUERY = "lease_seconds=1"
+#: Seconds after which an engine that is not heard of keeps incidents no more: longer than detectors keep a loop busy.
+QUERY = "lease_seconds=4"
+#: Less than it takes to read many rows.
+SHORT = "lease_seconds=1"
 TICK_S = 10
 #: Seconds of health, and of a version that refuses.
 HEALTHY, FAULT = 200, 90
@@ -78,7 +84,7 @@ async def engine(folder: Path, url: str, hook: str) -> AsyncIterator[Engine]:
 
 
 def part(whole: Window, number: int, of: int) -> Window:
-    """What one engine joins of a second: of each pair the connections of every so-manieth row."""
+    """What one engine joins of a second: every so-manieth row."""
     (batch,) = whole.batches
     columns = {name: column[number::of] for name, column in batch.columns.items()}
     return Window(whole.number, (replace(batch, columns=columns),))
@@ -88,10 +94,10 @@ async def seconds(engines: Sequence[Engine], times: range, made: Callable[[int],
     """All engines see their parts of each second; whoever keeps incidents has seen a tick before the next begins."""
     (leader,) = (each for each in engines if each.outlet.leads)
     for second in times:
+        looks = leader.looks
         for number, each in enumerate(engines):
             await each.rows.put(part(made(second), number, len(engines)))
         if second % TICK_S == TICK_S - 1:
-            looks = leader.looks
             for each in engines:
                 await each.idle()
             await eventually(lambda: leader.looks > looks or second < TICK_S)  # noqa: B023
@@ -142,6 +148,26 @@ async def test_what_an_engine_kept_is_not_lost_when_the_server_forgets(
             await eventually(lambda: only.outlet.leads and not only.outlet._bus._unsaved)
             kept = await only.outlet._bus.rows()
     assert kept[f"incident/{opened['key']}"]["state"] == "open"
+
+
+async def test_an_engine_leads_also_while_it_still_reads_what_there_was(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    """One row after the other: on a machine that is busy, longer than a lease."""
+    url = nats_server.url(query=SHORT)
+    bus = IncidentBus(url)
+    await bus.open()
+    event = EdgeEvent(0.0, "new", "shop/web", "shop/db" * 100, 1)
+    bus.save({f"event/{number}": msgspec.to_builtins(event) for number in range(2000)})
+    saving = asyncio.create_task(bus.saving())
+    await eventually(lambda: not bus._unsaved, 60)
+    await end(saving)
+    await bus.close()
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        async with engine(tmp_path, url, server.url) as only:
+            await eventually(lambda: only.outlet.leads, 30)
+            assert only.outlet.incidents.book is not None
+            assert len(only.outlet.incidents.book.events.kept()) == 2000
 
 
 async def test_an_engine_watches_where_it_is_on(nats_server: NatsServer, tmp_path: Path) -> None:
