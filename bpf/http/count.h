@@ -42,26 +42,44 @@ static __always_inline struct request_cell *cell_take(struct http_state *state, 
 	return cell;
 }
 
-static __always_inline struct request_cell *cell_of(struct http_state *state, struct http_ask *ask, u64 slot, u32 status)
+static __always_inline void key_fill(struct request_key *key, struct http_state *state, struct http_ask *ask, u64 slot,
+				     u32 status)
+{
+	key->path = ask->path;
+	key->host = ask->host;
+	key->slot = slot;
+	key->generation = state->generation;
+	key->kind = (u64)ask->method << 24 | (u64)state->role << 16 | status;
+}
+
+/* The cell of requests of a kind that the socket had before. */
+static __always_inline struct request_cell *cell_known(struct http_state *state, struct http_ask *ask, u64 slot, u32 status)
 {
 	struct request_cell *cell = cell_if(state->recent, state, ask, slot, status);
 	if (cell)
 		return cell;
-	cell = cell_if(state->first, state, ask, slot, status);
-	if (cell) {
-		state->recent = state->first;
-		return cell;
+	struct request_key key = {};
+	u32 number = state->first, *keyed = 0;
+	cell = cell_if(number, state, ask, slot, status);
+	if (!cell) {
+		key_fill(&key, state, ask, slot, status);
+		keyed = request_keys.lookup(&key);
+		number = keyed ? *keyed : 0;
+		cell = cell_if(number, state, ask, slot, status);
 	}
-	struct request_key key = {.path = ask->path,
-				  .host = ask->host,
-				  .slot = slot,
-				  .generation = state->generation,
-				  .kind = (u64)ask->method << 24 | (u64)state->role << 16 | status};
-	u32 *number = request_keys.lookup(&key);
-	if (!number)
-		return cell_take(state, ask, &key, status);
-	state->recent = *number;
-	return cell_if(*number, state, ask, slot, status);
+	if (cell)
+		state->recent = number;
+	return cell;
+}
+
+static __always_inline struct request_cell *cell_of(struct http_state *state, struct http_ask *ask, u64 slot, u32 status)
+{
+	struct request_cell *cell = cell_known(state, ask, slot, status);
+	if (cell)
+		return cell;
+	struct request_key key = {};
+	key_fill(&key, state, ask, slot, status);
+	return cell_take(state, ask, &key, status);
 }
 
 /* See enum http_buckets. */
@@ -93,15 +111,9 @@ static __always_inline u32 bucket_of(u64 ns)
 	return bucket < HTTP_BUCKETS ? bucket : HTTP_BUCKETS - 1;
 }
 
-/* One request is over. */
-static __always_inline void request_count(struct http_state *state, struct http_ask *ask, u64 slot, u32 status)
+/* Counts a request in its cell. */
+static __always_inline void cell_count(struct http_state *state, struct request_cell *cell, struct http_ask *ask, u32 status)
 {
-	struct request_cell *cell = cell_of(state, ask, slot, status);
-	if (!cell) {
-		state->recent = 0;
-		http_tally(HTTP_NO_CELL);
-		return;
-	}
 	u64 bytes = state->asked_bytes;
 	http_tally(HTTP_REQUESTS);
 	cell->requests++;
@@ -115,6 +127,18 @@ static __always_inline void request_count(struct http_state *state, struct http_
 	cell->latency_ns += ns;
 	if (bucket < HTTP_BUCKETS)
 		cell->buckets[bucket]++;
+}
+
+/* One request is over. */
+static __always_inline void request_count(struct http_state *state, struct http_ask *ask, u64 slot, u32 status)
+{
+	struct request_cell *cell = cell_of(state, ask, slot, status);
+	if (!cell) {
+		state->recent = 0;
+		http_tally(HTTP_NO_CELL);
+		return;
+	}
+	cell_count(state, cell, ask, status);
 }
 
 /* Bytes of answers are those of the one that was under way at the end of the call. */

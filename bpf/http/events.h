@@ -158,7 +158,13 @@ struct http_way {
 	__u8 sized;   /* its length is given, in `left` */
 	__u8 bare;    /* it has no body, whatever it says */
 	__u8 expects; /* its body may not come: Expect: 100-continue */
-	__u8 reserved[2];
+	__u8 unfolded; /* requests in a row whose paths nobody asked for of late, up to a limit */
+	__u8 changed;  /* heads in a row that were not like the one before, up to a limit */
+	__u64 like; /* a hash of the last head behind its first line; those that are the same are not looked through */
+	__u32 like_left; /* of its body, as far as like_says */
+	__u16 like_bytes; /* 0: there is none */
+	__u8 like_says; /* enum head_says, bpf/http/quick.h */
+	__u8 reserved;
 };
 
 enum http_encryption {

@@ -28,6 +28,16 @@ int fexit__tcp_sendmsg(unsigned long long *ctx)
 	return moved_by(ctx, BY_WRITE_EXIT, ctx[3], 1);
 }
 
+int fexit__tcp_recvmsg__call(unsigned long long *ctx)
+{
+	return call(ctx, BY_READ_EXIT);
+}
+
+int fexit__tcp_sendmsg__call(unsigned long long *ctx)
+{
+	return call(ctx, BY_WRITE_EXIT);
+}
+
 int fexit__tcp_recvmsg__learn(unsigned long long *ctx)
 {
 	return learn(ctx, BY_READ_EXIT);

@@ -103,6 +103,8 @@ static __always_inline int ask_read(struct http_state *state, struct http_scratc
 		s->path_at = at;
 		s->hash = path;
 		path = text_known(path, &state->known, &s->learn);
+		fold_learn(s->raw, path);
+		s->raw = 0;
 	}
 	if (!state->role)
 		state->role = s->sent ? ROLE_CLIENT : ROLE_SERVER;

@@ -1,4 +1,4 @@
-/* Hooks of the HTTP probe: behind each read and write of a socket. What is no HTTP leaves after two loads. */
+/* Any read or write of a socket. */
 #ifdef HTTP_PROGRAMS
 
 #define MSG_PEEK_FLAG 2
@@ -289,31 +289,29 @@ static __always_inline void http1_moved(void *ctx, u32 runner, struct http_gate 
 	call_end(state, s);
 }
 
-/* Plain text that passes a socket.
- *
- * ctx, runner: of the program at work (enum http_runner). Nothing of it runs behind this call.
- * key: the socket's address.
- * buffer: where the text is in user memory, in one piece; 0: where the registers of the system call at work say. Text of
- *	an address is what is encrypted on the wire: from the first of it on, system calls of that socket are left. */
-static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffer, u64 bytes, u32 sent)
+/* What `http_plain` (bpf/http/quick.c) hands on: all that is not usual. */
+static __always_inline int call(void *ctx, u32 runner)
 {
+	struct http_scratch *s = http_scratch_of(runner);
+	if (!s)
+		return 0;
+	u64 key = s->key, buffer = s->given, bytes = s->bytes;
+	u32 sent = s->sent;
 	struct http_gate *gate = gate_of(key);
 	struct http_state *state = gate ? http_state_of(gate, runner, key) : 0;
 	if (!state)
-		return;
+		return 0;
 	if (buffer) {
 		decrypted(gate, state, runner);
 	} else if (gate->verdict == VERDICT_LEAVE) {
-		return;
+		return 0;
 	} else if (gate->verdict == VERDICT_TLS || gate->verdict == VERDICT_HELLO) {
 		record_moved(ctx, runner, gate, state, bytes, sent);
-		return;
+		return 0;
 	}
-	struct http_scratch *s = state->verdict == VERDICT_LEAVE ? 0 : http_scratch_of(runner);
-	if (!s)
-		return;
+	if (state->verdict == VERDICT_LEAVE)
+		return 0;
 	s->slot = gate->slot;
-	s->sent = sent;
 #ifdef PROXY_SOCKETS
 	link_touch(state, gate->slot);
 #endif
@@ -323,31 +321,22 @@ static __always_inline void http_plain(void *ctx, u32 runner, u64 key, u64 buffe
 	} else {
 		http1_moved(ctx, runner, gate, state, s, buffer, bytes);
 	}
-}
-
-#ifdef HTTP_TRACEPOINTS
-static __always_inline int moved(struct bpf_raw_tracepoint_args *ctx, u32 sent)
-{
-	int length = ctx->args[1];
-	if (length > 0)
-		http_plain(ctx, BY_TRACEPOINT, ctx->args[0], 0, length, sent);
 	return 0;
 }
 
-/* raw_tracepoint sock_recv_length(sk, length, flags): the application has read from a socket. */
-int http_received(struct bpf_raw_tracepoint_args *ctx)
+#ifdef HTTP_TRACEPOINTS
+int http_call(struct bpf_raw_tracepoint_args *ctx)
 {
-	return ctx->args[2] & MSG_PEEK_FLAG ? 0 : moved(ctx, 0);
-}
-
-/* raw_tracepoint sock_send_length(sk, length, flags): the application has written. */
-int http_sent(struct bpf_raw_tracepoint_args *ctx)
-{
-	return moved(ctx, 1);
+	return call(ctx, BY_TRACEPOINT);
 }
 #endif
 
-#ifndef HTTP_PROBES
+#ifdef HTTP_PROBES
+int http_probe_call(struct pt_regs *ctx)
+{
+	return call(ctx, BY_PROBE);
+}
+#else
 /* Run by user space with (slot) when the slot's socket is gone while requests of it wait: one each time. */
 int http_give_up(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -42,9 +42,9 @@ static __always_inline u64 word_at(volatile struct http_scratch *s, u64 at)
 #define NAME_HOST WORD4('h', 'o', 's', 't')
 
 /* The number that follows Content-Length. */
-static __always_inline void length_read(struct http_scratch *s, struct http_way *way)
+static __always_inline u64 length_at(struct http_scratch *s, u64 at)
 {
-	u64 value = 0, at = s->length_at;
+	u64 value = 0;
 	for (u32 i = 0; i < 16; i++) {
 		u64 c = word_at(s, at + i) & 255;
 		if (BELOW((c - '0') & 0xff, 10))
@@ -52,8 +52,7 @@ static __always_inline void length_read(struct http_scratch *s, struct http_way 
 		else if (c != ' ' || value)
 			break;
 	}
-	way->left = value;
-	way->sized = 1;
+	return value;
 }
 
 #if HTTP_HOSTS
@@ -140,8 +139,10 @@ static __always_inline int lines_read(struct http_scratch *s, struct http_way *w
 {
 	s->length_at = s->host_at = s->host_end = 0;
 	int ended = lines_find(s, way);
-	if (s->length_at && s->line > s->length_at)
-		length_read(s, way);
+	if (s->length_at && s->line > s->length_at) {
+		way->left = length_at(s, s->length_at);
+		way->sized = 1;
+	}
 #if HTTP_HOSTS
 	if (s->host_at && s->line > s->host_at)
 		host_read(s);

@@ -1,6 +1,7 @@
 /* The maps of the HTTP probe. The loader gives REQUEST_CELLS and PATHS. */
 
 #define GATE_CELLS 65536
+#define FOLDS 4096
 /* So much is looked at in one step; so much is kept of what comes in pieces. */
 #define WINDOW_BYTES 256
 #define PART_BYTES 128
@@ -44,6 +45,12 @@ struct request_key {
 	u64 kind; /* method, role, status */
 };
 
+/* A path, by a hash of its characters. */
+struct http_fold {
+	u64 check; /* that hash ^ path: two processors may write half of it each */
+	u64 path;  /* as its requests are counted */
+};
+
 struct http_part {
 	u8 text[PART_BYTES];
 };
@@ -64,6 +71,9 @@ struct http_scratch {
 	u8 text[PART_BYTES + 2 * WINDOW_BYTES + PATH_BYTES + 16]; /* the window, and room that the verifier asks for */
 	u8 folded[256];
 	struct http_ask ask; /* the one that is answered */
+	u64 key;    /* the socket's address */
+	u64 raw;    /* a hash of the path's characters; 0: not known */
+	u64 given;  /* where a library's plain text is; 0: the registers of the system call say */
 	u64 buffer; /* in the application's memory; 0: not known where */
 	u64 bytes;  /* that were moved */
 	u64 room;   /* of these, in one piece */
@@ -104,9 +114,11 @@ BPF_STACK(free_cells, u32, REQUEST_CELLS);
 /* The cells of a socket beside its first. Inserted with the cell, looked up when another than the last is wanted, deleted by
  * user space when the socket is gone. */
 BPF_HASH(request_keys, struct request_key, u32, REQUEST_CELLS);
-/* Paths whose text was sent. Inserted at the first request, looked up at each, never deleted: what is beyond is one path,
- * PATH_OTHER. */
+/* Paths: 1: whose text was sent, 0: is to be sent. Inserted at the first request, looked up at each, never deleted: what is
+ * beyond is one path, PATH_OTHER. */
 BPF_HASH(http_paths, u64, u8, PATHS);
+/* Paths of late whose text was sent. Looked up at the usual requests, written where another was there. */
+BPF_ARRAY(http_folds, struct http_fold, FOLDS);
 /* The beginning of a line whose rest has not come. Inserted with it, read with the rest; the oldest make room. */
 BPF_TABLE("lru_hash", struct http_part_key, struct http_part, http_parts, 4096);
 /* Requests that came before the answer to another one. Inserted then, deleted when they are answered; of too many the oldest
@@ -131,8 +143,9 @@ BPF_PERCPU_ARRAY(http_tallies, u64, HTTP_TALLIES);
 enum http_jump {
 	JUMP_LEARN = 0,
 	JUMP_MORE = 1,
-	JUMP_HTTP2 = 2, /* bpf/http2; none where that is off */
-	JUMP_HELLO = 3, /* bpf/handshake; likewise */
+	JUMP_CALL = 2,
+	JUMP_HTTP2 = 3, /* bpf/http2; none where that is off */
+	JUMP_HELLO = 4, /* bpf/handshake; likewise */
 };
 
 /* Types of programs. */

@@ -56,6 +56,7 @@ static __always_inline int more(void *ctx, u32 runner)
 	struct http_state *state = s ? state_at_work(s) : 0;
 	if (!state)
 		return 0;
+	s->raw = 0; /* it was of the call's first head */
 	for (u32 turn = 0; turn < TURNS; turn++) {
 		chunks_pass(way_of(state, s->asks), s);
 		if (s->from >= s->end || state->verdict == VERDICT_LEAVE)

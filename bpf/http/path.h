@@ -121,18 +121,35 @@ static __always_inline u32 path_template(volatile struct http_scratch *s)
  * last: the one that the socket had last. learn: becomes 1 if the text is to be sent. */
 static __always_inline u64 text_known(u64 hash, __u64 *last, u64 *learn)
 {
-	u8 one = 1;
+	u8 unsent = 0;
 	if (*last == hash)
 		return hash;
 	if (http_paths.lookup(&hash)) {
 		*last = hash;
 		return hash;
 	}
-	long refused = http_paths.insert(&hash, &one);
+	long refused = http_paths.insert(&hash, &unsent);
 	if (!refused)
 		*learn = 1;
 	/* the other end's program, on another processor, may have put it there just now, and sends it */
 	return refused && refused != -ALREADY_THERE ? PATH_OTHER : hash;
+}
+
+static __always_inline struct http_fold *fold_of(u64 raw)
+{
+	u32 place = raw >> 52 & (FOLDS - 1);
+	return http_folds.lookup(&place);
+}
+
+/* The next request for the very same path has not to be looked through. */
+static __always_inline void fold_learn(u64 raw, u64 path)
+{
+	struct http_fold *fold = raw ? fold_of(raw) : 0;
+	u8 *sent = fold ? http_paths.lookup(&path) : 0;
+	if (!sent || !*sent)
+		return;
+	fold->path = path;
+	fold->check = raw ^ path;
 }
 
 /* Sends a text of `length` bytes, `from` in the kernel. */
@@ -156,6 +173,9 @@ static __always_inline void text_send(u64 hash, u8 *from, u32 length, u32 cut)
 	HIDE(length);
 	bpf_probe_read_kernel(event->text, length & 255, from);
 	ring.ringbuf_submit(event, wakeup());
+	u8 *sent = http_paths.lookup(&hash);
+	if (sent)
+		*sent = 1;
 }
 
 static __always_inline void path_send(struct http_scratch *s)

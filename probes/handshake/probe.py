@@ -7,12 +7,12 @@ that is no TLS costs nothing more.
 from typing import Final
 
 from model.probe import EventType, Feature, Probe, Switch
-from probes.http.probe import HTTP, handed_on
+from probes.http.probe import HTTP, OWN_JUMPS, handed_on
 
 HELLOS: Final = Feature(
     "TLS handshakes",
     "version, cipher, server name and protocol of TLS connections",
-    handed_on(3, 4),
+    handed_on(OWN_JUMPS + 1, OWN_JUMPS + 2),
     required=False,
     loss="connections do not say that they are encrypted",
     switch="http.hooks",

@@ -8,16 +8,21 @@ from typing import Final
 
 from model.probe import EventType, Feature, Hook, HookKind, Probe, Switch
 
-_PARTS: Final = ("learn", "more", "frames", "hello")
+_PARTS: Final = ("learn", "more", "call", "frames", "hello")
 #: Programs that a read or write is handed on to, by the order of ``enum http_jump``, for each map that has them.
 JUMPS: Final[dict[str, tuple[str, ...]]] = {
-    "http_jumps": ("http_learn", "http_more", "http2_frames", "tls_hello"),
-    "http_probe_jumps": ("http_probe_learn", "http_probe_more", "http2_probe_frames"),  # no handshakes
+    "http_jumps": ("http_learn", "http_more", "http_call", "http2_frames", "tls_hello"),
+    "http_probe_jumps": (  # no handshakes
+        "http_probe_learn",
+        "http_probe_more",
+        "http_probe_call",
+        "http2_probe_frames",
+    ),
     "http_read_jumps": tuple(f"fexit__tcp_recvmsg__{part}" for part in _PARTS),
     "http_write_jumps": tuple(f"fexit__tcp_sendmsg__{part}" for part in _PARTS),
 }
 #: How many of them are this probe's; the others are of probes within it.
-OWN_JUMPS: Final = 2
+OWN_JUMPS: Final = 3
 
 
 def traced(program: str, target: str = "") -> Hook:
@@ -90,6 +95,8 @@ HTTP: Final = Probe(
         "tls/events.h",
         "tls/wire.h",
         "http/hooks.c",
+        "http/quick.h",
+        "http/quick.c",
         "http/exits.c",
     ),
     maps=(

@@ -3,12 +3,12 @@
 from typing import Final
 
 from model.probe import Feature, Probe, Switch
-from probes.http.probe import handed_on
+from probes.http.probe import OWN_JUMPS, handed_on
 
 FRAMES: Final = Feature(
     "HTTP/2 frames",
     "requests of HTTP/2 and gRPC in clear text",
-    handed_on(2, 3),
+    handed_on(OWN_JUMPS, OWN_JUMPS + 1),
     required=False,
     loss="requests of HTTP/2 are not counted",
     switch="http.hooks",
