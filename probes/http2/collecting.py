@@ -53,6 +53,11 @@ class Collector:
                 if self.collect() >= self._much:
                     os.eventfd_write(self.fd, 1)
 
+    @property
+    def kept(self) -> int:
+        """How many records were copied and not read yet."""
+        return self._waiting
+
     def collect(self) -> int:
         """Copies what the ring has, if there is room for it.
 
@@ -63,7 +68,7 @@ class Collector:
             return self._waiting + self._ring.waiting()
 
     def _fill(self) -> None:
-        if self._waiting < self._most:
+        if self._waiting < self._most and self._ring.waiting():
             records = self._ring.read()
             if len(records):
                 self._kept.append(records)

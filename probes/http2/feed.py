@@ -26,6 +26,10 @@ class Frames(Protocol):
     def fd(self) -> int:
         """Readable when there is much to read."""
 
+    @property
+    def kept(self) -> int:
+        """How many records wait that somebody has taken out of the ring already."""
+
     def collect(self) -> int:
         """How many records wait, those included that the kernel has told of by now."""
 
@@ -82,7 +86,7 @@ class Http2Feed:
 
     def events(self) -> np.ndarray:
         """What ended in the window that ends, once, and the texts of paths; as records of the shared ring."""
-        if not self.frames:
+        if not self.frames or (not self._due and self.frames.kept < TURN):
             return np.zeros(0, _SHARED)
         self._read()
         if not self._due:
@@ -98,7 +102,7 @@ class Http2Feed:
         return np.concatenate(events)
 
     def _read(self) -> None:
-        """Decodes whole turns, and all that waits when a window ends."""
+        """Decodes whole turns, and all that waits when a window ends; the ring is not looked at before there is much."""
         assert self.frames
         waiting = self.frames.collect()
         turns = -(-waiting // TURN) if self._due else min(waiting // TURN, MOST_TURNS)

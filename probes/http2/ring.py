@@ -38,6 +38,11 @@ class FrameRing:
         """Readable when there is much to read."""
         return self._collector.fd
 
+    @property
+    def kept(self) -> int:
+        """How many records wait outside the ring: they are copied when it has many."""
+        return self._collector.kept
+
     def collect(self) -> int:
         """How many records wait, those included that are in the ring by now."""
         return self._collector.collect()

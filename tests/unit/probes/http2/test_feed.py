@@ -34,6 +34,10 @@ class Kernel:
         self.lossy = False
         self.forgotten: list[int] = []
 
+    @property
+    def kept(self) -> int:
+        return len(self.waiting) + sum(map(len, self.reads[:1]))
+
     def collect(self) -> int:
         if self.reads:
             self.waiting = joined([self.waiting, self.reads.pop(0)])
@@ -84,7 +88,7 @@ def answered() -> np.ndarray:
 
 def test_requests_are_told_when_the_window_ends() -> None:
     """Not before, whenever they were read; and paths with them."""
-    made = feed(Kernel(asked(), answered()))
+    made = feed(Kernel(joined([asked(), answered()])))
     assert [len(made.events()), len(made.events())] == [0, 0]
     assert tick(made) == [(1, 200)]
     assert tick(made) == []
@@ -124,7 +128,7 @@ def test_requests_on_a_socket_that_is_gone_have_no_answer() -> None:
 
 def test_kinds_beyond_the_limit_are_dropped_and_counted() -> None:
     """As of the kernel's cells of HTTP/1."""
-    made = feed(Kernel(asked(), answered()), cells=0)
+    made = feed(Kernel(joined([asked(), answered()])), cells=0)
     made.events()
     assert tick(made) == []
     assert made.stage.dropped["no_cell"] == 1
