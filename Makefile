@@ -14,7 +14,7 @@ DEBIAN_TEST += $(shell command -v kubectl >/dev/null || echo kubernetes-client)
 DEBIAN_VM := qemu-system-x86 linux-image-amd64 linux-headers-amd64 kmod busybox-static
 # A bare Debian and a systemd, for the tests of the package and its units.
 DEBIAN_TEST += mmdebstrap systemd groff-base
-DEBIAN_BENCH := bpfcc-tools wrk iperf3
+DEBIAN_BENCH := bpfcc-tools wrk iperf3 redis-server redis-tools
 ARGS ?=
 
 PREFIX ?= /usr/local

@@ -102,7 +102,7 @@ class Http2Feed:
         return np.concatenate(events)
 
     def _read(self) -> None:
-        """Decodes whole turns, and all that waits when a window ends; the ring is not looked at before there is much."""
+        """Decodes whole turns, and all that waits when a window ends."""
         assert self.frames
         waiting = self.frames.collect()
         turns = -(-waiting // TURN) if self._due else min(waiting // TURN, MOST_TURNS)
