@@ -18,6 +18,8 @@ from benchmarks.web import Web, web
 from model.kinds.request import OTHER
 
 PATHS: Final = 100_000
+#: Kinds of requests that the kernel can count: each path that is kept apart is one at either end.
+CELLS: Final = 65536
 #: Requests in one write.
 AT_ONCE: Final = 10
 #: From the end of the load until its last window is cut and written.
@@ -28,7 +30,7 @@ def measure() -> Iterator[Reading]:
     """Percent of requests that the server's end counted, each of another path of letters."""
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder, web() as site:
         output = Path(folder, "rows.jsonl")
-        with tailrace(output, "requests", "on") as child:
+        with tailrace(output, "requests", "on", CELLS) as child:
             time.sleep(LAST_SECONDS)
             before = _resident(child)
             _ask(site)

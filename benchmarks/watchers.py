@@ -41,20 +41,23 @@ def program() -> str | Path:
 
 
 @contextlib.contextmanager
-def _tailrace(sink: str, stage: str, http: str = "off") -> Iterator[Child]:
+def _tailrace(sink: str, stage: str, http: str = "off", cells: int = 0) -> Iterator[Child]:
     command = [program(), "run", "--stage", stage, "--sink", sink]
-    environment = {"TAILRACE_HTTP_ENABLED": http}
+    environment = {"TAILRACE_HTTP_ENABLED": http} | ({"TAILRACE_HTTP_CELLS": str(cells)} if cells else {})
     with running(command, ready=holds("bpf_link", "bpf-link"), environment=environment) as child:
         time.sleep(SETTLE_SECONDS)
         yield child
 
 
-def tailrace(output: Path, stage: str = "deltas", http: str = "off") -> AbstractContextManager[Child]:
+def tailrace(
+    output: Path, stage: str = "deltas", http: str = "off", cells: int = 0
+) -> AbstractContextManager[Child]:
     """``tailrace run`` writing every row to a file, as JSON.
 
     :param http: the key ``http.enabled``: what it costs has figures of its own.
+    :param cells: the key ``http.cells``; 0: as it is by default.
     """
-    return _tailrace(f"jsonl:{output}", stage, http)
+    return _tailrace(f"jsonl:{output}", stage, http, cells)
 
 
 #: bcc's tools look there for tracepoints; mounted where it is not, for the tool alone. The process stays the same.
