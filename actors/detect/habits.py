@@ -19,7 +19,7 @@ LIMIT: Final = 400_000
 
 
 class Habits:
-    """The 95th percentile of each stratum, found by steps (Robbins and Monro), 20 bytes each.
+    """The 95th percentile of each stratum, found by steps (Robbins and Monro), 16 bytes each.
 
     :ivar forgotten: strata beyond ``limit`` so far: those that were seen least.
     """
@@ -28,7 +28,7 @@ class Habits:
         self._limit = limit
         self._ids = np.zeros(0, np.uint64)
         self._level = np.zeros(0, np.float32)  # log2 of nanoseconds
-        self._seen = np.zeros(0, np.float64)
+        self._seen = np.zeros(0, np.float32)
         self.forgotten = 0
 
     def __len__(self) -> int:
