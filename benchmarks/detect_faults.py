@@ -8,7 +8,7 @@ import numpy as np
 
 from actors.detect.observations import Observations
 from actors.detect.symptoms import SYMPTOMS
-from actors.explain.leaves import Either, Leaves, dispersion_of
+from actors.explain.leaves import Either, Leaves, dispersion_of, expected_by_edge
 from benchmarks.detect_fleet import PLACES, DetectFleet
 
 #: Connections a second from which on a service counts as busy, and pods that it has then.
@@ -93,10 +93,11 @@ class FaultTicks:
                 sums[:, place] = np.bincount(grains.row, column, len(fleet.row_edge))
         return fleet.summed(bad, total)
 
-    def leaves(self, usual: np.ndarray) -> Leaves:
+    def leaves(self, usual: np.ndarray, ill: np.ndarray) -> Leaves:
         """All that was counted of the symptom, by attributes of both pods.
 
         :param usual: the share that is normal for each edge.
+        :param ill: edges and nodes with findings; what is not of these is as it always is.
         """
         fleet, grains = self._fleet, self._fleet.grains
         columns, values = [], []
@@ -105,7 +106,10 @@ class FaultTicks:
             for codes in (fleet.service, version, fleet.zone, fleet.machine, np.arange(len(fleet.service))):
                 columns.append(codes[pods])
                 values.append([str(value) for value in range(int(codes.max()) + 1)])
-        expected = self.total * usual[grains.edge]
+        nodes = np.isin(fleet.nodes, ill).any(axis=1)
+        edges = np.union1d(ill[ill < fleet.edges], fleet.row_edge[nodes]).astype(np.int64)
+        shares = {int(edge): float(usual[edge]) for edge in edges}
+        expected = expected_by_edge(grains.edge, self.bad, self.total, shares)
         spread = dispersion_of(self.bad, self.total, expected)
         codes = np.stack(columns, axis=1)
         return Leaves(NAMES, values, codes, self.bad, self.total, expected, spread)

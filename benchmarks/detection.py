@@ -175,12 +175,13 @@ def found(learnt: tuple[DetectFleet, Detector], kind: str, symptom: str = "faile
         same = np.isin(findings.key[started], hit) & (findings.symptom[started] == PLACES[symptom])
         first = first or (number if same.any() else 0)
         if first and number >= first + _EXPLAINED_AFTER:
-            return Found(10.0 * first, _is_right(ticks, usual))
+            on = (findings.state != State.ENDED) & (findings.symptom == PLACES[symptom])
+            return Found(10.0 * first, _is_right(ticks, usual, findings.key[on]))
     return Found(float("inf"))
 
 
-def _is_right(ticks: FaultTicks, usual: np.ndarray) -> bool:
-    leaves = ticks.leaves(usual)
+def _is_right(ticks: FaultTicks, usual: np.ndarray, ill: np.ndarray) -> bool:
+    leaves = ticks.leaves(usual, ill)
     causes = explain(leaves, either=EITHER).causes
     names = [causes[0].where, *causes[0].also_known_as] if causes else []
     return any(ticks.is_right(inside(leaves, where)) for where in names)
