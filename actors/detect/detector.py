@@ -6,7 +6,7 @@ from typing import Final
 import msgpack
 import numpy as np
 
-from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, dispersion_of, expected, judge
+from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, expected, judge
 from actors.detect.findings import Listed, findings_of, joined
 from actors.detect.nodes import Edges, Nodes
 from actors.detect.observations import Event, Findings, Known, Observations
@@ -156,14 +156,8 @@ class Detector:
             return None
         names = ("bad", "total", "dispersion", "streak")
         series = {name: self._memory.series[name][rows] for name in names}
-        edges = Edges(
-            np.searchsorted(seen.ids, seen.parts.edges),
-            expected(series, np.arange(len(self._names)), self._symptoms, self._tuning),
-            dispersion_of(series, seen.total, self._memory.edges["age"][rows][:, None], self._tuning),
-            series["total"] < self._tuning.warm,
-            series["streak"] >= ILL,
-            seen.total,
-        )
+        at = np.searchsorted(seen.ids, seen.parts.edges)
+        edges = Edges(at, series, self._memory.edges["age"][rows], seen.total)
         return self._nodes.step(tick, seen.parts, edges, known)
 
     def _judge(self, tick: int, seen: Observations, rows: np.ndarray) -> tuple[Listed, Listed]:

@@ -9,10 +9,20 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from actors.detect.evidence import Limits, Symptoms, Tuning, decided, ill_share, log_ratio, since_then
+from actors.detect.evidence import (
+    Limits,
+    Symptoms,
+    Tuning,
+    decided,
+    dispersion_of,
+    expected,
+    ill_share,
+    log_ratio,
+    since_then,
+)
 from actors.detect.findings import findings_of, no_events
 from actors.detect.observations import Findings, Known, Parts
-from actors.detect.state import ILL, Memory
+from actors.detect.state import ILL, Memory, Series
 
 #: Nodes remembered at most: those with the most evidence.
 LIMIT: Final = 20_000
@@ -31,19 +41,40 @@ _GIVEN_UP: Final = 360
 
 
 class Edges(NamedTuple):
-    """What is known of edges with traffic; shape (edges, symptoms), but for ``at``.
+    """What is known of edges with traffic; shape (edges, symptoms), but for ``at`` and ``age``.
 
     :param at: the edge of each row of the parts; shape (rows,).
-    :param teaches: whether it is too young to say anything; ``ill``: whether it has a finding of its own.
+    :param series: baseline, dispersion and streak, as they are remembered.
+    :param age: ticks with traffic that each has seen.
     :param total: counted in this tick.
     """
 
     at: np.ndarray
-    usual: np.ndarray
-    dispersion: np.ndarray
-    teaches: np.ndarray
-    ill: np.ndarray
+    series: Series
+    age: np.ndarray
     total: np.ndarray
+
+    def teaches(self, of: int, tuning: Tuning) -> np.ndarray:
+        """Of each row, whether its edge is too young to say anything."""
+        young: np.ndarray = self.series["total"][:, of] < tuning.warm
+        return np.asarray(young[self.at])
+
+    def ill(self, rows: np.ndarray, of: int) -> np.ndarray:
+        """Whether the edge has a finding of its own."""
+        ill: np.ndarray = self.series["streak"][self.at[rows], of] >= ILL
+        return ill
+
+    def usual(self, rows: np.ndarray, of: int, symptoms: Symptoms, tuning: Tuning) -> np.ndarray:
+        """The share that is normal."""
+        at = self.at[rows]
+        series = {name: self.series[name][at, of] for name in ("bad", "total")}
+        return expected(series, np.full(1, of), symptoms, tuning)
+
+    def dispersion(self, rows: np.ndarray, of: int, tuning: Tuning) -> np.ndarray:
+        """By how much counts vary more than coins do."""
+        at = self.at[rows]
+        series = {name: self.series[name][at, of] for name in ("total", "dispersion")}
+        return dispersion_of(series, self.total[at, of], self.age[at], tuning)
 
     def share(self, parts: Parts, rows: np.ndarray, of: int) -> np.ndarray:
         """Of its edge's traffic that each row has."""
@@ -86,7 +117,7 @@ class Nodes:
         before = memory.ids, memory.series["streak"] >= ILL
         seen = np.zeros(0, np.uint64)
         for of in range(parts.total.shape[1]):
-            total = parts.total[:, of] * ~edges.teaches[edges.at, of]
+            total = parts.total[:, of] * ~edges.teaches(of, self._tuning)
             nodes = self._looked_at(of, parts, total, edges)
             if len(nodes):
                 rows = self._rows(of, nodes, parts, total, edges)
@@ -112,7 +143,8 @@ class Nodes:
         """Ids of nodes of which there is evidence, or for which rows speak now; ascending."""
         memory = self.memory
         active = (memory.series["evidence"][:, of] > 0) | (memory.series["streak"][:, of] >= ILL)
-        rows = np.flatnonzero((parts.bad[:, of] > 0) & (total > 0) & ~edges.ill[edges.at, of])
+        rows = np.flatnonzero((parts.bad[:, of] > 0) & (total > 0))
+        rows = rows[~edges.ill(rows, of)]
         nats = self._nats(of, parts, total, edges, rows)
         loud = rows[nats > 0]
         ids, same = np.unique(parts.nodes[loud].ravel(), return_inverse=True)
@@ -122,10 +154,10 @@ class Nodes:
         return named
 
     def _nats(self, of: int, parts: Parts, total: np.ndarray, edges: Edges, rows: np.ndarray) -> np.ndarray:
-        at = edges.at[rows]
-        usual = edges.usual[at, of]
+        usual = edges.usual(rows, of, self._symptoms, self._tuning)
         ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of] * self._tuning.thin)
-        return log_ratio(parts.bad[rows, of], total[rows], usual, ill, edges.dispersion[at, of])
+        spread = edges.dispersion(rows, of, self._tuning)
+        return log_ratio(parts.bad[rows, of], total[rows], usual, ill, spread)
 
     def _rows(self, of: int, nodes: np.ndarray, parts: Parts, total: np.ndarray, edges: Edges) -> Rows:
         sight = np.zeros(int(_SIGHT) + 1, np.bool_)
@@ -139,8 +171,8 @@ class Nodes:
         share = edges.share(parts, rows, of)
         most = _ONE_EDGE * self._tuning.most_of_tick * np.where(columns < WHOLE, share, 1)
         nats = np.minimum(nats, most.astype(np.float32))
-        normal = total[rows] * edges.usual[edges.at[rows], of]
-        told = Rows(node, parts.bad[rows, of], total[rows], normal, nats, edges.ill[edges.at[rows], of])
+        normal = total[rows] * edges.usual(rows, of, self._symptoms, self._tuning)
+        told = Rows(node, parts.bad[rows, of], total[rows], normal, nats, edges.ill(rows, of))
         own = ~_as_edges(told.node, parts.edges[rows], share, len(nodes))[told.node]
         return Rows(*(column[own] for column in told))
 
