@@ -57,7 +57,7 @@ static __always_inline u32 stream_passed(u64 codec, u32 number, struct proxy_str
 /* The head of an answer or of a request came, or what follows their bodies. */
 static __always_inline void head_came(struct proxy_stream_key *key, struct proxy_socket *socket, u8 ends)
 {
-	struct proxy_stream *stream = proxy_streams.lookup(key);
+	struct proxy_stream *stream = proxy_stream_of(key);
 	if (stream && stream->asked) {
 		socket->heading = !(stream->headed && ends);
 		socket->stream = key->stream;
@@ -74,6 +74,15 @@ static __always_inline void head_came(struct proxy_stream_key *key, struct proxy
 	proxy_streams.update(key, &fresh);
 }
 
+/* The first frame of a connection came. */
+static __always_inline void codec_begins(u64 codec, struct proxy_key *at)
+{
+	struct proxy_codec_key key = {.codec = codec, .process = at->process};
+	struct proxy_codec *before = proxy_codecs.lookup(&key);
+	struct proxy_codec fresh = {.connection = at->connection, .ended_ns = before ? before->ended_ns : 0};
+	proxy_codecs.update(&key, &fresh);
+}
+
 /* onBeforeFrameReceived(status, this, stream, length, type, flags): a frame begins. */
 int envoy_frame_came(struct pt_regs *ctx)
 {
@@ -88,8 +97,7 @@ int envoy_frame_came(struct pt_regs *ctx)
 		return 0;
 	struct proxy_stream_key key = {.codec = PT_REGS_PARM2(ctx), .process = at.process, .stream = PT_REGS_PARM3(ctx)};
 	if (socket->codec != key.codec) {
-		struct proxy_codec_key of = {.codec = key.codec, .process = at.process};
-		proxy_codecs.update(&of, &at.connection);
+		codec_begins(key.codec, &at);
 		socket->codec = key.codec;
 	}
 	socket->heading = 0;
@@ -112,8 +120,12 @@ int envoy_closing(struct pt_regs *ctx)
 {
 	struct proxy_key at = {.connection = PT_REGS_PARM1(ctx), .process = bpf_get_current_pid_tgid() >> 32};
 	struct proxy_socket *socket = proxy_sockets.lookup(&at);
-	if (socket)
-		socket->heading = 0;
+	if (!socket || !socket->codec)
+		return 0;
+	struct proxy_codec_key key = {.codec = socket->codec, .process = at.process};
+	struct proxy_codec ended = {.ended_ns = bpf_ktime_get_ns()};
+	proxy_codecs.update(&key, &ended);
+	socket->heading = socket->codec = 0;
 	return 0;
 }
 
@@ -137,7 +149,7 @@ int envoy_frame_given(struct pt_regs *ctx)
 				       .stream = PT_REGS_PARM2(ctx)};
 	if (type != FRAME_HEADERS && type != FRAME_RST_STREAM && !(type == FRAME_DATA && ends))
 		return 0;
-	struct proxy_stream *stream = proxy_streams.lookup(&key);
+	struct proxy_stream *stream = proxy_stream_of(&key);
 	if (type == FRAME_HEADERS && (!stream || stream->asked)) {
 		request_given(&key, stream, ends);
 		return 0;

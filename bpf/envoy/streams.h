@@ -16,6 +16,12 @@ struct proxy_codec_key {
 	u64 process;
 };
 
+/* Whose it is. What one before it at the same address had under way is nothing of it. */
+struct proxy_codec {
+	u64 connection; /* 0: it has ended */
+	u64 ended_ns;   /* when the one before it did; 0: none is known */
+};
+
 struct proxy_stream_key {
 	u64 codec;
 	u32 process;
@@ -34,10 +40,19 @@ struct proxy_stream {
 };
 
 /* Connections by their codec. Inserted at the first frame that came, looked up when one is sent; the oldest make room. */
-BPF_TABLE("lru_hash", struct proxy_codec_key, u64, proxy_codecs, PROXY_SOCKETS);
+BPF_TABLE("lru_hash", struct proxy_codec_key, struct proxy_codec, proxy_codecs, PROXY_SOCKETS);
 /* Requests under way. Inserted when their head comes or goes, looked up at each head, deleted at their end; the oldest make
  * room. */
 BPF_TABLE("lru_hash", struct proxy_stream_key, struct proxy_stream, proxy_streams, PROXY_SOCKETS);
+
+/* A request under way; 0: none is. */
+static __always_inline struct proxy_stream *proxy_stream_of(struct proxy_stream_key *key)
+{
+	struct proxy_codec_key of = {.codec = key->codec, .process = key->process};
+	struct proxy_stream *stream = proxy_streams.lookup(key);
+	struct proxy_codec *codec = stream ? proxy_codecs.lookup(&of) : 0;
+	return codec && stream->began_ns < codec->ended_ns ? 0 : stream;
+}
 
 /* What answers: one request of a proxy. */
 struct proxy_source {
@@ -52,7 +67,7 @@ struct proxy_source {
 static __always_inline struct proxy_stream *proxy_answering(struct proxy_socket *from, u64 process)
 {
 	struct proxy_stream_key key = {.codec = from->codec, .process = process, .stream = from->stream};
-	struct proxy_stream *stream = from->heading ? proxy_streams.lookup(&key) : 0;
+	struct proxy_stream *stream = from->heading ? proxy_stream_of(&key) : 0;
 	return stream && stream->asked ? stream : 0;
 }
 
@@ -109,11 +124,11 @@ static __always_inline void source_taken(struct proxy_socket *from, struct proxy
 static __always_inline struct proxy_socket *proxy_socket_of(u64 codec, u64 process, u64 *connection)
 {
 	struct proxy_codec_key key = {.codec = codec, .process = process};
-	u64 *found = proxy_codecs.lookup(&key);
-	if (!found)
+	struct proxy_codec *found = proxy_codecs.lookup(&key);
+	if (!found || !found->connection)
 		return 0;
-	struct proxy_key to = {.connection = *found, .process = process};
-	*connection = *found;
+	struct proxy_key to = {.connection = found->connection, .process = process};
+	*connection = found->connection;
 	struct proxy_socket *socket = proxy_sockets.lookup(&to);
 	return socket && socket->codec == codec ? socket : 0;
 }

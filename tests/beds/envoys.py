@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,7 +19,7 @@ ENVOY: Final = Path(str(resources.files("envoy").joinpath("_bin/envoy")))
 #: Ports of the client's connection and of the one to the server, then the request and its answer.
 _FORMAT: Final = (
     "%DOWNSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_ADDRESS% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% "
-    "%RESPONSE_FLAGS%\n"
+    "%RESPONSE_CODE_DETAILS%\n"
 )
 _TYPES: Final = "type.googleapis.com/envoy.extensions"
 #: Of a request: port of the client's connection, of that to the server, method, path, status.
@@ -114,16 +114,16 @@ class Envoy:
     pid: int
     log: Path
 
-    def passed(self, flags: Container[str] | None = None) -> Passed:
-        """What it logged.
+    def passed(self, *, answered: bool = False) -> Passed:
+        """What it logged of requests that it made of others.
 
-        :param flags: what its log may say of an answer ("-": nothing); None: anything.
+        :param answered: of those alone whose answer is an upstream's, not its own, as it says.
         """
         lines = [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
         return Counter(
             (int(down), int(up.rpartition(":")[2]), method, path, int(status))
             for down, up, method, path, status, said in lines
-            if up != "-" and (flags is None or said in flags)
+            if up != "-" and (not answered or said == "via_upstream")
         )
 
 
