@@ -14,8 +14,8 @@ from tests.beds.watch import Program, await_that
 from tests.http_server import HttpServer, Reply
 
 BAR: Final = Bar(at_most=60)
-#: Connects that an edge has to have had before it can be ill, and some more.
-TAUGHT: Final = 330
+#: Connects that an edge has to have had in whole ticks before it can be ill, and two ticks more.
+TAUGHT: Final = 1400
 #: Seconds after which a fault was not found, and between two of them.
 LONGEST_S: Final = 180
 PAUSE_S: Final = 10

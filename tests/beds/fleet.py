@@ -48,7 +48,7 @@ SERVICES: Final = {
     "checkout": Service("web", (("v1", "n1"), ("v1", "n2"), ("v2", "n1"), ("v2", "n2"))),
     "search": Service("web", (("v1", "n1"), ("v1", "n2"), ("v1", "n1"))),
     "cart": Service("web", (("v1", "n1"), ("v1", "n2"), ("v1", "n2"))),
-    "ledger": Service("app", (("v1", "n1"), ("v1", "n2")), (PORT, SECOND_PORT)),
+    "ledger": Service("app", (("v1", "n1"), ("v1", "n2"), ("v1", "n1")), (PORT, SECOND_PORT)),
     "api": Service("app", (("v1", "n1"), ("v1", "n2")), paths=("/pay", "/list")),
     "profile": Service("job", _SPREAD),
     "stock": Service("job", _SPREAD),

@@ -36,7 +36,7 @@ FAULTS: Final = {
     ),
     "a pod does nothing": Fault(lambda fleet: fleet.stop("cart-1"), ("cart",), {"server.instance": "cart-1"}),
     "a port is blocked": Fault(
-        lambda fleet: fleet.block(SECOND_PORT, "ledger-1", "ledger-2"),
+        lambda fleet: fleet.block(SECOND_PORT, "ledger-1", "ledger-2", "ledger-3"),
         ("ledger",),
         {"server.port": f"{SECOND_PORT}"},
         _UNANSWERED,

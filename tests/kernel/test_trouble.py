@@ -20,8 +20,8 @@ from tests.beds.watch import Program, await_that
 
 pytestmark = pytest.mark.kernel
 
-#: Connects that an edge has to have had before it can be ill, and some more.
-TAUGHT = 330
+#: Connects that an edge has to have had in whole ticks before it can be ill, and two ticks more.
+TAUGHT = 450
 TARGETS = ("slack", "pagerduty", "opsgenie", "teams", "webhook", "alertmanager")
 
 
