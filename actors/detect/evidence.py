@@ -35,25 +35,23 @@ class Tuning:
     :param strong: a share higher than expected by so much is a finding after
     :param strong_ticks: ticks, any other after
     :param slight_ticks: of them.
-    :param rest: ticks with traffic in which the evidence is below a quarter of ``nats`` that end a finding.
+    :param held: nats that a finding keeps at most, and
+    :param rest: ticks with traffic in which it has less than a sixth of them that end it.
     :param ill_pace: how much slower than usual the baseline learns while there is evidence.
     :param prior: how many counted ones the fleet's share weighs in an edge's.
-    :param thin: a node is ill from this part of the rise on that makes an edge ill, and
-    :param strong_thin: a share of it that is higher by so much is strong.
     """
 
-    nats: float = 20.0
+    nats: float = 45.0
     half_life: float = 720.0
     teaching: int = 180
     warm: float = 300.0
     strong: float = 0.06
     strong_ticks: int = 3
     slight_ticks: int = 18
+    held: float = 30.0
     rest: int = 12
     ill_pace: float = 0.02
     prior: float = 50.0
-    thin: float = 0.6
-    strong_thin: float = 0.03
 
     @property
     def most_of_tick(self) -> float:
@@ -140,7 +138,7 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
     since = since_then(series, np.uint16(seen.tick), seen.bad, seen.total, series["evidence"] == 0)
     young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm)
     silent = young | (series["total"] + since["total_since"] < 20)
-    limits = Limits(usual, ill, symptoms.least_bad[seen.of], tuning.strong)
+    limits = Limits(usual, ill, symptoms.least_bad[seen.of])
     told = decided(series, nats, since, limits, tuning, silent)
     on = told.series["streak"] >= ILL
     well = (~on & (told.series["evidence"] < tuning.nats / 2)) | young
@@ -163,13 +161,11 @@ class Limits(NamedTuple):
     """What shares are held against.
 
     :param ill: the share of the ill.
-    :param strong: a share so much above the usual one needs fewer ticks.
     """
 
     usual: np.ndarray
     ill: np.ndarray
     least_bad: np.ndarray
-    strong: float
 
 
 def decided(
@@ -185,22 +181,23 @@ def decided(
     :param since: what ``since_then`` gave.
     :param silent: those that may not begin.
     """
-    evidence = np.clip(series["evidence"].astype(np.float32) + nats, 0, np.float32(1.5 * tuning.nats))
+    was = series["streak"] >= ILL
+    most = np.where(was, np.float32(tuning.held), np.float32(1.5 * tuning.nats))
+    evidence = np.clip(series["evidence"].astype(np.float32) + nats, 0, most)
     none = evidence == 0
     bad, total = (np.where(none, 0, since[name]) for name in ("bad_since", "total_since"))
-    was = series["streak"] >= ILL
     count = (series["streak"] & ~ILL).astype(np.int16)
     speaks = nats > 0
     share = bad / np.maximum(total, 1)
     streak = np.where(none, 0, np.minimum(count + speaks, 127))
-    strong = share >= limits.usual + np.float32(limits.strong)
+    strong = share >= limits.usual + np.float32(tuning.strong)
     fires = (streak >= np.where(strong, tuning.strong_ticks, tuning.slight_ticks)) & speaks & ~was
     fires &= (
         (evidence >= tuning.nats) & (bad >= limits.least_bad) & (share >= (limits.usual + limits.ill) / 2)
     )
     if silent is not None:
         fires &= ~silent
-    resting = np.where(evidence < tuning.nats / 4, np.minimum(count + 1, 127), 0)
+    resting = np.where(evidence < tuning.held / 6, np.minimum(count + 1, 127), 0)
     ended = was & (resting >= tuning.rest)
     on = (was | fires) & ~ended
     streak = np.where(was, np.where(ended, 0, resting), np.where(fires, 0, streak)).astype(np.uint8)

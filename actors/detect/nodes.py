@@ -155,7 +155,7 @@ class Nodes:
 
     def _nats(self, of: int, parts: Parts, total: np.ndarray, edges: Edges, rows: np.ndarray) -> np.ndarray:
         usual = edges.usual(rows, of, self._symptoms, self._tuning)
-        ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of] * self._tuning.thin)
+        ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of])
         spread = edges.dispersion(rows, of, self._tuning)
         return log_ratio(parts.bad[rows, of], total[rows], usual, ill, spread)
 
@@ -196,9 +196,8 @@ class Nodes:
         since = since_then(before, np.uint16(tick & 0xFFFF), bad, total, at_rest)
         mean = [np.where(at_rest, 0, before[name]) + new for name, new in (("bad", normal), ("total", total))]
         usual = np.maximum(mean[0] / np.maximum(mean[1], 1), self._symptoms.floor[of])
-        least = self._symptoms.least[of] * np.float32(self._tuning.thin)
-        ill = ill_share(usual, self._symptoms.odds[of], least)
-        limits = Limits(usual, ill, self._symptoms.least_bad[of], self._tuning.strong_thin)
+        ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of])
+        limits = Limits(usual, ill, self._symptoms.least_bad[of])
         told = decided(before, nats, since, limits, self._tuning)
         after = told.series | {"bad": mean[0], "total": mean[1], "dispersion": np.zeros(count)}
         here &= known | (after["evidence"] > 0)

@@ -1,6 +1,6 @@
 """Nodes of the graph that are ill: which of their edges are hit, and what explains it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -111,8 +111,18 @@ def edge_text(name: Name) -> str:
     return f"{name_of(name.client)} > {name_of(name.server)}:{name.port}"
 
 
-def subject_of(name: Name) -> str:
-    """Whom trouble of an edge or node hits."""
-    if name.what in ("zone", "machine"):
-        return f"{name.what} {name.client[0]}"
-    return name_of((name.server or name.client)[:3])
+def subject_of(name: Name, edges: Collection[str], where: Mapping[str, str]) -> str:
+    """Whom trouble of an edge or node hits.
+
+    That of a machine or zone is what is ill on it where one server is, and the cause is another.
+
+    :param edges: that are hit, as ``edge_text`` writes them.
+    :param where: the cause.
+    """
+    if name.what not in ("zone", "machine"):
+        return name_of((name.server or name.client)[:3])
+    servers = {edge.rpartition(" > ")[2].rpartition(":")[0] for edge in edges}
+    place = {"zone": "zone", "machine": "node"}[name.what]
+    if len(servers) == 1 and where and not any(key.endswith(place) for key in where):
+        return servers.pop()
+    return f"{name.what} {name.client[0]}"

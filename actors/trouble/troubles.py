@@ -148,9 +148,10 @@ class Troubles:
         name, symptom = self._edges.name(id_), key.partition("/")[2]
         assert name is not None
         explanation = told.get(key)
+        where = explanation.causes[0].where if explanation else {}
         return Trouble(
             key,
-            subject_of(name),
+            subject_of(name, edges, where),
             symptom,
             self._since(findings, row),
             share,
@@ -158,7 +159,7 @@ class Troubles:
             float(findings.bad[row]),
             float(findings.total[row]),
             edges,
-            explanation.causes[0].where if explanation else {},
+            where,
             _severity(symptom, share),
             reasons.get(id_, "") if symptom == _WITH_REASON else "",
         )

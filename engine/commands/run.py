@@ -42,6 +42,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from engine.service.parts import ReloadedSinks
     from probes.checks.capabilities import require
 
+    read = config  # what a reload compares with what it reads then
     if not config.bus.url.startswith("memory://"):
         config = msgspec.structs.replace(config, bus=BusConfig())  # the bus of agents and engines
     require(select(config))
@@ -53,7 +54,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
 
     async def run() -> Ledger:
         reloaded = partial(
-            ReloadedSinks, config=config, choose=lambda read: _kept(read, _sinks(read, options), keeps=keeps)
+            ReloadedSinks, config=config, choose=lambda new: _kept(new, _sinks(new, options), keeps=keeps)
         )
         role = graphs.run(config, sinks, reload=reloaded, serves_map=serves_map(config, keeps=keeps))
         if why_not:
@@ -64,7 +65,7 @@ def execute(config: Config, options: argparse.Namespace) -> int:
             log.warning("trouble is not looked for (%s): %s", why_blind, remedy)
         give_memory_back()  # once the tables are there: untouched, they take no memory
         obey_signals(role)
-        reload_on_hangup(role, config, options)
+        reload_on_hangup(role, read, options)
         await run_for(options.duration, role)
         return role.ledger
 

@@ -115,7 +115,9 @@ def test_a_configuration_that_means_nothing_is_refused(alerts: str, says: str, t
 
 
 def test_rules_that_nobody_watches_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "tailrace.yaml").write_text("alerts: {rules: [{name: a, alert: failed > 5%}]}")
+    (tmp_path / "tailrace.yaml").write_text(
+        "trouble: {enabled: off}\nalerts: {rules: [{name: a, alert: failed > 5%}]}"
+    )
     with pytest.raises(UsageError, match="are not watched"):
         load_config(tmp_path / "tailrace.yaml", {})
     load_config(tmp_path / "tailrace.yaml", {"TAILRACE_TROUBLE_ENABLED": "on"})
