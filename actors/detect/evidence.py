@@ -41,7 +41,7 @@ class Tuning:
     :param prior: how many counted ones the fleet's share weighs in an edge's.
     """
 
-    nats: float = 45.0
+    nats: float = 30.0
     half_life: float = 720.0
     teaching: int = 180
     warm: float = 300.0

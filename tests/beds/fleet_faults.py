@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.beds.fleet import SECOND_PORT, Fleet
 
+_ANY: Final = ("warning", "error", "critical")
 _UNANSWERED: Final = "of connects given up without an answer"
 
 
@@ -16,12 +17,14 @@ class Fault:
     :param services: who is hit.
     :param where: what separates.
     :param words: of the headline.
+    :param severities: of the first message: slow or retransmitted traffic, which may be seen first, is a warning.
     """
 
     make: Callable[[Fleet], None]
     services: tuple[str, ...]
     where: dict[str, str]
     words: str = ""
+    severities: tuple[str, ...] = ("error", "critical")
 
 
 FAULTS: Final = {
@@ -32,9 +35,14 @@ FAULTS: Final = {
         "of connects refused",
     ),
     "packets of a pod are lost": Fault(
-        lambda fleet: fleet.lose("search-2", 0.2), ("search",), {"server.instance": "search-2"}
+        lambda fleet: fleet.lose("search-2", 0.2),
+        ("search",),
+        {"server.instance": "search-2"},
+        severities=_ANY,
     ),
-    "a pod does nothing": Fault(lambda fleet: fleet.stop("cart-1"), ("cart",), {"server.instance": "cart-1"}),
+    "a pod does nothing": Fault(
+        lambda fleet: fleet.stop("cart-1"), ("cart",), {"server.instance": "cart-1"}, severities=_ANY
+    ),
     "a port is blocked": Fault(
         lambda fleet: fleet.block(SECOND_PORT, "ledger-1", "ledger-2", "ledger-3"),
         ("ledger",),

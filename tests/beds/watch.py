@@ -95,14 +95,14 @@ class Watch:
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> Iterator["Watch"]:
-        """Every hook is attached: the first window was written.
+        """Every hook is attached: the first window was written. It looks at no requests: these are tests of flows.
 
         :param namespaces: patterns of the network namespaces that it is to see; none: all.
         :param environment: further settings.
         :param before: the command that starts it.
         """
         arguments = ["run", "--sink", f"jsonl:{path}"]
-        settings = limited_to(namespaces) | dict(environment or {})
+        settings = {"TAILRACE_HTTP_ENABLED": "off"} | limited_to(namespaces) | dict(environment or {})
         with Program.started(*arguments, environment=settings, before=before) as program:
             await_that(lambda: bool(read_log(path)), program)
             yield cls(program, path)
