@@ -347,49 +347,6 @@ class WhereAnswer(Answer, frozen=True):
     by: list[By]
 
 
-class NatHop(Answer, frozen=True):
-    """One tuple of a way.
-
-    :param src: address; empty for the caller's own.
-    :param dst: address and port.
-    :param rewritten_by: the node that made it of the one before; empty for what was called, and where it is not
-        known: rows do not say which of several nodes that report did it.
-    :param service: the workload that has the address; empty if none is known to have it, such as for the address of
-        a service, which no process has.
-    """
-
-    src: str
-    dst: str
-    rewritten_by: str
-    service: str
-
-
-class NatChain(Answer, frozen=True):
-    """A way that connections of an edge took.
-
-    :param flows: connections; ``both_ends`` of these were reported by both ends.
-    """
-
-    edge: str
-    client: str
-    server: str
-    hops: list[NatHop]
-    flows: int
-    both_ends: int
-    bytes: int
-    reply_bytes: int
-    unaccounted_bytes: int
-    first_s: int
-    last_s: int
-
-
-class NatAnswer(Answer, frozen=True):
-    """Ways, the one with most connections first."""
-
-    chains: list[NatChain]
-    of: int
-
-
 class DiffRow(Answer, frozen=True):
     """An edge that is another than before."""
 

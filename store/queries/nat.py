@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from store.queries.answers import NatAnswer, NatChain, NatHop
 from store.queries.groups import workload_key
+from store.queries.listings import NatAnswer, NatChain, NatHop
 from store.queries.parameters import NatParameters
 from store.queries.scope import Scope
 from store.queries.tables import selected_rows

@@ -11,7 +11,6 @@ from store.queries.answers import (
     Edge,
     EdgesAnswer,
     MapAnswer,
-    NatAnswer,
     Path,
     SeriesAnswer,
     WhereAnswer,
@@ -22,6 +21,7 @@ from store.queries.listings import (
     EndpointsAnswer,
     InstancesAnswer,
     MomentsAnswer,
+    NatAnswer,
     SearchAnswer,
 )
 from store.queries.questions import Answered, Question
