@@ -30,8 +30,11 @@ from probes.tcp.probe import (
 TCP_SYN_SENT, TCP_SYN_RECV = 2, 3
 
 
-#: Looking at all files of all tasks takes no more than this part of the time.
+#: Looking at all files of all tasks takes no more than this part of a processor.
 HOLDERS_SHARE: Final = 0.01
+
+#: Seconds after which it is done again in any case: a connection would be named after a process that is gone.
+HOLDERS_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -159,14 +162,14 @@ class TcpSockets:
 
         :param gone: so many of them, since the start.
         """
-        begin = time.monotonic()
-        if not self._find_holders or begin < self._look_again:
+        if not self._find_holders or time.monotonic() < self._look_again:
             return
         if gone != self._owners_gone:
             self._owners_gone = gone
+            begin = time.thread_time()  # not the clock: a busy machine would make it blind for long
             find_holders(self._loaded)
-            end = time.monotonic()
-            self._look_again = end + (end - begin) / HOLDERS_SHARE
+            pause = min((time.thread_time() - begin) / HOLDERS_SHARE, HOLDERS_PAUSE)
+            self._look_again = time.monotonic() + pause
 
     def _high_water(self) -> int:
         """Slots are given out lowest first: behind the first that never was used, none was."""
