@@ -1,0 +1,102 @@
+/* Queries of DNS: what the DNS probe shares with Python (bpf/kernel/events.h says how). */
+
+enum dns_event {
+	KIND_QUERIES = 60,     /* struct query_cell: what a socket's queries that are alike were in a second */
+	KIND_DNS_NAME = 61,    /* struct dns_name_event: the text of a name that a query had for the first time */
+	KIND_DNS_ANSWER = 62,  /* struct answer_event: an address that an answer had for a name */
+	KIND_DNS_MESSAGE = 63, /* struct dns_record: a message as it passed; in no recording */
+};
+
+/* What a record of the probe's own ring tells (header.old_state). */
+enum dns_record_of {
+	DNS_OF_MESSAGE = 0,
+	DNS_OF_RELEASE = 1, /* the socket is gone: nobody waits for answers to it any more */
+};
+
+/* Response codes that are none; those of EDNS have 12 bits. */
+enum dns_rcode {
+	RCODE_NO_ANSWER = 65535, /* timed out, or the socket was closed before */
+};
+
+/* Names without a text of their own. */
+enum dns_name {
+	NAME_OTHER = 1, /* one of more names than are kept apart */
+};
+
+/* What the programs count, one 64-bit cell per processor each (map `dns_tallies`). */
+enum dns_tally {
+	DNS_MESSAGES = 0,   /* packets with a part of a message */
+	DNS_SHORT = 1,      /* packets with less than a header of DNS */
+	DNS_UNREADABLE = 2, /* packets whose bytes could not be read */
+	DNS_NO_SOCKET = 3,  /* packets of sockets that have no slot */
+	DNS_OVER_RATE = 4,  /* packets beyond what is decoded in a second */
+	DNS_TALLIES = 5,
+};
+
+/* Buckets of a latency, as those of requests of HTTP. */
+enum dns_buckets {
+	DNS_BUCKETS = 42,
+};
+
+/* Queries of one socket that are alike, and that ended in one second. */
+struct query_cell {
+	struct event_header header; /* slot: of all rows: a TCP socket's, or tcp.slots and that of a UDP flow */
+	__u64 name;       /* a hash of it, in lower case: enum dns_name, or the one of a dns_name_event */
+	__u64 latency_ns; /* the sum, from question to answer, of those with an answer */
+	__u32 queries;
+	__u32 netns;
+	__u32 retries;   /* of these: the same process had asked the same before, and got no answer */
+	__u32 truncated; /* of these: the answer had TC, and the client was to ask again over TCP */
+	__u32 search;    /* of these: a name that a search list made, and that does not exist */
+	__u16 type;      /* of the question: 1 A, 28 AAAA, … */
+	__u16 rcode;     /* or enum dns_rcode */
+	__u8 transport;  /* IPPROTO_UDP, IPPROTO_TCP */
+	__u8 role;       /* enum role, of this end of the exchange: the client asks */
+	__u8 reserved[6];
+	__u32 buckets[42];
+	__u64 unused;
+};
+
+/* The text of a name, lower case, without the last dot; bytes that are no printable ASCII, and dots within labels, are
+ * `?`. Of up to 253 characters, in up to two parts, each an event. */
+struct dns_name_event {
+	struct event_header header;
+	__u64 name;   /* the hash */
+	__u8 part;    /* from 0 */
+	__u8 parts;   /* of this name */
+	__u16 length; /* of the text in this part */
+	__u32 reserved;
+	char text[208];
+};
+
+/* An address for a name, from the answer that a process got; header.at_ns: when. */
+struct answer_event {
+	struct event_header header; /* slot and generation: of the socket that asked */
+	__u64 name;      /* that was asked for, whatever aliases led to the address */
+	__u64 cgroup_id; /* of the process that asked */
+	__u64 program;   /* likewise (struct owner) */
+	__u32 tgid;
+	__u32 netns;
+	__u32 ttl; /* s */
+	__u16 type;
+	__u16 reserved;
+	__u8 resolver[16]; /* as the process called it */
+	__u8 address[16];  /* IPv4 ones IPv4-mapped */
+	__u8 unused[152];
+};
+
+/* One packet with messages, or a part of one: with the 8 bytes of the ring's own head 512. */
+struct dns_record {
+	struct event_header header; /* as in query_cell; old_state: enum dns_record_of */
+	__u64 cgroup_id;
+	__u64 program;
+	__u32 tgid;
+	__u32 netns;
+	__u8 resolver[16]; /* the server's address as its client called it; on the server: as it was called */
+	__u32 length;      /* of the payload, also where it is longer than what is here */
+	__u32 sequence;    /* of TCP: of the first byte */
+	__u8 out;          /* 1: it left the socket */
+	__u8 transport;
+	__u8 reserved[6];
+	__u8 payload[424];
+};
