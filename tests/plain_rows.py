@@ -44,6 +44,8 @@ def _pointed_to(batch: Batch, stem: str, index: int) -> dict[str, Any]:
         return dict(zip(HANDSHAKE_FIELDS, batch.tables["handshakes"][index], strict=True))
     if what == "requests":
         return {}
+    if what == "name":
+        return {stem: batch.tables["names"][index]}
     if what == "route":
         return {"http.route": batch.tables["routes"][index]}
     if what == "node":

@@ -24,7 +24,9 @@ _RESET = (errno.ECONNRESET, errno.EPIPE)
 #: A column of rows on their way through the node alone: the number of the owner's program (``struct owner``), which
 #: says with the pid who it is.
 PROGRAM = "process.program"
-COLUMNS = (*DELTA.columns, Column(PROGRAM, "<u8"))
+#: Likewise, until names are given: ``struct description.started_ns``.
+STARTED = "connection.started_ns"
+COLUMNS = (*DELTA.columns, Column(PROGRAM, "<u8"), Column(STARTED, "<u8"))
 #: Column name -> numpy type.
 TYPES = {column.name: column.type for column in COLUMNS}
 
@@ -51,6 +53,7 @@ DESCRIBED = (
     "connection.mptcp.token",
     "connection.opened_at_ns",
     "connection.connect_latency_ns",
+    STARTED,
 )
 
 
@@ -111,6 +114,7 @@ def describe(columns: Columns, sockets: np.ndarray | dict[str, Any], offset_ns: 
     columns["connection.adopted"] = adopted.astype(np.uint8)
     columns["connection.mptcp.token"] = sockets["mptcp_token"]
     established, started = sockets["established_ns"], sockets["started_ns"]
+    columns[STARTED] = started
     seen = (established != 0) & ~adopted
     columns["connection.opened_at_ns"] = np.where(seen, established + np.uint64(offset_ns), np.uint64(0))
     columns["connection.connect_latency_ns"] = np.where(seen, established - started, np.uint64(0))

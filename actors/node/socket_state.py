@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 
 from actors.items import Events, Snapshot, WindowClock
+from actors.node.dns_names import DnsNames
 from actors.node.frames import UNKNOWN
 from actors.node.handshakes import NodeHandshakes
+from actors.node.peer_names import PeerNames
 from actors.node.requests import NodeRequests
+from actors.node.rows import STARTED
 from actors.node.sockets import SocketTable
 from model.actor import Actor
-from model.arrays import is_nothing, zeros
+from model.arrays import Columns, is_nothing, zeros
 from model.batch import Batch
 from model.frame_source import Origin
 from model.kinds.delta import DELTA
@@ -31,12 +34,16 @@ class SocketState(Actor):
         self._ledger = ledger
         self._requests: NodeRequests | None = None  # once there are any
         self._handshakes: NodeHandshakes | None = None  # likewise
+        self._names: PeerNames | None = None  # likewise, of answers
+        self._texts = DnsNames()
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
             "sockets": self._table.take_ends,
             "requests": lambda events, _offset_ns: self._requested().take(events),
             "handshakes": lambda events, _offset_ns: self._shaken().learn(events),
             "decrypted": lambda events, _offset_ns: self._shaken().learn_decrypted(events),
+            "dns_answers": lambda events, _offset_ns: self._named().answers.learn(events),
+            "dns_names": lambda events, _offset_ns: self._texts.learn(events),
             "links": self._take_links,
             "paths": lambda events, _offset_ns: self._requested().learn_paths(events),
             UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
@@ -63,6 +70,12 @@ class SocketState(Actor):
             self._handshakes = NodeHandshakes(self._origin.slots)
         return self._handshakes
 
+    def _named(self) -> PeerNames:
+        if self._names is None:
+            stage = self._ledger.stage("answers", "answers")
+            self._names = PeerNames(self._origin.slots, stage, self._texts)
+        return self._names
+
     def _wanted(self) -> np.ndarray | tuple[()]:
         """Slots of sockets that have a row because something else was learnt of them."""
         parts = [part.slots for part in (self._requests, self._handshakes) if part]
@@ -83,6 +96,10 @@ class SocketState(Actor):
             columns["tls.index"] = zeros(rows, np.dtype("<u4"))
             columns["tls.visibility"] = zeros(rows, np.dtype("<u1"))
         stages = {**snapshot.stages, "sockets": self._stage.as_dict()}
+        tables["names"] = self._name_peers(columns)
+        if self._names:
+            stages["answers"] = self._ledger.stages["answers"].as_dict()
+        del columns[STARTED]
         if self._requests:
             tables["requests"] = self._requests.group(columns)
             counted = (name for name in ("requests", "links") if name in self._ledger.stages)
@@ -99,6 +116,16 @@ class SocketState(Actor):
             tables,
             {"open_sockets": self._table.open_sockets, "ledger": stages},
         )
+
+    def _name_peers(self, columns: Columns) -> list[str]:
+        """Sets ``peer.name.*``; returns the table of them."""
+        if self._names:
+            return self._names.fill(columns, self._table.generations)
+        rows = len(columns["socket.slot"])
+        columns["peer.name.index"] = zeros(rows, np.dtype("<u4"))
+        for part in ("evidence", "ambiguous"):
+            columns[f"peer.name.{part}"] = zeros(rows, np.dtype("<u1"))
+        return [""]
 
 
 def _owned(column: np.ndarray) -> np.ndarray:

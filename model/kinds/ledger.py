@@ -107,6 +107,13 @@ STAGES: Final = (
         "`late`, `without_slot`, `untracked`, `healed`, `end_unseen`, `cgroup_table_full`",
     ),
     StageNote(
+        "`answers`",
+        "answers of DNS that name addresses",
+        "",
+        "`evicted`: of use longest ago, for want of room; `name_unknown`: the text of a name was lost; "
+        "`name_table_full`, `names_refused`: more different names than are kept",
+    ),
+    StageNote(
         "`deltas`",
         "rows",
         "",

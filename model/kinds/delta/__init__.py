@@ -22,7 +22,7 @@ from model.arrays import Columns
 from model.column import Column, derived, hidden
 from model.handshake import NO_HANDSHAKE, TlsVisibility
 from model.kind import Kind
-from model.kinds.delta.codes import CloseReason, Evidence, NatEvidence, Role, State
+from model.kinds.delta.codes import CloseReason, Evidence, NameEvidence, NatEvidence, Role, State
 from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
@@ -53,6 +53,7 @@ __all__ = [
     "RESOLVED",
     "CloseReason",
     "Evidence",
+    "NameEvidence",
     "NatEvidence",
     "Role",
     "State",
@@ -94,6 +95,13 @@ HANDSHAKES: Final = Table(
     ),
     "what hellos of TLS say, five texts each: version, cipher, server name, protocol chosen, protocols offered; the "
     "first is empty",
+)
+
+NAMES: Final = Table(
+    "names",
+    TEXTS,
+    lambda index: (text_field(stem(index), "names", index),),
+    "names that addresses have for who called them; the first is empty",
 )
 
 REQUESTED: Final = Table(
@@ -140,6 +148,9 @@ RESOLVED: Final = (
     "requests.index",
     "tls.index",
     "tls.visibility",
+    "peer.name.index",
+    "peer.name.evidence",
+    "peer.name.ambiguous",
 )
 
 _COLUMNS: Final = (
@@ -316,6 +327,29 @@ _COLUMNS: Final = (
         "what is seen of a TLS connection at this end: 1 encrypted (that it is TLS), 2 decrypted (its requests, in "
         "the plain text of its application). 0: no TLS, as far as is known",
         codes=TlsVisibility,
+    ),
+    # DNS
+    Column(
+        "peer.name.index",
+        "<u4",
+        "of clients: place in the message's `names`, 0: none. In rows `peer.name`: "
+        "[the name](dns.md#names-for-addresses) for which DNS had given the peer's address when the connection "
+        "began. It stays while the connection lives",
+        table=NAMES,
+        over="known",
+    ),
+    Column(
+        "peer.name.evidence",
+        "<u1",
+        "who had got that answer: 1 process (the socket's own), 2 container (another process of its cgroup), 3 "
+        "namespace (another process of its network namespace). 0: there is no name",
+        codes=NameEvidence,
+    ),
+    Column(
+        "peer.name.ambiguous",
+        "<u1",
+        "1: the same had got the address for another name as well, not long before; this is the later one",
+        values=row_values.flags,
     ),
 )
 

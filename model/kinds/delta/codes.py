@@ -60,3 +60,13 @@ class NatEvidence(IntEnum):
     UNSEEN = 1  # for want of a right it cannot be seen there, or what was made before the start cannot
     LOST = 2  # events of its time were lost, and nothing found later tells
     UNDECIDED = 3  # it may be any of several
+
+
+class NameEvidence(IntEnum):
+    """Why a connection's other end is called by a name: who was told the address for it."""
+
+    NONE = 0  # it has no name
+    PROCESS = 1  # the process that called
+    CONTAINER = 2  # another process of its cgroup
+    NAMESPACE = 3  # another process of its network namespace
+    TLS = 4  # nobody, as far as is known: its client said the name in the TLS handshake
