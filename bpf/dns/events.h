@@ -30,7 +30,8 @@ enum dns_tally {
 	DNS_UNREADABLE = 2, /* packets whose bytes could not be read */
 	DNS_NO_SOCKET = 3,  /* packets of sockets that have no slot */
 	DNS_OVER_RATE = 4,  /* packets beyond what is decoded in a second */
-	DNS_TALLIES = 5,
+	DNS_RING_FULL = 5,  /* packets for which the ring had no room */
+	DNS_TALLIES = 6,
 };
 
 /* Buckets of a latency, as those of requests of HTTP. */
@@ -95,8 +96,9 @@ struct dns_record {
 	__u8 resolver[16]; /* the server's address as its client called it; on the server: as it was called */
 	__u32 length;      /* of the payload, also where it is longer than what is here */
 	__u32 sequence;    /* of TCP: of the first byte */
+	__u16 peer_port;
 	__u8 out;          /* 1: it left the socket */
 	__u8 transport;
-	__u8 reserved[6];
+	__u8 reserved[4];
 	__u8 payload[424];
 };
