@@ -6,15 +6,14 @@ from typing import Final
 from model.ledger import Ledger, Stage
 
 #: Fates of alerts that are never sent.
-_DROPPED: Final = frozenset({"overtaken", "folded", "dead", "unsure"})
+_DROPPED: Final = frozenset({"overtaken", "folded", "dead"})
 
 
 class Counts:
     """Of all targets.
 
     What happens: ``offered``, ``sent``, ``overtaken`` by a newer state while it waited, ``folded``: ended while only
-    a summary had told of it, ``dead``: refused, or too many waited, ``unsure``: on its way when Tailrace was killed,
-    and not told again; and, of messages: ``retried``, ``summaries``, ``told_again`` as they may have come before.
+    a summary had told of it, ``dead``: refused, or too many waited; and, of messages: ``retried``, ``summaries``.
     """
 
     def __init__(self, ledger: Ledger) -> None:

@@ -24,6 +24,7 @@ from probes.conntrack.config import NatConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.tcp.config import TcpConfig
+from probes.udp.config import UdpConfig
 from sinks.limits import Limits
 from store.config import QUERY_MEMORY, QUERY_THREADS, StoreConfig
 from web.config import WebConfig
@@ -215,6 +216,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     process: ProcessConfig = ProcessConfig()
     http: HttpConfig = HttpConfig()
     envoy: EnvoyConfig = EnvoyConfig()
+    udp: UdpConfig = UdpConfig()
     probes: dict[str, Literal["auto", "on", "off"]] = {}
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()

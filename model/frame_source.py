@@ -13,12 +13,14 @@ class Origin:
     """Whose frames they are.
 
     :param boot: names this boot of the node.
-    :param slots: the size of the kernel side's table; every slot in a frame is below it.
+    :param slots: the size of the kernel side's tables: slots of TCP sockets, then those of flows of UDP.
+    :param udp_slots: how many of them are the latter.
     """
 
     node: str
     boot: str
     slots: int
+    udp_slots: int = 0
 
 
 class FrameSource(Protocol):

@@ -31,6 +31,8 @@ from probes.tcp.probe import READS, STATES
 from probes.tcp.sockets import Snapshot, TcpSockets
 from probes.tls.libraries import TlsLibraries
 from probes.tls.probe import LIBRARIES
+from probes.udp.cells import UdpFlows
+from probes.udp.probe import UDP
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ class AttachedProbes:
         self.frames: FrameRing | None = None
         #: Probes in Envoys, where they are wanted.
         self.envoys: EnvoyPrograms | None = None
+        #: Flows of UDP, where that is wanted.
+        self.datagrams: UdpFlows | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
@@ -86,6 +90,7 @@ class AttachedProbes:
             self.sockets = TcpSockets(self.loaded, self._selection.config.tcp.slots)
             self._stack.callback(self.sockets.close)
             self._map_requests()
+            self._map_datagrams()
             if whole or self._demands_later():
                 self._later.load()
             for probe in self._selection.wanted:
@@ -182,6 +187,11 @@ class AttachedProbes:
         if HTTP2 in self._selection.wanted:
             self.frames = FrameRing(self.loaded, self._selection.config.http.http2.ring_bytes)
             self._stack.callback(self.frames.close)
+
+    def _map_datagrams(self) -> None:
+        if UDP in self._selection.wanted:
+            self.datagrams = UdpFlows(self.loaded, self._selection.config.udp)
+            self._stack.callback(self.datagrams.close)
 
     def _follow_libraries(self) -> None:
         if any(one.feature.name == LIBRARIES.name and one.hook for one in self._taken):

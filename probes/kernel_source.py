@@ -27,6 +27,8 @@ from probes.selection import Selection
 from probes.source import Feed, Source
 from probes.tls.libraries import TlsFeed
 from probes.tls.probe import TLS
+from probes.udp.feed import UdpFeed
+from probes.udp.probe import UDP
 
 
 class KernelSource:
@@ -36,7 +38,8 @@ class KernelSource:
 
     def __init__(self, selection: Selection) -> None:
         config, nat = selection.config, selection.config.nat
-        self.origin = Origin(config.node_name, boot_id(), config.tcp.slots)
+        udp_slots = config.udp.slots if UDP in selection.wanted else 0
+        self.origin = Origin(config.node_name, boot_id(), config.tcp.slots + udp_slots, udp_slots)
         self._probes = AttachedProbes(selection)
         self._conntrack: Conntrack | None = None
         if CONNTRACK in selection.wanted:
@@ -63,6 +66,9 @@ class KernelSource:
         self._envoys: EnvoyFeed | None = None
         if ENVOY in selection.wanted:
             self._envoys = feeds["envoy"] = EnvoyFeed(self._http2)
+        self._datagrams = UdpFeed(ChosenNamespaces(config.namespaces)) if UDP in selection.wanted else None
+        if self._datagrams:
+            feeds["udp"] = self._datagrams
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -81,6 +87,8 @@ class KernelSource:
             self._http2.frames, self._http2.sockets = self._probes.frames, self._probes.sockets
         if self._handshakes:
             self._handshakes.tallies = HandshakeTallies(self._probes.loaded)
+        if self._datagrams:
+            self._datagrams.flows = self._probes.datagrams
         if self._envoys:
             self._envoys.programs = self._probes.envoys
         if self._conntrack:

@@ -12,6 +12,7 @@ from probes.kernel.probe import SHARED
 from probes.process.probe import PROCESS
 from probes.tcp.probe import TCP
 from probes.tls.probe import TLS
+from probes.udp.probe import UDP
 
 #: In the order in which they are compiled and attached; the first has what the others share.
-PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP, HTTP2, TLS, HANDSHAKE, ENVOY)
+PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, UDP)

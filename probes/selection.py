@@ -16,6 +16,7 @@ from probes.kernel import bpf
 from probes.kernel.event_types import EventTypes
 from probes.kernel.layout import shared_record
 from probes.tcp.config import TcpConfig
+from probes.udp.config import UdpConfig
 
 #: Words of a switch that choose no way.
 _ALL_WAYS: Final = ("auto", "on")
@@ -41,6 +42,9 @@ class ProbeConfig(Protocol):
 
     @property
     def envoy(self) -> EnvoyConfig: ...
+
+    @property
+    def udp(self) -> UdpConfig: ...
 
 
 class Selection:

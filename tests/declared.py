@@ -21,6 +21,7 @@ STRUCTS: Final = {
     **structs("process"),
     **structs("http"),
     **structs("handshake"),
+    **structs("udp"),
 }
 
 

@@ -44,6 +44,46 @@ struct owner {
 	char comm[16];
 };
 
+enum role {
+	ROLE_UNKNOWN = 0,
+	ROLE_CLIENT = 1,
+	ROLE_SERVER = 2,
+};
+
+enum evidence {
+	EVIDENCE_NONE = 0,
+	EVIDENCE_OPENED = 1,
+	EVIDENCE_LISTENER = 2,
+	EVIDENCE_ACCEPTED = 3,
+	EVIDENCE_ADOPTED = 4,
+	EVIDENCE_USED = 5,
+};
+
+enum event_flag {
+	FLAG_ADOPTED = 1,   /* open before the probe was attached: counters since then */
+	FLAG_UNTRACKED = 2, /* not seen before its end: counters since its birth, owner by its end */
+	FLAG_HEALED = 4,    /* its state change was missed, its destruction was not */
+};
+
+/* What does not change while a socket lives, but for its owner. */
+struct description {
+	__u8 local_address[16];
+	__u8 peer_address[16];
+	__u16 local_port;
+	__u16 peer_port;
+	__u32 netns;
+	struct owner owner;
+	__u64 started_ns;     /* SYN sent, SYN received to the end, or adopted */
+	__u64 established_ns; /* 0: not yet */
+	__u32 generation;     /* of the socket described */
+	__u32 mptcp_token;    /* of the MPTCP connection whose subflow it is; 0: plain TCP, or not yet known */
+	__u8 family;          /* 4 or 6 */
+	__u8 role;
+	__u8 evidence;
+	__u8 flags;
+	__u32 reserved;
+};
+
 struct cgroup_event {
 	struct event_header header;
 	__u64 id;

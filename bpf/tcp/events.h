@@ -5,27 +5,6 @@ enum tcp_event {
 	KIND_FAIL = 2,  /* struct socket_event: a connect failed */
 };
 
-enum role {
-	ROLE_UNKNOWN = 0,
-	ROLE_CLIENT = 1,
-	ROLE_SERVER = 2,
-};
-
-enum evidence {
-	EVIDENCE_NONE = 0,
-	EVIDENCE_OPENED = 1,
-	EVIDENCE_LISTENER = 2,
-	EVIDENCE_ACCEPTED = 3,
-	EVIDENCE_ADOPTED = 4,
-	EVIDENCE_USED = 5,
-};
-
-enum event_flag {
-	FLAG_ADOPTED = 1,   /* open before the probe was attached: counters since then */
-	FLAG_UNTRACKED = 2, /* not seen before its end: counters since its birth, owner by its end */
-	FLAG_HEALED = 4,    /* its state change was missed, its destruction was not */
-};
-
 /* What the programs count, one 64-bit cell per processor each (map `tallies`). */
 enum tally {
 	TALLY_OPENED = 0,    /* sockets that entered the table */
@@ -81,25 +60,6 @@ struct tcp_counters {
 	__u32 mss_bytes;
 	__u32 rate_segments;
 	__u32 rate_interval_us;
-	__u32 reserved;
-};
-
-/* What does not change while a socket lives, but for its owner. */
-struct description {
-	__u8 local_address[16];
-	__u8 peer_address[16];
-	__u16 local_port;
-	__u16 peer_port;
-	__u32 netns;
-	struct owner owner;
-	__u64 started_ns;     /* SYN sent, SYN received to the end, or adopted */
-	__u64 established_ns; /* 0: not yet */
-	__u32 generation;     /* of the socket described */
-	__u32 mptcp_token;    /* of the MPTCP connection whose subflow it is; 0: plain TCP, or not yet known */
-	__u8 family;          /* 4 or 6 */
-	__u8 role;
-	__u8 evidence;
-	__u8 flags;
 	__u32 reserved;
 };
 

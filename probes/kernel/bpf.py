@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from model.errors import LACKING
 from probes.kernel.image import MapShape
+from probes.kernel.map_types import KEY_TYPE, TYPED_MAPS, VALUE_TYPE, map_types
 
 #: By the machine's name (kernel: arch/*/include/**/syscall*.tbl and asm-generic/unistd.h).
 _SYSCALLS = {
@@ -40,6 +41,7 @@ class Command(IntEnum):
     PROG_TEST_RUN = 10
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
+    BTF_LOAD = 18
     MAP_LOOKUP_AND_DELETE_ELEM = 21
     LINK_CREATE = 28
     ITER_CREATE = 33
@@ -88,7 +90,20 @@ def create_map(name: str, shape: MapShape) -> int:
     :raises OSError: as bpf(2) says.
     """
     fields = (shape.type, shape.key_bytes, shape.value_bytes, shape.entries, shape.flags, 0, 0)
-    return _bpf(Command.MAP_CREATE, _attr("7I16s", *fields, _short(name)))
+    if shape.type not in TYPED_MAPS:
+        return _bpf(Command.MAP_CREATE, _attr("7I16s", *fields, _short(name)))
+    types = _load_types(map_types(shape.value_bytes))
+    try:
+        numbers = (0, types, KEY_TYPE, VALUE_TYPE)
+        return _bpf(Command.MAP_CREATE, _attr("7I16s4I", *fields, _short(name), *numbers))
+    finally:
+        os.close(types)
+
+
+def _load_types(types: bytes) -> int:
+    """A descriptor of BTF."""
+    held = ctypes.create_string_buffer(types, len(types))
+    return _bpf(Command.BTF_LOAD, _attr("QQI", ctypes.addressof(held), 0, len(types)))
 
 
 def load_program(

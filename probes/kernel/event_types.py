@@ -24,6 +24,7 @@ OF_TAILRACE: Final = (
     "paths",
     "handshakes",
     "decrypted",
+    "datagrams",
 )
 
 

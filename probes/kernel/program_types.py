@@ -45,6 +45,8 @@ _OF_CGROUPS: Final = {
     "sock_ops": ProgramType(_SOCK_OPS, 3),
     "inet4_connect": ProgramType(_SOCK_ADDR, 10),
     "inet6_connect": ProgramType(_SOCK_ADDR, 11),
+    "inet4_post_bind": ProgramType(_SOCK, 12),
+    "inet6_post_bind": ProgramType(_SOCK, 13),
     "udp4_sendmsg": ProgramType(_SOCK_ADDR, 14),
     "udp6_sendmsg": ProgramType(_SOCK_ADDR, 15),
     "inet_sock_release": ProgramType(_SOCK, 34),

@@ -20,6 +20,8 @@ from probes.selection import Selection
 from probes.tcp.config import TcpConfig
 from probes.tcp.probe import COUNTERS, TCP
 from probes.tls.probe import LIBRARIES, TLS
+from probes.udp.config import UdpConfig
+from probes.udp.probe import UDP
 from tests.declared import receiver
 
 CALLS = Feature("calls", "calls of a function", (Hook("called", "sys_enter"),))
@@ -40,7 +42,9 @@ def their_probe(default: Literal["auto", "on", "off"] = "auto", *events: EventTy
 def test_what_is_off_is_neither_compiled_nor_attached() -> None:
     """Its features are listed with the key that says so."""
     off = HttpConfig(enabled="off")
-    config = Config(nat=NatConfig("off"), process=ProcessConfig(executions="off"), http=off)
+    config = Config(
+        nat=NatConfig("off"), process=ProcessConfig(executions="off"), http=off, udp=UdpConfig("off")
+    )
     selection = Selection(config, PROBES)
     assert [probe.name for probe in selection.wanted] == ["kernel", "tcp"]
     assert {(taken.feature.name, taken.hook, *set(taken.refused.values())) for taken in selection.off()} == {
@@ -52,6 +56,7 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         (FRAMES.name, None, "http.enabled is off"),
         (LIBRARIES.name, None, "http.enabled is off"),
         (HELLOS.name, None, "http.enabled is off"),
+        *((feature.name, None, "udp.enabled is off") for feature in UDP.features),
     }
 
 

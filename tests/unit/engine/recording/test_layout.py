@@ -17,7 +17,8 @@ from tests.declared import EVENT_TYPES, STRUCTS
 from tests.unit.engine.recording.recorded_frames import event_frame, header, snapshot_frame, write
 
 #: The headers as a later version may have them: new fields, in front of others and in reserved space.
-NOW = "\n".join(source(folder) for folder in ("tcp", "conntrack", "process", "http", "handshake"))
+_FOLDERS = ("tcp", "conntrack", "process", "http", "handshake", "udp")
+NOW = source("kernel") + "".join(source(folder).removeprefix(source("kernel")) for folder in _FOLDERS)
 LATER = (
     NOW.replace("\t__u64 socket;", "\t__u64 inserted;\n\t__u64 socket;")
     .replace("\t__u8 reserved[32];", "\t__u32 region;\n\t__u8 reserved[28];")
@@ -31,7 +32,7 @@ ARRAYS, SINCE = (
     ("socket_event", "cell", "description", "cgroup_event"),
     (
         *("nat_event", "exec_event", "request_cell", "link_cell", "path_event", "decrypted_event"),
-        "hello_event",
+        *("hello_event", "datagram_event"),
     ),
 )
 

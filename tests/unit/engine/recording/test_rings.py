@@ -125,6 +125,7 @@ def test_without_rings_the_header_is_that_of_before() -> None:
     assert list(fields["layouts"]) == [
         *("socket_event", "cell", "description", "cgroup_event", "nat_event", "exec_event"),
         *("request_cell", "link_cell", "path_event", "decrypted_event", "hello_event"),
+        "datagram_event",
     ]
 
 

@@ -35,7 +35,7 @@ def test_every_kind_of_the_headers_is_declared_by_one_probe() -> None:
     """No event is forgotten, and none is declared twice."""
     numbers = [
         number
-        for folder in ("kernel", "tcp", "conntrack", "process", "http", "handshake")
+        for folder in ("kernel", "tcp", "conntrack", "process", "http", "handshake", "udp")
         for name, number in enums(folder)[f"{folder}_event"].items()
     ]
     assert sorted(KIND.values()) == sorted(numbers)
@@ -168,7 +168,7 @@ def test_what_is_urgent_and_what_is_private_is_declared() -> None:
     """Ends of sockets wait for the window of their time; arguments of programs are in no recording."""
     types = EVENT_TYPES
     waiting = {name for name, number in KIND.items() if not types.urgent[number]}
-    assert waiting == {"KIND_CLOSE", "KIND_FAIL"}
+    assert waiting == {"KIND_CLOSE", "KIND_FAIL", "KIND_DATAGRAMS"}
     assert types.private == {"exec_event": ("arguments", "arguments_bytes")}
 
 

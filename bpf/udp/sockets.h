@@ -1,0 +1,59 @@
+/* Sockets of UDP: what is kept of one, and who owns it. */
+
+static __always_inline struct sock *sock_of(struct __sk_buff *skb)
+{
+	u64 found = 0;
+	bpf_probe_read_kernel(&found, sizeof(found), (void *)skb + __builtin_offsetof(struct sk_buff, sk));
+	return (struct sock *)found;
+}
+
+/* Looks for a socket that was not seen before among those of before the start. */
+static __always_inline void socket_known(struct udp_socket *socket, u64 address)
+{
+	struct udp_adopted *adopted = udp_adopted.lookup(&address);
+	socket->known = 1;
+	if (!adopted)
+		return;
+	socket->owner = adopted->owner;
+	socket->bound = adopted->bound;
+	socket->owned = socket->adopted = 1;
+	udp_adopted.delete(&address);
+}
+
+/* The task at work sends: it owns the socket from now on. */
+static __always_inline void socket_settle(struct udp_socket *socket)
+{
+	fill_owner(&socket->owner, (struct task_struct *)CURRENT_TASK());
+	socket->owned = socket->settled = 1;
+}
+
+/* Whose a flow is: of who sends it; of who bound or held the socket, until that is known. */
+static __always_inline void cell_own(struct udp_cell *cell, struct udp_socket *socket, int out)
+{
+	struct description *as = &cell->event.socket;
+	if (!socket->owned)
+		return;
+	as->owner = socket->owner;
+	cell->settled = socket->settled;
+	as->evidence = socket->settled ? (out ? EVIDENCE_OPENED : EVIDENCE_USED) :
+		       socket->adopted ? EVIDENCE_ADOPTED :
+					 EVIDENCE_LISTENER;
+	if (!socket->adopted)
+		return;
+	/* who sent first was not seen: a port that its program chose is a server's */
+	as->flags |= FLAG_ADOPTED;
+	as->role = socket->bound ? ROLE_SERVER : ROLE_CLIENT;
+	cell->awaiting = cell->awaiting && as->role == ROLE_CLIENT;
+}
+
+/* The same for a flow that began before its socket's owner was known. */
+static __always_inline void cell_settle(struct udp_cell *cell, struct udp_socket *socket)
+{
+	if (!socket->settled)
+		socket_settle(socket);
+	turn_cell(cell);
+	cell->event.socket.owner = socket->owner;
+	cell->event.socket.evidence = EVIDENCE_USED;
+	cell->settled = 1;
+	turn_cell(cell);
+}

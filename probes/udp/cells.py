@@ -1,0 +1,94 @@
+"""Flows of UDP as the programs keep them in the kernel: cells that only grow, read once a second."""
+
+import contextlib
+import time
+from typing import Final
+
+import numpy as np
+
+from probes.kernel import bpf
+from probes.kernel.layout import enums, rows_at, structs
+from probes.kernel.loader import Loaded
+from probes.kernel.mapped import MappedArray
+from probes.udp.config import UdpConfig
+from probes.udp.probe import SWEEP
+
+CELL: Final = structs("udp")["udp_cell"]
+EVENT: Final = structs("udp")["datagram_event"]
+_KIND: Final = enums("udp")["udp_event"]["KIND_DATAGRAMS"]
+_TALLIES: Final = {name: at for name, at in enums("udp")["udp_tally"].items() if name != "UDP_TALLIES"}
+#: Slots that one run of the sweep looks at.
+_STEP: Final = enums("udp")["udp_sweep"]["UDP_SWEEP_SLOTS"]
+#: Counters that only grow: a flow in which none has grown has nothing new.
+_GROWING: Final = ("tx_datagrams", "rx_datagrams", "dropped_datagrams", "errors")
+
+
+class UdpFlows:
+    """The maps of the UDP probe.
+
+    :param loaded: with nothing attached yet: slots must be there before the first datagram.
+    :param config: which says how many flows there can be at once.
+    """
+
+    def __init__(self, loaded: Loaded, config: UdpConfig) -> None:
+        self._loaded = loaded
+        self._slots = config.slots
+        self._cells = MappedArray(loaded.maps["udp_cells"], CELL, config.slots)
+        self._high = 0
+        self._grown = np.zeros(config.slots, np.uint64)  # sums of what is growing, as last given out
+        self._stamps = np.zeros((config.slots, 2), np.uint32)  # generation and version, likewise
+        program = loaded.programs.get(SWEEP.program)
+        self._sweep = bpf.TestRun(program, 1) if program is not None else None
+        bpf.push_all(loaded.maps["udp_free"], range(config.slots - 1, -1, -1))
+
+    def tallies(self) -> dict[str, int]:
+        """The programs' own counts since the start, by the names of ``enum udp_tally``."""
+        values = bpf.percpu_lookup(self._loaded.maps["udp_tallies"], len(_TALLIES))
+        return {name.removeprefix("UDP_").lower(): int(values[at]) for name, at in _TALLIES.items()}
+
+    def read(self) -> np.ndarray:
+        """Ends flows that rest for too long; returns those that counted something since the last call, or are new.
+
+        :returns: ``struct datagram_event``; shape (n,). What has ended comes by the ring.
+        """
+        high = self._high_water()
+        if self._sweep:
+            for first in range(0, high, _STEP):
+                self._sweep(first)
+        cells = self._cells.view(high)[:high]
+        places = np.flatnonzero(cells["open"])
+        stamps = np.stack((cells["generation"][places], cells["version"][places]), axis=1)
+        counters = cells["event"]["counters"]
+        grown = sum(counters[name][places].astype(np.uint64) for name in _GROWING)
+        new = (grown != self._grown[places]) | (stamps != self._stamps[places]).any(axis=1)
+        new &= stamps[:, 1] % 2 == 0  # another second, when its description is whole
+        places, stamps, grown = places[new], stamps[new], np.asarray(grown)[new]
+        now = rows_at(cells, places)
+        # A slot that changed hands meanwhile, or whose flow has ended: the ring tells of it.
+        still = (cells["generation"][places] == stamps[:, 0]) & (cells["version"][places] == stamps[:, 1])
+        still &= cells["open"][places] != 0
+        self._grown[places[still]], self._stamps[places[still]] = grown[still], stamps[still]
+        return self._events(places[still], now[still])
+
+    @staticmethod
+    def _events(places: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        events = np.ascontiguousarray(cells["event"])
+        header = events["header"]
+        header["at_ns"], header["kind"] = time.monotonic_ns(), _KIND
+        header["slot"], header["generation"] = places, cells["generation"]
+        return events
+
+    def _high_water(self) -> int:
+        """Slots are given out lowest first: behind many that never were used, none was."""
+        while self._high < self._slots:
+            ahead = self._cells.view(self._high + _STEP)[self._high : self._high + _STEP]
+            used = np.flatnonzero(ahead["generation"])
+            if not len(used):
+                break
+            self._high += int(used[-1]) + 1
+        return self._high
+
+    def close(self) -> None:
+        """Lets go of mapped memory, which would keep its maps in the kernel."""
+        with contextlib.suppress(AttributeError):
+            del self._cells

@@ -1,0 +1,80 @@
+"""The UDP probe: datagrams and bytes of each socket and peer, counted where they pass the root of cgroups.
+
+Hooks of cgroups hang on links: nothing stays when this process ends.
+"""
+
+from typing import Final
+
+from model.probe import EventType, Feature, Hook, Probe, Switch
+
+DATAGRAMS: Final = Feature(
+    "UDP datagrams",
+    "datagrams and bytes of each socket and peer",
+    (
+        Hook(
+            "udp_egress",
+            "inet_egress",
+            "cgroup",
+            others=(Hook("udp_ingress", "inet_ingress", "cgroup"),),
+        ),
+    ),
+    required=False,
+    loss="no datagrams are reported",
+)
+BINDS: Final = Feature(
+    "owner by bind",
+    "the process that owns a socket which gets datagrams and has sent none yet",
+    (
+        Hook(
+            "udp_bound",
+            "inet4_post_bind",
+            "cgroup",
+            others=(Hook("udp_bound6", "inet6_post_bind", "cgroup"),),
+        ),
+    ),
+    required=False,
+    loss="sockets have no owner before they send",
+)
+RELEASES: Final = Feature(
+    "ends of UDP sockets",
+    "gives slots of closed sockets back at once",
+    (Hook("udp_released", "inet_sock_release", "cgroup"),),
+    required=False,
+    loss="flows end by the time that they rest",
+)
+SWEEP: Final = Hook("udp_sweep", kind="on_request")
+RESTS: Final = Feature(
+    "resting UDP flows",
+    "ends flows that rest for long",
+    (SWEEP,),
+    required=False,
+    loss="flows keep their slots until their sockets are closed",
+)
+
+UDP: Final = Probe(
+    "udp",
+    sources=(
+        "udp/events.h",
+        "udp/maps.h",
+        "udp/packet.h",
+        "udp/flows.h",
+        "udp/sockets.h",
+        "udp/nat.h",
+        "udp/open.h",
+        "udp/hooks.c",
+        "udp/sweep.c",
+    ),
+    maps=("udp_cells", "udp_free", "udp_tallies"),
+    features=(RESTS, BINDS, RELEASES, DATAGRAMS),
+    events=(EventType("KIND_DATAGRAMS", "datagram_event", "datagrams", namespace="socket.netns"),),
+    sizes=(
+        ("UDP_SLOTS", "udp.slots"),
+        ("UDP_PEERS", "udp.peers"),
+        ("UDP_IDLE_ANSWERED", "udp.idle.answered"),
+        ("UDP_IDLE_UNANSWERED", "udp.idle.unanswered"),
+        ("UDP_IDLE_BOTH", "udp.idle.both"),
+        ("UDP_ONLY_DNS", "udp.only_dns"),
+    ),
+    switch=Switch("udp.enabled"),
+    purpose="Datagrams of UDP",
+)
