@@ -23,6 +23,7 @@ from model.silence import PlannedSilence
 from probes.conntrack.config import NatConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
+from probes.listeners.config import ListenersConfig
 from probes.tcp.config import TcpConfig
 from probes.udp.config import UdpConfig
 from sinks.limits import Limits
@@ -217,6 +218,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     http: HttpConfig = HttpConfig()
     envoy: EnvoyConfig = EnvoyConfig()
     udp: UdpConfig = UdpConfig()
+    listeners: ListenersConfig = ListenersConfig()
     probes: dict[str, Literal["auto", "on", "off"]] = {}
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()

@@ -18,7 +18,8 @@ _HEAD: Final = """\
 
 Sinks and the public subjects carry [flows](#flows): a row for each connection and second. They are made of
 [deltas](#deltas), a row for each socket and second, which `--stage deltas` gives instead; `--stage workloads` gives
-what flows are summed up to: [workloads](#workloads). The [ledger](#the-ledger) says what was lost on the way.
+what flows are summed up to: [workloads](#workloads). `--stage listeners` gives [listening sockets](#listeners). The
+[ledger](#the-ledger) says what was lost on the way.
 
 Numbers are little-endian. Fields are only ever added; a reader leaves aside what it does not know, and takes a column
 that a message does not have for the default, which is 0 unless the table says another.

@@ -25,6 +25,8 @@ from probes.kernel.layout import enums, structs
 from probes.kernel.loader import Loaded, load, load_more
 from probes.kernel.ring import RingReader
 from probes.later import LaterPrograms
+from probes.listeners.cells import ListenerCells
+from probes.listeners.probe import LISTENERS
 from probes.selection import Selection
 from probes.sources import absent_programs, source_text, spare_programs
 from probes.tcp.probe import READS, STATES
@@ -59,6 +61,8 @@ class AttachedProbes:
         self.headers: Headers | None = None
         #: Counted requests, where the probe of HTTP is wanted.
         self.requests: RequestCells | None = None
+        #: Listening sockets, where they are looked at.
+        self.listeners: ListenerCells | None = None
         #: Probes in TLS libraries, where they are wanted.
         self.tls: TlsLibraries | None = None
         #: Frames of HTTP/2, where that is wanted.
@@ -91,6 +95,7 @@ class AttachedProbes:
             self._stack.callback(self.sockets.close)
             self._map_requests()
             self._map_datagrams()
+            self._map_listeners()
             if whole or self._demands_later():
                 self._later.load()
             for probe in self._selection.wanted:
@@ -192,6 +197,11 @@ class AttachedProbes:
         if UDP in self._selection.wanted:
             self.datagrams = UdpFlows(self.loaded, self._selection.config.udp)
             self._stack.callback(self.datagrams.close)
+
+    def _map_listeners(self) -> None:
+        if LISTENERS in self._selection.wanted:
+            self.listeners = ListenerCells(self.loaded, self._selection.config.listeners.sockets)
+            self._stack.callback(self.listeners.close)
 
     def _follow_libraries(self) -> None:
         if any(one.feature.name == LIBRARIES.name and one.hook for one in self._taken):

@@ -23,6 +23,8 @@ from probes.http2.feed import Http2Feed
 from probes.http2.probe import HTTP2
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbes
+from probes.listeners.feed import ListenerFeed
+from probes.listeners.probe import LISTENERS
 from probes.selection import Selection
 from probes.source import Feed, Source
 from probes.tls.libraries import TlsFeed
@@ -55,6 +57,9 @@ class KernelSource:
         feeds: dict[str, Feed] = {"conntrack": self._conntrack} if self._conntrack else {}
         if self._requests:
             feeds["http"] = self._requests
+        self._listeners: ListenerFeed | None = None
+        if LISTENERS in selection.wanted:
+            self._listeners = feeds["listeners"] = ListenerFeed(ChosenNamespaces(config.namespaces))
         self._tls: TlsFeed | None = None
         if TLS in selection.wanted:
             self._tls = feeds["tls"] = TlsFeed()
@@ -81,6 +86,8 @@ class KernelSource:
         await _in_thread(self._probes.start, self._probes.interrupt)
         if self._requests:
             self._requests.cells = self._probes.requests
+        if self._listeners:
+            self._listeners.cells = self._probes.listeners
         if self._tls:
             self._tls.libraries = self._probes.tls
         if self._http2:

@@ -9,10 +9,14 @@ from probes.handshake.probe import HANDSHAKE
 from probes.http.probe import HTTP
 from probes.http2.probe import HTTP2
 from probes.kernel.probe import SHARED
+from probes.listeners.probe import LISTENERS
 from probes.process.probe import PROCESS
 from probes.tcp.probe import TCP
 from probes.tls.probe import TLS
 from probes.udp.probe import UDP
 
 #: In the order in which they are compiled and attached; the first has what the others share.
-PROBES: Final[tuple[Probe, ...]] = (SHARED, TCP, CONNTRACK, PROCESS, HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, UDP)
+PROBES: Final[tuple[Probe, ...]] = (
+    *(SHARED, LISTENERS, TCP, CONNTRACK, PROCESS),
+    *(HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, UDP),
+)

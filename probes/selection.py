@@ -15,6 +15,7 @@ from probes.http.config import HttpConfig
 from probes.kernel import bpf
 from probes.kernel.event_types import EventTypes
 from probes.kernel.layout import shared_record
+from probes.listeners.config import ListenersConfig
 from probes.tcp.config import TcpConfig
 from probes.udp.config import UdpConfig
 
@@ -45,6 +46,9 @@ class ProbeConfig(Protocol):
 
     @property
     def udp(self) -> UdpConfig: ...
+
+    @property
+    def listeners(self) -> ListenersConfig: ...
 
 
 class Selection:

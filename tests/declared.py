@@ -22,6 +22,7 @@ STRUCTS: Final = {
     **structs("http"),
     **structs("handshake"),
     **structs("udp"),
+    **structs("listeners"),
 }
 
 

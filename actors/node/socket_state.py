@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from actors.items import Events, Snapshot, WindowClock
+from actors.node.cgroups import Cgroups
 from actors.node.dns_names import DnsNames
 from actors.node.frames import UNKNOWN
 from actors.node.handshakes import NodeHandshakes
+from actors.node.listeners import NodeListeners
 from actors.node.peer_names import PeerNames
 from actors.node.requests import NodeRequests
 from actors.node.rows import STARTED
@@ -18,6 +20,7 @@ from model.arrays import Columns, is_nothing, zeros
 from model.batch import Batch
 from model.frame_source import Origin
 from model.kinds.delta import DELTA
+from model.kinds.listener import LISTENER
 from model.ledger import Ledger
 
 
@@ -30,12 +33,14 @@ class SocketState(Actor):
     def __init__(self, origin: Origin, ledger: Ledger) -> None:
         self._origin = origin
         self._stage = ledger.stage("sockets", "events")
-        self._table = SocketTable(origin.slots, self._stage)
+        self._cgroups = Cgroups()
+        self._table = SocketTable(origin.slots, self._stage, self._cgroups)
         self._ledger = ledger
         self._requests: NodeRequests | None = None  # once there are any
         self._handshakes: NodeHandshakes | None = None  # likewise
         self._names: PeerNames | None = None  # likewise, of answers
         self._texts = DnsNames()
+        self._listeners: NodeListeners | None = None  # likewise
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
             "sockets": self._table.take_ends,
@@ -44,6 +49,7 @@ class SocketState(Actor):
             "decrypted": lambda events, _offset_ns: self._shaken().learn_decrypted(events),
             "dns_answers": lambda events, _offset_ns: self._named().answers.learn(events),
             "dns_names": lambda events, _offset_ns: self._texts.learn(events),
+            "listeners": self._take_listeners,
             "links": self._take_links,
             "paths": lambda events, _offset_ns: self._requested().learn_paths(events),
             UNKNOWN: lambda events, _offset_ns: self._table.leave_aside(len(events)),
@@ -54,6 +60,8 @@ class SocketState(Actor):
         match item:
             case Snapshot():
                 yield WindowClock(item.frame.offset_ns)
+                if self._listeners:
+                    yield from self._listener_rows(self._listeners, item.frame.window)
                 yield self._rows(item)
             case Events() if item.receiver in self._receivers:
                 self._receivers[item.receiver](item.rows, item.offset_ns)
@@ -83,6 +91,18 @@ class SocketState(Actor):
 
     def _take_links(self, events: np.ndarray, _offset_ns: int) -> None:
         self._requested().take_links(events, self._ledger.stage("links", "requests"))
+
+    def _take_listeners(self, events: np.ndarray, _offset_ns: int) -> None:
+        if self._listeners is None:
+            self._listeners = NodeListeners(self._cgroups)
+        self._listeners.learn(events)
+
+    def _listener_rows(self, listeners: NodeListeners, window: int) -> Iterator[Batch]:
+        columns = listeners.rows(window)
+        if len(columns["listener.id"]):
+            columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
+            origin = self._origin
+            yield Batch(LISTENER, origin.node, origin.boot, 0, window, columns, {"cgroups": paths})
 
     def _rows(self, snapshot: Snapshot) -> Batch:
         columns, cgroups = self._table.tick(snapshot.frame, self._wanted())

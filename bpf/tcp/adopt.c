@@ -96,11 +96,23 @@ static __always_inline void adopt_listener(struct sock *sk, struct task_struct *
 	fill_owner(&listener.owner, task);
 	if (!known) {
 		if (as)
-			listener_enter(sk, &listener, as);
+			listener_enter(sk, &listener, as, 1);
 		return;
 	}
 	known->owner = listener.owner;
+	listener_cell_give(key, &known->owner);
 	note_owner(&known->owner);
+}
+
+/* One that no task holds: the kernel itself serves there (NFS). */
+static __always_inline void adopt_kernel_listener(struct sock *sk)
+{
+	u32 zero = 0;
+	u64 key = (u64)sk;
+	struct listening_socket listener = {};
+	struct description *as = adopting.lookup(&zero);
+	if (as && !listeners.lookup(&key))
+		listener_enter(sk, &listener, as, 1);
 }
 
 /* A connection that nobody has used, at a listener whose owner is gone: whoever holds it has accepted it. */
@@ -191,6 +203,8 @@ int bpf_iter__tcp(struct bpf_iter__tcp *ctx)
 	struct sock *sk = (struct sock *)key;
 	u8 state = 0;
 	READ(state, sk->__sk_common.skc_state);
+	if (state == TCP_LISTEN)
+		adopt_kernel_listener(sk);
 	if (!adoptable(state) || sockets.lookup(&key))
 		return 0;
 	unsigned long flags = 0;

@@ -27,8 +27,10 @@ static __always_inline int closes(struct sock *sk, u32 old, u32 new)
 
 static __always_inline void became_closed(struct sock *sk, u32 old)
 {
-	if (old == TCP_LISTEN)
+	if (old == TCP_LISTEN) {
 		listener_leave((u64)sk);
+		listener_cell_leave(sk);
+	}
 	if (old == TCP_LISTEN || old == TCP_CLOSE || old == TCP_NEW_SYN_RECV)
 		return;
 	if (old == TCP_SYN_RECV) { /* only a simultaneous open was seen to begin */
@@ -44,7 +46,7 @@ static __always_inline void began_to_listen(struct sock *sk)
 	struct listening_socket listener = {};
 	struct description as = {};
 	fill_current(&listener.owner);
-	listener_enter(sk, &listener, &as);
+	listener_enter(sk, &listener, &as, 0);
 }
 
 /* raw_tracepoint inet_sock_set_state(sk, old, new): the state has not been stored yet. Other protocols have it,
@@ -182,6 +184,7 @@ int accept_ready(struct bpf_raw_tracepoint_args *ctx)
 	as->owner = listener->owner;
 	as->evidence = EVIDENCE_LISTENER;
 	turn_version(entry->slot);
+	listener_cell_accept(listener->cell);
 	return 0;
 }
 

@@ -37,6 +37,8 @@ static __always_inline void opened_passive(struct sock *sk)
 	if (last) {
 		last->socket = (u64)sk;
 		last->at_ns = as.started_ns;
+	} else if (listener) { /* of several: when it is known which */
+		listener_cell_accept(listener->cell);
 	}
 }
 

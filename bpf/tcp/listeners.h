@@ -8,6 +8,13 @@
 #define LOWER(address) (*(u64 *)((address) + 8))
 #define ANY_IPV4 0xffff0000ull /* ::ffff:0.0.0.0 */
 
+#ifndef LISTENER_CELLS /* nobody wants to know how listeners stand (bpf/listeners/cells.h) */
+#define listener_cell_enter(...) 0
+#define listener_cell_leave(...)
+#define listener_cell_give(...)
+#define listener_cell_accept(...)
+#endif
+
 static __always_inline int is_ipv4(u8 *address)
 {
 	return !UPPER(address) && (u32)LOWER(address) == ANY_IPV4;
@@ -119,8 +126,10 @@ static __always_inline void take_place(struct listener_key *at, u64 key)
 	at->place = LISTENER_PLACES;
 }
 
-/* This socket listens from now on; `listener` has its owner. `as` is room for its description. */
-static __always_inline void listener_enter(struct sock *sk, struct listening_socket *listener, struct description *as)
+/* This socket listens from now on; `listener` has its owner. `as` is room for its description.
+ * adopted: it did so before the start. */
+static __always_inline void listener_enter(struct sock *sk, struct listening_socket *listener, struct description *as,
+					   u8 adopted)
 {
 	u64 key = (u64)sk;
 	u8 bits = 0;
@@ -134,6 +143,7 @@ static __always_inline void listener_enter(struct sock *sk, struct listening_soc
 	listener->at.netns = as->netns;
 	listener->at.port = as->local_port;
 	take_place(&listener->at, key);
+	listener->cell = listener_cell_enter(sk, &listener->owner, as->local_address, as->netns, as->local_port, adopted);
 	note_owner(&listener->owner);
 	listeners.update(&key, listener);
 	struct port_key port = {.netns = as->netns, .port = as->local_port};

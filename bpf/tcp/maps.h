@@ -35,6 +35,8 @@ struct listening_socket {
 	struct listener_key at;
 	u32 ipv6_only;
 	u32 mptcp; /* 1: what it accepts may be subflows */
+	u32 cell;  /* 1 and the number of its cell (bpf/listeners/cells.h); 0: it has none */
+	u32 reserved;
 };
 
 /* A handshake that has just ended: whose it is will be told next on the same processor. */

@@ -25,6 +25,7 @@ OF_TAILRACE: Final = (
     "handshakes",
     "decrypted",
     "datagrams",
+    "listeners",
 )
 
 

@@ -8,6 +8,7 @@ from engine.config import Config
 from probes.attached import SHARED, AttachedProbes
 from probes.conntrack.config import NatConfig
 from probes.http.config import HttpConfig
+from probes.listeners.config import ListenersConfig
 from probes.registry import PROBES
 from probes.selection import Selection
 from probes.tcp.config import TcpConfig
@@ -34,7 +35,8 @@ class Probes(AttachedProbes):
         tls: Tls = "off",
     ) -> None:
         http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto", tls=tls)  # it has most to compile
-        config = Config(tcp=TcpConfig(slots, ring_bytes, counters), nat=NatConfig(nat), http=http)
+        tcp, listeners = TcpConfig(slots, ring_bytes, counters), ListenersConfig(sockets=1024)
+        config = Config(tcp=tcp, nat=NatConfig(nat), http=http, listeners=listeners)
         super().__init__(Selection(config, PROBES))
 
     def events(self) -> np.ndarray:

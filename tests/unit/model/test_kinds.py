@@ -42,7 +42,9 @@ def test_kinds_are_found_by_name_and_plural() -> None:
     assert [kind_named(name) for name in ("flow", "flows")] == [FLOW, FLOW]
     assert kind_named("ledger") is DECLARED[-1]
     assert kind_named("weather") is None
-    assert [kind.name for kind in kinds()] == ["flow", "workload", "endpoint", "request", "delta"]
+    assert [kind.name for kind in kinds()] == [
+        *("flow", "workload", "endpoint", "request", "listener", "delta"),
+    ]
 
 
 def test_other_packages_declare_kinds(installed: list[Any]) -> None:

@@ -17,7 +17,7 @@ from probes.kernel.program_types import program_type
 from probes.registry import PROBES
 from probes.selection import Selection
 from probes.sources import absent_programs, read_sources, source_text, spare_programs
-from probes.tcp.probe import ADOPTION, CONNECTIONS, LEFTOVERS
+from probes.tcp.probe import ADOPTION, CONNECTIONS, LEFTOVERS, TCP
 
 ENDINGS = {hook.program for hook in HTTP.hooks if hook.kind in ("fexit", "fexit_part")}
 TRACED = {hook.program for hook in HTTP.hooks if hook.needs == "lengths"}
@@ -52,7 +52,7 @@ def test_hooks_have_the_name_of_what_they_attach_to(hook: Hook, name: str) -> No
 
 def test_a_source_keeps_its_file_names() -> None:
     """clang's messages name the file and the line in it, though bcc gets one text."""
-    text = read_sources(PROBES[1])
+    text = read_sources(TCP)
     assert text.startswith('#line 1 "tcp/events.h"\n')
     assert '\n#line 1 "tcp/maps.h"\n' in text
 
@@ -160,10 +160,11 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
     http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS", "PROXY_SOCKETS"}
+    others = {"LISTENER_CELLS"}
     rules = {"HTTP_HOSTS", "PORT_RULES", "NAME_RULES", "NETNS_RULES"}
     udp = {f"UDP_{name}" for name in ("SLOTS", "PEERS", "ONLY_DNS")}
     udp |= {f"UDP_IDLE_{name}" for name in ("ANSWERED", "UNANSWERED", "BOTH")}
-    assert own | http | rules | udp == set(selection.defines)
+    assert own | http | others | rules | udp == set(selection.defines)
     ways = [selection.ways(probe, feature) for probe in PROBES for feature in probe.features]
     assert [way.alternatives for way in ways] == [feature.alternatives for feature in FEATURES]
 

@@ -14,6 +14,8 @@ from probes.handshake.probe import HANDSHAKE, HELLOS
 from probes.http.config import Http2Config, HttpConfig
 from probes.http.probe import HTTP, PARTS, REQUESTS
 from probes.http2.probe import FRAMES, HTTP2
+from probes.listeners.config import ListenersConfig
+from probes.listeners.probe import SWEEP
 from probes.process.probe import EXECUTIONS, PROCESS
 from probes.registry import PROBES
 from probes.selection import Selection
@@ -43,11 +45,16 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
     """Its features are listed with the key that says so."""
     off = HttpConfig(enabled="off")
     config = Config(
-        nat=NatConfig("off"), process=ProcessConfig(executions="off"), http=off, udp=UdpConfig("off")
+        nat=NatConfig("off"),
+        process=ProcessConfig(executions="off"),
+        http=off,
+        udp=UdpConfig("off"),
+        listeners=ListenersConfig("off"),
     )
     selection = Selection(config, PROBES)
     assert [probe.name for probe in selection.wanted] == ["kernel", "tcp"]
     assert {(taken.feature.name, taken.hook, *set(taken.refused.values())) for taken in selection.off()} == {
+        (SWEEP.name, None, "listeners.enabled is off"),
         (NAT.name, None, "nat.source is off"),
         (EXECUTIONS.name, None, "process.executions is off"),
         (PARTS.name, None, "http.enabled is off"),

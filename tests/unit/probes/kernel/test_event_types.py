@@ -35,7 +35,7 @@ def test_every_kind_of_the_headers_is_declared_by_one_probe() -> None:
     """No event is forgotten, and none is declared twice."""
     numbers = [
         number
-        for folder in ("kernel", "tcp", "conntrack", "process", "http", "handshake", "udp")
+        for folder in ("kernel", "tcp", "conntrack", "process", "http", "handshake", "udp", "listeners")
         for name, number in enums(folder)[f"{folder}_event"].items()
     ]
     assert sorted(KIND.values()) == sorted(numbers)
