@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
+from actors.join.flow_table import CLIENT_SIDE, KNOWN, SERVER_SIDE, FlowTable
 from model.arrays import Array, Columns, is_nothing, zeros
 from model.kinds.delta import COUNTERS, flags
 from model.kinds.flow import FLOW, GAUGES, OWNER, REQUESTS, SIDES, FlowEvidence
@@ -32,7 +32,7 @@ REPORTED: Final = (
     *_LASTING,
     *_MOMENTARY,
     "requests.index",
-    "tls.index",
+    *KNOWN,
     "connection.failed",
     "connection.opened_at_ns",
     "connection.closed_at_ns",
@@ -81,6 +81,13 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
         columns[column.name] = zeros(len(flows), column.dtype)
     called, answered = (end.last["tls.index"].take(flows) for end in table.ends)
     columns["tls.index"] = np.where(called, called, answered)
+    fill_names(columns, table, flows)
+
+
+def fill_names(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
+    """What the clients of flows call their servers."""
+    for part in ("index", "evidence", "ambiguous"):
+        columns[f"server.name.{part}"] = table.ends[CLIENT_SIDE].last[f"peer.name.{part}"].take(flows)
 
 
 def _fill_end(

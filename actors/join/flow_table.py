@@ -25,6 +25,9 @@ SLACK_NS: Final = SLEW_NS + 100_000
 #: For how far apart two ends are taken of which one's time is not known: others go before.
 UNKNOWN_NS: Final = 1 << 62
 
+#: What else an end's rows say that stays, and that flows have once for both ends.
+KNOWN: Final = ("tls.index", "peer.name.index", "peer.name.evidence", "peer.name.ambiguous")
+
 CLIENT_SIDE: Final = 0
 SERVER_SIDE: Final = 1
 
@@ -37,7 +40,7 @@ class End:
         self.closed = np.zeros(flows, np.bool_)
         self.sent = np.zeros(flows, np.uint64)  # payload, since it was opened or adopted
         self.received = np.zeros(flows, np.uint64)
-        self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING, "tls.index")}
+        self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING, *KNOWN)}
         self.last |= {"socket.slot": slot, "socket.generation": generation}
         self._filled: set[str] = set()  # columns of ``last`` in which anything was ever written
 

@@ -56,7 +56,7 @@ class Joiner(Actor):
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
         self._requests = RequestRows(routes) if routes else None
-        self._upstreams = Upstreams(self._table, self._places, self._names.identity, self._names.handshakes)
+        self._upstreams = Upstreams(self._table, self._places, self._names)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -119,6 +119,7 @@ class Joiner(Actor):
         """
         columns = _concatenated(list(self._join(rows, head.window)))
         count = len(columns["flow"])
+        self._names.name_by_tls(columns)
         entries = self._counted(columns, rows)
         passed = self._passed_on(columns, entries, rows, head.window)
         if passed:

@@ -10,6 +10,7 @@ import numpy as np
 from actors.join.flow_table import FlowTable
 from actors.join.identity import Cluster, Identity
 from actors.join.rows import Rows
+from actors.join.server_names import ServerNames
 from actors.join.socket_places import Places
 from model.arrays import Columns, Tables, concatenated, is_nothing, taken
 from model.batch import Batch
@@ -32,6 +33,7 @@ CGROUPS: Final = tuple(f"{side}.cgroup.index" for side in SIDES)
 NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
 ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
 HANDSHAKES: Final = ("tls.index",)
+SERVERS: Final = ("server.name.index",)
 
 
 class Names:
@@ -56,6 +58,7 @@ class Names:
         self._stage = stage
         self._paths = Dictionary("")
         self._handshakes = Dictionary(NO_HANDSHAKE)
+        self._servers = ServerNames()
         self._nodes = Dictionary(NOWHERE_NODE)
         self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
         self.identity = Identity(cluster)
@@ -68,6 +71,7 @@ class Names:
             (NODES, self._nodes),
             (ENTITIES, self.identity.known),
             (HANDSHAKES, self._handshakes),
+            (SERVERS, self._servers.known),
         ):
             renumbered, used[names] = known.used(*(columns[name] for name in names))
             columns = columns | dict(zip(names, renumbered, strict=True))
@@ -76,7 +80,12 @@ class Names:
             "nodes": [self._nodes.values[id_] for id_ in used[NODES]],
             "entities": self.identity.entities(used[ENTITIES], window),
             "handshakes": [self._handshakes.values[id_] for id_ in used[HANDSHAKES]],
+            "names": [self._servers.known.values[id_] for id_ in used[SERVERS]],
         }
+
+    def name_by_tls(self, columns: Columns) -> None:
+        """Gives servers that have no name for sure the one that their clients said in the TLS handshake."""
+        self._servers.name_by_tls(columns, self.handshakes)
 
     def handshakes(self, ids: list[int]) -> list[Handshake]:
         """What is known of handshakes, by the joiner's ids."""
@@ -88,6 +97,8 @@ class Names:
             self._paths.release(self._table.in_use("cgroup.index"))
         if self._handshakes.full:
             self._handshakes.release(self._table.in_use("tls.index"))
+        if self._servers.known.full:
+            self._servers.release(self._table.in_use("peer.name.index"))
         if self.identity.known.full:
             self.identity.release(self._table.in_use("entity.index"))
         if self._nodes.full:
@@ -97,6 +108,7 @@ class Names:
         for name, known in (
             ("paths", self._paths),
             ("handshakes", self._handshakes),
+            ("names", self._servers.known),
             ("nodes", self._nodes),
             ("entities", self.identity.known),
         ):
@@ -140,6 +152,8 @@ class Names:
             columns[name] = numbers(batch)[columns[name]]
         if not is_nothing(columns["tls.index"]):
             columns["tls.index"] = self._handshakes.ids(batch.tables["handshakes"])[columns["tls.index"]]
+        if not is_nothing(columns["peer.name.index"]):
+            columns["peer.name.index"] = self._servers.ids(batch.tables["names"])[columns["peer.name.index"]]
         for name, shift in (("nat.index", hops), ("requests.index", groups)):
             if shift and not is_nothing(columns[name]):
                 places = columns[name]

@@ -4,15 +4,15 @@ The proxy's node tells which of its connections answered which. Where the connec
 its flow says who the server is; else (another engine may join it) what the proxy's node knows of it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from actors.join.counted import Counted
+from actors.join.flow_rows import fill_names
 from actors.join.flow_table import SERVER_SIDE, FlowTable
-from actors.join.identity import Identity
+from actors.join.names import Names
 from actors.join.rows import Rows
 from actors.join.socket_places import Places
 from actors.nat.tuple_index import NOWHERE, hashed, make_keys
@@ -55,11 +55,10 @@ class Upstreams:
         self,
         table: FlowTable,
         places: Places,
-        identity: Identity,
-        handshakes: Callable[[list[int]], list[Handshake]],
+        names: Names,
     ) -> None:
-        self._table, self._places, self._identity = table, places, identity
-        self._handshakes = handshakes
+        self._table, self._places, self._names = table, places, names
+        self._identity = names.identity
 
     def passed_on(self, flows: Columns, entries: Counted, rows: Rows, window: int) -> PassedOn:
         """The rows of what was passed on.
@@ -75,8 +74,10 @@ class Upstreams:
         mine = {name: column[downstream] for name, column in flows.items()}
         via = _downstream(mine)
         ends = self._ends(mine, upstreams[upstream])
-        vias, via["via.index"] = self._vias(mine, self._tls(ends), window)
+        tls = self._tls(ends)
+        vias, via["via.index"] = self._vias(mine, tls, window)
         self._fill_server(mine, via, ends, upstreams[upstream], rows, window)
+        self._name_servers(mine, ends, tls)
         columns = {name: column[links] for name, column in entries.columns.items()}
         side, counts = np.full(len(links), BETWEEN), np.ones(len(links), np.bool_)
         return PassedOn(mine, via, vias, Counted(numbers, side, counts, columns))
@@ -96,7 +97,7 @@ class Upstreams:
         words["tls"] = tls
         some, numbers = np.unique(words, return_inverse=True)
         entities = self._identity.entities(some["entity"].tolist(), window)
-        handshakes = self._handshakes(some["tls"].tolist())
+        handshakes = self._names.handshakes(some["tls"].tolist())
         found = [_named(*each) for each in zip(entities, some["comm"].tolist(), handshakes, strict=True)]
         vias = {Via(): 0}
         places = [vias.setdefault(via, len(vias)) for via in found]
@@ -134,6 +135,18 @@ class Upstreams:
         alone = np.flatnonzero(flows["server.entity.index"] == 0)
         found = self._identity.at_addresses(flows["server.address"][alone].tolist(), window)
         flows["server.entity.index"][alone] = found
+
+    def _name_servers(self, flows: Columns, ends: np.ndarray, tls: np.ndarray) -> None:
+        """As the proxy calls them, where its connection is known."""
+        known = np.flatnonzero(ends != NOWHERE)
+        names: Columns = {}
+        fill_names(names, self._table, ends[known] // 2)
+        names["tls.index"] = tls[known]
+        self._names.name_by_tls(names)
+        del names["tls.index"]
+        for name, column in names.items():
+            flows[name] = np.zeros(len(ends), column.dtype)
+            flows[name][known] = column
 
     def _ends(self, flows: Columns, upstreams: np.ndarray) -> np.ndarray:
         """The end of the flow that each socket to a server is, or NOWHERE."""

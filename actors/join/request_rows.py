@@ -20,7 +20,7 @@ from model.kinds.workload.names import WorkloadNames
 from model.requests import Requests
 
 #: Columns that say who a server is.
-_SERVER: Final = ("server.entity.index", "server.process.comm", "server.address")
+_SERVER: Final = ("server.entity.index", "server.process.comm", "server.address", "server.name.index")
 #: What tells requests apart, by the bits of a key that it takes.
 _BITS: Final = {"method": 4, "status": 10, "protocol": 2, "grpc_status": 8}
 #: Version and system by protocol, as the probe numbers it.

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from actors.items import Window
-from actors.workloads.ends import MOST, Ends, joined
+from actors.workloads.ends import MOST, Ends, joined, one_table
 from actors.workloads.pairs import Pairs
 from model.actor import Actor
 from model.arrays import Columns
@@ -131,24 +131,11 @@ def _window(requests: Sequence[Batch], names: WorkloadNames) -> _Window:
     tables = {}
     for table in _TABLES:
         index = f"{table[:-1]}.index"
-        tables[table], columns[index] = _one_table(requests, table, index)
+        tables[table], columns[index] = one_table(requests, table, index)
+        if table == "routes" and OTHER_ROUTE not in tables[table]:
+            tables[table].append(OTHER_ROUTE)
     client, server = (Ends(requests, side, names) for side in SIDES)
     return _Window(columns, tables, (client, server))
-
-
-def _one_table(batches: Sequence[Batch], table: str, index: str) -> tuple[list[Any], np.ndarray]:
-    """The tables of all batches as one without repetitions, and each row's place in it; chunks share a table."""
-    whole = Dictionary(batches[0].tables[table][0], MOST)
-    numbers: dict[int, np.ndarray] = {}
-    rows = []
-    for batch in batches:
-        values = batch.tables[table]
-        if id(values) not in numbers:
-            numbers[id(values)] = whole.ids(values)
-        rows.append(numbers[id(values)][batch.columns[index]])
-    if table == "routes":
-        whole.id(OTHER_ROUTE)
-    return whole.values, np.concatenate(rows)
 
 
 def _kinds(columns: Columns) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Who is at one side of many flows, as ids: names are made once for each entity, process name or address."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from model.arrays import Array, concatenated
 from model.batch import Batch
 from model.dictionary import Dictionary
 from model.enricher import Entity
+from model.kinds.flow import SERVER
 from model.kinds.workload import Workload
 from model.kinds.workload.names import Named, WorkloadNames
 
@@ -37,6 +38,7 @@ class Ends:
         self.ids: np.ndarray = workloads.astype(np.int64)[rows]
         self._addresses = np.zeros(0, "V16")
         self._address_places = np.zeros(0, np.int64)
+        self._domains = np.zeros(0, np.int64)  # ids
         unnamed = np.flatnonzero(self.ids == _NOBODY)
         if len(unnamed):
             self._name(batches, side, found, rows, unnamed)
@@ -56,8 +58,8 @@ class Ends:
         return named
 
     def known(self, ids: np.ndarray) -> np.ndarray:
-        """Which are more than an address; shape of ``ids``, bool."""
-        marked: np.ndarray = ids < len(self._known)
+        """Which are more than an address or a name of one; shape of ``ids``, bool."""
+        marked: np.ndarray = (ids < len(self._known)) & ~np.isin(ids, self._domains)
         return marked
 
     def _name(
@@ -73,6 +75,9 @@ class Ends:
         places = self._places.ids(each.place for each in found)[rows[unnamed]]
         comms = joined(batches, f"{side}.process.comm")[unnamed]
         self.ids[unnamed] = machines[rows[unnamed]]
+        if side == SERVER:
+            guessed = np.array([each.guessed or each.machine is None for each in found])[rows[unnamed]]
+            self._name_domains(batches, unnamed, places, guessed)
         self._name_processes(unnamed, comms, places)
         nameless = self.ids[unnamed] == _NOBODY
         if nameless.any():
@@ -89,6 +94,22 @@ class Ends:
             for comm, place in zip(comms[some].tolist(), places[some].tolist(), strict=True)
         )
         self.ids[rows] = self._known.ids(processes)[same]
+
+    def _name_domains(
+        self, batches: Sequence[Batch], rows: np.ndarray, places: np.ndarray, guessed: np.ndarray
+    ) -> None:
+        """Those of which no machine is known for sure, by the name by which their clients know them."""
+        if all(len(batch.tables["names"]) <= 1 for batch in batches):
+            return
+        texts, index = one_table(batches, "names", f"{SERVER}.name.index")
+        index = index[rows]
+        called = np.flatnonzero(guessed & (index != 0))
+        keys = index[called].astype(np.int64) * len(self._places) + places[called]
+        different, same = np.unique(keys, return_inverse=True)
+        pairs = (divmod(key, len(self._places)) for key in different.tolist())
+        domains = [self._end(texts[text], "domain", "", *self._places.values[place]) for text, place in pairs]
+        self._domains = self._known.ids(domains).astype(np.int64)
+        self.ids[rows[called]] = self._domains[same]
 
     def _name_by_address(self, rows: np.ndarray, addresses: Array, places: np.ndarray) -> None:
         """Their texts are made for those alone that get a row."""
@@ -113,6 +134,19 @@ def _representatives(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     some = np.empty(len(different), np.int64)
     some[same.reshape(-1)] = np.arange(len(values))
     return some, same.reshape(-1)
+
+
+def one_table(batches: Sequence[Batch], table: str, index: str) -> tuple[list[Any], np.ndarray]:
+    """The tables of all batches as one without repetitions, and each row's place in it; chunks share a table."""
+    whole = Dictionary(batches[0].tables[table][0], MOST)
+    numbers: dict[int, np.ndarray] = {}
+    rows = []
+    for batch in batches:
+        values = batch.tables[table]
+        if id(values) not in numbers:
+            numbers[id(values)] = whole.ids(values)
+        rows.append(numbers[id(values)][batch.columns[index]])
+    return whole.values, np.concatenate(rows)
 
 
 def joined(batches: Sequence[Batch], name: str) -> Array:

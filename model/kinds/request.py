@@ -107,7 +107,7 @@ VIAS: Final = Table(
 #: What a request has of its flow.
 SHARED: Final = (
     *("connection.id", "network.transport", "network.type", "client.address", "client.port"),
-    *("service.address", "service.port", "server.address", "server.port"),
+    *("service.address", "service.port", "server.address", "server.port", "server.name.index"),
     *("nat.index", "evidence", "window.late_s"),
 )
 #: What it has of each end.

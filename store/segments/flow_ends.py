@@ -6,6 +6,7 @@ import numpy as np
 
 from model.addresses import address_text
 from model.batch import Batch
+from model.kinds.flow import SERVER
 from model.kinds.workload import Workload
 from model.kinds.workload.names import WorkloadNames
 from store.ids import Names
@@ -27,7 +28,10 @@ class FlowEnds:
         found: np.ndarray = self.by_entity(batch)[entities]
         unnamed = np.flatnonzero(found == _NOBODY)
         if len(unnamed):
-            ends = np.empty(len(unnamed), [("entity", "<u4"), ("comm", "S16"), ("address", "S16")])
+            parts = [("entity", "<u4"), ("comm", "S16"), ("name", "<u4"), ("address", "S16")]
+            ends = np.zeros(len(unnamed), parts)
+            if side == SERVER:
+                ends["name"] = columns[f"{SERVER}.name.index"][unnamed]
             ends["entity"], ends["comm"] = entities[unnamed], columns[f"{side}.process.comm"][unnamed]
             ends["address"] = columns[f"{side}.address"][unnamed].view("S16")
             different, same = np.unique(ends, return_inverse=True)
@@ -43,13 +47,15 @@ class FlowEnds:
         ids[named] = self._names.ids([each.workload for each in found if each.workload is not None])
         return ids
 
-    def _unnamed(self, batch: Batch, entity: int, comm: bytes, address: bytes) -> int:
-        """By process, else by machine, else by address."""
+    def _unnamed(self, batch: Batch, entity: int, comm: bytes, name: int, address: bytes) -> int:
+        """By process, else by machine, else by the name by which clients know it, else by address."""
         (said,) = self._rule.all([batch.tables["entities"][entity]])
         if comm:
             workload = Workload(comm.decode(errors="replace"), "process", "", *said.place)
-        elif said.machine is not None:
+        elif said.machine is not None and not (said.guessed and name):
             workload = said.machine
+        elif name:
+            workload = Workload(batch.tables["names"][name], "domain", "", *said.place)
         else:
             workload = Workload(address_text(address.ljust(16, b"\0")), "address", "", *said.place)
         return int(self._names.ids([workload])[0])

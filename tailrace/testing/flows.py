@@ -32,6 +32,7 @@ HANDSHAKES: Final = [
     Handshake(),
     Handshake("1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "shop.example", "h2", "h2,http/1.1"),
 ]
+SERVER_NAMES: Final = ["", "api.example.com", "db.example.com"]
 ENTITIES: Final = [{}, {"host.name": "node-a", "container.name": "web"}, {"k8s.pod.name": "db-0"}]
 
 _BOTH: Final = FlowEvidence.BOTH
@@ -72,6 +73,7 @@ def make_flows(
         "chains": CHAINS,
         "entities": ENTITIES,
         "handshakes": HANDSHAKES,
+        "names": list(SERVER_NAMES),
     }
     return Batch(FLOW, node, boot, seq, window, made, tables)
 
@@ -88,6 +90,7 @@ def flows_of(*rows: Mapping[str, object]) -> Batch:
         "chains": CHAINS,
         "entities": ENTITIES,
         "handshakes": HANDSHAKES,
+        "names": list(SERVER_NAMES),
     }
     return Batch(FLOW, "node-a", "boot-1", 0, WINDOW, columns, tables)
 

@@ -61,7 +61,7 @@ import numpy as np
 from model.arrays import Columns, Tables
 from model.column import Column, Over, derived
 from model.kind import Kind, Subject
-from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA
+from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, NAMES, NameEvidence
 from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence, Node
 from model.kinds.flow.fields import end_generations, end_seqs, end_slots
 from model.kinds.flow.text import TEXT
@@ -184,6 +184,29 @@ _HEAD: Final = (
     ),
     Column("server.address", "V16", "of the end that answered", always=True),
     Column("server.port", "<u2", always=True),
+    Column(
+        "server.name.index",
+        "<u4",
+        "place in the batch's table of names, 0: none. In rows `server.name`: "
+        "[the name](dns.md#names-for-addresses) by which the client knows `service.address`. It stays while the "
+        "connection lives",
+        table=NAMES,
+        over="known",
+    ),
+    Column(
+        "server.name.evidence",
+        "<u1",
+        "who had got the address for it: 1 process (the client's), 2 container (another process of the client's "
+        "cgroup), 3 namespace (another process of its network namespace), 4 tls (nobody, as far as is known, or for "
+        "several names: the client said it in the TLS handshake). 0: there is no name",
+        codes=NameEvidence,
+    ),
+    Column(
+        "server.name.ambiguous",
+        "<u1",
+        "1: the same had got the address for another name as well, not long before; this is the later one",
+        values=row_values.flags,
+    ),
     Column(
         "nat.index",
         "<u4",

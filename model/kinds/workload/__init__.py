@@ -13,6 +13,7 @@ server workload on one port in one second. Metrics and maps of services stand on
 | `name` | given in the configuration (`service.name`) | |
 | `process` | `process.executable.name`, else `process.comm` | |
 | `node` | `k8s.node.name`, else `host.name`: the machine, without a process | |
+| `domain` | `server.name`, [by which clients know it](dns.md#names-for-addresses); before a name of reverse DNS | |
 | `address` | the address: nothing else is known | |
 | `other` | empty: pairs beyond `workloads.pairs` | |
 
@@ -81,7 +82,18 @@ class Workload(NamedTuple):
 
 
 #: Kinds beside those of Kubernetes, the surest first (``model.kinds.workload.names``).
-KINDS: Final = ("ecs", "compose", "container", "systemd", "name", "process", "node", "address", "other")
+KINDS: Final = (
+    "ecs",
+    "compose",
+    "container",
+    "systemd",
+    "name",
+    "process",
+    "node",
+    "domain",
+    "address",
+    "other",
+)
 #: Kinds of clients that share a subject: there may be very many of them, and nobody waits for one.
 _NAMELESS: Final = ("address", "other")
 

@@ -4,7 +4,8 @@
 2. ``ecs``: the family of the ECS task; 3. ``compose``: the service of a compose project;
 4. ``container``: its name; 5. ``systemd``: the unit; 6. ``name``: given in the configuration;
 7. ``process``: its executable, else what it calls itself (``process.comm``);
-8. ``node``: the machine, where that is all that is known; 9. ``address``: nothing is known.
+8. ``node``: the machine, where that is all that is known; 9. ``domain``: the name by which clients know it (rows have
+it, no entity), which goes before a machine that reverse DNS names; 10. ``address``: nothing is known.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,11 +36,13 @@ class Named(NamedTuple):
     :param workload: None if it names none: then the process's own name is asked, and
     :param machine: is who it is if there is no process either; None if that is not known.
     :param place: zone and version; of finer names what else tells ends apart.
+    :param guessed: whether the machine's name may be that of reverse DNS.
     """
 
     workload: Workload | None
     machine: Workload | None
     place: tuple[str, ...]
+    guessed: bool = False
 
 
 #: Makes an end of a name, its kind, its namespace, and the parts of its place.
@@ -100,7 +103,10 @@ def named(entity: Entity, end: MakeEnd = Workload, place: tuple[str, ...] | None
     place = place_of(entity) if place is None else place
     machine = next((name for attribute in _MACHINES if (name := entity.get(attribute))), "")
     return Named(
-        _workload(entity, end, place), end(machine, "node", "", place[0]) if machine else None, place
+        _workload(entity, end, place),
+        end(machine, "node", "", place[0]) if machine else None,
+        place,
+        entity.get("identity.evidence") == "address" and _MACHINES[0] not in entity,
     )
 
 

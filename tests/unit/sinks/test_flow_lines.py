@@ -13,14 +13,31 @@ from hypothesis import strategies as st
 from model.addresses import address_bytes
 from model.batch import Batch
 from model.handshake import TlsVisibility
-from model.kinds.delta import HANDSHAKE_FIELDS, NO_SLOT, CloseReason, Evidence, NatEvidence, State
+from model.kinds.delta import (
+    HANDSHAKE_FIELDS,
+    NO_SLOT,
+    CloseReason,
+    Evidence,
+    NameEvidence,
+    NatEvidence,
+    State,
+)
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.rows.port_names import port_name
 from model.rows.words import words_of
 from model.transport import NetworkType, Transport
 from tailrace.testing.batches import make_ledger
 from tailrace.testing.deltas import CGROUPS, WINDOW
-from tailrace.testing.flows import CHAINS, ENTITIES, HANDSHAKES, NODES, PATHS, flows_of, make_flows
+from tailrace.testing.flows import (
+    CHAINS,
+    ENTITIES,
+    HANDSHAKES,
+    NODES,
+    PATHS,
+    SERVER_NAMES,
+    flows_of,
+    make_flows,
+)
 from tests.plain_rows import plain_rows
 
 HEAD = {"kind": "flow", "node": "node-a", "boot": "boot-1", "seq": 0, "window": WINDOW}
@@ -166,6 +183,7 @@ def _limits(name: str) -> int:
         "cgroup.index": PATHS,
         "entity.index": ENTITIES,
         "tls.index": HANDSHAKES,
+        "server.name.index": SERVER_NAMES,
     }
     return next((len(table) for end, table in tables.items() if name.endswith(end)), 0)
 
@@ -201,9 +219,10 @@ _WORDS = {
     "owner.evidence": words_of(Evidence),
     "nat.evidence": words_of(NatEvidence),
     "tls.visibility": words_of(TlsVisibility),
+    "server.name.evidence": words_of(NameEvidence),
     "evidence": words_of(FlowEvidence),
 }
-_FLAGS = ("opened", "closed", "failed", "adopted", "reported")
+_FLAGS = ("ambiguous", "opened", "closed", "failed", "adopted", "reported")
 
 
 def _word(name: str, value: Any) -> Any:

@@ -304,3 +304,57 @@ def test_hashes_that_meet_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(some) == 3
     assert [some[same][row] for row in (0, 2)] == [0, 2]
     assert same[1] == same[3]
+
+
+def named_server(**said: object) -> list[Workload]:
+    """The servers of two flows to an address that nobody reports from, under the names 1 and 2."""
+    external = {"server.address": np.void(address_bytes("203.0.113.7"))}
+    flows = [flow(1, 0) | external | {"server.name.index": name} | said for name in (1, 2)]
+    batch = enriched(*flows)
+    reverse = {"host.name": "7.dynamic.example.net", "identity.evidence": "address"}
+    node = {"k8s.node.name": "node-7", "identity.evidence": "address"}
+    batch = batch.with_tables(
+        entities=[*ENTITIES, reverse, node], names=["", "api.example.com", "b.example.com"]
+    )
+    return sorted(ends_of(row, "server") for row in rows_of(*summed(batch)))
+
+
+def test_an_external_end_goes_by_the_name_that_clients_know() -> None:
+    """Of one address each flow has its own; it goes before what reverse DNS says."""
+    both = [Workload("api.example.com", "domain"), Workload("b.example.com", "domain")]
+    assert named_server() == both
+    assert named_server(**{"server.entity.index": len(ENTITIES)}) == both
+
+
+@pytest.mark.parametrize(
+    ("said", "workload"),
+    [
+        ({"server.entity.index": 2}, POSTGRES),
+        ({"server.entity.index": 3}, Workload("node-a", "node")),
+        ({"server.entity.index": len(ENTITIES) + 1}, Workload("node-7", "node")),
+        ({"server.process.comm": b"nginx"}, Workload("nginx", "process")),
+    ],
+)
+def test_who_is_known_goes_by_no_name_of_an_address(said: dict[str, object], workload: Workload) -> None:
+    """A workload, a process, or a machine that is known for sure."""
+    assert named_server(**said) == [workload]
+
+
+def test_addresses_of_one_name_are_one_workload() -> None:
+    """However many there are, and in batches whose tables differ."""
+    flows = [
+        flow(1, 0) | {"server.address": np.void(address_bytes(f"203.0.113.{number}")), "server.name.index": 1}
+        for number in range(9)
+    ]
+    other = enriched({**flows[0], "server.name.index": 2}).with_tables(names=["", "b", "api.example.com"])
+    rows = rows_of(*summed(enriched(*flows), other))
+    assert [ends_of(row, "server") for row in rows] == [Workload("api.example.com", "domain")]
+    assert rows[0]["connections.active"] == 10
+
+
+def test_names_are_folded_as_addresses_are() -> None:
+    """Beyond the limit of pairs they go before workloads do."""
+    flows = [flow(1, 0) | {"server.name.index": place, "client.tx_bytes": 9} for place in (1, 2, 3)]
+    batch = enriched(*flows, flow(1, 2)).with_tables(names=["", "a.example", "b.example", "c.example"])
+    servers = {ends_of(row, "server") for row in rows_of(*summed(batch, pairs=2))}
+    assert servers == {POSTGRES, OTHER}
