@@ -32,6 +32,10 @@ case $project in /tmp/* | /var/tmp/* | /var/cache/* | /usr/src/*)
 esac
 mkdir "$root/tmp/results"
 mount --bind "$results" "$root/tmp/results"
+# What is compiled against types of this kernel is compiled by the host.
+compiler="$root$project/probes/kernel/compiler.py"
+cp "$compiler" "$root/tmp/compiler.py"
+mount --bind "$root$project/tests/vm/remote_compiler.py" "$compiler"
 
 ip link set lo up
 uname -r >"$results/kernel"

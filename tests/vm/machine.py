@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.vm.compiling import answered
 from tests.vm.results import Result, read_results
 
 ROOT: Final = Path(__file__).parents[2]
@@ -147,7 +148,10 @@ def booted(folder: Path, arguments: Sequence[str], pace: Pace) -> Iterator[Machi
     (results / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
     passed_on = (f"{name}={os.environ[name]}\n" for name in PASSED_ON if name in os.environ)
     (results / "environment").write_text("".join(passed_on))
-    with kept(_command(kernel, root, results, pace), folder / "console", pace.niceness) as process:
+    with (
+        answered(results / "compile"),
+        kept(_command(kernel, root, results, pace), folder / "console", pace.niceness) as process,
+    ):
         yield Machine(process, results, pace)
 
 

@@ -1,7 +1,7 @@
 """What runs in the stock kernel: arguments of pytest, each of which becomes a test of the host.
 
-Another test joins by one line. Each start of a probe costs a minute of compiling there: tests that share one stand in
-one file.
+Another test joins by one line. Each start of a probe costs some seconds of compiling on the host, and more of loading
+there: tests that share one stand in one file.
 """
 
 from typing import Final
