@@ -98,6 +98,10 @@ class Book:
         self.incidents.lift(id)
         self._journal.put({f"silence/{id}": None})
 
+    def kept(self, prefixes: Iterable[str]) -> dict[str, Any]:
+        """What the journal has under these prefixes of keys."""
+        return {key: value for prefix in prefixes for key, value in self._journal.under(prefix)}
+
     def _pending(self) -> dict[str, Any]:
         """Rows of those that are new."""
         names = {f"incident/{each.key}": each for each in self.incidents if each.state == "pending"}

@@ -24,6 +24,8 @@ class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     :param where: a filter of alerts (docs/alerts.md); empty: all that routes give it.
     :param group: labels; incidents with the same values of them are told as one.
     :param limit: messages within ``limit_seconds``; one summary stands for what is beyond. 0: no limit.
+    :param after_kill: what becomes of an opening or an end that was on its way when Tailrace was killed, at targets
+        that would not know it again: ``again`` tells it, and says so; ``skip`` may lose it.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,60}$")]
@@ -33,6 +35,7 @@ class AlertTargetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     group: tuple[str, ...] = ()
     limit: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 60
     limit_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600
+    after_kill: Literal["again", "skip"] = "again"
 
     def __post_init__(self) -> None:
         _check_filter(self.where)
@@ -121,7 +124,13 @@ class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         from model.alert_filter import AlertFilter
 
         targets = {
-            target.name: Wishes(AlertFilter(target.where), target.group, target.limit, target.limit_seconds)
+            target.name: Wishes(
+                AlertFilter(target.where),
+                target.group,
+                target.limit,
+                target.limit_seconds,
+                target.after_kill,
+            )
             for target in self.targets
         }
         return Routing(

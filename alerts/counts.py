@@ -6,14 +6,15 @@ from typing import Final
 from model.ledger import Ledger, Stage
 
 #: Fates of alerts that are never sent.
-_DROPPED: Final = frozenset({"overtaken", "folded", "dead"})
+_DROPPED: Final = frozenset({"overtaken", "folded", "dead", "unsure"})
 
 
 class Counts:
     """Of all targets.
 
     What happens: ``offered``, ``sent``, ``overtaken`` by a newer state while it waited, ``folded``: ended while only
-    a summary had told of it, ``dead``: refused, or too many waited; and, of messages: ``retried``, ``summaries``.
+    a summary had told of it, ``dead``: refused, or too many waited, ``unsure``: on its way when Tailrace was killed,
+    and not told again; and, of messages: ``retried``, ``summaries``, ``told_again`` as they may have come before.
     """
 
     def __init__(self, ledger: Ledger) -> None:

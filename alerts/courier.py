@@ -10,6 +10,8 @@ from model.alert_target import AlertError, AlertTarget
 
 #: Seconds after which a lane looks again by itself: for what has to be repeated.
 _LOOK_S: Final = 10.0
+#: Seconds that a message which is on its way has to end in, when Tailrace stops.
+_LAST_S: Final = 3.0
 
 
 class Courier:
@@ -40,15 +42,28 @@ class Courier:
     async def deliver(self, name: str) -> None:
         """All that is due for one target now, until it does not take one."""
         while letter := self._outbox.due(name, self._clock()):
-            await self._send(letter)
+            await self._ended(letter)
         repeat_s = getattr(self._targets[name], "repeat_s", 0.0)
         if repeat_s and self._clock() >= self._outbox.asked_again_at(name):
             for letter in self._outbox.repeated(name, self._clock(), repeat_s):
-                await self._send(letter)
+                await self._ended(letter)
+
+    async def _ended(self, letter: Letter) -> None:
+        """Sent or not; a stop in good order waits for it, so that the next start knows."""
+        sending = asyncio.create_task(self._send(letter), name=f"alert to {letter.target}")
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait([sending], timeout=_LAST_S)
+            sending.cancel()
+            raise
 
     async def _send(self, letter: Letter) -> None:
+        target = self._targets[letter.target]
+        if not getattr(target, "idempotent", False):
+            self._outbox.begin(letter, self._clock())
         try:
-            receipt = await self._targets[letter.target].send(letter.alert, letter.receipt)
+            receipt = await target.send(letter.told, letter.receipt)
         except AlertError as error:
             self._outbox.failed(letter, error, self._clock())
         else:

@@ -191,6 +191,17 @@ class Journal:
         self.compacted += 1
 
 
+def is_written(path: Path) -> bool:
+    """Whether a process of this machine writes a journal now (proc_locks(5)); asked without a lock of one's own."""
+    try:
+        status = path.with_suffix(".lock").stat()
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return False
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    return any(line.split()[1:2] == ["FLOCK"] and file in line.split() for line in locks.splitlines())
+
+
 def read(path: Path) -> dict[str, Any]:
     """The values in a file that another process may be writing; a line that is not whole yet is left out.
 

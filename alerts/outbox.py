@@ -1,4 +1,6 @@
-"""What is still to be told to whom, kept in the journal: at least once, the newest state of each incident.
+"""What is still to be told to whom, kept in the journal: the newest state of each incident.
+
+At least once; what may come for a second time to a target that would not know it says so (``alerts.in_flight``).
 
 Keys in the journal: ``out/TARGET/INCIDENT`` an alert that waits, ``said/TARGET/INCIDENT`` what was sent last with its
 receipt, ``lane/TARGET`` when a target that was away is asked again, ``pace/TARGET`` how many messages it may have,
@@ -13,6 +15,7 @@ import msgspec
 
 from alerts.counts import Counts
 from alerts.groups import GROUP
+from alerts.in_flight import AGAIN, InFlight
 from alerts.journal import Journal
 from alerts.pace import PAUSE_S, Bucket, summary, summary_key
 from alerts.routing import Wishes
@@ -28,11 +31,23 @@ _DEAD_KEPT: Final = 100
 
 
 class Letter(NamedTuple):
-    """An alert that is due, and what the target returned for the one before it."""
+    """An alert that is due.
+
+    :param receipt: what the target returned for the one before it.
+    :param again: it was on its way when Tailrace was killed, and may have come.
+    """
 
     target: str
     alert: Alert
     receipt: str
+    again: bool = False
+
+    @property
+    def told(self) -> Alert:
+        """What the target is told."""
+        if not self.again:
+            return self.alert
+        return msgspec.structs.replace(self.alert, text=f"{self.alert.text}\n{AGAIN}")
 
 
 class Outbox:
@@ -54,6 +69,7 @@ class Outbox:
         self._journal = journal
         self._most = most
         self._wishes = wishes or {}
+        self._flights = InFlight(journal)
         self.counts = Counts(ledger or Ledger())
         for target in self._wishes:
             self.counts.begin(target, self.waiting(target))
@@ -88,7 +104,15 @@ class Outbox:
         self._journal.put(self.rows_for(alert, targets))
 
     def due(self, target: str, now: float) -> Letter | None:
-        """What is to be sent now, the oldest first; None: nothing, or the target is not to be asked yet."""
+        """What is to be sent now, the oldest first; None: nothing, or the target is not to be asked yet.
+
+        What may have come already, and need not come twice, is passed over.
+        """
+        while (letter := self._next(target, now)) and self._needs_no_repeat(letter):
+            self._settled(letter, letter.receipt, now, "unsure")
+        return letter
+
+    def _next(self, target: str, now: float) -> Letter | None:
         if now < self.asked_again_at(target):
             return None
         limit = self._wishes.get(target, Wishes()).limit
@@ -107,33 +131,54 @@ class Outbox:
             if said["alert"]["event"] != "resolve" and now - said["at"] >= seconds
         ]
 
+    def begin(self, letter: Letter, now: float) -> None:
+        """It is about to be sent to a target that does not know alerts by their ids; on disk when this returns."""
+        self._flights.begin(letter.target, letter.alert, now)
+
     def sent(self, letter: Letter, receipt: str, now: float) -> None:
         """The target took it. A newer state that came meanwhile still waits."""
+        self.counts.add(letter.target, "told_again", letter.again)
+        self._settled(letter, receipt, now, "sent")
+
+    def _needs_no_repeat(self, letter: Letter) -> bool:
+        """Of what may have come: changes, unless they are made in place, and all if the target wants it so."""
+        if not letter.again:
+            return False
+        if self._wishes.get(letter.target, Wishes()).after_kill == "skip":
+            return True
+        known = f"said/{letter.target}/{letter.alert.key}" in self._journal
+        return known and letter.alert.event == "update" and not letter.receipt
+
+    def _settled(self, letter: Letter, receipt: str, now: float, how: str) -> None:
         target, alert = letter.target, letter.alert
-        self._settle(letter, "sent")
+        self._settle(letter, how)
         over = alert.event == "resolve" and (alert.key.startswith(GROUP) or alert.key == summary_key(target))
         said = None if over else {"alert": alert, "receipt": receipt, "at": now}
         rows = {f"said/{target}/{alert.key}": said, f"lane/{target}": None}
-        self._journal.put(rows | self._gone(target, alert) | self._paid(letter, now))
+        rows |= self._gone(target, alert) | self._paid(letter, now) | self._flights.over(target)
+        self._journal.put(rows)
         self.counts.wait(target, self.waiting(target))
 
     def failed(self, letter: Letter, error: AlertError, now: float) -> None:
         """It did not: it is asked again later, or never."""
         target = letter.target
         if not error.retryable:
-            self._journal.put(self._dead(target, letter.alert, str(error)) | self._paid(letter, now))
+            rows = self._dead(target, letter.alert, str(error)) | self._paid(letter, now)
+            self._journal.put(rows | self._flights.over(target))
             self.counts.wait(target, self.waiting(target))
             return
         self.counts.add(target, "retried")
         key = f"lane/{target}"
         before = self._journal[key]["pause"] if key in self._journal else 0.0
         pause = min(max(2 * before, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
-        self._journal.put({key: {"pause": pause, "until": now + max(pause, error.pause)}})
+        rows = {key: {"pause": pause, "until": now + max(pause, error.pause)}}
+        self._journal.put(rows | self._flights.failed(target, letter.alert))
 
     def asked_again_at(self, target: str) -> float:
         """Unix seconds; 0: at any time."""
         key = f"lane/{target}"
-        return float(self._journal[key]["until"]) if key in self._journal else 0.0
+        until = float(self._journal[key]["until"]) if key in self._journal else 0.0
+        return max(until, self._flights.asked_again_at(target))
 
     def waiting(self, target: str) -> int:
         """Alerts for it."""
@@ -157,7 +202,7 @@ class Outbox:
         over: dict[str, Any] = {}
         for key, value in self._journal.under(f"out/{target}/"):
             alert = _alert(value)
-            told = f"said/{target}/{alert.key}" in self._journal
+            told = f"said/{target}/{alert.key}" in self._journal or self._flights.may_know(target, alert.key)
             if alert.event == "resolve" and told:
                 return self._letter(target, alert)
             if alert.event == "resolve":
@@ -214,7 +259,8 @@ class Outbox:
 
     def _letter(self, target: str, alert: Alert) -> Letter:
         said = f"said/{target}/{alert.key}"
-        return Letter(target, alert, self._journal[said]["receipt"] if said in self._journal else "")
+        receipt = self._journal[said]["receipt"] if said in self._journal else ""
+        return Letter(target, alert, receipt, self._flights.is_unsure(target, alert))
 
     def _gone(self, target: str, alert: Alert) -> dict[str, Any]:
         key = f"out/{target}/{alert.key}"

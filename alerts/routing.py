@@ -13,12 +13,15 @@ class Wishes:
     :param where: of which alerts; empty: all.
     :param group: labels; incidents with the same values of them are told as one. None: each by itself.
     :param limit: messages within ``limit_seconds``; past it one summary stands for those that wait. 0: no limit.
+    :param after_kill: what becomes of an opening or an end that may have come when Tailrace was killed: ``again`` or
+        ``skip``.
     """
 
     where: AlertFilter = field(default_factory=lambda: AlertFilter(""))
     group: tuple[str, ...] = ()
     limit: int = 0
     limit_seconds: float = 600.0
+    after_kill: str = "again"
 
 
 @dataclass(frozen=True)

@@ -110,16 +110,26 @@ def run(
     return Role(graph, FaustRunner("tailrace", config.bus.url), config.metrics.listen)
 
 
-def serve(config: Config, store: "Store") -> Role:
-    """``tailrace serve``: the map of a store that others write."""
-    from engine.incident_source import ReadIncidents
+def serve(config: Config, store: "Store", bus: str = "") -> Role:
+    """``tailrace serve``: the map of a store that others write.
+
+    :param bus: of engines that keep incidents; empty: a ``tailrace run`` of this machine does.
+    """
+    from engine.kept_incidents import ClusterIncidents, ReadIncidents
     from engine.map_service import map_served
+    from engine.nats.incident_requests import IncidentRequests
     from engine.runner import AsyncioRunner
 
     graph = Graph(Ledger())
-    incidents = ReadIncidents(Path(config.trouble.path))
-    known = incidents if incidents.there else None
-    graph.service(map_served(config, graph, lambda: store, known, required=True))
+    incidents: IncidentSource | None
+    if bus:
+        requests = IncidentRequests(bus)
+        graph.task(requests.run)
+        incidents = ClusterIncidents(requests)
+    else:
+        read = ReadIncidents(Path(config.trouble.path))
+        incidents = read if read.there else None
+    graph.service(map_served(config, graph, lambda: store, incidents, required=True))
     return Role(graph, AsyncioRunner(), config.metrics.listen)
 
 

@@ -4,14 +4,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from actors.trouble.items import Look, Remembered
 from actors.trouble.merged import Merged
 from engine.actor import Place
 from engine.config import Config
 from engine.graph import Graph
+from engine.incident_source import WrittenIncidents
 from engine.nats.incident_bus import IncidentBus
+from engine.nats.incident_requests import Acknowledge, AddSilence, Change, Kept, Lift
 from engine.nats.lease import Lease
 from engine.trouble import IncidentsOutlet, watch
 from model.ledger import Ledger
@@ -89,10 +93,27 @@ class SharedIncidents:
     async def _work(self) -> None:
         """For ever; the journal begins with what the engine before had."""
         kept = await self._bus.rows()
-        async with self.incidents.opened(kept, self._bus.save), asyncio.TaskGroup() as work:
+        written = WrittenIncidents(lambda: self.incidents.book, self.incidents.wake)
+        async with (
+            self.incidents.opened(kept, self._bus.save),
+            self._bus.answering(partial(self._asked, written)),
+            asyncio.TaskGroup() as work,
+        ):
             self._merged, self.leads = Merged(self._tick_s), True
             work.create_task(self.incidents.run())
             work.create_task(self._bus.saving())
+
+    async def _asked(self, written: WrittenIncidents, request: Kept | Change) -> Any:
+        """The answer to whoever asks for incidents, or changes some."""
+        match request:
+            case Kept(prefixes):
+                return self.incidents.book.kept(prefixes) if self.incidents.book else {}
+            case Acknowledge(key, who):
+                return await written.acknowledge(key, who)
+            case AddSilence(words, who):
+                return await written.silence(words, who)
+            case Lift(id):
+                return await written.lift(id)
 
     async def take(self, item: Look | Remembered) -> None:
         """What this engine sees, or state to keep here."""

@@ -27,7 +27,8 @@ class AlertTarget(Protocol):
 
     All methods run in one event loop. The constructor takes a ``Config`` and does no I/O. An alert may come twice,
     with the same ``id``, if Tailrace was killed between sending it and keeping that it was sent; states that were
-    overtaken while the target was away never come.
+    overtaken while the target was away never come. A target to which that is the same as once has
+    ``idempotent: ClassVar[bool] = True``; any other is told what may be the second time with a line that says so.
 
     A target that forgets what it is not told again has ``repeat_s: ClassVar[float]``: seconds after which an open
     incident is sent again as it is.

@@ -169,6 +169,16 @@ class LogNames:
         return f"{self._log}.looks"
 
     @property
+    def incident_reads(self) -> str:
+        """Where whoever keeps incidents is asked for them."""
+        return f"{self._log}.incidents.read"
+
+    @property
+    def incident_changes(self) -> str:
+        """Where whoever keeps incidents is told to acknowledge or silence some."""
+        return f"{self._log}.incidents.change"
+
+    @property
     def incidents(self) -> str:
         """The bucket with incidents, silences and what is still to be told."""
         return f"{self._log}_incidents"

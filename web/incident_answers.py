@@ -227,37 +227,37 @@ class AskedSilence(SilenceWords, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class IncidentSource(Protocol):
-    """Where incidents are; asked in the event loop."""
+    """Where incidents are; asked in the event loop. All raise TailraceError if they cannot be asked for now."""
 
     @property
     def changeable(self) -> bool:
         """Whether they can be acknowledged and silenced here."""
 
-    def rows(self) -> list[IncidentRow]:
+    async def rows(self) -> list[IncidentRow]:
         """Open ones first, the worst of them first; then by when they began, the latest first."""
 
-    def one(self, key: str) -> IncidentAnswer | None:
+    async def one(self, key: str) -> IncidentAnswer | None:
         """One with its history."""
 
-    def events(self) -> list[EventRow]:
+    async def events(self) -> list[EventRow]:
         """What happened to edges and is no alarm, the oldest first."""
 
-    def acknowledge(self, key: str, who: str) -> None:
+    async def acknowledge(self, key: str, who: str) -> None:
         """Somebody looks at it; on disk when this returns.
 
         :raises UsageError: if there is no such incident.
         """
 
-    def silences(self) -> list[SilenceRow]:
+    async def silences(self) -> list[SilenceRow]:
         """Those that hold now or will."""
 
-    def silence(self, asked: SilenceWords, who: str) -> SilenceRow:
+    async def silence(self, asked: SilenceWords, who: str) -> SilenceRow:
         """One more; on disk when this returns.
 
         :raises UsageError: if its words mean nothing.
         """
 
-    def lift(self, id: str) -> None:
+    async def lift(self, id: str) -> None:
         """End a silence; on disk when this returns.
 
         :raises UsageError: if there is none of this id.

@@ -1,6 +1,6 @@
 """Questions about incidents, and what people do with them: acknowledge, silence, lift."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -58,27 +58,27 @@ class IncidentRoutes:
         routes.add_delete("/api/v1/silences/{id}", self._lift)
 
     async def _list(self, request: web.Request) -> web.Response:
-        return _answer(self.listed(words_of(list(request.query.items()))))
+        return _answer(await self.listed(words_of(list(request.query.items()))))
 
     async def _events(self, request: web.Request) -> web.Response:
         try:
             asked = words_as(EventsParameters, "events", words_of(list(request.query.items())))
-            kept = [] if self._source is None else self._source.events()
+            kept = [] if self._source is None else await self._source.events()
             found = _happened(kept, asked, self._now())
         except TailraceError as error:
-            raise refusal_of(error) from error
+            raise refusal_of(error, "incidents_unreadable") from error
         return _answer(EventsAnswer(found[max(len(found) - asked.limit, 0) :], len(found)))
 
-    def listed(self, said: Mapping[str, Sequence[str]]) -> IncidentsAnswer:
+    async def listed(self, said: Mapping[str, Sequence[str]]) -> IncidentsAnswer:
         """Those that are asked for.
 
         :raises RefusedError: if a parameter means nothing.
         """
         try:
             asked = words_as(IncidentsParameters, "incidents", said)
-            rows = [] if self._source is None else _chosen(self._source.rows(), asked, self._now())
+            rows = [] if self._source is None else _chosen(await self._source.rows(), asked, self._now())
         except TailraceError as error:
-            raise refusal_of(error) from error
+            raise refusal_of(error, "incidents_unreadable") from error
         open_ones = sum(row.state == "open" for row in rows)
         changeable = self._changes and self._source is not None and self._source.changeable
         return IncidentsAnswer(
@@ -87,7 +87,7 @@ class IncidentRoutes:
 
     async def _one(self, request: web.Request) -> web.Response:
         key = request.match_info["id"]
-        found = _done(self._kept().one, key)
+        found = await _done(self._kept().one, key)
         if found is None:
             raise _unknown(key)
         return _answer(found)
@@ -96,21 +96,21 @@ class IncidentRoutes:
         source = self._changeable()
         body = await _body(request, AcknowledgeWords)
         key = request.match_info["id"]
-        if _done(source.one, key) is None:
+        if await _done(source.one, key) is None:
             raise _unknown(key)
-        _done(source.acknowledge, key, self._named(request, body.who))
-        return _answer(_done(source.one, key))
+        await _done(source.acknowledge, key, self._named(request, body.who))
+        return _answer(await _done(source.one, key))
 
     async def _silences(self, _: web.Request) -> web.Response:
-        return _answer(SilencesAnswer(_done(self._kept().silences)))
+        return _answer(SilencesAnswer(await _done(self._kept().silences)))
 
     async def _silence(self, request: web.Request) -> web.Response:
         source = self._changeable()
         body = await _body(request, AskedSilence)
-        return _answer(_done(source.silence, body, self._named(request, body.who)), status=201)
+        return _answer(await _done(source.silence, body, self._named(request, body.who)), status=201)
 
     async def _lift(self, request: web.Request) -> web.Response:
-        _done(self._changeable().lift, request.match_info["id"])
+        await _done(self._changeable().lift, request.match_info["id"])
         return web.Response(status=204)
 
     def _kept(self) -> IncidentSource:
@@ -184,15 +184,15 @@ async def _body(request: web.Request, kind: type[_Body]) -> _Body:
         raise RefusedError(400, "bad_request", str(error), "see /api/v1/openapi.json") from None
 
 
-def _done(act: Any, *words: Any) -> Any:
+async def _done(act: Callable[..., Awaitable[Any]], *words: Any) -> Any:
     """What it returns.
 
     :raises RefusedError: if it refuses.
     """
     try:
-        return act(*words)
+        return await act(*words)
     except TailraceError as error:
-        raise refusal_of(error) from error
+        raise refusal_of(error, "incidents_unreadable") from error
 
 
 def _unknown(key: str) -> RefusedError:

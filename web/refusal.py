@@ -26,10 +26,13 @@ class RefusedError(Exception):
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
 
 
-def refusal_of(error: TailraceError) -> RefusedError:
-    """The same error for HTTP."""
+def refusal_of(error: TailraceError, unreadable: str = "store_unreadable") -> RefusedError:
+    """The same error for HTTP.
+
+    :param unreadable: the code if what is asked for cannot be read.
+    """
     if isinstance(error, NotFoundError):
         return RefusedError(404, "not_found", error.what, error.remedy)
     if isinstance(error, UsageError):
         return RefusedError(400, "bad_request", error.what, error.remedy)
-    return RefusedError(503, "store_unreadable", error.what, error.remedy)
+    return RefusedError(503, unreadable, error.what, error.remedy)

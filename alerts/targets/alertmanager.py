@@ -32,6 +32,7 @@ class Alertmanager:
     """Posts alerts to an Alertmanager, which groups, silences and routes them as its configuration says."""
 
     Config: ClassVar[type[PluginConfig]] = AlertmanagerConfig
+    idempotent: ClassVar[bool] = True
     repeat_s: ClassVar[float] = 60.0
 
     def __init__(self, config: AlertmanagerConfig, clock: Callable[[], float] = time) -> None:

@@ -31,6 +31,7 @@ class Opsgenie:
     """Opens and closes an alert at Opsgenie or Jira Service Management; changes are notes of it."""
 
     Config: ClassVar[type[PluginConfig]] = OpsgenieConfig
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, config: OpsgenieConfig) -> None:
         self._config = config

@@ -28,6 +28,7 @@ class PagerDuty:
     """Opens and resolves an incident at PagerDuty; what comes twice is one there."""
 
     Config: ClassVar[type[PluginConfig]] = PagerDutyConfig
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, config: PagerDutyConfig) -> None:
         self._config = config

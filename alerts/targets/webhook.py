@@ -32,6 +32,7 @@ class AlertWebhook:
     """Posts each state of an incident as JSON to a URL, with a signature that proves who sent it."""
 
     Config: ClassVar[type[PluginConfig]] = AlertWebhookConfig
+    idempotent: ClassVar[bool] = True
 
     def __init__(self, config: AlertWebhookConfig, clock: Callable[[], float] = time) -> None:
         self._config = config

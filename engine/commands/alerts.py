@@ -5,7 +5,6 @@ import asyncio
 import os
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +15,8 @@ from model.errors import UsageError
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
+    from engine.commands.incident_place import add_bus
+
     purpose = "show what waits for each target of alerts and what none took; or try a target"
     parser = commands.add_parser(
         "alerts", parents=[common], help=purpose, description=f"{purpose.capitalize()}."
@@ -27,6 +28,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("target", metavar="TARGET", nargs="?", default="", help="one of alerts.targets")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    add_bus(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -36,12 +38,13 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     :raises UsageError: if there is no such target, or a file of it cannot be read, or nothing is kept.
     :raises AlertError: if it did not take one.
     """
-    from engine.commands.incidents import columns, kept_in
+    from engine.commands.incident_place import kept_values
+    from engine.commands.incidents import columns
     from model.standard_output import show
 
     if options.action == "test":
         return _test(config, options.target)
-    kept = kept_in(Path(config.trouble.path))
+    kept = kept_values(config, options, ["said/", "out/", "dead/", "lane/"])
     names = [each.name for each in config.alerts.targets if options.target in ("", each.name)]
     if options.target and not names:
         raise UsageError(f"no target of alerts is called {options.target!r}", "see alerts.targets")

@@ -3,7 +3,6 @@
 import argparse
 import getpass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,6 +20,7 @@ _HEAD = ("STATE", "SEVERITY", "SINCE", "SUBJECT", "SYMPTOM", "BAD", "NORMAL", "W
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
     """Its options."""
+    from engine.commands.incident_place import add_bus
     from engine.commands.over_http import add_server
 
     purpose = "show incidents: those that are open, and those that ended in the last ten minutes"
@@ -39,27 +39,28 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--who", metavar="NAME", help="who looks at it (default: the user who asks)")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     add_server(parser)
+    add_bus(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(config: Config, options: argparse.Namespace) -> int:
-    """Reads what a running Tailrace keeps, or one that ran; ``ack`` asks the one that runs.
+    """Reads what a running Tailrace keeps, or one that ran; ``ack`` asks the one that runs. Engines are asked always.
 
     :raises UsageError: if nothing is kept there, this user may not read it, or there is no such incident.
     :raises TailraceError: if nobody answers.
     """
-    from engine.commands.over_http import data_of
+    from engine.commands.incident_place import kept_values
     from model.standard_output import show
 
     if options.action != "list" and not options.id:
         raise UsageError("which incident?", "tailrace incidents lists them")
     if options.action == "ack":
-        body = {"who": options.who or getpass.getuser()}
-        told = data_of(config, options, "POST", f"incidents/{quote(options.id)}/acknowledge", body)
-        by = told["incident"]["acknowledged"]
-        show(f"{options.id} is acknowledged by {by['by']} at {_written(by['at'])}")
+        show(_acknowledged(config, options))
         return 0
-    values = kept_in(Path(config.trouble.path))
+    prefixes = [f"{what}/{options.id}" for what in ("incident", "past", "history")]
+    if options.action == "list":
+        prefixes = ["incident/", "past/"] if options.all else ["incident/"]
+    values = kept_values(config, options, prefixes)
     if options.action == "show":
         show(_one(values, options.id, options.output))
     elif options.output == "json":
@@ -67,6 +68,20 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     else:
         show(table(_kept(values, options)))
     return 0
+
+
+def _acknowledged(config: Config, options: argparse.Namespace) -> str:
+    from engine.commands.incident_place import changed_on_bus
+    from engine.commands.over_http import data_of
+    from engine.nats.incident_requests import Acknowledge
+
+    who = options.who or getpass.getuser()
+    there, _ = changed_on_bus(config, options, Acknowledge(options.id, who))
+    if there:
+        return f"{options.id} is acknowledged by {who}"
+    told = data_of(config, options, "POST", f"incidents/{quote(options.id)}/acknowledge", {"who": who})
+    by = told["incident"]["acknowledged"]
+    return f"{options.id} is acknowledged by {by['by']} at {_written(by['at'])}"
 
 
 def table(incidents: "list[Incident]") -> str:
@@ -82,20 +97,6 @@ def columns(rows: "list[tuple[str, ...]]") -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
-
-
-def kept_in(folder: Path) -> dict[str, Any]:
-    """:raises UsageError: if there is none, or this user may not read it."""
-    from alerts.journal import JOURNAL, read
-
-    path = folder / JOURNAL
-    try:
-        return read(path)
-    except FileNotFoundError:
-        remedy = "set trouble.enabled: on, and restart Tailrace; trouble.path says where they are"
-        raise UsageError(f"no incidents are kept in {folder}", remedy) from None
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "ask as the user of Tailrace") from error
 
 
 def _kept(values: dict[str, Any], options: argparse.Namespace) -> "list[Incident]":

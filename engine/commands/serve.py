@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from typing import Any
 
+from engine.commands.incident_place import add_bus, bus_of, kept_by_run
 from engine.commands.process import run_for, seconds
 from engine.commands.signals import obey_signals, outlive_hangups
 from engine.config import Config
@@ -21,6 +22,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         help="the store to read: folder, or clickhouse:// and a host (default: store.path or store.url)",
     )
     parser.add_argument("--listen", metavar="ADDRESS:PORT", help="where (default: web.listen)")
+    add_bus(parser)
     parser.add_argument("--duration", type=seconds, metavar="S", help="stop after so many seconds")
     parser.set_defaults(execute=execute)
 
@@ -30,10 +32,11 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     outlive_hangups()
     config = replaced(config, options.store, options.listen)
     store = open_store(config.store)
+    bus = bus_of(config, options) if options.nats is not None or not kept_by_run(config) else ""
     from engine import graphs
 
     async def run() -> None:
-        role = graphs.serve(config, store)
+        role = graphs.serve(config, store, bus)
         obey_signals(role)
         await run_for(options.duration, role)
 

@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from engine.commands.incident_place import add_bus, changed_on_bus, silences_on_bus
 from engine.commands.over_http import add_server, data_of
 from engine.config import Config
 from model.errors import UsageError
+from model.silence import SilenceWords
 
 _HEAD = ("SILENCE", "NOW", "FROM", "UNTIL", "EVERY", "WHO", "WHERE", "REASON")
 _TIMES = {
@@ -38,6 +40,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--lift", metavar="SILENCE", help="end this one")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     add_server(parser)
+    add_bus(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -50,14 +53,40 @@ def execute(config: Config, options: argparse.Namespace) -> int:
     from model.standard_output import show
 
     if options.lift:
-        data_of(config, options, "DELETE", f"silences/{quote(options.lift)}")
+        _lift(config, options)
         show(f"{options.lift} is lifted")
     elif options.where:
-        made = data_of(config, options, "POST", "silences", _asked(options))
-        show(_said([made], options.output))
+        show(_said([_made(config, options)], options.output))
     else:
-        show(_said(data_of(config, options, "GET", "silences")["silences"], options.output))
+        show(_said(_those_that_hold(config, options), options.output))
     return 0
+
+
+def _lift(config: Config, options: argparse.Namespace) -> None:
+    from engine.nats.incident_requests import Lift
+
+    if not changed_on_bus(config, options, Lift(options.lift))[0]:
+        data_of(config, options, "DELETE", f"silences/{quote(options.lift)}")
+
+
+def _made(config: Config, options: argparse.Namespace) -> dict[str, Any]:
+    from engine.nats.incident_requests import AddSilence
+
+    asked = _asked(options)
+    words = {name: text for name, text in asked.items() if name != "who"}
+    try:
+        silence = AddSilence(msgspec.convert(words, SilenceWords), asked["who"])
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error), "see `tailrace silence --help`") from None
+    there, row = changed_on_bus(config, options, silence)
+    made: dict[str, Any] = row if there else data_of(config, options, "POST", "silences", asked)
+    return made
+
+
+def _those_that_hold(config: Config, options: argparse.Namespace) -> list[dict[str, Any]]:
+    there, rows = silences_on_bus(config, options)
+    found: list[dict[str, Any]] = rows if there else data_of(config, options, "GET", "silences")["silences"]
+    return found
 
 
 def _asked(options: argparse.Namespace) -> dict[str, str]:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -16,8 +16,10 @@ from engine.nats import streams
 from engine.nats.address import parse_url
 from engine.nats.api import Refused, Unanswered
 from engine.nats.bucket import Bucket, Conflict
+from engine.nats.incident_requests import Answer, Change, Kept, packed, refusal_of, request_of
 from engine.nats.lease import LEAVE_SECONDS, Lease
 from engine.nats.link import Link
+from model.errors import TailraceError
 from model.subjects import LogNames, token
 
 #: Renewals within a lease.
@@ -42,6 +44,7 @@ class IncidentBus:
         self.too_large = 0
         self._link = Link(connection)
         self._looks = names.looks
+        self._asked = (names.incident_reads, names.incident_changes)
         self._seconds = settings.lease_seconds
         self._leases = Bucket(self._link, streams.incident_leases(names, settings))
         self._rows = Bucket(self._link, streams.incident_rows(names, settings))
@@ -122,6 +125,27 @@ class IncidentBus:
                 await take(who, look)
 
         await self._link.listen(self._looks, came)
+
+    @contextlib.asynccontextmanager
+    async def answering(self, act: Callable[[Kept | Change], Awaitable[Any]]) -> AsyncIterator[None]:
+        """Whoever asks for incidents, or changes some, is answered while the block runs.
+
+        :param act: gives the answer; what it refuses is answered, too.
+        """
+
+        async def came(message: Msg) -> None:
+            try:
+                answer = Answer(msgspec.to_builtins(await act(request_of(message.subject, message.data))))
+            except TailraceError as error:
+                answer = refusal_of(error)
+            await self._link.publish(message.reply, packed(answer, self._link.max_payload))
+
+        listening = [await self._link.listen(subject, came) for subject in self._asked]
+        try:
+            yield
+        finally:
+            for each in listening:
+                await self._link.unlisten(each)
 
     async def rows(self) -> dict[str, Any]:
         """The last value of each key, as whoever led before left them; waits for the server."""

@@ -257,17 +257,26 @@ class Link:
         :raises Unanswered: if there is no answer, or the answer is "not now".
         :raises Refused: if the answer is an error, or this user may not ask.
         """
-        if not self.up.is_set():
-            raise Unanswered(f"no connection to {self.where}")
+        data = await self.request(subject, payload, headers)
         try:
-            answer = await self._answer(subject, payload, headers)
-            return reply_of(subject, answer.data)
-        except (OSError, nats.errors.Error, TimeoutError) as error:
-            self.note(error)
-            raise Unanswered(f"{subject}: {str(error) or type(error).__name__}") from None
+            return reply_of(subject, data)
         except Unanswered as error:
             self.note(error)
             raise
+
+    async def request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> bytes:
+        """One request to whoever listens; empty: nobody does.
+
+        :raises Unanswered: if there is no answer.
+        :raises Refused: if this user may not ask.
+        """
+        if not self.up.is_set():
+            raise Unanswered(f"no connection to {self.where}")
+        try:
+            return (await self._answer(subject, payload, headers)).data
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            self.note(error)
+            raise Unanswered(f"{subject}: {str(error) or type(error).__name__}") from None
 
     async def _answer(self, subject: str, payload: bytes, headers: dict[str, str] | None) -> Msg:
         number = str(next(self._numbers))

@@ -112,4 +112,18 @@ def _engine_rights(names: LogNames) -> list[Right]:
         Right("publish", subjects.dead(DELTAS), "messages that cannot be read are not kept"),
         Right("subscribe", names.news(ENGINES), "partitions are dealt out late"),
         Right("subscribe", "_INBOX.tailrace-doctor.*", "no answer of the server arrives", vital=True),
+        *_incident_rights(names),
+    ]
+
+
+def _incident_rights(names: LogNames) -> list[Right]:
+    """What an engine uses with ``trouble.enabled: on``."""
+    nobody, next_engine = "incidents of engines are not kept", "an engine that takes over knows no incident"
+    return [
+        Right("publish", f"$KV.{names.incident_leases}.doctor", nobody),
+        Right("publish", f"$KV.{names.incidents}.doctor", next_engine),
+        Right("publish", names.looks, "what this engine sees is missing in incidents"),
+        Right("subscribe", names.looks, "what other engines see is missing in incidents"),
+        Right("subscribe", names.incident_reads, "pages and commands do not show incidents"),
+        Right("subscribe", names.incident_changes, "nobody can acknowledge or silence incidents"),
     ]

@@ -159,8 +159,9 @@ STAGES: Final = (
         "`alerts.TARGET` (likewise)",
         "alerts offered to a target; `queued`: those that wait",
         "`overtaken`: a newer state of the incident came; `folded`: ended while only a summary had told of it; "
-        "`dead`: refused for good, or too many waited",
-        "`retried`: attempts that failed; `summaries`: of those that wait for the limit",
+        "`dead`: refused for good, or too many waited; `unsure`: on its way at a kill, and not told again",
+        "`retried`: attempts that failed; `summaries`: of those that wait for the limit; `told_again`: may have come "
+        "before",
     ),
     StageNote(
         "`outbox` (agent)",

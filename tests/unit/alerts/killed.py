@@ -36,14 +36,16 @@ async def run(folder: Path, url: str, teams_file: str) -> None:
     }
     routing = Routing(dict.fromkeys(targets, Wishes()))
     book = Book(Journal(folder / "journal"), routing, lambda change: alert_of(change, Facts()))
-    courier = Courier(book.outbox, targets)
+    now = 1000.0
+    courier = Courier(book.outbox, targets, lambda: now)
     async with AsyncExitStack() as stack:
         for target in targets.values():
             await target.open()
             stack.push_async_callback(target.close)
         lanes = asyncio.create_task(courier.run())
         for at in range(int(clock.read_text()) if clock.exists() else 0, SECONDS):
-            if book.tick(Tick(1000.0 + at, tuple(_bad(at)))):
+            now = 1000.0 + at
+            if book.tick(Tick(now, tuple(_bad(at)))):
                 courier.wake()
             clock.with_suffix(".new").write_text(str(at + 1))
             clock.with_suffix(".new").replace(clock)

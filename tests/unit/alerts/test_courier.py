@@ -84,6 +84,7 @@ def passed(
         lanes = asyncio.create_task(courier.run())
         await news(courier)
         lanes.cancel()
+        await asyncio.wait([lanes])
 
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         runner.run(run())
@@ -153,3 +154,23 @@ def test_a_target_that_forgets_is_told_again_each_minute(outbox: Outbox) -> None
     passed(outbox, {"forgets": forgets}, once)
     assert len(forgets.asked) == pytest.approx(10, abs=1)
     assert {alert.id for alert in forgets.alerts} == {ALERT.id}
+
+
+def test_a_stop_in_good_order_waits_for_what_is_on_its_way(outbox: Outbox) -> None:
+    """So that nothing is told again after it."""
+
+    class Slow(ScriptedTarget):
+        async def send(self, alert: Alert, receipt: str) -> str:
+            await asyncio.sleep(2.0)
+            return await super().send(alert, receipt)
+
+    slow = Slow()
+
+    async def stopped(courier: Courier) -> None:
+        outbox.offer(ALERT, ["slow"])
+        courier.wake()
+        await asyncio.sleep(1.0)
+
+    passed(outbox, {"slow": slow}, stopped)
+    assert [alert.id for alert in slow.alerts] == [ALERT.id]
+    assert outbox.waiting("slow") == 0

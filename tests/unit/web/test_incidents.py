@@ -13,7 +13,8 @@ from alerts.book import Book
 from alerts.events import EventLog
 from alerts.journal import Journal
 from alerts.routing import Routing, Wishes
-from engine.incident_source import ReadIncidents, WrittenIncidents, settle_planned
+from engine.incident_source import WrittenIncidents, settle_planned
+from engine.kept_incidents import ReadIncidents
 from model.silence import PlannedSilence
 from tests.unit.store.queries.rows_store import RowsStore
 from tests.unit.web.conftest import Client, served
