@@ -33,6 +33,11 @@ NAMES: Final[dict[str, Name]] = {
     "pid": Name("of either end's process", ("process.pid",), example="4711"),
     "port": Name("of either end, or called", ("port",), example="5432"),
     "address": Name("of either end, or called; also a network", ("address",), example="10.0.0.0/8"),
+    "name": Name(
+        "by which clients know a server (DNS, TLS); of workloads theirs",
+        ("server.name", "peer.name", "workload.name"),
+        example="api.example.com",
+    ),
     "ns": Name(
         "namespace of Kubernetes, or compose project",
         ("workload.namespace",),

@@ -93,6 +93,8 @@ def _of_instances(scope: Scope, places: np.ndarray) -> Iterator[Moment]:
     lives = []
     for row in np.flatnonzero(mine).tolist():
         part = instances.parts[row]
+        if part == Instance("", "", "", "", "", part.address):
+            continue  # one of the addresses of a name: they come and go as DNS likes
         owner = workloads.parts[int(workloads.rows(instances.workloads[row : row + 1])[0])]
         lives.append(
             _Life(

@@ -39,6 +39,17 @@ class FlowEnds:
             found[unnamed] = np.array(ids, np.int64)[same]
         return found
 
+    def addresses(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Rows whose server goes by the name by which clients know it, and the ids of their workloads; int64."""
+        columns = batch.columns
+        rows = np.flatnonzero(columns[f"{SERVER}.name.index"])
+        if len(rows):
+            rows = rows[columns[f"{SERVER}.process.comm"][rows] == b""]
+            said = self._rule.all(batch.tables["entities"])
+            free = [each.workload is None and (each.machine is None or each.guessed) for each in said]
+            rows = rows[np.array(free)[columns[f"{SERVER}.entity.index"][rows]]]
+        return rows, self.workloads(batch.take(rows), SERVER) if len(rows) else np.zeros(0, np.int64)
+
     def by_entity(self, batch: Batch) -> np.ndarray:
         """The id of the workload that each entity of the batch names, 0 where it names none; int64."""
         found = self._rule.all(batch.tables["entities"])

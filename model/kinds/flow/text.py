@@ -19,10 +19,12 @@ def _caller(row: Row, width: int) -> str:
 
 
 def _called(row: Row, width: int) -> str:
-    """The server's process, else its address, with the port."""
+    """The server's process, else the name by which the client knows it, else its address, with the port."""
+    port = f":{row.get('server.port', 0)}"
     if process := cells.process_text(row, "server"):
-        port = f":{row.get('server.port', 0)}"
         return shortened_process(process, width - len(port)) + port
+    if name := printable(row.get("server.name", "")):
+        return shortened(name, width - len(port)) + port
     return _address("server")(row, width)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from actors.workloads.workloads import Workloads
 from model.addresses import address_bytes
+from model.kinds.workload import Workload
 from model.ledger import Ledger
 from store.reading import ChainHop, Instance, Window
 from tests.contract.store.sites import Site
@@ -63,5 +64,34 @@ def test_instances_have_their_first_and_last_second(site: Site, sealed: bool) ->
     assert sorted(found) == ["cart", "postgres"]
     assert len(store.instances(Window(BEGIN + 131, BEGIN + 200))) == 0
     assert len(store.instances(Window(BEGIN, BEGIN + 10), [int(instances.workloads[0])])) == 1
+    writer.close()
+    store.close()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_name_that_clients_know_has_its_addresses(site: Site, sealed: bool) -> None:
+    """One workload, whose instances they are; its edge is that of workload rows, and its ways through NAT are."""
+    writer, actor, store = site.writer(), Workloads(Ledger()), site.store()
+    for seq, last in enumerate((7, 8, 7)):
+        address = np.frombuffer(address_bytes(f"203.0.113.{last}"), "V16")[0]
+        external = {"server.entity.index": 0, "server.name.index": 1, "server.address": address}
+        batch = flows(10 * seq, seq, [1], **external)
+        for each in [batch, *actor.of([batch])]:
+            writer.take(each)
+        writer.sync()
+        if sealed:
+            writer.rotate()
+            writer.drained()
+    workloads, instances = store.workloads(), store.instances(Window(BEGIN, BEGIN + 60))
+    names = dict(zip(workloads.ids.tolist(), workloads.parts, strict=True))
+    (name,) = (id_ for id_, part in names.items() if part == Workload("api.example.com", "domain"))
+    mine = np.flatnonzero(instances.workloads == name)
+    assert {
+        (instances.parts[row].address, int(instances.first_s[row]), int(instances.last_s[row]))
+        for row in mine.tolist()
+    } == {("203.0.113.7", BEGIN, BEGIN + 20), ("203.0.113.8", BEGIN + 10, BEGIN + 10)}
+    edges, chains = store.edges(Window(BEGIN, BEGIN + 60)), store.chains(Window(BEGIN, BEGIN + 60))
+    assert set(edges.servers.tolist()) == {name}
+    assert set(chains.edges.tolist()) == set(edges.ids.tolist())
     writer.close()
     store.close()

@@ -160,7 +160,7 @@ function wrongWords({ failed, attempts: tried, retransmits, sent, wrong, request
 /** @param {MapNode} node @returns {DrawnNode["shape"]} */
 function shapeOf({ kind, stack }) {
   if (stack) return "stack";
-  if (kind === "address") return "address";
+  if (kind === "address" || kind === "domain") return "address";
   return kind === "StatefulSet" ? "stateful" : "workload";
 }
 
