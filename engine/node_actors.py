@@ -68,7 +68,8 @@ def nat_table(config: Config, ledger: Ledger, *, announces: bool = False) -> Nat
 
     :param announces: whether other nodes are to be told of entries, once a window.
     """
-    return NatTable(config.nat.entries, ledger.stage("nat", "entries"), announces=announces)
+    nat, stage = config.nat, ledger.stage("nat", "entries")
+    return NatTable(nat.entries, stage, announces=announces, udp_entries=nat.udp_entries)
 
 
 def later_stages(ledger: Ledger) -> PlainStages:

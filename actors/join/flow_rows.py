@@ -8,6 +8,7 @@ from actors.join.flow_table import CLIENT_SIDE, KNOWN, SERVER_SIDE, FlowTable
 from model.arrays import Array, Columns, is_nothing, zeros
 from model.kinds.delta import COUNTERS, flags
 from model.kinds.flow import FLOW, GAUGES, OWNER, REQUESTS, SIDES, FlowEvidence
+from model.transport import Transport
 
 #: What an end says of a window and not of itself: zero where it does not report.
 _MOMENTARY: Final = (
@@ -39,6 +40,8 @@ REPORTED: Final = (
     "connection.connect_latency_ns",
     "tx_bytes_total",
     "rx_bytes_total",
+    "tx_datagrams_total",
+    "rx_datagrams_total",
 )
 
 #: Rows of the result that an end reports, ascending, its delta columns, and the numbers of its messages.
@@ -71,6 +74,8 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
     table.previous[flows[columns["connection.previous_id"] != 0]] = 0
     columns["network.transport"] = table.transport[flows]
     columns["network.type"] = table.type[flows]
+    for name, sort in table.sort.items():
+        columns[name] = sort[flows]
     for part in ("address", "port"):
         columns[f"client.{part}"] = np.ascontiguousarray(called[f"source_{part}"])
         columns[f"service.{part}"] = np.ascontiguousarray(called[f"destination_{part}"])
@@ -159,13 +164,17 @@ def _remember_times(table: FlowTable, flows: np.ndarray, report: Columns, *, wai
 
 
 def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
+    """What is missing at the other end: of TCP so far, of UDP once both ends have ended."""
     client, server = table.ends
     both = (columns["client.node.index"] != 0) & (columns["server.node.index"] != 0)
     both &= ~flags(columns, "client.connection.adopted", "server.connection.adopted")
-    ways = {"bytes_unaccounted": (client, server), "reply_bytes_unaccounted": (server, client)}
-    for name, (sender, receiver) in ways.items():
+    udp = columns["network.transport"] == Transport.UDP
+    over = both & (columns["connection.closed"] if udp.any() else False)
+    for name, (sender, receiver) in {"": (client, server), "reply_": (server, client)}.items():
         missing = sender.sent[flows].astype(np.int64) - receiver.received[flows].astype(np.int64)
-        columns[name] = np.where(both, missing, 0)
+        columns[f"{name}bytes_unaccounted"] = np.where(np.where(udp, over, both), missing, 0)
+        missing = np.subtract(sender.sent_datagrams[flows], receiver.received_datagrams[flows]).view(np.int64)
+        columns[f"{name}datagrams_unaccounted"] = np.where(over & udp, missing, 0)
 
 
 def _evidence(columns: Columns, table: FlowTable, flows: np.ndarray) -> np.ndarray:

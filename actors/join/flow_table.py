@@ -12,6 +12,7 @@ from model.clock import SLEW_NS
 from model.kinds.delta import DELTA, flags
 from model.kinds.flow import OWNER, STANDING
 from model.ledger import Stage
+from model.transport import Transport
 
 #: Connections at once, by default.
 FLOWS: Final = 262_144
@@ -27,9 +28,20 @@ UNKNOWN_NS: Final = 1 << 62
 
 #: What else an end's rows say that stays, and that flows have once for both ends.
 KNOWN: Final = ("tls.index", "peer.name.index", "peer.name.evidence", "peer.name.ambiguous")
+#: Columns of both kinds that say what sort of flow one of UDP is.
+SORT: Final = ("network.cast", "network.folded", "network.protocol.name")
 
 CLIENT_SIDE: Final = 0
 SERVER_SIDE: Final = 1
+
+
+#: Totals of an end, and the columns that tell them.
+_TOTALS: Final = {
+    "sent": "tx_bytes_total",
+    "received": "rx_bytes_total",
+    "sent_datagrams": "tx_datagrams_total",
+    "received_datagrams": "rx_datagrams_total",
+}
 
 
 class End:
@@ -40,6 +52,9 @@ class End:
         self.closed = np.zeros(flows, np.bool_)
         self.sent = np.zeros(flows, np.uint64)  # payload, since it was opened or adopted
         self.received = np.zeros(flows, np.uint64)
+        self.sent_datagrams = np.zeros(flows, np.uint64)  # of UDP
+        self.received_datagrams = np.zeros(flows, np.uint64)
+        self._before: dict[str, np.ndarray] = {}  # of these, what its earlier sockets had; by attribute
         self.last = {name: np.zeros(flows, DELTA.types[name]) for name in (*OWNER, *STANDING, *KNOWN)}
         self.last |= {"socket.slot": slot, "socket.generation": generation}
         self._filled: set[str] = set()  # columns of ``last`` in which anything was ever written
@@ -48,7 +63,10 @@ class End:
         """Nothing is known of this end of these flows."""
         self.node[flows] = 0
         self.closed[flows] = False
-        self.sent[flows] = self.received[flows] = 0
+        for name in _TOTALS:
+            getattr(self, name)[flows] = 0
+        for earlier in self._before.values():
+            earlier[flows] = 0
         for name in self._filled:
             self.last[name][flows] = np.zeros(1, self.last[name].dtype)[0]
 
@@ -60,8 +78,18 @@ class End:
                 self._filled.add(name)
         ended = np.flatnonzero(flags(columns, "connection.closed", "connection.failed"))
         self.closed[flows[ended]] = True
-        self.sent[flows] = columns["tx_bytes_total"]
-        self.received[flows] = columns["rx_bytes_total"]
+        for name, told in _TOTALS.items():
+            totals = getattr(self, name)
+            totals[flows] = columns[told]
+            if name in self._before:
+                totals[flows] += self._before[name][flows]
+
+    def follow(self, flows: np.ndarray) -> None:
+        """Another socket is this end from now on, and its totals go on."""
+        for name in _TOTALS:
+            totals = getattr(self, name)
+            self._before.setdefault(name, np.zeros(len(totals), np.uint64))[flows] = totals[flows]
+        self.closed[flows] = False
 
     def set(self, name: str, flows: np.ndarray, values: np.ndarray) -> None:
         """What else is known of it."""
@@ -85,6 +113,7 @@ class FlowTable:
         self.previous = np.zeros(flows, np.uint64)  # the id that a client had, until a row has told it
         self.transport = np.zeros(flows, np.uint8)
         self.type = np.zeros(flows, np.uint8)
+        self.sort = {name: np.zeros(flows, np.uint8) for name in SORT}  # of UDP
         self.called = np.zeros(flows, HOP)  # as the client's socket has it, as far as known
         self.final = np.zeros(flows, HOP)
         self.rewrites = np.zeros(flows, np.uint8)
@@ -113,15 +142,25 @@ class FlowTable:
         return len(self._free) - self._free_count
 
     def pair(
-        self, side: int, keys: np.ndarray, opened_at: np.ndarray, nodes: np.ndarray, window: int
+        self,
+        side: int,
+        keys: np.ndarray,
+        opened_at: np.ndarray,
+        nodes: np.ndarray,
+        window: int,
+        alone: np.ndarray | None = None,
     ) -> np.ndarray:
         """The flow of which each new socket is that end: one that waits for it, else a new one; shape (n,), int32.
 
         :param keys: ``KEY`` of the resolved tuples.
         :param opened_at: wall clock; 0 if not known.
         :param nodes: where the sockets are.
+        :param alone: which have no other end; bool. Nobody by default.
         """
         flows = self._waiting(side, keys, opened_at, nodes)
+        single = np.zeros(len(keys), np.bool_) if alone is None else alone
+        flows[single] = NOWHERE
+        self._succeed(side, keys, flows, single)
         lonely = np.flatnonzero(flows == NOWHERE)
         lonely = lonely[
             np.argsort(opened_at[lonely], kind="stable")
@@ -150,6 +189,25 @@ class FlowTable:
         order = fits[np.argsort(apart, kind="stable")]
         self._give(given, sockets[order], flows[order])
         return given
+
+    def _succeed(self, side: int, keys: np.ndarray, flows: np.ndarray, single: np.ndarray) -> None:
+        """Gives sockets of UDP that found no flow that of the socket before them on their tuple, if it has ended and
+        the other end goes on. Nobody asks for two of one tuple at once."""
+        here = np.flatnonzero((flows == NOWHERE) & (keys["transport"] == Transport.UDP) & ~single)
+        found = self._index.newest(keys.take(here))
+        end, other = self.ends[side], self.ends[1 - side]
+        while len(left := np.flatnonzero(found != NOWHERE)):
+            here, found = here[left], found[left]
+            fits = end.closed[found] & (other.node[found] != 0) & ~other.closed[found]
+            flows[here[fits]] = found[fits]
+            end.follow(found[fits])
+            here, found = here[~fits], self._index.older(found[~fits])
+
+    def waits(self, side: int, keys: np.ndarray) -> np.ndarray:
+        """For which tuples a flow waits for that end; shape (n,), bool."""
+        waiting = np.zeros(len(keys), np.bool_)
+        waiting[self._unmet(side, keys)[0]] = True
+        return waiting
 
     def _unmet(self, side: int, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sockets, by place in ``keys``, each with every flow of its tuple whose end ``side`` nobody has reported."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from actors.items import Window
 from actors.join.counted import GROUPS, Counted, counted, fill_flows
+from actors.join.datagram_ends import TURNS, Called, agreed, alone, joinable, waits
 from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
@@ -156,15 +157,16 @@ class Joiner(Actor):
         late = rows.columns["window.late_s"]
         self._stage.note("late", int(np.count_nonzero(late)))
         for seconds in np.flatnonzero(np.bincount(late))[::-1]:
-            left = rows.take(np.flatnonzero(late == seconds))
+            left, turn = rows.take(np.flatnonzero(late == seconds)), 0
             while len(left):
-                ends, later = self._ends(left, window)
+                ends, later = self._ends(left, window, turn)
+                turn += 1
                 now = left.take(np.flatnonzero(~later))
                 if len(now):
                     yield self._flows(now, ends[~later], window)
                 left = left.take(np.flatnonzero(later))
 
-    def _ends(self, rows: Rows, window: int) -> tuple[np.ndarray, np.ndarray]:
+    def _ends(self, rows: Rows, window: int, turn: int) -> tuple[np.ndarray, np.ndarray]:
         """The end of a flow (flow × 2 + side) that each row is about, and which rows must wait for a later turn."""
         ends = self._places.find(rows, self._table)
         later = np.zeros(len(rows), np.bool_)
@@ -172,6 +174,8 @@ class Joiner(Actor):
         new = np.flatnonzero((ends == NOWHERE) | moved)
         if len(new):
             again = self._places.repeated(rows, new)
+            if turn < TURNS and joinable(rows).any():
+                again |= waits(rows, ends, new, self._called(rows))
             later[new[again]] = True
             new = new[~again]
             before = ends[new]
@@ -217,19 +221,26 @@ class Joiner(Actor):
 
     def _pair(self, rows: Rows, window: int) -> np.ndarray:
         """Ends for sockets that are new: clients first, so that servers of the same second find them."""
-        columns, hops = rows.columns, rows.hops()
-        keys = make_keys(hops, columns["network.transport"], columns["netns.id"], rows.crc)
+        columns, called = rows.columns, agreed(rows, self._called(rows), self._table)
         opened_at = columns["connection.opened_at_ns"].astype(np.int64)
-        calls = callers(columns)
+        single = alone(rows)
         self._meet(columns["network.local.address"])
         ends = np.empty(len(rows), np.int64)
         for side in (CLIENT_SIDE, SERVER_SIDE):
-            mine = np.flatnonzero(calls == (side == CLIENT_SIDE))
-            flows = self._table.pair(side, keys.take(mine), opened_at[mine], rows.node[mine], window)
-            self._introduce(side, flows, rows.take(mine), hops.take(mine), window)
+            mine = np.flatnonzero(called.calls == (side == CLIENT_SIDE))
+            keys, nodes = called.keys.take(mine), rows.node[mine]
+            flows = self._table.pair(side, keys, opened_at[mine], nodes, window, single[mine])
+            self._introduce(side, flows, rows.take(mine), called.hops.take(mine), window)
             ends[mine] = flows.astype(np.int64) * 2 + side
         self._places.learn(rows, ends)
         return ends
+
+    @staticmethod
+    def _called(rows: Rows) -> Called:
+        """Who called whom, as the rows say."""
+        columns, hops = rows.columns, rows.hops()
+        keys = make_keys(hops, columns["network.transport"], columns["netns.id"], rows.crc)
+        return Called(callers(columns), hops, keys)
 
     def _introduce(self, side: int, flows: np.ndarray, rows: Rows, hops: np.ndarray, window: int) -> None:
         """What a socket that is new says of its flow for good."""
@@ -243,6 +254,8 @@ class Joiner(Actor):
         table.ends[side].node[flows] = rows.node
         table.transport[flows] = rows.columns["network.transport"]
         table.type[flows] = rows.columns["network.type"]
+        for name, column in table.sort.items():
+            column[flows] = rows.columns[name]
         self._learn_chains(side, flows, rows, hops)
         if side == CLIENT_SIDE:
             self._remember_first(flows, rows)
@@ -292,6 +305,8 @@ class Joiner(Actor):
         chosen, server, places = self._ordered(flows, client, server)
         clients, servers = rows.take(client, REPORTED), rows.take(server, REPORTED)
         self._learn_later(flows, rows, server)
+        protocol = table.sort["network.protocol.name"]
+        protocol[flows] = np.maximum(protocol[flows], rows.columns["network.protocol.name"])
         table.ends[CLIENT_SIDE].learn(flows[client], clients.columns)
         table.ends[SERVER_SIDE].learn(flows[server], servers.columns)
         reports = (

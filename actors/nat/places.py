@@ -4,10 +4,16 @@ import numpy as np
 
 
 class NatPlaces:
-    """Places 0 to ``places`` - 1, all of them free; arrays only, so that nothing is ever rebuilt."""
+    """``places`` places, all of them free; arrays only, so that nothing is ever rebuilt.
 
-    def __init__(self, places: int) -> None:
-        self._free = np.arange(places - 1, -1, -1, dtype=np.int32)  # the last ones are taken first
+    :param first: the number of the first; the others follow.
+    """
+
+    def __init__(self, places: int, first: int = 0) -> None:
+        self._begin = first
+        self._free = np.arange(
+            first + places - 1, first - 1, -1, dtype=np.int32
+        )  # the last ones are taken first
         self._free_count = places
         self._ended = np.zeros(places, np.int32)  # a ring
         self._waits = np.zeros(
@@ -24,6 +30,11 @@ class NatPlaces:
     def __len__(self) -> int:
         return len(self._free) - self._free_count
 
+    def has(self, places: np.ndarray) -> np.ndarray:
+        """Which places are of these; shape (n,), bool."""
+        found: np.ndarray = (places >= self._begin) & (places < self._begin + len(self._free))
+        return found
+
     def take(self, count: int) -> np.ndarray:
         """So many free places, fewer if there are not enough; int32."""
         count = min(count, self._free_count)
@@ -33,11 +44,11 @@ class NatPlaces:
 
     def end(self, places: np.ndarray) -> None:
         """What stands at these places has ended; one may be named twice."""
-        places = places[~self._waits[places]]
+        places = places[~self._waits[places - self._begin]]
         order = np.arange(len(places), dtype=np.int32)
-        self._order[places] = order
-        places = places[self._order[places] == order]
-        self._waits[places] = True
+        self._order[places - self._begin] = order
+        places = places[self._order[places - self._begin] == order]
+        self._waits[places - self._begin] = True
         begin = (self._first + self._ended_count) % len(self._ended)
         until_end = min(len(places), len(self._ended) - begin)
         self._ended[begin : begin + until_end] = places[:until_end]
@@ -53,7 +64,7 @@ class NatPlaces:
         )
         self._first = end % len(self._ended)
         self._ended_count -= count
-        self._waits[places] = False
+        self._waits[places - self._begin] = False
         return places
 
     def give_back(self, places: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from actors.nat.table import ANY, NatTable
 from model.arrays import Columns
 from model.chains import HOP, Chains
 from model.kinds.delta import NO_SLOT, NatEvidence, Role
+from model.transport import Transport
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Resolver:
             kept = rows[held[rows]]
             self._keep(slots, kept, rewrites, far, between)
             self._evidence[slots[kept]] = evidence[kept]
-            self._settle(slots[kept], own.take(kept), found.hashes[held[rows]])
+            udp = columns["network.transport"][kept] == Transport.UDP
+            self._settle(slots[kept], own.take(kept), self._table.marks(found.hashes[held[rows]], udp))
         self._offset_ns[slots[held & ~earlier]] = offset_ns
         self._first[slots[new]] = rewrites[new] + np.uint8(1)
         first = np.where(known, self._first[index], 0).astype(np.uint8)
@@ -146,10 +148,10 @@ class Resolver:
         changed[other] = True
         return np.flatnonzero(np.where(held, changed, rewrites == 0))
 
-    def _settle(self, slots: np.ndarray, own: np.ndarray, ends: np.ndarray) -> None:
-        """These are looked up again when an entry begins at the far ends of their chains (hashes)."""
+    def _settle(self, slots: np.ndarray, own: np.ndarray, marks: np.ndarray) -> None:
+        """These are looked up again when an entry begins at the far ends of their chains."""
         self._own.view("V36")[slots] = own.view("V36")
-        self._mark[slots] = marks = self._table.marks(ends)
+        self._mark[slots] = marks
         self._state[slots] = self._table.state(marks)
 
     def _grow(self, slots: int) -> None:

@@ -14,12 +14,15 @@ from actors.nat.tuple_index import NOWHERE, TupleIndex
 from model.chains import HOP
 from model.clock import SECOND_NS
 from model.ledger import Stage
+from model.transport import Transport
 from probes.kernel.layout import enums
 
 _KIND = enums("conntrack")["conntrack_event"]
 
 #: Bounds of ``nat.entries``, by default.
 ENTRIES: Final = 262_144
+#: The same of ``nat.udp_entries``.
+UDP_ENTRIES: Final = 262_144
 #: A mark that every entry changes (``NatTable.state``).
 ANY: Final = 0
 
@@ -28,37 +31,45 @@ class NatTable:
     """Entries of one node's conntrack; each holds for an interval, and a later one of the same tuple comes first.
 
     An entry rewrites the tuple O of a connection into T, as its other end sees it: T is the reply, reversed.
-    At the limit the entry that ended first makes room; while all hold, new ones are dropped.
+    At the limit the entry that ended first makes room; while all hold, new ones are dropped. Entries of UDP have a
+    limit of their own, at which the oldest makes room: conntrack keeps them long after the exchange that they were
+    made for, and what a flow's own was is known by then.
 
     Times are of the clock of what is learnt: events have their kernel's, what others announce has the wall clock.
 
     :param entries: at most; an entry takes about 170 bytes.
     :param stage: in entries: received, delivered (known), dropped for ``table_full``.
+    :param udp_entries: at most, of UDP, beside the others.
     :param announces: whether ``announce`` will be called, once a window.
     """
 
-    def __init__(self, entries: int, stage: Stage, *, announces: bool = False) -> None:
+    def __init__(
+        self, entries: int, stage: Stage, *, announces: bool = False, udp_entries: int = UDP_ENTRIES
+    ) -> None:
         self._stage = stage
         #: When entries may have been missed.
         self.gaps = NatGaps()
-        self._called = TupleIndex(entries)  # by O
-        self._seen = TupleIndex(entries)  # by T
-        self._lives = Lives(entries)
+        places = entries + udp_entries
+        self._called = TupleIndex(places)  # by O
+        self._seen = TupleIndex(places)  # by T
+        self._lives = Lives(places)
         self._matches = EntryMatches(self._lives, self.gaps, stage)
-        self._netns = np.zeros(entries, np.uint32)
-        self._swept = np.zeros(entries, np.bool_)  # ended unless the dump under way has it
-        self._announced = Announced(entries, announces=announces)
-        self._announced_at = np.zeros(entries, np.int64)  # when another node announced it last
+        self._netns = np.zeros(places, np.uint32)
+        self._swept = np.zeros(places, np.bool_)  # ended unless the dump under way has it
+        self._announced = Announced(places, announces=announces)
+        self._announced_at = np.zeros(places, np.int64)  # when another node announced it last
         self._places = NatPlaces(entries)
+        self._udp_places = NatPlaces(udp_entries, entries)
         self._offset_ns = 0
-        self._marks = np.zeros(1 << max(8, (entries // 4).bit_length()), np.uint32)
+        self._half = 1 << max(8, (max(entries, udp_entries) // 4).bit_length())
+        self._marks = np.zeros(2 * self._half, np.uint32)  # the second half is UDP's
         self._marks[ANY] = 1  # none has looked yet
         #: Entries that began, over all time.
         self.begun = 0
 
     def __len__(self) -> int:
         """Entries known, also those that ended."""
-        return len(self._places)
+        return len(self._places) + len(self._udp_places)
 
     @property
     def announces(self) -> bool:
@@ -130,28 +141,47 @@ class NatTable:
         self, called: np.ndarray, seen: np.ndarray, netns: np.ndarray, first: np.ndarray, last: np.ndarray
     ) -> int:
         """New entries, as many as there is room for; how many."""
-        places = self._take(len(called))
-        count = len(places)
-        self._lives.start(places, first[:count], last[:count])
-        self._swept[places] = False
-        self._netns[places] = netns[:count]
-        self._announced.start(places)
-        here = np.arange(count)
-        self._mark(self._called.add(places, called.take(here)), self._seen.add(places, seen.take(here)))
+        udp, count = _of_udp(called), 0
+        for take, some in ((self._take, ~udp), (self._take_udp, udp)):
+            if some.any():
+                places = take(int(np.count_nonzero(some)))
+                rows = np.flatnonzero(some)[: len(places)]
+                self._start(places, called.take(rows), seen.take(rows), netns[rows], first[rows], last[rows])
+                count += len(places)
         return count
 
-    def _mark(self, called: np.ndarray, seen: np.ndarray) -> None:
+    def _start(
+        self,
+        places: np.ndarray,
+        called: np.ndarray,
+        seen: np.ndarray,
+        netns: np.ndarray,
+        first: np.ndarray,
+        last: np.ndarray,
+    ) -> None:
+        self._lives.start(places, first, last)
+        self._swept[places] = False
+        self._netns[places] = netns
+        self._announced.start(places)
+        hashes = self._called.add(places, called), self._seen.add(places, seen)
+        self._mark(*hashes, _of_udp(called))
+
+    def _mark(self, called: np.ndarray, seen: np.ndarray, udp: np.ndarray) -> None:
         """Entries of these tuples (hashes) began: who looked for one before may look again."""
         if len(called):
             self.begun += len(called)
             now = self.begun & 0xFFFFFFFF
             self._marks[ANY] = now
             for hashes in (called, seen):
-                self._marks[self.marks(hashes)] = now
+                self._marks[self.marks(hashes, udp)] = now
 
-    def marks(self, hashes: np.ndarray) -> np.ndarray:
-        """A mark for each tuple (``hashed``), never ``ANY``; few have the same; shape (n,), uint32."""
-        marks: np.ndarray = np.maximum(hashes >> np.uint64(32) & np.uint64(len(self._marks) - 1), 1)
+    def marks(self, hashes: np.ndarray, udp: np.ndarray) -> np.ndarray:
+        """A mark for each tuple (``hashed``), never ``ANY``; few have the same; shape (n,), uint32.
+
+        :param udp: which tuples are of UDP: they share none with others; shape (n,), bool.
+        """
+        marks: np.ndarray = np.maximum(hashes >> np.uint64(32) & np.uint64(self._half - 1), 1)
+        marks += np.where(udp, np.uint64(self._half), np.uint64(0))
         return marks.astype(np.uint32)
 
     def state(self, marks: np.ndarray) -> np.ndarray:
@@ -214,7 +244,7 @@ class NatTable:
         """Entries end, each between ``lasted`` and ``end``."""
         self._lives.finish(places, lasted, end)
         self._announced.note(places)
-        self._places.end(places)
+        self._places.end(places[~self._udp_places.has(places)])
 
     def _holding(self, called: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """The place of the entry O → T that holds, or of one that ends unless it is reported again; else NOWHERE."""
@@ -234,15 +264,25 @@ class NatTable:
         while (short := count - self._places.free) > 0:
             if not len(ended := self._places.first_ended(short)):
                 break
-            self._evict(ended[self._lives.end[ended] != OPEN])
+            self._evict(ended[self._lives.end[ended] != OPEN], self._places)
         return self._places.take(count)
 
-    def _evict(self, places: np.ndarray) -> None:
-        """Gives up entries that ended."""
+    def _take_udp(self, count: int) -> np.ndarray:
+        """The same for entries of UDP: those that began longest ago make room."""
+        oldest = self._udp_places.first_ended(max(0, count - self._udp_places.free))
+        if len(oldest):
+            self._stage.note("udp_evicted", int(np.count_nonzero(self._lives.end[oldest] == OPEN)))
+            self._evict(oldest, self._udp_places)
+        places = self._udp_places.take(count)
+        self._udp_places.end(places)  # in the order in which they begin
+        return places
+
+    def _evict(self, places: np.ndarray, of: NatPlaces) -> None:
+        """Gives up entries."""
         self._called.remove(places)
         self._seen.remove(places)
         self._swept[places] = False
-        self._places.give_back(places)
+        of.give_back(places)
         self._stage.note("evicted", len(places))
 
     def rewritten(self, keys: np.ndarray, hashes: np.ndarray, spans: Spans) -> tuple[np.ndarray, np.ndarray]:
@@ -313,6 +353,12 @@ class NatTable:
     def seen(self, places: np.ndarray) -> np.ndarray:
         """The tuples T of entries; ``HOP``."""
         return hops_of(self._seen.keys(places))
+
+
+def _of_udp(keys: np.ndarray) -> np.ndarray:
+    """Which tuples are of UDP; shape (n,), bool."""
+    udp: np.ndarray = keys["transport"] == Transport.UDP
+    return udp
 
 
 def hops_of(keys: np.ndarray) -> np.ndarray:

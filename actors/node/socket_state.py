@@ -7,6 +7,7 @@ import numpy as np
 
 from actors.items import Events, Snapshot, WindowClock
 from actors.node.cgroups import Cgroups
+from actors.node.datagrams import DatagramTable
 from actors.node.dns_names import DnsNames
 from actors.node.frames import UNKNOWN
 from actors.node.handshakes import NodeHandshakes
@@ -34,8 +35,9 @@ class SocketState(Actor):
         self._origin = origin
         self._stage = ledger.stage("sockets", "events")
         self._cgroups = Cgroups()
-        self._table = SocketTable(origin.slots, self._stage, self._cgroups)
+        self._table = SocketTable(origin.slots - origin.udp_slots, self._stage, self._cgroups)
         self._ledger = ledger
+        self._datagrams: DatagramTable | None = None  # once there are any
         self._requests: NodeRequests | None = None  # once there are any
         self._handshakes: NodeHandshakes | None = None  # likewise
         self._names: PeerNames | None = None  # likewise, of answers
@@ -44,6 +46,7 @@ class SocketState(Actor):
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
             "sockets": self._table.take_ends,
+            "datagrams": lambda events, offset_ns: self._flows().take(events, offset_ns),
             "requests": lambda events, _offset_ns: self._requested().take(events),
             "handshakes": lambda events, _offset_ns: self._shaken().learn(events),
             "decrypted": lambda events, _offset_ns: self._shaken().learn_decrypted(events),
@@ -67,6 +70,20 @@ class SocketState(Actor):
                 self._receivers[item.receiver](item.rows, item.offset_ns)
             case _:
                 yield item
+
+    def _flows(self) -> DatagramTable:
+        if self._datagrams is None:
+            first, slots = self._origin.slots - self._origin.udp_slots, self._origin.udp_slots
+            stage = self._ledger.stage("datagrams", "events")
+            self._datagrams = DatagramTable(first, slots, stage, self._cgroups)
+        return self._datagrams
+
+    def _generations(self) -> np.ndarray:
+        """Of the open socket or flow of each slot, 0: none."""
+        flows = (
+            self._datagrams.generations if self._datagrams else np.zeros(self._origin.udp_slots, np.uint32)
+        )
+        return np.concatenate((self._table.generations, flows))
 
     def _requested(self) -> NodeRequests:
         if self._requests is None:
@@ -105,11 +122,13 @@ class SocketState(Actor):
             yield Batch(LISTENER, origin.node, origin.boot, 0, window, columns, {"cgroups": paths})
 
     def _rows(self, snapshot: Snapshot) -> Batch:
-        columns, cgroups = self._table.tick(snapshot.frame, self._wanted())
+        frame, wanted = snapshot.frame, self._wanted()
+        flows = self._datagrams.tick(frame.window, frame.missed, wanted) if self._datagrams else ()
+        columns, cgroups = self._table.tick(frame, wanted, flows)
         tables: dict[str, Any] = {"cgroups": cgroups}
         rows = len(columns["socket.slot"])
         if self._handshakes:
-            tables["handshakes"] = self._handshakes.fill(columns, self._table.generations)
+            tables["handshakes"] = self._handshakes.fill(columns, self._generations())
             self._stage.note("handshake_table_full", self._handshakes.known.refused)
             self._handshakes.known.refused = 0
         else:
@@ -120,6 +139,8 @@ class SocketState(Actor):
         if self._names:
             stages["answers"] = self._ledger.stages["answers"].as_dict()
         del columns[STARTED]
+        if self._datagrams:
+            stages["datagrams"] = self._ledger.stages["datagrams"].as_dict()
         if self._requests:
             tables["requests"] = self._requests.group(columns)
             counted = (name for name in ("requests", "links") if name in self._ledger.stages)
@@ -140,7 +161,7 @@ class SocketState(Actor):
     def _name_peers(self, columns: Columns) -> list[str]:
         """Sets ``peer.name.*``; returns the table of them."""
         if self._names:
-            return self._names.fill(columns, self._table.generations)
+            return self._names.fill(columns, self._generations())
         rows = len(columns["socket.slot"])
         columns["peer.name.index"] = zeros(rows, np.dtype("<u4"))
         for part in ("evidence", "ambiguous"):

@@ -5,6 +5,7 @@ because each row is the difference to what was reported before, and an end carri
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -153,15 +154,18 @@ class SocketTable:
         for flag, name in (("FLAG_UNTRACKED", "untracked"), ("FLAG_HEALED", "healed")):
             self._stage.note(name, int(np.count_nonzero(flags & _FLAGS[flag])))
 
-    def tick(self, frame: SnapshotFrame, wanted: np.ndarray | tuple[()] = ()) -> tuple[Columns, list[str]]:
+    def tick(
+        self, frame: SnapshotFrame, wanted: np.ndarray | tuple[()] = (), others: Sequence[Columns] = ()
+    ) -> tuple[Columns, list[str]]:
         """The rows of the window that ends with ``frame``, and the cgroup paths that they point to.
 
         :param wanted: slots of sockets that have a row also if nothing else of them changed.
+        :param others: rows that are not of this table; their cgroups are.
         Columns may be views of the table, valid until its next call.
         """
         slots, cells = frame.slots, self._spread(frame.cells)
         unseen = self._unseen(slots, cells["generation"])
-        self._learn(frame)
+        self._learn(frame, others)
         generations = cells["generation"]
         # Left for a later tick, whose difference has it all: its end came first; its description has not come yet;
         # the end of the slot's last socket has not come yet.
@@ -171,7 +175,7 @@ class SocketTable:
         if not usable.all():
             slots, cells = _where(usable, slots, cells)
         ended = [self._late(part, frame.window) for part in self._ended]
-        parts = [*ended, unseen, self._live(slots, cells, frame, wanted)]
+        parts = [*ended, unseen, self._live(slots, cells, frame, wanted), *others]
         self._ended = []
         columns = concatenate([part for part in parts if len(part["socket.slot"])])
         columns["cgroup.index"], paths = self._cgroups.table(columns["cgroup.index"])
@@ -179,10 +183,12 @@ class SocketTable:
         self._cgroups.known.refused = 0
         return columns, paths
 
-    def _learn(self, frame: SnapshotFrame) -> None:
+    def _learn(self, frame: SnapshotFrame, others: Sequence[Columns]) -> None:
         """Takes new descriptions in."""
         if self._cgroups.known.full:
-            self._cgroups.release(self._described["cgroup.index"][self._generation != 0])
+            held = [self._described["cgroup.index"][self._generation != 0]]
+            held += [part["cgroup.index"] for part in (*self._ended, *others)]
+            self._cgroups.release(np.concatenate(held))
         slots = frame.new_slots
         void_rows(self._arrived)[slots] = void_rows(frame.descriptions)
         self._arrived_generation[slots] = frame.descriptions["generation"]

@@ -47,6 +47,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     :param frame_version: of the frames (``probes.kernel.frames.VERSION``).
     :param program: the version that recorded.
     :param rings: the struct of each ring of a probe's own; left out if there is none.
+    :param udp_slots: of ``slots``, those of UDP's flows.
     :param started_ns: wall clock, nanoseconds since the epoch; frames count from here.
     """
 
@@ -55,16 +56,17 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     program: str
     node: str
     boot: str
-    slots: Annotated[int, msgspec.Meta(ge=1, le=1 << 22)]
+    slots: Annotated[int, msgspec.Meta(ge=1, le=1 << 23)]
     ring_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
     started_ns: _Count
     layouts: dict[str, Layout]
     rings: dict[str, str] = {}
+    udp_slots: Annotated[int, msgspec.Meta(ge=0, le=1 << 22)] = 0
 
     @property
     def origin(self) -> Origin:
         """Whose frames they are."""
-        return Origin(self.node, self.boot, self.slots)
+        return Origin(self.node, self.boot, self.slots, self.udp_slots)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def new_header(origin: Origin, ring_bytes: int, started_ns: int, event_types: Ev
         started_ns,
         current_layouts(event_types),
         rings,
+        origin.udp_slots,
     )
 
 

@@ -82,10 +82,17 @@ STAGES: Final = (
         "",
     ),
     StageNote(
+        "`datagrams`",
+        "events of flows of UDP: what they counted so far, or at their end",
+        "`ended_before`, `ended_twice`: of a flow whose end was told, or taken for lost",
+        "`end_unseen`: flows whose end was lost; `late` rows",
+    ),
+    StageNote(
         "`nat`",
         "NAT entries said by conntrack, or by nodes",
         "`table_full`: all entries of the table hold; raise `nat.entries`",
-        "`evicted`: entries that had ended made room; `undecided`: connections that may have had any of several; "
+        "`evicted`: entries made room; `udp_evicted`: of UDP that conntrack still had (`nat.udp_entries`); "
+        "`undecided`: connections that may have had any of several; "
         "`losses`: times in which entries may have been missed",
     ),
     StageNote(

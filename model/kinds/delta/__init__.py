@@ -22,7 +22,17 @@ from model.arrays import Columns
 from model.column import Column, derived, hidden
 from model.handshake import NO_HANDSHAKE, TlsVisibility
 from model.kind import Kind
-from model.kinds.delta.codes import CloseReason, Evidence, NameEvidence, NatEvidence, Role, State
+from model.kinds.delta.codes import (
+    Cast,
+    CloseReason,
+    Evidence,
+    Folded,
+    NameEvidence,
+    NatEvidence,
+    NetworkProtocol,
+    Role,
+    State,
+)
 from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
@@ -51,10 +61,13 @@ __all__ = [
     "ENTITIES",
     "NO_SLOT",
     "RESOLVED",
+    "Cast",
     "CloseReason",
     "Evidence",
+    "Folded",
     "NameEvidence",
     "NatEvidence",
+    "NetworkProtocol",
     "Role",
     "State",
     "began_at",
@@ -114,14 +127,20 @@ REQUESTED: Final = Table(
 )
 
 _COUNTERS: Final = (
-    Column("tx_bytes", "<u8", "payload that the peer acknowledged", over="sum"),
-    Column("rx_bytes", "<u8", "payload received in order", over="sum"),
-    Column("tx_segments", "<u8", "sent, also those without payload", over="sum"),
-    Column("rx_segments", "<u8", "received", over="sum"),
+    Column("tx_bytes", "<u8", "payload that the peer acknowledged; of UDP: that was sent", over="sum"),
+    Column("rx_bytes", "<u8", "payload received in order; of UDP: that arrived", over="sum"),
+    Column("tx_segments", "<u8", "sent, also those without payload; of UDP: datagrams", over="sum"),
+    Column("rx_segments", "<u8", "received; of UDP: datagrams that arrived, also those dropped", over="sum"),
     Column("retransmitted_segments", "<u8", over="sum"),
     Column("retransmitted_bytes", "<u8", over="sum"),
     Column("lost_segments", "<u8", "that the kernel took for lost", over="sum"),
-    Column("drops", "<u8", "that the socket dropped on receiving (`sk_drops`)", "segments", over="sum"),
+    Column(
+        "drops",
+        "<u8",
+        "that the socket dropped on receiving (`sk_drops`); of UDP: its receive buffer was full",
+        "segments",
+        over="sum",
+    ),
 )
 #: The columns whose sums over windows equal the socket's final counters.
 COUNTERS: Final = tuple(column.name for column in _COUNTERS)
@@ -170,6 +189,25 @@ _COLUMNS: Final = (
     Column("network.local.port", "<u2", always=True),
     Column("network.peer.address", "V16", always=True),
     Column("network.peer.port", "<u2", always=True),
+    Column(
+        "network.cast",
+        "<u1",
+        "of UDP: 0 unicast, 1 multicast, 2 broadcast. The last two have no other end to be joined with",
+        codes=Cast,
+    ),
+    Column(
+        "network.folded",
+        "<u1",
+        "of UDP, what is one row because a socket has very many peers: 0 none, 1 ports (all ports of the peer's "
+        "address; the port is 0), 2 peers (all peers; the address is `::`)",
+        codes=Folded,
+    ),
+    Column(
+        "network.protocol.name",
+        "<u1",
+        "of UDP, what the datagrams are, as they say themselves: 1 quic, 2 dns; 0: not known",
+        codes=NetworkProtocol,
+    ),
     Column("netns.id", "<u4", "network namespace: its inode number, as `lsns -t net` prints it"),
     # the same from who called to who was called, after all rewriting that the node knows of
     Column("connection.source.address", "V16", "who called, after all rewriting that the node knows of"),
@@ -258,7 +296,8 @@ _COLUMNS: Final = (
         "connection.close_reason",
         "<u1",
         "0 open, 1 fin_sent, 2 fin_received, 3 rst_sent, 4 rst_received, 5 timed_out, 6 error, 7 unseen (its end was "
-        "missed, or the report of it lost)",
+        "missed, or the report of it lost); [of UDP](udp.md) 8 idle, 9 released (its socket was closed), 10 moved "
+        "(NAT leads to another peer now)",
         codes=CloseReason,
     ),
     Column(
@@ -284,7 +323,8 @@ _COLUMNS: Final = (
     Column(
         "connection.opened_at_ns",
         "<u8",
-        "wall clock, established; 0 for adopted and failed ones. The same in all rows of the socket, whatever "
+        "wall clock, established; 0 for adopted and failed ones. Of UDP: the first datagram. The same in all "
+        "rows of the socket, whatever "
         "became of the clock",
     ),
     Column(
@@ -292,12 +332,19 @@ _COLUMNS: Final = (
         "<u8",
         "wall clock; 0 while open. If the clock was set back below the opening: the opening and how long it lived",
     ),
-    Column("connection.connect_latency_ns", "<u8", "from connect() to established, or to the failure"),
+    Column(
+        "connection.connect_latency_ns",
+        "<u8",
+        "from connect() to established, or to the failure; of UDP: from the first datagram to the first reply, once "
+        "there was one",
+    ),
     # what moved in this window (sums of these are exact)
     *_COUNTERS,
     # how it stands at the end of the window
     Column("tx_bytes_total", "<u8", "since the connection was opened, or Tailrace started"),
     Column("rx_bytes_total", "<u8"),
+    Column("tx_datagrams_total", "<u8", "the same of UDP's datagrams; 0 for TCP", "datagrams"),
+    Column("rx_datagrams_total", "<u8", "likewise", "datagrams"),
     Column("rtt_ns", "<u8", "smoothed round-trip time, at the window's end"),
     Column("rtt_min_ns", "<u8", "smallest seen lately"),
     Column("cwnd_segments", "<u4", "congestion window"),

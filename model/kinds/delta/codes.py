@@ -40,7 +40,8 @@ class Evidence(IntEnum):
 
 
 class CloseReason(IntEnum):
-    """What ended the connection: a reset or time-out if there was one, else whose FIN came first."""
+    """What ended the connection: a reset or time-out if there was one, else whose FIN came first; of UDP what ended
+    the flow."""
 
     OPEN = 0
     FIN_SENT = 1
@@ -50,6 +51,33 @@ class CloseReason(IntEnum):
     TIMED_OUT = 5
     ERROR = 6  # error.errno says which
     UNSEEN = 7  # its end was missed, or the report of it lost; the ledger counts it
+    # of UDP
+    IDLE = 8  # no datagram came for as long as its kind of exchange may rest
+    RELEASED = 9  # the socket was closed
+    MOVED = 10  # NAT leads the socket's datagrams to another peer now
+
+
+class Cast(IntEnum):
+    """Whom datagrams are for."""
+
+    UNICAST = 0
+    MULTICAST = 1
+    BROADCAST = 2
+
+
+class Folded(IntEnum):
+    """Peers of one socket that are one flow, because there are very many."""
+
+    NONE = 0
+    PORTS = 1  # all ports of the peer's address
+    PEERS = 2  # all peers
+
+
+class NetworkProtocol(IntEnum):
+    """What datagrams are, as far as they say so themselves; 0: not known."""
+
+    QUIC = 1
+    DNS = 2
 
 
 class NatEvidence(IntEnum):

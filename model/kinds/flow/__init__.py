@@ -50,6 +50,10 @@ it is 0**, for TCP acknowledges what arrived. What is left then has a cause: abo
 took the bytes and acknowledged them in the server's name (a proxy, a middlebox); below zero, acknowledgements
 were lost with a reset or time-out. It is 0 also where nothing can be said: one end alone reports, or one was open
 before Tailrace started.
+
+Of [UDP](udp.md) nothing is acknowledged: what one end sent less what arrived at the other is told once, in the row
+with the end of both, and is then what was lost on the way, or, below zero, what the network sent twice. So is
+`datagrams_unaccounted`.
 """
 
 from collections.abc import Iterator
@@ -166,6 +170,9 @@ _HEAD: Final = (
     ),
     DELTA.column("network.transport"),
     DELTA.column("network.type"),
+    DELTA.column("network.cast"),
+    DELTA.column("network.folded"),
+    DELTA.column("network.protocol.name"),
     # who called, whom it called, and who answered
     Column(
         "client.address",
@@ -252,6 +259,14 @@ _HEAD: Final = (
         "so far: [below](#bytes-of-both-ends)",
     ),
     Column("reply_bytes_unaccounted", "<i8", "the same from server to client"),
+    Column(
+        "datagrams_unaccounted",
+        "<i8",
+        "of UDP, in the row with the end of both ends: datagrams that the client sent less those that arrived at the "
+        "server's socket; those for which its receive buffer had no room arrived, and are its `drops`",
+        "datagrams",
+    ),
+    Column("reply_datagrams_unaccounted", "<i8", "the same from server to client", "datagrams"),
     *REQUESTS,
     DELTA.column("tls.index"),
 )

@@ -91,7 +91,7 @@ def within(value: dict[str, Any]) -> dict[str, Any]:
 
 def present(value: Any, name: str) -> bool:
     """Whether a line should have said it: not a word for 0, or what belongs to an end that is not known."""
-    words = ("unknown", "none", "open", "complete", "0")
+    words = ("unknown", "none", "open", "complete", "unicast", "0")
     of_unknown_end = name.endswith(("socket.slot", "socket.generation", "seq", "user.id"))
     return bool(value) and value not in words and not of_unknown_end and not empty(value)
 
