@@ -26,6 +26,7 @@ from benchmarks import (
     latency,
     map_cost,
     map_rate,
+    name_rate,
     nat_table,
     otlp_rate,
     page,
@@ -120,6 +121,9 @@ FIGURES: Final = (
     ),
     Figure(
         "enrich_rate", "rows that get their owner's name per second of processor time", enrich_rate.measure
+    ),
+    Figure(
+        "name_rate", "connections that get their peer's name per second of processor time", name_rate.measure
     ),
     Figure("detect_day", "findings on a day without a fault", detection.measure_day),
     Figure("detect_delay", "from a fault to its finding", detection.measure_delay),

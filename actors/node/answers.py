@@ -13,7 +13,7 @@ from model.arrays import Array
 from model.clock import SECOND_NS
 from model.kinds.delta.codes import NameEvidence
 from model.ledger import Stage
-from probes.kernel.layout import enums, joined, structs
+from probes.kernel.layout import enums, joined, rows_where, structs
 
 EVENT: Final = structs("dns")["answer_event"]
 #: Answers kept: a process, an address and a name each, 80 bytes.
@@ -30,6 +30,8 @@ _OTHER: Final = enums("dns")["dns_name"]["NAME_OTHER"]
 _SCOPES: Final = (NameEvidence.PROCESS, NameEvidence.CONTAINER, NameEvidence.NAMESPACE)
 #: The cgroup at the root of its hierarchy is no container.
 _ROOT_CGROUP: Final = 1
+#: The place of a row that is left out.
+GONE: Final = -1
 #: A key that nothing has.
 _NO_KEY: Final = 0
 
@@ -194,9 +196,10 @@ class Answers:
         new = _rows_of(events[order[-self._limit :]])
         self._stage.note("evicted", len(events) - len(new))
         kept = ~(gone | self._beyond(len(new), gone))
-        self._rows = np.concatenate((self._rows[kept], new))
+        self._rows = joined(rows_where(self._rows, kept), new)
+        places = None if kept.all() else np.where(kept, np.cumsum(kept) - 1, GONE)
         for name, index in self._indexes.items():
-            index.replace(kept, new[name])
+            index.replace(places, new[name], len(self._rows) - len(new))
 
     def _repeated(self) -> np.ndarray:
         """Which were answered again since; the latest of them knows when the first was."""
@@ -204,10 +207,13 @@ class Answers:
         gone = np.zeros(len(self._rows), np.bool_)
         again = index.keys[1:] == index.keys[:-1]
         if again.any():
-            begins = np.flatnonzero(np.append(True, ~again))
-            last = index.order[np.append(begins[1:], len(index.order)) - 1]
+            several = np.append(again, False)
+            several[1:] |= again
+            order, keys = index.order[several], index.keys[several]
+            begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+            last = order[np.append(begins[1:], len(order)) - 1]
             for name, fold in (("first_ns", np.minimum), ("used_ns", np.maximum)):
-                self._rows[name][last] = fold.reduceat(self._rows[name][index.order], begins)
+                self._rows[name][last] = fold.reduceat(self._rows[name][order], begins)
             gone[index.order[:-1][again]] = True
         return gone
 
@@ -240,19 +246,20 @@ class _Index:
         ends = np.searchsorted(self.keys, keys, "right")
         return begins, np.where(keys == _NO_KEY, begins, ends)
 
-    def replace(self, kept: np.ndarray, new: np.ndarray) -> None:
+    def replace(self, places: np.ndarray | None, new: np.ndarray, first: int) -> None:
         """Leaves rows out, and puts new ones behind the others.
 
-        :param kept: of each row before.
-        :param new: keys of new rows.
+        :param places: of each row its new one, or ``GONE``; None: all stay.
+        :param new: keys of new rows, of which ``first`` is the place of the first.
         """
-        stay = kept[self.order]
-        numbers = np.cumsum(kept) - 1
-        keys, order = self.keys[stay], numbers[self.order[stay]]
+        if places is not None:
+            order = places[self.order]
+            stay = order != GONE
+            self.keys, self.order = self.keys[stay], order[stay]
         arrived = np.argsort(new, kind="stable")
-        places = np.searchsorted(keys, new[arrived], "right")
-        self.keys = np.insert(keys, places, new[arrived])
-        self.order = np.insert(order, places, int(np.count_nonzero(kept)) + arrived)
+        keys = new[arrived]
+        at = np.searchsorted(self.keys, keys, "right")
+        self.keys, self.order = np.insert(self.keys, at, keys), np.insert(self.order, at, first + arrived)
 
 
 def _rows_of(events: np.ndarray) -> np.ndarray:
