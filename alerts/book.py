@@ -54,10 +54,19 @@ class Book:
         self.archive = Archive(journal)
         self.events = EventLog(journal)
         self.outbox = Outbox(journal, wishes=routing.targets, ledger=ledger)
-        self._groups = Groups(journal, {name: each.group for name, each in routing.targets.items()})
+        self._groups = _groups(journal, routing)
         kept = [msgspec.convert(value, Incident) for _, value in journal.under("incident/")]
         silences = [msgspec.convert(value, Silence) for _, value in journal.under("silence/")]
         self.incidents = Incidents(times or Times(), kept, silences)
+
+    def route(self, routing: Routing) -> None:
+        """Whom incidents go to from now on; what was kept of targets that are no more is forgotten.
+
+        :raises TailraceError: if the journal takes no more.
+        """
+        self.outbox.choose(routing.targets)
+        self._groups = _groups(self._journal, routing)
+        self._routing = routing
 
     def tick(self, tick: Tick, events: Iterable[EdgeEvent] = ()) -> list[Change]:
         """What one look at everything changes; on disk when this returns.
@@ -152,3 +161,7 @@ class Book:
             if name.removeprefix("silence/") not in silences:
                 rows[name] = None
         return self.archive.outdated(at, ended) | rows
+
+
+def _groups(journal: Journal, routing: Routing) -> Groups:
+    return Groups(journal, {name: each.group for name, each in routing.targets.items()})

@@ -27,6 +27,8 @@ class Courier:
         self._targets = targets
         self._clock = clock
         self._news = {name: asyncio.Event() for name in targets}
+        self._group: asyncio.TaskGroup | None = None
+        self._lanes: list[asyncio.Task[None]] = []
 
     def wake(self) -> None:
         """Something was offered."""
@@ -35,9 +37,34 @@ class Courier:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        async with asyncio.TaskGroup() as lanes:
-            for name in self._targets:
-                lanes.create_task(self._lane(name), name=f"alerts to {name}")
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._begin()
+                await asyncio.get_running_loop().create_future()  # targets may come later
+        finally:
+            self._group = None
+
+    async def replace(self, targets: Mapping[str, AlertTarget]) -> Mapping[str, AlertTarget]:
+        """Go to other targets from now on; what is on its way ends first.
+
+        :param targets: open.
+        :returns: those of before, which nobody goes to any more.
+        """
+        for lane in self._lanes:
+            lane.cancel()
+        if self._lanes:
+            await asyncio.wait(self._lanes)
+        before, self._targets = self._targets, targets
+        self._news = {name: asyncio.Event() for name in targets}
+        if self._group is not None:
+            self._begin()
+        return before
+
+    def _begin(self) -> None:
+        assert self._group is not None
+        self._lanes = [
+            self._group.create_task(self._lane(name), name=f"alerts to {name}") for name in self._targets
+        ]
 
     async def deliver(self, name: str) -> None:
         """All that is due for one target now, until it does not take one."""

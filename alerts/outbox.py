@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from alerts.counts import Counts
-from alerts.groups import GROUP
 from alerts.in_flight import AGAIN, InFlight
 from alerts.journal import Journal
 from alerts.pace import PAUSE_S, Bucket, summary, summary_key
@@ -26,6 +25,8 @@ from model.ledger import Ledger
 #: Seconds between two attempts: doubled each time, up to the longest.
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 300.0
+#: What keys of a target begin with; dead letters stay to be read.
+_OF_TARGETS: Final = ("out", "said", "lane", "pace", "flight", "group")
 #: Dead letters that are kept to be read; older ones are counted only.
 _DEAD_KEPT: Final = 100
 
@@ -71,7 +72,19 @@ class Outbox:
         self._wishes = wishes or {}
         self._flights = InFlight(journal)
         self.counts = Counts(ledger or Ledger())
-        for target in self._wishes:
+        self.choose(self._wishes)
+
+    def choose(self, wishes: Mapping[str, Wishes]) -> None:
+        """These are the targets from now on; what was kept of others is forgotten.
+
+        :param wishes: as of the constructor.
+        """
+        self._wishes = wishes
+        if wishes:
+            prefixes = tuple(f"{what}/{target}/" for what in _OF_TARGETS for target in wishes)
+            rows = [name for what in _OF_TARGETS for name, _ in self._journal.under(f"{what}/")]
+            self._journal.put({name: None for name in rows if not f"{name}/".startswith(prefixes)})
+        for target in wishes:
             self.counts.begin(target, self.waiting(target))
 
     def rows_for(
@@ -152,7 +165,7 @@ class Outbox:
     def _settled(self, letter: Letter, receipt: str, now: float, how: str) -> None:
         target, alert = letter.target, letter.alert
         self._settle(letter, how)
-        over = alert.event == "resolve" and (alert.key.startswith(GROUP) or alert.key == summary_key(target))
+        over = alert.event == "resolve" and f"incident/{alert.key}" not in self._journal
         said = None if over else {"alert": alert, "receipt": receipt, "at": now}
         rows = {f"said/{target}/{alert.key}": said, f"lane/{target}": None}
         rows |= self._gone(target, alert) | self._paid(letter, now) | self._flights.over(target)

@@ -25,9 +25,9 @@ from alerts.courier import Courier
 from alerts.journal import JOURNAL, Journal
 from engine.actor import Outlet, Place
 from engine.config import Config
-from engine.graph import Graph
+from engine.graph import Apply, Graph
 from engine.incident_source import WrittenIncidents, settle_planned
-from engine.plugins.alert_targets import make_target
+from engine.plugins.alert_targets import make_targets, opened
 from model.alert import Alert
 from model.errors import TailraceError
 from model.kinds.ledger import LEDGER
@@ -57,6 +57,7 @@ def watch_trouble(
     outlet = IncidentsOutlet(config, folder, graph.ledger)
     graph.service(outlet.opened())
     graph.task(outlet.run)
+    graph.reloads.append(outlet.reloaded)
     watch(graph, config, folder, joined, messages, outlet)
     return WrittenIncidents(lambda: outlet.book, outlet.wake)
 
@@ -106,6 +107,7 @@ class IncidentsOutlet:
         self._nodes = (0, 0)
         self.book: Book | None = None
         self._courier: Courier | None = None
+        self._open = AsyncExitStack()  # the targets
 
     @asynccontextmanager
     async def opened(
@@ -120,15 +122,14 @@ class IncidentsOutlet:
         :raises UsageError: if the journal cannot be written, or a file of a target cannot be read.
         """
         alerts = self._config.alerts
-        targets = {target.name: make_target(alerts, target.name) for target in alerts.targets}
+        targets = make_targets(alerts)
         async with AsyncExitStack() as stack:
             journal = Journal(self._folder / JOURNAL, copied=copied)
             stack.callback(journal.close)
             if kept is not None:
                 journal.begin(kept)
-            for target in targets.values():
-                stack.push_async_callback(target.close)
-                await target.open()
+            self._open = await stack.enter_async_context(AsyncExitStack())
+            await self._open.enter_async_context(opened(targets))
             # the detector has waited for three ticks of evidence: one more, to see what belongs together
             times = Times(hold=float(self._config.trouble.tick_seconds))
             self.book = Book(journal, alerts.routing(), self._message, times, self._cause, self._ledger)
@@ -136,6 +137,30 @@ class IncidentsOutlet:
             self._courier = Courier(self.book.outbox, targets)
             stack.callback(self._shut)
             yield
+
+    def reloaded(self, config: Config) -> Apply:
+        """``alerts.targets``, ``alerts.routes`` and ``trouble.silences``: all targets are opened anew.
+
+        :raises UsageError: if a target cannot be made.
+        """
+        alerts = msgspec.structs.replace(config.alerts, rules=self._config.alerts.rules)
+        trouble = msgspec.structs.replace(self._config.trouble, silences=config.trouble.silences)
+        targets = make_targets(alerts)
+
+        async def apply() -> None:
+            if self.book is not None and self._courier is not None:
+                fresh = AsyncExitStack()
+                await fresh.enter_async_context(opened(targets))
+                await self._courier.replace(targets)
+                self.book.route(alerts.routing())
+                settle_planned(self.book, trouble.silences, time())
+                before = self._open.pop_all()
+                self._open.push_async_exit(fresh)
+                await before.aclose()
+                self._courier.wake()
+            self._config = msgspec.structs.replace(self._config, alerts=alerts, trouble=trouble)
+
+        return apply
 
     def _shut(self) -> None:
         self.book = None

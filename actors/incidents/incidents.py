@@ -153,6 +153,7 @@ class Incidents:
             incident.returned = incident.returned or at
             if at - incident.returned >= self._times.hold:
                 incident.reopenings.append(at)
+                incident.acknowledged_by, incident.acknowledged_at = "", 0.0  # of a trouble that had ended
                 self.counts["reopened"] += 1
                 yield self._open(incident, at)
         elif incident.state == "open":

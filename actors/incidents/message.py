@@ -116,10 +116,11 @@ def _headline(change: Change, most: int = 500) -> str:
     incident = change.incident
     resolved = change.event == "resolve"
     word = "RESOLVED" if resolved else incident.severity.upper()
+    back = f", back since {_clock(incident.reopenings[-1])}" if incident.reopenings else ""
     span = (
         f"{_clock(incident.since)} to {_clock(incident.ended)}"
         if resolved
-        else f"since {_clock(incident.since)}"
+        else f"since {_clock(incident.since)}{back}"
     )
     was = "was " if resolved else ""
     return f"{word} {_subject(incident, most)}: {was}{how_bad(incident)} {span}"

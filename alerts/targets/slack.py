@@ -69,7 +69,13 @@ class Slack:
             return f"{said['channel']} {said['ts']}"
         channel, at = receipt.split(" ")
         await self._call("chat.update", {"channel": channel, "ts": at, **message})
-        change = {"channel": channel, "thread_ts": at, "text": _escaped(f"{alert.event}: {alert.short}")}
+        change: dict[str, Any] = {
+            "channel": channel,
+            "thread_ts": at,
+            "text": _escaped(f"{alert.event}: {alert.short}"),
+        }
+        if alert.event == "open":  # it is back: the channel hears of it, as of a new one
+            change["reply_broadcast"] = True
         await self._call("chat.postMessage", change)
         return receipt
 

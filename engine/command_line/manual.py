@@ -26,7 +26,7 @@ _FILES: Final = {
 }
 _SIGNALS: Final = {
     "SIGINT, SIGTERM": "End in good order, the last rows flushed, also while it starts; a second one ends at once.",
-    "SIGHUP": "Read the configuration again: sinks, stage, names and log_level. Commands that only show end.",
+    "SIGHUP": "Read the configuration again: sinks, stage, names, log_level, alerts. Commands that only show end.",
     "SIGUSR1": "Write the state to the log: rows per second, queues, losses, probes. Ignored where there is none.",
 }
 

@@ -13,8 +13,10 @@ from engine.secrets import guarded
 from engine.service.notify import ServiceManager
 from model.errors import TailraceError
 
-#: Keys that a role can take over while it runs; all others need a restart.
-RELOADED: Final = frozenset({"stage", "sinks", "names", "log_level"})
+#: Paths of keys that a role can take over while it runs; all others need a restart.
+RELOADED: Final = frozenset(
+    {"stage", "sinks", "names", "log_level", "alerts.targets", "alerts.routes", "trouble.silences"}
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,7 @@ class Reload:
             log.error("%s", said)  # noqa: TRY400 - the sentence says all
             return said
         changed = list(changes(self._config, config))
-        taken = {key: getattr(config, key) for key in RELOADED}
-        self._config = msgspec.structs.replace(self._config, **taken)
+        self._config = _taken(self._config, config)
         return _say(changed)
 
 
@@ -68,9 +69,20 @@ def reloaded_log_level(config: Config) -> Apply:
     return apply
 
 
+def _taken(old: Config, new: Config) -> Config:
+    """The old one with those keys of the new one that are taken over."""
+    paths = [path.split(".") for path in sorted(RELOADED)]
+    for section, key in (path for path in paths if len(path) > 1):
+        part = msgspec.structs.replace(getattr(old, section), **{key: getattr(getattr(new, section), key)})
+        old = msgspec.structs.replace(old, **{section: part})
+    return msgspec.structs.replace(
+        old, **{path[0]: getattr(new, path[0]) for path in paths if len(path) == 1}
+    )
+
+
 def _say(changed: list[str]) -> str:
     """Logs what a reload did."""
-    taken = [path for path in changed if path.partition(".")[0] in RELOADED]
+    taken = [path for path in changed if path in RELOADED]
     left = [path for path in changed if path not in taken]
     said = f"the configuration was read again: {', '.join(taken) or 'nothing'} changed"
     if left:

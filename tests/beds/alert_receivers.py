@@ -38,6 +38,7 @@ class SlackMessage(_Strict):
     blocks: Annotated[list[SlackBlock], msgspec.Meta(max_length=50)] = []
     ts: str = ""
     thread_ts: str = ""
+    reply_broadcast: bool = False
 
 
 class PagerDutyPayload(_Strict):

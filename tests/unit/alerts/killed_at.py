@@ -35,7 +35,7 @@ TARGETS: Final[Mapping[str, Callable[[str], AlertTarget]]] = {
 
 async def run(folder: Path, kind: str, address: str, after_kill: str, batches: int) -> None:
     """Goes on with the first state that was not offered yet."""
-    left = batches
+    left = 0
 
     def killed(_: Mapping[str, Any]) -> None:
         nonlocal left
@@ -44,6 +44,9 @@ async def run(folder: Path, kind: str, address: str, after_kill: str, batches: i
             os.kill(os.getpid(), signal.SIGKILL)
 
     journal = Journal(folder / "journal", copied=killed)
+    if "incident/tailrace-1" not in journal:
+        journal.put({"incident/tailrace-1": {}})
+    left = batches
     outbox = Outbox(journal, wishes={"t": Wishes(after_kill=after_kill)})
     target = TARGETS[kind](address)
     await target.open()

@@ -57,6 +57,20 @@ def test_what_is_over_stays_to_be_read_and_nothing_else(tmp_path: Path) -> None:
     assert again.archive.find(past.key) is None, "it was over for more than a month"
 
 
+def test_of_incidents_that_were_merged_targets_know_nothing_once_they_were_told(tmp_path: Path) -> None:
+    """Their end is sent after they are gone."""
+    journal, book = book_in(tmp_path)
+    others = [replace(TROUBLE, key=f"t{number}", edges=frozenset({f"c>d{number}"})) for number in range(2)]
+    for at in range(60):
+        one = replace(TROUBLE, key="t", edges=frozenset().union(*(each.edges for each in others)))
+        book.tick(Tick(float(at), (one, *others) if at >= 30 else tuple(others)))
+        while letter := book.outbox.due("all", float(at)):
+            book.outbox.sent(letter, "receipt", float(at))
+    (incident,) = book.incidents
+    assert book.incidents.counts["merged"] == 1
+    assert [name for name, _ in journal.under("said/")] == [f"said/all/{incident.key}"]
+
+
 def test_of_those_that_are_over_the_newest_are_kept(tmp_path: Path) -> None:
     journal, book = book_in(tmp_path)
     book.archive = Archive(journal, most=2)

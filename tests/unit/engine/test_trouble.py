@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from actors.detect.symptoms import SYMPTOMS
-from actors.incidents.items import Tick, Trouble
+from actors.incidents.items import Change, Incident, Tick, Trouble
 from actors.incidents.message import WORDS, Facts, alert_of
 from actors.items import Chunk, Window
 from actors.trouble.troubles import SPOKEN
@@ -33,9 +33,10 @@ from engine.incident_source import WrittenIncidents
 from engine.role import Role
 from engine.runner import AsyncioRunner
 from engine.stored import watches_trouble
-from engine.trouble import ILL, WHOLE, watch_trouble
+from engine.trouble import ILL, WHOLE, IncidentsOutlet, watch_trouble
 from model.actor import Actor
 from model.batch import Batch
+from model.errors import UsageError
 from model.kinds.ledger import LEDGER
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 from model.ledger import Ledger
@@ -375,3 +376,46 @@ def test_who_looks_beside_a_run_leaves_trouble_to_it() -> None:
     }
     config = unwatched(msgspec.convert(rules, Config))
     assert (config.trouble.enabled, config.alerts.rules) == ("off", [])
+
+
+async def test_other_targets_are_taken_over_while_it_runs(tmp_path: Path) -> None:
+    """What waits for one that stays goes on, of one that is gone nothing is kept; a missing file changes nothing."""
+    alert = alert_of(Change("open", Incident("k", "shop/b", "reset", "error", 0.0), False), Facts())
+    with (
+        HttpServer(lambda _: Reply(503)).running() as away,
+        HttpServer(lambda _: Reply(200)).running() as here,
+        HttpServer(lambda _: Reply(200)).running() as there,
+    ):
+        targets = {
+            name: AlertTargetConfig(name, "webhook", {"url": server.url})
+            for name, server in (("gone", away), ("stays", away), ("moved", here))
+        }
+        config = Config(
+            trouble=TroubleConfig(path=str(tmp_path)), alerts=AlertsConfig(list(targets.values()))
+        )
+        outlet = IncidentsOutlet(config, tmp_path, Ledger())
+        async with outlet.opened():
+            assert outlet.book is not None
+            running = asyncio.create_task(outlet.run())
+            outlet.book.outbox.offer(alert, targets)
+            outlet.wake()
+            await eventually(lambda: len(away.posts) == 2 and len(here.posts) == 1)
+            broken = AlertTargetConfig(
+                "x", "webhook", {"url": there.url, "secret_file": str(tmp_path / "no")}
+            )
+            with pytest.raises(UsageError):
+                await outlet.reloaded(msgspec.structs.replace(config, alerts=AlertsConfig([broken])))()
+            assert outlet.book.outbox.waiting("gone") == 1
+            moved = [
+                AlertTargetConfig(name, "webhook", {"url": there.url}) for name in ("stays", "moved", "new")
+            ]
+            await outlet.reloaded(msgspec.structs.replace(config, alerts=AlertsConfig(moved)))()
+            second = msgspec.structs.replace(alert, revision=2, event="update")
+            outlet.book.outbox.offer(second, ["moved", "new"])
+            outlet.wake()
+            await eventually(lambda: len(there.posts) == 3)
+            running.cancel()
+    kept = read(tmp_path / JOURNAL)
+    assert {key.split("/")[1] for key in kept} == {"stays", "moved", "new"}
+    assert not any(key.startswith("out/") for key in kept)
+    assert len(here.posts) == 1

@@ -7,6 +7,7 @@ import pytest
 
 from actors.incidents.incidents import Incidents
 from actors.incidents.items import Change, Incident, Silence, Tick, Trouble
+from actors.incidents.message import Facts, alert_of
 from model.errors import UsageError
 
 BAD = Trouble("a>b:80/refused", "shop/b", "connect_refused", 0.0, 0.3, 0.001, 30, 100, frozenset({"a>b:80"}))
@@ -163,6 +164,18 @@ def test_acknowledged_by_whom_and_when() -> None:
     )
     with pytest.raises(UsageError, match="no incident"):
         incidents.acknowledge("none", "ada", 31.0)
+
+
+def test_what_comes_back_is_acknowledged_by_nobody() -> None:
+    """Whoever looked at it saw it end; its message says since when it is back."""
+    incidents = Incidents()
+    key = run(incidents, range(30), [BAD])[0].incident.key
+    incidents.acknowledge(key, "ada", 31.0)
+    (ended,) = run(incidents, range(32, 200))
+    (back,) = run(incidents, range(200, 230), [BAD])
+    assert (ended.event, ended.incident.acknowledged_by) == ("resolve", "ada")
+    assert (back.event, back.incident.key, back.incident.acknowledged_by) == ("open", key, "")
+    assert " since 00:00:00Z, back since 00:03:40Z" in alert_of(back, Facts()).short
 
 
 def silence(begins: float, until: float, where: str, **more: float) -> Silence:
