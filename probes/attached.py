@@ -103,6 +103,8 @@ class AttachedProbes:
                 for feature in probe.features:  # one by one: after a failure `doctor` shows those before it
                     self._taken.append(self._attach(probe, feature))
             self._taken = self.sockets.attached(self._taken) + self._selection.off()
+            if self.datagrams:
+                self.datagrams.adopt()
             self._follow_libraries()
             self._follow_envoys()
             self._stack.callback(

@@ -97,13 +97,14 @@ struct udp_cell {
 	__u8 ending;      /* enum udp_end: it has ended, and the sweep is to tell so */
 	__u8 many;        /* 1: it is among the flows of its socket in `udp_sockets` */
 	__u8 settled;     /* 1: its owner has sent or received */
-	__u8 awaiting;    /* 1: no reply yet to the first datagram */
+	__u8 began_out;   /* 1: its first datagram was sent here */
 	__u8 looked;      /* 1: both directions were looked at for what they are */
 	__u16 reserved;
 	struct datagram_event event;
 	__u64 unused;
 	struct udp_key wire; /* as datagrams leave that NAT in the own namespace rewrites; cookie 0: it does not */
-	__u64 padding[2];
+	__u64 answer; /* the message of the error queue that was counted last; 0: none, or it was reported again */
+	__u64 padding;
 };
 
 /* Slots that one run of the sweep looks at. */

@@ -166,8 +166,9 @@ static __always_inline struct udp_cell *cell_take(struct udp_key *key, struct pa
 	__builtin_memset(&cell->event, 0, sizeof(cell->event));
 	__builtin_memset(&cell->wire, 0, sizeof(cell->wire));
 	cell->key = *key;
+	cell->answer = 0;
 	cell->ending = cell->many = cell->settled = cell->looked = 0;
-	cell->awaiting = packet->out;
+	cell->began_out = packet->out;
 	cell->generation++;
 	struct description *as = &cell->event.socket;
 	fill_ends_of(as, key);

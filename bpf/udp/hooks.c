@@ -40,12 +40,11 @@ static __always_inline void cell_learn(struct __sk_buff *skb, struct packet *pac
 {
 	if (packet->out && !cell->settled)
 		cell_settle(cell, socket);
-	if (cell->looked || packet->out == cell->awaiting)
+	if (cell->looked || packet->out == cell->began_out)
 		return;
-	if (cell->awaiting) {
+	cell->looked = 1;
+	if (cell->began_out && !(cell->event.socket.flags & FLAG_ADOPTED))
 		cell->event.counters.first_reply_ns = bpf_ktime_get_ns();
-		cell->awaiting = 0;
-	}
 	cell_look(skb, packet, cell);
 }
 
@@ -143,8 +142,7 @@ int udp_released(struct bpf_sock *sk)
 		return PASS;
 	struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, 0);
 	u64 address = (u64)sk;
-	if (!socket || !socket->known)
-		udp_adopted.delete(&address);
+	udp_adopted.delete(&address);
 	if (!socket)
 		return PASS;
 	if (socket->many) {

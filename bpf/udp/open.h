@@ -48,7 +48,6 @@ static __always_inline int is_quic(struct __sk_buff *skb, struct packet *packet)
 
 static __always_inline void cell_look(struct __sk_buff *skb, struct packet *packet, struct udp_cell *cell)
 {
-	cell->looked = !cell->awaiting;
 	if (cell->event.application != APPLICATION_UNKNOWN)
 		return;
 #ifdef DNS_PROBE
@@ -83,7 +82,7 @@ static __always_inline struct udp_cell *flow_open(struct __sk_buff *skb, struct 
 		socket_settle(socket);
 	cell_own(cell, socket, packet->out);
 	if (folded) {
-		cell->awaiting = 0;
+		cell->looked = 1;
 		udp_tally(UDP_FOLDED, 1);
 	}
 	cell_look(skb, packet, cell);

@@ -43,7 +43,6 @@ static __always_inline void cell_own(struct udp_cell *cell, struct udp_socket *s
 	/* who sent first was not seen: a port that its program chose is a server's */
 	as->flags |= FLAG_ADOPTED;
 	as->role = socket->bound ? ROLE_SERVER : ROLE_CLIENT;
-	cell->awaiting = cell->awaiting && as->role == ROLE_CLIENT;
 }
 
 /* The same for a flow that began before its socket's owner was known. */

@@ -11,7 +11,7 @@ from probes.kernel.layout import enums, rows_at, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
 from probes.udp.config import UdpConfig
-from probes.udp.probe import SWEEP
+from probes.udp.probe import ADOPTION, SWEEP
 
 CELL: Final = structs("udp")["udp_cell"]
 EVENT: Final = structs("udp")["datagram_event"]
@@ -40,6 +40,15 @@ class UdpFlows:
         program = loaded.programs.get(SWEEP.program)
         self._sweep = bpf.TestRun(program, 1) if program is not None else None
         bpf.push_all(loaded.maps["udp_free"], range(config.slots - 1, -1, -1))
+
+    def adopt(self) -> None:
+        """Takes in the sockets that were open before, with their owners, where the kernel has such an iterator.
+
+        Datagrams of one that pass meanwhile are counted, and may be of nobody.
+        """
+        program = self._loaded.programs.get(ADOPTION.alternatives[0].program)
+        if program is not None:
+            bpf.iterate(program)
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum udp_tally``."""

@@ -42,6 +42,27 @@ RELEASES: Final = Feature(
     required=False,
     loss="flows end by the time that they rest",
 )
+DROPS: Final = Feature(
+    "UDP drops",
+    "datagrams for which a receive buffer had no room",
+    (Hook("udp_overflowed", "udp_fail_queue_rcv_skb"),),
+    required=False,
+    loss="drops are not counted",
+)
+ERRORS: Final = Feature(
+    "UDP errors",
+    "errors that the network answers to datagrams with",
+    (Hook("udp_error", "inet_sk_error_report"),),
+    required=False,
+    loss="errors are not counted",
+)
+ADOPTION: Final = Feature(
+    "UDP adoption",
+    "owners of sockets that were open before the start",
+    (Hook("bpf_iter__task_file__udp", kind="iterator", needs="btf"),),
+    required=False,
+    loss="such sockets have no owner before they send, and who sends first is taken for the client",
+)
 SWEEP: Final = Hook("udp_sweep", kind="on_request")
 RESTS: Final = Feature(
     "resting UDP flows",
@@ -62,10 +83,12 @@ UDP: Final = Probe(
         "udp/nat.h",
         "udp/open.h",
         "udp/hooks.c",
+        "udp/losses.c",
         "udp/sweep.c",
+        "udp/adopt.c",
     ),
     maps=("udp_cells", "udp_free", "udp_tallies"),
-    features=(RESTS, BINDS, RELEASES, DATAGRAMS),
+    features=(RESTS, BINDS, RELEASES, DROPS, ERRORS, DATAGRAMS, ADOPTION),
     events=(EventType("KIND_DATAGRAMS", "datagram_event", "datagrams", namespace="socket.netns"),),
     sizes=(
         ("UDP_SLOTS", "udp.slots"),

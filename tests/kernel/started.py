@@ -12,6 +12,7 @@ from probes.listeners.config import ListenersConfig
 from probes.registry import PROBES
 from probes.selection import Selection
 from probes.tcp.config import TcpConfig
+from probes.udp.config import UdpConfig
 from tests.slowness import SLOWNESS
 
 Counters = Literal["auto", "sweep", "segment"]
@@ -22,6 +23,7 @@ Nat = Literal["auto", "kprobes", "netlink", "off"]
 class Probes(AttachedProbes):
     """All probes, that of HTTP where it costs little; ``start`` and ``close`` are the test's to call.
 
+    :param udp: off, unless the test is about datagrams.
     :param tls: off, nothing is compiled beside the test for the TLS libraries of this machine's processes.
     """
 
@@ -33,10 +35,12 @@ class Probes(AttachedProbes):
         nat: Nat = "auto",
         *,
         tls: Tls = "off",
+        udp: UdpConfig = UdpConfig(enabled="off"),  # noqa: B008 - nothing changes it
     ) -> None:
-        http = HttpConfig(enabled="off" if SLOWNESS > 1 else "auto", tls=tls)  # it has most to compile
+        alone = SLOWNESS > 1 or udp.enabled == "on"  # that of HTTP has most to compile
+        http = HttpConfig(enabled="off" if alone else "auto", tls=tls)
         tcp, listeners = TcpConfig(slots, ring_bytes, counters), ListenersConfig(sockets=1024)
-        config = Config(tcp=tcp, nat=NatConfig(nat), http=http, listeners=listeners)
+        config = Config(tcp=tcp, nat=NatConfig(nat), http=http, udp=udp, listeners=listeners)
         super().__init__(Selection(config, PROBES))
 
     def events(self) -> np.ndarray:

@@ -18,9 +18,11 @@ from probes.registry import PROBES
 from probes.selection import Selection
 from probes.sources import absent_programs, read_sources, source_text, spare_programs
 from probes.tcp.probe import ADOPTION, CONNECTIONS, LEFTOVERS, TCP
+from probes.udp.probe import ADOPTION as UDP_ADOPTION
 
 ENDINGS = {hook.program for hook in HTTP.hooks if hook.kind in ("fexit", "fexit_part")}
 TRACED = {hook.program for hook in HTTP.hooks if hook.needs == "lengths"}
+ITERATED = (ADOPTION, LEFTOVERS, UDP_ADOPTION)
 FEATURES = [feature for probe in PROBES for feature in probe.features]
 HOOKS = [hook for probe in PROBES for hook in probe.hooks]
 BTF = Headers("btf", None)
@@ -80,7 +82,7 @@ def test_without_btf_the_iterators_are_left_out() -> None:
     installed = Headers("installed", None)
     assert source_text(installed, PROBES).startswith('#line 1 "kernel/installed.h"')
     absent = absent_programs(installed, PROBES)
-    iterators = [hook for feature in (ADOPTION, LEFTOVERS) for hook in feature.alternatives]
+    iterators = [hook for feature in ITERATED for hook in feature.alternatives]
     mptcp = [part for hook in CONNECTIONS.alternatives for part in hook.parts]
     requests = [hook for hook in HOOKS if hook.macro and not hook.later]
     assert set(absent) == programs_of([*iterators, *mptcp, *requests])

@@ -1,0 +1,1 @@
+"""Datagrams of UDP as programs count them themselves."""

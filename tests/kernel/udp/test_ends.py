@@ -1,0 +1,261 @@
+"""How flows end, what an end tells, and that slots are used again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+
+from model.clock import SECOND_NS
+from probes.udp.config import UdpConfig, UdpIdle
+from tests.kernel.loopback import until
+from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork
+from tests.kernel.objects import held_by, still_there
+from tests.kernel.started import Probes
+from tests.kernel.udp.datagrams import END, EVIDENCE, FOLD, FOUR, ROLE, SIX, Flows, Sockets, address, total
+
+pytestmark = pytest.mark.kernel
+
+CHURN: Final = 90_000
+VIRTUAL: Final = "10.96.0.10"
+IDLE: Final = UdpIdle(1, 2, 4)
+HASTY: Final = UdpConfig(enabled="on", slots=64, peers=8, idle=IDLE)
+
+
+def places(ends: list[np.void]) -> set[tuple[int, int]]:
+    """Slots and generations."""
+    return {(int(end["header"]["slot"]), int(end["header"]["generation"])) for end in ends}
+
+
+def test_a_closed_socket_tells_all_of_its_flow_at_once(flows: Flows, made: Sockets) -> None:
+    """One event has counters, tuple and owner; nothing of the flow comes after it."""
+    server, client = made.server(), made.make()
+    client.sendto(b"x" * 40, server.getsockname())
+    port = client.getsockname()[1]
+    client.close()
+    (end,) = flows.await_ends(1, port)
+    assert int(end["end"]) == END["UDP_CLOSED"]
+    assert total([end], "tx_datagrams", "tx_bytes") == (1, 40)
+    assert int(end["socket"]["peer_port"]) == server.getsockname()[1]
+    assert int(end["socket"]["owner"]["tgid"]) == os.getpid()
+    flows.refresh()
+    assert len(flows.await_ends(1, port)) == 1
+
+
+def test_a_socket_with_several_flows_ends_all_of_them(flows: Flows, made: Sockets) -> None:
+    """Also those beside its last one."""
+    servers, client = [made.server() for _ in range(5)], made.make()
+    for server in servers:
+        client.sendto(b"x", server.getsockname())
+    port = client.getsockname()[1]
+    assert len(flows.of(client)) == 5
+    client.close()
+    ends = flows.await_ends(5, port)
+    assert {int(end["end"]) for end in ends} == {END["UDP_CLOSED"]}
+    assert {int(end["socket"]["peer_port"]) for end in ends} == {one.getsockname()[1] for one in servers}
+    assert len(places(ends)) == 5
+
+
+def test_totals_are_exact_when_very_many_sockets_pass(probe: Probes, flows: Flows, made: Sockets) -> None:
+    """Each sends one datagram and is closed: there are far fewer slots, and no datagram is without one."""
+    assert probe.datagrams
+    before = probe.datagrams.tallies()
+    server = made.server()
+    to = server.getsockname()
+    sent = ended = ended_bytes = 0
+    for number in range(CHURN):
+        with socket.socket(FOUR, socket.SOCK_DGRAM) as client:
+            client.connect(to)
+            client.send(b"q" * 40)
+        sent += 1
+        if number % 2000 == 1999:
+            flows.refresh()
+    flows.refresh()
+    mine = [end for end in flows.ends if int(end["socket"]["peer_port"]) == to[1]]
+    ended, ended_bytes = total(mine, "tx_datagrams", "tx_bytes")
+    assert (len(mine), ended, ended_bytes) == (CHURN, sent, 40 * sent)
+    theirs = flows.of(server)
+    assert total(theirs, "rx_datagrams", "rx_bytes") == (CHURN, 40 * CHURN)
+    assert sum(int(flow["folded"]) != FOLD["FOLD_NONE"] for flow in theirs) >= 1
+    after = probe.datagrams.tallies()
+    assert after["no_slot"] == before["no_slot"]
+    assert probe.ring_counts()["ring"][1] == 0
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Probes]:
+    """A probe for which flows rest a second, with few slots."""
+    started = Probes(nat="off", udp=HASTY)
+    started.start()
+    yield started
+    started.close()
+
+
+def test_flows_end_when_they_rest(hasty: Probes, made: Sockets) -> None:
+    """A single exchange ends first, then one without an answer, then any other; the next datagram is a new flow's."""
+    flows = Flows(hasty)
+    server = made.server()
+    exchange, unanswered, both = made.make(), made.make(), made.make()
+    for client, times in ((exchange, 1), (both, 4)):
+        for _ in range(times):
+            client.sendto(b"q", server.getsockname())
+            _, peer = server.recvfrom(10)
+            server.sendto(b"a", peer)
+            client.recv(10)
+    unanswered.sendto(b"q", ("127.0.0.1", 9))
+    for client, seconds in ((exchange, IDLE.answered), (unanswered, IDLE.unanswered), (both, IDLE.both)):
+        (end,) = flows.await_ends(1, client.getsockname()[1])
+        assert int(end["end"]) == END["UDP_IDLE"]
+        assert int(end["header"]["at_ns"]) - int(end["counters"]["last_ns"]) > seconds * SECOND_NS
+    exchange.sendto(b"again", server.getsockname())
+    assert total(flows.of(exchange), "tx_bytes") == (6,)
+    assert len(flows.of(exchange)) == 2
+
+
+def test_peers_fold_where_there_are_very_many(hasty: Probes, made: Sockets) -> None:
+    """First the ports of an address are one flow, then all peers: no byte is missing, and others get slots."""
+    flows = Flows(hasty)
+    server = made.server("0.0.0.0")
+    port = server.getsockname()[1]
+    sent = 0
+    for number in range(120):
+        with socket.socket(FOUR, socket.SOCK_DGRAM) as client:
+            client.bind((f"127.0.1.{number % 30 + 1}", 0))
+            client.sendto(bytes(number), ("127.0.0.1", port))
+            sent += number
+    theirs = flows.of(server)
+    assert total(theirs, "rx_datagrams", "rx_bytes") == (120, sent)
+    assert {int(flow["folded"]) for flow in theirs} == set(FOLD.values())
+    (everybody,) = (flow for flow in theirs if int(flow["folded"]) == FOLD["FOLD_PEERS"])
+    assert (address(everybody["socket"]["peer_address"]), int(everybody["socket"]["peer_port"])) == ("::", 0)
+    assert len(theirs) <= 2 * 8 + 1
+
+
+def test_datagrams_without_a_slot_are_counted(hasty: Probes, made: Sockets) -> None:
+    """Each of them, and its payload; what has a slot goes on."""
+    assert hasty.datagrams
+    flows = Flows(hasty)
+    known = made.make()
+    server = made.server()
+    known.sendto(b"x", server.getsockname())
+    before = hasty.datagrams.tallies()
+    many = [made.make() for _ in range(80)]
+    for one in many:
+        one.sendto(b"y" * 10, ("127.0.0.1", 9))
+    counted = hasty.datagrams.tallies()
+    lost = counted["no_slot"] - before["no_slot"]
+    assert lost > 0
+    assert counted["no_slot_bytes"] - before["no_slot_bytes"] == 10 * lost
+    assert len(flows.of(*many)) + lost == 80
+    known.sendto(b"x", server.getsockname())
+    assert total(flows.of(known), "tx_datagrams") == (2,)
+
+
+def test_sockets_of_before_the_start_have_owner_and_role(made: Sockets) -> None:
+    """A port that its program chose is a server's, whoever is seen to send first."""
+    free = made.server()
+    port = free.getsockname()[1]
+    free.close()
+    server, client = made.server(port=port), made.make()
+    client.connect(("127.0.0.1", port))
+    six = made.make(SIX)
+    six.connect(("::1", 9))
+    started = Probes(nat="off", udp=HASTY)
+    try:
+        started.start()
+        flows = Flows(started)
+        server.sendto(b"x", client.getsockname())
+        six.send(b"x")
+        (at_server,), (at_client,), (at_six,) = flows.of(server), flows.of(client), flows.of(six)
+    finally:
+        started.close()
+    assert int(at_server["socket"]["role"]) == ROLE["ROLE_SERVER"]
+    assert int(at_client["socket"]["role"]) == ROLE["ROLE_CLIENT"]
+    assert int(at_client["socket"]["owner"]["tgid"]) == os.getpid()
+    assert int(at_client["socket"]["evidence"]) == EVIDENCE["EVIDENCE_ADOPTED"]
+    assert {int(flow["socket"]["flags"]) & 1 for flow in (at_server, at_client, at_six)} == {1}
+
+
+def exchange(client: socket.socket, server: socket.socket, to: tuple[str, int], times: int) -> None:
+    """Questions to an address, answered to whoever they come from."""
+    for _ in range(times):
+        client.sendto(b"abc", to)
+        data, peer = server.recvfrom(100)
+        server.sendto(data * 2, peer)
+        assert client.recvfrom(100)[1] == to
+
+
+@pytest.mark.parametrize("where", [CLIENT, ROUTER])
+def test_nat_leaves_one_flow_at_each_end(
+    flows: Flows, made: Sockets, network: NatNetwork, where: str
+) -> None:
+    """In the caller's own namespace, too, where datagrams leave with another address than they come back with."""
+    hook, virtual = ("OUTPUT", VIRTUAL) if where == CLIENT else ("PREROUTING", "10.96.0.20")
+    target = f"{ADDRESSES[4][3]}"
+    network.run(where, f"iptables -t nat -A {hook} -d {virtual} -p udp -j DNAT --to-destination {target}")
+    network.run(ROUTER, "iptables -t nat -A POSTROUTING -o to-server -j MASQUERADE")
+    server = made.server("0.0.0.0", network.path(SERVER))
+    client = made.make(FOUR, network.path(CLIENT))
+    exchange(client, server, (virtual, server.getsockname()[1]), 3)
+    (ours,), (theirs,) = flows.of(client), flows.of(server)
+    assert total([ours], "tx_datagrams", "tx_bytes", "rx_datagrams", "rx_bytes") == (3, 9, 3, 18)
+    assert total([theirs], "tx_datagrams", "tx_bytes", "rx_datagrams", "rx_bytes") == (3, 18, 3, 9)
+    assert address(ours["socket"]["peer_address"]) == virtual
+    assert address(ours["wire_address"]) == (target if where == CLIENT else virtual)
+    assert address(theirs["socket"]["peer_address"]) == ADDRESSES[4][2]
+
+
+def test_another_peer_behind_nat_is_another_flow(flows: Flows, made: Sockets, network: NatNetwork) -> None:
+    """The first one ends as moved: its bytes went elsewhere."""
+    virtual, rule = "10.96.0.30", "-t nat {} OUTPUT -d 10.96.0.30 -p udp -j DNAT --to-destination {}"
+    servers = [
+        made.server(at, network.path(role), 5999)
+        for at, role in ((ADDRESSES[4][3], SERVER), (ADDRESSES[4][1], ROUTER))
+    ]
+    client = made.make(FOUR, network.path(CLIENT))
+    client.bind(("0.0.0.0", 0))
+    for server in servers:
+        at = server.getsockname()[0]
+        network.run(CLIENT, "iptables " + rule.format("-I", at))
+        client.sendto(b"x", (virtual, 5999))
+        assert server.recv(10) == b"x"
+        network.run(CLIENT, "conntrack -D -p udp", check=False)
+    (moved,) = flows.await_ends(1, client.getsockname()[1])
+    assert int(moved["end"]) == END["UDP_MOVED"]
+    wires = {address(flow["wire_address"]) for flow in flows.of(client)}
+    assert wires == {ADDRESSES[4][3], ADDRESSES[4][1]}
+
+
+HOLDER: Final = """
+import sys
+from tests.kernel.started import Probes
+from tests.kernel.udp.test_ends import HASTY
+probe = Probes(nat="off", udp=HASTY)
+probe.start()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nothing_is_left_when_the_process_is_killed() -> None:
+    """Neither programs nor links at the root of cgroups, nor maps."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == "ready\n"
+    objects = held_by(holder.pid)
+    assert objects
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    assert until(lambda: not any(still_there(objects).values()))
