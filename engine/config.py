@@ -12,7 +12,7 @@ from engine.listen_address import address_and_port
 from engine.secrets import guard, guarded
 from engine.yaml_text import BadYaml, read_yaml
 from enrichers.cloud.config import CloudConfig
-from enrichers.dns_config import DnsConfig
+from enrichers.dns_config import ENTRIES, DnsConfig, Entries
 from enrichers.docker.config import DockerConfig
 from enrichers.kubernetes.config import KubernetesConfig
 from enrichers.process.config import ProcessConfig
@@ -21,6 +21,7 @@ from model.globs import check_globs
 from model.settings import UrlSecret, secrets_in
 from model.silence import PlannedSilence
 from probes.conntrack.config import NatConfig
+from probes.dns.config import QueriesConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.listeners.config import ListenersConfig
@@ -37,6 +38,22 @@ LOG_LEVELS: Final = get_args(LogLevel)
 
 #: Schemes of bus URLs.
 BUSES = ("memory", "nats")
+
+
+class DnsSection(QueriesConfig, frozen=True):
+    """Queries of DNS, and names of hosts that nothing else knows.
+
+    :param reverse: whether the system's resolver is asked for names of addresses.
+    :param entries: addresses remembered.
+    """
+
+    reverse: bool = False
+    entries: Entries = ENTRIES
+
+    @property
+    def of_addresses(self) -> DnsConfig:
+        """What the enricher of names gets."""
+        return DnsConfig(self.reverse, self.entries)
 
 
 class JoinConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -223,7 +240,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()
     names: dict[str, str] = {}
-    dns: DnsConfig = DnsConfig()
+    dns: DnsSection = DnsSection()
     join: JoinConfig = JoinConfig()
     workloads: WorkloadsConfig = WorkloadsConfig()
     bus: BusConfig = BusConfig()

@@ -42,7 +42,7 @@ TICK_SECONDS: Final = 0.05
 ENGINE_FLUSH_SECONDS: Final = 1.25
 
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
-JOINED: Final = frozenset({"flows", "requests", "workloads", "endpoints"})
+JOINED: Final = frozenset({"flows", "requests", "queries", "workloads", "endpoints"})
 #: Of these, what the detector looks at.
 WATCHED: Final = frozenset({"workloads", "endpoints"})
 #: By the name they have in the ledger.

@@ -26,6 +26,7 @@ from engine.service.parts import reloaded_names
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
 from model.kinds.endpoint import ENDPOINT
+from model.kinds.query import QUERY
 from model.kinds.request import REQUEST
 from model.kinds.workload import WORKLOAD
 from sinks.configured import ConfiguredSink
@@ -87,7 +88,15 @@ def local_join(
     """
     complete = LocalCompleteness(NewContainers(cluster))
     routes = _routes(graph, config, wanted)
-    joiner = Joiner(origin.node, origin.boot, graph.ledger, config.join.flows, cluster, routes=routes)
+    joiner = Joiner(
+        origin.node,
+        origin.boot,
+        graph.ledger,
+        config.join.flows,
+        cluster,
+        routes=routes,
+        queries=QUERY.plural in wanted,
+    )
     return JoinActors(
         windows=graph.actor("windows", WindowHold(complete)),
         joiner=graph.actor("joiner", joiner),
@@ -137,7 +146,7 @@ def engine_join(
 
     def joiner() -> Joiner:
         flows = min(settings.flows * partitions(), MOST_FLOWS)
-        return Joiner(ENGINE, boot, ledger, flows, cluster, routes=routes)
+        return Joiner(ENGINE, boot, ledger, flows, cluster, routes=routes, queries=QUERY.plural in wanted)
 
     return JoinActors(
         windows=graph.actor("windows", WindowHold(complete, cross_node)),

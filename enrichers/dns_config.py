@@ -1,10 +1,13 @@
 """Configuration of reverse DNS."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from model.settings import PluginConfig
+
+Entries = Annotated[int, msgspec.Meta(ge=16, le=1 << 22)]
+ENTRIES: Final = 16384
 
 
 class DnsConfig(PluginConfig, frozen=True):
@@ -15,4 +18,4 @@ class DnsConfig(PluginConfig, frozen=True):
     """
 
     reverse: bool = False
-    entries: Annotated[int, msgspec.Meta(ge=16, le=1 << 22)] = 16384
+    entries: Entries = ENTRIES

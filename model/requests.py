@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.arrays import Array, Columns, compacted
+from model.arrays import Columns, compacted
 from model.chains import HOP
+from model.groups import check_places, decoded_columns, places_of, shifted
 from model.histogram import Histograms
 
 #: Columns of requests. ``route``, ``host``, ``histogram``, ``upstream`` are places in the tables beside them.
@@ -83,10 +84,7 @@ class Requests:
 
     def places(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The requests of these groups, one group after the other, and how many each has."""
-        lengths = self.begins[groups + 1] - self.begins[groups]
-        begins = np.cumsum(lengths) - lengths
-        places = np.repeat(self.begins[groups] - begins, lengths) + np.arange(int(lengths.sum()))
-        return places, lengths
+        return places_of(self.begins, groups)
 
     def take(self, groups: np.ndarray) -> "Requests":
         """The table of these groups alone, in this order; the first of them is the empty one."""
@@ -115,10 +113,10 @@ class Requests:
         texts: dict[str, list[str]] = {table: [""] for table in _TEXTS.values()}
         parts = []
         for table, shift, before in zip(tables, grown, passed[:-1], strict=True):
-            moved = {"histogram": _shifted(table.columns["histogram"], shift)}
-            moved["upstream"] = _shifted(table.columns["upstream"], before)
+            moved = {"histogram": shifted(table.columns["histogram"], shift)}
+            moved["upstream"] = shifted(table.columns["upstream"], before)
             for name, held in _TEXTS.items():
-                moved[name] = _shifted(table.columns[name], len(texts[held]) - 1)
+                moved[name] = shifted(table.columns[name], len(texts[held]) - 1)
                 texts[held] += getattr(table, held)[1:]
             parts.append(table.columns | moved)
         columns = {name: np.concatenate([part[name] for part in parts], dtype=TYPES[name]) for name in TYPES}
@@ -146,15 +144,12 @@ class Requests:
         begins = np.frombuffer(message.get("begins", b""), "<i8")
         if not len(begins):
             return cls()
-        rows = int(begins[-1])
-        columns = {name: _column(message.get(name), name, rows) for name in TYPES}
+        columns = decoded_columns(message, TYPES, _DEFAULTS, begins)
         texts = {table: message.get(table) or [""] for table in _TEXTS.values()}
         histograms = Histograms.decode(message.get("histograms") or {})
         upstreams = np.concatenate(
             [_no_upstreams(), np.frombuffer(message.get("upstreams") or b"", UPSTREAM)]
         )
-        if len(begins) < 2 or begins[0] != 0 or (np.diff(begins) < 0).any():
-            raise ValueError("groups of requests that do not follow each other")
         if not all(isinstance(text, str) for table in texts.values() for text in table):
             raise ValueError("routes or hosts of requests that are no texts")
         lengths = {
@@ -162,9 +157,7 @@ class Requests:
             "upstream": len(upstreams),
             **{name: len(texts[table]) for name, table in _TEXTS.items()},
         }
-        for name, length in lengths.items():
-            if rows and int(columns[name].max()) >= length:
-                raise ValueError(f"{name} of requests points beyond {length}")
+        check_places(columns, lengths)
         return cls(begins, columns, histograms=histograms, upstreams=upstreams, **texts)
 
     @property
@@ -174,17 +167,3 @@ class Requests:
         texts = sum(len(text.encode()) + 5 for held in (self.routes, self.hosts) for text in held)
         tables = self.begins.nbytes + self.histograms.nbytes + self.upstreams.nbytes
         return int(tables) + columns + texts + 256
-
-
-def _shifted(places: Array, shift: int) -> Array:
-    """Places but the first, moved behind what stands before them."""
-    return np.where(places, np.add(places, np.uint32(shift)), np.uint32(0))
-
-
-def _column(data: Any, name: str, rows: int) -> Array:
-    if data is None:
-        return np.full(rows, _DEFAULTS.get(name, 0), TYPES[name])
-    column = np.frombuffer(data, TYPES[name])
-    if len(column) != rows:
-        raise ValueError(f"{len(column)} requests, not {rows}")
-    return column

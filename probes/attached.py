@@ -12,6 +12,8 @@ import numpy as np
 
 from model.errors import ProbeError
 from model.probe import Attachment, Feature, Hook, Probe, Ring
+from probes.dns.probe import DNS
+from probes.dns.ring import PacketRing
 from probes.envoy.probe import LINKS
 from probes.envoy.programs import EnvoyPrograms
 from probes.http.cells import RequestCells, fill_jumps
@@ -67,6 +69,8 @@ class AttachedProbes:
         self.tls: TlsLibraries | None = None
         #: Frames of HTTP/2, where that is wanted.
         self.frames: FrameRing | None = None
+        #: Packets of DNS, where they are wanted.
+        self.packets: PacketRing | None = None
         #: Probes in Envoys, where they are wanted.
         self.envoys: EnvoyPrograms | None = None
         #: Flows of UDP, where that is wanted.
@@ -94,6 +98,7 @@ class AttachedProbes:
             self.sockets = TcpSockets(self.loaded, self._selection.config.tcp.slots)
             self._stack.callback(self.sockets.close)
             self._map_requests()
+            self._map_queries()
             self._map_datagrams()
             self._map_listeners()
             if whole or self._demands_later():
@@ -204,6 +209,12 @@ class AttachedProbes:
         if LISTENERS in self._selection.wanted:
             self.listeners = ListenerCells(self.loaded, self._selection.config.listeners.sockets)
             self._stack.callback(self.listeners.close)
+
+    def _map_queries(self) -> None:
+        if DNS in self._selection.wanted:
+            config = self._selection.config.dns
+            self.packets = PacketRing(self.loaded, config.ring_bytes, config.ports)
+            self._stack.callback(self.packets.close)
 
     def _follow_libraries(self) -> None:
         if any(one.feature.name == LIBRARIES.name and one.hook for one in self._taken):

@@ -12,6 +12,8 @@ from probes.checks.rewrites import warn_of_unseen
 from probes.conntrack.feed import Conntrack
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
 from probes.conntrack.times import EntryTimes
+from probes.dns.feed import DnsFeed
+from probes.dns.probe import DNS
 from probes.envoy.probe import ENVOY
 from probes.envoy.programs import EnvoyFeed
 from probes.handshake.counts import HandshakeCounts, HandshakeTallies
@@ -74,6 +76,10 @@ class KernelSource:
         self._datagrams = UdpFeed(ChosenNamespaces(config.namespaces)) if UDP in selection.wanted else None
         if self._datagrams:
             feeds["udp"] = self._datagrams
+        self._queries: DnsFeed | None = None
+        if DNS in selection.wanted:
+            chosen = ChosenNamespaces(config.namespaces)
+            self._queries = feeds["dns"] = DnsFeed(config.dns, chosen, config.tcp.slots)
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -92,6 +98,8 @@ class KernelSource:
             self._tls.libraries = self._probes.tls
         if self._http2:
             self._http2.frames, self._http2.sockets = self._probes.frames, self._probes.sockets
+        if self._queries:
+            self._queries.packets, self._queries.sockets = self._probes.packets, self._probes.sockets
         if self._handshakes:
             self._handshakes.tallies = HandshakeTallies(self._probes.loaded)
         if self._datagrams:

@@ -10,6 +10,7 @@ import msgspec
 
 from model.probe import Attachment, Feature, Probe, Receiver
 from probes.conntrack.config import NatConfig
+from probes.dns.config import QueriesConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.kernel import bpf
@@ -40,6 +41,9 @@ class ProbeConfig(Protocol):
 
     @property
     def http(self) -> HttpConfig: ...
+
+    @property
+    def dns(self) -> QueriesConfig: ...
 
     @property
     def envoy(self) -> EnvoyConfig: ...

@@ -25,6 +25,7 @@ os.environ.setdefault("TAILRACE_TROUBLE_ENABLED", "off")
 os.environ.setdefault("TAILRACE_HTTP_LEARNT", "")
 # Datagrams are followed by the tests of them alone: the machine's own are no part of what others compare.
 os.environ.setdefault("TAILRACE_UDP_ENABLED", "off")
+os.environ.setdefault("TAILRACE_DNS_ENABLED", "off")
 
 # Programs that read TLS are half of what is compiled, and all programs of the machine are searched for libraries: a
 # second and a half of processor time at each start, which the tests of them alone spend.

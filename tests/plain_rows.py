@@ -42,12 +42,14 @@ def _pointed_to(batch: Batch, stem: str, index: int) -> dict[str, Any]:
         return {stem: [hop.as_dict() for hop in batch.tables["chains"][index]]}
     if what == "tls":
         return dict(zip(HANDSHAKE_FIELDS, batch.tables["handshakes"][index], strict=True))
-    if what == "requests":
+    if what in ("requests", "queries"):
         return {}
     if what == "name":
         return {stem: batch.tables["names"][index]}
     if what == "route":
         return {"http.route": batch.tables["routes"][index]}
+    if what == "question":
+        return {"dns.question.name": batch.tables["questions"][index]}
     if what == "node":
         return dict(zip((f"{side}node", f"{side}boot"), batch.tables["nodes"][index], strict=True))
     if what == "workload":

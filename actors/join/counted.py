@@ -1,5 +1,6 @@
 """What both ends counted of the requests of flows: an entry for each kind of request of each end, in columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,8 +8,10 @@ import numpy as np
 
 from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
 from model.arrays import Array, Columns
+from model.histogram import Histograms
 from model.kinds.flow import SIDES
-from model.kinds.request import GRPC_ERRORS, SERVER_ERRORS
+from model.kinds.request import ENDS, GRPC_ERRORS, SERVER_ERRORS, SHARED
+from model.queries import Queries
 from model.requests import Requests
 
 #: Columns that the joiner carries beside those of flows: groups of requests of the clients, of the servers.
@@ -57,21 +60,24 @@ class Counted:
         return found
 
 
-def counted(flows: Columns, requests: Requests, table: FlowTable) -> Counted:
+def counted(
+    flows: Columns, groups: Requests | Queries, table: FlowTable, names: Sequence[str] = GROUPS
+) -> Counted:
     """The entries of some rows of flows, those of earlier seconds first; decides who counts for flows that are new.
 
-    :param flows: ``GROUPS``, and ``flow``: places in the table.
+    :param flows: ``names``, and ``flow``: places in the table.
+    :param names: columns that point into the groups, of the clients and of the servers.
     """
     rows, sides, places = [], [], []
-    for side, name in enumerate(GROUPS):
+    for side, name in enumerate(names):
         held = np.flatnonzero(flows[name])
-        found, lengths = requests.places(flows[name][held])
+        found, lengths = groups.places(flows[name][held])
         rows.append(np.repeat(held, lengths))
         sides.append(np.full(len(found), side, np.int64))
         places.append(found)
     row, end = np.concatenate(rows), np.concatenate(sides)
     whole = np.concatenate(places)
-    columns = {name: column[whole] for name, column in requests.columns.items()}
+    columns = {name: column[whole] for name, column in groups.columns.items()}
     flow = np.asarray(flows["flow"], np.int64)
     _decide(flow, row, end, table)
     return Counted(row, end, table.counts[flow[row]] == 1 + end, columns)
@@ -97,3 +103,34 @@ def fill_flows(columns: Columns, entries: Counted) -> None:
     columns["requests.duration_ns"] = entries.sums(values["latency_ns"], entries.flow, count)
     failed = np.where(entries.failed, values["requests"], np.uint64(0))
     columns["requests.failed"] = entries.sums(failed, entries.flow, count)
+
+
+def shared_columns(flows: Columns, rows: np.ndarray) -> Columns:
+    """What rows of requests and of queries have of their flows."""
+    names = (*SHARED, *(f"{side}.{name}" for side in SIDES for name in ENDS))
+    return {name: flows[name].take(rows) for name in names}
+
+
+def durations_of(
+    columns: Columns,
+    names: Sequence[str],
+    entries: Counted,
+    numbers: np.ndarray,
+    count: int,
+    table: Histograms,
+) -> Histograms:
+    """Sets where the histogram of each row and end is; returns the table of them.
+
+    :param names: of the columns, of the clients and of the servers.
+    :param numbers: the row of each entry.
+    :param table: that entries point into.
+    """
+    groups = np.zeros(len(table), np.int64)
+    groups[entries.columns["histogram"]] = numbers + 1 + entries.side * count
+    groups[0] = 0
+    summed = table.summed(groups, 2 * count + 1)
+    held = np.diff(summed.begins) != 0
+    for side, name in enumerate(names):
+        places = np.arange(1, count + 1) + side * count
+        columns[name] = np.where(held[places], places, 0)
+    return summed

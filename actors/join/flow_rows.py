@@ -33,6 +33,7 @@ REPORTED: Final = (
     *_LASTING,
     *_MOMENTARY,
     "requests.index",
+    "queries.index",
     *KNOWN,
     "connection.failed",
     "connection.opened_at_ns",

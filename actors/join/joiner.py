@@ -15,6 +15,7 @@ from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
 from actors.join.names import BLOCK_ROWS, Names
 from actors.join.passed_on import PassedOn, Upstreams
+from actors.join.query_rows import QUERY_GROUPS, fill_queries, query_batch
 from actors.join.request_rows import RequestRows
 from actors.join.routes import Routes
 from actors.join.rows import Rows
@@ -26,6 +27,7 @@ from model.arrays import Columns, concatenated
 from model.batch import Batch, published
 from model.chains import HOP, Chains
 from model.clock import SECOND_NS
+from model.kind import Kind
 from model.kinds.delta import began_at, flags
 from model.kinds.flow import FLOW, Node
 from model.ledger import Ledger
@@ -39,6 +41,7 @@ class Joiner(Actor):
     :param cluster: knows more than the nodes do of who is at an end.
     :param block_rows: of a window, about, that are joined at once.
     :param routes: names the routes of requests, whose rows are made beside the flows; none are without.
+    :param queries: whether rows of queries are made beside the flows.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class Joiner(Actor):
         cluster: Cluster | None = None,
         block_rows: int = BLOCK_ROWS,
         routes: Routes | None = None,
+        *,
+        queries: bool = False,
     ) -> None:
         self._name = Node(node, boot)
         self._stage = ledger.stage("join", "rows")
@@ -57,12 +62,13 @@ class Joiner(Actor):
         self._places = Places()
         self._names = Names(self._table, self._places, self._stage, cluster, block_rows)
         self._requests = RequestRows(routes) if routes else None
+        self._queries = queries
         self._upstreams = Upstreams(self._table, self._places, self._names)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
         self._seq = 0
-        self._request_seq = 0
+        self._seqs: dict[str, int] = {}
 
     def __len__(self) -> int:
         """Connections known."""
@@ -93,35 +99,36 @@ class Joiner(Actor):
         """The flows of a window, in at least one batch, then its requests; what comes later is a batch of its own."""
         batches = self._waiting.pop(window, [])
         head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty())
-        requests: list[Batch] = []
+        counts: dict[Kind, list[Batch]] = {}
         found = self._names.rows(batches) if batches else ()
-        blocks = [self._block(head, rows, requests) for rows in found] or [head]
+        blocks = [self._block(head, rows, counts) for rows in found] or [head]
         self._table.expire(window)
         for batch in published(blocks):
             self._seq = batch.seq + 1
             yield batch
-        yield from self._numbered(requests)
+        for made in counts.values():
+            yield from self._numbered(made)
         rows = sum(map(len, batches))
         self._stage.queued -= rows
         self._stage.delivered += rows
 
-    def _numbered(self, requests: list[Batch]) -> Iterator[Batch]:
-        """Batches of requests, with numbers of their own."""
-        if requests:
-            first = replace(requests[0], seq=self._request_seq)
-            for batch in published([first, *requests[1:]]):
-                self._request_seq = batch.seq + 1
-                yield batch
+    def _numbered(self, made: list[Batch]) -> Iterator[Batch]:
+        """Batches of one kind of counted things, with numbers of their own."""
+        name = made[0].kind.name
+        first = replace(made[0], seq=self._seqs.get(name, 0))
+        for batch in published([first, *made[1:]]):
+            self._seqs[name] = batch.seq + 1
+            yield batch
 
-    def _block(self, head: Batch, rows: Rows, requests: list[Batch]) -> Batch:
+    def _block(self, head: Batch, rows: Rows, counts: dict[Kind, list[Batch]]) -> Batch:
         """The flows of some rows, with the tables of what they point into, in a batch like ``head``.
 
-        :param requests: gets those of the flows.
+        :param counts: gets requests and queries of the flows, by their kinds.
         """
         columns = _concatenated(list(self._join(rows, head.window)))
         count = len(columns["flow"])
         self._names.name_by_tls(columns)
-        entries = self._counted(columns, rows)
+        entries, queries = self._counted(columns, rows), self._queried(columns, rows)
         passed = self._passed_on(columns, entries, rows, head.window)
         if passed:
             columns = {name: concatenated([columns[name], passed.flows[name]]) for name in columns}
@@ -130,7 +137,10 @@ class Joiner(Actor):
         tables = {**tables, "chains": chains}
         if self._requests and entries:
             batch = self._requests.batch(head, columns, tables, entries.own, rows.requests, passed)
-            requests.append(batch)
+            counts.setdefault(batch.kind, []).append(batch)
+        if queries and self._queries:
+            batch = query_batch(head, columns, tables, queries, rows.queries)
+            counts.setdefault(batch.kind, []).append(batch)
         if passed:
             columns = {name: column[:count] for name, column in columns.items()}
         return replace(head, columns=columns, tables=tables)
@@ -149,6 +159,16 @@ class Joiner(Actor):
         if entries:
             fill_flows(columns, entries.own)
         for name in GROUPS:
+            del columns[name]
+        return entries
+
+    def _queried(self, columns: Columns, rows: Rows) -> Counted | None:
+        """The same of queries."""
+        queries = rows.queries
+        entries = counted(columns, queries, self._table, QUERY_GROUPS) if len(queries) > 1 else None
+        if entries:
+            fill_queries(columns, entries)
+        for name in QUERY_GROUPS:
             del columns[name]
         return entries
 
@@ -315,9 +335,10 @@ class Joiner(Actor):
         )
         self._find_late(chosen, window)
         columns = flow_columns(table, chosen, reports)
-        for name, (places, report, _) in zip(GROUPS, reports, strict=True):
-            columns[name] = np.zeros(len(chosen), np.uint32)
-            columns[name][places] = report["requests.index"]
+        for names, index in ((GROUPS, "requests.index"), (QUERY_GROUPS, "queries.index")):
+            for name, (places, report, _) in zip(names, reports, strict=True):
+                columns[name] = np.zeros(len(chosen), np.uint32)
+                columns[name][places] = report[index]
         columns["window.late_s"][:] = rows.columns["window.late_s"][0]
         table.touch(chosen, window)
         ended = flags(columns, "connection.closed", "connection.failed")
@@ -361,7 +382,7 @@ class Joiner(Actor):
 
 def _concatenated(parts: list[Columns]) -> Columns:
     if not parts:
-        return FLOW.empty() | {name: np.zeros(0, np.int64) for name in ("flow", *GROUPS)}
+        return FLOW.empty() | {name: np.zeros(0, np.int64) for name in ("flow", *GROUPS, *QUERY_GROUPS)}
     return {name: concatenated([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -22,6 +22,7 @@ from model.kinds.flow import NOWHERE as NOWHERE_NODE
 from model.kinds.flow import SIDES, Node
 from model.ledger import Stage
 from model.partition import block_of
+from model.queries import Queries
 from model.requests import Requests
 
 #: Rows joined at once, about: columns of them stay in the processor's cache.
@@ -34,6 +35,9 @@ NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
 ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
 HANDSHAKES: Final = ("tls.index",)
 SERVERS: Final = ("server.name.index",)
+
+#: Columns whose numbers grow where tables of several batches are joined.
+_SHIFTED: Final = ("nat.index", "requests.index", "queries.index")
 
 
 class Names:
@@ -132,20 +136,21 @@ class Names:
         self._make_room()
         chains, hops = Chains.joined([batch.tables["chains"] for batch in batches])
         requests, counted = Requests.joined([batch.tables["requests"] for batch in batches])
-        parts = [self._numbered(*each) for each in zip(batches, hops, counted, strict=True)]
+        queries, asked = Queries.joined([batch.tables["queries"] for batch in batches])
+        grown = zip(hops, counted, asked, strict=True)
+        parts = [self._numbered(*each) for each in zip(batches, grown, strict=True)]
         heads = [(self._node(batch), zlib.crc32(batch.node.encode()), batch.seq) for batch in batches]
         blocks = min(BLOCKS, -(-sum(map(len, batches)) // self._block_rows))
         groups = zip(*(_divided(part, blocks) for part in parts), strict=True) if blocks > 1 else [parts]
         for group in groups:
             columns = {name: concatenated([part[name] for part in group]) for name in group[0]}
             node, crc, seq = _spread(heads, [len(part["nat.index"]) for part in group])
-            yield Rows(columns, node, crc, seq, chains, requests)
+            yield Rows(columns, node, crc, seq, chains, requests, queries)
 
-    def _numbered(self, batch: Batch, hops: int, groups: int) -> Columns:
+    def _numbered(self, batch: Batch, grown: tuple[int, ...]) -> Columns:
         """The batch's columns with the joiner's numbers.
 
-        :param hops: by how much numbers of chains grow.
-        :param groups: by how much those of groups of requests do.
+        :param grown: by how much numbers of chains grow, of groups of requests, and of groups of queries.
         """
         columns = {name: batch.columns[name] for name in DELTA.types}
         for name, numbers in (("cgroup.index", self._path_ids), ("entity.index", self.identity.learn)):
@@ -154,7 +159,7 @@ class Names:
             columns["tls.index"] = self._handshakes.ids(batch.tables["handshakes"])[columns["tls.index"]]
         if not is_nothing(columns["peer.name.index"]):
             columns["peer.name.index"] = self._servers.ids(batch.tables["names"])[columns["peer.name.index"]]
-        for name, shift in (("nat.index", hops), ("requests.index", groups)):
+        for name, shift in zip(_SHIFTED, grown, strict=True):
             if shift and not is_nothing(columns[name]):
                 places = columns[name]
                 columns[name] = np.where(places, np.add(places, np.uint32(shift)), np.uint32(0))

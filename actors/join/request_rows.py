@@ -6,21 +6,21 @@ from typing import Final
 
 import numpy as np
 
-from actors.join.counted import Counted
+from actors.join.counted import Counted, durations_of, shared_columns
 from actors.join.passed_on import PassedOn, fill_times, fill_via, with_passed
 from actors.join.routes import NOT_FOUND, Routes, Service
 from actors.workloads.ends import Ends
 from model.arrays import Columns, Tables
 from model.batch import Batch
-from model.histogram import Histograms
 from model.kinds.flow import SIDES
-from model.kinds.request import ENDS, GRPC, PROTOCOLS, REQUEST, SHARED
+from model.kinds.request import GRPC, PROTOCOLS, REQUEST
 from model.kinds.workload import Workload
 from model.kinds.workload.names import WorkloadNames
 from model.requests import Requests
 
 #: Columns that say who a server is.
 _SERVER: Final = ("server.entity.index", "server.process.comm", "server.address", "server.name.index")
+_DURATIONS: Final = tuple(f"http.{side}.request.duration_ns.index" for side in SIDES)
 #: What tells requests apart, by the bits of a key that it takes.
 _BITS: Final = {"method": 4, "status": 10, "protocol": 2, "grpc_status": 8}
 #: Version and system by protocol, as the probe numbers it.
@@ -64,7 +64,7 @@ class RequestRows:
         host = host[values["host"]]
         _, first, numbers = np.unique(_keys(entries, route, host), return_index=True, return_inverse=True)
         protocol = values["protocol"][first]
-        columns = _of_flows(flows, entries.flow[first]) | {
+        columns = shared_columns(flows, entries.flow[first]) | {
             "network.protocol.version": _VERSIONS[protocol],
             "http.request.method": values["method"][first],
             "route.index": route[first],
@@ -76,7 +76,7 @@ class RequestRows:
         vias = fill_via(columns, len(flows["connection.id"]), entries.flow[first], passed)
         fill_times(columns, entries, numbers, len(first))
         _fill_counts(columns, entries, numbers, len(first))
-        histograms = _fill_durations(columns, entries, numbers, len(first), requests.histograms)
+        histograms = durations_of(columns, _DURATIONS, entries, numbers, len(first), requests.histograms)
         columns = {name: columns[name].astype(kind, copy=False) for name, kind in REQUEST.types.items()}
         used = {name: tables[name] for name in REQUEST.tables if name in tables}
         whole = {**used, "routes": names, "hosts": hosts, "vias": vias, "histograms": histograms}
@@ -137,11 +137,6 @@ def _keys(entries: Counted, route: np.ndarray, host: np.ndarray) -> np.ndarray:
     return found
 
 
-def _of_flows(flows: Columns, rows: np.ndarray) -> Columns:
-    names = (*SHARED, *(f"{side}.{name}" for side in SIDES for name in ENDS))
-    return {name: flows[name].take(rows) for name in names}
-
-
 def _fill_counts(columns: Columns, entries: Counted, numbers: np.ndarray, count: int) -> None:
     """How many there were, and what each end counted."""
     values = entries.columns
@@ -158,18 +153,3 @@ def _fill_counts(columns: Columns, entries: Counted, numbers: np.ndarray, count:
     columns["requests.failed"] = entries.sums(failed, numbers, count)
     for what in ("request", "response"):
         columns[f"http.{what}.bytes"] = entries.sums(values[f"{what}_bytes"], numbers, count)
-
-
-def _fill_durations(
-    columns: Columns, entries: Counted, numbers: np.ndarray, count: int, table: Histograms
-) -> Histograms:
-    """Histograms of each row and end; returns the table of them."""
-    groups = np.zeros(len(table), np.int64)
-    groups[entries.columns["histogram"]] = numbers + 1 + entries.side * count
-    groups[0] = 0
-    summed = table.summed(groups, 2 * count + 1)
-    held = np.diff(summed.begins) != 0
-    for side, name in enumerate(SIDES):
-        places = np.arange(1, count + 1) + side * count
-        columns[f"http.{name}.request.duration_ns.index"] = np.where(held[places], places, 0)
-    return summed

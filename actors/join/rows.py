@@ -8,6 +8,7 @@ import numpy as np
 from model.arrays import Columns, taken
 from model.chains import HOP, Chains
 from model.kinds.delta import DELTA
+from model.queries import Queries
 from model.requests import Requests
 
 
@@ -21,6 +22,7 @@ class Rows:
     :param seq: of the delta message of each row.
     :param chains: what ``nat.index`` points into.
     :param requests: what ``requests.index`` points into.
+    :param queries: what ``queries.index`` points into.
     """
 
     columns: Columns
@@ -29,6 +31,7 @@ class Rows:
     seq: np.ndarray
     chains: Chains
     requests: Requests = field(default_factory=Requests)
+    queries: Queries = field(default_factory=Queries)
 
     def __len__(self) -> int:
         return len(self.node)

@@ -18,7 +18,7 @@ from model.version import VERSION
 from probes.kernel.frames import FEEDS
 
 #: Stages of a node's ledger, in this order; those of probes of other packages follow. They depend on frames alone.
-STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "requests", "links", "deltas")
+STAGES: Final = ("kernel", *FEEDS, "frames", "nat", "sockets", "requests", "links", "queries", "deltas")
 
 
 class Partitions(Protocol):

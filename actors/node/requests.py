@@ -136,7 +136,7 @@ class NodeRequests:
         columns["route"], routes = self._texts(cells["path"])
         columns["host"], hosts = self._texts(np.where(passed_on, 0, cells["host"]))
         columns["histogram"] = np.where(passed_on, 0, np.arange(1, len(cells) + 1))
-        histograms = _histograms(np.where(passed_on[:, None], 0, cells["buckets"]))
+        histograms = kernel_histograms(np.where(passed_on[:, None], 0, cells["buckets"]))
         upstreams = _fill_links(columns, cells, passed_on)
         typed = {name: columns[name].astype(kind) for name, kind in TYPES.items()}
         return Requests(begins.astype(np.int64), typed, routes, histograms, hosts, upstreams)
@@ -206,7 +206,7 @@ def rows_of(sockets: np.ndarray, columns: Columns) -> np.ndarray:
     return found
 
 
-def _histograms(buckets: np.ndarray) -> Histograms:
+def kernel_histograms(buckets: np.ndarray) -> Histograms:
     """One for each cell, behind the empty one.
 
     :param buckets: the kernel's; shape (n, buckets).

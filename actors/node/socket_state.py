@@ -13,6 +13,7 @@ from actors.node.frames import UNKNOWN
 from actors.node.handshakes import NodeHandshakes
 from actors.node.listeners import NodeListeners
 from actors.node.peer_names import PeerNames
+from actors.node.queries import NodeQueries
 from actors.node.requests import NodeRequests
 from actors.node.rows import STARTED
 from actors.node.sockets import SocketTable
@@ -43,10 +44,12 @@ class SocketState(Actor):
         self._names: PeerNames | None = None  # likewise, of answers
         self._texts = DnsNames()
         self._listeners: NodeListeners | None = None  # likewise
+        self._queries: NodeQueries | None = None  # likewise
         self._receivers: dict[str, Callable[[np.ndarray, int], None]] = {
             "cgroups": lambda events, _offset_ns: self._table.learn_names(events),
             "sockets": self._table.take_ends,
             "datagrams": lambda events, offset_ns: self._flows().take(events, offset_ns),
+            "queries": lambda events, _offset_ns: self._queried().take(events),
             "requests": lambda events, _offset_ns: self._requested().take(events),
             "handshakes": lambda events, _offset_ns: self._shaken().learn(events),
             "decrypted": lambda events, _offset_ns: self._shaken().learn_decrypted(events),
@@ -90,6 +93,11 @@ class SocketState(Actor):
             self._requests = NodeRequests(self._ledger.stage("requests", "requests"))
         return self._requests
 
+    def _queried(self) -> NodeQueries:
+        if self._queries is None:
+            self._queries = NodeQueries(self._ledger.stage("queries", "queries"), self._texts.get)
+        return self._queries
+
     def _shaken(self) -> NodeHandshakes:
         if self._handshakes is None:
             self._handshakes = NodeHandshakes(self._origin.slots)
@@ -103,7 +111,7 @@ class SocketState(Actor):
 
     def _wanted(self) -> np.ndarray | tuple[()]:
         """Slots of sockets that have a row because something else was learnt of them."""
-        parts = [part.slots for part in (self._requests, self._handshakes) if part]
+        parts = [part.slots for part in (self._requests, self._queries, self._handshakes) if part]
         return np.concatenate(parts) if parts else ()
 
     def _take_links(self, events: np.ndarray, _offset_ns: int) -> None:
@@ -147,6 +155,11 @@ class SocketState(Actor):
             stages |= {name: self._ledger.stages[name].as_dict() for name in counted}
         else:
             columns["requests.index"] = zeros(rows, np.dtype("<u4"))
+        if self._queries:
+            tables["queries"] = self._queries.group(columns)
+            stages["queries"] = self._ledger.stages["queries"].as_dict()
+        else:
+            columns["queries.index"] = zeros(rows, np.dtype("<u4"))
         return Batch(
             DELTA,
             self._origin.node,

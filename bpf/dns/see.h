@@ -51,7 +51,7 @@ static __always_inline struct dns_record *dns_reserve(u32 slot, u32 generation, 
 		dns_tally(DNS_RING_FULL);
 		return 0;
 	}
-	__builtin_memset(record, 0, offsetof(struct dns_record, payload));
+	__builtin_memset(record, 0, __builtin_offsetof(struct dns_record, payload));
 	record->header.at_ns = now;
 	record->header.slot = slot;
 	record->header.generation = generation;

@@ -43,7 +43,7 @@ def cluster_identity(config: Config, node: NodeIdentity | None = None) -> Cluste
     :raises UsageError: if an enricher of another package cannot be had.
     """
     kubernetes = [_own("kubernetes", config.kubernetes)] if is_wanted(config.kubernetes) else []
-    names, reverse_dns = configured_names(config), _own("reverse_dns", config.dns)
+    names, reverse_dns = configured_names(config), _own("reverse_dns", config.dns.of_addresses)
     if node is None:
         return ClusterIdentity([*kubernetes, names, *other_enrichers(config), reverse_dns])
     every = [*kubernetes, node.containers, names, *node.others, reverse_dns]

@@ -12,6 +12,7 @@ from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW
 from model.kinds.ledger import LEDGER
 from model.kinds.listener import LISTENER
+from model.kinds.query import QUERY
 from model.kinds.request import REQUEST
 from model.kinds.workload import WORKLOAD
 from model.subjects import Public, public_rows
@@ -20,7 +21,7 @@ from model.subjects import Public, public_rows
 GROUP: Final = "tailrace.kinds"
 
 #: Those of this program, in the order of the schema page.
-DECLARED: Final = (FLOW, WORKLOAD, ENDPOINT, REQUEST, LISTENER, DELTA, LEDGER)
+DECLARED: Final = (FLOW, WORKLOAD, ENDPOINT, REQUEST, QUERY, LISTENER, DELTA, LEDGER)
 _kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in DECLARED}
 
 

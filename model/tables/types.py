@@ -11,6 +11,7 @@ from model.arrays import Array, compacted
 from model.chains import Chains, Hop
 from model.enricher import Entity
 from model.histogram import SCALE, Histograms
+from model.queries import Queries
 from model.requests import Requests
 
 #: Entities of messages that are remembered, and bytes that one of them may have: larger ones are read anew.
@@ -286,43 +287,51 @@ class HistogramType:
         return [pa.StructArray.from_arrays([scale, *parts], fields=list(type_))]
 
 
-class RequestsType:
-    """Groups of requests."""
+class GroupsType:
+    """Groups of things that rows point to.
+
+    :param table: of what they are: ``Requests``, ``Queries``.
+    """
 
     wire: Any = dict[str, Any]
 
-    def empty(self) -> Requests:
-        """None but the empty one."""
-        return Requests()
+    def __init__(self, table: type[Requests] | type[Queries]) -> None:
+        self._table: Any = table
 
-    def encode(self, table: Requests) -> Any:
+    def empty(self) -> Any:
+        """None but the empty one."""
+        return self._table()
+
+    def encode(self, table: Any) -> Any:
         """Columns, and the tables that these point into."""
         return table.encode()
 
-    def decode(self, raw: dict[str, Any]) -> Requests:
+    def decode(self, raw: dict[str, Any]) -> Any:
         """:raises ValueError: if they disagree."""
         try:
-            return Requests.decode(raw)
+            return self._table.decode(raw)
         except (TypeError, AttributeError) as error:
-            raise ValueError(f"no requests: {error}") from error
+            raise ValueError(f"no groups: {error}") from error
 
-    def used(self, table: Requests, indexes: list[Array]) -> tuple[list[np.ndarray], Requests]:
+    def used(self, table: Any, indexes: list[Array]) -> tuple[list[np.ndarray], Any]:
         """Only what is pointed to."""
         if len(table) == 1:
             return [np.zeros(len(index), np.uint32) for index in indexes], table
         renumbered, old = compacted(indexes, len(table))
         return renumbered, table.take(old)
 
-    def joined(self, tables: Sequence[Requests]) -> tuple[Requests, list[int]]:
+    def joined(self, tables: Sequence[Any]) -> tuple[Any, list[int]]:
         """One after the other."""
-        return Requests.joined(tables)
+        joined: tuple[Any, list[int]] = self._table.joined(tables)
+        return joined
 
-    def nbytes(self, table: Requests) -> int:
+    def nbytes(self, table: Any) -> int:
         """Of columns, texts and histograms."""
-        return table.nbytes
+        size: int = table.nbytes
+        return size
 
-    def arrow(self, _table: Requests, _pa: Any) -> list[Any]:
-        """Nothing: rows of the kind ``request`` say it."""
+    def arrow(self, _table: Any, _pa: Any) -> list[Any]:
+        """Nothing: rows of a kind of their own say it."""
         return []
 
 
@@ -330,4 +339,5 @@ TEXTS: Final = TextType()
 ENTITY: Final = EntityType()
 CHAIN: Final = ChainType()
 HISTOGRAM: Final = HistogramType()
-REQUESTS: Final = RequestsType()
+REQUESTS: Final = GroupsType(Requests)
+QUERIES: Final = GroupsType(Queries)

@@ -39,6 +39,7 @@ from model.rows import values as row_values
 from model.tables import (
     CHAIN,
     ENTITY,
+    QUERIES,
     REQUESTS,
     TEXTS,
     RecordType,
@@ -126,6 +127,15 @@ REQUESTED: Final = Table(
     "`histograms`), `requests` and `latency_ns` (64)",
 )
 
+QUERIED: Final = Table(
+    "queries",
+    QUERIES,
+    hidden,
+    "groups of queries of DNS: `begins` (64 bits) says where those of each group begin and the last one ends; for "
+    "each query `name` and `histogram` (32 bits, places in `names` and in `histograms`), `type` and `rcode` (16), "
+    "`queries`, `latency_ns`, `retries`, `truncated` and `search` (64)",
+)
+
 _COUNTERS: Final = (
     Column("tx_bytes", "<u8", "payload that the peer acknowledged; of UDP: that was sent", over="sum"),
     Column("rx_bytes", "<u8", "payload received in order; of UDP: that arrived", over="sum"),
@@ -165,6 +175,7 @@ RESOLVED: Final = (
     "nat.known_first",
     "entity.index",
     "requests.index",
+    "queries.index",
     "tls.index",
     "tls.visibility",
     "peer.name.index",
@@ -355,6 +366,14 @@ _COLUMNS: Final = (
         "place of its [requests](#requests) in the message's `requests`; 0: none. Not in rows: those of the kind "
         "`request` have them",
         table=REQUESTED,
+        fields=hidden,
+    ),
+    Column(
+        "queries.index",
+        "<u4",
+        "place of its [queries](#queries) in the message's `queries`; 0: none. Not in rows: those of the kind "
+        "`query` have them",
+        table=QUERIED,
         fields=hidden,
     ),
     # TLS

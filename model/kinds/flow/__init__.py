@@ -130,7 +130,7 @@ NODES: Final = Table(
 )
 
 
-#: What connections had of requests.
+#: What connections had of requests, and of queries of DNS.
 REQUESTS: Final = (
     Column("requests", "<u8", "of HTTP, each counted [once](#requests)", "requests", over="sum"),
     Column(
@@ -144,6 +144,14 @@ REQUESTS: Final = (
         "requests.duration_ns",
         "<u8",
         "of these together, each from its head to that of its answer, as the end that counted them saw it",
+        over="sum",
+    ),
+    Column("queries", "<u8", "of DNS, each counted [once](#queries)", "queries", over="sum"),
+    Column(
+        "queries.failed",
+        "<u8",
+        "of these without an answer, or failed by the server; that a name does not exist is no failure",
+        "queries",
         over="sum",
     ),
 )

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from engine.config import Config
+from engine.config import Config, DnsSection
 from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
@@ -48,6 +48,7 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         nat=NatConfig("off"),
         process=ProcessConfig(executions="off"),
         http=off,
+        dns=DnsSection("off"),
         udp=UdpConfig("off"),
         listeners=ListenersConfig("off"),
     )
