@@ -72,7 +72,7 @@ def run(
     :param serves_map: whether it serves the store, which one of the sinks writes.
     """
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import local_join, sink_outlet, summed
+    from engine.join_actors import listened, local_join, sink_outlet, summed
     from engine.map_service import map_of_this_machine
     from engine.plugins.enrichers import cluster_identity, node_identity
     from engine.service.parts import reloaded_names
@@ -93,6 +93,7 @@ def run(
     kernel >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher
     node.enricher >> node.receivers >> node.messages
     node.messages.where(_is_other) >> fan_out
+    listened(graph, wanted, node.messages, fan_out)
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
     made = wanted | WATCHED if config.trouble.enabled == "on" else wanted
@@ -144,7 +145,7 @@ def replay(
     Of the enrichers only those of other packages are asked, if the configuration lists any.
     """
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import local_join, sink_outlet, summed
+    from engine.join_actors import listened, local_join, sink_outlet, summed
     from engine.plugins.enrichers import recorded_identity
 
     graph = Graph(ledger or Ledger(), recorded=True)
@@ -157,6 +158,7 @@ def replay(
     recording >> frames >> node.frames >> node.sockets >> node.nat >> node.enricher
     node.enricher >> node.receivers >> node.messages
     node.messages.where(_is_other) >> fan_out
+    listened(graph, wanted, node.messages, fan_out)
     if "deltas" in wanted:
         node.messages.where(_is_delta) >> fan_out
     made = wanted | WATCHED if config.trouble.enabled == "on" else wanted
@@ -211,7 +213,7 @@ def engine(
     from actors.windows.reader import Reader
     from engine.bus_outlets import DeadLetters
     from engine.faust_runner import FaustRunner
-    from engine.join_actors import engine_join, own_ledger, sink_outlet, summed
+    from engine.join_actors import engine_join, listened, own_ledger, sink_outlet, summed
 
     graph = Graph(Ledger(), flush_seconds=ENGINE_FLUSH_SECONDS)
     fan_out, wanted = sink_outlet(graph, sinks, waits=True, reload=reload)
@@ -230,6 +232,7 @@ def engine(
     deltas >> reader
     reader.only(Unreadable) >> dead_letters
     reader.where(_is_other) >> fan_out
+    listened(graph, wanted, reader, fan_out)
     if not made & JOINED:
         reader.where(_is_delta) >> fan_out
     else:

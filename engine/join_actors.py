@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from actors.items import Chunk
 from actors.join.identity import Cluster
 from actors.join.joiner import Joiner
 from actors.join.routes import RouteLimits, Routes
@@ -13,8 +14,9 @@ from actors.windows.hold import WindowHold
 from actors.windows.new_containers import NewContainers
 from actors.windows.own_ledger import OwnLedger
 from actors.workloads.endpoints import Endpoints
+from actors.workloads.listening import Listening
 from actors.workloads.workloads import Workloads
-from engine.actor import ActorPlace, OnFirstItem, OutletPlace
+from engine.actor import ActorPlace, OnFirstItem, OutletPlace, Place
 from engine.config import Config
 from engine.graph import Graph, Prepare
 from engine.learnt_routes import LearntRoutes
@@ -26,6 +28,7 @@ from engine.service.parts import reloaded_names
 from engine.sink_outlet import SinkOutlet
 from model.frame_source import Origin
 from model.kinds.endpoint import ENDPOINT
+from model.kinds.listener import LISTENER
 from model.kinds.query import QUERY
 from model.kinds.request import REQUEST
 from model.kinds.workload import WORKLOAD
@@ -77,6 +80,20 @@ def summed(graph: Graph, config: Config, wanted: Set[str], joined: ActorPlace) -
     if ENDPOINT.plural in wanted:
         joined = joined >> graph.actor("endpoints", Endpoints(graph.ledger, config.workloads.endpoints))
     return joined
+
+
+def listened(graph: Graph, wanted: Set[str], messages: Place, sinks: OutletPlace) -> None:
+    """Adds what makes rows of workloads of rows of listeners to a graph, beside what sums up flows.
+
+    :param wanted: rows that any sink wants.
+    :param messages: hands on those of nodes.
+    """
+    if WORKLOAD.plural in wanted:
+        messages.where(_is_listener) >> graph.actor("listening", Listening(graph.ledger)) >> sinks
+
+
+def _is_listener(item: Any) -> bool:
+    return isinstance(item, Chunk) and item.batch.kind is LISTENER
 
 
 def local_join(

@@ -20,7 +20,7 @@ from model.frame_source import FrameSource
 from model.ledger import Ledger
 
 #: The beginnings of the names of stages behind the messages, in the same process.
-_LATER: Final = ("join", "workloads", "endpoints", "sink.")
+_LATER: Final = ("join", "workloads", "listening", "endpoints", "sink.")
 
 
 @dataclass(frozen=True)

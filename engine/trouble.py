@@ -31,6 +31,7 @@ from engine.plugins.alert_targets import make_targets, opened
 from model.alert import Alert
 from model.errors import TailraceError
 from model.kinds.ledger import LEDGER
+from model.kinds.listener import LISTENER
 from model.ledger import Ledger
 
 #: Files beside the journal: of the detector, of edges that were ill since, and of rules.
@@ -51,7 +52,7 @@ def watch_trouble(
     """Adds what finds trouble and tells of it to a graph.
 
     :param joined: hands on windows with rows of workloads and endpoints.
-    :param messages: hands on ledgers.
+    :param messages: hands on ledgers and rows of listeners.
     """
     folder = Path(config.trouble.path)
     outlet = IncidentsOutlet(config, folder, graph.ledger)
@@ -83,7 +84,7 @@ def watch(
     detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds, rules))
     joined >> detect >> graph.outlet("incidents", outlet)
     if messages is not None:
-        messages.where(_is_ledger) >> detect
+        messages.where(_is_watched) >> detect
     if not graph.recorded:
         graph.clock("silence", 1.0) >> detect
 
@@ -281,5 +282,5 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _is_ledger(item: Any) -> bool:
-    return isinstance(item, Chunk) and item.batch.kind is LEDGER
+def _is_watched(item: Any) -> bool:
+    return isinstance(item, Chunk) and item.batch.kind in (LEDGER, LISTENER)

@@ -97,4 +97,9 @@ SYMPTOMS: Final = (
         *(2e-3, 3.0, 0.03, 8.0),
     ),
     Symptom("gRPC errors", Ratio("endpoint", _grpc_failed, _grpc), 2e-3, 3.0, 0.03, 8.0),
+    Symptom(
+        "full accept queue",
+        Ratio("workload", _sum("listener.overflows"), _sum("listener.attempts")),
+        *(2e-3, 3.0, 0.05, 5.0),
+    ),
 )

@@ -25,6 +25,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "dns_error": ("DNS queries", "failed"),
     "dns_timeout": ("DNS queries", "timed out"),
     "drop": ("packets", "dropped"),
+    "backlog": ("connects", "refused by a full accept queue"),
     "bad_connects": ("connects", "bad"),
     "bad_connections": ("connections", "bad"),
     "bad_segments": ("segments", "bad"),

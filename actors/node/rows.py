@@ -129,6 +129,7 @@ def gauge(columns: Columns, counters: np.ndarray | Columns) -> None:
     columns["rtt_min_ns"] = np.multiply(counters["rtt_min_us"], 1000, dtype=np.uint64)
     columns["rtt_min_ns"][counters["rtt_min_us"] == 0xFFFFFFFF] = 0
     columns["cwnd_segments"] = counters["cwnd_segments"]
+    columns["zero_window"] = (counters["zero_window"] != 0).astype(np.uint8)
     interval = counters["rate_interval_us"]
     rate = np.multiply(counters["rate_segments"], counters["mss_bytes"], dtype=np.uint64)
     rate *= np.uint64(1_000_000)

@@ -225,7 +225,7 @@ class SocketTable:
         index = _span(slots)
         self._begin(slots[self._generation[index] != cells["generation"]])
         states = cells["state"]
-        changed = self._fresh[index] | (states != self._state[index])
+        changed = self._fresh[index] | (states != self._state[index]) | (cells["zero_window"] != 0)
         if len(wanted):
             changed |= np.isin(slots, wanted)
         self._describe(slots[self._fresh[index]], frame.offset_ns)

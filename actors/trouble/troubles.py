@@ -36,6 +36,7 @@ SPOKEN: Final = {
     "reset connections": "reset",
     "failed requests": "request_failed",
     "gRPC errors": "grpc_error",
+    "full accept queue": "backlog",
 }
 #: The symptom of which reasons are known.
 _WITH_REASON: Final = "connect_failed"

@@ -1,5 +1,6 @@
 """The actor ``detect``: a tick of windows makes a look at all edges: what is ill, and what explains it."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -20,15 +21,19 @@ from actors.trouble.leaf_keys import name_of
 from actors.trouble.losses import Heard, Losses
 from actors.trouble.recent import Recent
 from actors.trouble.troubles import Troubles, key_of
+from actors.workloads.listening import Listening
 from model.actor import Actor
 from model.batch import Batch
 from model.kinds.ledger import LEDGER
+from model.kinds.listener import LISTENER
 from model.ledger import Ledger
 
 #: Ticks after which all state is kept: five minutes. That of ill edges is kept whenever it changes.
 _KEPT_TICKS: Final = 30
 #: A window that is older than the open tick by fewer ticks is late; else the clock was put back.
 _LATE_TICKS: Final = 6
+#: Batches of listeners that wait for their second; of more the oldest are let go.
+_LISTENED: Final = 4096
 #: Events of edges that one look names at most.
 MOST_EVENTS: Final = 200
 #: Ticks without any window after which that is said.
@@ -78,6 +83,8 @@ class Watch(Actor):
         self._instances = Instances(ledger)
         self._stage = ledger.stage("detector", "edges")
         self._losses = Losses()
+        self._listening = Listening(Ledger())  # the graph's accounts for the same rows
+        self._listened: deque[Batch] = deque(maxlen=_LISTENED)  # of listeners, until their second is joined
         self._heard = Heard(False, 0, 0)
         self._tick: int | None = None
         self._seconds: set[int] = set()
@@ -96,6 +103,8 @@ class Watch(Actor):
                 yield from self._window(item)
             case Chunk() if item.batch.kind is LEDGER:
                 self._losses.take(item.batch)
+            case Chunk() if item.batch.kind is LISTENER:
+                self._listened.extend(made.batch for made in self._listening.handle(item))
             case Time():
                 yield from self._time(item.now)
 
@@ -117,9 +126,19 @@ class Watch(Actor):
                 yield Look(Tick(self._at(tick), blind=True))
                 self._begin(tick)
         self._seconds.add(window.number)
-        self._parts.append(self._edges.observe(self._instances.of(window), self._ill, self._told))
+        batches = [*self._instances.of(window), *self._of_listeners(window.number)]
+        self._parts.append(self._edges.observe(batches, self._ill, self._told))
         if len(self._seconds) == self._tick_s and (window.number + 1) % self._tick_s == 0:
             yield from self._end(tick)
+
+    def _of_listeners(self, window: int) -> Iterator[Batch]:
+        """What listeners dropped until the end of this second."""
+        for _ in range(len(self._listened)):
+            batch = self._listened.popleft()
+            if batch.window <= window:
+                yield batch
+            else:
+                self._listened.append(batch)
 
     def _told(self, batch: Batch, edges: np.ndarray, counts: np.ndarray) -> None:
         """Rows of a second, and what they count of each symptom."""

@@ -17,6 +17,8 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
     columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
     columns["sent_segments"] = pairs.sums(np.add(flows["client.tx_segments"], flows["server.tx_segments"]))
+    for name, side in (("zero_windows", "client"), ("reply_zero_windows", "server")):
+        columns[name] = pairs.sums(flows[f"{side}.zero_window"])
     for column in REQUESTS:
         columns[column.name] = pairs.sums(flows[column.name])
     lives = ("opened", "closed", "failed")

@@ -29,7 +29,11 @@ _USED: Final = (
     *("network.transport", "server.port", "window.late_s", "evidence", "client.reported"),
     *("connection.opened", "connection.closed", "connection.failed", "connection.connect_latency_ns"),
     *(f"{side}.{name}" for side in SIDES for name in ("tx_bytes", "rx_bytes", "rtt_ns")),
-    *(f"{side}.{name}" for side in SIDES for name in ("retransmitted_segments", "tx_segments")),
+    *(
+        f"{side}.{name}"
+        for side in SIDES
+        for name in ("retransmitted_segments", "tx_segments", "zero_window")
+    ),
     *(f"{side}.{name}" for side in SIDES for name in ("error.errno", "connection.close_reason")),
     *(column.name for column in REQUESTS),
 )

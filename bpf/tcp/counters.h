@@ -5,13 +5,13 @@
 
 /* All of the fields below lie in [HOT_BEGIN, HOT_END), whatever the kernel's layout; `cold` ones apart. */
 #define HOT_BEGIN                                                                                              \
-	(LOW(LOW(LOW(AT(mss_cache), AT(snd_cwnd)), LOW(AT(lost), AT(rtt_min))),                                \
+	(LOW(LOW(LOW(LOW(AT(mss_cache), AT(snd_wnd)), AT(snd_cwnd)), LOW(AT(lost), AT(rtt_min))),                                \
 	     LOW(LOW(LOW(AT(segs_out), AT(write_seq)), LOW(AT(snd_una), AT(srtt_us))),                         \
 		 LOW(LOW(AT(bytes_received), AT(segs_in)),                                                     \
 		     LOW(LOW(AT(bytes_sent), AT(bytes_acked)), LOW(AT(rate_delivered), AT(rate_interval_us)))))) & \
 	 ~7)
 #define HOT_END                                                                                                \
-	((HIGH(HIGH(HIGH(AT(mss_cache), AT(snd_cwnd)), HIGH(AT(lost), AT(rtt_min))),                           \
+	((HIGH(HIGH(HIGH(HIGH(AT(mss_cache), AT(snd_wnd)), AT(snd_cwnd)), HIGH(AT(lost), AT(rtt_min))),                           \
 	       HIGH(HIGH(HIGH(AT(segs_out), AT(write_seq)), HIGH(AT(snd_una), AT(srtt_us))),                   \
 		    HIGH(HIGH(AT(bytes_received), AT(segs_in)),                                                \
 			 HIGH(HIGH(AT(bytes_sent), AT(bytes_acked)),                                           \
@@ -104,6 +104,7 @@ static __always_inline void fill_gauges(struct tcp_counters *to, struct scratch 
 	to->mss_bytes = FIELD(u32, mss_cache);
 	to->rate_segments = FIELD(u32, rate_delivered);
 	to->rate_interval_us = FIELD(u32, rate_interval_us);
+	to->zero_window = !FIELD(u32, snd_wnd) && FIELD(u32, write_seq) != FIELD(u32, snd_una);
 }
 
 /* Counters of a socket since its birth. The order matters when nobody holds the lock: what counts flags first,

@@ -60,7 +60,7 @@ struct tcp_counters {
 	__u32 mss_bytes;
 	__u32 rate_segments;
 	__u32 rate_interval_us;
-	__u32 reserved;
+	__u32 zero_window; /* 1: something waits to be sent, and the peer takes nothing more */
 };
 
 /* One slot of the counter array. */

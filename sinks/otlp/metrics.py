@@ -40,6 +40,11 @@ _IO: Final = (
     "By",
     "Payload between a client and a server: transmit is to the server.",
 )
+_HELD_UP: Final = (
+    "tailrace.network.zero_windows",
+    "{connection}",
+    "Connections that were held up at a second's end because the other end reads nothing.",
+)
 SUMS: Final = (
     Sum("bytes", *_IO, ("network.io.direction", "transmit")),
     Sum("reply_bytes", *_IO, ("network.io.direction", "receive")),
@@ -54,6 +59,14 @@ SUMS: Final = (
         "tailrace.network.segments",
         "{segment}",
         "Segments that either end sent, also those sent again.",
+    ),
+    Sum("zero_windows", *_HELD_UP, ("network.io.direction", "transmit")),
+    Sum("reply_zero_windows", *_HELD_UP, ("network.io.direction", "receive")),
+    Sum(
+        "listener.overflows",
+        "tailrace.network.listener.overflows",
+        "{segment}",
+        "Segments of handshakes that a full accept queue dropped.",
     ),
     Sum(
         "connections.opened",

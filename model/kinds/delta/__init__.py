@@ -361,6 +361,13 @@ _COLUMNS: Final = (
     Column("cwnd_segments", "<u4", "congestion window"),
     Column("delivery_rate_bytes_per_second", "<u8", "the kernel's latest measurement"),
     Column(
+        "zero_window",
+        "<u1",
+        "1: at the window's end something waits to be sent, and the peer takes nothing more: it does not read",
+        values=row_values.flags,
+        over="most",
+    ),
+    Column(
         "requests.index",
         "<u4",
         "place of its [requests](#requests) in the message's `requests`; 0: none. Not in rows: those of the kind "

@@ -91,7 +91,7 @@ __all__ = [
 ]
 
 #: What a delta row and a flow's end say under the same name; each end has them as ``client.NAME``, ``server.NAME``.
-GAUGES: Final = ("rtt_ns", "rtt_min_ns", "cwnd_segments", "delivery_rate_bytes_per_second")
+GAUGES: Final = ("rtt_ns", "rtt_min_ns", "cwnd_segments", "delivery_rate_bytes_per_second", "zero_window")
 #: Who is at an end; also there in seconds in which this end does not report, once it has.
 OWNER: Final = (
     "socket.slot",

@@ -186,6 +186,22 @@ _COLUMNS: Final = (
     _count("reply_bytes", "from server to client"),
     _count("retransmitted_segments", "by both ends"),
     _count("sent_segments", "by both ends, also those without payload and those sent again"),
+    _count(
+        "zero_windows",
+        "that were held up at the second's end because the server reads nothing (a zero window)",
+        "connections",
+    ),
+    _count("reply_zero_windows", "likewise because the client reads nothing", "connections"),
+    _count(
+        "listener.overflows",
+        "SYNs, and last segments of handshakes, that the server's listening socket dropped because its accept queue "
+        "was full. Whose they were nobody knows: they are in rows of their own, whose client is `other`",
+        "segments",
+    ),
+    _count(
+        "listener.attempts",
+        "these, and the handshakes that ended there in the same seconds",
+    ),
     Column("connections.active", "<u8", unit="connections", over="most"),
     _count("connections.opened", unit="connections"),
     _count("connections.closed", unit="connections"),

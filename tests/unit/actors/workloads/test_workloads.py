@@ -358,3 +358,10 @@ def test_names_are_folded_as_addresses_are() -> None:
     batch = enriched(*flows, flow(1, 2)).with_tables(names=["", "a.example", "b.example", "c.example"])
     servers = {ends_of(row, "server") for row in rows_of(*summed(batch, pairs=2))}
     assert servers == {POSTGRES, OTHER}
+
+
+def test_connections_of_an_end_that_does_not_read_are_counted_by_whom_they_hold_up() -> None:
+    """A client's zero window is the server's doing."""
+    held_up = flow(1, 2, client_zero_window=1)
+    (row,) = rows_of(*summed(enriched(held_up, held_up, flow(1, 2, server_zero_window=1), flow(1, 2))))
+    assert (row["zero_windows"], row["reply_zero_windows"]) == (2, 1)
