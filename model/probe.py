@@ -208,6 +208,7 @@ class Probe:
     :param sizes: macros of the sources, and the key of the configuration that gives each its value.
     :param switch: None: it is always attached.
     :param within: the probe whose hooks run its programs; where that is off, it is.
+    :param needed_by: the probe whose programs are parts of its own: where that is on, it is attached, too.
     :param purpose: what it sees, for `tailrace plugins`; by default what its features do.
     """
 
@@ -221,6 +222,7 @@ class Probe:
     sizes: tuple[tuple[str, str], ...] = ()
     switch: Switch | None = Switch()
     within: str = ""
+    needed_by: str = ""
     purpose: str = ""
 
     @property

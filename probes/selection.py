@@ -88,8 +88,13 @@ class Selection:
             return "on"
         if probe.switch.key:
             word: str = attrgetter(probe.switch.key)(self.config)
-            return word
+            return "auto" if word == "off" and self._is_needed(probe) else word
         return self._words.get(probe.name, probe.switch.default)
+
+    def _is_needed(self, probe: Probe) -> bool:
+        """Whether another that is wanted has parts in its programs."""
+        others = (other for other in self.known if other.name == probe.needed_by)
+        return any(self._switch_off(other) is None for other in others)
 
     def _switch_off(self, probe: Probe) -> str | None:
         """The key by which it is off; None if it is wanted."""

@@ -99,5 +99,6 @@ UDP: Final = Probe(
         ("UDP_ONLY_DNS", "udp.only_dns"),
     ),
     switch=Switch("udp.enabled"),
+    needed_by="dns",
     purpose="Datagrams of UDP",
 )

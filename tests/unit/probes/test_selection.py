@@ -1,5 +1,6 @@
 """Which probes are attached, and by which ways, as the configuration says."""
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -174,3 +175,18 @@ def test_tables_of_another_size() -> None:
     smaller = Selection(Config(node="n", nat=NatConfig("off")), PROBES).with_tables(256, 1 << 16)
     assert (smaller.defines["SLOTS"], smaller.defines["RING_BYTES"]) == (256, 65536)
     assert (smaller.config.node_name, CONNTRACK in smaller.wanted) == ("n", False)
+
+
+def test_a_probe_that_is_off_is_there_for_what_has_parts_in_it() -> None:
+    """Its macros say that it is off itself; with the other one off, it is not compiled."""
+    inner = Probe("inner", sources=("tcp/events.h",), switch=Switch())
+    outer = replace(UDP, name="outer", needed_by="inner")
+    config = Config(udp=UdpConfig("off"))
+    known = (*PROBES[:1], TCP, inner, outer)
+    both = Selection(config, known, {"inner": "on"})
+    assert outer in both.wanted
+    assert both.defines["UDP_ONLY_DNS"] == 1
+    assert all(both.ways(outer, feature).alternatives for feature in outer.features)
+    neither = Selection(config, known, {"inner": "off"})
+    assert outer not in neither.wanted
+    assert inner not in neither.wanted
