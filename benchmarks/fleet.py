@@ -116,7 +116,7 @@ def boutique() -> Fleet:
 def _placed(name: str) -> list[Workload]:
     """A service in its zones and versions."""
     if "." in name:
-        return [Workload(name, "address")]
+        return [Workload(name, "domain" if name[-1].isalpha() else "address")]
     kind = "StatefulSet" if name.startswith("redis") else "Deployment"
     namespace = "ingress" if name == "istio-ingress" else "boutique"
     versions = _VERSIONS.get(name, ("v1",))

@@ -265,18 +265,20 @@ def _node(number: int, key: str, edges: list[Answer]) -> Answer:
     worst = next(
         (edge for level in ("failing", "degraded") for edge in called if edge["status"] == level), None
     )
-    kind = "StatefulSet" if name in _STATEFUL else "address" if not namespace else "Deployment"
+    kind = "StatefulSet" if name in _STATEFUL else "Deployment"
+    if not namespace:
+        kind = "domain" if name[-1].isalpha() else "address"
     return {
         "id": number,
         "key": key if namespace else name,
         "name": name,
         "kind": kind,
         "namespace": namespace,
-        "zones": [] if kind == "address" else _ZONES.get(name, ["a"]),
-        "versions": [] if kind == "address" else _VERSIONS.get(name, ["v1.0"]),
+        "zones": [] if not namespace else _ZONES.get(name, ["a"]),
+        "versions": [] if not namespace else _VERSIONS.get(name, ["v1.0"]),
         "hop": 0,
         "column": 0,
-        "status": worst["status"] if worst else "unknown" if kind == "address" else "ok",
+        "status": worst["status"] if worst else "unknown" if not namespace else "ok",
         "reasons": worst["reasons"] if worst else [],
         "why": None,
         "left_out": {"up": 0, "down": 0},
