@@ -13,7 +13,7 @@ from model.kinds.request import HttpMethod
 _END_BITS: Final = 20
 _WHAT_BITS: Final = 24
 #: What an end is told apart by, the coarser name first: places in ``actors.trouble.instances.Instance``.
-_PARTS: Final = {"workload": -1, "version": 4, "zone": 3, "node": 5, "instance": 7}
+_PARTS: Final = {"workload": -1, "version": 4, "image": 6, "zone": 3, "node": 5, "instance": 7}
 #: Attributes of what an end is asked for; the last two are those of requests alone.
 _WHAT: Final = ("server.port", "method", "route")
 _REQUESTS: Final = ("method", "route")

@@ -211,6 +211,9 @@ def test_no_rule_of_accessibility_is_broken(
                 page.wait_for_selector(ready)
                 assert broken_rules(page) == []
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                assert page.evaluate(
+                    "[...document.querySelectorAll('#list')].every((it) => it.scrollWidth <= it.clientWidth)"
+                )
                 picture(page, f"{path.partition('/')[0]}-{scheme}-{viewport['width']}", tmp_path)
             page.click("text=Silence …")
             assert broken_rules(page) == []

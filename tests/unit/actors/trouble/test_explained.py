@@ -125,6 +125,25 @@ def test_pods_and_machines_are_causes(bad: set[str], expected: dict[str, str]) -
     assert set(recent.reasons([each.id for each in ill], 3).values()) == {"refused"}
 
 
+def test_an_image_of_a_version_is_the_cause() -> None:
+    """It was built anew under the same version: two of four pods have it, each on a machine of its own."""
+    table = [OTHER, Instance("web", "Deployment", "shop", "a", "1", "n9", "", "web-1")]
+    table += [
+        Instance("s", "Deployment", "shop", "a", "1", f"n{number}", f"shop/s:{number % 2}", f"pod-{number}")
+        for number in range(4)
+    ]
+    columns = {
+        "client.workload.index": 1,
+        "server.workload.index": range(2, 6),
+        "connections.failed": [0, 90, 0, 90],
+        "connections.opened": [100, 10, 100, 10],
+    }
+    recent = Recent(len(SYMPTOMS))
+    ill = ill_edges(Edges(), recent, rows_of(WORKLOAD, table, columns), 0)
+    (told,) = explanations(recent, 0, ill).values()
+    assert told.causes[0].where == {"server.image": "shop/s:1"}
+
+
 def test_a_route_that_fails_is_the_cause() -> None:
     """Requests that a proxy passed on are those to the proxy."""
     table = [OTHER, Workload("web", "Deployment", "shop"), Workload("api", "Deployment", "shop")]
