@@ -47,6 +47,7 @@ from benchmarks import (
     tick_cost,
     tls_requests,
     trouble_faults,
+    udp_cost,
     workload_rate,
 )
 from benchmarks.figure import Figure
@@ -86,6 +87,11 @@ FIGURES: Final = (
     ),
     Figure("envoy_links", "requests through an Envoy linked to the one that answered", envoy_links.measure),
     Figure("http_paths", "requests counted of 100,000 paths", http_paths.measure),
+    Figure("udp_exact", "percent of datagrams at full speed that both ends count", udp_cost.measure_exact),
+    Figure("udp_cost", "BPF time per datagram above an empty program", udp_cost.measure_cost),
+    Figure(
+        "udp_tcp", "share of one TCP stream that is left while datagrams are counted", udp_cost.measure_tcp
+    ),
     Figure("http_redis", "share of commands/s of Redis, pipelined, that is left", http_kept.measure_redis),
     Figure(
         "http_kept_requests",
