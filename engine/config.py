@@ -22,6 +22,7 @@ from model.settings import UrlSecret, secrets_in
 from model.silence import PlannedSilence
 from probes.conntrack.config import NatConfig
 from probes.dns.config import QueriesConfig
+from probes.drops.config import DropsConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.listeners.config import ListenersConfig
@@ -236,6 +237,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     envoy: EnvoyConfig = EnvoyConfig()
     udp: UdpConfig = UdpConfig()
     listeners: ListenersConfig = ListenersConfig()
+    drops: DropsConfig = DropsConfig()
     probes: dict[str, Literal["auto", "on", "off"]] = {}
     docker: DockerConfig = DockerConfig()
     cloud: CloudConfig = CloudConfig()

@@ -21,6 +21,7 @@ from engine.role import Role
 from model.errors import UsageError
 from model.frame_source import FrameSource
 from model.kinds.delta import DELTA
+from model.kinds.drop import DROP
 from model.ledger import Ledger
 from model.subjects import DELTAS, ENGINES
 
@@ -42,7 +43,7 @@ TICK_SECONDS: Final = 0.05
 ENGINE_FLUSH_SECONDS: Final = 1.25
 
 #: Rows that are made of deltas; those of kinds that nobody joins go to the sinks as they come.
-JOINED: Final = frozenset({"flows", "requests", "queries", "workloads", "endpoints"})
+JOINED: Final = frozenset({"flows", "requests", "queries", "workloads", "endpoints", "drops"})
 #: Of these, what the detector looks at.
 WATCHED: Final = frozenset({"workloads", "endpoints"})
 #: By the name they have in the ledger.
@@ -99,7 +100,7 @@ def run(
     made = wanted | WATCHED if config.trouble.enabled == "on" else wanted
     if made & JOINED:
         join = local_join(graph, config, source.origin, made, cluster)
-        flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
+        flows = node.messages.where(_is_joined) >> join.windows >> join.joiner
         rows = summed(graph, config, made, flows)
         rows >> fan_out
         if config.trouble.enabled == "on":
@@ -164,7 +165,7 @@ def replay(
     made = wanted | WATCHED if config.trouble.enabled == "on" else wanted
     if made & JOINED:
         join = local_join(graph, config, source.origin, made, *others)
-        flows = node.messages.where(_is_delta) >> join.windows >> join.joiner
+        flows = node.messages.where(_is_joined) >> join.windows >> join.joiner
         rows = summed(graph, config, made, flows)
         rows >> fan_out
         if config.trouble.enabled == "on":
@@ -239,7 +240,7 @@ def engine(
         boot = f"{time.time_ns() // 10**6:x}.{os.getpid()}"
         partitions = partial(runner.partitions, DELTAS)
         join = engine_join(graph, config, url, boot, made, partitions, runner.transport.all_back_at)
-        reader.where(_is_delta) >> join.windows
+        reader.where(_is_joined) >> join.windows
         flows = join.windows.only(Window) >> join.joiner >> own_ledger(graph, boot)
         rows = summed(graph, config, made, flows)
         rows >> fan_out
@@ -256,5 +257,9 @@ def _is_delta(item: Any) -> bool:
     return isinstance(item, Chunk) and item.batch.kind is DELTA
 
 
+def _is_joined(item: Any) -> bool:
+    return isinstance(item, Chunk) and item.batch.kind in (DELTA, DROP)
+
+
 def _is_other(item: Any) -> bool:
-    return isinstance(item, Chunk) and item.batch.kind is not DELTA
+    return isinstance(item, Chunk) and item.batch.kind not in (DELTA, DROP)

@@ -6,6 +6,7 @@ from typing import Final
 from actors.items import PlainStages
 from actors.nat.nat_resolver import NatResolver
 from actors.nat.table import NatTable
+from actors.node.drops import NodeDrops
 from actors.node.enricher import NodeEnricher
 from actors.node.frames import Frames
 from actors.node.messages import Messages, Partitions
@@ -58,7 +59,7 @@ def node_actors(
         sockets=graph.actor("sockets", SocketState(origin, ledger)),
         nat=graph.actor("nat", NatResolver(origin.slots, entries, ledger)),
         enricher=graph.actor("enricher", NodeEnricher(origin.slots, who)),
-        receivers=graph.actor("receivers", Receivers(probes.receivers(), ledger)),
+        receivers=graph.actor("receivers", Receivers(probes.receivers(), ledger, [NodeDrops()])),
         messages=graph.actor("messages", messages),
     )
 

@@ -21,15 +21,16 @@ def partition_of(columns: Columns, partitions: int) -> np.ndarray:
     TCP, which was there first, adds nothing; another transport adds its number. The mixing is the finalizer of
     MurmurHash3 (64 bit). Other programs may compute it; it never changes.
     """
-    return (_hashed(columns) % np.uint64(partitions)).astype(np.uint32)
+    return (hash_of_ends(columns) % np.uint64(partitions)).astype(np.uint32)
 
 
 def block_of(columns: Columns, blocks: int) -> np.ndarray:
     """One of so many parts of a partition for each row, both ends of a connection in the same; shape (n,), uint8."""
-    return ((_hashed(columns) >> np.uint64(32)) * np.uint64(blocks) >> np.uint64(32)).astype(np.uint8)
+    return ((hash_of_ends(columns) >> np.uint64(32)) * np.uint64(blocks) >> np.uint64(32)).astype(np.uint8)
 
 
-def _hashed(columns: Columns) -> np.ndarray:
+def hash_of_ends(columns: Columns) -> np.ndarray:
+    """Of the resolved tuple without regard to who called; shape (n,), uint64."""
     ends = _endpoint(columns["connection.source.address"], columns["connection.source.port"])
     ends += _endpoint(columns["connection.destination.address"], columns["connection.destination.port"])
     others = columns["network.transport"].astype(np.uint64) ^ np.uint64(Transport.TCP)

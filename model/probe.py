@@ -26,7 +26,7 @@ HookKind = Literal[
     "listener",
 ]
 #: What a hook may need of the kernel's types.
-Need = Literal["", "btf", "conntrack", "mptcp", "lengths"]
+Need = Literal["", "btf", "conntrack", "mptcp", "lengths", "reasons"]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from model.errors import ProbeError
 from model.probe import Attachment, Feature, Hook, Probe, Ring
 from probes.dns.probe import DNS
 from probes.dns.ring import PacketRing
+from probes.drops.cells import DropCells
+from probes.drops.probe import DROPS
+from probes.drops.probe import REASONS as DROPPED
 from probes.envoy.probe import LINKS
 from probes.envoy.programs import EnvoyPrograms
 from probes.http.cells import RequestCells, fill_jumps
@@ -75,6 +78,8 @@ class AttachedProbes:
         self.envoys: EnvoyPrograms | None = None
         #: Flows of UDP, where that is wanted.
         self.datagrams: UdpFlows | None = None
+        #: Dropped packets, where the probe of these is wanted and the kernel gives its reasons.
+        self.drops: DropCells | None = None
         #: By name, the shared one first.
         self.rings: dict[str, RingReader] = {}
 
@@ -101,6 +106,7 @@ class AttachedProbes:
             self._map_queries()
             self._map_datagrams()
             self._map_listeners()
+            self._map_drops()
             if whole or self._demands_later():
                 self._later.load()
             for probe in self._selection.wanted:
@@ -215,6 +221,13 @@ class AttachedProbes:
             config = self._selection.config.dns
             self.packets = PacketRing(self.loaded, config.ring_bytes, config.ports)
             self._stack.callback(self.packets.close)
+
+    def _map_drops(self) -> None:
+        program = DROPPED.alternatives[0].program
+        if DROPS in self._selection.wanted and program in self.loaded.programs:
+            assert self.headers
+            self.drops = DropCells(self.loaded, self.headers, self._selection.config.drops)
+            self._stack.callback(self.drops.close)
 
     def _follow_libraries(self) -> None:
         if any(one.feature.name == LIBRARIES.name and one.hook for one in self._taken):

@@ -14,6 +14,8 @@ from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, TIMED, TIMES
 from probes.conntrack.times import EntryTimes
 from probes.dns.feed import DnsFeed
 from probes.dns.probe import DNS
+from probes.drops.feed import DropFeed
+from probes.drops.probe import DROPS
 from probes.envoy.probe import ENVOY
 from probes.envoy.programs import EnvoyFeed
 from probes.handshake.counts import HandshakeCounts, HandshakeTallies
@@ -80,6 +82,9 @@ class KernelSource:
         if DNS in selection.wanted:
             chosen = ChosenNamespaces(config.namespaces)
             self._queries = feeds["dns"] = DnsFeed(config.dns, chosen, config.tcp.slots)
+        self._drops: DropFeed | None = None
+        if DROPS in selection.wanted:
+            self._drops = feeds["drops"] = DropFeed(ChosenNamespaces(config.namespaces))
         limited = LimitedProbes(self._probes, selection, ChosenNamespaces(config.namespaces))
         self._source = Source(limited, self._pass_on, selection.event_types, feeds=feeds)
 
@@ -94,6 +99,8 @@ class KernelSource:
             self._requests.cells = self._probes.requests
         if self._listeners:
             self._listeners.cells = self._probes.listeners
+        if self._drops:
+            self._drops.cells = self._probes.drops
         if self._tls:
             self._tls.libraries = self._probes.tls
         if self._http2:

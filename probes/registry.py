@@ -5,6 +5,7 @@ from typing import Final
 from model.probe import Probe
 from probes.conntrack.probe import CONNTRACK
 from probes.dns.probe import DNS
+from probes.drops.probe import DROPS
 from probes.envoy.probe import ENVOY
 from probes.handshake.probe import HANDSHAKE
 from probes.http.probe import HTTP
@@ -19,5 +20,5 @@ from probes.udp.probe import UDP
 #: In the order in which they are compiled and attached; the first has what the others share.
 PROBES: Final[tuple[Probe, ...]] = (
     *(SHARED, LISTENERS, TCP, CONNTRACK, PROCESS),
-    *(HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, DNS, UDP),
+    *(HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, DNS, UDP, DROPS),
 )

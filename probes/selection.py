@@ -11,6 +11,7 @@ import msgspec
 from model.probe import Attachment, Feature, Probe, Receiver
 from probes.conntrack.config import NatConfig
 from probes.dns.config import QueriesConfig
+from probes.drops.config import DropsConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.kernel import bpf
@@ -53,6 +54,9 @@ class ProbeConfig(Protocol):
 
     @property
     def listeners(self) -> ListenersConfig: ...
+
+    @property
+    def drops(self) -> DropsConfig: ...
 
 
 class Selection:

@@ -5,7 +5,7 @@ from importlib import resources
 
 from model.errors import UsageError
 from model.probe import Feature, Need, Probe
-from probes.kernel.headers import Headers, knows_conntrack, knows_lengths, knows_mptcp
+from probes.kernel.headers import Headers, knows_conntrack, knows_lengths, knows_mptcp, knows_reasons
 
 #: The kernel's types where they come from no BTF: before everything else.
 _INSTALLED = "kernel/installed.h"
@@ -13,6 +13,7 @@ _INSTALLED = "kernel/installed.h"
 _REASONS: dict[Need, str] = {
     "btf": "iterators need the kernel's BTF, and it has none",
     "lengths": "the kernel has no such tracepoint, or no BTF that tells of it",
+    "reasons": "the kernel does not say why it frees packets (Linux 5.17), or has no BTF that tells of it",
     "mptcp": "the kernel has no MPTCP, or no BTF that tells of it",
     "conntrack": "the types of conntrack are not known: load the module nf_conntrack before the start",
 }
@@ -54,6 +55,7 @@ def absent_programs(headers: Headers, probes: Iterable[Probe]) -> dict[str, str]
         "conntrack": knows_conntrack(headers),
         "lengths": knows_lengths(headers),
         "mptcp": knows_mptcp(headers),
+        "reasons": knows_reasons(headers),
     }
     hooks = (hook for probe in probes for hook in probe.hooks)
     return {hook.program: _REASONS[hook.needs] for hook in hooks if not there.get(hook.needs, True)}

@@ -27,6 +27,9 @@ os.environ.setdefault("TAILRACE_HTTP_LEARNT", "")
 os.environ.setdefault("TAILRACE_UDP_ENABLED", "off")
 os.environ.setdefault("TAILRACE_DNS_ENABLED", "off")
 
+# Tests that are not about dropped packets compile nothing for them.
+os.environ.setdefault("TAILRACE_DROPS_ENABLED", "off")
+
 # Programs that read TLS are half of what is compiled, and all programs of the machine are searched for libraries: a
 # second and a half of processor time at each start, which the tests of them alone spend.
 READS_TLS: Final = ("TAILRACE_HTTP_TLS", "TAILRACE_ENVOY_ENABLED")

@@ -9,6 +9,7 @@ from typing import Any
 from model.addresses import address_text
 from model.batch import Batch
 from model.kinds.delta import HANDSHAKE_FIELDS
+from model.kinds.drop import Dropped
 from model.kinds.workload import PARTS
 
 
@@ -42,6 +43,9 @@ def _pointed_to(batch: Batch, stem: str, index: int) -> dict[str, Any]:
         return {stem: [hop.as_dict() for hop in batch.tables["chains"][index]]}
     if what == "tls":
         return dict(zip(HANDSHAKE_FIELDS, batch.tables["handshakes"][index], strict=True))
+    if what == "drop":
+        said = batch.tables["dropped"][index]
+        return {f"drop.{name}": text for name, text in zip(Dropped._fields, said, strict=True)}
     if what in ("requests", "queries"):
         return {}
     if what == "name":

@@ -7,7 +7,7 @@ import numpy as np
 from actors.join.flow_table import CLIENT_SIDE, KNOWN, SERVER_SIDE, FlowTable
 from model.arrays import Array, Columns, is_nothing, zeros
 from model.kinds.delta import COUNTERS, flags
-from model.kinds.flow import FLOW, GAUGES, OWNER, REQUESTS, SIDES, FlowEvidence
+from model.kinds.flow import DROPS, FLOW, GAUGES, OWNER, REQUESTS, SIDES, FlowEvidence
 from model.transport import Transport
 
 #: What an end says of a window and not of itself: zero where it does not report.
@@ -83,7 +83,7 @@ def _fill_head(columns: Columns, table: FlowTable, flows: np.ndarray) -> None:
         columns[f"server.{part}"] = np.ascontiguousarray(final[f"destination_{part}"])
     columns["nat.index"] = np.zeros(len(flows), np.uint32)
     columns["window.late_s"] = np.zeros(len(flows), np.uint16)
-    for column in REQUESTS:
+    for column in (*REQUESTS, *DROPS):
         columns[column.name] = zeros(len(flows), column.dtype)
     called, answered = (end.last["tls.index"].take(flows) for end in table.ends)
     columns["tls.index"] = np.where(called, called, answered)

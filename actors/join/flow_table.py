@@ -126,6 +126,8 @@ class FlowTable:
         self.counts = np.zeros(
             flows, np.uint8
         )  # 1 + the side whose count of requests counts; 0: none had any
+        self.dropped = np.zeros(flows, np.uint64)  # packets, since the last row
+        self.drop = np.zeros(flows, np.uint32)  # why, at last: an id of the joiner's
         self.met = np.zeros(flows, np.int64)  # window in which the first end was seen
         self.since = np.zeros(flows, np.int64)  # when it was opened, or tried, or met if that was not seen
         self.near = np.zeros(
@@ -170,6 +172,10 @@ class FlowTable:
         self.opened_at[made] = opened_at[lonely]
         flows[lonely] = made
         return flows
+
+    def newest(self, keys: np.ndarray) -> np.ndarray:
+        """The flow of each tuple that began last, or NOWHERE; shape (n,), int32."""
+        return self._index.newest(keys)
 
     def _waiting(self, side: int, keys: np.ndarray, opened_at: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """Flows whose end ``side`` nobody has reported, each given to the socket that is nearest to it in time."""
@@ -249,6 +255,7 @@ class FlowTable:
         self._life[places] += np.uint32(1)
         self.opened[places] = self.over[places] = self.near[places] = False
         self.closed_at[places] = self.latency[places] = self.previous[places] = self.counts[places] = 0
+        self.dropped[places] = self.drop[places] = 0
         for end in self.ends:
             end.clear(places)
         return places

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from actors.items import Window
 from actors.join.counted import GROUPS, Counted, counted, fill_flows
 from actors.join.datagram_ends import TURNS, Called, agreed, alone, joinable, waits
+from actors.join.dropped import DroppedPackets
 from actors.join.flow_rows import REPORTED, flow_columns
 from actors.join.flow_table import CLIENT_SIDE, FLOWS, SERVER_SIDE, FlowTable
 from actors.join.identity import Cluster
@@ -29,6 +30,7 @@ from model.chains import HOP, Chains
 from model.clock import SECOND_NS
 from model.kind import Kind
 from model.kinds.delta import began_at, flags
+from model.kinds.drop import DROP
 from model.kinds.flow import FLOW, Node
 from model.ledger import Ledger
 
@@ -64,6 +66,7 @@ class Joiner(Actor):
         self._requests = RequestRows(routes) if routes else None
         self._queries = queries
         self._upstreams = Upstreams(self._table, self._places, self._names)
+        self._dropped = DroppedPackets(self._table, self._names, self._stage)
         self._near: dict[bytes, None] = {}
         self._waiting: dict[int, list[Batch]] = {}
         self._scratch = np.zeros(2 * flows, np.int32)
@@ -96,19 +99,25 @@ class Joiner(Actor):
         self._waiting.setdefault(batch.window, []).append(batch)
 
     def close(self, window: int) -> Iterator[Batch]:
-        """The flows of a window, in at least one batch, then its requests; what comes later is a batch of its own."""
-        batches = self._waiting.pop(window, [])
+        """The flows of a window, in at least one batch, requests and drops; what comes later is another batch."""
+        waiting = self._waiting.pop(window, [])
+        batches = [batch for batch in waiting if batch.kind is not DROP]
+        drops = [batch for batch in waiting if batch.kind is DROP]
+        self._dropped.take(drops, window)
         head = Batch(FLOW, *self._name, self._seq, window, FLOW.empty())
         counts: dict[Kind, list[Batch]] = {}
         found = self._names.rows(batches) if batches else ()
         blocks = [self._block(head, rows, counts) for rows in found] or [head]
+        drops = self._dropped.rows(drops, window)
         self._table.expire(window)
         for batch in published(blocks):
             self._seq = batch.seq + 1
             yield batch
         for made in counts.values():
             yield from self._numbered(made)
-        rows = sum(map(len, batches))
+        yield from drops
+        self._dropped.expire(window)
+        rows = sum(map(len, waiting))
         self._stage.queued -= rows
         self._stage.delivered += rows
 
@@ -277,6 +286,7 @@ class Joiner(Actor):
         for name, column in table.sort.items():
             column[flows] = rows.columns[name]
         self._learn_chains(side, flows, rows, hops)
+        self._dropped.meet(flows)
         if side == CLIENT_SIDE:
             self._remember_first(flows, rows)
         alone = flows[~other]
@@ -335,6 +345,7 @@ class Joiner(Actor):
         )
         self._find_late(chosen, window)
         columns = flow_columns(table, chosen, reports)
+        self._dropped.fill(columns, chosen)
         for names, index in ((GROUPS, "requests.index"), (QUERY_GROUPS, "queries.index")):
             for name, (places, report, _) in zip(names, reports, strict=True):
                 columns[name] = np.zeros(len(chosen), np.uint32)

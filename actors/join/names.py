@@ -18,6 +18,7 @@ from model.chains import Chains
 from model.dictionary import Dictionary
 from model.handshake import NO_HANDSHAKE, Handshake
 from model.kinds.delta import DELTA
+from model.kinds.drop import Dropped
 from model.kinds.flow import NOWHERE as NOWHERE_NODE
 from model.kinds.flow import SIDES, Node
 from model.ledger import Stage
@@ -35,6 +36,7 @@ NODES: Final = tuple(f"{side}.node.index" for side in SIDES)
 ENTITIES: Final = tuple(f"{side}.entity.index" for side in SIDES)
 HANDSHAKES: Final = ("tls.index",)
 SERVERS: Final = ("server.name.index",)
+DROPPED: Final = ("drop.index",)
 
 #: Columns whose numbers grow where tables of several batches are joined.
 _SHIFTED: Final = ("nat.index", "requests.index", "queries.index")
@@ -64,6 +66,8 @@ class Names:
         self._handshakes = Dictionary(NO_HANDSHAKE)
         self._servers = ServerNames()
         self._nodes = Dictionary(NOWHERE_NODE)
+        #: Why packets were dropped.
+        self.dropped: Dictionary[Dropped] = Dictionary(Dropped())
         self._starts: dict[str, tuple[int, int]] = {}  # the newest of each node, and a window of it
         self.identity = Identity(cluster)
 
@@ -76,6 +80,7 @@ class Names:
             (ENTITIES, self.identity.known),
             (HANDSHAKES, self._handshakes),
             (SERVERS, self._servers.known),
+            (DROPPED, self.dropped),
         ):
             renumbered, used[names] = known.used(*(columns[name] for name in names))
             columns = columns | dict(zip(names, renumbered, strict=True))
@@ -85,6 +90,7 @@ class Names:
             "entities": self.identity.entities(used[ENTITIES], window),
             "handshakes": [self._handshakes.values[id_] for id_ in used[HANDSHAKES]],
             "names": [self._servers.known.values[id_] for id_ in used[SERVERS]],
+            "dropped": [self.dropped.values[id_] for id_ in used[DROPPED]],
         }
 
     def name_by_tls(self, columns: Columns) -> None:
@@ -113,6 +119,7 @@ class Names:
             ("paths", self._paths),
             ("handshakes", self._handshakes),
             ("names", self._servers.known),
+            ("drop_reasons", self.dropped),
             ("nodes", self._nodes),
             ("entities", self.identity.known),
         ):

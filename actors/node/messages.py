@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -11,6 +11,7 @@ from actors.node.upstreams import with_upstreams
 from model.actor import Actor
 from model.batch import MESSAGE_BYTES, Batch
 from model.kinds.delta import DELTA
+from model.kinds.drop import DROP
 from model.kinds.ledger import LEDGER
 from model.ledger import Ledger
 from model.partition import by_partition
@@ -63,6 +64,9 @@ class Messages(Actor):
                 yield from self._numbered(self._partition_of(item.node), self._ledger(item))
                 yield from self._cut(replace(item, head={}))
                 yield WindowEnd(item.window, item.head["open_sockets"])
+            case Batch() if item.kind is DROP:
+                for partition, part in self._divided(item):
+                    yield from self._numbered(partition, part)
             case Batch():
                 yield from self._numbered(self._partition_of(item.node), item)
             case _:
@@ -76,12 +80,14 @@ class Messages(Actor):
 
     def _cut(self, batch: Batch) -> Iterator[Chunk]:
         """Rows by the partition in which both ends of their connection meet."""
-        divided = by_partition(batch, self._partitions.partitions) if self._partitions else [(0, batch)]
-        for partition, part in divided:
+        for partition, part in self._divided(batch):
             for chunk in self._numbered(partition, part):
                 self._stage.queued -= len(chunk)
                 self._stage.delivered += len(chunk)
                 yield chunk
+
+    def _divided(self, batch: Batch) -> Iterable[tuple[int, Batch]]:
+        return by_partition(batch, self._partitions.partitions) if self._partitions else [(0, batch)]
 
     def _partition_of(self, node: str) -> int:
         """Of what is not joined: all of a node in one, which keeps its order."""

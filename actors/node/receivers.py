@@ -1,4 +1,4 @@
-"""What probes of other packages learn from their events, as an actor: events in, rows of each second out."""
+"""What makes rows of its own of a probe's events, as an actor: events in, rows of each second out."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -25,21 +25,29 @@ class Receivers(Actor):
 
     A receiver that raises loses the events of that call, counted; the others and the node go on.
 
-    :param receivers: made by the probes.
+    :param receivers: made by the probes of other packages.
+    :param own: those of Tailrace's probes: the ledger has them once something came.
     """
 
-    def __init__(self, receivers: Sequence[Receiver], ledger: Ledger) -> None:
-        self._receivers = {receiver.name: receiver for receiver in receivers}
-        self._stages = {name: ledger.stage(f"{STAGE}{name}", "events") for name in self._receivers}
+    def __init__(self, receivers: Sequence[Receiver], ledger: Ledger, own: Sequence[Receiver] = ()) -> None:
+        self._ledger = ledger
+        self._receivers = {receiver.name: receiver for receiver in (*own, *receivers)}
+        self._stages = {receiver.name: self._stage(receiver.name) for receiver in receivers}
+
+    def _stage(self, name: str) -> Stage:
+        return self._ledger.stage(f"{STAGE}{name}", "events")
 
     def handle(self, item: Any) -> Iterator[Any]:
         """Rows before the deltas of their second; what is for others is passed on."""
         match item:
             case Events() if item.receiver in self._receivers:
-                self._take(self._receivers[item.receiver], self._stages[item.receiver], item)
+                if item.receiver not in self._stages:
+                    self._stages[item.receiver] = self._stage(item.receiver)
+                stage = self._stages[item.receiver]
+                self._take(self._receivers[item.receiver], stage, item)
             case Batch() if item.kind is DELTA:
-                for name, receiver in self._receivers.items():
-                    yield from self._rows(receiver, self._stages[name], item)
+                for name, stage in self._stages.items():
+                    yield from self._rows(self._receivers[name], stage, item)
                 yield self._with_stages(item)
             case _:
                 yield item

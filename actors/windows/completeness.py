@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from actors.items import Chunk
 from actors.windows.new_containers import NewContainers
+from model.kinds.delta import DELTA
 
 #: The share of a window's wait in which other nodes' announcements of its rewrites come; what they make of rows has
 #: the rest to get where it belongs.
@@ -46,8 +47,10 @@ class LocalCompleteness:
         self._complete: list[int] = []
 
     def came(self, chunk: Chunk) -> bool:
-        """Every last message of a window may complete it."""
+        """Every last message of a window may complete it; what was dropped comes before its deltas."""
         batch = chunk.batch
+        if batch.kind is not DELTA:
+            return False
         self._new |= self._new_containers.among(batch.tables["entities"], batch.window)
         if not batch.last:
             return False

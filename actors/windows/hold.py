@@ -11,6 +11,7 @@ from actors.windows.cross_node import CrossNode
 from model.actor import Actor
 from model.batch import Batch
 from model.kinds.delta import DELTA
+from model.kinds.drop import DROP
 
 
 @dataclass
@@ -40,9 +41,12 @@ class WindowHold(Actor):
     def handle(self, item: Any) -> Iterator[Any]:
         """Windows that a message or a tick completes, and rows that belong to other partitions, as messages."""
         match item:
-            case Chunk() if item.batch.kind is DELTA:
+            case Chunk() if item.batch.kind in (DELTA, DROP):
                 held = self._windows.setdefault(item.batch.window, _Held())
-                held.unsettled.append(item)
+                if item.batch.kind is DELTA:
+                    held.unsettled.append(item)
+                else:
+                    held.settled.append(item.batch)
                 held.receipts += item.receipts
                 if self._completeness.came(item):
                     yield from self._pass_on(item.at)

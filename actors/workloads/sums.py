@@ -19,6 +19,7 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     columns["sent_segments"] = pairs.sums(np.add(flows["client.tx_segments"], flows["server.tx_segments"]))
     for name, side in (("zero_windows", "client"), ("reply_zero_windows", "server")):
         columns[name] = pairs.sums(flows[f"{side}.zero_window"])
+    columns["dropped_segments"] = pairs.sums(flows["dropped_segments"])
     for column in REQUESTS:
         columns[column.name] = pairs.sums(flows[column.name])
     lives = ("opened", "closed", "failed")

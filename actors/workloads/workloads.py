@@ -36,6 +36,7 @@ _USED: Final = (
     ),
     *(f"{side}.{name}" for side in SIDES for name in ("error.errno", "connection.close_reason")),
     *(column.name for column in REQUESTS),
+    "dropped_segments",
 )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from model.errors import UsageError, one_line
 from model.kind import Kind
 from model.kinds.delta import DELTA
+from model.kinds.drop import DROP
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW
 from model.kinds.ledger import LEDGER
@@ -21,7 +22,7 @@ from model.subjects import Public, public_rows
 GROUP: Final = "tailrace.kinds"
 
 #: Those of this program, in the order of the schema page.
-DECLARED: Final = (FLOW, WORKLOAD, ENDPOINT, REQUEST, QUERY, LISTENER, DELTA, LEDGER)
+DECLARED: Final = (FLOW, WORKLOAD, ENDPOINT, REQUEST, QUERY, LISTENER, DROP, DELTA, LEDGER)
 _kinds: Final[dict[str, Kind]] = {kind.name: kind for kind in DECLARED}
 
 

@@ -29,6 +29,7 @@ OF_TAILRACE: Final = (
     "decrypted",
     "datagrams",
     "listeners",
+    "drops",
 )
 
 

@@ -37,8 +37,11 @@ _CONNTRACK = "#define CONNTRACK_TYPES 1"
 _MPTCP = "#define MPTCP_TYPES 1"
 #: Says that the tracepoints sock_recv_length and sock_send_length are there (Linux 6.3): BTF has a type for each.
 _LENGTHS = "#define SOCK_LENGTHS 1"
+#: Say that packets are freed with a reason (Linux 5.17), and for which socket (6.11).
+_REASONS = "#define DROP_REASON_NAMES 1"
+_RECEIVER = "#define DROP_RECEIVER 1"
 #: Changes with what write_tree() makes of the same types.
-_FORMAT = b"5"
+_FORMAT = b"6"
 #: In a tree: the sizes of its files, a line for each.
 _SIZES = "sizes"
 
@@ -155,6 +158,19 @@ def knows_lengths(headers: Headers) -> bool:
     return headers.tree is not None and _LENGTHS in (headers.tree / "include/linux/kconfig.h").read_text()
 
 
+def knows_reasons(headers: Headers) -> bool:
+    """Whether the kernel says why it frees packets, as far as its BTF tells."""
+    return headers.tree is not None and _REASONS in (headers.tree / "include/linux/kconfig.h").read_text()
+
+
+def drop_reasons(headers: Headers) -> dict[str, int]:
+    """The running kernel's reasons for which packets are dropped, by name, without their common beginning."""
+    types = (headers.tree / "include/vmlinux.h").read_text() if headers.tree else ""
+    found = re.search(r"^enum skb_drop_reason \{(.*?)^\}", types, re.S | re.M)
+    values = re.findall(r"SKB_(?:DROP_REASON_)?(\w+) = (\d+)", found[1]) if found else []
+    return {name: int(value) for name, value in values}
+
+
 def _btf_tree() -> Path:
     tree = tree_path()
     if not is_complete(tree):
@@ -265,9 +281,18 @@ def _kconfig(types: str) -> list[str]:
         *_conntrack(types),
         *_mptcp(types),
         *([_LENGTHS] if "(*btf_trace_sock_recv_length)(" in types else []),
+        *_reasons(types),
     ]
     controller = next((name for name in _CONTROLLERS if f"\t{name} =" in types), None)
     return [*lines, f"#define V1_CONTROLLER {controller}"] if controller else lines
+
+
+def _reasons(types: str) -> list[str]:
+    """Which arguments the tracepoint kfree_skb has: a program that reads one too many is refused."""
+    found = re.search(r"\(\*btf_trace_kfree_skb\)\((.*)\);", types)
+    arguments = found[1].split(",") if found else []
+    has_reason = len(arguments) > 3 and "enum skb_drop_reason" in arguments[3]
+    return [_REASONS, *([_RECEIVER] if len(arguments) > 4 else [])] if has_reason else []
 
 
 def _mptcp(types: str) -> list[str]:

@@ -69,6 +69,12 @@ SUMS: Final = (
         "Segments of handshakes that a full accept queue dropped.",
     ),
     Sum(
+        "dropped_segments",
+        "tailrace.network.dropped",
+        "{packet}",
+        "Packets of connections that a kernel dropped.",
+    ),
+    Sum(
         "connections.opened",
         "tailrace.network.connections.opened",
         "{connection}",

@@ -45,6 +45,7 @@ COUNTERS: Final = (
     Counter("zero_windows", "tailrace_network_zero_windows_total", 'network_io_direction="transmit"'),
     Counter("reply_zero_windows", "tailrace_network_zero_windows_total", 'network_io_direction="receive"'),
     Counter("listener.overflows", "tailrace_network_listener_overflows_total"),
+    Counter("dropped_segments", "tailrace_network_dropped_segments_total"),
     Counter("connections.opened", "tailrace_network_connections_opened_total"),
     Counter("connections.closed", "tailrace_network_connections_closed_total"),
     Counter(
@@ -74,6 +75,7 @@ HELP: Final = {
     "tailrace_network_sent_segments_total": "TCP segments that either end sent, also those sent again.",
     "tailrace_network_zero_windows_total": "Connections held up at the end of a second by an end that does not read.",
     "tailrace_network_listener_overflows_total": "Segments of handshakes that a full accept queue dropped.",
+    "tailrace_network_dropped_segments_total": "Packets of connections that a kernel dropped.",
     "tailrace_network_connections_opened_total": "Connections that were opened.",
     "tailrace_network_connections_closed_total": "Connections that were closed.",
     "tailrace_network_connections_failed_total": "Connects that failed, by what the client was told.",

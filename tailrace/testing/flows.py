@@ -11,6 +11,7 @@ from model.batch import Batch
 from model.chains import HOP, Chains
 from model.handshake import Handshake
 from model.kinds.delta import CloseReason
+from model.kinds.drop import Dropped
 from model.kinds.flow import END_COLUMNS, FLOW, NOWHERE, FlowEvidence, Node
 from tailrace.testing.deltas import CGROUPS, WINDOW, make_deltas
 
@@ -33,6 +34,13 @@ HANDSHAKES: Final = [
     Handshake("1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "shop.example", "h2", "h2,http/1.1"),
 ]
 SERVER_NAMES: Final = ["", "api.example.com", "db.example.com"]
+DROPPED: Final = [
+    Dropped(),
+    Dropped(
+        "dropped by netfilter in namespace 4026532301 of node-a, hook FORWARD",
+        *("netfilter", "NETFILTER_DROP", "FORWARD", "nft_do_chain", "node-a", "4026532301"),
+    ),
+]
 ENTITIES: Final = [{}, {"host.name": "node-a", "container.name": "web"}, {"k8s.pod.name": "db-0"}]
 
 _BOTH: Final = FlowEvidence.BOTH
@@ -74,6 +82,7 @@ def make_flows(
         "entities": ENTITIES,
         "handshakes": HANDSHAKES,
         "names": list(SERVER_NAMES),
+        "dropped": DROPPED,
     }
     return Batch(FLOW, node, boot, seq, window, made, tables)
 
@@ -91,6 +100,7 @@ def flows_of(*rows: Mapping[str, object]) -> Batch:
         "entities": ENTITIES,
         "handshakes": HANDSHAKES,
         "names": list(SERVER_NAMES),
+        "dropped": DROPPED,
     }
     return Batch(FLOW, "node-a", "boot-1", 0, WINDOW, columns, tables)
 

@@ -66,6 +66,7 @@ from model.arrays import Columns, Tables
 from model.column import Column, Over, derived
 from model.kind import Kind, Subject
 from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, NAMES, NameEvidence
+from model.kinds.drop import DROPPED
 from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence, Node
 from model.kinds.flow.fields import end_generations, end_seqs, end_slots
 from model.kinds.flow.text import TEXT
@@ -76,6 +77,7 @@ from model.tables import RecordType, Table, record_fields
 
 __all__ = [
     "CLIENT",
+    "DROPS",
     "END_COLUMNS",
     "FLOW",
     "GAUGES",
@@ -153,6 +155,25 @@ REQUESTS: Final = (
         "of these without an answer, or failed by the server; that a name does not exist is no failure",
         "queries",
         over="sum",
+    ),
+)
+
+#: What connections lost on their way.
+DROPS: Final = (
+    Column(
+        "dropped_segments",
+        "<u8",
+        "packets of the connection that the kernel of any node dropped, in any namespace, since the last row",
+        over="sum",
+    ),
+    Column(
+        "drop.index",
+        "<u4",
+        "place in the batch's table of reasons for which packets were dropped; 0: none was, as far as is known. In "
+        "rows `drop.message` (`dropped by netfilter in namespace 4026532301 of node-7, hook FORWARD`) and its parts, "
+        "of the last one since the connection began: why a connect timed out",
+        table=DROPPED,
+        over="known",
     ),
 )
 
@@ -276,6 +297,7 @@ _HEAD: Final = (
     ),
     Column("reply_datagrams_unaccounted", "<i8", "the same from server to client", "datagrams"),
     *REQUESTS,
+    *DROPS,
     DELTA.column("tls.index"),
 )
 

@@ -57,7 +57,7 @@ from model.arrays import Columns, Tables
 from model.column import Column, derived, hidden
 from model.kind import Kind, Subject
 from model.kinds.delta.codes import CloseReason
-from model.kinds.flow import FLOW, REQUESTS, SIDES, FlowEvidence
+from model.kinds.flow import DROPS, FLOW, REQUESTS, SIDES, FlowEvidence
 from model.kinds.workload.text import TEXT
 from model.rows import values as row_values
 from model.subjects import WORKLOAD_STREAM, WORKLOADS, workload_token
@@ -202,6 +202,7 @@ _COLUMNS: Final = (
         "listener.attempts",
         "these, and the handshakes that ended there in the same seconds",
     ),
+    DROPS[0],
     Column("connections.active", "<u8", unit="connections", over="most"),
     _count("connections.opened", unit="connections"),
     _count("connections.closed", unit="connections"),

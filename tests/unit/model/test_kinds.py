@@ -43,7 +43,7 @@ def test_kinds_are_found_by_name_and_plural() -> None:
     assert kind_named("ledger") is DECLARED[-1]
     assert kind_named("weather") is None
     assert [kind.name for kind in kinds()] == [
-        *("flow", "workload", "endpoint", "request", "listener", "delta"),
+        *("flow", "workload", "endpoint", "request", "query", "listener", "drop", "delta"),
     ]
 
 

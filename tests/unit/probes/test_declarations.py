@@ -10,6 +10,7 @@ import pytest
 from engine.config import Config
 from model.errors import UsageError
 from model.probe import Feature, Hook, Place, Probe
+from probes.drops.probe import REASONS
 from probes.http.probe import HTTP, PARTS, REQUESTS
 from probes.kernel.attach import ATTACH
 from probes.kernel.headers import Headers, write_tree
@@ -85,7 +86,8 @@ def test_without_btf_the_iterators_are_left_out() -> None:
     iterators = [hook for feature in ITERATED for hook in feature.alternatives]
     mptcp = [part for hook in CONNECTIONS.alternatives for part in hook.parts]
     requests = [hook for hook in HOOKS if hook.macro and not hook.later]
-    assert set(absent) == programs_of([*iterators, *mptcp, *requests])
+    drops = REASONS.alternatives
+    assert set(absent) == programs_of([*iterators, *mptcp, *requests, *drops])
     assert {absent[name] for name in programs_of(iterators)} == {
         "iterators need the kernel's BTF, and it has none"
     }
@@ -162,7 +164,7 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
     http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS", "PROXY_SOCKETS"}
-    others = {"LISTENER_CELLS", "DNS_BYTES", "DNS_RATE"}
+    others = {"LISTENER_CELLS", "DNS_BYTES", "DNS_RATE", "DROP_ROWS", "DROP_FOLDS", "DROP_CELLS", "DROP_NEW"}
     rules = {"HTTP_HOSTS", "PORT_RULES", "NAME_RULES", "NETNS_RULES"}
     udp = {f"UDP_{name}" for name in ("SLOTS", "PEERS", "ONLY_DNS")}
     udp |= {f"UDP_IDLE_{name}" for name in ("ANSWERED", "UNANSWERED", "BOTH")}

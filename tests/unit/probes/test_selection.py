@@ -10,6 +10,8 @@ from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
+from probes.drops.config import DropsConfig
+from probes.drops.probe import REASONS as DROPPED
 from probes.envoy.probe import LINKS
 from probes.handshake.probe import HANDSHAKE, HELLOS
 from probes.http.config import Http2Config, HttpConfig
@@ -52,11 +54,13 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
         dns=DnsSection("off"),
         udp=UdpConfig("off"),
         listeners=ListenersConfig("off"),
+        drops=DropsConfig("off"),
     )
     selection = Selection(config, PROBES)
     assert [probe.name for probe in selection.wanted] == ["kernel", "tcp"]
     assert {(taken.feature.name, taken.hook, *set(taken.refused.values())) for taken in selection.off()} == {
         (SWEEP.name, None, "listeners.enabled is off"),
+        (DROPPED.name, None, "drops.enabled is off"),
         (NAT.name, None, "nat.source is off"),
         (EXECUTIONS.name, None, "process.executions is off"),
         (PARTS.name, None, "http.enabled is off"),

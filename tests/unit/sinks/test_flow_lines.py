@@ -30,6 +30,7 @@ from tailrace.testing.batches import make_ledger
 from tailrace.testing.deltas import CGROUPS, WINDOW
 from tailrace.testing.flows import (
     CHAINS,
+    DROPPED,
     ENTITIES,
     HANDSHAKES,
     NODES,
@@ -158,7 +159,7 @@ def test_every_column_of_numbers_is_in_the_line(name: str) -> None:
     """A value of 1 (of codes, its word) stands under the column's name, or under that of the table it points into."""
     line = line_of(CALL | {"client.reported": 1, "server.reported": 1, name: 1})
     bare = name.removesuffix(".index")
-    fields = HANDSHAKE_FIELDS if name == "tls.index" else ()
+    fields = {"tls.index": HANDSHAKE_FIELDS, "drop.index": ("drop.message",)}.get(name, ())
     assert {name, bare, f"{bare}.path", *fields} & line.keys()
 
 
@@ -184,6 +185,7 @@ def _limits(name: str) -> int:
         "entity.index": ENTITIES,
         "tls.index": HANDSHAKES,
         "server.name.index": SERVER_NAMES,
+        "drop.index": DROPPED,
     }
     return next((len(table) for end, table in tables.items() if name.endswith(end)), 0)
 

@@ -1,0 +1,1 @@
+"""The drops probe: packets that the kernel threw away, and why."""

@@ -1,0 +1,1 @@
+"""Dropped packets: rows against the counters of iptables and of the kernel."""
