@@ -1,15 +1,19 @@
-"""Incidents of a cluster: every engine watches the partitions that it owns; one of them keeps incidents."""
+"""Incidents of a cluster: every engine counts what it sees; one of them judges, and keeps incidents."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from actors.trouble.items import Look, Remembered
-from actors.trouble.merged import Merged
+from actors.rules.rules import Rules
+from actors.trouble.counted import Counted
+from actors.trouble.counting import Counting
+from actors.trouble.items import Look
+from actors.trouble.shared_watch import Ill, KeptState, SharedWatch
 from engine.actor import Place
 from engine.config import Config
 from engine.graph import Graph
@@ -17,9 +21,12 @@ from engine.incident_source import WrittenIncidents
 from engine.nats.incident_bus import IncidentBus
 from engine.nats.incident_requests import Acknowledge, AddSilence, Change, Kept, Lift
 from engine.nats.lease import Lease
-from engine.trouble import IncidentsOutlet, watch
+from engine.trouble import IncidentsOutlet, is_watched
 from model.ledger import Ledger
 from model.tasks import end
+
+#: Seconds between looks at whether anything comes.
+_CLOCK_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -31,28 +38,35 @@ def watch_shared_trouble(
 
     :param url: of the bus that they share.
     """
-    folder = Path(config.trouble.path)
-    outlet = SharedIncidents(config, url, folder, graph.ledger)
+    counting = Counting(graph.ledger, config.trouble.tick_seconds, _rules(config))
+    outlet = SharedIncidents(config, url, Path(config.trouble.path), graph.ledger, counting)
     graph.service(outlet.opened())
     graph.task(outlet.run)
-    watch(graph, config, folder, joined, messages, outlet)
+    graph.reloads.append(outlet.incidents.reloaded)
+    count = graph.actor("detect", counting)
+    joined >> count >> graph.outlet("incidents", outlet)
+    messages.where(is_watched) >> count
     return outlet
 
 
 class SharedIncidents:
-    """Tells whoever leads what this engine sees; keeps incidents while it leads itself.
+    """Tells whoever leads what this engine counts; judges it and keeps incidents while it leads itself.
 
-    :param folder: for what this engine keeps; the same of before a restart.
+    :param folder: for incidents; the same of before a restart.
+    :param counting: what counts here.
     :ivar leads: whether it does now.
     """
 
-    def __init__(self, config: Config, url: str, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, config: Config, url: str, folder: Path, ledger: Ledger, counting: Counting) -> None:
         self.incidents = IncidentsOutlet(config, folder, ledger, serves=False)
         self.leads = False
-        self._tick_s = config.trouble.tick_seconds
+        self._config = config
+        self._ledger = ledger
         self._bus = IncidentBus(url)
-        self._merged = Merged(self._tick_s)
-        self._stage = ledger.stage("incidents", "looks")
+        self._counting = counting
+        self._watch = self._watching({})
+        self._one_by_one = asyncio.Lock()
+        self._stage = ledger.stage("detector", "edges")
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -62,7 +76,7 @@ class SharedIncidents:
         """
         await self._bus.open()
         try:
-            await self._bus.listen(Look, self._take)
+            await self._bus.hear_ill(self._take_ill)
             yield
         finally:
             await self._bus.close()
@@ -91,17 +105,32 @@ class SharedIncidents:
             await end(*tasks)
 
     async def _work(self) -> None:
-        """For ever; the journal begins with what the engine before had."""
-        kept = await self._bus.rows()
+        """For ever; the journal begins with what the engine before had, and so does what is usual."""
+        kept, states = await self._bus.rows(), await self._bus.states()
         written = WrittenIncidents(lambda: self.incidents.book, self.incidents.wake)
         async with (
             self.incidents.opened(kept, self._bus.save),
             self._bus.answering(partial(self._asked, written)),
+            self._bus.hearing(self._take),
             asyncio.TaskGroup() as work,
         ):
-            self._merged, self.leads = Merged(self._tick_s), True
-            work.create_task(self.incidents.run())
-            work.create_task(self._bus.saving())
+            self._watch, self.leads = await asyncio.to_thread(self._watching, states), True
+            for task in (self.incidents.run, self._bus.saving, self._clock):
+                work.create_task(task())
+
+    def _watching(self, states: Mapping[str, bytes]) -> SharedWatch:
+        """What judges, with the state of before if it can be read."""
+        tick_s = self._config.trouble.tick_seconds
+        try:
+            return SharedWatch(self._ledger, states, tick_s, _rules(self._config))
+        except ValueError as error:
+            log.warning("the detector learns anew: %s", error)
+            return SharedWatch(self._ledger, {}, tick_s, _rules(self._config))
+
+    async def _clock(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_S)
+            await self._judge(partial(self._watch.time, time.monotonic()))
 
     async def _asked(self, written: WrittenIncidents, request: Kept | Change) -> Any:
         """The answer to whoever asks for incidents, or changes some."""
@@ -115,23 +144,40 @@ class SharedIncidents:
             case Lift(id):
                 return await written.lift(id)
 
-    async def take(self, item: Look | Remembered) -> None:
-        """What this engine sees, or state to keep here."""
-        if isinstance(item, Remembered):
-            await self.incidents.take(item)
-        elif self.leads:
+    async def take(self, item: Counted) -> None:
+        """What this engine counted."""
+        if self.leads:
             await self._take(self._bus.me, item)
-        else:
-            await self._bus.tell(item)
+            return
+        before = self._bus.too_large
+        await self._bus.tell(item)
+        self._stage.note("counts_too_large", self._bus.too_large - before)
 
     async def flush(self) -> None:
         """All is told, or on disk, when ``take`` returns."""
 
-    async def _take(self, who: str, look: Look) -> None:
-        """What an engine sees."""
-        if not self.leads:
-            return
-        before = self._merged.late
-        for whole in self._merged.add(who, look):
-            await self.incidents.take(whole)
-        self._stage.note("late_looks", self._merged.late - before)
+    async def _take(self, who: str, counted: Counted) -> None:
+        """What an engine counted."""
+        await self._judge(partial(self._watch.add, who, counted))
+
+    async def _judge(self, act: Callable[[], Iterator[Look | KeptState | Ill]]) -> None:
+        """Beside the loop, which renews the lease meanwhile; one tick after the other."""
+        async with self._one_by_one:
+            if not self.leads:
+                return
+            for item in await asyncio.to_thread(lambda: list(act())):
+                match item:
+                    case Look():
+                        await self.incidents.take(item)
+                    case Ill(edges):
+                        self._take_ill(edges)
+                        await self._bus.say_ill(edges)
+                    case KeptState(key, state):
+                        self._bus.save_state(key, state)
+
+    def _take_ill(self, edges: Any) -> None:
+        self._counting.ill = edges
+
+
+def _rules(config: Config) -> Rules:
+    return Rules([rule.rule() for rule in config.alerts.rules])

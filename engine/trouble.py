@@ -84,7 +84,7 @@ def watch(
     detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds, rules))
     joined >> detect >> graph.outlet("incidents", outlet)
     if messages is not None:
-        messages.where(_is_watched) >> detect
+        messages.where(is_watched) >> detect
     if not graph.recorded:
         graph.clock("silence", 1.0) >> detect
 
@@ -282,5 +282,6 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _is_watched(item: Any) -> bool:
+def is_watched(item: Any) -> bool:
+    """Whether it says what was lost, or what listeners dropped."""
     return isinstance(item, Chunk) and item.batch.kind in (LEDGER, LISTENER)

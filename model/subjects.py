@@ -164,9 +164,19 @@ class LogNames:
         return f"{self._log}_leases_{token(group)}"
 
     @property
-    def looks(self) -> str:
-        """Where engines tell whoever keeps incidents what they see."""
-        return f"{self._log}.looks"
+    def counts(self) -> str:
+        """Where engines tell whoever keeps incidents what they counted."""
+        return f"{self._log}.trouble.counts"
+
+    @property
+    def ill(self) -> str:
+        """Where whoever keeps incidents tells engines which edges are ill."""
+        return f"{self._log}.trouble.ill"
+
+    @property
+    def detector(self) -> str:
+        """The bucket with what is usual for edges."""
+        return f"{self._log}_detector"
 
     @property
     def incident_reads(self) -> str:

@@ -67,6 +67,17 @@ class Detector:
         packed: bytes = msgpack.packb(parts)
         return packed
 
+    def encode_part(self, number: int, of: int) -> bytes:
+        """What is remembered of one of so many parts of all ids, which are parted by their first bits."""
+        width = (1 << 64) // of
+        first, last = np.uint64(number * width), np.uint64((number + 1) * width - 1)
+        parts = [
+            memory.encode((memory.ids >= first) & (memory.ids <= last))
+            for memory in (self._memory, self._nodes.memory)
+        ]
+        packed: bytes = msgpack.packb(parts)
+        return packed
+
     def adopt(self, data: bytes) -> int:
         """Goes on with what ``encode`` gave, but for ids that are here already.
 

@@ -9,7 +9,7 @@ Ids are hashes of names, the same in every engine and run.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,22 @@ class Name:
     client: tuple[str, ...] = ()
     server: tuple[str, ...] = ()
     port: int = 0
+
+
+class EdgeRows(NamedTuple):
+    """Rows of who calls whom, and what they count.
+
+    :param table: of workloads or instances; ``client`` and ``server`` are places in it, 0: nobody that has a name.
+    :param port: of the server; shape (n,), as ``edges``: their ids.
+    :param values: bad of each symptom, all of each, bytes; shape (n, 2 symptoms + 1).
+    """
+
+    table: Sequence[Workload]
+    client: np.ndarray
+    server: np.ndarray
+    port: np.ndarray
+    edges: np.ndarray
+    values: np.ndarray
 
 
 def text_id(*parts: str) -> int:
@@ -98,12 +114,52 @@ class Edges:
         :param ill: edges with findings, or whose data is not complete: what is slow there becomes no habit.
         :param told: is told of each batch.
         """
-        ill = np.zeros(0, np.uint64) if ill is None else ill
-        told_of = [
-            self._counted(batch, ill, told)
-            for batch in batches
-            if batch.kind.name in ("workload", "endpoint") and len(batch)
-        ]
+        rows = []
+        for batch in batches:
+            if batch.kind.name in ("workload", "endpoint") and len(batch):
+                rows.append(self.counted(batch, ill))
+                if told is not None:
+                    told(batch, rows[-1].edges, rows[-1].values[:, :-1])
+        return self.observed(rows)
+
+    def counted(self, batch: Batch, ill: np.ndarray | None = None) -> EdgeRows:
+        """Rows of workloads or endpoints, and what each counts.
+
+        :param ill: as ``observe`` has it.
+        """
+        columns, width = batch.columns, len(self._symptoms)
+        table = batch.tables["workloads"]
+        client, server = (columns[f"{side}.workload.index"] for side in ("client", "server"))
+        port = columns["server.port"]
+        edge = self.ids(table, client, server, port)
+        values = np.zeros((len(batch), 2 * width + 1))
+        zone = self._hashes(table)[1]
+        strata = mixed(edge, zone[client], zone[server])
+        learn = ~np.isin(edge, _NONE if ill is None else ill)
+        for place, symptom in enumerate(self._symptoms):
+            source = symptom.source
+            if isinstance(source, Ratio):
+                if source.kind == batch.kind.name:
+                    values[:, place], values[:, width + place] = source.bad(columns), source.total(columns)
+            elif batch.kind.name == "workload":
+                numbers = columns[f"{source.measure}.index"].astype(np.int64)
+                values[:, place], values[:, width + place] = self._habits[source.measure].counts(
+                    strata, numbers, batch.tables["histograms"], learn
+                )
+        if batch.kind.name == "workload":
+            values[:, -1] = columns["bytes"].astype(np.float64) + columns["reply_bytes"].astype(np.float64)
+        return EdgeRows(table, client, server, port, edge, values)
+
+    def ids(
+        self, table: Sequence[Workload], client: np.ndarray, server: np.ndarray, port: np.ndarray
+    ) -> np.ndarray:
+        """Edges of rows, whose ends are places in a table; uint64."""
+        who = self._hashes(table)[0]
+        return mixed(who[client], who[server], port)
+
+    def observed(self, rows: Sequence[EdgeRows]) -> Observations:
+        """What rows count, by edges and nodes; their names are learnt."""
+        told_of = [self._told(each) for each in rows]
         width = len(self._symptoms)
         keys, edges, nodes, values = (
             np.concatenate([part[place] for part in told_of] or [none])
@@ -118,43 +174,19 @@ class Edges:
         ids, _, summed = _summed(edges, values)
         return Observations(ids, summed[:, :width], summed[:, width : 2 * width], summed[:, -1], parts)
 
-    def _counted(self, batch: Batch, ill: np.ndarray, told: Told | None) -> tuple[np.ndarray, ...]:
-        """Of rows: what tells them apart, their edges and nodes, and what they count: bad of each symptom, total of
-        each, bytes.
-        """
-        columns, width = batch.columns, len(self._symptoms)
-        table = batch.tables["workloads"]
-        who, zone, machine, part = self._hashes(table)
-        index = [columns[f"{side}.workload.index"] for side in ("client", "server")]
-        port = columns["server.port"]
-        edge = mixed(who[index[0]], who[index[1]], port)
-        values = np.zeros((len(batch), 2 * width + 1))
-        strata = mixed(edge, zone[index[0]], zone[index[1]])
-        learn = ~np.isin(edge, ill)
-        for place, symptom in enumerate(self._symptoms):
-            source = symptom.source
-            if isinstance(source, Ratio):
-                if source.kind == batch.kind.name:
-                    values[:, place], values[:, width + place] = source.bad(columns), source.total(columns)
-            elif batch.kind.name == "workload":
-                numbers = columns[f"{source.measure}.index"].astype(np.int64)
-                values[:, place], values[:, width + place] = self._habits[source.measure].counts(
-                    strata, numbers, batch.tables["histograms"], learn
-                )
-        if batch.kind.name == "workload":
-            values[:, -1] = columns["bytes"].astype(np.float64) + columns["reply_bytes"].astype(np.float64)
-        if told is not None:
-            told(batch, edge, values[:, : 2 * width])
-        named = np.flatnonzero((index[0] != 0) | (index[1] != 0))
-        ends = [column[named] for column in index]
+    def _told(self, rows: EdgeRows) -> tuple[np.ndarray, ...]:
+        """Of rows: what tells them apart, their edges and nodes, and what they count."""
+        who, zone, machine, part = self._hashes(rows.table)
+        named = np.flatnonzero((rows.client != 0) | (rows.server != 0))
+        ends = [column[named] for column in (rows.client, rows.server)]
         nodes = (
             _nodes(ends, who, (zone, machine), part)
             if self._nodes
             else np.zeros((len(named), NODES), np.uint64)
         )
-        edge = edge[named]
-        self._learn_names(table, ends, port[named], edge, nodes)
-        return mixed(edge, part[ends[0]], part[ends[1]]), edge, nodes, values[named]
+        edge = rows.edges[named]
+        self._learn_names(rows.table, ends, rows.port[named], edge, nodes)
+        return mixed(edge, part[ends[0]], part[ends[1]]), edge, nodes, rows.values[named]
 
     def _hashes(self, table: Sequence[Workload]) -> np.ndarray:
         """Of each workload, of its zone and machine (0: not known), and of its instance; shape (4, n), uint64."""

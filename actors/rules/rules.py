@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from actors.detect.edges import EdgeRows
 from actors.rules.grammar import BURNS, Rule
 from actors.rules.series import Kept, Series
 from model.alert import Severity
@@ -74,6 +75,11 @@ class Rules:
         return len(self._rules)
 
     @property
+    def texts(self) -> list[str]:
+        """What tells them from others: name and words."""
+        return [f"{rule.name}: {rule.text}" for rule in self._rules]
+
+    @property
     def of_requests(self) -> list[int]:
         """Places of rules that count requests."""
         return [place for place, rule in enumerate(self._rules) if rule.ratio.kind is ENDPOINT]
@@ -87,22 +93,35 @@ class Rules:
         """Rows of a second.
 
         :param edges: the id of each row's edge.
-        :returns: bad ones of each rule, then all of each; shape (n, 2 rules).
+        :returns: as ``counts`` does.
         """
+        told = self.counts(batch)
+        client, server = (batch.columns[f"{side}.workload.index"] for side in _SIDES)
+        ends = EdgeRows(batch.tables["workloads"], client, server, batch.columns["server.port"], edges, told)
+        self.take(ends, told)
+        return told
+
+    def counts(self, batch: Batch) -> np.ndarray:
+        """Bad ones of each rule that rows count, then all of each; shape (n, 2 rules)."""
         told = np.zeros((len(batch), 2 * len(self)))
-        names = self._table(batch) if self._rules else []
         for place, rule in enumerate(self._rules):
-            if rule.ratio.kind is not batch.kind:
-                continue
-            counts = rule.ratio.counts(batch)
+            if rule.ratio.kind is batch.kind:
+                told[:, [place, len(self) + place]] = rule.ratio.counts(batch)
+        return told
+
+    def take(self, ends: EdgeRows, told: np.ndarray) -> None:
+        """Rows of the tick under way, as ``counts`` counted them."""
+        names = self._table(ends.table) if self._rules else []
+        for place in range(len(self)):
+            counts = told[:, [place, len(self) + place]]
             rows = np.flatnonzero(counts[:, 1] > 0)
-            numbers = self._numbers(place, batch, rows, names)
+            if not len(rows):
+                continue
+            numbers = self._numbers(place, ends, rows, names)
             rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
-            told[rows, place], told[rows, len(self) + place] = counts[rows].T
             self._series[place].add(numbers, counts[rows])
             bad = counts[rows, 0] > 0
-            self._edges[place].append(_Edges(numbers[bad], edges[rows[bad]], counts[rows[bad]]))
-        return told
+            self._edges[place].append(_Edges(numbers[bad], ends.edges[rows[bad]], counts[rows[bad]]))
 
     def end_tick(self, begin: float, end: float, *, complete: bool) -> list[Broken]:
         """What is broken now; the next tick begins."""
@@ -150,11 +169,11 @@ class Rules:
             if rule.name in kept:
                 series.adopt(kept[rule.name])
 
-    def _table(self, batch: Batch) -> list[str]:
+    def _table(self, table: Sequence[Workload]) -> list[str]:
         """Names of workloads, as incidents have them."""
         if len(self._names) > _NAMES:
             self._names.clear()
-        return [self._name(workload) for workload in batch.tables["workloads"]]
+        return [self._name(workload) for workload in table]
 
     def _name(self, workload: Workload) -> str:
         if workload not in self._names:
@@ -162,20 +181,20 @@ class Rules:
             self._names[workload] = f"{space}/{name}" if space else name or "other"
         return self._names[workload]
 
-    def _numbers(self, place: int, batch: Batch, rows: np.ndarray, names: list[str]) -> np.ndarray:
+    def _numbers(self, place: int, ends: EdgeRows, rows: np.ndarray, names: list[str]) -> np.ndarray:
         """The series of each row; each different name is looked up once."""
         by, series = self._rules[place].by, self._series[place]
         if by == "all":
             return np.full(len(rows), series.number(self._rules[place].name))
-        client, server = (batch.columns[f"{side}.workload.index"][rows].astype(np.int64) for side in _SIDES)
+        client, server = (column[rows].astype(np.int64) for column in (ends.client, ends.server))
         if by != "edge":
             used, same = np.unique(client if by == "client" else server, return_inverse=True)
             return np.array([series.number(names[index]) for index in used.tolist()], np.int64)[same]
-        port = batch.columns["server.port"][rows].astype(np.int64)
+        port = ends.port[rows].astype(np.int64)
         keys = ((client * len(names) + server) << 16) | port
         _, first, same = np.unique(keys, return_index=True, return_inverse=True)
-        ends = zip(client[first].tolist(), server[first].tolist(), port[first].tolist(), strict=True)
-        said = [f"{names[one]} > {names[other]}:{number}" for one, other, number in ends]
+        told = zip(client[first].tolist(), server[first].tolist(), port[first].tolist(), strict=True)
+        said = [f"{names[one]} > {names[other]}:{number}" for one, other, number in told]
         return np.array([series.number(each) for each in said], np.int64)[same]
 
     def _note_edges(self, place: int, rows: np.ndarray) -> None:

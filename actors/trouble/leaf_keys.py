@@ -1,7 +1,7 @@
 """Keys of leaves: who calls, who is called, and what for, each numbered as it comes, in one number of 64 bits."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,28 @@ _REQUESTS: Final = ("method", "route")
 UNKNOWN: Final = "unknown"
 
 Who = tuple[str, ...]
+
+
+class Whats(NamedTuple):
+    """What rows are asked for.
+
+    :param table: port, method and route of each; ``places``: of each row in it.
+    :param second: since the epoch.
+    """
+
+    table: Sequence[tuple[str, str, str]]
+    places: np.ndarray
+    second: int
+
+
+class Told(NamedTuple):
+    """What keys stand for: ends in a table, what they are asked for in another; places of each key; shape (n,)."""
+
+    ends: Sequence[tuple[str, ...]]
+    client: np.ndarray
+    server: np.ndarray
+    whats: Sequence[tuple[str, str, str]]
+    what: np.ndarray
 
 
 class _Numbers:
@@ -69,6 +91,33 @@ class Keys:
         ends: np.ndarray = numbers[client] << _END_BITS | numbers[server]
         keys: np.ndarray = ends << _WHAT_BITS | self._what(batch)
         return keys
+
+    def numbered(
+        self, table: Sequence[Hashable], client: np.ndarray, server: np.ndarray, whats: Whats
+    ) -> np.ndarray:
+        """Of each row that is told otherwise than in a batch; int64.
+
+        :param table: of ends; ``client`` and ``server`` are places in it.
+        """
+        self._since = whats.second if self._since is None else self._since
+        numbers = self._ends.of(table, whats.second)
+        whats_numbers = self._whats.of(whats.table, whats.second)
+        ends: np.ndarray = numbers[client] << _END_BITS | numbers[server]
+        keys: np.ndarray = ends << _WHAT_BITS | whats_numbers[whats.places]
+        return keys
+
+    def told(self, keys: np.ndarray) -> "Told":
+        """What keys stand for, in tables that hold no more than these."""
+        clients, servers, what = self.split(keys)
+        ends, same = np.unique(np.concatenate((clients, servers)), return_inverse=True)
+        whats, of = np.unique(what, return_inverse=True)
+        return Told(
+            [self._ends.known[number] for number in ends.tolist()],
+            same[: len(keys)],
+            same[len(keys) :],
+            [self._whats.known[number] for number in whats.tolist()],
+            of,
+        )
 
     def split(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Numbers of clients, of servers, and of what for."""

@@ -1,5 +1,6 @@
 """Whether so much was lost on the way that what is missing may be what matters."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from model.batch import Batch
@@ -36,18 +37,20 @@ class Losses:
     def __init__(self) -> None:
         self._now: dict[tuple[str, str], tuple[int, int]] = {}
         self._before: dict[tuple[str, str], tuple[int, int]] = {}
-        self._silent: dict[str, int] = {}  # times of asking since it said something, by node
+        self._spoke: set[str] = set()
+        self._silences = Silences()
+        self._heard = Heard(False, 0, 0)
 
     def take(self, ledger: Batch) -> None:
         """A ledger came: the counts since its ``boot``."""
         stages = ledger.head["stages"]
-        self._silent[ledger.node] = 0
+        self._spoke.add(ledger.node)
         for name in _STAGES:
             if stage := stages.get(name):
                 self._now[ledger.node, name] = _counts(stage)
 
-    def since_last(self) -> Heard:
-        """What was heard since this was asked last; nodes that left are forgotten after a while."""
+    def said(self) -> dict[str, bool]:
+        """Nodes that said something since this was asked last, and whether much was lost there."""
         before, self._before = self._before, dict(self._now)
         lossy = {
             node
@@ -55,11 +58,37 @@ class Losses:
             for past in [before.get((node, stage), (0, 0))]
             if _much(dropped - past[0], received - past[1])
         }
-        whole = sum(not silent and node not in lossy for node, silent in self._silent.items())
+        said = {node: node in lossy for node in self._spoke}
+        self._spoke = set()
+        self._heard = self._silences.heard(said)
+        self._now = {key: counts for key, counts in self._now.items() if key[0] in self._silences}
+        return said
+
+    def since_last(self) -> Heard:
+        """What was heard since this was asked last; nodes that left are forgotten after a while."""
+        self.said()
+        return self._heard
+
+
+class Silences:
+    """Who said something of late, and who does no more."""
+
+    def __init__(self) -> None:
+        self._silent: dict[str, int] = {}  # times of asking since it said something, by node
+
+    def __contains__(self, node: str) -> bool:
+        return node in self._silent
+
+    def heard(self, said: Mapping[str, bool]) -> Heard:
+        """What was heard now.
+
+        :param said: nodes that said something, and whether much was lost there.
+        """
+        self._silent |= dict.fromkeys(said, 0)
+        whole = sum(not silent and not said.get(node) for node, silent in self._silent.items())
         away = frozenset(node for node, silent in self._silent.items() if 0 < silent <= _AWAY)
-        heard = Heard(bool(lossy), whole, len(self._silent), away)
+        heard = Heard(any(said.values()), whole, len(self._silent), away)
         self._silent = {node: silent + 1 for node, silent in self._silent.items() if silent < _GONE}
-        self._now = {key: counts for key, counts in self._now.items() if key[0] in self._silent}
         return heard
 
 

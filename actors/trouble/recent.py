@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from actors.detect.edges import EdgeRows
 from actors.detect.symptoms import SYMPTOMS
 from actors.explain.leaves import Leaves, dispersion_of, expected_by_edge
-from actors.trouble.leaf_keys import Keys
+from actors.trouble.leaf_keys import Keys, Whats
 from model.batch import Batch
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.workload import FAILURES, WORKLOAD
@@ -73,12 +74,31 @@ class Recent:
         :param edges: of each row.
         :param counts: bad of each symptom, then all of each; shape (rows, 2 symptoms).
         """
-        if self.keys.full:
-            self._clear()
+        self._make_room()
         client, server = (batch.columns[f"{side}.workload.index"] for side in ("client", "server"))
-        counts = self._counted(batch, counts)
-        said = ((client != 0) | (server != 0)) & counts[:, self._width : 2 * self._width].any(axis=1)
-        keys = self.keys.of(batch)
+        counts = with_reasons(batch, counts)
+        if batch.kind is WORKLOAD:
+            self._leave_requests(counts)
+        self._take(self.keys.of(batch), edges, counts, (client != 0) | (server != 0))
+
+    def add_counted(self, rows: EdgeRows, whats: Whats, counts: np.ndarray, *, requests: bool) -> None:
+        """Rows of a tick that an engine counted.
+
+        :param counts: as ``with_reasons`` gives them.
+        :param requests: whether they are of endpoints: these know the route of failed requests.
+        """
+        self._make_room()
+        keys = self.keys.numbered(rows.table, rows.client, rows.server, whats)
+        if not requests:
+            self._leave_requests(counts)
+        self._take(keys, rows.edges, counts, (rows.client != 0) | (rows.server != 0))
+
+    def _leave_requests(self, counts: np.ndarray) -> None:
+        """Failed requests of workloads, which are those of endpoints."""
+        counts[:, [_FAILED_REQUESTS, self._width + _FAILED_REQUESTS]] = 0
+
+    def _take(self, keys: np.ndarray, edges: np.ndarray, counts: np.ndarray, named: np.ndarray) -> None:
+        said = named & counts[:, self._width : 2 * self._width].any(axis=1)
         self._seconds.append(_summed([_Part(keys[said], edges[said], counts[said].astype(np.float32))]))
 
     def end_tick(self) -> None:
@@ -143,20 +163,9 @@ class Recent:
             told |= dict.fromkeys(edges[mostly].tolist(), reason.rpartition(".")[2])
         return told
 
-    def _counted(self, batch: Batch, counts: np.ndarray) -> np.ndarray:
-        """With reasons of failed connects; failed requests are those of endpoints."""
-        reasons = np.zeros((len(batch), len(FAILURES)))
-        columns = batch.columns
-        counts = counts.copy()
-        if batch.kind is WORKLOAD:
-            counts[:, [_FAILED_REQUESTS, self._width + _FAILED_REQUESTS]] = 0
-            for place, name in enumerate(FAILURES):
-                reasons[:, place] = columns[name]
-        elif batch.kind is ENDPOINT:
-            once = columns["via.index"] == 0
-            for place, name in ((0, "requests.failed"), (self._width, "requests")):
-                counts[:, place + _FAILED_REQUESTS] = np.where(once, columns[name], 0)
-        return np.concatenate((counts, reasons), axis=1)
+    def _make_room(self) -> None:
+        if self.keys.full:
+            self._clear()
 
     def _clear(self) -> None:
         self.forgotten += len(self)
@@ -173,6 +182,25 @@ class Recent:
             who = self.keys.texts(end, "workload")[0]
             near |= np.isin(who, who[ill])
         return rows[near], [end[near] for end in ends]
+
+
+def with_reasons(batch: Batch, counts: np.ndarray) -> np.ndarray:
+    """Counts of rows with reasons of failed connects; failed requests of endpoints are theirs.
+
+    :param counts: bad of each symptom and rule, then all of each; shape (rows, 2 symptoms).
+    :return: with one more column for each of ``FAILURES``.
+    """
+    width, columns = counts.shape[1] // 2, batch.columns
+    reasons = np.zeros((len(batch), len(FAILURES)))
+    counts = counts.copy()
+    if batch.kind is WORKLOAD:
+        for place, name in enumerate(FAILURES):
+            reasons[:, place] = columns[name]
+    elif batch.kind is ENDPOINT:
+        once = columns["via.index"] == 0
+        for place, name in ((0, "requests.failed"), (width, "requests")):
+            counts[:, place + _FAILED_REQUESTS] = np.where(once, columns[name], 0)
+    return np.concatenate((counts, reasons), axis=1)
 
 
 def _summed(parts: Sequence[_Part]) -> _Part:

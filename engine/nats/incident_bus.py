@@ -10,8 +10,10 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 from nats.aio.msg import Msg
 
+from actors.trouble.counted import Counted, decoded, encoded
 from engine.nats import streams
 from engine.nats.address import parse_url
 from engine.nats.api import Refused, Unanswered
@@ -25,6 +27,9 @@ from model.subjects import LogNames, token
 #: Renewals within a lease.
 _RENEWALS: Final = 5
 _LEADER: Final = "leader"
+#: Bytes of an engine's name, before what it counted; of a message's headers.
+_NAME_BYTES: Final = 16
+_HEADER_BYTES: Final = 1024
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +39,7 @@ class IncidentBus:
 
     :param url: of the bus.
     :ivar me: names this engine, for as long as it runs.
-    :ivar too_large: looks that no message of this server could hold.
+    :ivar too_large: counts of a tick, and state, that no message of this server could hold.
     """
 
     def __init__(self, url: str) -> None:
@@ -43,12 +48,13 @@ class IncidentBus:
         self.me = secrets.token_hex(8)
         self.too_large = 0
         self._link = Link(connection)
-        self._looks = names.looks
+        self._counts, self._ill = names.counts, names.ill
         self._asked = (names.incident_reads, names.incident_changes)
         self._seconds = settings.lease_seconds
         self._leases = Bucket(self._link, streams.incident_leases(names, settings))
         self._rows = Bucket(self._link, streams.incident_rows(names, settings))
-        self._unsaved: dict[str, Any] = {}
+        self._states = Bucket(self._link, streams.detector_state(names, settings))
+        self._unsaved: dict[tuple[Bucket, str], bytes | None] = {}
         self._changed = asyncio.Event()
         self._revision = 0
 
@@ -60,6 +66,7 @@ class IncidentBus:
         await self._link.open()
         await self._leases.open()
         await self._rows.open()
+        await self._states.open()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -100,31 +107,47 @@ class IncidentBus:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self._leases.update(_LEADER, b"", self._revision)
 
-    async def tell(self, look: Any) -> None:
-        """To whoever leads; one that gets lost is missing there, and that is said."""
-        data = zlib.compress(msgspec.msgpack.encode((self.me, look)), 1)
-        if len(data) > self._link.max_payload:
-            self.too_large += 1
-            return
-        await self._link.publish(self._looks, data)
+    async def tell(self, counted: Counted) -> None:
+        """To whoever leads; what gets lost is missing there, and that is said."""
+        messages = encoded(counted, self._link.max_payload - _NAME_BYTES)
+        self.too_large += not messages
+        for message in messages:
+            await self._link.publish(self._counts, self.me.encode() + message)
 
-    async def listen(self, kind: Any, take: Callable[[str, Any], Awaitable[None]]) -> None:
-        """What other engines tell.
-
-        :param kind: the type of a look.
-        """
-        decoder = msgspec.msgpack.Decoder(tuple[str, kind])
+    @contextlib.asynccontextmanager
+    async def hearing(self, take: Callable[[str, Counted], Awaitable[None]]) -> AsyncIterator[None]:
+        """What other engines count is taken while the block runs."""
 
         async def came(message: Msg) -> None:
-            try:
-                who, look = decoder.decode(zlib.decompress(message.data))
-            except (zlib.error, msgspec.DecodeError) as error:
-                log.warning("what an engine tells of incidents is not read: %s", error)
+            who = message.data[:_NAME_BYTES].decode("ascii", "replace")
+            if who == self.me:
                 return
-            if who != self.me:
-                await take(who, look)
+            try:
+                counted = decoded(message.data[_NAME_BYTES:])
+            except ValueError as error:
+                log.warning("what an engine counted is not read: %s", error)
+                return
+            await take(who, counted)
 
-        await self._link.listen(self._looks, came)
+        listening = await self._link.listen(self._counts, came)
+        try:
+            yield
+        finally:
+            await self._link.unlisten(listening)
+
+    async def say_ill(self, edges: np.ndarray) -> None:
+        """To all who count; of those that no message holds the first."""
+        data = edges[: self._link.max_payload // 8].astype("<u8").tobytes()
+        await self._link.publish(self._ill, data)
+
+    async def hear_ill(self, take: Callable[[np.ndarray], None]) -> None:
+        """Edges with findings, ascending, whenever whoever leads has looked."""
+
+        async def came(message: Msg) -> None:
+            if len(message.data) % 8 == 0:
+                take(np.frombuffer(message.data, "<u8"))
+
+        await self._link.listen(self._ill, came)
 
     @contextlib.asynccontextmanager
     async def answering(self, act: Callable[[Kept | Change], Awaitable[Any]]) -> AsyncIterator[None]:
@@ -153,9 +176,25 @@ class IncidentBus:
         pairs = [msgspec.msgpack.decode(entry.value) for entry in kept.values() if entry.value]
         return {key: value for key, value in pairs if value is not None}
 
+    async def states(self) -> dict[str, bytes]:
+        """What is usual, as whoever led before kept it; waits for the server."""
+        kept = await self._link.until_answered(lambda: self._states.entries(">"))
+        return {key: zlib.decompress(entry.value) for key, entry in kept.items() if entry.value}
+
     def save(self, rows: Mapping[str, Any]) -> None:
         """Soon; None takes a key away. Of a key that changes meanwhile the newest value is kept."""
-        self._unsaved |= rows
+        for key, value in rows.items():
+            data = None if value is None else msgspec.msgpack.encode((key, value))
+            self._unsaved[self._rows, token(key)] = data
+        self._changed.set()
+
+    def save_state(self, key: str, state: bytes) -> None:
+        """Likewise, of what is usual."""
+        data = zlib.compress(state, 1)
+        if len(data) > self._link.max_payload - _HEADER_BYTES:
+            self.too_large += 1
+            return
+        self._unsaved[self._states, key] = data
         self._changed.set()
 
     async def saving(self) -> None:
@@ -164,15 +203,15 @@ class IncidentBus:
             await self._changed.wait()
             self._changed.clear()
             while self._unsaved:
-                key = next(iter(self._unsaved))
-                value = self._unsaved.pop(key)
+                place = next(iter(self._unsaved))
+                value = self._unsaved.pop(place)
                 try:
-                    await self._link.until_answered(partial(self._save, key, value))
+                    await self._link.until_answered(partial(self._save, *place, value))
                 except Refused as error:
                     log.warning("an engine that takes over will not know all incidents: %s", error)
 
-    async def _save(self, key: str, value: Any) -> None:
+    async def _save(self, bucket: Bucket, key: str, value: bytes | None) -> None:
         if value is None:
-            await self._rows.drop(token(key))
+            await bucket.drop(key)
         else:
-            await self._rows.put(token(key), msgspec.msgpack.encode((key, value)))
+            await bucket.put(key, value)

@@ -122,8 +122,11 @@ def _incident_rights(names: LogNames) -> list[Right]:
     return [
         Right("publish", f"$KV.{names.incident_leases}.doctor", nobody),
         Right("publish", f"$KV.{names.incidents}.doctor", next_engine),
-        Right("publish", names.looks, "what this engine sees is missing in incidents"),
-        Right("subscribe", names.looks, "what other engines see is missing in incidents"),
+        Right("publish", f"$KV.{names.detector}.doctor", "an engine that takes over learns for half an hour"),
+        Right("publish", names.counts, "what this engine sees is missing in incidents"),
+        Right("subscribe", names.counts, "what other engines see is missing in incidents"),
+        Right("publish", names.ill, "what is slow for long becomes usual"),
+        Right("subscribe", names.ill, "what is slow for long becomes usual"),
         Right("subscribe", names.incident_reads, "pages and commands do not show incidents"),
         Right("subscribe", names.incident_changes, "nobody can acknowledge or silence incidents"),
     ]

@@ -147,6 +147,11 @@ def incident_rows(names: LogNames, settings: LogSettings) -> Stream:
     return _bucket(names.incidents, settings)
 
 
+def detector_state(names: LogNames, settings: LogSettings) -> Stream:
+    """What is usual for edges, in parts: the next engine that keeps incidents goes on with it."""
+    return _bucket(names.detector, settings)
+
+
 def _bucket(
     name: str, settings: LogSettings, max_age_seconds: float = 0.0, storage: Storage | None = None
 ) -> Stream:

@@ -1,6 +1,7 @@
 """Incidents of several engines over a real NATS server: one incident, whoever keeps it."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -43,6 +44,8 @@ SHORT = "lease_seconds=1"
 TICK_S = 10
 #: Seconds of health, and of a version that refuses.
 HEALTHY, FAULT = 200, 90
+#: Both clients, checkout and search.
+EDGES = 4
 
 
 @dataclass
@@ -90,7 +93,7 @@ def part(whole: Window, number: int, of: int) -> Window:
     return Window(whole.number, (replace(batch, columns=columns),))
 
 
-async def seconds(engines: Sequence[Engine], times: range, made: Callable[[int], Window]) -> None:
+async def seen(engines: Sequence[Engine], times: range, made: Callable[[int], Window]) -> None:
     """All engines see their parts of each second; whoever keeps incidents has seen a tick before the next begins."""
     (leader,) = (each for each in engines if each.outlet.leads)
     for second in times:
@@ -114,7 +117,7 @@ async def test_engines_have_one_incident_also_after_the_one_that_kept_it_is_gone
             await eventually(lambda: second.outlet.leads)
             async with engine(tmp_path / "a", url, server.url) as first:
                 made = range(HEALTHY + FAULT)
-                await seconds([second, first], made, lambda at: window(at, refuses=at >= HEALTHY))
+                await seen([second, first], made, lambda at: window(at, refuses=at >= HEALTHY))
                 (opened,) = await told(server, 1)
                 assert (opened["event"], opened["where"]) == ("open", CAUSE)
                 assert "Hit: 2 callers" in opened["text"]
@@ -127,9 +130,40 @@ async def test_engines_have_one_incident_also_after_the_one_that_kept_it_is_gone
                 await eventually(lambda: first.outlet.leads)
                 assert not second.outlet.leads
                 end_s = HEALTHY + FAULT
-                await seconds([first], range(end_s, end_s + 30), lambda at: window(at, refuses=True))
-                await seconds([first], range(end_s + 30, end_s + 400), window)
+                await seen([first], range(end_s, end_s + 30), lambda at: window(at, refuses=True))
+                await seen([first], range(end_s + 30, end_s + 400), window)
                 await eventually(lambda: alerts(server)[-1]["event"] == "resolve")
+    events = [each["event"] for each in alerts(server)]
+    assert (events.count("open"), events.count("resolve")) == (1, 1)
+    assert {each["key"] for each in alerts(server)} == {opened["key"]}
+
+
+async def test_an_engine_that_is_killed_is_followed_by_one_that_knows_what_is_usual(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    """``kill -9`` amid a fault. The next goes on with the incident and with what was learnt: nothing is opened twice,
+    nothing that fails is taken for usual, and it ends with the fault."""
+    url = nats_server.url(query=SHORT)
+    with HttpServer(lambda _: Reply(200)).running() as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.integration.failing_engine", str(tmp_path / "a"), url, server.url,
+            str(HEALTHY), str(FAULT), stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"told\n"
+        process.kill()
+        await process.wait()
+        (opened,) = await told(server, 1)
+        async with engine(tmp_path / "b", url, server.url) as other:
+            await eventually(lambda: other.outlet.leads)
+            judge = other.outlet._watch._judge
+            assert len(judge.detector) == EDGES
+            ended = HEALTHY + FAULT
+            await seen([other], range(ended, ended + 100), lambda at: window(at, refuses=True))
+            assert len(judge.ill)
+            assert {each["event"] for each in alerts(server)} <= {"open", "update"}
+            await seen([other], range(ended + 100, ended + 400), window)
+            await eventually(lambda: alerts(server)[-1]["event"] == "resolve")
     events = [each["event"] for each in alerts(server)]
     assert (events.count("open"), events.count("resolve")) == (1, 1)
     assert {each["key"] for each in alerts(server)} == {opened["key"]}
@@ -142,7 +176,7 @@ async def test_what_an_engine_kept_is_not_lost_when_the_server_forgets(
     with HttpServer(lambda _: Reply(200)).running() as server:
         async with engine(tmp_path, nats_server.url(query=QUERY), server.url) as only:
             await eventually(lambda: only.outlet.leads)
-            await seconds([only], range(HEALTHY + FAULT), lambda at: window(at, refuses=at >= HEALTHY))
+            await seen([only], range(HEALTHY + FAULT), lambda at: window(at, refuses=at >= HEALTHY))
             (opened,) = await told(server, 1)
         async with engine(tmp_path, nats_server.url("other", QUERY), server.url) as only:
             await eventually(lambda: only.outlet.leads and not only.outlet._bus._unsaved)
