@@ -236,7 +236,8 @@ class AttachedProbes:
             self.tls.start()
 
     def _follow_envoys(self) -> None:
-        if any(one.feature.name == LINKS.name and one.hook for one in self._taken):
+        links = any(one.feature.name == LINKS.name and one.hook for one in self._taken)
+        if links and "link_tallies" in self.loaded.maps:  # where requests can be counted
             self.envoys = EnvoyPrograms(self.loaded, self._later.attach)
             self._stack.callback(self.envoys.close)
             self.envoys.start()

@@ -157,7 +157,7 @@ static __always_inline void fill_ends_of(struct description *to, struct udp_key 
 }
 
 /* Takes a slot for a flow and writes what is known of it but for its owner; its key is not in the table yet. */
-static __always_inline struct udp_cell *cell_take(struct udp_key *key, struct packet *packet, u32 *slot)
+static __always_inline struct udp_cell *udp_cell_take(struct udp_key *key, struct packet *packet, u32 *slot)
 {
 	struct udp_cell *cell = udp_slot_take(slot) ? 0 : cell_at(*slot);
 	if (!cell)

@@ -20,7 +20,7 @@ static __always_inline u64 now_coarse(void)
 #endif
 }
 
-static __always_inline void cell_count(struct __sk_buff *skb, struct packet *packet, struct udp_cell *cell)
+static __always_inline void udp_cell_count(struct __sk_buff *skb, struct packet *packet, struct udp_cell *cell)
 {
 	struct udp_counters *counters = &cell->event.counters;
 	u32 datagrams = datagrams_in(skb, packet->bytes);
@@ -64,7 +64,7 @@ static __always_inline void datagram(struct __sk_buff *skb, struct bpf_sock *sk,
 		}
 		socket->last = PLACE_OF(slot, cell->generation);
 	}
-	cell_count(skb, packet, cell);
+	udp_cell_count(skb, packet, cell);
 	if (!cell->looked || (packet->out && !cell->settled))
 		cell_learn(skb, packet, socket, cell);
 #ifdef DNS_PROBE

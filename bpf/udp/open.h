@@ -72,7 +72,7 @@ static __always_inline void fill_netns(struct __sk_buff *skb, struct description
 static __always_inline struct udp_cell *flow_open(struct __sk_buff *skb, struct packet *packet, struct udp_key *key,
 						  struct udp_socket *socket, u8 folded, u32 *slot)
 {
-	struct udp_cell *cell = cell_take(key, packet, slot);
+	struct udp_cell *cell = udp_cell_take(key, packet, slot);
 	if (!cell)
 		return 0;
 	fill_netns(skb, &cell->event.socket);
