@@ -5,7 +5,7 @@ PYTHON := /usr/bin/python3
 DEBIAN := python3-bpfcc bpftool python3-venv iproute2
 # What makes an installation smaller.
 DEBIAN_INSTALL := binutils
-DEBIAN_TEST := chromium gcc libc6-dev nats-server nghttp2-client nghttp2-server nginx-light openssl iptables nftables conntrack prometheus prometheus-alertmanager clickhouse-server
+DEBIAN_TEST := bind9-dnsutils chromium dnsmasq-base gcc libc6-dev nats-server nghttp2-client nghttp2-server nginx-light openssl iptables nftables conntrack prometheus prometheus-alertmanager clickhouse-server unbound
 # Not beside a Docker of another origin, which it would replace.
 DEBIAN_TEST += $(shell PATH=$$PATH:/usr/sbin command -v dockerd >/dev/null || echo docker.io)
 # Not beside a kubectl of another origin: both have the same file.
@@ -14,7 +14,7 @@ DEBIAN_TEST += $(shell command -v kubectl >/dev/null || echo kubernetes-client)
 DEBIAN_VM := qemu-system-x86 linux-image-amd64 linux-headers-amd64 kmod busybox-static
 # A bare Debian and a systemd, for the tests of the package and its units.
 DEBIAN_TEST += mmdebstrap systemd groff-base
-DEBIAN_BENCH := bpfcc-tools wrk iperf3 redis-server redis-tools
+DEBIAN_BENCH := bpfcc-tools dnsperf wrk iperf3 redis-server redis-tools
 ARGS ?=
 
 PREFIX ?= /usr/local

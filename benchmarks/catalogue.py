@@ -10,6 +10,7 @@ from benchmarks import (
     clickhouse_rate,
     coverage,
     detection,
+    dns_queries,
     engine_rate,
     enrich_rate,
     envoy_links,
@@ -75,6 +76,9 @@ FIGURES: Final = (
         partial(throughput.measure, throughput.one_stream, "Gbit/s"),
     ),
     Figure("http_exact", "requests of HTTP counted at both ends, at full speed", http_requests.measure_exact),
+    Figure(
+        "dns", "queries of DNS against a server's log at 5,000/s, and what they take", dns_queries.measure
+    ),
     Figure("http2_exact", "requests of HTTP/2 counted at both ends", http2_requests.measure_exact),
     Figure("grpc_exact", "calls of gRPC counted at both ends", http2_requests.measure_grpc),
     Figure("http2_decode", "user time for each header block of HTTP/2", http2_requests.measure_decode),

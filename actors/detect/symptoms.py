@@ -102,4 +102,9 @@ SYMPTOMS: Final = (
         Ratio("workload", _sum("listener.overflows"), _sum("listener.attempts")),
         *(2e-3, 3.0, 0.05, 5.0),
     ),
+    Symptom(
+        "failed queries",
+        Ratio("workload", _sum("queries.failed"), _sum("queries")),
+        *(2e-3, 3.0, 0.03, 8.0),
+    ),
 )

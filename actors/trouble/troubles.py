@@ -37,6 +37,7 @@ SPOKEN: Final = {
     "failed requests": "request_failed",
     "gRPC errors": "grpc_error",
     "full accept queue": "backlog",
+    "failed queries": "dns_error",
 }
 #: The symptom of which reasons are known.
 _WITH_REASON: Final = "connect_failed"

@@ -60,6 +60,23 @@ STAGES: Final = (
         "`under_way`: now",
     ),
     StageNote(
+        "`dns`",
+        "queries of DNS that ended, in the kernel's messages",
+        "`no_cell`: of more kinds than `dns.cells` in one second",
+        "`packets` with messages; `packets_over_rate`: beyond `dns.rate`, `packets_ring_full`: raise "
+        "`dns.ring_bytes`, `packets_short`, `packets_unreadable`, `packets_no_socket`: not looked at; `no_message`: "
+        "packets that go on with a message, or have none; `unasked`: answers whose question was not seen, or that "
+        "came too late; `forgotten`: "
+        "questions beyond `dns.pending`; `other_names`: queries whose name is not kept apart; `addresses_left_out`; "
+        "`under_way`: now",
+    ),
+    StageNote(
+        "`queries`",
+        "the same on their way to rows of their sockets",
+        "`socket_unknown`: their socket had no row in three seconds",
+        "`name_unknown`: the text of their name was lost",
+    ),
+    StageNote(
         "`handshakes`",
         "handshakes of TLS that began, of the whole machine; `queued`: under way",
         "`unreadable`: malformed, or in a form that is not read; `abandoned`: the connection ended in the middle; "

@@ -35,7 +35,9 @@ def hashed_bytes(texts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     texts[np.arange(texts.shape[1])[None, :] >= lengths[:, None]] = 0
     words = np.ascontiguousarray(texts).view(np.uint64)
     count = words.shape[1]
-    found = (mixed(words + _SEEDS[:count]) * _ODD[:count]).sum(1, dtype=np.uint64)
+    parts = mixed(words + _SEEDS[:count]) * _ODD[:count]
+    parts[8 * np.arange(count)[None, :] >= lengths[:, None]] = 0  # whatever room there is behind
+    found = parts.sum(1, dtype=np.uint64)
     found = mixed(found + _ODD[WORDS] * lengths.astype(np.uint64))
     hashes: np.ndarray = np.maximum(found, np.uint64(FIRST_HASH))
     return hashes

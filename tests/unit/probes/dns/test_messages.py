@@ -53,6 +53,15 @@ def test_names_that_differ_only_in_case_have_one_hash() -> None:
     assert first == second != third
 
 
+def test_a_name_has_one_hash_whatever_comes_with_it() -> None:
+    alone = parse(record(question("a.example").to_wire())).rows
+    longer = parse(
+        packets(record(question("a.example").to_wire()), record(question("x" * 60 + ".example").to_wire()))
+    )
+    for field in ("name", "label"):
+        assert alone[field][0] == longer.rows[field][0]
+
+
 def test_addresses_of_an_answer_are_read_behind_aliases() -> None:
     asked = question("www.example.com")
     made = answer(asked)

@@ -1,0 +1,1 @@
+"""Queries of DNS against the logs of real servers."""
