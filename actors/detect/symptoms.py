@@ -84,6 +84,16 @@ SYMPTOMS: Final = (
         Ratio("workload", _sum("retransmitted_segments"), _sum("sent_segments")),
         *(2e-3, 3.0, 0.02, 30.0),
     ),
+    Symptom(
+        "lost datagrams",
+        Ratio("workload", _sum("datagrams.lost"), _sum("datagrams")),
+        *(5e-3, 3.0, 0.05, 30.0),
+    ),
+    Symptom(
+        "dropped datagrams",
+        Ratio("workload", _sum("datagrams.dropped"), _sum("datagrams")),
+        *(2e-3, 3.0, 0.02, 30.0),
+    ),
     Symptom("slow connects", Above("connect_latency_ns"), 0.02, 3.0, 0.15, 10.0),
     Symptom("slow round trips", Above("rtt_ns"), 0.02, 3.0, 0.15, 10.0),
     Symptom(

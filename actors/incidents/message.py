@@ -16,6 +16,8 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "connect_timeout": ("connects", "timed out"),
     "connect_slow": ("connects", "slow"),
     "retransmitted": ("segments", "retransmitted"),
+    "datagram_lost": ("datagrams", "lost"),
+    "datagram_dropped": ("datagrams", "dropped (receive buffer full)"),
     "slow": ("round trips", "slow"),
     "reset": ("connections", "reset"),
     "http_5xx": ("requests", "failed (5xx)"),

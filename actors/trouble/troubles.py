@@ -31,6 +31,8 @@ _JUST_BEFORE_S: Final = 900
 SPOKEN: Final = {
     "failed connects": "connect_failed",
     "retransmitted segments": "retransmitted",
+    "lost datagrams": "datagram_lost",
+    "dropped datagrams": "datagram_dropped",
     "slow connects": "connect_slow",
     "slow round trips": "slow",
     "reset connections": "reset",
@@ -42,7 +44,7 @@ SPOKEN: Final = {
 #: The symptom of which reasons are known.
 _WITH_REASON: Final = "connect_failed"
 #: Symptoms that hurt nobody yet, and the share of others from which on it is critical.
-_SLOW: Final = frozenset({"retransmitted", "connect_slow", "slow"})
+_SLOW: Final = frozenset({"retransmitted", "datagram_lost", "datagram_dropped", "connect_slow", "slow"})
 _CRITICAL: Final = 0.25
 
 

@@ -9,6 +9,7 @@ from model.kinds.delta import flags
 from model.kinds.flow import REQUESTS, SIDES
 from model.kinds.workload import BREAKS, EVIDENCE, FAILURES, MEASURES
 from model.traffic import RowTraffic
+from model.transport import Transport
 
 
 def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic) -> None:
@@ -16,10 +17,15 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     columns["bytes"] = pairs.sums(moved.tx_bytes)
     columns["reply_bytes"] = pairs.sums(moved.rx_bytes)
     columns["retransmitted_segments"] = pairs.sums(moved.retransmitted_segments)
-    columns["sent_segments"] = pairs.sums(np.add(flows["client.tx_segments"], flows["server.tx_segments"]))
     for name, side in (("zero_windows", "client"), ("reply_zero_windows", "server")):
         columns[name] = pairs.sums(flows[f"{side}.zero_window"])
     columns["dropped_segments"] = pairs.sums(flows["dropped_segments"])
+    sent = np.add(flows["client.tx_segments"], flows["server.tx_segments"])
+    udp = flows["network.transport"] == Transport.UDP
+    if udp.any():
+        _fill_datagrams(columns, flows, pairs, udp, sent)
+        sent = np.where(udp, 0, sent)
+    columns["sent_segments"] = pairs.sums(sent)
     for column in REQUESTS:
         columns[column.name] = pairs.sums(flows[column.name])
     lives = ("opened", "closed", "failed")
@@ -35,6 +41,17 @@ def fill_sums(columns: Columns, flows: Columns, pairs: Pairs, moved: RowTraffic)
     grades = pairs.counts(flows["evidence"])
     for name, grade in EVIDENCE.items():
         columns[name] = grades[:, grade]
+
+
+def _fill_datagrams(
+    columns: Columns, flows: Columns, pairs: Pairs, udp: np.ndarray, sent: np.ndarray
+) -> None:
+    """Datagrams of UDP, and what became of them; one that the network doubled makes up for none that it lost."""
+    columns["datagrams"] = pairs.sums(np.where(udp, sent, 0))
+    lost = sum(np.maximum(flows[f"{way}datagrams_unaccounted"], 0) for way in ("", "reply_"))
+    columns["datagrams.lost"] = pairs.sums(np.asarray(lost, np.uint64))
+    dropped = np.add(flows["client.drops"], flows["server.drops"])
+    columns["datagrams.dropped"] = pairs.sums(np.where(udp, dropped, 0))
 
 
 def _fill_failures(columns: Columns, flows: Columns, pairs: Pairs) -> None:

@@ -32,8 +32,9 @@ _USED: Final = (
     *(
         f"{side}.{name}"
         for side in SIDES
-        for name in ("retransmitted_segments", "tx_segments", "zero_window")
+        for name in ("retransmitted_segments", "tx_segments", "zero_window", "drops")
     ),
+    *("datagrams_unaccounted", "reply_datagrams_unaccounted"),
     *(f"{side}.{name}" for side in SIDES for name in ("error.errno", "connection.close_reason")),
     *(column.name for column in REQUESTS),
     "dropped_segments",

@@ -60,6 +60,19 @@ SUMS: Final = (
         "{segment}",
         "Segments that either end sent, also those sent again.",
     ),
+    Sum("datagrams", "tailrace.network.datagrams", "{datagram}", "Datagrams of UDP that either end sent."),
+    Sum(
+        "datagrams.lost",
+        "tailrace.network.datagrams.lost",
+        "{datagram}",
+        "Datagrams of UDP that did not come to the other end.",
+    ),
+    Sum(
+        "datagrams.dropped",
+        "tailrace.network.datagrams.dropped",
+        "{datagram}",
+        "Datagrams of UDP for which a receive buffer had no room.",
+    ),
     Sum("zero_windows", *_HELD_UP, ("network.io.direction", "transmit")),
     Sum("reply_zero_windows", *_HELD_UP, ("network.io.direction", "receive")),
     Sum(

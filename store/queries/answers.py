@@ -180,6 +180,8 @@ class Edge(Answer, frozen=True):
     :param failures: why, by reason.
     :param attempts: connects with a known end: opened and failed.
     :param sent: segments sent, of which ``retransmits`` again.
+    :param datagrams: of UDP, sent by both ends; ``datagrams_lost`` of these did not come to the other end, and for
+        ``datagrams_dropped`` a receive buffer had no room.
     :param broken: established connections that ended by a reset or time-out.
     :param requests: of HTTP and gRPC; ``requests_failed`` had no answer, or one that is the server's failure.
     :param request_ns: how long they took, as the client saw it, else the server; null if nothing was measured.
@@ -203,6 +205,9 @@ class Edge(Answer, frozen=True):
     failures: dict[str, int]
     retransmits: int
     sent: int
+    datagrams: int
+    datagrams_lost: int
+    datagrams_dropped: int
     broken: int
     active: int
     connect_ns: Quantiles | None

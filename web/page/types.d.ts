@@ -90,6 +90,10 @@ export interface MapEdge {
   /** Segments sent again, of those sent. */
   retransmits: number;
   sent: number;
+  /** Of UDP, sent; lost: not come to the other end; dropped: for which a receive buffer had no room. */
+  datagrams: number;
+  datagrams_lost: number;
+  datagrams_dropped: number;
   broken: number;
   active: number;
   connect_ns: Quantiles | null;

@@ -46,7 +46,7 @@ def state_text(row: Row) -> str:
         return "failed"
     if row.get("connection.closed"):
         return str(reason or "closed")
-    return str(row.get("connection.state", 0))
+    return "open" if row.get("network.transport") == "udp" else str(row.get("connection.state", 0))
 
 
 def _rtt(row: Row) -> str:

@@ -62,6 +62,8 @@ def _ender(row: Row) -> str:
 
 def _state(row: Row) -> str:
     """The client's, or the server's where only that is still open."""
+    if row.get("network.transport") == "udp":
+        return "open"
     states = [str(state) for side in SIDES if (state := row.get(f"{side}.connection.state"))]
     return next((state for state in states if state != "close"), states[0] if states else "-")
 

@@ -184,8 +184,17 @@ _COLUMNS: Final = (
     Column("window.late_s", "<u2", "seconds by which the row's window lies before the batch's", over="most"),
     _count("bytes", "from client to server"),
     _count("reply_bytes", "from server to client"),
-    _count("retransmitted_segments", "by both ends"),
-    _count("sent_segments", "by both ends, also those without payload and those sent again"),
+    _count("retransmitted_segments", "of TCP, by both ends"),
+    _count("sent_segments", "of TCP, by both ends, also those without payload and those sent again"),
+    _count("datagrams", "of UDP, sent by both ends", "datagrams"),
+    _count(
+        "datagrams.lost",
+        "of these not come to the other end, told when both ends of a [flow](udp.md) have ended",
+        "datagrams",
+    ),
+    _count(
+        "datagrams.dropped", "of UDP, that came to either end, but found its receive buffer full", "datagrams"
+    ),
     _count(
         "zero_windows",
         "that were held up at the second's end because the server reads nothing (a zero window)",

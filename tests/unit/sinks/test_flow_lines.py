@@ -16,10 +16,13 @@ from model.handshake import TlsVisibility
 from model.kinds.delta import (
     HANDSHAKE_FIELDS,
     NO_SLOT,
+    Cast,
     CloseReason,
     Evidence,
+    Folded,
     NameEvidence,
     NatEvidence,
+    NetworkProtocol,
     State,
 )
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
@@ -220,6 +223,10 @@ _WORDS = {
     "connection.close_reason": words_of(CloseReason),
     "owner.evidence": words_of(Evidence),
     "nat.evidence": words_of(NatEvidence),
+    "name.evidence": words_of(NameEvidence),
+    "network.cast": words_of(Cast),
+    "network.folded": words_of(Folded),
+    "network.protocol.name": words_of(NetworkProtocol),
     "tls.visibility": words_of(TlsVisibility),
     "server.name.evidence": words_of(NameEvidence),
     "evidence": words_of(FlowEvidence),

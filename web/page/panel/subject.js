@@ -75,21 +75,30 @@ export function edgePanel(edge, context) {
 /** @param {MapEdge} edge @param {Context} context */
 function numbers(edge, { seconds }) {
   const { change } = edge;
+  const [began, answer] = edge.transport === "udp" ? ["flows", "first reply"] : ["connects", "connect"];
   /** @type {[string, string, string][]} what, before, now */
   const lines = [
-    ["connects", change ? count(change.opened[0] + change.failed[0]) : "", count(attempts(edge))],
+    [began, change ? count(change.opened[0] + change.failed[0]) : "", count(attempts(edge))],
     ["failed", change ? count(change.failed[0]) : "", edge.failed ? `${failures(edge).join(", ")} (${percent(edge.failed, attempts(edge))})` : "0"],
-    ["connect p99", change?.p99[0] ? duration(change.p99[0]) : "", duration(edge.connect_ns?.p99)],
-    ["connect p50", "", duration(edge.connect_ns?.p50)],
+    [`${answer} p99`, change?.p99[0] ? duration(change.p99[0]) : "", duration(edge.connect_ns?.p99)],
+    [`${answer} p50`, "", duration(edge.connect_ns?.p50)],
     ["round trip", "", edge.rtt_ns ? `${duration(edge.rtt_ns.p50)} / ${duration(edge.rtt_ns.p99)}` : "–"],
     ["to server", change ? bytes(change.bytes[0]) : "", `${rate(edge.bytes, seconds)} (${bytes(edge.bytes)})`],
     ["to client", "", `${rate(edge.reply_bytes, seconds)} (${bytes(edge.reply_bytes)})`],
-    ["resent", change ? count(change.retransmits[0]) : "", edge.sent ? `${count(edge.retransmits)} of ${count(edge.sent)} (${percent(edge.retransmits, edge.sent)})` : count(edge.retransmits)],
+    ...lossLines(edge),
   ];
   lines.unshift(...requestLines(edge, seconds));
   const head = change ? ["what", "before", "now"] : ["what", "now"];
   const body = lines.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
   return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)));
+}
+
+/** What got lost: of TCP sent again, of UDP not come, or come to a full buffer. @param {MapEdge} edge @returns {[string, string, string][]} what, before, now */
+function lossLines({ transport, datagrams, datagrams_lost: lost, datagrams_dropped: dropped, retransmits, sent, change }) {
+  if (transport !== "udp") return [["resent", change ? count(change.retransmits[0]) : "", sent ? `${count(retransmits)} of ${count(sent)} (${percent(retransmits, sent)})` : count(retransmits)]];
+  /** @type {[string, string, string][]} */
+  const full = dropped ? [["receive buffer full", "", count(dropped)]] : [];
+  return [["lost", "", `${count(lost)} of ${count(datagrams)} datagrams${datagrams ? ` (${percent(lost, datagrams)})` : ""}`], ...full];
 }
 
 /** @param {MapEdge} edge @param {number} seconds @returns {[string, string, string][]} what, before, now */
