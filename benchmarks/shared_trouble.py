@@ -1,6 +1,6 @@
 """What trouble of several engines costs: bytes on the bus, processor time of those who count and of who judges."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from time import process_time
 from typing import Final
@@ -74,7 +74,7 @@ def measure() -> Iterator[Reading]:
     traffic = Traffic()
     engines = [Counting(Ledger(), _TICK_S, Rules(())) for _ in range(_ENGINES)]
     judge = SharedWatch(Ledger(), {}, _TICK_S, Rules(()))
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for at in range(_TICKS * _TICK_S):
         if at == _FIRST * _TICK_S:
             spent.clear()

@@ -164,6 +164,15 @@ async def test_what_a_user_may_not_do_is_named(server: NatsServer, certificates:
     refused = [check for check in checks if check.status == "missing"]
     assert any(check.fatal and "tailrace.log.deltas.0.node-a" in check.detail for check in refused)
     assert all("docs/nats.md" in check.remedy for check in refused)
+    of_engine = (await examined(url_of(server, certificates, "reader"), "engine"))["bus"]
+    told = " ".join(check.detail for check in of_engine if check.status != "ok")
+    for subject in (
+        "$KV.tailrace_incidents.",
+        "$KV.tailrace_detector.",
+        "tailrace.trouble.counts",
+        "incidents.change",
+    ):
+        assert subject in told
     url = URL(url_of(server, certificates, "agent"))
     wrong = str(url.update_query(password="wrong"))
     (check,) = (await examined(wrong, "agent"))["bus"]
