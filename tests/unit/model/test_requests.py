@@ -89,5 +89,5 @@ def test_a_message_has_the_same_table() -> None:
 )
 def test_parts_that_do_not_fit_together_are_refused(wrong: dict[str, object]) -> None:
     """Whatever of them is another's."""
-    with pytest.raises(ValueError, match=r"requests|histograms|buffer"):
+    with pytest.raises(ValueError, match=r"groups|requests|histograms|buffer"):
         REQUESTS.decode({**ONE.encode(), **wrong})
