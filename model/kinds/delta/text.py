@@ -38,15 +38,18 @@ def peer_text(row: Row) -> str:
 
 
 def state_text(row: Row) -> str:
-    """The error of a failed connect or an abnormal end, what closed the connection, or its TCP state."""
+    """The error of a failed connect or an abnormal end, what closed the connection, or its TCP state; of UDP ``udp
+    open`` and ``udp idle``."""
     reason, failed = row.get("connection.close_reason"), row.get("connection.failed")
     if (error := row.get("error.type")) and (failed or reason == "error"):
         return str(error)
     if failed:
         return "failed"
+    if row.get("network.transport") == "udp":
+        return f"udp {reason or 'open'}"
     if row.get("connection.closed"):
         return str(reason or "closed")
-    return "open" if row.get("network.transport") == "udp" else str(row.get("connection.state", 0))
+    return str(row.get("connection.state", 0))
 
 
 def _rtt(row: Row) -> str:

@@ -42,7 +42,8 @@ def service_text(row: Row) -> str:
 
 
 def state_text(row: Row) -> str:
-    """The error of a failed connect or an abnormal end, who ended the connection, or the TCP state."""
+    """The error of a failed connect or an abnormal end, who ended the connection, or the TCP state; of UDP ``udp
+    open``, or what ended the flow."""
     failed = row.get("connection.failed")
     for side in SIDES:
         error = row.get(f"{side}.error.type")
@@ -50,6 +51,8 @@ def state_text(row: Row) -> str:
             return str(error)
     if failed:
         return "failed"
+    if row.get("network.transport") == "udp":
+        return f"udp {_ender(row) if row.get('connection.closed') else 'open'}"
     return _ender(row) if row.get("connection.closed") else _state(row)
 
 
@@ -62,8 +65,6 @@ def _ender(row: Row) -> str:
 
 def _state(row: Row) -> str:
     """The client's, or the server's where only that is still open."""
-    if row.get("network.transport") == "udp":
-        return "open"
     states = [str(state) for side in SIDES if (state := row.get(f"{side}.connection.state"))]
     return next((state for state in states if state != "close"), states[0] if states else "-")
 

@@ -13,8 +13,9 @@ def workload_text(row: Row, side: str) -> str:
 
 
 def called_text(row: Row) -> str:
-    """The server's workload and port."""
-    return endpoint_text(workload_text(row, "server"), row.get("server.port", 0))
+    """The server's workload and port: ``coredns:53/udp``."""
+    called = endpoint_text(workload_text(row, "server"), row.get("server.port", 0))
+    return f"{called}/udp" if row.get("network.transport") == "udp" else called
 
 
 def kind_text(row: Row, side: str) -> str:
