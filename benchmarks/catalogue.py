@@ -11,6 +11,7 @@ from benchmarks import (
     coverage,
     detection,
     dns_queries,
+    drop_cost,
     engine_rate,
     enrich_rate,
     envoy_links,
@@ -92,6 +93,11 @@ FIGURES: Final = (
     ),
     Figure("envoy_links", "requests through an Envoy linked to the one that answered", envoy_links.measure),
     Figure("http_paths", "requests counted of 100,000 paths", http_paths.measure),
+    Figure(
+        "drop_cost",
+        "BPF time per dropped packet under a flood, and whether it is exact",
+        drop_cost.measure_cost,
+    ),
     Figure("udp_exact", "percent of datagrams at full speed that both ends count", udp_cost.measure_exact),
     Figure("udp_cost", "BPF time per datagram above an empty program", udp_cost.measure_cost),
     Figure(

@@ -117,14 +117,19 @@ static __always_inline int add_drop(struct drop_scratch *it, u64 now, u16 segmen
 static __always_inline int new_drop(struct drop_scratch *it, u64 now, u16 segments)
 {
 	u32 slot = 0;
-	if (it->key.fold ? free_folds.pop(&slot) : free_drops.pop(&slot))
+	long none = it->key.fold == DROP_PORTS	    ? free_rests.pop(&slot) :
+		    it->key.fold == DROP_ADDRESSES ? free_folds.pop(&slot) :
+						     free_drops.pop(&slot);
+	if (none)
 		return 0;
 	struct drop_cell *cell = drop_cells.lookup(&slot);
 	if (!cell)
 		return 0;
 	fill_drop(cell, it, now, segments);
 	if (drop_keys.insert(&it->key, &slot)) {
-		if (it->key.fold)
+		if (it->key.fold == DROP_PORTS)
+			free_rests.push(&slot, 0);
+		else if (it->key.fold)
 			free_folds.push(&slot, 0);
 		else
 			free_drops.push(&slot, 0);
@@ -161,20 +166,16 @@ static __always_inline void count_drop(struct drop_scratch *it)
 	u16 segments = 0;
 	READ(segments, ((struct skb_shared_info *)(SKB(it)->head + SKB(it)->end))->gso_segs);
 	segments = HIGH(segments, 1);
-	if (add_drop(it, now, segments) || (may_be_new_drop(it, now) && new_drop(it, now, segments))) {
-		drop_tally(DROPS_COUNTED);
+	if (add_drop(it, now, segments) || (may_be_new_drop(it, now) && new_drop(it, now, segments)))
 		return;
-	}
 	fold_drop(&it->key);
-	int counted = add_drop(it, now, segments) || new_drop(it, now, segments);
+	int counted = add_drop(it, now, segments) || (it->made <= 2 * DROP_NEW && new_drop(it, now, segments));
 	if (!counted) { /* as by a scan of ports */
 		it->key.source_port = it->key.destination_port = 0;
 		it->key.fold = DROP_PORTS;
 		counted = add_drop(it, now, segments) || new_drop(it, now, segments);
 	}
-	drop_tally(counted ? DROPS_COUNTED : DROPS_NO_CELL);
-	if (counted)
-		drop_tally(DROPS_FOLDED);
+	drop_tally(counted ? DROPS_FOLDED : DROPS_NO_CELL);
 }
 
 /* raw tracepoint kfree_skb(skb, location, reason, rx_sk); the last since Linux 6.11. */

@@ -46,10 +46,9 @@ enum drop_tally {
 	DROPS_SEEN = 0,	     /* packets that were freed with a reason */
 	DROPS_NOISE = 1,     /* of these, those of reasons and places that are no trouble */
 	DROPS_UNREADABLE = 2, /* of these, those without an IP packet or socket: ARP, sockets of other families */
-	DROPS_COUNTED = 3,   /* of these, those in a cell */
-	DROPS_NO_CELL = 4,   /* of these, those for which there was none */
-	DROPS_FOLDED = 5,    /* of those in a cell, those that it does not tell apart from others */
-	DROPS_TALLIES = 6,
+	DROPS_NO_CELL = 3,   /* of these, those that are in no cell; all others are */
+	DROPS_FOLDED = 4,    /* of those in a cell, those that it does not tell apart from others */
+	DROPS_TALLIES = 5,
 };
 
 /* Drops that are alike. Cumulative in the map; as an event: what was added. */

@@ -1,4 +1,4 @@
-/* The maps of the drops probe. The loader gives DROP_ROWS, DROP_FOLDS, both together as DROP_CELLS, and DROP_NEW. */
+/* The maps of the drops probe. The loader gives DROP_ROWS, DROP_FOLDS, DROP_RESTS, all together as DROP_CELLS, and DROP_NEW. */
 
 #define DROP_REASONS 512
 #define DROP_PLACES 1024
@@ -40,6 +40,8 @@ BPF_F_TABLE("array", u32, struct drop_cell, drop_cells, DROP_CELLS, BPF_F_MMAPAB
 BPF_STACK(free_drops, u32, DROP_ROWS);
 /* The same of those that are folded. */
 BPF_STACK(free_folds, u32, DROP_FOLDS);
+/* The same of those that are folded with their ports: a scan of ports must not take them. */
+BPF_STACK(free_rests, u32, DROP_RESTS);
 /* The cell of each kind of drop. Inserted with the cell, looked up at each drop, deleted by user space when the cell is idle. */
 BPF_HASH(drop_keys, struct drop_key, u32, DROP_CELLS);
 /* enum drop_verdict by reason. Written by user space before anything is attached. */

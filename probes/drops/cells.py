@@ -145,17 +145,20 @@ class DropCells:
         for number, verdict in verdicts(known, config).items():
             if number < 512:
                 bpf.map_update(loaded.maps["drop_reasons"], number.to_bytes(4, "little"), bytes([verdict]))
-        cells = MappedArray(loaded.maps["drop_cells"], CELL, config.rows + config.folds)
+        cells = MappedArray(loaded.maps["drop_cells"], CELL, config.cells)
         self._parts = [
             _Part(loaded, cells, 0, config.rows, loaded.maps["free_drops"]),
             _Part(loaded, cells, config.rows, config.folds, loaded.maps["free_folds"]),
+            _Part(loaded, cells, config.rows + config.folds, config.rests, loaded.maps["free_rests"]),
         ]
 
     def tallies(self) -> dict[str, int]:
         """The program's own counts since the start, by the names of ``enum drop_tally``."""
         values = bpf.percpu_lookup(self._loaded.maps["drop_tallies"], _TALLIES["DROPS_TALLIES"])
         names = (name for name in _TALLIES if name != "DROPS_TALLIES")
-        return {name.removeprefix("DROPS_").lower(): int(values[_TALLIES[name]]) for name in names}
+        found = {name.removeprefix("DROPS_").lower(): int(values[_TALLIES[name]]) for name in names}
+        left_out = found["noise"] + found["unreadable"] + found["no_cell"]
+        return found | {"counted": max(0, found["seen"] - left_out)}
 
     def reasons(self) -> dict[str, int]:
         """All packets that were freed since the start, by the kernel's reason, also those that are no trouble."""

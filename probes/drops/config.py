@@ -27,9 +27,14 @@ class DropsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reasons: Annotated[list[Reason], msgspec.Meta(max_length=256)] = []
 
     @property
+    def rests(self) -> int:
+        """Kinds without ports: of each namespace, reason and place."""
+        return 512
+
+    @property
     def cells(self) -> int:
-        """Of both kinds."""
-        return self.rows + self.folds
+        """Of all kinds."""
+        return self.rows + self.folds + self.rests
 
     @property
     def new_per_turn(self) -> int:

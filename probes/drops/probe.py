@@ -16,7 +16,7 @@ DROPS: Final = Probe(
     "drops",
     sources=("drops/events.h", "drops/maps.h", "drops/packet.h", "drops/drops.c"),
     maps=(
-        *("drop_cells", "free_drops", "free_folds", "drop_keys"),
+        *("drop_cells", "free_drops", "free_folds", "free_rests", "drop_keys"),
         *("drop_reasons", "drop_places", "drop_counts", "drop_tallies"),
     ),
     features=(REASONS,),
@@ -24,6 +24,7 @@ DROPS: Final = Probe(
     sizes=(
         ("DROP_ROWS", "drops.rows"),
         ("DROP_FOLDS", "drops.folds"),
+        ("DROP_RESTS", "drops.rests"),
         ("DROP_CELLS", "drops.cells"),
         ("DROP_NEW", "drops.new_per_turn"),
     ),

@@ -164,7 +164,8 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
     http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS", "PROXY_SOCKETS"}
-    others = {"LISTENER_CELLS", "DNS_BYTES", "DNS_RATE", "DROP_ROWS", "DROP_FOLDS", "DROP_CELLS", "DROP_NEW"}
+    others = {"LISTENER_CELLS", "DNS_BYTES", "DNS_RATE"}
+    others |= {f"DROP_{name}" for name in ("ROWS", "FOLDS", "RESTS", "CELLS", "NEW")}
     rules = {"HTTP_HOSTS", "PORT_RULES", "NAME_RULES", "NETNS_RULES"}
     udp = {f"UDP_{name}" for name in ("SLOTS", "PEERS", "ONLY_DNS")}
     udp |= {f"UDP_IDLE_{name}" for name in ("ANSWERED", "UNANSWERED", "BOTH")}
