@@ -1,6 +1,6 @@
 """Rows of UDP flows from what the kernel counted, whole columns at a time."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,8 @@ from model.transport import NetworkType, Transport
 from probes.kernel.layout import enums, structs
 
 END: Final = enums("udp")["udp_end"]
-#: What is kept of a flow: its last event, when it was opened as its rows tell it, and whether one told that.
-KEPT: Final = np.dtype(
-    [("event", structs("udp")["datagram_event"]), ("opened_at_ns", "<u8"), ("told", "?")], align=True
-)
+EVENT: Final = structs("udp")["datagram_event"]
+COUNTERS: Final = structs("udp")["udp_counters"]
 #: A client that nobody answers has opened a flow after so long: until then the network may say that it cannot be
 #: delivered. A host that does not answer ARP is told of after 3 s.
 PATIENCE_NS: Final = 5_000_000_000
@@ -43,11 +41,23 @@ _PROTOCOLS[_APPLICATIONS["APPLICATION_QUIC"]] = NetworkProtocol.QUIC
 _PROTOCOLS[_APPLICATIONS["APPLICATION_DNS"]] = NetworkProtocol.DNS
 
 
-def flow_rows(events: np.ndarray, last: np.ndarray, offset_ns: int) -> Columns:
+class Last(NamedTuple):
+    """What flows were when they were last reported, zeros where they never were; arrays of shape (n,).
+
+    :param counters: ``struct udp_counters``.
+    :param opened_at_ns: as their rows tell it; uint64.
+    :param told: whether one told that they were opened; bool.
+    """
+
+    counters: np.ndarray
+    opened_at_ns: np.ndarray
+    told: np.ndarray
+
+
+def flow_rows(events: np.ndarray, last: Last, offset_ns: int) -> Columns:
     """What flows did since they were last reported; without slot and cgroup.
 
     :param events: ``struct datagram_event``; shape (n,).
-    :param last: what is kept of each, zeros where it was never reported; ``KEPT``.
     :param offset_ns: wall clock minus monotonic clock.
     """
     sockets, counters = events["socket"], events["counters"]
@@ -60,11 +70,11 @@ def flow_rows(events: np.ndarray, last: np.ndarray, offset_ns: int) -> Columns:
     columns["network.cast"], columns["network.folded"] = events["cast"], events["folded"]
     columns["network.protocol.name"] = _PROTOCOLS[events["application"]]
     for name, counter in _COUNTERS.items():
-        columns[name] = growth(counters[counter], last["event"]["counters"][counter])
+        columns[name] = growth(counters[counter], last.counters[counter])
     for name, counter in _TOTALS.items():
         columns[name] = counters[counter]
     opened_at = columns["connection.opened_at_ns"]
-    columns["connection.opened_at_ns"] = np.where(last["opened_at_ns"] != 0, last["opened_at_ns"], opened_at)
+    columns["connection.opened_at_ns"] = np.where(last.opened_at_ns != 0, last.opened_at_ns, opened_at)
     answered = (counters["first_reply_ns"] != 0) & (columns["connection.adopted"] == 0)
     answered &= columns["connection.role"] == Role.CLIENT
     waited = np.where(answered, counters["first_reply_ns"] - sockets["started_ns"], 0)
@@ -73,13 +83,13 @@ def flow_rows(events: np.ndarray, last: np.ndarray, offset_ns: int) -> Columns:
     return columns
 
 
-def _fill_life(columns: Columns, events: np.ndarray, last: np.ndarray, offset_ns: int) -> None:
+def _fill_life(columns: Columns, events: np.ndarray, last: Last, offset_ns: int) -> None:
     """Whether a flow was opened, failed, or ended, and why."""
     counters, ended = events["counters"], events["end"] != END["UDP_OPEN"]
     client = columns["connection.role"] == Role.CLIENT
     alone = client & (counters["rx_datagrams"] == 0)
     refused = alone & (counters["errors"] != 0)
-    unseen = ~last["told"] & (columns["connection.adopted"] == 0)
+    unseen = ~last.told & (columns["connection.adopted"] == 0)
     failed = ended & refused & unseen
     waits = alone & (events["header"]["at_ns"] - events["socket"]["started_ns"] < PATIENCE_NS)
     columns["connection.state"] = np.where(ended, CLOSE, State.ESTABLISHED).astype(np.uint8)
@@ -88,7 +98,7 @@ def _fill_life(columns: Columns, events: np.ndarray, last: np.ndarray, offset_ns
     columns["connection.opened"] = (unseen & ~failed & (ended | ~(waits | refused))).astype(np.uint8)
     reasons = np.where(refused, CloseReason.ERROR, _REASONS[np.minimum(events["end"], len(_REASONS) - 1)])
     columns["connection.close_reason"] = np.where(ended, reasons, CloseReason.OPEN).astype(np.uint8)
-    more = counters["errors"] != last["event"]["counters"]["errors"]
+    more = counters["errors"] != last.counters["errors"]
     columns["error.errno"] = np.where(more | (ended & refused), counters["error"], 0).astype(np.uint16)
     at_ns = events["header"]["at_ns"] + np.uint64(offset_ns)
     at_ns = np.maximum(at_ns, columns["connection.opened_at_ns"])

@@ -11,7 +11,7 @@ import numpy as np
 
 from actors.nat.entry_events import turns_of
 from actors.node.cgroups import Cgroups
-from actors.node.datagram_rows import END, KEPT, flow_rows
+from actors.node.datagram_rows import COUNTERS, END, EVENT, Last, flow_rows
 from model.arrays import Columns
 from model.clock import SECOND_NS
 from model.kinds.delta import CloseReason
@@ -120,7 +120,7 @@ class DatagramTable:
     def _told(self, flows: "_Flows", events: np.ndarray, offset_ns: int) -> Columns:
         """Rows of flows, which are known (``flows``) or new."""
         slots = events["header"]["slot"]
-        last = flows.kept(slots, events["header"]["generation"])
+        last = flows.last(slots, events["header"]["generation"])
         columns = flow_rows(events, last, offset_ns)
         columns["socket.slot"] = slots + self._first
         columns["cgroup.index"] = self._cgroups.ids(events["socket"]["owner"])
@@ -161,7 +161,7 @@ class DatagramTable:
     def _again(self, flows: "_Flows", slots: np.ndarray) -> Columns:
         """Rows of these flows in which nothing moved."""
         columns = self._told(flows, flows.events(slots), 0)
-        columns["connection.opened_at_ns"] = flows.states["opened_at_ns"][slots]
+        columns["connection.opened_at_ns"] = flows.opened_at_ns[slots]
         columns["connection.opened"][:] = 0
         return columns
 
@@ -185,7 +185,7 @@ class DatagramTable:
     def _report_unseen(self, flows: "_Flows", slots: np.ndarray) -> None:
         self._stage.note("end_unseen", len(slots))
         columns = self._again(flows, slots)
-        untold = ~flows.states["told"][slots] & (columns["connection.adopted"] == 0)
+        untold = ~flows.told[slots] & (columns["connection.adopted"] == 0)
         columns["connection.opened"] = untold.astype(np.uint8)
         columns["connection.closed"][:] = 1
         columns["connection.close_reason"][:] = CloseReason.UNSEEN
@@ -199,36 +199,43 @@ class _Flows:
         self.generation = np.zeros(slots, np.uint32)  # 0: none
         self.heard = np.zeros(slots, np.int64)  # the tick before its last event
         self.silent = np.zeros(slots, np.bool_)  # its end was taken for lost
-        self.states = np.zeros(slots, KEPT)
+        self.opened_at_ns = np.zeros(slots, np.uint64)  # as its rows tell it
+        self.told = np.zeros(slots, np.bool_)  # whether one told that it was opened
+        self._counters = np.zeros(slots, COUNTERS)  # as its rows told them
+        self._events = np.zeros(slots, EVENT)  # the last
 
-    def kept(self, slots: np.ndarray, generations: np.ndarray) -> np.ndarray:
-        """What was kept of these flows, zeros of those that are not here; ``KEPT``."""
-        kept: np.ndarray = void_rows(self.states)[slots].view(KEPT)
-        unknown = self.generation[slots] != generations
-        if unknown.any():
-            void_rows(kept)[unknown] = np.zeros(1, KEPT).view(f"V{KEPT.itemsize}")[0]
-        return kept
+    def last(self, slots: np.ndarray, generations: np.ndarray) -> Last:
+        """What was told of these flows; zeros of those that are not here."""
+        counters: np.ndarray = void_rows(self._counters)[slots].view(COUNTERS)
+        opened_at_ns, told = self.opened_at_ns[slots], self.told[slots]
+        unknown = np.flatnonzero(self.generation[slots] != generations)
+        if len(unknown):
+            void_rows(counters)[unknown] = bytes(COUNTERS.itemsize)
+            opened_at_ns[unknown], told[unknown] = 0, False
+        return Last(counters, opened_at_ns, told)
 
     def events(self, slots: np.ndarray) -> np.ndarray:
         """The last events of these flows."""
-        return np.ascontiguousarray(void_rows(self.states)[slots].view(KEPT)["event"])
+        events: np.ndarray = void_rows(self._events)[slots].view(EVENT)
+        return events
 
     def learn(self, events: np.ndarray, tick: int, told: Columns) -> None:
         """Keeps the last events of flows, no two of one slot, and what their rows told."""
-        slots = events["header"]["slot"]
-        same = self.generation[slots] == events["header"]["generation"]
-        kept = np.zeros(len(events), KEPT)
-        kept["event"] = events
-        kept["opened_at_ns"] = told["connection.opened_at_ns"]
-        kept["told"] = (told["connection.opened"] != 0) | (same & self.states["told"][slots])
-        void_rows(self.states)[slots] = void_rows(kept)
-        self.generation[slots] = events["header"]["generation"]
+        slots, generations = events["header"]["slot"], events["header"]["generation"]
+        same = self.generation[slots] == generations
+        void_rows(self._events)[slots] = void_rows(events)
+        void_rows(self._counters)[slots] = void_rows(np.ascontiguousarray(events["counters"]))
+        self.opened_at_ns[slots] = told["connection.opened_at_ns"]
+        self.told[slots] = (told["connection.opened"] != 0) | (same & self.told[slots])
+        self.generation[slots] = generations
         self.heard[slots] = tick
         self.silent[slots] = False
 
     def take_over(self, others: "_Flows", slots: np.ndarray, tick: int) -> None:
         """The flows of these slots are here from now on."""
-        void_rows(self.states)[slots] = void_rows(others.states)[slots]
+        void_rows(self._events)[slots] = void_rows(others._events)[slots]
+        void_rows(self._counters)[slots] = void_rows(others._counters)[slots]
+        self.opened_at_ns[slots], self.told[slots] = others.opened_at_ns[slots], others.told[slots]
         self.generation[slots] = others.generation[slots]
         self.heard[slots] = tick
         self.silent[slots] = others.silent[slots]
