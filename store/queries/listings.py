@@ -37,6 +37,44 @@ class SearchAnswer(Answer, frozen=True):
     of: int
 
 
+class QualityFinding(Answer, frozen=True):
+    """Something that is not as it should be.
+
+    :param verdict: as of the answer, whose first finding decides.
+    """
+
+    verdict: str
+    text: str
+
+
+class QualityFigure(Answer, frozen=True):
+    """What a verdict rests on.
+
+    :param usual: the same in the window that it is compared with.
+    """
+
+    name: str
+    value: float
+    usual: float
+
+
+class QualityAnswer(Answer, frozen=True):
+    """Network or application?
+
+    :param verdict: ``network``, ``backlog`` (the server's accept queue overflows), ``receiver`` (an end does not
+        read), ``application``, ``well``, or ``unknown``: not enough data.
+    :param edges: that it is of.
+    :param usual: whether anything is known of how they usually are.
+    """
+
+    verdict: str
+    sentence: str
+    findings: list[QualityFinding]
+    figures: list[QualityFigure]
+    edges: int
+    usual: bool
+
+
 class EndpointChange(Answer, frozen=True):
     """Requests now and before; each pair is [before, now].
 

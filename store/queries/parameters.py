@@ -221,6 +221,15 @@ class WhereParameters(Scope, kw_only=True):
     by: list[Attribute] = msgspec.field(default_factory=lambda: list(get_args(Attribute)))
 
 
+class QualityParameters(Scope, kw_only=True):
+    """Network or application.
+
+    :param edge: as in series
+    """
+
+    edge: _Names = []
+
+
 class NatParameters(Scope, kw_only=True):
     """Ways through NAT.
 
@@ -278,6 +287,7 @@ PURPOSES: Final[dict[str, tuple[str, type[Times]]]] = {
     "series": ("sums over time", SeriesParameters),
     "diff": ("what changed between two windows", DiffParameters),
     "where": ("which version, zone or node failures are of", WhereParameters),
+    "quality": ("network or application: what is wrong with an edge or a workload", QualityParameters),
     "nat": ("the ways that connections took through NAT", NatParameters),
     "instances": ("the pods, containers and processes of workloads", InstancesParameters),
     "moments": ("what began and ended: deploys, instances, gaps", MomentsParameters),

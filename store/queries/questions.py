@@ -16,6 +16,7 @@ from store.queries.map import map_of
 from store.queries.moments import moments_answer
 from store.queries.nat import nat_answer
 from store.queries.parameters import PURPOSES, Group, Times, is_list
+from store.queries.quality import quality_answer
 from store.queries.scope import Scope
 from store.queries.search import search_answer
 from store.queries.series import series_answer
@@ -80,6 +81,7 @@ _ANSWERED: Final[Mapping[str, tuple[type[answers.Answer], Callable[[Scope, Any],
     "series": (answers.SeriesAnswer, series_answer, "columns"),
     "diff": (answers.DiffAnswer, diff_answer, "rows"),
     "where": (answers.WhereAnswer, where_answer, "by"),
+    "quality": (listings.QualityAnswer, quality_answer, "findings"),
     "nat": (listings.NatAnswer, nat_answer, "chains"),
     "instances": (listings.InstancesAnswer, instances_answer, "instances"),
     "moments": (listings.MomentsAnswer, moments_answer, "moments"),
@@ -104,6 +106,8 @@ def ask(store: Store, question: Question, asked: Any, now: float) -> Answered:
     """
     if question.name == "diff" and not asked.against:
         asked = msgspec.structs.replace(asked, against=f"-{_length(store, asked, now)}s")
+    if question.name == "quality" and not asked.against:
+        asked = msgspec.structs.replace(asked, against=_habit(store, asked, now))
     when = resolved(asked, store, now)
     folded = FoldedStore(store) if getattr(asked, "proxies", "shown") == "folded" else None
     scope = Scope(folded or store, when, *_told(question, asked), folded=folded)
@@ -168,6 +172,16 @@ def _told(question: Question, asked: Any) -> tuple[Group, str]:
     """What a node is, and the filter of edges; words of a search are its own."""
     words = "" if question.name == "search" else getattr(asked, "q", "")
     return getattr(asked, "group", "workload"), words
+
+
+#: Seconds before a window that say what is usual in it.
+_HABIT_S: Final = 3600
+
+
+def _habit(store: Store, asked: Any, now: float) -> str:
+    """The hour before."""
+    begin = resolved(asked, store, now).window.from_s
+    return f"{begin - _HABIT_S}/{begin}"
 
 
 def _length(store: Store, asked: Any, now: float) -> int:

@@ -130,6 +130,7 @@ def _response(client: socket.socket) -> bytes:
 
 @pytest.fixture
 def lossy() -> Iterator[Path]:
+def lossy() -> Iterator[str]:
     """A namespace whose loopback drops one of fifty packets to any port."""
     name = "tr-lossy"
     commands = (
@@ -143,6 +144,7 @@ def lossy() -> Iterator[Path]:
         for command in commands:
             subprocess.run(command.split(), check=True)
         yield Path("/run/netns", name)
+        yield f"/run/netns/{name}"
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
 
@@ -154,6 +156,7 @@ class _Sink(socketserver.BaseRequestHandler):
 
 
 def test_a_network_that_loses_packets(address: str, lossy: Path) -> None:
+def test_a_network_that_loses_packets(address: str, lossy: str) -> None:
     """The kernel sends them again, and counts that."""
     made: list[Any] = []
 

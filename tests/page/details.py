@@ -70,6 +70,24 @@ def search(words: str) -> Answer:
     return {"found": found, "of": len(found)}
 
 
+def quality() -> Answer:
+    """The network is ill, and the server fails beside."""
+    findings = [
+        {"verdict": "network", "text": "4.1 % of segments retransmitted (normal 0.02 %)"},
+        {"verdict": "network", "text": "RTT 9 times its floor (18ms over 2.0ms)"},
+        {"verdict": "application", "text": "3.0 % of requests failed (normal 0.1 %)"},
+    ]
+    sentence = f"Network: {findings[0]['text']}, {findings[1]['text']}."
+    return {
+        "verdict": "network",
+        "sentence": sentence,
+        "findings": findings,
+        "figures": [],
+        "edges": 1,
+        "usual": True,
+    }
+
+
 def where() -> Answer:
     """One version fails, zones do not matter."""
     by = [

@@ -142,6 +142,7 @@ class Server:
             "moments": details.moments,
             "search": lambda: details.search(query["q"]),
             "where": details.where,
+            "quality": details.quality,
             "nat": details.nat,
             "endpoints": lambda: details.endpoints("edge" in query, query.get("direction", "both")),
             "instances": details.instances,

@@ -3,7 +3,7 @@
 
 import { ask, filterWords, mapWords, timeWords } from "./api.js";
 
-/** @import { Answer, EdgeEvent, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Seconds, Series, View, Where } from "./types.js" */
+/** @import { Answer, EdgeEvent, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Quality, Seconds, Series, View, Where } from "./types.js" */
 
 /** @param {View} view @param {{ budget: number, fan: number }} size @param {AbortSignal} signal @param {Promise<any> | null} begun this very question, if it was asked before @returns {Promise<Answer<MapData>>} */
 export async function askMap(view, size, signal, begun) {
@@ -79,6 +79,11 @@ export async function askWhere(view, subject, of, signal) {
   const words = subjectWords(view, subject);
   words.set("of", of);
   return (await ask("where", words, signal)).data;
+}
+
+/** Network or application. @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<Quality>} */
+export async function askQuality(view, subject, signal) {
+  return (await ask("quality", subjectWords({ ...view, q: "", errors: false }, subject), signal)).data;
 }
 
 /** @param {View} view @param {Subject} subject @param {AbortSignal} signal @returns {Promise<NatChain[]>} */

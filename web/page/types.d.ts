@@ -242,6 +242,14 @@ export interface NatHop {
   service: string;
 }
 
+/** Network or application: a verdict in a sentence, and what else was found. */
+export interface Quality {
+  verdict: "network" | "backlog" | "receiver" | "application" | "well" | "unknown";
+  sentence: string;
+  findings: { verdict: string; text: string }[];
+  usual: boolean;
+}
+
 export interface NatChain {
   edge: Id;
   client: string;

@@ -19,6 +19,7 @@ NAMES: Final = (
     "series",
     "diff",
     "where",
+    "quality",
     "nat",
     "instances",
     "moments",

@@ -22,6 +22,7 @@ from store.queries.listings import (
     InstancesAnswer,
     MomentsAnswer,
     NatAnswer,
+    QualityAnswer,
     SearchAnswer,
 )
 from store.queries.questions import Answered, Question
@@ -221,6 +222,11 @@ def _where(data: WhereAnswer) -> Rows:
     return titles, rows, f"{data.failed} of {data.attempts} {what} failed"
 
 
+def _quality(data: QualityAnswer) -> Rows:
+    """The verdict stands below what was found."""
+    return ("CAUSE", "FINDING"), [(each.verdict, each.text) for each in data.findings], data.sentence
+
+
 def _nat(data: NatAnswer) -> Rows:
     rows = [
         (
@@ -268,6 +274,7 @@ _TABLES: Final[dict[str, Callable[[Any], Rows]]] = {
     "series": _series,
     "diff": _diff,
     "where": _where,
+    "quality": _quality,
     "nat": _nat,
     "instances": _instances,
     "moments": _moments,

@@ -11,7 +11,7 @@ from store.queries.parameters import PURPOSES
 
 _FILTER: Final = re.compile(r"[-!]?(?P<key>[A-Za-z_][\w.]*)(?P<operator>:|>=|<=|>|<|=)(?=\S)", re.S)
 #: Questions that two words without an operator name an edge for.
-OF_EDGES: Final = frozenset({"endpoints", "series", "nat", "where", "instances"})
+OF_EDGES: Final = frozenset({"endpoints", "series", "nat", "where", "quality", "instances"})
 
 
 def said_by(question: str, options: argparse.Namespace) -> dict[str, list[str]]:

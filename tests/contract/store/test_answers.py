@@ -44,6 +44,8 @@ ASKED = [
     ("diff", BEFORE),
     ("where", EDGE),
     ("nat", {"edge": ["shop/cart>postgresql.service:5432"]}),
+    ("quality", EDGE),
+    ("quality", {"select": ["shop/cart"]}),
     ("instances", {"select": ["shop/cart"]}),
     ("moments", {}),
     ("instances", {}),

@@ -3,8 +3,9 @@
 
 import { byId, html, steady } from "../dom.js";
 import { edgeKey, subjectOf } from "../shown.js";
-import { askEndpoints, askInstances, askNat, askWhere } from "../answers.js";
+import { askEndpoints, askInstances, askNat, askQuality, askWhere } from "../answers.js";
 import { overview } from "./overview.js";
+import { networkOrApplication } from "./quality.js";
 import { routes } from "./routes.js";
 import { instanceList, natPaths, section, whereItFails } from "./sections.js";
 import { edgePanel, nodePanel, stackPanel } from "./subject.js";
@@ -133,6 +134,7 @@ async function more(view, shown, found, signal) {
   const edges = edgesAt(shown, found);
   const of = edges.some(({ failed }) => failed) || !edges.some(({ requests_failed }) => requests_failed) ? "connects" : "requests";
   const answers = await Promise.allSettled([
+    askQuality(view, subject, signal).then(networkOrApplication),
     askWhere(view, subject, of, signal).then((found) => whereItFails(found, of)),
     ...(edges.some(({ requests }) => requests) ? asksOf(view, subject, signal) : []),
     askNat(view, subject, signal).then(natPaths),

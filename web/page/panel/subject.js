@@ -18,7 +18,7 @@ export function nodePanel(node, context) {
   const place = [node.kind, node.namespace, ...node.versions, ...node.zones.map((zone) => `zone ${zone}`)].filter(Boolean).join(" · ");
   const at = context.view.select.includes(node.key);
   const fails = status === "failing" || status === "degraded";
-  const [where = null, ...rest] = context.asked;
+  const [quality = null, where = null, ...rest] = context.asked;
   return [
     html("h2", {}, glyph(status), node.name),
     html("p", { class: "dim" }, place),
@@ -30,6 +30,7 @@ export function nodePanel(node, context) {
       at ? null : button("Centre here", () => context.centre(node.id, false), { title: "Its neighbourhood (Enter)" }),
       at || !context.view.select.length ? null : button("Add to selection", () => context.centre(node.id, true)),
     ),
+    quality,
     fails ? where : null,
     neighbours("Called by", edges.filter(({ to }) => to === node.id), "from", context),
     neighbours("Calls", edges.filter(({ from }) => from === node.id), "to", context),
@@ -56,7 +57,7 @@ function why(node, { names, view }) {
 export function edgePanel(edge, context) {
   const status = edgeStatus(edge);
   const name = (/** @type {string} */ id) => context.names.get(id) ?? id;
-  const [where = null, ...others] = context.asked; // the cause comes first
+  const [quality = null, where = null, ...others] = context.asked; // the cause comes first
   const [routes, rest] = edge.requests ? [others.slice(0, 1), others.slice(1)] : [[], others];
   return [
     html("h2", {}, glyph(status), `${name(edge.from)} → ${name(edge.to)}${edge.port ? `:${edge.port}` : ""}`),
@@ -64,6 +65,7 @@ export function edgePanel(edge, context) {
     html("p", { class: `status ${status}` }, [STATUS_WORDS[status], wrongWords(edge)].filter((text, at, all) => at === 0 || text !== all[0]).join(": ")),
     edge.change && edge.change.state !== "same" ? html("p", { class: "status" }, `Changed: ${changeSentence(edge)}`) : null,
     html("div", { class: "buttons" }, button(`Centre on ${name(edge.from)}`, () => context.centre(edge.from, false)), button(`Centre on ${name(edge.to)}`, () => context.centre(edge.to, false))),
+    quality,
     where,
     ...routes,
     edge.paths.length ? pathList(edge.paths) : null,
