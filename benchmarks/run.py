@@ -99,8 +99,10 @@ def main(arguments: Sequence[str] | None = None, figures: Sequence[Figure] | Non
         for figure in chosen:
             print(f"{figure.name:24} {figure.purpose}")
         return EXIT_GOOD
-    for name in ("TAILRACE_STORE_ENABLED", "TAILRACE_TROUBLE_ENABLED", "TAILRACE_UDP_ENABLED"):
-        os.environ.setdefault(name, "off")  # figures are of the job without what is kept, unless they say so
+    for name in ("STORE", "TROUBLE", "UDP", "DNS", "DROPS"):
+        os.environ.setdefault(
+            f"TAILRACE_{name}_ENABLED", "off"
+        )  # figures are of the job alone, unless they say so
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     return measure(chosen, options.output)

@@ -18,10 +18,11 @@ from benchmarks.children import finish
 from benchmarks.figure import Bar, Reading
 from benchmarks.kernel_stats import NONE, Runs, counted, runs
 from benchmarks.native import built
-from engine.config import Config
+from engine.config import Config, DnsSection
 from model.errors import TailraceError
 from model.probe import Feature, Hook
 from probes.attached import AttachedProbes
+from probes.drops.config import DropsConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
 from probes.kernel.event_types import EventTypes
@@ -69,6 +70,7 @@ class Spent:
 def _ours(udp: str = "on") -> Iterator[AttachedProbes]:
     """Our probes without what reads requests."""
     quiet = {"http": HttpConfig(enabled="off"), "envoy": EnvoyConfig(enabled="off")}
+    quiet |= {"dns": DnsSection(enabled="off"), "drops": DropsConfig(enabled="off")}
     udp_config = UdpConfig(enabled="on" if udp == "on" else "off")
     probes = AttachedProbes(Selection(Config(udp=udp_config, **quiet), PROBES))  # type: ignore[arg-type]
     probes.start()

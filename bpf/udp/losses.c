@@ -87,6 +87,35 @@ int udp_overflowed(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* Before Linux 6.11 the tracepoint has no datagram. */
+#if defined(DROP_REASON_NAMES) && LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+/* raw tracepoint kfree_skb(skb, location, reason), before the other one has the datagram: it is freed, then told of. */
+int udp_freed(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0, reason = ctx->args[2];
+	if (reason != SKB_DROP_REASON_SOCKET_RCVBUFF && reason != SKB_DROP_REASON_PROTO_MEM)
+		return 0;
+	struct udp_refused *refused = udp_refusals.lookup(&zero);
+	if (refused && refused_read((struct sk_buff *)ctx->args[0], refused))
+		refused->datagrams = 0;
+	return 0;
+}
+
+/* raw tracepoint udp_fail_queue_rcv_skb(rc, sk), which follows on the same processor. */
+int udp_failed(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0;
+	struct udp_refused *refused = udp_refusals.lookup(&zero);
+	if (!refused || !refused->datagrams) {
+		udp_tally(UDP_UNCOUNTED_DROPS, 1);
+		return 0;
+	}
+	refused_count((struct sock *)ctx->args[1], refused);
+	refused->datagrams = 0;
+	return 0;
+}
+#endif
+
 /* The newest message of a socket's error queue, if the network sent it; 0 without one. */
 static __always_inline struct sk_buff *newest_answer(struct sock *sk)
 {

@@ -37,7 +37,7 @@ struct udp_adopted {
 struct udp_refused {
 	struct udp_key key; /* without the cookie */
 	u64 bytes;
-	u64 datagrams;
+	u64 datagrams; /* 0: none */
 };
 
 /* Made with a socket's first datagram or its bind (socket_known), gone with the socket. */
@@ -59,6 +59,8 @@ BPF_F_TABLE("hash", u64, struct udp_flow_count, udp_sockets, UDP_SLOTS, NO_PREAL
 /* Sockets of before the start, by address. Inserted by the iterator, moved to the socket's own storage with its first
  * datagram (socket_known), deleted when it is closed. */
 BPF_F_TABLE("hash", u64, struct udp_adopted, udp_adopted, UDP_SLOTS, NO_PREALLOCATION);
+/* The datagram that a processor is about to drop. Written and read by the two hooks that tell of it. */
+BPF_PERCPU_ARRAY(udp_refusals, struct udp_refused, 1);
 /* Counted up by the programs, never cleared; read by user space (enum udp_tally). */
 BPF_PERCPU_ARRAY(udp_tallies, u64, UDP_TALLIES);
 

@@ -99,6 +99,15 @@ STAGES: Final = (
         "",
     ),
     StageNote(
+        "`udp`",
+        "flows of UDP that began, of the whole machine, and datagrams that are in none",
+        "`no_slot`: datagrams in no flow, for which no slot was free: raise `udp.slots`",
+        "`ended`; `no_slot_bytes`: payload of the former; `folded`: flows of several peers (`udp.peers`); `aliases`: "
+        "flows that NAT in their own namespace rewrites; `adopted`: sockets that were open before the start; "
+        "`uncounted_drops`, `uncounted_errors`: of no known flow; `unreadable` packets; `unnumbered`: sockets that "
+        "do not fold; `lost_hooks`: that another program has detached",
+    ),
+    StageNote(
         "`datagrams`",
         "events of flows of UDP: what they counted so far, or at their end",
         "`ended_before`, `ended_twice`: of a flow whose end was told, or taken for lost",

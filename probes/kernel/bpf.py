@@ -44,6 +44,7 @@ class Command(IntEnum):
     BTF_LOAD = 18
     MAP_LOOKUP_AND_DELETE_ELEM = 21
     LINK_CREATE = 28
+    LINK_DETACH = 34
     ITER_CREATE = 33
 
 
@@ -56,6 +57,9 @@ _NAME_BYTES = 16
 _LOG_BYTES = 1 << 24
 #: A load that a signal interrupted is begun again so often (libbpf does the same).
 _INTERRUPTED_LOADS = 5
+
+#: Of ``struct bpf_link_info``, and where that of a cgroup has its number.
+_LINK_INFO_BYTES, _LINK_CGROUP_AT = 64, 16
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _number = _SYSCALLS.get(os.uname().machine) if sys.maxsize > 1 << 32 else None
@@ -360,3 +364,14 @@ def program_info(fd: int) -> ProgramInfo:
     info = ProgramInfo()
     _bpf(Command.OBJ_GET_INFO_BY_FD, _attr("IIQ", fd, ctypes.sizeof(info), ctypes.addressof(info)))
     return info
+
+
+def cgroup_of(link: int) -> int:
+    """The number of the cgroup that a link holds a program at; 0 where somebody has detached it.
+
+    :raises OSError: as the kernel says.
+    """
+    info = ctypes.create_string_buffer(_LINK_INFO_BYTES)
+    _bpf(Command.OBJ_GET_INFO_BY_FD, _attr("IIQ", link, _LINK_INFO_BYTES, ctypes.addressof(info)))
+    number: int = struct.unpack_from("=Q", info, _LINK_CGROUP_AT)[0]
+    return number

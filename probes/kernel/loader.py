@@ -146,6 +146,11 @@ class Loaded:
         for name in self.maps.keys() - names:
             os.close(self.maps.pop(name))
 
+    def lost_hooks(self) -> list[Hook]:
+        """Those at cgroups that somebody else has detached (bpf(2), BPF_LINK_DETACH)."""
+        links = [pair for one in self.attached for pair in one.links.items()]
+        return [hook for hook, link in links if hook.kind == "cgroup" and not bpf.cgroup_of(link)]
+
     def detach(self) -> None:
         """Takes the hooks off; maps stay readable until close()."""
         while self.attached:

@@ -50,6 +50,10 @@ class UdpFlows:
         if program is not None:
             bpf.iterate(program)
 
+    def lost_hooks(self) -> list[str]:
+        """Places of cgroups from which somebody else has taken our programs: what passes there is not counted."""
+        return [hook.name for hook in self._loaded.lost_hooks()]
+
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum udp_tally``."""
         values = bpf.percpu_lookup(self._loaded.maps["udp_tallies"], len(_TALLIES))

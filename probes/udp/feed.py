@@ -1,5 +1,6 @@
 """Flows of UDP as events: once a second those that counted something, ahead of the snapshot of their second."""
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,12 +11,16 @@ from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.udp.cells import UdpFlows
 
+log = logging.getLogger(__name__)
+
 #: What the programs count beside flows (``enum udp_tally``).
 NOTED: Final = tuple(
     name.removeprefix("UDP_").lower()
     for name in enums("udp")["udp_tally"]
     if name not in ("UDP_OPENED", "UDP_NO_SLOT", "UDP_TALLIES")
 )
+#: Windows after which hooks are looked at again: other programs take those off that they do not know.
+LOOK_EVERY: Final = 10
 _SHARED: Final = structs("tcp")["socket_event"]
 
 
@@ -34,6 +39,8 @@ class UdpFeed:
         self.stage = Stage("flows")
         self._chosen = chosen
         self._due = False
+        self._windows = 0
+        self._lost: list[str] = []
 
     def notice(self, _netns: np.ndarray) -> None:
         """A snapshot was taken: what is read next belongs to its window."""
@@ -48,11 +55,27 @@ class UdpFeed:
             return np.zeros(0, _SHARED)
         self._due = False
         events = self.flows.read()
+        self._look_at_hooks()
         self._balance()
         if not self._chosen.all and len(events):
             self._chosen.refresh()
             events = rows_where(events, self._chosen.mask(events["socket"]["netns"]))
         return events.view(_SHARED) if len(events) else np.zeros(0, _SHARED)
+
+    def _look_at_hooks(self) -> None:
+        """Says once which are lost; the ledger says so as long as they are."""
+        assert self.flows
+        if self._windows % LOOK_EVERY == 0:
+            lost = self.flows.lost_hooks()
+            if lost and lost != self._lost:
+                places = ", ".join(lost)
+                log.warning(
+                    "another program has detached ours at %s: nothing is counted there; restart", places
+                )
+            self._lost = lost
+            if lost:
+                self.stage.noted["lost_hooks"] = len(lost)
+        self._windows += 1
 
     def _balance(self) -> None:
         """A datagram in no flow counts as a flow that was lost."""

@@ -45,7 +45,15 @@ RELEASES: Final = Feature(
 DROPS: Final = Feature(
     "UDP drops",
     "datagrams for which a receive buffer had no room",
-    (Hook("udp_overflowed", "udp_fail_queue_rcv_skb"),),
+    (
+        Hook("udp_overflowed", "udp_fail_queue_rcv_skb"),
+        Hook(
+            "udp_freed",
+            "kfree_skb",
+            needs="reasons",
+            others=(Hook("udp_failed", "udp_fail_queue_rcv_skb", needs="reasons"),),
+        ),
+    ),
     required=False,
     loss="drops are not counted",
 )

@@ -2,11 +2,13 @@
 
 from typing import Literal
 
+import msgspec
 import numpy as np
 
-from engine.config import Config
+from engine.config import Config, DnsSection
 from probes.attached import SHARED, AttachedProbes
 from probes.conntrack.config import NatConfig
+from probes.drops.config import DropsConfig
 from probes.http.config import HttpConfig
 from probes.listeners.config import ListenersConfig
 from probes.registry import PROBES
@@ -41,7 +43,8 @@ class Probes(AttachedProbes):
         http = HttpConfig(enabled="off" if alone else "auto", tls=tls)
         tcp, listeners = TcpConfig(slots, ring_bytes, counters), ListenersConfig(sockets=1024)
         config = Config(tcp=tcp, nat=NatConfig(nat), http=http, udp=udp, listeners=listeners)
-        super().__init__(Selection(config, PROBES))
+        quiet = {"dns": DnsSection(enabled="off"), "drops": DropsConfig(enabled="off")}
+        super().__init__(Selection(msgspec.structs.replace(config, **quiet), PROBES))
 
     def events(self) -> np.ndarray:
         """Events of the shared ring since the last call, in order."""

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 
 from model.clock import SECOND_NS
+from probes.kernel import bpf
+from probes.kernel.namespaces import ChosenNamespaces
 from probes.udp.config import UdpConfig, UdpIdle
+from probes.udp.feed import LOOK_EVERY, UdpFeed
 from tests.kernel.loopback import until
 from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork
 from tests.kernel.objects import held_by, still_there
@@ -230,6 +233,27 @@ def test_another_peer_behind_nat_is_another_flow(flows: Flows, made: Sockets, ne
     assert int(moved["end"]) == END["UDP_MOVED"]
     wires = {address(flow["wire_address"]) for flow in flows.of(client)}
     assert wires == {ADDRESSES[4][3], ADDRESSES[4][1]}
+
+
+def test_hooks_that_somebody_else_detaches_are_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    """As agents do that take cgroups for their own: the ledger has it, and a warning says what to do."""
+    started = Probes(nat="off", udp=HASTY)
+    try:
+        started.start()
+        feed = UdpFeed(ChosenNamespaces())
+        feed.flows = started.datagrams
+        feed.notice(np.zeros(0, np.uint32))
+        feed.events()
+        assert "lost_hooks" not in feed.stage.noted
+        links = {hook.target: link for one in started.loaded.attached for hook, link in one.links.items()}
+        bpf._bpf(bpf.Command.LINK_DETACH, bpf._attr("I", links["inet_egress"]))
+        for _ in range(LOOK_EVERY):
+            feed.notice(np.zeros(0, np.uint32))
+            feed.events()
+    finally:
+        started.close()
+    assert feed.stage.noted["lost_hooks"] == 1
+    assert "another program has detached ours at cgroup inet_egress" in caplog.text
 
 
 HOLDER: Final = """

@@ -10,7 +10,6 @@ import pytest
 from engine.config import Config
 from model.errors import UsageError
 from model.probe import Feature, Hook, Place, Probe
-from probes.drops.probe import REASONS
 from probes.http.probe import HTTP, PARTS, REQUESTS
 from probes.kernel.attach import ATTACH
 from probes.kernel.headers import Headers, write_tree
@@ -86,7 +85,7 @@ def test_without_btf_the_iterators_are_left_out() -> None:
     iterators = [hook for feature in ITERATED for hook in feature.alternatives]
     mptcp = [part for hook in CONNECTIONS.alternatives for part in hook.parts]
     requests = [hook for hook in HOOKS if hook.macro and not hook.later]
-    drops = REASONS.alternatives
+    drops = [hook for hook in HOOKS if hook.needs == "reasons"]
     assert set(absent) == programs_of([*iterators, *mptcp, *requests, *drops])
     assert {absent[name] for name in programs_of(iterators)} == {
         "iterators need the kernel's BTF, and it has none"
