@@ -149,9 +149,8 @@ class SharedIncidents:
         if self.leads:
             await self._take(self._bus.me, item)
             return
-        before = self._bus.too_large
         await self._bus.tell(item)
-        self._stage.note("counts_too_large", self._bus.too_large - before)
+        self._note_too_large()
 
     async def flush(self) -> None:
         """All is told, or on disk, when ``take`` returns."""
@@ -174,6 +173,10 @@ class SharedIncidents:
                         await self._bus.say_ill(edges)
                     case KeptState(key, state):
                         self._bus.save_state(key, state)
+                        self._note_too_large()
+
+    def _note_too_large(self) -> None:
+        self._stage.note("too_large", self._bus.too_large - self._stage.noted["too_large"])
 
     def _take_ill(self, edges: Any) -> None:
         self._counting.ill = edges

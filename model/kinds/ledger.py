@@ -181,7 +181,7 @@ STAGES: Final = (
         "`rule_series_refused`: lookups of workloads that a rule has no room for; "
         "`windows_without_instances`: seconds with too many of them, which explain no pod and no node; "
         "of several engines `late_counts`, and `counts_of_other_rules`, `rows_not_counted` (past 100,000 of ten "
-        "seconds) and `counts_too_large` for a message: what is left out is missing data",
+        "seconds) and counts or state `too_large` for a message: what is left out is missing data",
     ),
     StageNote(
         "`incidents` (likewise)",

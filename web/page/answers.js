@@ -1,7 +1,7 @@
 // @ts-check
 /** Questions by subject, with answers as the page needs them. */
 
-import { ask, filterWords, mapWords, timeWords } from "./api.js";
+import { ask, filterWords, mapWords, Refused, timeWords } from "./api.js";
 
 /** @import { Answer, EdgeEvent, Endpoints, Found, Id, Instance, MapData, MapEdge, MapNode, Moment, NatChain, Quality, Seconds, Series, View, Where } from "./types.js" */
 
@@ -51,11 +51,17 @@ export async function askMoments(view, from, to, signal) {
   return (await ask("moments", rangeWords(view, from, to), signal)).data.moments;
 }
 
+/** None while nobody keeps incidents who could be asked: all else is shown. @param {unknown} error @returns {EdgeEvent[]} */
+function noneUnread(error) {
+  if (error instanceof Refused && error.code === "incidents_unreadable") return [];
+  throw error;
+}
+
 /** What happened to edges and is no alarm, as marks; of the selection, if there is one. @param {string[]} select @param {Seconds} from @param {Seconds} to @param {AbortSignal} [signal] @returns {Promise<EdgeEvent[]>} */
 export async function askEvents(select, from, to, signal) {
   const words = new URLSearchParams({ from: String(Math.floor(from)), to: String(Math.floor(to)), limit: "500" });
-  /** @type {EdgeEvent[]} */
-  const events = (await ask("events", words, signal)).data.events;
+  const asked = ask("events", words, signal).then(({ data }) => /** @type {EdgeEvent[]} */ (data.events));
+  const events = await asked.catch(noneUnread);
   return events.filter(({ client, server }) => !select.length || select.includes(client) || select.includes(server));
 }
 
