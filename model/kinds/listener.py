@@ -25,7 +25,7 @@ from model.rows import values as row_values
 #: What a listener has of sockets in common.
 _SHARED: Final = (
     *("network.transport", "network.type", "network.local.address", "network.local.port", "netns.id"),
-    *("process.pid", "process.comm", "user.id", "cgroup.id", "cgroup.index", "entity.index"),
+    *("process.pid", "process.comm", "cgroup.id", "cgroup.index", "entity.index"),
 )
 
 _COLUMNS: Final = (
@@ -38,6 +38,7 @@ _COLUMNS: Final = (
         always=True,
     ),
     *(DELTA.column(name) for name in _SHARED),
+    Column("user.id", "<u4", "owner: effective user", always=True),
     Column(
         "listener.queue",
         "<u4",

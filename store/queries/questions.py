@@ -179,9 +179,10 @@ _HABIT_S: Final = 3600
 
 
 def _habit(store: Store, asked: Any, now: float) -> str:
-    """The hour before."""
-    begin = resolved(asked, store, now).window.from_s
-    return f"{begin - _HABIT_S}/{begin}"
+    """The hour before, as far as it is kept; empty: nothing is."""
+    begin, oldest = resolved(asked, store, now).window.from_s, store.bounds().oldest_s
+    from_s = max(begin - _HABIT_S, oldest)
+    return f"{from_s}/{begin}" if oldest and from_s < begin else ""
 
 
 def _length(store: Store, asked: Any, now: float) -> int:
