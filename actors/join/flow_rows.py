@@ -168,14 +168,24 @@ def _fill_unaccounted(columns: Columns, table: FlowTable, flows: np.ndarray) -> 
     """What is missing at the other end: of TCP so far, of UDP once both ends have ended."""
     client, server = table.ends
     both = (columns["client.node.index"] != 0) & (columns["server.node.index"] != 0)
-    both &= ~flags(columns, "client.connection.adopted", "server.connection.adopted")
     udp = columns["network.transport"] == Transport.UDP
+    both &= ~flags(columns, "client.connection.adopted", "server.connection.adopted") | (
+        udp & _begun(columns)
+    )
     over = both & (columns["connection.closed"] if udp.any() else False)
     for name, (sender, receiver) in {"": (client, server), "reply_": (server, client)}.items():
         missing = sender.sent[flows].astype(np.int64) - receiver.received[flows].astype(np.int64)
         columns[f"{name}bytes_unaccounted"] = np.where(np.where(udp, over, both), missing, 0)
         missing = np.subtract(sender.sent_datagrams[flows], receiver.received_datagrams[flows]).view(np.int64)
         columns[f"{name}datagrams_unaccounted"] = np.where(over & udp, missing, 0)
+
+
+def _begun(columns: Columns) -> np.ndarray:
+    """Flows of UDP that began after the start though the socket of one end was open before: of one node, for there
+    both ends are counted since the same moment; shape (n,), bool."""
+    client, server = (columns[f"{side}.connection.adopted"] != 0 for side in SIDES)
+    begun: np.ndarray = ~(client & server) & (columns["client.node.index"] == columns["server.node.index"])
+    return begun
 
 
 def _evidence(columns: Columns, table: FlowTable, flows: np.ndarray) -> np.ndarray:

@@ -60,6 +60,18 @@ def test_loss_is_told_once_both_ends_have_ended() -> None:
     assert (last["connection.closed"], *lost(last)) == (1, 3, 30, 0, 0)
 
 
+@pytest.mark.parametrize(("nodes", "missing"), [(("a", "a"), 3), (("a", "b"), 0)])
+def test_loss_at_a_server_of_before_the_start_is_told_on_its_node(
+    nodes: tuple[str, str], missing: int
+) -> None:
+    """Its flow with a client that came later began after the start there; of another node nobody knows."""
+    site = Site()
+    rows = [client(sent=10, **ended()), server(got=7, connection__adopted=1, **ended())]
+    batches = [batch_of([row], 1, node=node) for row, node in zip(rows, nodes, strict=True)]
+    (last,) = site.join(1, *batches)
+    assert (last["connection.closed"], last["datagrams_unaccounted"]) == (1, missing)
+
+
 @pytest.mark.parametrize("apart", [0, 1])
 def test_a_socket_that_takes_a_live_tuple_over_carries_its_totals_on(apart: int) -> None:
     """Three client sockets follow each other on one port, in one second or in several; the server sees one flow."""
