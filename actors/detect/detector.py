@@ -15,7 +15,7 @@ from actors.detect.state import ILL, Memory, Series
 from actors.detect.symptoms import SYMPTOMS, Symptom
 from model.ledger import Ledger
 
-#: Edges and nodes remembered at most, if nothing else is said: 200 bytes each.
+#: Edges and nodes remembered at most, if nothing else is said: 260 bytes each.
 LIMIT: Final = 200_000
 #: Ticks after which the fleet's shares are looked at again; before which no edge is called new.
 _PRIOR_TICKS: Final = 60

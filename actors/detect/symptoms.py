@@ -113,6 +113,11 @@ SYMPTOMS: Final = (
         *(2e-3, 3.0, 0.05, 5.0),
     ),
     Symptom(
+        "dropped packets",
+        Ratio("workload", _sum("dropped_segments"), _sum("dropped_segments", "sent_segments")),
+        *(2e-3, 3.0, 0.02, 30.0),
+    ),
+    Symptom(
         "failed queries",
         Ratio("workload", _sum("queries.failed"), _sum("queries")),
         *(2e-3, 3.0, 0.03, 8.0),

@@ -39,12 +39,15 @@ SPOKEN: Final = {
     "failed requests": "request_failed",
     "gRPC errors": "grpc_error",
     "full accept queue": "backlog",
+    "dropped packets": "drop",
     "failed queries": "dns_error",
 }
 #: The symptom of which reasons are known.
 _WITH_REASON: Final = "connect_failed"
 #: Symptoms that hurt nobody yet, and the share of others from which on it is critical.
-_SLOW: Final = frozenset({"retransmitted", "datagram_lost", "datagram_dropped", "connect_slow", "slow"})
+_SLOW: Final = frozenset(
+    {"retransmitted", "datagram_lost", "datagram_dropped", "drop", "connect_slow", "slow"}
+)
 _CRITICAL: Final = 0.25
 
 
