@@ -6,7 +6,7 @@ import numpy as np
 
 from probes.dns.exchanges import CLIENT, NO_ANSWER
 from probes.dns.hashes import hashed_columns
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import enums, structs, void_rows
 
 CELL: Final = structs("dns")["query_cell"]
 ANSWER: Final = structs("dns")["answer_event"]
@@ -17,6 +17,11 @@ _UNIT_NS: Final = 8192
 _NXDOMAIN: Final = 3
 #: How soon a resolver goes on with the next name of a search list.
 _NEXT_NAME_NS: Final = 1_000_000_000
+#: What tells that one question follows another in a search.
+_WALK: Final = (
+    *("tgid", "netns", "program", "label", "type", "rcode", "name"),
+    *("asked_ns", "answered_ns"),
+)
 _KEY: Final = ("slot", "generation", "type", "rcode", "transport", "role")
 
 
@@ -27,18 +32,18 @@ def mark_searches(ended: np.ndarray, waiting: np.ndarray) -> None:
     :param ended: ``EXCHANGE`` of one second; the field ``search`` is set.
     :param waiting: ``EXCHANGE`` of those without an answer yet.
     """
-    both = np.concatenate((ended, waiting))
+    both = np.concatenate((void_rows(ended), void_rows(waiting))).view(ended.dtype)
     places = np.flatnonzero(both["role"] == CLIENT)
-    mine = both[places]
+    mine = {name: both[name][places] for name in _WALK}
     process = mine["tgid"].astype(np.uint64) << np.uint64(32) | mine["netns"]
     keys = hashed_columns(mine["program"], process, mine["label"], mine["type"])
     order = np.lexsort((mine["asked_ns"], keys))
-    before, after = mine[order[:-1]], mine[order[1:]]
-    walked = keys[order[1:]] == keys[order[:-1]]
-    walked &= (before["rcode"] == _NXDOMAIN) & (before["name"] != after["name"])
-    gap = after["asked_ns"] - before["answered_ns"]
+    before, after = order[:-1], order[1:]
+    walked = keys[after] == keys[before]
+    walked &= (mine["rcode"][before] == _NXDOMAIN) & (mine["name"][before] != mine["name"][after])
+    gap = mine["asked_ns"][after] - mine["answered_ns"][before]
     walked &= (gap >= 0) & (gap <= _NEXT_NAME_NS)
-    found = places[order[:-1][walked]]
+    found = places[before[walked]]
     ended["search"][found[found < len(ended)]] = True
 
 

@@ -97,14 +97,18 @@ class Exchanges:
 
     def _mark_retries(self, questions: np.ndarray, repeated: np.ndarray) -> None:
         """Marks questions that the same process had asked before, on whatever socket, and got no answer to."""
-        known = np.concatenate((self._unanswered, questions))
+        known = {
+            name: np.concatenate((self._unanswered[name], questions[name]))
+            for name in ("asked_ns", "answered_ns", "again")
+        }
         order = np.lexsort((known["asked_ns"], known["again"]))
-        before, after = known[order[:-1]], known[order[1:]]
-        gap = after["asked_ns"] - before["asked_ns"]
-        late = (before["answered_ns"] == 0) | (before["answered_ns"] > after["asked_ns"])
-        again = (before["again"] == after["again"]) & late & (gap >= SOONEST_RETRY_NS)
+        before, after = order[:-1], order[1:]
+        gap = known["asked_ns"][after] - known["asked_ns"][before]
+        answered = known["answered_ns"][before]
+        late = (answered == 0) | (answered > known["asked_ns"][after])
+        again = (known["again"][before] == known["again"][after]) & late & (gap >= SOONEST_RETRY_NS)
         again &= gap <= REMEMBERED * self._timeout_ns
-        places = order[1:][again] - len(self._unanswered)
+        places = after[again] - len(self._unanswered)
         questions["retry"][places[places >= len(self.waiting)]] = True
         if len(repeated):  # on one socket under one number it is the same question, however soon it comes
             keys = np.unique(questions["key"][repeated])
