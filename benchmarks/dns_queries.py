@@ -57,6 +57,7 @@ def measure() -> Iterator[Reading]:
             _load(folder)
             time.sleep(LAST_SECONDS)
             used = cpu_time(child.pid).user - spent
+            _settle(output)
         logged, counted = _logged(folder), _counted(output)
     total = sum(logged.values())
     off = sum(abs(logged[key] - counted[key]) for key in logged | counted)
@@ -75,6 +76,14 @@ def _quiet(child: Child) -> tuple[float, float]:
     time.sleep(3)
     after = cpu_time(child.pid).user
     return after, (after - before) / 3
+
+
+def _settle(output: Path) -> None:
+    """Waits until no more rows come: on a busy machine they are written long after."""
+    size, deadline = -1, time.monotonic() + 60
+    while output.stat().st_size != size and time.monotonic() < deadline:
+        size = output.stat().st_size
+        time.sleep(LAST_SECONDS)
 
 
 @contextlib.contextmanager
