@@ -11,6 +11,7 @@ from engine.plugins.shapes import shape_of
 from engine.plugins.sinks import make_sink
 from model.batch import Batch
 from model.errors import UsageError
+from model.filter.targets import targets
 from model.kind import Kind
 from model.ledger import Ledger
 from model.summing import summed
@@ -105,7 +106,8 @@ class SinkBehindQueue(SinkContract):
     def test_it_gets_the_rows_and_fields_that_were_asked_for(self, kind: Kind, output: Any) -> None:
         """With ``where`` and ``fields`` of the configuration; what a filter leaves out is no loss."""
         batches, ledger = _seconds(kind, 5, 200), Ledger()
-        where = "opened>0" if kind.traffic else "failed>50"
+        counted = "failed>50" if targets(kind, "failed") else "port>50"
+        where = "opened>0" if kind.traffic else counted
         shape = shape_of(SinkConfig(self.name, where=where, fields="brief"), [kind], "sinks[0]", "")
         asked = [shape(batch) for batch in batches]
         assert 0 < sum(map(len, asked)) < 1000
