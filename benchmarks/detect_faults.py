@@ -79,8 +79,11 @@ class FaultTicks:
         fleet, random = self._fleet, self._fleet.random
         grains, life = fleet.grains, fleet.life.tick(tick, disturbed=False)
         bad, total = np.zeros((2, len(fleet.row_edge), len(SYMPTOMS)), np.float32)
-        for name, place in PLACES.items():
-            mean = (fleet.habits[name].rate * life.load * 10)[grains.edge] * grains.weight
+        for name in fleet.habits:
+            place, mean = (
+                PLACES[name],
+                (fleet.habits[name].rate * life.load * 10)[grains.edge] * grains.weight,
+            )
             counted = random.poisson(mean)
             share = fleet.share(name, life)[grains.edge]
             if place == self._fault.symptom:

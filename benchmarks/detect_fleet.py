@@ -18,7 +18,7 @@ ZONES: Final = 3
 _MACHINES: Final = 30
 PLACES: Final = {symptom.name: place for place, symptom in enumerate(SYMPTOMS)}
 FAILED: Final = PLACES["failed connects"]
-_CONNECTS: Final = ("failed connects", "slow connects", "reset connections")
+_CONNECTS: Final = ("failed connects", "slow connects", "reset connections", "full accept queue")
 _SLOW: Final = ("slow connects", "slow round trips")
 #: Of the traffic, edges that speak HTTP and gRPC.
 _HTTP: Final = 0.5
@@ -134,6 +134,10 @@ class DetectFleet:
             "gRPC errors": Habit(
                 rate * lognormal(2.0, 1.0) * grpc, shares((-5, -2.5), 0.03), random.uniform(0.3, 2, edges)
             ),
+            "full accept queue": Habit(rate, shares((-6, -4), 0.0), random.uniform(0.3, 2, edges)),
+            "failed queries": Habit(
+                rate * lognormal(0.5, 1.0), shares((-4, -2.5), 0.03), random.uniform(0.3, 2, edges)
+            ),
         }
 
     def deploy(self, pods: np.ndarray, new: np.ndarray) -> None:
@@ -147,8 +151,8 @@ class DetectFleet:
         weight = self.weights(life)
         edge = self.row_edge
         bad, total = np.zeros((2, len(edge), len(SYMPTOMS)), np.float32)
-        for name, place in PLACES.items():
-            share = self.share(name, life)
+        for name in self.habits:
+            place, share = PLACES[name], self.share(name, life)
             total[:, place] = self._counted(name, life, weight, edge, total)
             bad[:, place] = self.random.binomial(total[:, place].astype(np.int64), share[edge])
         return self.summed(bad, total)

@@ -1,7 +1,7 @@
 """The one test of all symptoms: a sequential sum of log-likelihood ratios of "ill" over "as usual".
 
 It is Page's cumulative sum for binomial counts, divided by Pearson's dispersion, since counts of a fleet vary more
-than coins do. One tick alone adds half of what a finding takes at most, so that a blip is none.
+than coins do. One tick alone adds two fifths of what a finding takes at most, so that a blip of two ticks is none.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ from actors.detect.symptoms import Symptom
 _PACE: Final = np.float32(0.004)
 _MOST_SHARE: Final = np.float32(0.85)
 _MOST_ILL: Final = np.float32(0.98)
-_MOST_DISPERSION: Final = np.float32(500)
-_MOST_SURPRISE: Final = np.float32(3000)
+#: A busy edge whose share varies a lot: that of 100,000 requests a tick, 15 % bad give or take as much.
+_MOST_DISPERSION: Final = np.float32(30_000)
+_MOST_SURPRISE: Final = np.float32(30_000)
 #: The age at which counting ends.
 _OLD: Final = 255
 _SINCE: Final = np.float32(65535)
@@ -29,12 +30,14 @@ class Tuning:
     """When a finding begins and ends, and how fast habits are learnt.
 
     :param nats: of evidence that make a finding.
+    :param of_tick: the part of them that one tick adds at most, so that two ticks are no finding.
     :param half_life: of the baseline, in ticks with traffic.
     :param teaching: ticks for which a new edge only teaches, unless its baseline has
     :param warm: so many counted before.
-    :param strong: a share higher than expected by so much is a finding after
+    :param strong: a share that is surely higher than expected by so much is a finding after
     :param strong_ticks: ticks, any other after
     :param slight_ticks: of them.
+    :param sure: how many deviations of chance below what was counted a share surely is.
     :param held: nats that a finding keeps at most, and
     :param rest: ticks with traffic in which it has less than a sixth of them that end it.
     :param ill_pace: how much slower than usual the baseline learns while there is evidence.
@@ -42,12 +45,14 @@ class Tuning:
     """
 
     nats: float = 30.0
+    of_tick: float = 0.4
     half_life: float = 720.0
     teaching: int = 180
     warm: float = 300.0
     strong: float = 0.06
     strong_ticks: int = 3
     slight_ticks: int = 18
+    sure: float = 1.5
     held: float = 30.0
     rest: int = 12
     ill_pace: float = 0.02
@@ -55,8 +60,8 @@ class Tuning:
 
     @property
     def most_of_tick(self) -> float:
-        """Nats that one tick adds at most, so that a blip is no finding."""
-        return self.nats / 2
+        """Nats that one tick adds at most."""
+        return self.nats * self.of_tick
 
     @property
     def forget(self) -> float:
@@ -141,7 +146,7 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
     limits = Limits(usual, ill, symptoms.least_bad[seen.of])
     told = decided(series, nats, since, limits, tuning, silent)
     on = told.series["streak"] >= ILL
-    well = (~on & (told.series["evidence"] < tuning.nats / 2)) | young
+    well = (~on & (told.series["evidence"] < 0.9 * tuning.most_of_tick)) | young
     learnt = _learnt(series, seen, usual, well, tuning)
     return Judged(told.series | learnt, told.started, told.ended)
 
@@ -190,7 +195,8 @@ def decided(
     speaks = nats > 0
     share = bad / np.maximum(total, 1)
     streak = np.where(none, 0, np.minimum(count + speaks, 127))
-    strong = share >= limits.usual + np.float32(tuning.strong)
+    surely = (bad - np.float32(tuning.sure) * np.sqrt(bad)) / np.maximum(total, 1)
+    strong = surely >= limits.usual + np.float32(tuning.strong)
     fires = (streak >= np.where(strong, tuning.strong_ticks, tuning.slight_ticks)) & speaks & ~was
     fires &= (
         (evidence >= tuning.nats) & (bad >= limits.least_bad) & (share >= (limits.usual + limits.ill) / 2)

@@ -15,6 +15,12 @@ _STEPS: Final = (
     ("route", "look at what {1} does for {0}"),
     ("port", "look at what listens on port {0} of {1}"),
 )
+#: By the symptom, whoever it is.
+_OF_SYMPTOM: Final = {
+    "backlog": "raise the accept backlog of {0}, or add instances",
+    "datagram_dropped": "raise the receive buffers of those who drop",
+    "dns_error": "look at the resolver {0}",
+}
 #: An explanation of a part of the trouble is no reason to act.
 _EXPLAINS: Final = 0.5
 
@@ -27,6 +33,8 @@ def next_step(incident: Incident, explanation: Explanation) -> str:
     look = f"tailrace explain {incident.subject} --at {at:%Y-%m-%dT%H:%M:%SZ}"
     # a rule of all traffic together has a name, and no workload
     commands = [] if incident.subject in incident.rules else [look]
+    if words := _OF_SYMPTOM.get(incident.worst or incident.symptom):
+        commands.insert(0, words.format(incident.subject))
     cause = explanation.causes[0] if explanation.causes else None
     if cause is None or cause.explains < _EXPLAINS:
         return "; ".join(commands)

@@ -78,7 +78,24 @@ def test_what_always_fails_is_normal() -> None:
 def test_a_blip_of_two_ticks_is_nothing() -> None:
     detector = taught()
     assert not any(map(len, steps(detector, TAUGHT, 2, seen((EDGE, 100, 100)))))
-    assert not any(map(len, steps(detector, TAUGHT + 2, 30, seen((EDGE, 0, 100)))))
+    assert not any(map(len, steps(detector, TAUGHT + 2, 1, seen((EDGE, 1, 100)))))
+    assert not any(map(len, steps(detector, TAUGHT + 3, 30, seen((EDGE, 0, 100)))))
+
+
+def test_a_few_bad_ones_are_surely_more_only_after_a_while() -> None:
+    """8 % of 90 may be the 5 % of a rolling deploy; of 900 they are not."""
+    told = steps(taught(), TAUGHT, 18, seen((EDGE, 7, 90)))
+    (first,) = (place for place, state in enumerate(states(told)) if state == [State.STARTED])
+    assert 6 <= first < 18
+
+
+def test_a_busy_edge_whose_share_varies_wildly_is_as_it_always_is() -> None:
+    chance = np.random.default_rng(3)
+    shares = np.minimum(0.1 * chance.gamma(0.5, 2, 1500), 1)
+    counts = chance.binomial(20_000, np.concatenate((np.full(10, 0.1), shares)))
+    detector = Detector()
+    told = [steps(detector, tick, 1, seen((EDGE, bad, 20_000)))[0] for tick, bad in enumerate(counts)]
+    assert not any(map(len, told[200:]))
 
 
 def test_a_new_edge_teaches_before_it_can_be_ill() -> None:

@@ -47,3 +47,15 @@ def test_a_rule_of_all_traffic_is_no_workload_to_look_at() -> None:
 def test_when_it_is_over_nothing_is_to_be_done() -> None:
     ended = msgspec.structs.replace(INCIDENT, state="resolved")
     assert next_step(ended, because({"server.version": "v2"})) == ""
+
+
+@pytest.mark.parametrize(
+    ("symptom", "says"),
+    [
+        ("backlog", "raise the accept backlog of shop/checkout, or add instances"),
+        ("datagram_dropped", "raise the receive buffers of those who drop"),
+        ("dns_error", "look at the resolver shop/checkout"),
+    ],
+)
+def test_what_helps_against_a_symptom_is_said_where_nothing_separates(symptom: str, says: str) -> None:
+    assert next_step(msgspec.structs.replace(INCIDENT, worst=symptom), Explanation()) == f"{says}; {LOOK}"

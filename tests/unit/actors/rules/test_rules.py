@@ -66,7 +66,14 @@ class Bed:
 
 
 @pytest.mark.parametrize(
-    ("by", "where"), [("server", ""), ("client", "ns:shop"), ("edge", "server.workload:c*")]
+    ("by", "where"),
+    [
+        ("server", ""),
+        ("client", "ns:shop"),
+        ("edge", "server.workload:c*"),
+        ("all", ""),
+        ("all", "server.workload:c*"),
+    ],
 )
 def test_it_is_broken_where_plain_sums_say_so(by: str, where: str) -> None:
     """Random rows; a tick alone decides."""
@@ -83,6 +90,7 @@ def test_it_is_broken_where_plain_sums_say_so(by: str, where: str) -> None:
                 "server": f"shop/{NAMES[server - 1]}",
                 "client": f"shop/{NAMES[client - 1]}",
                 "edge": f"shop/{NAMES[client - 1]} > shop/{NAMES[server - 1]}:80",
+                "all": "r0",
             }[by]
             if not where.startswith("server") or NAMES[server - 1].startswith("c"):
                 sums[name][0] += failed
