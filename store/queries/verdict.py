@@ -66,6 +66,7 @@ class Figures(NamedTuple):
             or self.connects >= _CONNECTS
             or self.requests >= _REQUESTS
             or self.overflows >= _LEAST
+            or self.held_up + self.held_up_back >= _LEAST
         )
 
 

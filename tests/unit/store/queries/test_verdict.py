@@ -113,6 +113,11 @@ def test_without_a_habit_limits_are_wide() -> None:
     assert said(Figures())[0] == "well"
 
 
+def test_a_connection_that_hangs_sends_next_to_nothing() -> None:
+    """A zero window each second is enough to tell who does not read."""
+    assert judged(Figures(seconds=60, sent=20, held_up=60), USUAL).verdict == "receiver"
+
+
 def test_too_little_is_an_answer() -> None:
     """A few segments of one connection tell nothing."""
     told = judged(Figures(seconds=3, sent=40, retransmitted=20, connects=1), USUAL)
