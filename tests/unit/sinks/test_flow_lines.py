@@ -231,7 +231,7 @@ _WORDS = {
     "server.name.evidence": words_of(NameEvidence),
     "evidence": words_of(FlowEvidence),
 }
-_FLAGS = ("ambiguous", "opened", "closed", "failed", "adopted", "reported")
+_FLAGS = ("zero_window", "ambiguous", "opened", "closed", "failed", "adopted", "reported")
 
 
 def _word(name: str, value: Any) -> Any:
@@ -240,7 +240,7 @@ def _word(name: str, value: Any) -> Any:
         return f"{value:016x}"
     if name.endswith("mptcp.token") and value:
         return f"{value:08x}"
-    if name.rpartition(".")[2] in _FLAGS and name != "requests.failed":
+    if name.rpartition(".")[2] in _FLAGS and name not in ("requests.failed", "queries.failed"):
         return bool(value)
     bare = name.removeprefix("client.").removeprefix("server.")
     return _WORDS[bare].get(value, value) if bare in _WORDS and value else value
