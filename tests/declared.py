@@ -23,6 +23,8 @@ STRUCTS: Final = {
     **structs("handshake"),
     **structs("udp"),
     **structs("listeners"),
+    **structs("dns"),
+    **structs("drops"),
 }
 
 

@@ -38,7 +38,7 @@ def test_sums_are_those_of_the_rows(kind: Kind) -> None:
     whole = summed(batches)
     assert (whole.window, whole.seq, whole.chunk, whole.chunks) == (WINDOW, 0, 0, 1)
     columns = [column.name for column in kind.columns if column.over == "sum"]
-    assert len(columns) > 5
+    assert columns
     for name in columns:
         assert whole.columns[name].sum() == sum(batch.columns[name].sum() for batch in batches), name
     if any(kind.column(name).table for name in kind.key):

@@ -120,7 +120,7 @@ def test_names_that_a_tailrace_here_has_seen_are_offered(
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (("tailrace", "run", "transport:"), {"tcp", "udp"}),
+        (("tailrace", "run", "transport:"), {"tcp", "udp", "icmp", "icmpv6", "sctp"}),
         (("tailrace", "run", "error:ECONNR"), {"ECONNREFUSED", "ECONNRESET"}),
         (("tailrace", "observe", "!po"), {"!port:", "!pod:"}),
         (("tailrace", "observe", "server.po"), {"server.port:", "server.pod:"}),

@@ -19,6 +19,8 @@ from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 from tailrace.testing import make_flows
 
 CONSOLE = [SinkConfig("console")]
+#: What the sink `nats` takes.
+TAKES = " and ".join(("flows", "workloads", "endpoints", "requests", "queries", "listeners", "drops"))
 
 
 def options_of(*arguments: str) -> argparse.Namespace:
@@ -56,7 +58,7 @@ def test_an_unknown_stage_is_named(config: Config, arguments: list[str], place: 
     """With its place, and what there is: rows alone, not what a node says of losses."""
     with pytest.raises(
         UsageError,
-        match=f"no rows are called '(rows|ledgers)' - at {place}: .* flows, workloads, endpoints, requests, deltas",
+        match=f"no rows are called '(rows|ledgers)' - at {place}: .* flows, workloads, .*, drops, deltas",
     ):
         chosen_sinks(config, options_of(*arguments), config.sinks or [SinkConfig("jsonl")])
 
@@ -77,8 +79,7 @@ def test_sinks_given_replace_the_others() -> None:
 def test_a_sink_that_takes_flows_only_refuses_deltas() -> None:
     """Before anything starts, and with what to do."""
     assert sinks_of(["--sink", "nats"]) == ["nats"]
-    takes = "sink nats takes flows and workloads and endpoints and requests only"
-    message = f"{takes}: choose another sink for deltas, or leave out --stage deltas"
+    message = f"sink nats takes {TAKES} only: choose another sink for deltas, or leave out --stage deltas"
     with pytest.raises(UsageError, match=message):
         sinks_of(["--sink", "nats", "--stage", "deltas"])
     with pytest.raises(UsageError, match=message):
@@ -93,8 +94,7 @@ def test_the_refusal_is_one_line_and_exit_code_2(command: tuple[str, ...]) -> No
     done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "tailrace: sink nats takes flows and workloads and endpoints and requests only: "
-        "choose another sink for deltas, or leave out --stage deltas\n"
+        f"tailrace: sink nats takes {TAKES} only: choose another sink for deltas, or leave out --stage deltas\n"
     )
 
 

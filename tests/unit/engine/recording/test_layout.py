@@ -17,7 +17,7 @@ from tests.declared import EVENT_TYPES, STRUCTS
 from tests.unit.engine.recording.recorded_frames import event_frame, header, snapshot_frame, write
 
 #: The headers as a later version may have them: new fields, in front of others and in reserved space.
-_FOLDERS = ("tcp", "conntrack", "process", "http", "handshake", "udp")
+_FOLDERS = ("listeners", "tcp", "conntrack", "process", "http", "handshake", "dns", "udp", "drops")
 NOW = source("kernel") + "".join(source(folder).removeprefix(source("kernel")) for folder in _FOLDERS)
 LATER = (
     NOW.replace("\t__u64 socket;", "\t__u64 inserted;\n\t__u64 socket;")
@@ -31,8 +31,9 @@ LATER = (
 ARRAYS, SINCE = (
     ("socket_event", "cell", "description", "cgroup_event"),
     (
-        *("nat_event", "exec_event", "request_cell", "link_cell", "path_event", "decrypted_event"),
-        *("hello_event", "datagram_event"),
+        *("listener_event", "nat_event", "exec_event", "request_cell", "link_cell", "path_event"),
+        *("decrypted_event", "hello_event", "query_cell", "dns_name_event", "answer_event"),
+        *("datagram_event", "drop_cell"),
     ),
 )
 
