@@ -292,7 +292,7 @@ def test_requests_stand_at_lines_and_their_routes_in_the_panel(browser: Browser,
         expect(page.locator("#labels, #edges").first).to_be_visible()
         expect(page.locator(".label", has_text="req/s").first).to_be_visible()
         page.click("#panel section:has-text('Wrong') li button:has-text('recommendationservice')")
-        expect(page.locator("#panel p.status")).to_have_text(
+        expect(page.locator("#panel p.status").first).to_have_text(
             "failing: 2,400 of 6,000 requests failed (40\u00a0%)"
         )
         table = page.locator("#panel .routes")

@@ -149,6 +149,9 @@ _TABLES = {
     "workloads": ([f"connections.{life}" for life in _LIVES], ""),
     "requests": ([], "client.address"),
     "endpoints": ([], ""),
+    "queries": ([], "client.address"),
+    "listeners": ([], "network.local.address"),
+    "drops": ([], "source.address"),
 }
 
 
