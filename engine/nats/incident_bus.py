@@ -164,6 +164,7 @@ class IncidentBus:
             await self._link.publish(message.reply, packed(answer, self._link.max_payload))
 
         listening = [await self._link.listen(subject, came) for subject in self._asked]
+        await self._link.heard()  # whoever learns that this engine leads can ask it
         try:
             yield
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -231,6 +232,12 @@ class Link:
         listening.subscription = await self._client.subscribe(
             listening.subject, cb=listening.callback, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
+
+    async def heard(self) -> None:
+        """Returns once the server knows what is listened for, if it can be asked."""
+        if self.up.is_set():
+            with contextlib.suppress(OSError, nats.errors.Error, TimeoutError):
+                await self._client.flush(math.ceil(REQUEST_TIMEOUT))
 
     async def unlisten(self, listening: Listening) -> None:
         """Call back no more."""
