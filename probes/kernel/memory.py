@@ -49,7 +49,7 @@ def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
         count = _count(n, counts)
         if kind == "array":
             found[name] = _array(sizes[value], count)
-        elif flag == "BPF_F_NO_PREALLOC":
+        elif flag in ("BPF_F_NO_PREALLOC", "NO_PREALLOCATION"):
             found[name] = _buckets(count)
         else:
             found[name] = _hash(sizes[key], sizes[value], count, 0)

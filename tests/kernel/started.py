@@ -27,6 +27,7 @@ class Probes(AttachedProbes):
 
     :param udp: off, unless the test is about datagrams.
     :param tls: off, nothing is compiled beside the test for the TLS libraries of this machine's processes.
+    :param every: as by default, none is off.
     """
 
     def __init__(
@@ -38,13 +39,16 @@ class Probes(AttachedProbes):
         *,
         tls: Tls = "off",
         udp: UdpConfig = UdpConfig(enabled="off"),  # noqa: B008 - nothing changes it
+        every: bool = False,
     ) -> None:
         alone = SLOWNESS > 1 or udp.enabled == "on"  # that of HTTP has most to compile
         http = HttpConfig(enabled="off" if alone else "auto", tls=tls)
         tcp, listeners = TcpConfig(slots, ring_bytes, counters), ListenersConfig(sockets=1024)
         config = Config(tcp=tcp, nat=NatConfig(nat), http=http, udp=udp, listeners=listeners)
         quiet = {"dns": DnsSection(enabled="off"), "drops": DropsConfig(enabled="off")}
-        super().__init__(Selection(msgspec.structs.replace(config, **quiet), PROBES))
+        whole = Config(tcp=tcp, nat=NatConfig(nat), listeners=listeners)
+        self.selection = Selection(whole if every else msgspec.structs.replace(config, **quiet), PROBES)
+        super().__init__(self.selection)
 
     def events(self) -> np.ndarray:
         """Events of the shared ring since the last call, in order."""

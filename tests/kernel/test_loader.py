@@ -105,7 +105,7 @@ def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = held_by(os.getpid())
     missing = Feature("future", "tests", (Hook("used", "tcp_no_such_tracepoint"),))
     monkeypatch.setattr(started, "PROBES", (*PROBES, Probe("future", features=(missing,), switch=None)))
-    probe = Probes(tls="auto")
+    probe = Probes(every=True)
     with pytest.raises(ProbeError, match=r"no hook for future: .*the kernel has no such tracepoint"):
         probe.start()
     assert held_by(os.getpid()) == before
@@ -202,7 +202,7 @@ def test_this_kernel_gives_every_feature() -> None:
     with root_of("tracefs") as tracefs:
         if "tcp_sendmsg_locked" not in names_in(tracefs, "events/tcp"):
             pytest.skip("this kernel has no tcp_sendmsg_locked")
-    probe = Probes(tls="auto")
+    probe = Probes(every=True)
     probe.start(whole=True)
     hooks = {taken.feature.name: taken.hook for taken in probe.taken}
     probe.close()
@@ -253,7 +253,7 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
         "import pathlib, sys\n"
         "assert not {'tracefs', 'bpf', 'debugfs'} & {l.split()[2] for l in open('/proc/self/mounts')}\n"
         "from tests.kernel.started import Probes\n"
-        "probe = Probes(tls='auto'); probe.start()\n"
+        "probe = Probes(every=True); probe.start()\n"
         "print(*(taken.hook is not None for taken in probe.taken)); probe.close()\n"
     )
     shell = (
@@ -270,14 +270,13 @@ def test_neither_tracefs_nor_bpffs_is_needed() -> None:
 def test_map_memory_is_as_computed(slots: int, ring_bytes: int) -> None:
     """The kernel's own figure for each map differs by its descriptor only: less than two pages."""
     before = held_by(os.getpid())["map"]
-    probe = Probes(slots, ring_bytes, tls="auto")
+    probe = Probes(slots, ring_bytes, every=True)
     probe.start(whole=True)
     said = map_memory(held_by(os.getpid())["map"] - before)
     probe.close()
-    selection = select(Config(tcp=TcpConfig(slots, ring_bytes)))
-    sources = "\n".join(map(read_sources, selection.wanted))
+    sources = "\n".join(map(read_sources, probe.selection.wanted))
     computed = {
-        name[:15]: size for name, size in map_bytes(sources, selection.defines).items()
+        name[:15]: size for name, size in map_bytes(sources, probe.selection.defines).items()
     }  # as it names them
     assert {
         name: said[name] - size for name, size in computed.items() if said[name] - size not in ROUNDING
