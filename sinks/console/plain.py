@@ -48,7 +48,8 @@ def _summary(summary: WindowSummary) -> str:
     totals = summary.totals
     words = [f"rows={totals.rows}"]
     if rank := summary.kind.rank:
-        words += [f"{rank}={totals.opened}", f"{rank}.failed={totals.failed}"]
+        words += [f"{rank}={totals.opened}"]
+        words += [f"{rank}.failed={totals.failed}"] if summary.failed else []
     elif traffic := summary.kind.traffic:
         opened, sent, received = traffic.words
         words += [f"{opened}={totals.open}"]

@@ -75,6 +75,9 @@ class WindowSummary:
         self._limit = limit
         self._sort = sort
         self._top: list[tuple[int, dict[str, Any]]] = []
+        failed = f"{self.kind.rank}.failed"
+        #: The column that counts failed ones, of kinds that rank rows by a count; empty without.
+        self.failed = failed if any(column.name == failed for column in self.kind.columns) else ""
 
     def add(self, batch: Batch) -> None:
         """Sum up another chunk of the same window."""
@@ -88,6 +91,9 @@ class WindowSummary:
             lives = {life: traffic.lives(batch.columns, life) for life in LIVES}
             self._sum(figures, lives)
             score = _scores(figures, lives, self._sort)
+        elif rank := self.kind.rank:
+            self.totals.opened += int(batch.columns[rank].sum())
+            self.totals.failed += int(batch.columns[self.failed].sum()) if self.failed else 0
         if self.kind.rank and self._sort == "bytes":
             score = batch.columns[self.kind.rank].astype(np.uint64)
         self._keep(batch, score)

@@ -43,7 +43,8 @@ def _header(summary: WindowSummary) -> list[Text]:
     second_line = Text()
     if rank := summary.kind.rank:
         first.append(f"  rows {totals.rows}  {rank} {totals.opened}  ")
-        first.append(f"failed {totals.failed}", "red" if totals.failed else "")
+        if summary.failed:
+            first.append(f"failed {totals.failed}", "red" if totals.failed else "")
     elif traffic:
         opened, sent, received = traffic.titles
         first.append(f"  {opened} {totals.open}  opened {totals.opened}  closed {totals.closed}  ")
