@@ -44,6 +44,8 @@ def program() -> str | Path:
 def _tailrace(sink: str, stage: str, http: str = "off", cells: int = 0) -> Iterator[Child]:
     command = [program(), "run", "--stage", stage, "--sink", sink]
     environment = {"TAILRACE_HTTP_ENABLED": http} | ({"TAILRACE_HTTP_CELLS": str(cells)} if cells else {})
+    if stage == "queries":
+        environment["TAILRACE_DNS_ENABLED"] = "on"
     with running(command, ready=holds("bpf_link", "bpf-link"), environment=environment) as child:
         time.sleep(SETTLE_SECONDS)
         yield child
