@@ -296,7 +296,7 @@ def test_requests_stand_at_lines_and_their_routes_in_the_panel(browser: Browser,
             "failing: 2,400 of 6,000 requests failed (40\u00a0%)"
         )
         table = page.locator("#panel .routes")
-        expect(page.locator("#panel h3").nth(1)).to_have_text("Routes (17)")
+        expect(page.locator("#panel h3").nth(2)).to_have_text("Routes (17)")
         heads = table.locator("th").all_inner_texts()
         assert [head.strip(" ▾▴") for head in heads] == [
             *("Method", "Endpoint", "Code", "rate", "errors", "p50", "p99")
