@@ -8,7 +8,7 @@ from typing import Any
 
 from model.addresses import address_text
 from model.batch import Batch
-from model.kinds.delta import HANDSHAKE_FIELDS
+from model.kinds.delta.tables import HANDSHAKE_FIELDS
 from model.kinds.drop import Dropped
 from model.kinds.workload import PARTS
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from actors.items import Window
+from actors.join.chain_table import chain_table
 from actors.join.counted import GROUPS, Counted, counted, fill_flows
 from actors.join.datagram_ends import TURNS, Called, agreed, alone, joinable, waits
 from actors.join.dropped import DroppedPackets
@@ -26,7 +26,7 @@ from actors.nat.tuple_index import NOWHERE, hashed, make_keys
 from model.actor import Actor
 from model.arrays import Columns, concatenated
 from model.batch import Batch, published
-from model.chains import HOP, Chains
+from model.chains import HOP
 from model.clock import SECOND_NS
 from model.kind import Kind
 from model.kinds.delta import began_at, flags
@@ -141,7 +141,7 @@ class Joiner(Actor):
         passed = self._passed_on(columns, entries, rows, head.window)
         if passed:
             columns = {name: concatenated([columns[name], passed.flows[name]]) for name in columns}
-        chains = _chain_table(self._table, columns)
+        chains = chain_table(self._table, columns)
         columns, tables = self._names.tables(columns, head.window)
         tables = {**tables, "chains": chains}
         if self._requests and entries:
@@ -395,19 +395,3 @@ def _concatenated(parts: list[Columns]) -> Columns:
     if not parts:
         return FLOW.empty() | {name: np.zeros(0, np.int64) for name in ("flow", *GROUPS, *QUERY_GROUPS)}
     return {name: concatenated([part[name] for part in parts]) for name in parts[0]}
-
-
-def _chain_table(table: FlowTable, columns: Columns) -> Chains:
-    """The chains of the flows in the column ``flow``, which is taken out; sets ``nat.index``."""
-    flows = cast(npt.NDArray[np.int64], columns.pop("flow"))
-    rewrites = table.rewrites[flows]
-    rows = np.flatnonzero(rewrites)
-    columns["nat.index"][rows] = np.arange(1, len(rows) + 1)
-    flows, rewrites = flows[rows], rewrites[rows]
-    longer = np.flatnonzero(rewrites > 1)
-    between = {
-        place: table.between[flow]
-        for place, flow in zip(longer.tolist(), flows[longer].tolist(), strict=True)
-        if flow in table.between
-    }
-    return Chains.of(table.called.take(flows), table.final.take(flows), rewrites, between)

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model.arrays import Columns
-from model.column import Column, derived, hidden
-from model.handshake import NO_HANDSHAKE, TlsVisibility
+from model.column import Column, derived
 from model.kind import Kind
+from model.kinds.delta.application import APPLICATION
 from model.kinds.delta.codes import (
     Cast,
     CloseReason,
@@ -34,22 +34,9 @@ from model.kinds.delta.codes import (
     State,
 )
 from model.kinds.delta.fields import NO_SLOT, slot_fields, user_fields
+from model.kinds.delta.tables import CGROUPS, CHAINS, ENTITIES
 from model.kinds.delta.text import TEXT
 from model.rows import values as row_values
-from model.tables import (
-    CHAIN,
-    ENTITY,
-    QUERIES,
-    REQUESTS,
-    TEXTS,
-    RecordType,
-    Table,
-    chain_field,
-    entity_field,
-    record_fields,
-    stem,
-    text_field,
-)
 from model.traffic import RowTraffic, Traffic
 from model.transport import NetworkType, Transport
 
@@ -74,67 +61,6 @@ __all__ = [
     "began_at",
     "flags",
 ]
-
-#: Fields of rows, one for each part of ``Handshake``.
-HANDSHAKE_FIELDS: Final = (
-    "tls.protocol.version",
-    "tls.cipher",
-    "tls.client.server_name",
-    "tls.next_protocol",
-    "tls.client.offered_protocols",
-)
-
-CGROUPS: Final = Table(
-    "cgroups", TEXTS, lambda index: (text_field(f"{stem(index)}.path", "cgroups", index),), "paths of cgroups"
-)
-ENTITIES: Final = Table(
-    "entities",
-    ENTITY,
-    lambda index: (entity_field(stem(index), "entities", index),),
-    "maps of attributes; the first is empty",
-)
-CHAINS: Final = Table(
-    "chains",
-    CHAIN,
-    lambda index: (chain_field(stem(index), "chains", index),),
-    "chains of rewrites: `lengths`, a byte for each but the empty first one, and `hops`, 36 bytes each: source and "
-    "destination address, source and destination port",
-)
-
-HANDSHAKES: Final = Table(
-    "handshakes",
-    RecordType(NO_HANDSHAKE),
-    lambda index: record_fields(
-        [(name, place) for place, name in enumerate(HANDSHAKE_FIELDS)], "handshakes", index
-    ),
-    "what hellos of TLS say, five texts each: version, cipher, server name, protocol chosen, protocols offered; the "
-    "first is empty",
-)
-
-NAMES: Final = Table(
-    "names",
-    TEXTS,
-    lambda index: (text_field(stem(index), "names", index),),
-    "names that addresses have for who called them; the first is empty",
-)
-
-REQUESTED: Final = Table(
-    "requests",
-    REQUESTS,
-    hidden,
-    "groups of requests of HTTP: `begins` (64 bits) says where those of each group begin and the last one ends; for "
-    "each request `method` (8 bits), `status` (16), `route` and `histogram` (32, places in `routes` and in "
-    "`histograms`), `requests` and `latency_ns` (64)",
-)
-
-QUERIED: Final = Table(
-    "queries",
-    QUERIES,
-    hidden,
-    "groups of queries of DNS: `begins` (64 bits) says where those of each group begin and the last one ends; for "
-    "each query `name` and `histogram` (32 bits, places in `names` and in `histograms`), `type` and `rcode` (16), "
-    "`queries`, `latency_ns`, `retries`, `truncated` and `search` (64)",
-)
 
 _COUNTERS: Final = (
     Column("tx_bytes", "<u8", "payload that the peer acknowledged; of UDP: that was sent", over="sum"),
@@ -367,63 +293,7 @@ _COLUMNS: Final = (
         values=row_values.flags,
         over="most",
     ),
-    Column(
-        "requests.index",
-        "<u4",
-        "place of its [requests](#requests) in the message's `requests`; 0: none. Not in rows: those of the kind "
-        "`request` have them",
-        table=REQUESTED,
-        fields=hidden,
-    ),
-    Column(
-        "queries.index",
-        "<u4",
-        "place of its [queries](#queries) in the message's `queries`; 0: none. Not in rows: those of the kind "
-        "`query` have them",
-        table=QUERIED,
-        fields=hidden,
-    ),
-    # TLS
-    Column(
-        "tls.index",
-        "<u4",
-        "place of its TLS handshake in the message's `handshakes`; 0: none was seen. In rows `tls.protocol.version` "
-        "(`1.3`), `tls.cipher` (as IANA names it), `tls.client.server_name` (SNI), `tls.next_protocol` (ALPN, as the "
-        "server chose: from TLS 1.3 on that is encrypted) and `tls.client.offered_protocols` (ALPN, as the client "
-        "offered)",
-        table=HANDSHAKES,
-        over="known",
-    ),
-    Column(
-        "tls.visibility",
-        "<u1",
-        "what is seen of a TLS connection at this end: 1 encrypted (that it is TLS), 2 decrypted (its requests, in "
-        "the plain text of its application). 0: no TLS, as far as is known",
-        codes=TlsVisibility,
-    ),
-    # DNS
-    Column(
-        "peer.name.index",
-        "<u4",
-        "of clients: place in the message's `names`, 0: none. In rows `peer.name`: "
-        "[the name](dns.md#names-for-addresses) for which DNS had given the peer's address when the connection "
-        "began. It stays while the connection lives",
-        table=NAMES,
-        over="known",
-    ),
-    Column(
-        "peer.name.evidence",
-        "<u1",
-        "who had got that answer: 1 process (the socket's own), 2 container (another process of its cgroup), 3 "
-        "namespace (another process of its network namespace). 0: there is no name",
-        codes=NameEvidence,
-    ),
-    Column(
-        "peer.name.ambiguous",
-        "<u1",
-        "1: the same had got the address for another name as well, not long before; this is the later one",
-        values=row_values.flags,
-    ),
+    *APPLICATION,
 )
 
 

@@ -65,7 +65,8 @@ import numpy as np
 from model.arrays import Columns, Tables
 from model.column import Column, Over, derived
 from model.kind import Kind, Subject
-from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, NAMES, NameEvidence
+from model.kinds.delta import BRIEF, CHAINS, COUNTERS, DELTA, NameEvidence
+from model.kinds.delta.tables import NAMES
 from model.kinds.drop import DROPPED
 from model.kinds.flow.codes import CLIENT, NOWHERE, SERVER, SIDES, FlowEvidence, Node
 from model.kinds.flow.fields import end_generations, end_seqs, end_slots

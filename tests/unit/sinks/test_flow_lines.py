@@ -14,7 +14,6 @@ from model.addresses import address_bytes
 from model.batch import Batch
 from model.handshake import TlsVisibility
 from model.kinds.delta import (
-    HANDSHAKE_FIELDS,
     NO_SLOT,
     Cast,
     CloseReason,
@@ -25,6 +24,7 @@ from model.kinds.delta import (
     NetworkProtocol,
     State,
 )
+from model.kinds.delta.tables import HANDSHAKE_FIELDS
 from model.kinds.flow import FLOW, SIDES, FlowEvidence
 from model.rows.port_names import port_name
 from model.rows.words import words_of
