@@ -1,65 +1,34 @@
 """Listening sockets as events: once a second, with the snapshot of its connections."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping
 
 import numpy as np
 
 from model.ledger import Stage
-from probes.kernel.layout import rows_where, structs
+from probes.cell_feed import CellFeed
 from probes.kernel.namespaces import ChosenNamespaces
 from probes.listeners.cells import ListenerCells
 
-_SHARED: Final = structs("tcp")["socket_event"]
 
-
-class ListenerFeed:
-    """Reads the cells when a window ends.
-
-    :param chosen: network namespaces whose listeners are reported.
-    """
-
-    behind = False
-    fds: Sequence[int] = ()
+class ListenerFeed(CellFeed[ListenerCells]):
+    """In listening sockets."""
 
     def __init__(self, chosen: ChosenNamespaces) -> None:
-        #: What is read; none where the probe is off, or the kernel does not offer what it needs.
-        self.cells: ListenerCells | None = None
-        #: In listening sockets.
-        self.stage = Stage("listeners")
-        self._chosen = chosen
-        self._due = False
+        super().__init__(Stage("listeners"), chosen)
 
-    def notice(self, _netns: np.ndarray) -> None:
-        """A snapshot was taken: what is read next belongs to its window."""
-        self._due = True
+    def netns(self, events: np.ndarray) -> np.ndarray:
+        """That of each socket."""
+        found: np.ndarray = events["listener"]["netns"]
+        return found
 
-    def missed(self, begin_ns: int, end_ns: int) -> None:
-        """Nothing of it comes by the ring."""
+    def counted(self, events: np.ndarray) -> int:
+        """Sockets."""
+        return len(events)
 
-    def events(self) -> np.ndarray:
-        """Those that changed in the window that ends, once; as records of the shared ring."""
-        if not self._due or not self.cells:
-            return np.zeros(0, _SHARED)
-        self._due = False
-        events = self._of_chosen(self.cells.read())
-        self._balance()
-        return events.view(_SHARED) if len(events) else np.zeros(0, _SHARED)
-
-    def _of_chosen(self, events: np.ndarray) -> np.ndarray:
-        if self._chosen.all or not len(events):
-            return events
-        self._chosen.refresh()
-        return rows_where(events, self._chosen.mask(events["listener"]["netns"]))
-
-    def _balance(self) -> None:
-        assert self.cells
-        stage, tallies = self.stage, self.cells.tallies()
+    def balance(self, events: np.ndarray, tallies: Mapping[str, int]) -> None:
+        """Each counts once, when it takes a cell."""
+        stage = self.stage
         stage.delivered = tallies["taken"]
         stage.received = tallies["taken"] + tallies["no_cell"]
         if tallies["no_cell"]:
             stage.dropped["no_cell"] = tallies["no_cell"]
-
-    def catch_up(self) -> np.ndarray:
-        """Nothing more."""
-        return np.zeros(0, _SHARED)
