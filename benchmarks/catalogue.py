@@ -5,16 +5,19 @@ from typing import Final
 
 from benchmarks import (
     agent_rate,
+    alert_kills,
     bpf_time,
     chain_rate,
     clickhouse_rate,
     coverage,
+    detect_incidents,
     detection,
     dns_queries,
     drop_cost,
     engine_rate,
     enrich_rate,
     envoy_links,
+    explained_tables,
     explanations,
     filter_rate,
     http2_requests,
@@ -123,6 +126,7 @@ FIGURES: Final = (
     Figure("join_rate", "rows of established connections resolved and paired", join_rate.measure_rate),
     Figure("join_new", "new connections resolved and paired", join_rate.measure_new),
     Figure("explain_right", "faults whose traffic is named first", explanations.measure_right),
+    Figure("explain_tables", "causes in tables as of public data sets", explained_tables.measure_tables),
     Figure("explain_time", "causes of failures among 100,000 counts", explanations.measure_time),
     Figure("nat_memory", "memory of a million NAT entries", nat_table.measure_memory),
     Figure("nat_pause", "the longest call while entries come and go", nat_table.measure_pause),
@@ -146,6 +150,7 @@ FIGURES: Final = (
     Figure("detect_delay", "from a fault to its finding", detection.measure_delay),
     Figure("detect_kinds", "faults of each kind that are explained right", detection.measure_kinds),
     Figure("trouble_faults", "from a real fault to the message that names its cause", trouble_faults.measure),
+    Figure("detect_incidents", "faults that are one incident", detect_incidents.measure),
     Figure("detect_cost", "rate and memory of the detector", detection.measure_cost),
     Figure("detect_shared", "what trouble of several engines costs", shared_trouble.measure),
     Figure("filter_rate", "time of a filter on 100,000 flows", filter_rate.measure),
@@ -165,6 +170,7 @@ FIGURES: Final = (
     Figure("agent_rate", "processor time of an agent at 100,000 rows/s", agent_rate.measure),
     Figure("map", "a neighbourhood of two hops among 100,000 edges", map_rate.measure),
     Figure("kill_gap", "rows and time lost when engines are killed", kills.measure),
+    Figure("alert_kills", "messages doubled when what tells them is killed", alert_kills.measure),
     Figure("latency_memory", "from a window's end to the sink, in one process", latency.measure_memory),
     Figure(
         "latency_nats", "from a window's end to the sink, by agent, NATS and engine", latency.measure_nats

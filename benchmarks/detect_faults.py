@@ -9,13 +9,18 @@ import numpy as np
 from actors.detect.observations import Observations
 from actors.detect.symptoms import SYMPTOMS
 from actors.explain.leaves import Either, Leaves, dispersion_of, expected_by_edge
-from benchmarks.detect_fleet import PLACES, DetectFleet
+from benchmarks.detect_fleet import PLACES, ZONES, DetectFleet
 
 #: Connections a second from which on a service counts as busy, and pods that it has then.
 _BUSY: Final = 3.0
 _BUSY_PODS: Final = 4
 #: The share that is bad of those hit, at least and at most.
-SHARES: Final = {"retransmitted segments": (0.05, 0.3)}
+SHARES: Final = {
+    "retransmitted segments": (0.05, 0.3),
+    "dropped packets": (0.05, 0.3),
+    "dropped datagrams": (0.05, 0.5),
+    "lost datagrams": (0.1, 0.5),
+}
 _SHARE: Final = (0.15, 1.0)
 #: Attributes of an explanation, of both ends.
 _PARTS: Final = ("workload", "version", "zone", "node", "instance")
@@ -41,11 +46,12 @@ class Fault:
 def fault(fleet: DetectFleet, kind: str, symptom: str = "failed connects") -> Fault:
     """At a place at random.
 
-    :param kind: ``version``, ``machine``, ``zone``, or ``pod`` (one of twelve, or of fewer).
+    :param kind: ``version``, ``machine``, ``zone``, or ``pod`` (one of twelve, or of fewer); pairs are
+        ``version in a zone``, and ``zone to zone``, one way.
     """
     random, grains = fleet.random, fleet.grains
     share = float(random.uniform(*SHARES.get(symptom, _SHARE)))
-    rate = fleet.habits[symptom].rate
+    rate = fleet.habits[symptom].rate * ~fleet.life.nightly
     rates = np.bincount(fleet.ends[:, 1], rate, fleet.services)
     busy = (rates > _BUSY) & (np.bincount(fleet.service, minlength=fleet.services) >= _BUSY_PODS)
     pods = np.flatnonzero(fleet.service == random.choice(np.flatnonzero(busy)))
@@ -53,6 +59,17 @@ def fault(fleet: DetectFleet, kind: str, symptom: str = "failed connects") -> Fa
         new = random.choice(pods, max(2, len(pods) // 2), replace=False)
         fleet.deploy(pods, new)
         return Fault(PLACES[symptom], np.isin(grains.server, new), share)
+    if kind == "version in a zone":
+        zone = random.choice(np.unique(fleet.zone[pods]))
+        here = np.flatnonzero(fleet.zone[pods] == zone)
+        new = np.union1d(random.choice(here), random.choice(len(pods), len(pods) // 2, replace=False))
+        fleet.deploy(pods, pods[new])
+        hit = pods[new][fleet.zone[pods[new]] == zone]
+        return Fault(PLACES[symptom], np.isin(grains.server, hit), share)
+    if kind == "zone to zone":
+        one, other = random.choice(ZONES, 2, replace=False)
+        hit = (fleet.zone[grains.client] == one) & (fleet.zone[grains.server] == other)
+        return Fault(PLACES[symptom], hit, share)
     if kind == "pod":
         return Fault(PLACES[symptom], grains.server == random.choice(pods), share)
     place = fleet.machine if kind == "machine" else fleet.zone
@@ -76,25 +93,29 @@ class FaultTicks:
 
     def tick(self, tick: int) -> Observations:
         """What is counted, as rows and edges."""
+        fleet = self._fleet
+        row, rows = fleet.grains.row, len(fleet.row_edge)
+        sums = np.zeros((2, rows, len(SYMPTOMS)), np.float32)
+        for summed, counts in zip(sums, self.pairs(tick), strict=True):
+            for place in map(PLACES.__getitem__, fleet.habits):
+                summed[:, place] = np.bincount(row, counts[:, place], rows)
+        return fleet.summed(*sums)
+
+    def pairs(self, tick: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bad ones and all of each pair of pods; shape (pairs, symptoms) each."""
         fleet, random = self._fleet, self._fleet.random
         grains, life = fleet.grains, fleet.life.tick(tick, disturbed=False)
-        bad, total = np.zeros((2, len(fleet.row_edge), len(SYMPTOMS)), np.float32)
-        for name in fleet.habits:
-            place, mean = (
-                PLACES[name],
-                (fleet.habits[name].rate * life.load * 10)[grains.edge] * grains.weight,
-            )
-            counted = random.poisson(mean)
+        bad, total = np.zeros((2, len(grains.edge), len(SYMPTOMS)), np.float32)
+        for name, habit in fleet.habits.items():
+            place = PLACES[name]
+            counted = random.poisson((habit.rate * life.load * 10)[grains.edge] * grains.weight)
             share = fleet.share(name, life)[grains.edge]
             if place == self._fault.symptom:
                 share = np.where(self._fault.grains, 1 - (1 - share) * (1 - self._fault.share), share)
-            ill = random.binomial(counted, share)
-            if place == self._fault.symptom:
-                self.bad += ill
-                self.total += counted
-            for sums, column in ((bad, ill), (total, counted)):
-                sums[:, place] = np.bincount(grains.row, column, len(fleet.row_edge))
-        return fleet.summed(bad, total)
+            bad[:, place], total[:, place] = random.binomial(counted, share), counted
+        self.bad += bad[:, self._fault.symptom]
+        self.total += total[:, self._fault.symptom]
+        return bad, total
 
     def leaves(self, usual: np.ndarray, ill: np.ndarray) -> Leaves:
         """All that was counted of the symptom, by attributes of both pods.

@@ -18,11 +18,20 @@ ZONES: Final = 3
 _MACHINES: Final = 30
 PLACES: Final = {symptom.name: place for place, symptom in enumerate(SYMPTOMS)}
 FAILED: Final = PLACES["failed connects"]
-_CONNECTS: Final = ("failed connects", "slow connects", "reset connections", "full accept queue")
+#: What is counted of the same: as many connections are opened and closed as are tried.
+_SAME: Final = {
+    "slow connects": "failed connects",
+    "reset connections": "failed connects",
+    "full accept queue": "failed connects",
+    "dropped packets": "retransmitted segments",
+    "dropped datagrams": "lost datagrams",
+}
 _SLOW: Final = ("slow connects", "slow round trips")
-#: Of the traffic, edges that speak HTTP and gRPC.
+#: Of the traffic, edges that speak HTTP, gRPC and DNS, and that send datagrams.
 _HTTP: Final = 0.5
 _GRPC: Final = 0.15
+_DNS: Final = 0.3
+_UDP: Final = 0.3
 
 
 def _normal(x: np.ndarray) -> np.ndarray:
@@ -114,31 +123,42 @@ class DetectFleet:
             return np.maximum(10 ** random.uniform(*usual, edges), always)
 
         rate = lognormal(0.7, 1.8).clip(0.01, 300)
-        http, grpc = (random.random(edges) < part for part in (_HTTP, _GRPC))
+        http, grpc, dns, udp = (random.random(edges) < part for part in (_HTTP, _GRPC, _DNS, _UDP))
         spread, off = random.uniform(0.3, 0.8, edges), random.normal(0, 0.1, edges)
         limit = (0.585 + off) / spread + 1.64
         fails = np.where(random.random(edges) < 0.9, shares((-5, -3), 0.0), shares((-3, -2), 0.3))
-        return {
+        habits = {
             "failed connects": Habit(rate, fails, random.uniform(0.3, 3, edges)),
             "retransmitted segments": Habit(
                 rate * lognormal(3.2, 0.8),
                 10 ** random.uniform(-4.5, -2.3, edges),
                 random.uniform(0.2, 1.5, edges),
             ),
-            "slow connects": Habit(rate, limit + random.normal(0, 0.2, edges), 0.05 / spread),
+            "slow connects": Habit(np.zeros(edges), limit + random.normal(0, 0.2, edges), 0.05 / spread),
             "slow round trips": Habit(np.maximum(0.1, rate * lognormal(-1.3, 0.7)), limit, 0.05 / spread),
-            "reset connections": Habit(rate, shares((-4, -2), 0.05), random.uniform(0.3, 2, edges)),
+            "reset connections": Habit(
+                np.zeros(edges), shares((-4, -2), 0.05), random.uniform(0.3, 2, edges)
+            ),
             "failed requests": Habit(
                 rate * lognormal(1.5, 1.0) * http, shares((-5, -2.5), 0.03), random.uniform(0.3, 2, edges)
             ),
             "gRPC errors": Habit(
                 rate * lognormal(2.0, 1.0) * grpc, shares((-5, -2.5), 0.03), random.uniform(0.3, 2, edges)
             ),
-            "full accept queue": Habit(rate, shares((-6, -4), 0.0), random.uniform(0.3, 2, edges)),
+            "full accept queue": Habit(np.zeros(edges), shares((-6, -4), 0.0), random.uniform(0.3, 2, edges)),
             "failed queries": Habit(
-                rate * lognormal(0.5, 1.0), shares((-4, -2.5), 0.03), random.uniform(0.3, 2, edges)
+                rate * lognormal(0.5, 1.0) * dns, shares((-4, -2.5), 0.03), random.uniform(0.3, 2, edges)
             ),
+            "lost datagrams": Habit(
+                rate * lognormal(2.5, 1.0) * udp, shares((-5, -2.3), 0.03), random.uniform(0.3, 2, edges)
+            ),
+            "dropped datagrams": Habit(np.zeros(edges), shares((-6, -3), 0.0), random.uniform(0.3, 2, edges)),
+            "dropped packets": Habit(np.zeros(edges), shares((-6, -3), 0.02), random.uniform(0.3, 2, edges)),
         }
+
+        for name, other in _SAME.items():
+            habits[name].rate = habits[other].rate
+        return habits
 
     def deploy(self, pods: np.ndarray, new: np.ndarray) -> None:
         """Of a service's pods some are of a new version, the others of one old version."""
@@ -160,9 +180,9 @@ class DetectFleet:
     def _counted(
         self, name: str, life: Disturbed, weight: np.ndarray, edge: np.ndarray, total: np.ndarray
     ) -> np.ndarray:
-        """How many; as many connections are opened and closed as are tried."""
-        if name in _CONNECTS[1:]:
-            return total[:, FAILED]
+        """How many."""
+        if name in _SAME:
+            return total[:, PLACES[_SAME[name]]]
         return np.asarray(self.random.poisson((self.habits[name].rate * life.load * 10)[edge] * weight))
 
     def weights(self, life: Disturbed) -> np.ndarray:

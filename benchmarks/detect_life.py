@@ -11,8 +11,23 @@ from typing import Final
 import numpy as np
 
 _PER_DAY: Final = 8640
+#: Symptoms that an edge has for a tick or two, each as often.
+_BLIP_SYMPTOMS: Final = (
+    "failed connects",
+    "reset connections",
+    "failed requests",
+    "failed queries",
+    "lost datagrams",
+)
+#: The usual share so many times while there is five times the load.
+_IN_BURSTS: Final = {
+    "retransmitted segments": 1.5,
+    "lost datagrams": 1.5,
+    "dropped packets": 1.5,
+    "dropped datagrams": 3.0,
+}
 #: How often on a day: bursts, blips of an edge, deploys of a service; restarts of agents, and of a drained zone.
-_BURSTS, _BLIPS, _DEPLOYS = 6, 2, 0.5
+_BURSTS, _BLIPS, _DEPLOYS = 6, 3, 0.5
 _RESTARTS, _DRAINS = 20, 1
 _DRAINED_TICKS: Final = 360
 _AWAY_TICKS: Final = 3
@@ -40,12 +55,13 @@ class Life:
     """Goes on tick by tick.
 
     :param ends: client and server of each edge.
+    :ivar nightly: edges that carry something for half an hour of the night only; bool.
     """
 
     def __init__(self, random: np.random.Generator, edges: int, ends: np.ndarray, services: int) -> None:
         self._random, self._edges, self._ends = random, edges, ends
         self._phase = random.uniform(-3, 3, edges)
-        self._nightly = random.random(edges) < 0.03
+        self.nightly = random.random(edges) < 0.03
         self._wander = np.zeros(edges)
         self._deploys = np.zeros(services, np.int64)
         self._bursts, self._blips = np.zeros(edges, np.int64), np.zeros(edges, np.int64)
@@ -69,18 +85,19 @@ class Life:
         )
         blips = {
             name: np.where((self._blips > 0) & (self._blip_symptom == number), self._blip_share, 0)
-            for number, name in enumerate(("failed connects", "reset connections", "failed requests"))
+            for number, name in enumerate(_BLIP_SYMPTOMS)
         }
         burst = self._bursts > 0
         told = Disturbed(
             np.where(burst, 5 * load, load),
             {
+                **blips,
                 "failed connects": blips["failed connects"] + refused,
                 "reset connections": blips["reset connections"] + reset,
                 "failed requests": blips["failed requests"] + refused / 3,
                 "gRPC errors": refused / 3,
             },
-            {"retransmitted segments": np.where(burst, 1.5, 1)},
+            {name: np.where(burst, times, 1) for name, times in _IN_BURSTS.items()},
             np.where(burst, 0.14, 0),
             self._drained[0],
             self._away[0],
@@ -94,7 +111,7 @@ class Life:
         self._wander = 0.98 * self._wander + self._random.normal(0, 0.05, self._edges)
         day = 1 + 0.6 * np.sin((hour - 9 + self._phase) / 24 * 2 * np.pi)
         at_night = 2 <= hour % 24 < 2.5
-        load: np.ndarray = np.where(self._nightly, 50.0 * at_night, day * np.exp(self._wander))
+        load: np.ndarray = np.where(self.nightly, 50.0 * at_night, day * np.exp(self._wander))
         return load
 
     def _begin(self) -> None:
@@ -106,7 +123,7 @@ class Life:
         begun = (self._blips == 0) & (random.random(edges) < _BLIPS / _PER_DAY)
         self._blips[begun] = random.integers(1, 3, np.count_nonzero(begun))
         self._blip_share[begun] = random.uniform(0.05, 0.3, np.count_nonzero(begun))
-        self._blip_symptom[begun] = random.integers(0, 3, np.count_nonzero(begun))
+        self._blip_symptom[begun] = random.integers(0, len(_BLIP_SYMPTOMS), np.count_nonzero(begun))
         self._drained = self._rarely(self._drained, _DRAINS, 3, _DRAINED_TICKS)
         self._away = self._rarely(self._away, _RESTARTS, 30, _AWAY_TICKS)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -36,8 +36,13 @@ _FAULT_TICKS: Final = 36
 _EXPLAINED_AFTER: Final = 2
 _LATE_S: Final = 90.0
 KINDS: Final = ("version", "machine", "zone", "pod")
+PAIRS: Final = ("version in a zone", "zone to zone")
+#: Those of other symptoms than failed connects.
+OF_OTHERS: Final = ("version", "machine", "version in a zone")
 _ALL: Final = Known()
 _RATE_EDGES: Final = 20_000
+#: Ticks that are drawn, and come in turn.
+_RATE_TICKS: Final = 10
 
 
 class AnyFailure:
@@ -188,26 +193,31 @@ def _is_right(ticks: FaultTicks, usual: np.ndarray, ill: np.ndarray) -> bool:
 
 
 def cost() -> tuple[float, float]:
-    """Rows of edges (with five symptoms each) per second of processor time, and bytes an edge.
+    """Rows of edges (with ten symptoms each) per second of processor time, and bytes an edge.
 
     A row is an edge's traffic with one instance of its server, as it comes: it counts for the edge and for six nodes.
     """
     random = np.random.default_rng(1)
     ids = np.sort(random.choice(1 << 40, _RATE_EDGES, replace=False)).astype(np.uint64)
-    total = random.poisson(np.exp(random.normal(2, 1.5, (_RATE_EDGES, len(SYMPTOMS))))).astype(np.float32)
-    total[:, -2:] = 0
-    bad = random.binomial(total.astype(np.int64), 0.002).astype(np.float32)
     nodes = np.zeros((_RATE_EDGES, NODES), np.uint64)
     for place, size in zip((0, 1, 2, 3, 5, 7), (1000, 1000, 3, 3, 200, 4000), strict=True):
         nodes[:, place] = (1 << 41) + place * 10_000 + random.integers(0, size, _RATE_EDGES)
-    parts = Parts(ids, ids, nodes, bad, total)
-    seen, detector = Observations(ids, bad, total, total[:, 1] * 1000, parts), Detector()
-    taken = []
-    for tick in range(60):
+    usual = np.exp(random.normal(2, 1.5, (_RATE_EDGES, len(SYMPTOMS))))
+    usual[:, -2:] = 0
+    ticks = [_rows(random, ids, nodes, usual) for _ in range(_RATE_TICKS)]
+    detector, taken = Detector(), []
+    for tick in range(80):
         begin = time.process_time()
-        detector.step(tick, seen, _ALL)
+        detector.step(tick, ticks[tick % _RATE_TICKS], _ALL)
         taken.append(time.process_time() - begin)
-    return _RATE_EDGES / min(taken[1:]), detector.nbytes / len(detector)
+    return _RATE_EDGES / min(taken[40:]), detector.nbytes / len(detector)
+
+
+def _rows(random: np.random.Generator, ids: np.ndarray, nodes: np.ndarray, usual: np.ndarray) -> Observations:
+    """A tick, of which two of 1,000 are bad."""
+    total = random.poisson(usual).astype(np.float32)
+    bad = random.binomial(total.astype(np.int64), 0.002).astype(np.float32)
+    return Observations(ids, bad, total, total[:, 1] * 1000, Parts(ids, ids, nodes, bad, total))
 
 
 @cache
@@ -220,8 +230,9 @@ def all_faults() -> list[dict[tuple[str, str], Found]]:
 def faults(seed: int) -> dict[tuple[str, str], Found]:
     """Of one fleet, by kind and symptom."""
     learnt = taught(seed)
-    cases = [(kind, SYMPTOMS[FAILED].name) for kind in KINDS]
-    cases += [("version", name) for name in learnt[0].habits if name != SYMPTOMS[FAILED].name]
+    cases = [(kind, SYMPTOMS[FAILED].name) for kind in (*KINDS, *PAIRS)]
+    others = [name for name in learnt[0].habits if name != SYMPTOMS[FAILED].name]
+    cases += [(kind, name) for name in others for kind in OF_OTHERS]
     return {case: found(learnt, *case) for case in cases}
 
 
@@ -257,17 +268,25 @@ def measure_delay() -> Iterator[Reading]:
 
 
 def measure_kinds() -> Iterator[Reading]:
-    """Faults of each symptom of a version, of each kind of place: found, when, and whether the place is named."""
+    """First explanations that are right of faults of one attribute, and of pairs; then each symptom and place."""
     every: dict[tuple[str, str], list[Found]] = defaultdict(list)
     for told in all_faults():
         for case, each in told.items():
             every[case].append(each)
+    for what, pairs, least in (("one attribute", False, 95), ("pairs", True, 80)):
+        of = [each for (kind, _), each_of in every.items() if (kind in PAIRS) == pairs for each in each_of]
+        yield _right(what, of, Bar(at_least=least))
     for (kind, symptom), of in every.items():
-        seen = [each for each in of if np.isfinite(each.seconds)]
-        right = 100 * float(np.mean([each.right for each in seen])) if seen else None
-        took = float(np.median([each.seconds for each in of]))
-        note = f"{kind}, {symptom}: {len(seen)} of {len(of)} found, median {took:.0f} s"
-        yield Reading(right, "%", NO_BAR, better="more", note=note)
+        yield _right(f"{kind}, {symptom}", of, NO_BAR)
+
+
+def _right(what: str, of: Sequence[Found], bar: Bar) -> Reading:
+    """Of faults that were found, those whose place is named."""
+    seen = [each for each in of if np.isfinite(each.seconds)]
+    right = 100 * float(np.mean([each.right for each in seen])) if seen else None
+    took = float(np.median([each.seconds for each in of]))
+    note = f"{what}: {len(seen)} of {len(of)} found, median {took:.0f} s"
+    return Reading(right, "%", bar, better="more", note=note)
 
 
 def measure_cost() -> Iterator[Reading]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from probes.kernel import bpf
+from probes.kernel.bpf.programs import program_info
 
 SWITCH: Final = Path("/proc/sys/kernel/bpf_stats_enabled")
 
@@ -35,7 +35,7 @@ NONE: Final = Runs(0, 0)
 
 def runs(program: int) -> Runs:
     """Of a program, by its descriptor."""
-    info = bpf.program_info(program)
+    info = program_info(program)
     return Runs(info.run_time_ns, info.run_cnt)
 
 

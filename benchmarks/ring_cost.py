@@ -17,7 +17,7 @@ from benchmarks.ring_source import EVENTS, QUIET_SECONDS, RING_BYTES, Cost, defi
 from engine.commands.process import give_memory_back
 from model.errors import TailraceError
 from model.probe import Feature, Hook
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import percpu_lookup
 from probes.kernel.headers import find_headers
 from probes.kernel.layout import structs
 from probes.kernel.loader import load
@@ -49,7 +49,7 @@ def mapped_cost(generator: Path) -> Cost:
         with subprocess.Popen([generator, str(EVENTS)], stdout=subprocess.DEVNULL) as running:
             events, cpu_seconds = _drain(ring)
             running.wait()
-        made, lost = bpf.percpu_lookup(loaded.maps["tallies"], 2).tolist()
+        made, lost = percpu_lookup(loaded.maps["tallies"], 2).tolist()
     finally:
         ring.close()
         loaded.close()

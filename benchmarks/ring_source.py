@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import possible_cpus
 from probes.kernel.layout import shared_record
 from probes.kernel.layout import source as header
 
@@ -42,7 +42,7 @@ def source() -> str:
 
 def defines(way: str, call: int) -> dict[str, int]:
     """What its text leaves open: the way out, and the number of the system call that the generator makes."""
-    wakeup = RING_BYTES // shared_record().itemsize // 8 // bpf.possible_cpus()
+    wakeup = RING_BYTES // shared_record().itemsize // 8 // possible_cpus()
     return {
         "WAY": WAYS[way],
         "GENERATOR_CALL": call,

@@ -74,7 +74,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = argparse.ArgumentParser(prog="tailrace", description="Every TCP connection, second by second.")
+    parser = argparse.ArgumentParser(
+        prog="tailrace", description="Every connection and every exchange of UDP, second by second."
+    )
     parser.add_argument("--version", action="version", version=f"tailrace {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
 from actors.trouble.counted import Counted
 from actors.trouble.counting import Counting
@@ -21,12 +22,14 @@ from engine.incident_source import WrittenIncidents
 from engine.nats.incident_bus import IncidentBus
 from engine.nats.incident_requests import Acknowledge, AddSilence, Change, Kept, Lift
 from engine.nats.lease import Lease
-from engine.trouble import IncidentsOutlet, is_watched
+from engine.trouble import HABITS, IncidentsOutlet, adopt_habits, is_watched, keep_learnt, reloaded_rules
 from model.ledger import Ledger
 from model.tasks import end
 
 #: Seconds between looks at whether anything comes.
 _CLOCK_S: Final = 1.0
+#: Ticks after which it is kept how fast pairs usually are: five minutes.
+_KEPT_TICKS: Final = 30
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +41,13 @@ def watch_shared_trouble(
 
     :param url: of the bus that they share.
     """
-    counting = Counting(graph.ledger, config.trouble.tick_seconds, _rules(config))
-    outlet = SharedIncidents(config, url, Path(config.trouble.path), graph.ledger, counting)
+    rules = Rules([rule.rule() for rule in config.alerts.rules])
+    counting, folder = Counting(graph.ledger, config.trouble.tick_seconds, rules), Path(config.trouble.path)
+    adopt_habits(counting, folder)
+    outlet = SharedIncidents(config, url, folder, graph.ledger, counting)
     graph.service(outlet.opened())
     graph.task(outlet.run)
-    graph.reloads.append(outlet.incidents.reloaded)
+    graph.reloads += [outlet.incidents.reloaded, reloaded_rules(counting.replace, outlet.replace)]
     count = graph.actor("detect", counting)
     joined >> count >> graph.outlet("incidents", outlet)
     messages.where(is_watched) >> count
@@ -60,7 +65,9 @@ class SharedIncidents:
     def __init__(self, config: Config, url: str, folder: Path, ledger: Ledger, counting: Counting) -> None:
         self.incidents = IncidentsOutlet(config, folder, ledger, serves=False)
         self.leads = False
-        self._config = config
+        self._folder = folder
+        self._tick_s = config.trouble.tick_seconds
+        self._rules: Sequence[Rule] = [rule.rule() for rule in config.alerts.rules]
         self._ledger = ledger
         self._bus = IncidentBus(url)
         self._counting = counting
@@ -78,8 +85,14 @@ class SharedIncidents:
         try:
             await self._bus.hear_ill(self._take_ill)
             yield
+            await self._keep_habits()
         finally:
             await self._bus.close()
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Judge by these rules, now or when this engine leads."""
+        self._rules = rules
+        self._watch.replace(rules)
 
     async def run(self) -> None:
         """Leads whenever nobody else does, until it is cancelled."""
@@ -120,12 +133,11 @@ class SharedIncidents:
 
     def _watching(self, states: Mapping[str, bytes]) -> SharedWatch:
         """What judges, with the state of before if it can be read."""
-        tick_s = self._config.trouble.tick_seconds
         try:
-            return SharedWatch(self._ledger, states, tick_s, _rules(self._config))
+            return SharedWatch(self._ledger, states, self._tick_s, Rules(self._rules))
         except ValueError as error:
             log.warning("the detector learns anew: %s", error)
-            return SharedWatch(self._ledger, {}, tick_s, _rules(self._config))
+            return SharedWatch(self._ledger, {}, self._tick_s, Rules(self._rules))
 
     async def _clock(self) -> None:
         while True:
@@ -146,11 +158,18 @@ class SharedIncidents:
 
     async def take(self, item: Counted) -> None:
         """What this engine counted."""
+        if item.tick % _KEPT_TICKS == 0:
+            await self._keep_habits()
         if self.leads:
             await self._take(self._bus.me, item)
             return
         await self._bus.tell(item)
         self._note_too_large()
+
+    async def _keep_habits(self) -> None:
+        """What is slow each engine knows of its own connections."""
+        states = {HABITS: self._counting.encode_habits()}
+        await asyncio.to_thread(keep_learnt, self._folder, states)
 
     async def flush(self) -> None:
         """All is told, or on disk, when ``take`` returns."""
@@ -180,7 +199,3 @@ class SharedIncidents:
 
     def _take_ill(self, edges: Any) -> None:
         self._counting.ill = edges
-
-
-def _rules(config: Config) -> Rules:
-    return Rules([rule.rule() for rule in config.alerts.rules])

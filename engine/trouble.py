@@ -18,6 +18,7 @@ from actors.incidents.next_step import next_step
 from actors.items import Chunk
 from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
+from actors.trouble.counting import Counting
 from actors.trouble.items import Look, Remembered
 from actors.trouble.watch import Watch
 from alerts.book import Book
@@ -25,7 +26,7 @@ from alerts.courier import Courier
 from alerts.journal import JOURNAL, Journal
 from engine.actor import Outlet, Place
 from engine.config import Config
-from engine.graph import Apply, Graph
+from engine.graph import Apply, Graph, Prepare
 from engine.incident_source import WrittenIncidents, settle_planned
 from engine.plugins.alert_targets import make_targets, opened
 from model.alert import Alert
@@ -34,10 +35,11 @@ from model.kinds.ledger import LEDGER
 from model.kinds.listener import LISTENER
 from model.ledger import Ledger
 
-#: Files beside the journal: of the detector, of edges that were ill since, and of rules.
+#: Files beside the journal: of the detector, of edges that were ill since, of rules, and of what is slow.
 WHOLE: Final = "detector.state"
 ILL: Final = "ill.state"
 RULES: Final = "rules.state"
+HABITS: Final = "habits.state"
 #: The folder, within ``trouble.path``, of what a replay finds.
 REPLAYED: Final = "replay"
 #: Seconds until a journal that took no more is tried again.
@@ -66,7 +68,7 @@ def watch_trouble(
 def watch_recorded_trouble(graph: Graph, config: Config, joined: Place, messages: Place) -> None:
     """As ``watch_trouble``, in a recording: nobody is told, and what an earlier replay kept is gone."""
     folder = Path(config.trouble.path) / REPLAYED
-    for name in (JOURNAL, WHOLE, ILL, RULES):
+    for name in (JOURNAL, WHOLE, ILL, RULES, HABITS):
         (folder / name).unlink(missing_ok=True)
     trouble = msgspec.structs.replace(config.trouble, path=str(folder))
     alerts = msgspec.structs.replace(config.alerts, targets=[], routes=[])
@@ -81,12 +83,33 @@ def watch(
     :param folder: for what it learns.
     """
     rules = _rules([rule.rule() for rule in config.alerts.rules], folder)
-    detect = graph.actor("detect", _watch(graph.ledger, folder, config.trouble.tick_seconds, rules))
+    actor = _watch(graph.ledger, folder, config.trouble.tick_seconds, rules)
+    adopt_habits(actor, folder)
+    graph.reloads.append(reloaded_rules(actor.replace))
+    detect = graph.actor("detect", actor)
     joined >> detect >> graph.outlet("incidents", outlet)
     if messages is not None:
         messages.where(is_watched) >> detect
     if not graph.recorded:
         graph.clock("silence", 1.0) >> detect
+
+
+def reloaded_rules(*takers: Callable[[Sequence[Rule]], None]) -> Prepare:
+    """``alerts.rules``: those that read as before go on.
+
+    :param takers: are given them.
+    """
+
+    def prepare(config: Config) -> Apply:
+        rules = [rule.rule() for rule in config.alerts.rules]
+
+        async def apply() -> None:
+            for take in takers:
+                take(rules)
+
+        return apply
+
+    return prepare
 
 
 class IncidentsOutlet:
@@ -144,7 +167,7 @@ class IncidentsOutlet:
 
         :raises UsageError: if a target cannot be made.
         """
-        alerts = msgspec.structs.replace(config.alerts, rules=self._config.alerts.rules)
+        alerts = config.alerts
         trouble = msgspec.structs.replace(self._config.trouble, silences=config.trouble.silences)
         targets = make_targets(alerts)
 
@@ -234,20 +257,37 @@ class IncidentsOutlet:
 
     def _keep(self, state: Remembered) -> None:
         """Either the old file is there or the new one; without one the detector learns again."""
-        path = self._folder / (WHOLE if state.whole else ILL)
-        new = path.with_suffix(".new")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-            new.write_bytes(state.data)
-            new.replace(path)
-            if state.rules:
-                rules = self._folder / RULES
-                rules.with_suffix(".new").write_bytes(state.rules)
-                rules.with_suffix(".new").replace(rules)
-            if state.whole:
-                (self._folder / ILL).unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("what the detector learnt is not kept: %s: %s", path, error.strerror)
+        name = WHOLE if state.whole else ILL
+        told = keep_learnt(self._folder, {name: state.data, RULES: state.rules, HABITS: state.habits})
+        if told and state.whole:
+            (self._folder / ILL).unlink(missing_ok=True)
+
+
+def keep_learnt(folder: Path, states: Mapping[str, bytes]) -> bool:
+    """Write files; an empty one stays as it was, and one that cannot be written is logged.
+
+    :return: whether all are there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        for name, data in states.items():
+            if data:
+                path = folder / name
+                path.with_suffix(".new").write_bytes(data)
+                path.with_suffix(".new").replace(path)
+    except OSError as error:
+        log.warning("what the detector learnt is not kept: %s: %s", folder, error.strerror)
+        return False
+    return True
+
+
+def adopt_habits(actor: Watch | Counting, folder: Path) -> None:
+    """What was slow before the restart, if it can be read."""
+    try:
+        if data := _read(folder / HABITS):
+            actor.adopt_habits(data)
+    except ValueError as error:
+        log.warning("what is slow is learnt anew: %s: %s", folder / HABITS, error)
 
 
 def _watch(ledger: Ledger, folder: Path, tick_s: int, rules: Rules) -> Watch:

@@ -50,6 +50,11 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.key}/{self.revision}"
 
     @property
+    def lines(self) -> list[str]:
+        """Of the text, without the link: the headline first."""
+        return [line for line in self.text.splitlines() if line and line != self.link]
+
+    @property
     def labels(self) -> dict[str, str]:
         """What filters look at."""
         return labels_of(self.subject, self.symptom, self.severity, self.where, self.rules)

@@ -93,8 +93,13 @@ def _looked_up(pa: Any, index: Any, values: Any) -> Any:
 
 
 def _column(pa: Any, column: Column, values: Array) -> Any:
-    if column.codes:
+    if column.codes and column.dtype.itemsize == 1:
         return pa.DictionaryArray.from_arrays(_plain(pa, values), _words(column.codes))
+    if column.codes:
+        known, index = np.unique(values, return_inverse=True)
+        words = words_of(column.codes)
+        told = pa.array([words.get(code, str(code)) for code in known.tolist()], pa.string())
+        return pa.DictionaryArray.from_arrays(index.astype(np.int32), told)
     if column.values is flags:
         return pa.array(values != 0)
     if column.dtype.kind == "S":

@@ -22,6 +22,7 @@ HookKind = Literal[
     "on_request",
     "probe_part",
     "fexit_part",
+    "cgroup_part",
     "socket_filter",
     "listener",
 ]
@@ -210,6 +211,7 @@ class Probe:
     :param within: the probe whose hooks run its programs; where that is off, it is.
     :param needed_by: the probe whose programs are parts of its own: where that is on, it is attached, too.
     :param purpose: what it sees, for `tailrace plugins`; by default what its features do.
+    :param cost: of processor time, while it is on, for `tailrace doctor`.
     """
 
     name: str
@@ -224,6 +226,7 @@ class Probe:
     within: str = ""
     needed_by: str = ""
     purpose: str = ""
+    cost: str = ""
 
     @property
     def header(self) -> str:

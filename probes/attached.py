@@ -12,8 +12,8 @@ import numpy as np
 
 from model.errors import ProbeError
 from model.probe import Attachment, Feature, Hook, Probe, Ring
+from probes.dns.maps import DnsMaps
 from probes.dns.probe import DNS
-from probes.dns.ring import PacketRing
 from probes.drops.cells import DropCells
 from probes.drops.probe import DROPS
 from probes.drops.probe import REASONS as DROPPED
@@ -23,7 +23,7 @@ from probes.http.cells import RequestCells, fill_jumps
 from probes.http.probe import HTTP
 from probes.http2.probe import HTTP2
 from probes.http2.ring import FrameRing
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import percpu_lookup
 from probes.kernel.headers import Headers, find_headers
 from probes.kernel.interruption import Interruption
 from probes.kernel.layout import enums, structs
@@ -32,6 +32,8 @@ from probes.kernel.ring import RingReader
 from probes.later import LaterPrograms
 from probes.listeners.cells import ListenerCells
 from probes.listeners.probe import LISTENERS
+from probes.quic.probe import QUIC
+from probes.quic.ring import InitialRing
 from probes.selection import Selection
 from probes.sources import absent_programs, source_text, spare_programs
 from probes.tcp.probe import READS, STATES
@@ -72,8 +74,10 @@ class AttachedProbes:
         self.tls: TlsLibraries | None = None
         #: Frames of HTTP/2, where that is wanted.
         self.frames: FrameRing | None = None
-        #: Packets of DNS, where they are wanted.
-        self.packets: PacketRing | None = None
+        #: Queries of DNS, where they are wanted.
+        self.queries: DnsMaps | None = None
+        #: First datagrams of QUIC, where they are wanted.
+        self.initials: InitialRing | None = None
         #: Probes in Envoys, where they are wanted.
         self.envoys: EnvoyPrograms | None = None
         #: Flows of UDP, where that is wanted.
@@ -129,12 +133,19 @@ class AttachedProbes:
         """With tasks read directly where the verifier takes it (Linux 5.11), else by a call for each field."""
         if headers.source != "btf":
             return self._load_with(headers, {})
-        with contextlib.suppress(ProbeError):  # an older bcc does not know the helper
+        refusal: ProbeError | None = None
+        try:
             loaded = self._load_with(headers, {"KERNEL_BTF": 1, "DIRECT": 1})
+        except ProbeError as error:  # an older bcc does not know the helper
+            refusal = error
+        else:
             if not loaded.refused.keys() & _READ_TASKS:
                 return loaded
             loaded.close()
-        return self._load_with(headers, {"KERNEL_BTF": 1})
+        loaded = self._load_with(headers, {"KERNEL_BTF": 1})
+        if refusal:  # what is wrong with both is told once, by who refuses to start
+            log.warning("tasks are read by calls, and requests are not counted: %s", refusal)
+        return loaded
 
     def _load_with(self, headers: Headers, defines: dict[str, int]) -> Loaded:
         self._defines = {**self._selection.defines, **defines}
@@ -218,9 +229,11 @@ class AttachedProbes:
 
     def _map_queries(self) -> None:
         if DNS in self._selection.wanted:
-            config = self._selection.config.dns
-            self.packets = PacketRing(self.loaded, config.ring_bytes, config.ports)
-            self._stack.callback(self.packets.close)
+            self.queries = DnsMaps(self.loaded, self._selection.config.dns)
+            self._stack.callback(self.queries.close)
+        if QUIC in self._selection.wanted:
+            self.initials = InitialRing(self.loaded, self._selection.config.udp.quic_bytes)
+            self._stack.callback(self.initials.close)
 
     def _map_drops(self) -> None:
         program = DROPPED.alternatives[0].program
@@ -270,14 +283,14 @@ class AttachedProbes:
 
     @property
     def programs(self) -> dict[str, int]:
-        """Descriptors of the loaded programs, for their run time and count (``probes.kernel.bpf.program_info``)."""
+        """Descriptors of the loaded programs; ``probes.kernel.bpf.programs.program_info`` tells their run time."""
         return dict(self.loaded.programs)
 
     def ring_counts(self) -> dict[str, tuple[int, int]]:
         """Events made for each ring, and those of them that were lost because it was full."""
         cells = enums("kernel")["ring_count"]
         width = cells["RING_COUNTS"]
-        values = bpf.percpu_lookup(self.loaded.maps["ring_counts"], width * len(self.rings)).tolist()
+        values = percpu_lookup(self.loaded.maps["ring_counts"], width * len(self.rings)).tolist()
         made, lost = values[cells["RING_MADE"] :: width], values[cells["RING_LOST"] :: width]
         return {name: (made[number], lost[number]) for number, name in enumerate(self.rings)}
 

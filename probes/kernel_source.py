@@ -29,6 +29,8 @@ from probes.kernel.namespaces import ChosenNamespaces
 from probes.limited import LimitedProbes
 from probes.listeners.feed import ListenerFeed
 from probes.listeners.probe import LISTENERS
+from probes.quic.feed import QuicFeed
+from probes.quic.probe import QUIC
 from probes.selection import Selection
 from probes.source import Feed, Source
 from probes.tls.libraries import TlsFeed
@@ -50,7 +52,8 @@ class KernelSource:
         self._conntrack: Conntrack | None = None
         if CONNTRACK in selection.wanted:
             required = nat.source == CTNETLINK.way
-            self._conntrack = Conntrack(nat.buffer_bytes, config.namespaces, required=required)
+            followed = UDP in selection.wanted
+            self._conntrack = Conntrack(nat.buffer_bytes, config.namespaces, required=required, udp=followed)
         self._requests: RequestFeed | None = None
         if HTTP in selection.wanted:
             self._requests = RequestFeed(ChosenNamespaces(config.namespaces))
@@ -82,6 +85,9 @@ class KernelSource:
         if DNS in selection.wanted:
             chosen = ChosenNamespaces(config.namespaces)
             self._queries = feeds["dns"] = DnsFeed(config.dns, chosen, config.tcp.slots)
+        self._quic = QuicFeed(ChosenNamespaces(config.namespaces)) if QUIC in selection.wanted else None
+        if self._quic:
+            feeds["quic"] = self._quic
         self._drops: DropFeed | None = None
         if DROPS in selection.wanted:
             self._drops = feeds["drops"] = DropFeed(ChosenNamespaces(config.namespaces))
@@ -106,11 +112,14 @@ class KernelSource:
         if self._http2:
             self._http2.frames, self._http2.sockets = self._probes.frames, self._probes.sockets
         if self._queries:
-            self._queries.packets, self._queries.sockets = self._probes.packets, self._probes.sockets
+            self._queries.kernel, self._queries.sockets = self._probes.queries, self._probes.sockets
+            self._queries.flows = self._probes.datagrams
+        if self._quic:
+            self._quic.datagrams = self._probes.initials
         if self._handshakes:
             self._handshakes.tallies = HandshakeTallies(self._probes.loaded)
         if self._datagrams:
-            self._datagrams.flows = self._probes.datagrams
+            self._datagrams.cells = self._probes.datagrams
         if self._envoys:
             self._envoys.programs = self._probes.envoys
         if self._conntrack:

@@ -13,6 +13,7 @@ from probes.http2.probe import HTTP2
 from probes.kernel.probe import SHARED
 from probes.listeners.probe import LISTENERS
 from probes.process.probe import PROCESS
+from probes.quic.probe import QUIC
 from probes.tcp.probe import TCP
 from probes.tls.probe import TLS
 from probes.udp.probe import UDP
@@ -20,5 +21,5 @@ from probes.udp.probe import UDP
 #: In the order in which they are compiled and attached; the first has what the others share.
 PROBES: Final[tuple[Probe, ...]] = (
     *(SHARED, LISTENERS, TCP, CONNTRACK, PROCESS),
-    *(HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, DNS, UDP, DROPS),
+    *(HTTP, HTTP2, TLS, HANDSHAKE, ENVOY, DNS, QUIC, UDP, DROPS),
 )

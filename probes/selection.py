@@ -14,7 +14,7 @@ from probes.dns.config import QueriesConfig
 from probes.drops.config import DropsConfig
 from probes.envoy.config import EnvoyConfig
 from probes.http.config import HttpConfig
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import possible_cpus
 from probes.kernel.event_types import EventTypes
 from probes.kernel.layout import shared_record
 from probes.listeners.config import ListenersConfig
@@ -83,6 +83,12 @@ class Selection:
         config = msgspec.structs.replace(cast(msgspec.Struct, self.config), tcp=tcp)
         return Selection(cast(ProbeConfig, config), self.known, self._words)
 
+    def said_of(self, probe: Probe) -> str:
+        """The key of its switch and what the configuration says there: ``udp.enabled: auto``."""
+        key = self._key(probe)
+        word = attrgetter(key)(self.config) if probe.switch and probe.switch.key else self._word(probe)
+        return f"{key}: {word}"
+
     def _key(self, probe: Probe) -> str:
         return (probe.switch.key if probe.switch else "") or f"probes.{probe.name}"
 
@@ -141,7 +147,10 @@ class Selection:
 
     @property
     def defines(self) -> dict[str, int]:
-        """Macros of the sources: sizes, and the rings with their numbers, that of the shared ring being 0."""
+        """Macros of the sources: sizes, which probes there are (``WANTS_UDP``), and the rings with their numbers.
+
+        That of the shared ring is 0.
+        """
         sizes = {
             macro: int(attrgetter(key)(self.config)) for probe in self.wanted for macro, key in probe.sizes
         }
@@ -149,5 +158,6 @@ class Selection:
         for number, ring in enumerate(rings, 1):
             sizes |= {f"{ring.name.upper()}_BYTES": ring.size, f"{ring.name.upper()}_RING": number}
         events = sizes["RING_BYTES"] // shared_record().itemsize
-        wakeup = max(1, events // 8 // bpf.possible_cpus())
+        wakeup = max(1, events // 8 // possible_cpus())
+        sizes |= {f"WANTS_{probe.name.upper().replace('-', '_')}": 1 for probe in self.wanted}
         return {**sizes, "RINGS": 1 + len(rings), "WAKEUP_EVENTS": wakeup}

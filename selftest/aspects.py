@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.kinds.delta import CloseReason, Evidence, Role
+from model.transport import Transport
 from probes.checks.privileges import is_initial
 from selftest.reported import ReportedSocket, name
 from selftest.truth import End, endpoint
@@ -44,6 +45,12 @@ def _always(end: End) -> bool:
 ASPECTS: Final = (
     Aspect("tx bytes", _always, lambda end: str(end.tx_bytes), lambda reported: str(reported.tx_bytes)),
     Aspect("rx bytes", _always, lambda end: str(end.rx_bytes), lambda reported: str(reported.rx_bytes)),
+    Aspect(
+        "datagrams",
+        lambda end: end.transport == Transport.UDP,
+        lambda end: f"{end.tx_datagrams} sent, {end.rx_datagrams} received",
+        lambda reported: f"{reported.tx_segments} sent, {reported.rx_segments} received",
+    ),
     Aspect(
         "owners",
         _always,

@@ -17,6 +17,7 @@ LOOPBACK_IPV6: Final = b"\0" * 15 + b"\1"
 
 #: Column -> field of `ReportedSocket`.
 FIELDS: Final = {
+    "network.transport": "transport",
     "netns.id": "netns",
     "network.local.address": "local_address",
     "network.local.port": "local_port",
@@ -39,6 +40,8 @@ FIELDS: Final = {
     "error.errno": "errno",
     "tx_bytes": "tx_bytes",
     "rx_bytes": "rx_bytes",
+    "tx_segments": "tx_segments",
+    "rx_segments": "rx_segments",
     "retransmitted_segments": "retransmitted_segments",
     "retransmitted_bytes": "retransmitted_bytes",
     "window.first": "window",
@@ -50,6 +53,7 @@ FIELDS: Final = {
 class ReportedSocket:
     """One reported socket; ``opened``, ``closed`` and ``failed`` count the windows that said so."""
 
+    transport: int
     netns: int
     local_address: bytes
     local_port: int
@@ -72,6 +76,8 @@ class ReportedSocket:
     errno: int
     tx_bytes: int
     rx_bytes: int
+    tx_segments: int
+    rx_segments: int
     retransmitted_segments: int
     retransmitted_bytes: int
     window: int
@@ -80,7 +86,8 @@ class ReportedSocket:
     @property
     def key(self) -> Key:
         """What the truth is matched by."""
-        return (self.netns, self.local_address, self.local_port, self.peer_address, self.peer_port)
+        here = (self.local_address, self.local_port, self.peer_address, self.peer_port)
+        return (self.transport, self.netns, *here)
 
     @property
     def owned(self) -> bool:
@@ -104,8 +111,8 @@ class _Ground:
         """Whether neither this socket nor the one that called it is one of the self-test's processes'."""
         if socket.netns != self._host or socket.key in self._made:
             return False
-        netns, address, port, peer_address, peer_port = socket.key
-        calling = self._callers.get((netns, peer_address, peer_port, address, port))
+        transport, netns, address, port, peer_address, peer_port = socket.key
+        calling = self._callers.get((transport, netns, peer_address, peer_port, address, port))
         caller = socket if socket.role == Role.CLIENT else calling
         who = caller or socket
         return who.owned and _process(who.pid, who.comm) not in self._owners

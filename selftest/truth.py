@@ -2,14 +2,15 @@
 
 import socket
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from model.addresses import address_text
 from model.kinds.delta import CloseReason, Role
 from model.rows.words import endpoint_text
+from model.transport import Transport
 
-#: netns inode, local address, local port, peer address, peer port; addresses as 16 bytes.
-Key = tuple[int, bytes, int, bytes, int]
+#: Transport, netns inode, local address, local port, peer address, peer port; addresses as 16 bytes.
+Key = tuple[int, int, bytes, int, bytes, int]
 
 IPV4_MAPPED = b"\0" * 10 + b"\xff\xff"
 
@@ -44,8 +45,8 @@ class End:
     """One socket of one connection.
 
     :param kind: the kind of traffic, for the reader of a report.
-    :param tx_bytes: payload that the peer acknowledged; of adopted ends since the start.
-    :param rx_bytes: payload that the kernel received in order; of adopted ends since the start.
+    :param tx_bytes: payload that the peer acknowledged, or that datagrams carried; of adopted ends since the start.
+    :param rx_bytes: payload that the kernel received in order, or of datagrams; of adopted ends since the start.
     :param close_reason: a failed connect's is RST_RECEIVED, TIMED_OUT, or ERROR; OPEN where it is not known.
     :param errno: of the failed connect or the abnormal end; ECANCELED for a connect that its application gave
         up; 0 for none, also for whoever sent the reset.
@@ -80,6 +81,9 @@ class End:
     baseline_rx_bytes: int = 0
     kernel: KernelCounters | None = None
     server_elsewhere: tuple[bytes, int] | None = None
+    transport: Transport = Transport.TCP
+    tx_datagrams: int = 0
+    rx_datagrams: int = 0
 
     @property
     def backend(self) -> tuple[bytes, int]:
@@ -91,7 +95,8 @@ class End:
     @property
     def key(self) -> Key:
         """What a report is matched by."""
-        return (self.netns, self.local_address, self.local_port, self.peer_address, self.peer_port)
+        here = (self.local_address, self.local_port, self.peer_address, self.peer_port)
+        return (self.transport, self.netns, *here)
 
     @property
     def peer_key(self) -> tuple[bytes, int, bytes, int]:
@@ -115,6 +120,10 @@ class Truth:
     namespaces: list[int]
     ports: list[int]
     ends: list[End] = field(default_factory=list)
+
+    def without_datagrams(self) -> "Truth":
+        """What is to be seen where UDP is not."""
+        return replace(self, ends=[end for end in self.ends if end.transport != Transport.UDP])
 
     @property
     def kinds(self) -> Counter[str]:

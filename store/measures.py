@@ -33,6 +33,10 @@ ENDPOINT_PARTS: Final = {
     "via": "text",
     "cluster": "text",
 }
+#: What is summed of dropped packets by their cause: the column of workload rows.
+DROP_SUMS: Final = ("dropped_segments",)
+#: What a cause is, beside its edge: as rows of flows say it of the last packet (``model.kinds.drop.Dropped``).
+DROP_PARTS: Final = ("category", "reason", "hook", "function", "node")
 #: All that can be asked for of edges: sums, and the measures whose quantiles are wanted.
 EVERYTHING: Final = (*SUMS, *MOST, *MEASURES)
 #: What is added up where rows become one.
@@ -92,6 +96,8 @@ class Measures:
     def _summed_histograms(self, groups: np.ndarray, count: int, columns: Columns) -> Histograms:
         """The table of the groups' histograms; ``columns`` get the places in it."""
         indexes = [name for name in self.columns if name.endswith(_INDEX)]
+        if not indexes:
+            return Histograms()
         shape = len(indexes) * count + 1
         parts = []
         for place, name in enumerate(indexes):

@@ -124,6 +124,25 @@ class Endpoints:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Drops:
+    """A row for each edge and cause for which packets of its connections were dropped; arrays of the same length.
+
+    :param window: as in ``Edges``.
+    :param edges: the id of each one's edge; int64.
+    :param parts: why and where (``store.measures.DROP_PARTS``); texts as objects.
+    :param packets: how many; int64. Those of an edge add up to its ``dropped_segments``.
+    """
+
+    window: Window
+    edges: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    packets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+
 @dataclass(frozen=True)
 class Series:
     """A row for each edge (or endpoint) and step in which it had anything; ordered by step, then by id.
@@ -178,6 +197,7 @@ class Instance(NamedTuple):
     :param process: ``process.executable.name``, else ``process.comm``.
     :param image: ``container.image.name`` and its tag: ``shop/cart:v2``.
     :param address: that it has on its own network, as text.
+    :param region: ``cloud.region``.
     """
 
     node: str
@@ -186,6 +206,7 @@ class Instance(NamedTuple):
     process: str
     image: str
     address: str
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -341,6 +362,10 @@ class Store(Protocol):
         columns: Sequence[str] = (*REQUEST_SUMS, *REQUEST_MEASURES),
     ) -> Series:
         """As ``series``, of these endpoints (None: of all)."""
+
+    @abstractmethod
+    def drops(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Drops:
+        """Why packets of these edges' connections were dropped in the window (None: of all)."""
 
     @abstractmethod
     def workloads(self) -> Workloads:

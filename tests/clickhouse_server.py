@@ -5,7 +5,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from tests.nats_server import free_port
+from tests.ports import free_port
 from tests.server_process import ServerProcess, required
 
 _CONFIG = """<yandex>

@@ -44,9 +44,15 @@ class KafkaCluster:
         self._process.kill()
         self._process.communicate()
 
-    async def read(self, *topics: str, count: int = 0) -> list[Consumed]:
-        """All messages of topics, in the order of each partition, once there are so many."""
-        consumer: Any = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.servers, group_id=None)
+    async def read(self, *topics: str) -> list[Consumed]:
+        """All messages of topics, in the order of each partition.
+
+        It begins at the earliest by its settings: a seek after ``assign`` may be undone by the search for the
+        latest that ``assign`` began.
+        """
+        consumer: Any = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=self.servers, group_id=None, auto_offset_reset="earliest"
+        )
         async with consumer:
             parts: list[aiokafka.TopicPartition] = []
             async with asyncio.timeout(60):
@@ -58,15 +64,11 @@ class KafkaCluster:
                         aiokafka.TopicPartition(topic, each) for topic in topics for each in known[topic]
                     ]
             consumer.assign(parts)
-            async with asyncio.timeout(60):
-                while len(found := await _read(consumer, parts)) < count:
-                    pass
-            return found
+            return await _read(consumer, parts)
 
 
 async def _read(consumer: Any, parts: list[Any]) -> list[Consumed]:
     ends = await consumer.end_offsets(parts)
-    await consumer.seek_to_beginning(*parts)
     found: list[Consumed] = []
     async with asyncio.timeout(60):
         while sum([await consumer.position(part) < ends[part] for part in parts]):

@@ -2,15 +2,17 @@
 
 import functools
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
+
+from tests.ports import free_port
 
 #: Why tests with a server cannot run; empty if they can.
 REASON_TO_SKIP = (
@@ -18,15 +20,10 @@ REASON_TO_SKIP = (
 )
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class NatsServer:
     """A server with JetStream and a store of its own, which survives ``kill`` and ends with ``remove``.
+
+    Whatever becomes of a test: it ends, and its store is removed, when nobody has this object any more.
 
     :param arguments: further arguments of nats-server.
     """
@@ -37,6 +34,8 @@ class NatsServer:
         self._jetstream = jetstream
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._end: Callable[[], object] = lambda: None
 
     @property
     def address(self) -> str:
@@ -50,7 +49,7 @@ class NatsServer:
     def start(self) -> Self:
         """Start it and wait until it is ready.
 
-        :raises RuntimeError: if it is not ready within 10 seconds.
+        :raises RuntimeError: if it ends, or is not ready in time.
         """
         log = self.folder / "log"
         command = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
@@ -58,9 +57,11 @@ class NatsServer:
             command += ["-js", "-sd", str(self.folder / "store")]
         with log.open("wb") as output:
             self._process = subprocess.Popen([*command, *self._arguments], stdout=output, stderr=output)
-        until = time.monotonic() + 10
+        self._end = weakref.finalize(self, _killed, self._process)
+        until = time.monotonic() + 120
         while b"Server is ready" not in log.read_bytes():
             if time.monotonic() > until or self._process.poll() is not None:
+                self.kill()
                 raise RuntimeError(f"nats-server did not start: {log.read_text()}")
             time.sleep(0.01)
         return self
@@ -73,8 +74,7 @@ class NatsServer:
     def kill(self) -> None:
         """End it as a crash would; what it stored stays."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._end()
             self._process = None
 
     def replace(self) -> None:
@@ -98,6 +98,11 @@ class NatsServer:
         """End it and remove its store."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _killed(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
 
 
 @functools.cache

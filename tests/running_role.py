@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from engine.role import Role
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 @asynccontextmanager
@@ -17,6 +17,7 @@ async def running(role: Role) -> AsyncIterator[None]:
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=DEADLINE_SECONDS)
     try:
+        assert task.done() or ready.is_set(), "the role is not ready in time"
         if task.done():
             task.result()
         yield

@@ -1,29 +1,26 @@
 """Finds what is worse than it used to be, tick by tick: which edge or node, by which symptom, since when."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgpack
 import numpy as np
 
-from actors.detect.evidence import Counted, Judged, Symptoms, Tuning, expected, judge
-from actors.detect.findings import Listed, findings_of, joined
-from actors.detect.nodes import Edges, Nodes
+from actors.detect.evidence import Counted, Symptoms, Tuning, expected, judge, learn_quiet
+from actors.detect.findings import GIVEN_UP, Listed, findings_of, joined
+from actors.detect.node_rows import Told
+from actors.detect.nodes import Nodes
 from actors.detect.observations import Event, Findings, Known, Observations
 from actors.detect.presence import Habits, silences
-from actors.detect.state import ILL, Memory, Series
+from actors.detect.state import Memory, blocks, found
 from actors.detect.symptoms import SYMPTOMS, Symptom
 from model.ledger import Ledger
 
-#: Edges and nodes remembered at most, if nothing else is said: 260 bytes each.
+#: Edges and nodes remembered at most, if nothing else is said: 160 bytes each.
 LIMIT: Final = 200_000
 #: Ticks after which the fleet's shares are looked at again; before which no edge is called new.
 _PRIOR_TICKS: Final = 60
 _NEW_AFTER: Final = 360
-#: Ticks of known silence after which a finding ends for want of traffic: an hour.
-_GIVEN_UP: Final = 360
-#: Series that are judged at once: what fits the processor's cache.
-_AT_ONCE: Final = 8192
 
 
 class Detector:
@@ -64,8 +61,18 @@ class Detector:
             memory.encode(None if of is None else np.isin(memory.ids, of))
             for memory in (self._memory, self._nodes.memory)
         ]
-        packed: bytes = msgpack.packb(parts)
+        packed: bytes = msgpack.packb([*parts, self._of_all()])
         return packed
+
+    def _of_all(self) -> dict[str, Any]:
+        """What no edge has for itself: the worth of each hour of the week, and for how long there is one."""
+        return {"ticks": self._ticks, "hours": self._habits.hours.astype("<f4").tobytes()}
+
+    def _adopt_of_all(self, told: Mapping[str, Any]) -> None:
+        """In place of what was learnt in fewer ticks."""
+        ticks, hours = int(told["ticks"]), np.frombuffer(told["hours"], "<f4")
+        if ticks > self._ticks and hours.shape == self._habits.hours.shape and np.isfinite(hours).all():
+            self._ticks, self._habits.hours = ticks, hours.copy()
 
     def encode_part(self, number: int, of: int) -> bytes:
         """What is remembered of one of so many parts of all ids, which are parted by their first bits."""
@@ -75,7 +82,7 @@ class Detector:
             memory.encode((memory.ids >= first) & (memory.ids <= last))
             for memory in (self._memory, self._nodes.memory)
         ]
-        packed: bytes = msgpack.packb(parts)
+        packed: bytes = msgpack.packb([*parts, self._of_all()])
         return packed
 
     def adopt(self, data: bytes) -> int:
@@ -85,8 +92,10 @@ class Detector:
         :raises ValueError: if it cannot be read.
         """
         try:
-            edges, nodes = msgpack.unpackb(data)
-        except (TypeError, ValueError, msgpack.UnpackException) as error:
+            edges, nodes, *more = msgpack.unpackb(data)
+            for of_all in more:  # there was none in version 1
+                self._adopt_of_all(of_all)
+        except (KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
             raise ValueError(f"bytes that are no state of a detector: {error}") from error
         came = self._memory.adopt(edges)
         self._nodes.memory.adopt(nodes)
@@ -100,7 +109,7 @@ class Detector:
         share = np.full(len(ids), self._symptoms.prior[symptom])
         known = np.flatnonzero(memory.has(ids))
         rows = np.searchsorted(memory.ids, ids[known])
-        series = {name: memory.series[name][rows, symptom] for name in ("bad", "total")}
+        series = {name: memory.baseline[name][rows, symptom] for name in ("bad", "total")}
         of = np.full(len(rows), symptom)
         share[known] = expected(series, of, self._symptoms, self._tuning)
         return share
@@ -117,34 +126,39 @@ class Detector:
         self._stage.delivered += len(seen)
         self._stage.drop("not_known", len(observations) - len(seen))
         memory = self._memory
-        new = seen.ids[~memory.has(seen.ids)]
-        memory.add(new)
-        rows = np.searchsorted(memory.ids, seen.ids)
+        rows, new = self._rows(seen.ids)
         certain = known.of(memory.ids)
         here = np.zeros(len(memory), np.bool_)
         here[rows] = True
-        events = self._events(tick, seen, rows, (here, certain), new)
-        ongoing = memory.series["streak"] >= ILL
+        heard = known.heard(memory.ids)
+        events = self._events(tick, seen, rows, (here, heard | here), new)
+        memory.count_unseen(heard)
+        ongoing = memory.ill
         nodes = self._judge_nodes(tick, seen, rows, known)
         started, ended = self._judge(tick, seen, rows)
-        given_up = ongoing & (memory.edges["silent"] == _GIVEN_UP)[:, None]
-        memory.series["streak"][given_up] = 0
-        ended = (
-            np.concatenate((ended[0], given_up.nonzero()[0])),
-            np.concatenate((ended[1], given_up.nonzero()[1])),
-        )
-        ongoing[ended] = False
-        listed = (started, np.divmod(np.flatnonzero(ongoing), ongoing.shape[1]), ended)
+        given_up = memory.give_up(GIVEN_UP)
+        ended = np.concatenate((ended, given_up))
+        ongoing = ongoing[np.isin(ongoing, ended, invert=True)]
+        listed = [np.divmod(places, memory.width) for places in (started, ongoing, ended)]
         findings = findings_of(tick, memory, listed, certain & here, (self._symptoms, self._tuning), events)
         if nodes is not None:
             findings = joined((findings, nodes))
+        memory.drop_rested()
         age = memory.edges["age"]
         age[rows] += age[rows] < np.iinfo(np.uint8).max
-        self._ticks += 1
+        self._ticks += bool(len(seen))
         if self._ticks % _PRIOR_TICKS == 0:
             self._learn_prior()
         self._bound(here)
         return findings
+
+    def _rows(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of edges in the memory, which gets room for those that are new; and the ids of these."""
+        rows, here = found(self._memory.ids, ids)
+        if here.all():
+            return rows, ids[:0]
+        self._memory.add(ids[~here])
+        return np.searchsorted(self._memory.ids, ids), ids[~here]
 
     def _events(
         self, tick: int, seen: Observations, rows: np.ndarray, present: Listed, new: np.ndarray
@@ -165,46 +179,58 @@ class Detector:
         """
         if seen.parts is None:
             return None
-        names = ("bad", "total", "dispersion", "streak")
-        series = {name: self._memory.series[name][rows] for name in names}
-        at = np.searchsorted(seen.ids, seen.parts.edges)
-        edges = Edges(at, series, self._memory.edges["age"][rows], seen.total)
-        return self._nodes.step(tick, seen.parts, edges, known)
+        told = Told(self._memory, rows, seen, seen.parts, self._symptoms, self._tuning)
+        return self._nodes.step(tick, told, known)
 
-    def _judge(self, tick: int, seen: Observations, rows: np.ndarray) -> tuple[Listed, Listed]:
-        """Series that began and ended to be ill: rows and symptoms of each."""
-        began, ended = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        width = seen.total.shape[1]
-        flat = np.flatnonzero(seen.total > 0)
-        series = {name: column.reshape(-1) for name, column in self._memory.series.items()}
-        for begin in range(0, len(flat), _AT_ONCE):
-            part = flat[begin : begin + _AT_ONCE]
-            line, of = np.divmod(part, width)
-            at = rows[line] * width + of
-            bad, total = seen.bad.reshape(-1)[part], seen.total.reshape(-1)[part]
-            counted = Counted(tick & 0xFFFF, of, bad, total, self._memory.edges["age"][rows[line]])
-            judged = self._judged(series, at, counted)
-            began.append(at[judged.started])
-            ended.append(at[judged.ended])
-        first, last = (np.divmod(np.concatenate(places), max(1, width)) for places in (began, ended))
-        return first, last
+    def _judge(self, tick: int, seen: Observations, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of series that began and ended to be ill.
 
-    def _judged(self, series: Series, at: np.ndarray, counted: Counted) -> Judged:
-        before = {name: column[at] for name, column in series.items()}
-        judged = judge(before, counted, self._symptoms, self._tuning)
-        for name, values in judged.series.items():
-            series[name][at] = values
-        return judged
+        Those without evidence of which no bad one was counted are most, and only learn.
+        """
+        memory = self._memory
+        doubted = np.zeros((len(memory), memory.width), np.bool_)
+        doubted.reshape(-1)[memory.doubted] = True
+        loud = [np.zeros(0, np.int64)]
+        for block in blocks(len(rows)):
+            bad, total, here = seen.bad[block], seen.total[block], rows[block]
+            speaks = (bad > 0) | doubted.take(here, axis=0)
+            loud.append(np.flatnonzero((total > 0) & speaks) + block.start * memory.width)
+            self._learn(*self._counted(tick, bad, total, here, np.flatnonzero((total > 0) & ~speaks)))
+        places, told = self._counted(tick, seen.bad, seen.total, rows, np.concatenate(loud))
+        judged = judge(memory.series(places), told, self._symptoms, self._tuning)
+        memory.put(places, judged.series)
+        return places[judged.started], places[judged.ended]
+
+    def _counted(
+        self, tick: int, bad: np.ndarray, total: np.ndarray, rows: np.ndarray, flat: np.ndarray
+    ) -> tuple[np.ndarray, Counted]:
+        """Places of series in the memory, and what was counted of them.
+
+        :param bad: of some edges; shape (edges, symptoms), as ``total``.
+        :param rows: places of these edges in the memory.
+        :param flat: places of the series among theirs.
+        """
+        width = self._memory.width
+        line = flat // width
+        of, row = flat - line * width, rows.take(line)
+        age = self._memory.edges["age"].take(row)
+        return row * width + of, Counted(tick & 0xFFFF, of, bad.take(flat), total.take(flat), age)
+
+    def _learn(self, places: np.ndarray, counted: Counted) -> None:
+        before = {name: column.take(places) for name, column in self._memory.baseline.items()}
+        for name, values in learn_quiet(before, counted, self._symptoms, self._tuning).items():
+            self._memory.baseline[name].reshape(-1)[places] = values
 
     def _learn_prior(self) -> None:
-        series = self._memory.series
-        self._symptoms.learn_prior(series["bad"], series["total"], self._tuning.warm)
+        baseline = self._memory.baseline
+        self._symptoms.learn_prior(baseline["bad"], baseline["total"], self._tuning.warm)
 
     def _bound(self, here: np.ndarray) -> None:
         """Forgets the least recently active beyond the limit."""
         excess = len(self._memory) - self._limit
         if excess > 0:
-            ill = (self._memory.series["streak"] >= ILL).any(axis=1)
+            ill = np.zeros(len(self._memory), np.bool_)
+            ill[self._memory.ill // self._memory.width] = True
             silent = self._memory.edges["silent"].astype(np.int64)
             kept = np.ones(len(self._memory), np.bool_)
             kept[np.lexsort((-silent, here, ill))[:excess]] = False

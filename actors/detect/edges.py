@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+import msgpack
 import numpy as np
 
 from actors.detect.habits import Habits
@@ -105,6 +106,24 @@ class Edges:
     def name(self, id_: int) -> Name | None:
         """Who that is, if it was seen of late."""
         return self._names.get(id_)
+
+    def encode_habits(self) -> bytes:
+        """How fast pairs usually are, for a restart."""
+        told: bytes = msgpack.packb({measure: habits.encode() for measure, habits in self._habits.items()})
+        return told
+
+    def adopt_habits(self, data: bytes) -> None:
+        """Goes on with what ``encode_habits`` gave.
+
+        :raises ValueError: if it cannot be read.
+        """
+        try:
+            told = dict(msgpack.unpackb(data))
+        except (TypeError, ValueError, msgpack.UnpackException) as error:
+            raise ValueError(f"bytes that are no habits of slowness: {error}") from error
+        for measure, habits in self._habits.items():
+            if measure in told:
+                habits.adopt(told[measure])
 
     def observe(
         self, batches: Sequence[Batch], ill: np.ndarray | None = None, told: Told | None = None

@@ -5,7 +5,7 @@ than coins do. One tick alone adds two fifths of what a finding takes at most, s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,14 +15,20 @@ from actors.detect.symptoms import Symptom
 
 #: How fast the dispersion is learnt, once it is known.
 _PACE: Final = np.float32(0.004)
+#: The same while it is new, by ticks with traffic; shape (256,).
+_GAIN: Final = np.maximum(_PACE, 1 / (2 + np.arange(256, dtype=np.float32)))
+_LEAST_VARIANCE: Final = np.float32(0.05)
 _MOST_SHARE: Final = np.float32(0.85)
 _MOST_ILL: Final = np.float32(0.98)
-#: A busy edge whose share varies a lot: that of 100,000 requests a tick, 15 % bad give or take as much.
-_MOST_DISPERSION: Final = np.float32(30_000)
 _MOST_SURPRISE: Final = np.float32(30_000)
 #: The age at which counting ends.
 _OLD: Final = 255
 _SINCE: Final = np.float32(65535)
+#: More than so many counted in a tick say no more than so many of the same share: chance is then how the share itself
+#: varies. The dispersion is as high as that at most, and 16 bits hold it.
+_MOST_COUNTED: Final = np.float32(8192)
+#: What was learnt in so few ticks may be wrong by as much again: the shares of some edges leap once in ten ticks.
+_DOUBTED_TICKS: Final = np.float32(8)
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Tuning:
     :param of_tick: the part of them that one tick adds at most, so that two ticks are no finding.
     :param half_life: of the baseline, in ticks with traffic.
     :param teaching: ticks for which a new edge only teaches, unless its baseline has
-    :param warm: so many counted before.
+    :param warm: so many counted before, and
+    :param least_ticks: it had so many ticks: what one tick counts says nothing of how ticks differ.
     :param strong: a share that is surely higher than expected by so much is a finding after
     :param strong_ticks: ticks, any other after
     :param slight_ticks: of them.
@@ -49,6 +56,7 @@ class Tuning:
     half_life: float = 720.0
     teaching: int = 180
     warm: float = 300.0
+    least_ticks: int = 6
     strong: float = 0.06
     strong_ticks: int = 3
     slight_ticks: int = 18
@@ -94,10 +102,9 @@ def expected(series: Series, of: np.ndarray, symptoms: Symptoms, tuning: Tuning)
 
     :param of: the symptom of each.
     """
-    prior = np.float32(tuning.prior)
-    share = (series["bad"] + prior * symptoms.prior[of]) / (series["total"] + prior)
-    clipped: np.ndarray = np.clip(share, symptoms.floor[of], _MOST_SHARE)
-    return clipped
+    weight = np.float32(tuning.prior)
+    share = (series["bad"] + (weight * symptoms.prior).take(of)) / (series["total"] + weight)
+    return np.asarray(np.minimum(np.maximum(share, symptoms.floor.take(of)), _MOST_SHARE))
 
 
 @dataclass(frozen=True)
@@ -135,13 +142,14 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
 
     :param series: as they were, shape (n,) each; float16 and integers as they are remembered.
     """
+    since = since_then(series, np.uint16(seen.tick), seen.bad, seen.total, series["evidence"] == 0)
+    seen = _bounded(seen)
     usual = expected(series, seen.of, symptoms, tuning)
     ill = ill_share(usual, symptoms.odds[seen.of], symptoms.least[seen.of])
     spread = dispersion_of(series, seen.total, seen.age, tuning)
     nats = log_ratio(seen.bad, seen.total, usual, ill, spread)
     nats = np.clip(nats, np.float32(-tuning.nats), np.float32(tuning.most_of_tick))
-    since = since_then(series, np.uint16(seen.tick), seen.bad, seen.total, series["evidence"] == 0)
-    young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm)
+    young = (seen.age < tuning.teaching) & (series["total"] < tuning.warm) | (seen.age < tuning.least_ticks)
     silent = young | (series["total"] + since["total_since"] < 20)
     limits = Limits(usual, ill, symptoms.least_bad[seen.of])
     told = decided(series, nats, since, limits, tuning, silent)
@@ -151,15 +159,22 @@ def judge(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> 
     return Judged(told.series | learnt, told.started, told.ended)
 
 
+def _bounded(seen: Counted) -> Counted:
+    """The same shares of no more than a tick may say."""
+    total = np.minimum(seen.total, _MOST_COUNTED)
+    return replace(seen, bad=seen.bad * (total / np.maximum(seen.total, 1)), total=total)
+
+
 def dispersion_of(series: Series, total: np.ndarray, age: np.ndarray, tuning: Tuning) -> np.ndarray:
     """By how much so many vary more than coins do: a share that varies does so the more, the more there are.
 
     :param age: ticks with traffic that its edge has seen, 255 and more are the same.
     """
-    of_one = np.where(age < _OLD, 1 / (1 + age.astype(np.float32)), np.float32(tuning.forget))
+    ticks = 1 + age.astype(np.float32)
+    of_one = np.where(age < _OLD, 1 / ticks, np.float32(tuning.forget))
     times = np.maximum(total / np.maximum(series["total"] * of_one, 1), 1)
     beyond = np.maximum(series["dispersion"].astype(np.float32), 1) - 1
-    return np.asarray(1 + beyond * times)
+    return np.asarray(1 + beyond * times * (1 + _DOUBTED_TICKS / ticks))
 
 
 class Limits(NamedTuple):
@@ -229,8 +244,13 @@ def log_ratio(
 ) -> np.ndarray:
     """What counts say for "ill" (above 0) or against it, in nats."""
     nats = bad * np.log(ill / usual) + (total - bad) * np.log((1 - ill) / (1 - usual))
-    divided: np.ndarray = nats / np.clip(dispersion, 1, _MOST_DISPERSION)
+    divided: np.ndarray = nats / tempered(dispersion)
     return divided
+
+
+def tempered(dispersion: np.ndarray) -> np.ndarray:
+    """What evidence is divided by."""
+    return np.asarray(np.maximum(dispersion, 1))
 
 
 def since_then(
@@ -247,18 +267,46 @@ def since_then(
     }
 
 
+def learn_quiet(series: Series, seen: Counted, symptoms: Symptoms, tuning: Tuning) -> Series:
+    """Baselines of series without evidence of which a tick counts no bad one: what ``judge`` makes of them, cheaply.
+
+    :param series: their baselines.
+    """
+    usual = expected(series, seen.of, symptoms, tuning)
+    total = np.minimum(seen.total, _MOST_COUNTED)
+    awaited = total * usual
+    surprise = awaited * awaited / np.maximum(awaited * (1 - usual), _LEAST_VARIANCE)
+    kept = 1 - np.float32(tuning.forget)
+    dispersion = _moved(_known(series["dispersion"]), surprise, seen.age)
+    return {
+        "bad": series["bad"] * kept,
+        "total": series["total"] * kept + total,
+        "dispersion": dispersion.astype(np.float16),
+    }
+
+
 def _learnt(series: Series, seen: Counted, usual: np.ndarray, well: np.ndarray, tuning: Tuning) -> Series:
     """The baseline: decayed sums, and the mean of Pearson's squares while all is well."""
     pace = np.where(well, np.float32(1), np.float32(tuning.ill_pace))
     kept = 1 - np.float32(tuning.forget) * pace
-    variance = np.maximum(seen.total * usual * (1 - usual), np.float32(0.05))
-    surprise = np.minimum((seen.bad - seen.total * usual) ** 2 / variance, _MOST_SURPRISE)
-    dispersion = series["dispersion"].astype(np.float32)
-    gain = np.maximum(_PACE, 1 / (2 + seen.age.astype(np.float32)))
-    dispersion[dispersion == 0] = 1
-    moved = dispersion + gain * (surprise - dispersion)
+    variance = np.maximum(seen.total * usual * (1 - usual), _LEAST_VARIANCE)
+    surprise = (seen.bad - seen.total * usual) ** 2 / variance
+    dispersion = _known(series["dispersion"])
     return {
         "bad": series["bad"] * kept + seen.bad * pace,
         "total": series["total"] * kept + seen.total * pace,
-        "dispersion": np.where(well, moved, dispersion),
+        "dispersion": np.where(well, _moved(dispersion, surprise, seen.age), dispersion),
     }
+
+
+def _known(dispersion: np.ndarray) -> np.ndarray:
+    """As it was learnt; 1 where nothing was."""
+    known: np.ndarray = dispersion.astype(np.float32)
+    known += known == 0
+    return known
+
+
+def _moved(dispersion: np.ndarray, surprise: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """The mean of Pearson's squares, after one more."""
+    moved: np.ndarray = dispersion + _GAIN.take(age) * (np.minimum(surprise, _MOST_SURPRISE) - dispersion)
+    return moved

@@ -1,6 +1,7 @@
 """What the memory holds of series that are ill, as findings."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from actors.detect.state import Memory
 
 #: Places of edges or nodes in the memory, or their ids, and symptoms of each; or ids and events.
 Listed = tuple[np.ndarray, np.ndarray]
+#: Ticks without counts from which on nobody sees how a finding stands, though its edge has other traffic: a minute;
+#: and after which it ends for want of traffic: an hour.
+UNCERTAIN_AFTER: Final = 6
+GIVEN_UP: Final = 360
 
 
 def no_events() -> Listed:
@@ -32,7 +37,7 @@ def findings_of(
     """
     rows, of = (np.concatenate([part[place] for part in listed]) for place in (0, 1))
     states = np.repeat([State.STARTED, State.ONGOING, State.ENDED], [len(part[0]) for part in listed])
-    series = {name: column[rows, of] for name, column in memory.series.items()}
+    series = memory.series(rows * memory.width + of, tick)
     bad, total = (series[name].astype(np.float32) for name in ("bad_since", "total_since"))
     ago = (np.int64(tick) - series["since"].astype(np.int64)) & 0xFFFF
     return Findings(
@@ -44,7 +49,7 @@ def findings_of(
         (tick - ago) * TICK_S,
         bad,
         total,
-        certain[rows],
+        certain[rows] & (series["unseen"] < UNCERTAIN_AFTER),
         *events,
     )
 

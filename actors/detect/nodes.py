@@ -9,20 +9,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from actors.detect.evidence import (
-    Limits,
-    Symptoms,
-    Tuning,
-    decided,
-    dispersion_of,
-    expected,
-    ill_share,
-    log_ratio,
-    since_then,
-)
-from actors.detect.findings import findings_of, no_events
-from actors.detect.observations import Findings, Known, Parts
-from actors.detect.state import ILL, Memory, Series
+from actors.detect.evidence import Limits, Symptoms, Tuning, decided, ill_share, since_then
+from actors.detect.findings import GIVEN_UP, findings_of, no_events
+from actors.detect.node_rows import Series, Told, as_edges
+from actors.detect.observations import Findings, Known
+from actors.detect.state import ILL, Memory
 
 #: Nodes remembered at most: those with the most evidence.
 LIMIT: Final = 20_000
@@ -30,71 +21,36 @@ LIMIT: Final = 20_000
 WHOLE: Final = 6
 #: The part of a tick's evidence that one edge may say for a whole node at most.
 _ONE_EDGE: Final = np.float32(0.5)
-#: A node with this part of one edge, and none of another, is that edge.
-_WHOLE_EDGE: Final = 0.9
 #: Nats that rows of a tick say for a node before it is looked at.
 _NOTICED: Final = 4.0
-#: Bits of an id that say at first sight whether a row belongs to a node that is looked at.
-_SIGHT: Final = np.uint64(0xFFFF)
-#: Ticks of known silence after which a node is given up: an hour.
-_GIVEN_UP: Final = 360
-
-
-class Edges(NamedTuple):
-    """What is known of edges with traffic; shape (edges, symptoms), but for ``at`` and ``age``.
-
-    :param at: the edge of each row of the parts; shape (rows,).
-    :param series: baseline, dispersion and streak, as they are remembered.
-    :param age: ticks with traffic that each has seen.
-    :param total: counted in this tick.
-    """
-
-    at: np.ndarray
-    series: Series
-    age: np.ndarray
-    total: np.ndarray
-
-    def teaches(self, of: int, tuning: Tuning) -> np.ndarray:
-        """Of each row, whether its edge is too young to say anything."""
-        young: np.ndarray = self.series["total"][:, of] < tuning.warm
-        return np.asarray(young[self.at])
-
-    def ill(self, rows: np.ndarray, of: int) -> np.ndarray:
-        """Whether the edge has a finding of its own."""
-        ill: np.ndarray = self.series["streak"][self.at[rows], of] >= ILL
-        return ill
-
-    def usual(self, rows: np.ndarray, of: int, symptoms: Symptoms, tuning: Tuning) -> np.ndarray:
-        """The share that is normal."""
-        at = self.at[rows]
-        series = {name: self.series[name][at, of] for name in ("bad", "total")}
-        return expected(series, np.full(1, of), symptoms, tuning)
-
-    def dispersion(self, rows: np.ndarray, of: int, tuning: Tuning) -> np.ndarray:
-        """By how much counts vary more than coins do."""
-        at = self.at[rows]
-        series = {name: self.series[name][at, of] for name in ("total", "dispersion")}
-        return dispersion_of(series, self.total[at, of], self.age[at], tuning)
-
-    def share(self, parts: Parts, rows: np.ndarray, of: int) -> np.ndarray:
-        """Of its edge's traffic that each row has."""
-        whole: np.ndarray = np.maximum(self.total[self.at[rows], of], 1)
-        part: np.ndarray = parts.total[rows, of] / whole
-        return part
+#: What rows say is summed up in so many buckets (a power of two) first, whose number has
+_BUCKET_BITS: Final = np.uint64(16)
+_LAST_BUCKET: Final = np.uint64(0xFFFF)
+#: of a symptom so much.
+_STRIDE: Final = np.uint64(0x9E37)
 
 
 class Rows(NamedTuple):
-    """Rows of one symptom that belong to nodes which are looked at; a row is there once for each node.
+    """Series that belong to nodes which are looked at; one is there once for each node.
 
-    :param node: its place among the nodes; shape (n,).
+    :param pair: the place of node and symptom among those that are looked at; shape (n,).
+    :param nats: what the row says for the node.
     """
 
-    node: np.ndarray
-    bad: np.ndarray
-    total: np.ndarray
-    normal: np.ndarray
+    pair: np.ndarray
     nats: np.ndarray
-    of_ill: np.ndarray
+    series: Series
+
+    def take(self, rows: np.ndarray) -> "Rows":
+        """Those at these places, or of this mask."""
+        return Rows(self.pair[rows], self.nats[rows], self.series.take(rows))
+
+
+class Pairs(NamedTuple):
+    """Nodes and symptoms that are looked at, ascending by node; shape (n,)."""
+
+    node: np.ndarray
+    of: np.ndarray
 
 
 class Nodes:
@@ -108,131 +64,154 @@ class Nodes:
         self.forgotten = 0
         self._symptoms, self._tuning, self._limit = symptoms, tuning, limit
 
-    def step(self, tick: int, parts: Parts, edges: Edges, known: Known) -> Findings:
-        """What is ill after the rows of a tick.
-
-        :param edges: of each row of ``parts``.
-        """
+    def step(self, tick: int, told: Told, known: Known) -> Findings:
+        """What is ill after the rows of a tick."""
         memory = self.memory
-        before = memory.ids, memory.series["streak"] >= ILL
-        seen = np.zeros(0, np.uint64)
-        for of in range(parts.total.shape[1]):
-            total = parts.total[:, of] * ~edges.teaches(of, self._tuning)
-            nodes = self._looked_at(of, parts, total, edges)
-            if len(nodes):
-                rows = self._rows(of, nodes, parts, total, edges)
-                self._judge(tick, of, nodes, rows)
-                seen = np.union1d(seen, nodes[np.unique(rows.node)])
+        before = memory.ids, memory.ill
+        memory.count_unseen(known.heard(memory.ids))
+        pairs = self._looked_at(told)
+        seen = pairs.node[:0]
+        if len(pairs.node):
+            rows = self._rows(pairs, told)
+            self._judge(tick, pairs, rows)
+            seen = np.unique(pairs.node[rows.pair])
         here = np.isin(memory.ids, seen)
-        self._silent(here, known)
+        gone = memory.evidence["unseen"] >= GIVEN_UP
+        for name in ("evidence", "streak"):
+            memory.evidence[name][gone] = 0
         findings = self._findings(tick, before, here & known.of(memory.ids))
         self._forget()
         return findings
 
     def _findings(self, tick: int, before: tuple[np.ndarray, np.ndarray], certain: np.ndarray) -> Findings:
         """Those of nodes that are ill, or were before."""
-        memory = self.memory
-        was = np.zeros(memory.series["streak"].shape, np.bool_)
-        was[np.searchsorted(memory.ids, before[0])] = before[1]
-        now = memory.series["streak"] >= ILL
-        chosen = (now & ~was, now & was, was & ~now)
-        listed = [(each.nonzero()[0], each.nonzero()[1]) for each in chosen]
+        memory, width = self.memory, self.memory.width
+        row, of = np.divmod(before[1], width)
+        was, now = np.searchsorted(memory.ids, before[0][row]) * width + of, memory.ill
+        ongoing = np.isin(now, was)
+        ended = was[np.isin(was, now, invert=True)]
+        listed = [np.divmod(places, width) for places in (now[~ongoing], now[ongoing], ended)]
         return findings_of(tick, memory, listed, certain, (self._symptoms, self._tuning), no_events())
 
-    def _looked_at(self, of: int, parts: Parts, total: np.ndarray, edges: Edges) -> np.ndarray:
-        """Ids of nodes of which there is evidence, or for which rows speak now; ascending."""
-        memory = self.memory
-        active = (memory.series["evidence"][:, of] > 0) | (memory.series["streak"][:, of] >= ILL)
-        rows = np.flatnonzero((parts.bad[:, of] > 0) & (total > 0))
-        rows = rows[~edges.ill(rows, of)]
-        nats = self._nats(of, parts, total, edges, rows)
-        loud = rows[nats > 0]
-        ids, same = np.unique(parts.nodes[loud].ravel(), return_inverse=True)
-        sums = np.bincount(same, np.repeat(nats[nats > 0], parts.nodes.shape[1]), len(ids))
-        ids = np.union1d(memory.ids[active], ids[sums >= _NOTICED])
-        named: np.ndarray = ids[ids != 0]
-        return named
+    def _looked_at(self, told: Told) -> Pairs:
+        """Nodes of which there is evidence, or for which rows speak now."""
+        flat = np.flatnonzero((told.parts.bad > 0) & (told.parts.total > 0))
+        loud = told.series(flat)
+        counted = np.flatnonzero(loud.old & ~loud.ill)
+        nodes, of = self._told_against(told, loud.take(counted))
+        active, active_of = np.divmod(self.memory.doubted, self.memory.width)
+        return _pairs(
+            np.concatenate((nodes, self.memory.ids[active])),
+            np.concatenate((of, active_of)),
+            self.memory.width,
+        )
 
-    def _nats(self, of: int, parts: Parts, total: np.ndarray, edges: Edges, rows: np.ndarray) -> np.ndarray:
-        usual = edges.usual(rows, of, self._symptoms, self._tuning)
-        ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of])
-        spread = edges.dispersion(rows, of, self._tuning)
-        return log_ratio(parts.bad[rows, of], total[rows], usual, ill, spread)
+    def _told_against(self, told: Told, loud: Series) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes and symptoms that rows with bad ones speak against, and the others of the node do not outweigh."""
+        width = self.memory.width
+        speaks = np.flatnonzero(loud.nats > 0)
+        nodes, of = told.parts.nodes.take(loud.row[speaks], axis=0), loud.of[speaks]
+        bucket = ((nodes ^ (nodes >> _BUCKET_BITS)) + of[:, None].astype(np.uint64) * _STRIDE) & _LAST_BUCKET
+        weights = np.repeat(loud.nats[speaks], nodes.shape[1])
+        full = np.bincount(bucket.ravel().astype(np.int64), weights) >= _NOTICED
+        row, column = (full[bucket] & (nodes != 0)).nonzero()
+        ids, node = np.unique(nodes[row, column], return_inverse=True)
+        pairs, same = np.unique(node * width + of[row], return_inverse=True)
+        noticed = pairs[np.bincount(same, loud.nats[speaks][row], len(pairs)) >= _NOTICED]
+        noticed = noticed[_said_aloud(told, loud, ids)[noticed] > 0]
+        if not len(noticed):
+            return ids[:0], of[:0]
+        at, of = np.divmod(noticed, width)
+        left, node = np.unique(at, return_inverse=True)
+        kept = self._said(told, loud, ids[left])[node, of] > 0
+        return ids[at[kept]], of[kept]
 
-    def _rows(self, of: int, nodes: np.ndarray, parts: Parts, total: np.ndarray, edges: Edges) -> Rows:
-        sight = np.zeros(int(_SIGHT) + 1, np.bool_)
-        sight[nodes & _SIGHT] = True
-        rows, columns = (sight[parts.nodes & _SIGHT] & (total > 0)[:, None]).nonzero()
-        ids = parts.nodes[rows, columns]
-        node = np.minimum(np.searchsorted(nodes, ids), len(nodes) - 1)
-        right = nodes[node] == ids
-        rows, columns, node = rows[right], columns[right], node[right]
-        nats = self._nats(of, parts, total, edges, rows)
-        share = edges.share(parts, rows, of)
-        most = _ONE_EDGE * self._tuning.most_of_tick * np.where(columns < WHOLE, share, 1)
-        nats = np.minimum(nats, most.astype(np.float32))
-        normal = total[rows] * edges.usual(rows, of, self._symptoms, self._tuning)
-        told = Rows(node, parts.bad[rows, of], total[rows], normal, nats, edges.ill(rows, of))
-        own = ~_as_edges(told.node, parts.edges[rows], share, len(nodes))[told.node]
-        return Rows(*(column[own] for column in told))
+    def _said(self, told: Told, loud: Series, nodes: np.ndarray) -> np.ndarray:
+        """What rows say for nodes at most; shape (nodes, symptoms).
 
-    def _judge(self, tick: int, of: int, nodes: np.ndarray, rows: Rows) -> None:
-        memory, count = self.memory, len(nodes)
-        known = memory.has(nodes)
-        before = {name: np.zeros(count, column.dtype) for name, column in memory.series.items()}
-        for name, column in memory.series.items():
-            before[name][known] = column[np.searchsorted(memory.ids, nodes[known]), of]
-        was = before["streak"] >= ILL
-        counted = was[rows.node] | ~rows.of_ill
+        :param loud: what those with bad ones say.
+        """
+        row, _, node = told.those_of(nodes)
+        # numpy sorts 16 bits ten times as fast
+        order = np.argsort(node.astype(np.uint16) if len(nodes) <= 1 << 16 else node, kind="stable")
+        rows = np.flatnonzero(np.bincount(row, minlength=len(told.parts)))
+        place = np.full(len(told.parts), -1)
+        place[rows] = np.arange(len(rows))
+        said = told.quiet_nats(told.edge[rows]) * told.parts.total.take(rows, axis=0)
+        at = place[loud.row]
+        mine = np.flatnonzero(at >= 0)
+        said[at[mine], loud.of[mine]] = loud.nats[mine]
+        begins = np.searchsorted(node[order], np.arange(len(nodes)))
+        return np.add.reduceat(said.take(place[row[order]], axis=0), begins, axis=0)
+
+    def _rows(self, pairs: Pairs, told: Told) -> Rows:
+        """Of all pairs, but for nodes that are one edge by another name."""
+        width = self.memory.width
+        nodes, at = np.unique(pairs.node, return_inverse=True)
+        wanted = np.full((len(nodes), width), -1, np.int32)
+        wanted[at, pairs.of] = np.arange(len(at))
+        row, column, node = told.those_of(nodes)
+        pair = wanted[node]
+        which, of = ((pair >= 0) & (told.parts.total[row] > 0)).nonzero()
+        series = told.series(row[which] * width + of)
+        most = _ONE_EDGE * self._tuning.most_of_tick * np.where(column[which] < WHOLE, series.share, 1)
+        rows = Rows(pair[which, of], np.minimum(series.nats, most.astype(np.float32)), series).take(
+            series.old
+        )
+        edges = told.parts.edges[rows.series.row]
+        return rows.take(~as_edges(rows.pair, edges, rows.series.share, len(at))[rows.pair])
+
+    def _judge(self, tick: int, pairs: Pairs, rows: Rows) -> None:
+        memory, symptoms, of, count = self.memory, self._symptoms, pairs.of, len(pairs.of)
+        nodes = np.unique(pairs.node)
+        memory.add(nodes[~memory.has(nodes)])
+        places = np.searchsorted(memory.ids, pairs.node) * memory.width + of
+        before = memory.series(places)
+        counted = (before["streak"] >= ILL)[rows.pair] | ~rows.series.ill
 
         def over(values: np.ndarray) -> np.ndarray:
-            return np.bincount(rows.node[counted], values[counted], count).astype(np.float32)
+            return np.bincount(rows.pair[counted], values[counted], count).astype(np.float32)
 
-        bad, total, normal, nats = map(over, (rows.bad, rows.total, rows.normal, rows.nats))
-        most = np.float32(self._tuning.most_of_tick)
-        nats = np.clip(nats, np.float32(-self._tuning.nats), most)
-        here = total > 0
+        told = rows.series
+        bad, total, normal, nats = map(over, (told.bad, told.total, told.total * told.usual, rows.nats))
+        nats = np.clip(nats, np.float32(-self._tuning.nats), np.float32(self._tuning.most_of_tick))
         at_rest = before["evidence"] == 0
         since = since_then(before, np.uint16(tick & 0xFFFF), bad, total, at_rest)
         mean = [np.where(at_rest, 0, before[name]) + new for name, new in (("bad", normal), ("total", total))]
-        usual = np.maximum(mean[0] / np.maximum(mean[1], 1), self._symptoms.floor[of])
-        ill = ill_share(usual, self._symptoms.odds[of], self._symptoms.least[of])
-        limits = Limits(usual, ill, self._symptoms.least_bad[of])
-        told = decided(before, nats, since, limits, self._tuning)
-        after = told.series | {"bad": mean[0], "total": mean[1], "dispersion": np.zeros(count)}
-        here &= known | (after["evidence"] > 0)
-        memory.add(nodes[here & ~known])
-        places = np.searchsorted(memory.ids, nodes[here])
-        for name, values in after.items():
-            memory.series[name][places, of] = values[here]
-
-    def _silent(self, here: np.ndarray, known: Known) -> None:
-        """Counts silence; after an hour of it a finding ends."""
-        memory = self.memory
-        silent = memory.edges["silent"]
-        silent[here] = 0
-        silent[~here & known.of(memory.ids)] += 1
-        gone = silent >= _GIVEN_UP
-        for name in ("evidence", "streak"):
-            memory.series[name][gone] = 0
+        usual = np.maximum(mean[0] / np.maximum(mean[1], 1), symptoms.floor[of])
+        limits = Limits(
+            usual, ill_share(usual, symptoms.odds[of], symptoms.least[of]), symptoms.least_bad[of]
+        )
+        judged = decided(before, nats, since, limits, self._tuning)
+        after = judged.series | {"bad": mean[0], "total": mean[1], "dispersion": np.zeros(count)}
+        here = total > 0
+        memory.put(places[here], {name: values[here] for name, values in after.items()})
 
     def _forget(self) -> None:
         """Those at rest, and beyond the limit those with least evidence."""
-        series = self.memory.series
-        evidence = series["evidence"].max(axis=1, initial=0).astype(np.float32)
-        evidence += np.float32(1e3) * (series["streak"] >= ILL).any(axis=1)
-        kept = evidence > 0
+        memory = self.memory
+        memory.drop_rested()
+        weight = np.zeros(len(memory), np.float32)
+        np.maximum.at(weight, memory.doubted // memory.width, memory.evidence["evidence"].astype(np.float32))
+        weight[memory.ill // memory.width] += np.float32(1e3)
+        kept = weight > 0
         excess = np.count_nonzero(kept) - self._limit
         if excess > 0:
-            kept[np.argsort(evidence + ~kept * np.float32(1e6), kind="stable")[:excess]] = False
+            kept[np.argsort(weight + ~kept * np.float32(1e6), kind="stable")[:excess]] = False
             self.forgotten += int(excess)
         if 2 * np.count_nonzero(kept) < len(kept) or excess > 0:
-            self.memory.keep(kept)
+            memory.keep(kept)
 
 
-def _as_edges(node: np.ndarray, edges: np.ndarray, share: np.ndarray, count: int) -> np.ndarray:
-    """Of each node, whether it is one edge by another name: it has no other, and nearly all traffic of that."""
-    first = np.zeros(count, np.uint64)
-    first[node] = edges
-    one = np.bincount(node, first[node] != edges, count) == 0
-    return np.asarray(one & (np.bincount(node, share, count) > _WHOLE_EDGE))
+def _said_aloud(told: Told, loud: Series, nodes: np.ndarray) -> np.ndarray:
+    """What rows with bad ones say for nodes; shape (nodes * symptoms,). No other row speaks for a node."""
+    row, _, node = told.those_of(nodes, loud.row)
+    width = told.memory.width
+    return np.bincount(node * width + loud.of[row], loud.nats[row], len(nodes) * width)
+
+
+def _pairs(nodes: np.ndarray, of: np.ndarray, width: int) -> Pairs:
+    """Each once, ascending."""
+    ids, node = np.unique(nodes, return_inverse=True)
+    row, symptom = np.divmod(np.unique(node * width + of), width)
+    return Pairs(ids[row], symptom)

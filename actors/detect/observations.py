@@ -63,6 +63,8 @@ class Observations:
 
     def take(self, rows: np.ndarray) -> "Observations":
         """Those at these places, or of this mask."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self
         ids, parts = self.ids[rows], self.parts
         if parts is not None and len(ids) < len(self.ids):
             parts = parts.take(np.isin(parts.edges, ids))
@@ -104,11 +106,18 @@ class Known:
     """For what the data of a tick is complete.
 
     :param all: False: for nothing, whatever ``missing`` says.
-    :param missing: ids for which it is not: an agent is away, rows were lost or are late.
+    :param missing: ids for which it is not: rows were lost or are late.
+    :param unheard: ids whose silence says nothing: who would report them is away.
     """
 
     all: bool = True
     missing: np.ndarray = field(default_factory=lambda: _NO_IDS)
+    unheard: np.ndarray = field(default_factory=lambda: _NO_IDS)
+
+    def heard(self, ids: np.ndarray) -> np.ndarray:
+        """Whether each of these is silent if it has no rows; bool."""
+        whole = self.of(ids)
+        return whole & np.isin(ids, self.unheard, invert=True) if len(self.unheard) else whole
 
     def of(self, ids: np.ndarray) -> np.ndarray:
         """Whether it is complete for each of these; bool."""

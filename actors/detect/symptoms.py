@@ -114,7 +114,7 @@ SYMPTOMS: Final = (
     ),
     Symptom(
         "dropped packets",
-        Ratio("workload", _sum("dropped_segments"), _sum("dropped_segments", "sent_segments")),
+        Ratio("workload", _sum("dropped_segments"), _sum("dropped_segments", "sent_segments", "datagrams")),
         *(2e-3, 3.0, 0.02, 30.0),
     ),
     Symptom(

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from actors.explain.evidence import evidence, first_ill_rate
-from actors.explain.leaves import Either, Leaves
+from actors.explain.leaves import Either, Leaves, dispersed_as, raised_to_healthy, supposed_beside
 from actors.explain.search import PRICE, Best, Group, Search, group_count, inside_of
 
 #: Searches until the rate of the ill has settled: it changes by no more than this part.
@@ -18,6 +18,7 @@ SIGNIFICANCE: Final = 0.01
 #: A cause explains at least this part of the excess that is left, and of all.
 LEAST_LEFT: Final = 0.2
 LEAST_OF_ALL: Final = 0.02
+LEAST_SUPPOSED: Final = 0.002
 #: Where what is normal is only supposed, values always differ: one less than this part as ill as another cause is
 #: none beside that.
 PALE: Final = 0.2
@@ -25,7 +26,7 @@ PALE: Final = 0.2
 LEAST_BAD: Final = 5.0
 #: A group is divided if so much of its traffic is healthy, and no more values than these are ill.
 HEALTHY_PART: Final = 0.2
-ILL_VALUES: Final = 4
+ILL_VALUES: Final = 5
 #: An attribute is given up if leaves gained by it are as ill as this part of those inside, or are as few as that.
 AS_ILL: Final = 0.3
 AS_FEW: Final = 0.02
@@ -62,12 +63,16 @@ class Cause:
 class Explanation:
     """Causes, best first, and the attributes in which nothing differs beside them.
 
+    :param normal: bad ones that are normal, of all.
+    :param everywhere: the first cause is everything, and that is most of what there is: nothing separates.
     :param just_before: what began just before, in words, where that is known.
     """
 
     causes: list[Cause] = field(default_factory=list)
     no_difference: list[str] = field(default_factory=list)
     just_before: list[str] = field(default_factory=list)
+    normal: float = 0.0
+    everywhere: bool = False
 
 
 def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Either] = ()) -> Explanation:
@@ -77,16 +82,88 @@ def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Eith
     :param most: causes.
     """
     leaves = replace(leaves, codes=np.asfortranarray(leaves.codes, np.intp))
+    first = _found(leaves, depth, most, either)
+    many = None if first else _beside_many_ill(leaves, depth, most, either)
+    found, leaves = many or _with_normal(leaves, first, depth, most, either)
+    return _told(leaves, found, _outside(found, len(leaves)), either)
+
+
+Found = list[tuple[Group, float, np.ndarray]]
+
+
+def _beside_many_ill(
+    leaves: Leaves, depth: int, most: int, either: Sequence[Either]
+) -> "tuple[Found, Leaves] | None":
+    """Causes where most leaves may be ill, which then look as if counts varied wildly; None: that is not so.
+
+    What would be causes if counts varied as coins do is left aside, and the others say how much they vary.
+    """
+    coins = replace(leaves, dispersion=leaves.doubt * np.ones(len(leaves)))
+    found = _found(coins, depth, most, either)
+    again = dispersed_as(leaves, _outside(found, len(leaves))) if found else None
+    found = _found(again, depth, most, either) if again is not None else []
+    return _with_normal(again, found, depth, most, either) if again is not None and found else None
+
+
+def _with_normal(
+    leaves: Leaves, found: Found, depth: int, most: int, either: Sequence[Either]
+) -> tuple[Found, Leaves]:
+    """The causes once more, by what is normal outside of them, where what is expected says little of it.
+
+    That is so where it was supposed, and where everything is worse than expected: a forecast may be wrong everywhere.
+    There causes are told instead of everything if all else is hardly ill beside them.
+    """
+    if leaves.supposed:
+        return _settled(leaves, found, depth, most, either)
+    raised = raised_to_healthy(leaves, _outside(found, len(leaves)))
+    if raised is None:
+        return found, leaves
+    instead, _ = _settled(raised, _found(raised, depth, most, either), depth, most, either)
+    rest = _outside(instead, len(leaves))
+    ill, other = (leaves.excess[rows].sum() / max(leaves.total[rows].sum(), 1e-9) for rows in (~rest, rest))
+    if instead and other < AS_ILL * ill:
+        return instead, leaves
+    return found, leaves
+
+
+def _settled(
+    leaves: Leaves, found: Found, depth: int, most: int, either: Sequence[Either]
+) -> tuple[Found, Leaves]:
+    """Causes by what is normal beside them, which are other causes, and so on."""
+    groups: list[Group] = []
+    for _ in range(ROUNDS):
+        leaves = supposed_beside(leaves, _outside(found, len(leaves)))
+        groups = [group for group, _, _ in found]
+        found = _found(leaves, depth, most, either)
+        if [group for group, _, _ in found] == groups:
+            break
+    return found, leaves
+
+
+def _outside(found: Found, size: int) -> np.ndarray:
+    """Mask of the leaves that no cause has; shape (n,)."""
+    outside = np.ones(size, np.bool_)
+    for _, _, inside in found:
+        outside &= ~inside
+    return outside
+
+
+def _found(leaves: Leaves, depth: int, most: int, either: Sequence[Either]) -> Found:
     whole = _excess(leaves)
-    threshold = float(np.log(group_count(leaves, depth, either) / SIGNIFICANCE))
+    count = 1.0 if leaves.supposed else group_count(leaves, depth, either)  # a group's price has it, too
+    threshold = float(np.log(count / SIGNIFICANCE))
     alive = np.ones(len(leaves), np.bool_)
     found: list[tuple[Group, float, np.ndarray]] = []
     while len(found) < most and whole > 0:
         left = leaves.take(alive) if found else leaves
         excess = _excess(left)
-        if excess < LEAST_OF_ALL * whole or left.bad.sum() < LEAST_BAD:
+        if (
+            excess < (LEAST_SUPPOSED if leaves.supposed else LEAST_OF_ALL) * whole
+            or left.bad.sum() < LEAST_BAD
+        ):
             break
-        best = _best(left, depth, max(LEAST_LEFT * excess, LEAST_OF_ALL * whole), either)
+        floor = LEAST_SUPPOSED * excess if leaves.supposed else max(LEAST_LEFT * excess, LEAST_OF_ALL * whole)
+        best = _best(left, depth, floor, either)
         if best.score < threshold:
             break
         group = _simplest(left, best.group, either)
@@ -97,7 +174,7 @@ def explain(leaves: Leaves, depth: int = 2, most: int = 5, either: Sequence[Eith
         alive &= ~inside
         if not group:
             break
-    return _told(leaves, found, alive, either)
+    return found
 
 
 def _pales(leaves: Leaves, inside: np.ndarray, causes: Sequence[np.ndarray]) -> bool:
@@ -111,7 +188,7 @@ def _pales(leaves: Leaves, inside: np.ndarray, causes: Sequence[np.ndarray]) -> 
 
 def _excess(leaves: Leaves) -> float:
     """Of all, or of one value, if that is more: elsewhere fewer may be bad than usual."""
-    excess = leaves.excess
+    excess = leaves.excess / leaves.dispersion
     sums = (
         np.bincount(leaves.codes[:, place], excess, len(values)).max(initial=0)
         for place, values in enumerate(leaves.values)
@@ -154,8 +231,19 @@ def _divided(leaves: Leaves, nats: np.ndarray, best: Best, either: Sequence[Eith
         if not gains or max(gains) <= 0:
             break
         at = int(np.argmax(gains))
-        best = Best(parts[at][2], tuple(sorted((*best.group, (places[at], parts[at][1])))))
+        group = tuple(sorted((*best.group, (places[at], parts[at][1]))))
+        best = Best(parts[at][2], _without_implied(leaves, group, either))
     return best
+
+
+def _without_implied(leaves: Leaves, group: Group, either: Sequence[Either]) -> Group:
+    """The group without attributes that all leaves of the others share: the zone of a pod."""
+    traffic = leaves.total[inside_of(leaves, group, either)].sum()
+    for part in group if len(group) > 1 else ():
+        coarser = tuple(each for each in group if each != part)
+        if leaves.total[inside_of(leaves, coarser, either)].sum() <= traffic:
+            return _without_implied(leaves, coarser, either)
+    return group
 
 
 def _ill_values(
@@ -184,12 +272,26 @@ def _simplest(leaves: Leaves, group: Group, either: Sequence[Either]) -> Group:
             gained = inside_of(leaves, coarser, either) & ~inside
             traffic = leaves.total[gained].sum()
             ill = leaves.excess[gained].sum() / max(traffic, 1e-9) / max(rate, 1e-9)
-            if ill >= AS_ILL or traffic <= AS_FEW * total:
+            few = traffic <= AS_FEW * total
+            if few or (
+                ill >= AS_ILL and not _few_are_ill(leaves, inside | gained, group[at][0], AS_ILL * rate)
+            ):
                 given_up.append((ill, coarser))
         if not given_up:
             break
         group = max(given_up)[1]
     return group
+
+
+def _few_are_ill(leaves: Leaves, rows: np.ndarray, place: int, rate: float) -> bool:
+    """Whether a few values of an attribute are ill, by this rate, and all others are not; rows: a mask."""
+    if place < 0:
+        return False
+    codes, size = leaves.codes[:, place][rows], len(leaves.values[place])
+    total, excess = (np.bincount(codes, column[rows], size) for column in (leaves.total, leaves.excess))
+    ill = excess >= rate * total
+    healthy = total[~ill].sum() / max(total.sum(), 1e-9)
+    return bool(np.count_nonzero(ill & (total > 0)) <= ILL_VALUES and healthy >= HEALTHY_PART)
 
 
 def _told(
@@ -198,7 +300,7 @@ def _told(
     outside: np.ndarray,
     either: Sequence[Either],
 ) -> Explanation:
-    whole = max(_excess(leaves), 1e-9)
+    whole = max(_excess(replace(leaves, dispersion=np.ones(len(leaves)))), 1e-9)
     healthy = leaves.total[outside].sum()
     rate_outside = float(leaves.bad[outside].sum() / healthy) if healthy else 0.0
     causes = []
@@ -209,8 +311,12 @@ def _told(
         names = _other_names(leaves, group, inside)
         explains = min(max((bad - expected) / whole, 0.0), 1.0)
         where = _words(leaves, group, either)
+        if len(where) > 1 and names:  # a pod says more shortly what its version and its node say together
+            where, names = names[0], [where, *names[1:]]
         causes.append(Cause(where, score, bad, total, expected, explains, rate_outside, names))
-    return Explanation(causes, _no_difference(leaves, found, either, causes))
+    causes.sort(key=lambda cause: (not cause.where, -cause.score))  # everything else comes last
+    same = _no_difference(leaves, found, either, causes)
+    return Explanation(causes, same, normal=float(leaves.expected.sum()))
 
 
 def _words(leaves: Leaves, group: Group, either: Sequence[Either]) -> dict[str, str]:
@@ -223,7 +329,9 @@ def _words(leaves: Leaves, group: Group, either: Sequence[Either]) -> dict[str, 
 
 
 def _other_names(leaves: Leaves, group: Group, inside: np.ndarray) -> list[dict[str, str]]:
-    """Single values that hold as good as all of the cause's excess, and hardly any traffic beside it."""
+    """Single values that hold as good as all of the cause's excess, and hardly any traffic beside it; those of the
+    attribute with the fewest values first.
+    """
     if not group:
         return []
     rows = np.flatnonzero(inside)
@@ -240,8 +348,8 @@ def _other_names(leaves: Leaves, group: Group, inside: np.ndarray) -> list[dict[
             continue
         everywhere = leaves.total[leaves.codes[:, place] == value].sum()
         if everywhere <= SAME_TRAFFIC * traffic + 1:
-            names.append({name: leaves.values[place][value]})
-    return names
+            names.append((size, {name: leaves.values[place][value]}))
+    return [name for _, name in sorted(names, key=lambda each: each[0])]
 
 
 def _no_difference(

@@ -10,7 +10,7 @@ import numpy as np
 
 from actors.explain.leaves import LEAST_RATE, MOST_RATE, Leaves
 
-#: A leaf is ill at this multiple of its own normal rate at least.
+#: A leaf is ill at this multiple of its own normal rate at least, or with its good ones that much fewer.
 _LEAST_RATIO: Final = 2.0
 
 
@@ -19,10 +19,9 @@ def evidence(leaves: Leaves, ill_rate: float) -> np.ndarray:
 
     :param ill_rate: bad of total of what is ill.
     """
-    normal = np.clip(
-        leaves.expected / np.maximum(leaves.total, LEAST_RATE), LEAST_RATE, MOST_RATE / _LEAST_RATIO
-    )
-    ill = np.clip(ill_rate, normal * _LEAST_RATIO, MOST_RATE)
+    normal = np.clip(leaves.expected / np.maximum(leaves.total, LEAST_RATE), LEAST_RATE, MOST_RATE)
+    least = np.minimum(normal * _LEAST_RATIO, 1 - (1 - normal) / _LEAST_RATIO)
+    ill = np.maximum(np.minimum(ill_rate, MOST_RATE), least)
     good = leaves.total - leaves.bad
     nats = leaves.bad * np.log(ill / normal) + good * np.log((1 - ill) / (1 - normal))
     return np.asarray(nats / leaves.dispersion)

@@ -15,8 +15,14 @@ MOST_RATE: Final = 1 - 1e-3
 _MEDIAN_CHI_SQUARE: Final = 0.4549
 #: Of the traffic: so much of it is taken for healthy.
 _HEALTHY_PART: Final = 0.25
+#: A leaf counts for no more traffic in that than so many median ones.
+_HEAVY: Final = 10.0
 #: Leaves for each value of an attribute, from which on one half tells enough.
 _LEAVES_TO_HALVE: Final = 8
+#: What is expected is wrong for all if even the healthier part has more than that, by this share of it.
+_MISFIT: Final = 0.2
+#: Leaves whose median tells how far counts lie from what is expected.
+_ENOUGH: Final = 8
 #: Leaves with fewer expected bad ones say too little of how far counts lie from what is expected.
 _TELLING: Final = 3.0
 
@@ -45,6 +51,7 @@ class Leaves:
     :param total: bad and good.
     :param expected: bad ones that are normal for it.
     :param dispersion: by how much its counts vary more than coins do; at least 1.
+    :param doubt: the part of that because what is normal was counted, too; it stays whatever others vary by.
     :param supposed: what is normal is known of no other time: it was taken from these very counts, one rate for all.
     """
 
@@ -56,6 +63,7 @@ class Leaves:
     expected: np.ndarray
     dispersion: np.ndarray
     supposed: bool = False
+    doubt: np.ndarray | float = 1.0
 
     def __len__(self) -> int:
         return len(self.bad)
@@ -71,7 +79,8 @@ class Leaves:
         columns = {
             name: getattr(self, name)[rows] for name in ("codes", "bad", "total", "expected", "dispersion")
         }
-        return replace(self, **columns)
+        doubt = self.doubt[rows] if isinstance(self.doubt, np.ndarray) else self.doubt
+        return replace(self, **columns, doubt=doubt)
 
 
 def expected_by_rate(total: np.ndarray, expected_bad: np.ndarray, expected_total: np.ndarray) -> np.ndarray:
@@ -82,6 +91,14 @@ def expected_by_rate(total: np.ndarray, expected_bad: np.ndarray, expected_total
     overall = expected_bad.sum() / max(expected_total.sum(), 1.0)
     rate = (expected_bad + _PRIOR_TRIALS * overall) / (expected_total + _PRIOR_TRIALS)
     return np.asarray(total * np.clip(rate, LEAST_RATE, MOST_RATE))
+
+
+def doubt_of_rate(total: np.ndarray, expected_total: np.ndarray) -> np.ndarray:
+    """By how much counts lie further from what is expected because that was counted, too; shape (n,), at least 1.
+
+    The variance of what ``expected_by_rate`` says, beside that of coins: by chance fewer may have been bad then.
+    """
+    return np.asarray(1 + total * expected_total / np.square(expected_total + _PRIOR_TRIALS))
 
 
 def expected_of_rate(total: np.ndarray, rate: float) -> np.ndarray:
@@ -135,7 +152,7 @@ def _lowest_rate(codes: np.ndarray, bad: np.ndarray, total: np.ndarray, overall:
         k, n = (np.bincount(codes[rows], column[rows], size) for column in (bad, total))
         return np.asarray((k + overall) / (n + 1.0))
 
-    traffic = np.bincount(codes, total, size)
+    traffic = np.bincount(codes, np.minimum(total, _HEAVY * np.median(total)), size)
     order = np.argsort(rates(ordering), kind="stable")
     summed = np.cumsum(traffic[order])
     taken = order[: int(np.searchsorted(summed, _HEALTHY_PART * summed[-1])) + 1]
@@ -153,16 +170,69 @@ def _half(codes: np.ndarray) -> np.ndarray:
     return half
 
 
-def dispersion_of(bad: np.ndarray, total: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def dispersion_of(
+    bad: np.ndarray, total: np.ndarray, expected: np.ndarray, healthy: np.ndarray | None = None
+) -> np.ndarray:
     """By how much counts lie further from what is expected than those of coins would; shape (n,), at least 1.
 
     A forecast is wrong by a share of itself: the variance is that of coins and the square of that share. The median
-    over leaves tells it, for most of them are healthy.
+    over leaves tells it, for most of them are healthy; of fewer than ``_ENOUGH`` that are known to be, the mean.
+
+    :param healthy: those that are asked, a mask; None: all.
     """
     variance = np.maximum(expected * (1 - expected / np.maximum(total, expected + LEAST_RATE)), LEAST_RATE)
-    telling = expected >= _TELLING
-    if np.count_nonzero(telling) < 8:
+    telling = expected >= _TELLING if healthy is None else healthy & (expected >= _TELLING)
+    few = np.count_nonzero(telling) < _ENOUGH
+    if few and (healthy is None or not telling.any()):
         return np.ones(len(bad))
-    beyond = np.square(bad - expected) - _MEDIAN_CHI_SQUARE * variance
-    share = np.maximum(np.median(beyond[telling] / np.square(expected[telling])), 0.0) / _MEDIAN_CHI_SQUARE
+    middle = 1.0 if few else _MEDIAN_CHI_SQUARE
+    beyond = (np.square(bad - expected) - middle * variance)[telling] / np.square(expected[telling])
+    share = max(float(np.mean(beyond) if few else np.median(beyond)), 0.0) / middle
     return np.asarray(1 + share * np.square(expected) / variance)
+
+
+def supposed_beside(leaves: Leaves, healthy: np.ndarray) -> Leaves:
+    """The leaves, with so many more expected as there are beyond what is expected beside the causes.
+
+    :param healthy: what no cause has, a mask; shape (n,).
+    """
+    total = leaves.total[healthy].sum()
+    return _raised(leaves, float(leaves.excess[healthy].sum() / total), healthy) if total else leaves
+
+
+def raised_to_healthy(leaves: Leaves, rest: np.ndarray) -> Leaves | None:
+    """The leaves, with so many more expected as there are beyond that in the healthier part; None: there are none.
+
+    :param rest: what no cause has, a mask; shape (n,).
+    """
+    if rest.any() and leaves.excess[rest].sum() < _MISFIT * leaves.expected[rest].sum():
+        return None
+    beyond = healthy_rate(leaves.codes, leaves.excess, leaves.total)
+    if beyond * leaves.total.sum() < _MISFIT * leaves.expected.sum():
+        return None
+    return replace(_raised(leaves, beyond, rest), supposed=True)
+
+
+def dispersed_as(leaves: Leaves, healthy: np.ndarray) -> Leaves | None:
+    """The leaves, if they vary as those do that are healthy; None: nothing tells how these vary.
+
+    :param healthy: a mask; shape (n,). If none is, all vary around the share that all have of what is expected.
+    """
+    expected = leaves.expected
+    if not healthy.any():
+        healthy = ~healthy
+        expected = np.minimum(expected * (leaves.bad.sum() / max(expected.sum(), LEAST_RATE)), leaves.total)
+    if not (healthy & (expected >= _TELLING)).any():
+        return None
+    dispersion = dispersion_of(leaves.bad, leaves.total, expected, healthy)
+    return replace(leaves, dispersion=np.maximum(dispersion, leaves.doubt))
+
+
+def _raised(leaves: Leaves, rate: float, healthy: np.ndarray) -> Leaves:
+    """With other expectations, and what counts vary by then where they are healthy."""
+    expected = np.clip(
+        leaves.expected + leaves.total * rate, LEAST_RATE, leaves.total * MOST_RATE + LEAST_RATE
+    )
+    some = healthy if (healthy & (expected >= _TELLING)).any() else None
+    dispersion = dispersion_of(leaves.bad, leaves.total, expected, some)
+    return replace(leaves, expected=expected, dispersion=dispersion)

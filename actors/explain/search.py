@@ -34,7 +34,7 @@ class Search:
     def __init__(self, leaves: Leaves, depth: int, floor: float, either: Sequence[Either] = ()) -> None:
         self.leaves, self.depth, self.floor, self.either = leaves, depth, floor, either
         self.best = Best()
-        self._held = np.maximum(leaves.excess, 0)
+        self._held = np.maximum(leaves.excess, 0) / leaves.dispersion
         self._columns = [np.ascontiguousarray(column, np.intp) for column in leaves.codes.T]
         self._ill: dict[tuple[Group, int], np.ndarray] = {}
         self._rows: dict[Group, np.ndarray] = {}
@@ -45,7 +45,8 @@ class Search:
         :param nats: the evidence of each leaf; shape (n,).
         """
         self.best = Best()
-        self._offer(float(nats.sum()), ())
+        if not self.leaves.supposed:
+            self._offer(float(nats.sum()), ())
         self._look(nats, None, (), 0.0)
         for place, either in enumerate(self.either):
             self._look_at_either(either, -1 - place, nats)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from actors.incidents.grouping import grouped, same_explanation, same_traffic
+from actors.incidents.grouping import Explained, grouped, same_traffic
 from actors.incidents.items import MOST_EDGES, Change, Incident, Silence, Tick, Trouble
 from model.alert import MOST_RULES, SEVERITIES, Event
 from model.errors import UsageError
@@ -19,6 +19,8 @@ _MOST_DOUBLINGS: Final = 4
 _LONGEST_STEP_S: Final = 10.0
 #: The share of bad ones, or the number of edges, is told again when it has changed by this factor.
 _TOLD_FACTOR: Final = 2.0
+#: What an incident says of itself.
+_TOLD: Final = ("severity", "where", "share", "expected", "says", "worst", "reason", "dropped", "edge_count")
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ class Incidents:
             self.counts["updated"] += 1
             yield self._change(incident, "update", at)
             return
-        for name in ("severity", "where", "share", "expected", "says", "worst", "reason", "edge_count"):
+        for name in _TOLD:
             setattr(incident, name, getattr(before, name))
 
     def _quiet(self, incident: Incident, tick: Tick, step: float) -> Iterator[Change]:
@@ -227,10 +229,12 @@ class Incidents:
 
 
 def _is_same(incident: Incident, group: Sequence[Trouble], keys: set[str], edges: set[str]) -> bool:
+    explained = Explained(incident.where, incident.symptoms, incident.edges, incident.everywhere)
+    began = incident.since, min(trouble.since for trouble in group)
     return (
         not keys.isdisjoint(incident.troubles)
-        or any(same_explanation(incident.where, trouble.where) for trouble in group)
-        or same_traffic(incident.edges, edges)
+        or any(explained.same(Explained.of(trouble)) for trouble in group)
+        or same_traffic(incident.edges, edges, began)
     )
 
 
@@ -238,7 +242,8 @@ def _differs(before: Incident, now: Incident) -> bool:
     """Whether a reader would want to know."""
     pairs = ((before.share, now.share), (before.edge_count, now.edge_count))
     far = any(max(pair) > _TOLD_FACTOR * min(pair) for pair in pairs)
-    return before.where != now.where or before.severity != now.severity or far
+    why = bool(before.dropped) != bool(now.dropped)
+    return before.where != now.where or before.severity != now.severity or far or why
 
 
 def _take(incident: Incident, group: Sequence[Trouble], at: float) -> None:
@@ -250,11 +255,13 @@ def _take(incident: Incident, group: Sequence[Trouble], at: float) -> None:
     same = {trouble.key: trouble for trouble in group if trouble.symptom == worst.symptom}.values()
     incident.bad, incident.total = sum(each.bad for each in same), sum(each.total for each in same)
     incident.says = worst.says
+    incident.dropped = next((each.dropped for each in (worst, *group) if each.dropped), incident.dropped)
     rules = dict.fromkeys(trouble.rule for trouble in group if trouble.rule)
     incident.rules = list(dict.fromkeys((*incident.rules, *rules)))[:MOST_RULES]
     incident.worst, incident.reason = worst.symptom, worst.reason
     explained = worst.where or next((trouble.where for trouble in group if trouble.where), {})
     incident.where = dict(explained) or incident.where
+    incident.everywhere = incident.everywhere or any(trouble.everywhere for trouble in group)
     incident.seen, incident.healthy_s = at, 0.0
     incident.blind_since, incident.blind_told = 0.0, False
     edges = [edge for trouble in group for edge in sorted(trouble.edges)]

@@ -27,6 +27,8 @@ class Trouble:
     :param reason: why it failed, where that is known of most: ``refused``.
     :param rule: of the user, that it breaks; empty: the detector found it.
     :param says: what the message says behind the share, in place of the symptom's words; empty: those.
+    :param dropped: why kernels dropped packets of it: ``by netfilter in namespace …``; empty: they did not.
+    :param everywhere: it is explained by everything: most of the traffic has this symptom.
     """
 
     key: str
@@ -43,6 +45,8 @@ class Trouble:
     reason: str = ""
     rule: str = ""
     says: str = ""
+    dropped: str = ""
+    everywhere: bool = False
 
 
 class EdgeEvent(msgspec.Struct, frozen=True):
@@ -94,6 +98,8 @@ class Incident(msgspec.Struct):
     :ivar worst: the symptom that the shares and counts are of, which may be another one than the first.
     :ivar reason: why most of these failed; empty: for several reasons, or it is not known.
     :ivar rules: of the user, that it broke; ``says`` what stands behind the share, if the worst trouble is of one.
+    :ivar dropped: why kernels dropped packets of it, as of its troubles.
+    :ivar everywhere: whether most of the traffic had its symptom, and nothing separated that.
     :ivar told: whether somebody was told that it is open.
     :ivar muted_by: the silence that keeps it quiet.
     :ivar merged_into: the key of the incident that it turned out to be a part of.
@@ -127,11 +133,13 @@ class Incident(msgspec.Struct):
     edge_count: int = 0
     rules: list[str] = []
     says: str = ""
+    dropped: str = ""
     told: bool = False
     muted_by: str = ""
     acknowledged_by: str = ""
     acknowledged_at: float = 0.0
     merged_into: str = ""
+    everywhere: bool = False
 
     @property
     def labels(self) -> dict[str, str]:

@@ -42,6 +42,8 @@ REASONS: Final[Mapping[str, str]] = {
     "reset": "reset",
     "gave_up": "given up without an answer",
 }
+#: Causes that are told at most.
+MOST_CAUSES: Final = 3
 #: Characters of a name or a value in the short form.
 _NAME: Final = 60
 
@@ -89,7 +91,9 @@ def alert_of(change: Change, facts: Facts) -> Alert:
 def short_of(change: Change, facts: Facts) -> str:
     """At most ``SHORT`` characters: the first sentence, and where it lives if there is room."""
     first = _headline(change, _NAME)
-    cause = where_words(facts.explanation.causes[0].where) if facts.explanation.causes else ""
+    if since := change.incident.blind_since:
+        return cut(f"{first}; no data since {_clock(since)}", SHORT)
+    cause = causes_words(facts.explanation.causes[:MOST_CAUSES])
     whole = f"{first}: only {cut(cause, _NAME)}" if cause else first
     return whole if len(whole) <= SHORT else cut(first, SHORT)
 
@@ -101,7 +105,9 @@ def _lines(change: Change, facts: Facts) -> list[str]:
         lines.append(f"It is a part of {incident.merged_into}.")
     if incident.blind_since:
         lines.append(f"No data since {_clock(incident.blind_since)}: it stays open until there is.")
-    lines += [_lives(cause) for cause in facts.explanation.causes[:3]] or [_unexplained(incident)]
+    lines.append(_lives(facts.explanation.causes[:MOST_CAUSES]) or _unexplained(incident))
+    if incident.dropped:
+        lines.append(f"Packets dropped {incident.dropped}.")
     if facts.changes:
         lines.append(f"Began {'; '.join(facts.changes[:3])}.")
     lines.append(_hit(incident, facts))
@@ -146,15 +152,34 @@ def how_bad(incident: Incident) -> str:
     return f"{_percent(incident.share)} {says}"
 
 
-def _lives(cause: Cause) -> str:
-    """``Only server version v2 (94 % bad, others 0.1 %), explains 99 %; the same: server pod b-7.``"""
-    rate = cause.bad / cause.total if cause.total else 0.0
-    if not cause.where:
-        return f"Everywhere ({_percent(rate)} bad): nothing separates, explains {_percent(cause.explains)}."
+def _lives(causes: Sequence[Cause]) -> str:
+    """``Only server version v2 (94 % bad, others 0.1 %), explains 99 %; the same: server pod b-7.``, of several
+    ``Only server zone a (40 % bad), explains 52 %, and server zone b (41 % bad), explains 48 %; others 0.1 %.``
+    """
+    if not causes:
+        return ""
+    first = causes[0]
+    if not first.where:
+        rate = _percent(_rate(first))
+        return f"Everywhere ({rate} bad): nothing separates, explains {_percent(first.explains)}."
+    others = f"; others {_percent(first.rate_outside)}"
+    if len(causes) > 1:
+        told = ", and ".join(_one_of_several(cause) for cause in causes)
+        return f"Only {told}{others}."
+    return f"Only {where_words(first.where)} ({_percent(_rate(first))} bad{others}){_explains(first)}."
+
+
+def _one_of_several(cause: Cause) -> str:
+    return f"{where_words(cause.where) or 'everything else'} ({_percent(_rate(cause))} bad){_explains(cause)}"
+
+
+def _explains(cause: Cause) -> str:
     names = ", ".join(where_words(name) for name in cause.also_known_as[:3])
-    same = f"; the same: {names}" if names else ""
-    inside = f"{_percent(rate)} bad; others {_percent(cause.rate_outside)}"
-    return f"Only {where_words(cause.where)} ({inside}), explains {_percent(cause.explains)}{same}."
+    return f", explains {_percent(cause.explains)}{f'; the same: {names}' if names else ''}"
+
+
+def _rate(cause: Cause) -> float:
+    return cause.bad / cause.total if cause.total else 0.0
 
 
 def _unexplained(incident: Incident) -> str:
@@ -179,6 +204,26 @@ def _hit(incident: Incident, facts: Facts) -> str:
 def where_words(where: Mapping[str, str]) -> str:
     """``server version v2 and server port 80``."""
     return " and ".join(f"{name.replace('.', ' ')} {value}" for name, value in where.items())
+
+
+def causes_words(causes: Sequence[Cause]) -> str:
+    """``server zones a and b``, or one behind the other."""
+    if name := shared_attribute(causes):
+        many = "s" if len(causes) > 1 else ""
+        return f"{name.replace('.', ' ')}{many} {values_words(causes, name)}"
+    return ", and ".join(where_words(cause.where) for cause in causes if cause.where)
+
+
+def shared_attribute(causes: Sequence[Cause]) -> str:
+    """The one attribute that each of them names, and nothing else; empty: there is none."""
+    names = {tuple(cause.where) for cause in causes}
+    return next(iter(names))[0] if len(names) == 1 and len(causes[0].where) == 1 else ""
+
+
+def values_words(causes: Sequence[Cause], name: str) -> str:
+    """``a, b and c``."""
+    *values, last = (cause.where[name] for cause in causes)
+    return f"{', '.join(values)} and {last}" if values else last
 
 
 def _names(attributes: Sequence[str]) -> str:

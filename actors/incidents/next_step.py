@@ -1,10 +1,13 @@
 """What to do next about an incident: by what explains it, and a command that looks closer."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from actors.explain.causes import Explanation
 from actors.incidents.items import Incident
+from actors.incidents.message import MOST_CAUSES, shared_attribute, values_words
+from model.kinds.drop import why_text
 
 #: By the attribute of the cause, the most telling first; ``{0}`` is its value, ``{1}`` whose it is.
 _STEPS: Final = (
@@ -12,6 +15,7 @@ _STEPS: Final = (
     ("version", "roll back {0} of {1}, or stop its rollout"),
     ("node", "move work off node {0}"),
     ("zone", "move traffic out of zone {0}"),
+    ("region", "move traffic out of region {0}"),
     ("route", "look at what {1} does for {0}"),
     ("port", "look at what listens on port {0} of {1}"),
 )
@@ -21,31 +25,89 @@ _OF_SYMPTOM: Final = {
     "datagram_dropped": "raise the receive buffers of those who drop",
     "dns_error": "look at the resolver {0}",
 }
+#: By why kernels dropped packets: somebody's configuration.
+_OF_DROPS: Final = {
+    "netfilter": "look for the rule that drops there (nft list ruleset, iptables-save)",
+    "policy": "look for the network policy that drops there",
+    "reverse_path": "look at rp_filter and at the routes there",
+    "no_route": "look at the routes there",
+    "mtu": "look at the MTU on the way",
+}
+#: What ``tailrace explain`` is asked, by symptom.
+_EXPLAINED: Final = {
+    **dict.fromkeys(("connect_failed", "connect_refused", "connect_timeout", "bad_connects"), ""),
+    **dict.fromkeys(
+        ("request_failed", "http_5xx", "grpc_error", "bad_requests", "bad_calls"), " --of requests"
+    ),
+    "drop": " --of drops",
+}
+#: What shows each query.
+_QUERIES: Final = "tailrace run --stage queries --sink console"
 #: An explanation of a part of the trouble is no reason to act.
 _EXPLAINS: Final = 0.5
+#: Whom trouble hits, where that is no workload: what filters call it.
+_PLACES: Final = {"machine": "node", "zone": "zone"}
 
 
 def next_step(incident: Incident, explanation: Explanation) -> str:
     """One sentence; empty: it is over."""
     if incident.state == "resolved":
         return ""
-    at = datetime.fromtimestamp(incident.since, UTC)
-    look = f"tailrace explain {incident.subject} --at {at:%Y-%m-%dT%H:%M:%SZ}"
-    # a rule of all traffic together has a name, and no workload
-    commands = [] if incident.subject in incident.rules else [look]
+    return "; ".join([*_steps(incident, explanation), *_commands(incident)])
+
+
+def _steps(incident: Incident, explanation: Explanation) -> Iterator[str]:
+    """What to do. A port that a rule closes is no matter of who listens there."""
+    dropped = next(
+        (step for name, step in _OF_DROPS.items() if incident.dropped.startswith(why_text(name, ""))), ""
+    )
+    told = _told(explanation)
+    of_cause = _of_cause(told, incident)
+    if of_cause and not (dropped and f"port {told.get('server.port')} " in of_cause):
+        yield of_cause
+    if dropped:
+        yield dropped
     if words := _OF_SYMPTOM.get(incident.worst or incident.symptom):
-        commands.insert(0, words.format(incident.subject))
-    cause = explanation.causes[0] if explanation.causes else None
-    if cause is None or cause.explains < _EXPLAINS:
-        return "; ".join(commands)
+        yield words.format(incident.subject)
+
+
+def _told(explanation: Explanation) -> dict[str, str]:
+    """What explains enough to act: the first cause, or several values of one attribute together."""
+    causes = explanation.causes[:MOST_CAUSES]
+    if name := shared_attribute(causes):
+        return (
+            {name: values_words(causes, name)} if sum(each.explains for each in causes) >= _EXPLAINS else {}
+        )
+    return causes[0].where if causes and causes[0].explains >= _EXPLAINS else {}
+
+
+def _of_cause(where: dict[str, str], incident: Incident) -> str:
     for attribute, words in _STEPS:
         for side in ("server.", "client.", ""):
-            if value := cause.where.get(f"{side}{attribute}"):
-                whose = cause.where.get(f"{side}workload") or _whose(side, incident)
-                return "; ".join([words.format(value, whose), *commands])
-    if caller := cause.where.get("client.workload"):
-        return "; ".join([f"look at the caller {caller} first", *commands])
-    return "; ".join(commands)
+            if value := where.get(f"{side}{attribute}"):
+                whose = where.get(f"{side}workload") or _whose(side, incident)
+                return words.format(value, whose)
+    caller = where.get("client.workload")
+    return f"look at the caller {caller} first" if caller else ""
+
+
+def _commands(incident: Incident) -> Iterator[str]:
+    """What looks closer at that symptom, since it began."""
+    symptom = incident.worst or incident.symptom
+    since = f"{datetime.fromtimestamp(incident.since, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    what, _, name = incident.subject.partition(" ")
+    subject = f"{_PLACES[what]}:{name}" if what in _PLACES and name else incident.subject
+    if symptom == "dns_error":
+        yield _QUERIES
+    elif subject in incident.rules:  # a rule of all traffic together has a name, and no workload
+        return
+    elif symptom in _EXPLAINED:
+        yield f"tailrace explain {subject} --since {since}{_EXPLAINED[symptom]}"
+    elif len(incident.edges) == 1:
+        client, _, server = incident.edges[0].partition(" > ")
+        yield f"tailrace quality {client} {server} --from {since}"
+    else:
+        yield f"tailrace quality {subject} --from {since}"
 
 
 def _whose(side: str, incident: Incident) -> str:

@@ -13,7 +13,8 @@ from model.chains import HOP
 from model.kinds.delta import Cast, Folded, flags
 from model.transport import Transport
 
-#: Sockets of one tuple that follow each other in one second: those beyond are flows of their own.
+#: Sockets of one tuple that wait for each other in one second. Those beyond find the flow as it is then: one whose
+#: socket has ended is theirs, else each has one of its own.
 TURNS: Final = 16
 
 

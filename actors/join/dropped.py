@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from actors.join.drop_reasons import DropReasons
 from actors.join.flow_table import CLIENT_SIDE, SERVER_SIDE, FlowTable
 from actors.join.names import Names
 from actors.join.waiting_drops import WaitingDrops
@@ -26,8 +27,8 @@ _OF_FLOWS: Final = (DropTransport.TCP, DropTransport.UDP)
 class DroppedPackets:
     """Finds the flows of drops: by the packet's tuple, by what conntrack says was called, either way round.
 
-    Flows remember how many of their packets were dropped since their last row, and why at last. Drops whose flow is
-    not known yet wait some seconds for it.
+    Flows remember how many of their packets were dropped since their last row, and why. Drops whose flow is not known
+    yet wait some seconds for it.
 
     :param stage: in which those are counted that found no flow.
     """
@@ -37,6 +38,7 @@ class DroppedPackets:
         self._names = names
         self._stage = stage
         self._waiting = WaitingDrops()
+        self._why = DropReasons(table)
 
     @property
     def expects(self) -> bool:
@@ -46,8 +48,8 @@ class DroppedPackets:
     def take(self, batches: Sequence[Batch], window: int) -> None:
         """Counts drops of a window, before its flows are made."""
         if self._names.dropped.full:
-            held = np.concatenate((self._table.drop[self._table.used], self._waiting.reasons))
-            self._names.dropped.release(np.unique(held))
+            held = (self._table.drop[self._table.used], self._waiting.reasons, self._why.reasons)
+            self._names.dropped.release(np.unique(np.concatenate(held)))
         for batch in batches:
             columns = batch.columns
             flows = self._flows(batch.node, columns)
@@ -72,6 +74,7 @@ class DroppedPackets:
     def _count(self, flows: np.ndarray, drops: np.ndarray, reasons: np.ndarray) -> None:
         np.add.at(self._table.dropped, flows, drops)
         self._table.drop[flows] = reasons
+        self._why.add(flows, drops, reasons)
 
     def _flows(self, node: str, columns: Columns) -> np.ndarray:
         """The flow of each row, the newest of its tuple, or NOWHERE."""
@@ -117,6 +120,7 @@ class DroppedPackets:
     def fill(self, columns: Columns, flows: np.ndarray) -> None:
         """What flow rows say of it; counts begin anew."""
         table = self._table
+        self._why.settle(flows)
         columns["dropped_segments"] = table.dropped[flows]
         columns["drop.index"] = table.drop[flows]
         table.dropped[flows] = 0

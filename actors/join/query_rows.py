@@ -32,15 +32,13 @@ def query_batch(head: Batch, flows: Columns, tables: Tables, entries: Counted, q
     :param queries: from which the entries are.
     """
     values = entries.columns
-    keys = np.stack([entries.flow, values["name"], values["type"], values["rcode"]]).astype(np.int64)
-    _, first, numbers = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    numbers, count = numbers.reshape(-1), len(first)
+    keys = _keys(entries, len(queries.names))
+    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
+    count = len(first)
     columns = shared_columns(flows, entries.flow[first]) | {
         "question.index": values["name"][first],
         "dns.question.type": values["type"][first],
-        "dns.response.code": np.where(values["rcode"] == NO_ANSWER, ResponseCode.NO_ANSWER, values["rcode"])[
-            first
-        ],
+        "dns.response.code": _codes(values["rcode"][first]),
     }
     for said, of in _SUMS.items():
         columns[said] = entries.sums(values[of], numbers, count)
@@ -59,6 +57,23 @@ def query_batch(head: Batch, flows: Columns, tables: Tables, entries: Counted, q
     used = {name: tables[name] for name in QUERY.tables if name in tables}
     whole = {**used, "questions": list(queries.names), "histograms": histograms}
     return replace(head, kind=QUERY, columns=columns, tables=whole).compacted()
+
+
+def _keys(entries: Counted, names: int) -> np.ndarray:
+    """A number for each flow, name, type and response code, which is sorted faster than four columns."""
+    values = entries.columns
+    kinds, kind = np.unique(
+        values["type"].astype(np.int64) << 16 | values["rcode"].astype(np.int64), return_inverse=True
+    )
+    keys: np.ndarray = (entries.flow * names + values["name"].astype(np.int64)) * len(kinds) + kind
+    return keys
+
+
+def _codes(rcodes: np.ndarray) -> np.ndarray:
+    """In one byte."""
+    codes: np.ndarray = np.minimum(rcodes, ResponseCode.HIGHER)
+    codes[rcodes == NO_ANSWER] = ResponseCode.NO_ANSWER
+    return codes
 
 
 def _failed(entries: Counted) -> np.ndarray:

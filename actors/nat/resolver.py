@@ -32,6 +32,33 @@ class Followed:
     known_first: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """What is known of some rows while they are followed; arrays of shape (n,), but for places of rows.
+
+    :param index: the slots, 0 for none.
+    :param new: places of rows whose socket is new in its slot.
+    :param known: whose socket had its slot before.
+    :param held: whose socket has its slot now.
+    :param earlier: whose opening was told in an earlier window.
+    :param other: places of rows whose chain begins with another tuple now.
+
+    The rest is as in ``Followed``, and changes as more is found.
+    """
+
+    slots: np.ndarray
+    index: np.ndarray
+    new: np.ndarray
+    known: np.ndarray
+    held: np.ndarray
+    earlier: np.ndarray
+    other: np.ndarray
+    rewrites: np.ndarray
+    far: np.ndarray
+    between: dict[int, np.ndarray]
+    evidence: np.ndarray
+
+
 class Resolver:
     """Finds for each socket the tuple that the other end of its connection has.
 
@@ -92,10 +119,30 @@ class Resolver:
         :param calls: whose are followed ahead; the others backward.
         :param learnt: rows whose tuple may be another than in earlier rows of the socket.
         """
-        slots, generations = (
-            columns["socket.slot"],
-            columns["socket.generation"].astype(np.uint32, copy=False),
-        )
+        rows = self._known_of(columns, own, learnt)
+        opening = rows.known & ~rows.earlier
+        # until a connection opens nobody knows when its first packet left: what was told may be of the one before
+        again = np.concatenate((rows.other, np.flatnonzero(opening)))
+        busy = self._table.begun or self._table.gaps
+        due = self._due(rows.index, rows.held, rows.rewrites, again) if busy else np.zeros(0, np.int64)
+        if len(due):
+            earlier_ns = self._offset_ns[rows.index[due]]
+            opening_offset_ns = np.where(rows.earlier[due], earlier_ns, offset_ns)
+            spans = spans_of(times_of(columns, due, window, offset_ns, opening_offset_ns), self._skew_ns)
+            found = EntrySearch(self._table, columns, calls, own, due, spans)
+            self._learn(rows, due, found, opening)
+            self._store(rows, due, found, own, columns["network.transport"])
+        slots = rows.slots
+        self._offset_ns[slots[rows.held & ~rows.earlier]] = offset_ns
+        self._first[slots[rows.new]] = rows.rewrites[rows.new] + np.uint8(1)
+        first = np.where(rows.known, self._first[rows.index], 0).astype(np.uint8)
+        first *= first <= rows.rewrites
+        return Followed(rows.rewrites, rows.far, rows.between, rows.evidence, first)
+
+    def _known_of(self, columns: Columns, own: np.ndarray, learnt: np.ndarray) -> "_Rows":
+        """What earlier windows found for the sockets of these rows; their slots are theirs from now on."""
+        slots = columns["socket.slot"]
+        generations = columns["socket.generation"].astype(np.uint32, copy=False)
         slotted = slots != NO_SLOT
         index = np.where(slotted, slots, 0)
         self._grow(int(index.max()) + 1 if len(index) else 0)
@@ -109,43 +156,44 @@ class Resolver:
         learnt_rows = np.flatnonzero(known & learnt)
         other = learnt_rows[self._own.view("V36")[index[learnt_rows]] != own.view("V36")[learnt_rows]]
         rewrites[other] = 0
-        far = self._far.take(index)
-        between = self._between_of(slots, rewrites)
+        far, between = self._far.take(index), self._between_of(slots, rewrites)
         evidence = np.where(known, self._evidence[index], 0).astype(np.uint8)
         self._forget(slots[new], generations[new])
         held = slotted & (self._generation[index] == generations)
-        earlier = known & (columns["connection.opened"] == 0)  # openings that were told in an earlier window
-        busy = self._table.begun or self._table.gaps
-        rows = self._due(index, held, rewrites, other) if busy else np.zeros(0, np.int64)
-        if len(rows):
-            opening_offset_ns = np.where(earlier[rows], self._offset_ns[index[rows]], offset_ns)
-            times = times_of(columns, rows, window, offset_ns, opening_offset_ns)
-            spans = spans_of(times, self._skew_ns)
-            found = EntrySearch(self._table, columns, calls, own, rows, spans)
-            knows = found.rewrites >= rewrites[rows]
-            evidence[rows[knows]] = found.evidence[knows]
-            longer = found.rewrites > rewrites[rows]  # what was known stays, though its entries may be gone
-            rewrites[rows[longer]] = found.rewrites[longer]
-            far.view("V36")[rows[longer]] = found.far.view("V36")[longer]
-            between |= {row: hops for row, hops in found.between.items() if len(hops) == rewrites[row] - 1}
-            kept = rows[held[rows]]
-            self._keep(slots, kept, rewrites, far, between)
-            self._evidence[slots[kept]] = evidence[kept]
-            udp = columns["network.transport"][kept] == Transport.UDP
-            self._settle(slots[kept], own.take(kept), self._table.marks(found.hashes[held[rows]], udp))
-        self._offset_ns[slots[held & ~earlier]] = offset_ns
-        self._first[slots[new]] = rewrites[new] + np.uint8(1)
-        first = np.where(known, self._first[index], 0).astype(np.uint8)
-        return Followed(rewrites, far, between, evidence, first * (first <= rewrites))
+        earlier = known & (columns["connection.opened"] == 0)
+        return _Rows(slots, index, new, known, held, earlier, other, rewrites, far, between, evidence)
+
+    @staticmethod
+    def _learn(rows: "_Rows", due: np.ndarray, found: EntrySearch, opening: np.ndarray) -> None:
+        """What a search knows better; what was known stays, though its entries may be gone."""
+        knows = found.rewrites >= rows.rewrites[due]
+        rows.evidence[due[knows]] = found.evidence[knows]
+        better = found.rewrites > rows.rewrites[due]
+        better |= opening[due] & knows & (found.rewrites > 0)
+        rows.rewrites[due[better]] = found.rewrites[better]
+        rows.far.view("V36")[due[better]] = found.far.view("V36")[better]
+        whole = {row: hops for row, hops in found.between.items() if len(hops) == rows.rewrites[row] - 1}
+        rows.between.update(whole)
+
+    def _store(
+        self, rows: "_Rows", due: np.ndarray, found: EntrySearch, own: np.ndarray, transport: np.ndarray
+    ) -> None:
+        """Keeps what is known of these rows now for their sockets' next ones."""
+        held = rows.held[due]
+        kept = due[held]
+        self._keep(rows.slots, kept, rows.rewrites, rows.far, rows.between)
+        self._evidence[rows.slots[kept]] = rows.evidence[kept]
+        marks = self._table.marks(found.hashes[held], transport[kept] == Transport.UDP)
+        self._settle(rows.slots[kept], own.take(kept), marks)
 
     def _due(
-        self, index: np.ndarray, held: np.ndarray, rewrites: np.ndarray, other: np.ndarray
+        self, index: np.ndarray, held: np.ndarray, rewrites: np.ndarray, again: np.ndarray
     ) -> np.ndarray:
-        """Rows to look up: for the first time, because more may be known of what was missed, or because an entry
-        began that may lengthen their chain."""
+        """Rows to look up: for the first time, because more may be known of what was missed, because an entry began
+        that may lengthen their chain, or whatever is known (``again``)."""
         changed = self._evidence[index] >= NatEvidence.LOST  # what cannot be seen stays so
         changed |= self._table.state(self._mark[index]) != self._state[index]
-        changed[other] = True
+        changed[again] = True
         return np.flatnonzero(np.where(held, changed, rewrites == 0))
 
     def _settle(self, slots: np.ndarray, own: np.ndarray, marks: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from model.arrays import Columns
-from model.kinds.drop import DROP, DropCategory, DropEvidence, NetfilterBackend
+from model.kinds.drop import DROP, DropCategory, DropEvidence
 from probes.kernel.layout import copied, joined, structs
 
 CELL: Final = structs("drops")["drop_cell"]
@@ -86,7 +86,6 @@ _BOTH: Final = {
     ("IP_INHDR", "ip_forward"): DropCategory.TTL,
     ("IP_INHDR", "ip6_forward"): DropCategory.TTL,
 }
-_BACKENDS: Final = {"nft_do_chain": NetfilterBackend.NFTABLES, "nf_hook_slow": NetfilterBackend.XTABLES}
 
 
 def category(reason: str, function: str) -> DropCategory:
@@ -124,6 +123,7 @@ class NodeDrops:
         columns["evidence"] = cells["fold"] + DropEvidence.WHOLE
         _fill_called(columns, cells)
         _fill_categories(columns)
+        columns["netfilter.backend"] = cells["header"]["old_state"]
         return columns
 
 
@@ -162,5 +162,3 @@ def _fill_categories(columns: Columns) -> None:
     different, place = np.unique(pairs, return_inverse=True)
     names = [(reason.decode(), function.decode()) for reason, function in different.tolist()]
     columns["drop.category"] = np.array([category(*each) for each in names], np.uint8)[place]
-    backends = np.array([_BACKENDS.get(function, 0) for _, function in names], np.uint8)[place]
-    columns["netfilter.backend"] = np.where(columns["drop.category"] == DropCategory.NETFILTER, backends, 0)

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 import msgpack
 import numpy as np
 
+from actors.trouble.drops import DropKey
+
 _VERSION: Final = 1
 #: Rows of a message at first; it is halved until the bytes fit.
 _ROWS: Final = 1 << 15
@@ -48,6 +50,7 @@ class Counted:
     :param whats: port, method and route.
     :param connections: rows of workloads; ``requests``: those of endpoints.
     :param part: of ``parts`` of the tick.
+    :param drops: packets that kernels dropped, by edge and reason; an engine of before does not tell it.
     """
 
     tick: int
@@ -60,6 +63,7 @@ class Counted:
     requests: CountedRows
     part: int = 0
     parts: int = 1
+    drops: Sequence[tuple[DropKey, int]] = ()
 
     def __len__(self) -> int:
         return len(self.connections.client) + len(self.requests.client)
@@ -76,6 +80,7 @@ class Counted:
             yield replace(
                 self,
                 said=self.said if part == 0 else {},
+                drops=self.drops if part == 0 else (),
                 ends=ends,
                 whats=whats,
                 connections=both[0],
@@ -119,6 +124,7 @@ def decoded(data: bytes) -> Counted:
             requests=requests,
             part=int(told["part"][0]),
             parts=int(told["part"][1]),
+            drops=[(DropKey(*map(str, key)), int(count)) for *key, count in told.get("drops", ())],
         )
     except (zlib.error, KeyError, IndexError, TypeError, msgpack.UnpackException) as error:
         raise ValueError(f"bytes that are no counts of an engine: {error}") from error
@@ -135,6 +141,7 @@ def _encode(counted: Counted) -> bytes:
         "whats": counted.whats,
         "rows": [_columns(rows) for rows in (counted.connections, counted.requests)],
         "part": (counted.part, counted.parts),
+        "drops": [(*key, count) for key, count in counted.drops],
     }
     return zlib.compress(msgpack.packb(told), 1)
 

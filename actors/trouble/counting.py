@@ -1,6 +1,6 @@
 """The actor ``count`` of one of several engines: a tick of windows becomes what it counts, for whoever judges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -9,10 +9,12 @@ import numpy as np
 from actors.detect.edges import Edges
 from actors.detect.symptoms import SYMPTOMS
 from actors.items import Chunk, Window
+from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
 from actors.trouble.broken import beside
 from actors.trouble.counted import Counted, CountedRows
 from actors.trouble.deafness import LATE_TICKS
+from actors.trouble.drops import Drops
 from actors.trouble.instances import Instances
 from actors.trouble.leaf_keys import Keys
 from actors.trouble.listened import Listened
@@ -53,16 +55,31 @@ class Counting(Actor):
     def __init__(self, ledger: Ledger, tick_s: int, rules: Rules, most: int = MOST) -> None:
         self.ill = np.zeros(0, np.uint64)
         self._tick_s = tick_s
-        self._rules = rules
+        self._rules = self._next_rules = rules
         self._most = most
         self._edges = Edges(nodes=False)
         self._instances = Instances(ledger)
         self._keys = Keys()
         self._losses = Losses()
         self._listened = Listened()
+        self._drops = Drops()
         self._stage = ledger.stage("detector", "edges")
-        self._width = 2 * (len(SYMPTOMS) + len(rules)) + len(FAILURES) + 1
         self._begin(None)
+
+    def encode_habits(self) -> bytes:
+        """How fast pairs usually are, for a restart."""
+        return self._edges.encode_habits()
+
+    def adopt_habits(self, data: bytes) -> None:
+        """Go on with what ``encode_habits`` gave.
+
+        :raises ValueError: if it cannot be read.
+        """
+        self._edges.adopt_habits(data)
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Count for these rules from the next tick on."""
+        self._next_rules = Rules(rules)
 
     def handle(self, item: Any) -> Iterator[Counted]:
         """What was counted, when a tick ends; nothing is passed on."""
@@ -85,6 +102,7 @@ class Counting(Actor):
             yield from self._end()
             self._begin(tick)
         self._seconds.add(window.number)
+        self._drops.add(window.batches)
         for batch in (*self._instances.of(window), *self._listened.until(window.number)):
             if batch.kind in self._sums and len(batch):
                 self._add(batch)
@@ -94,6 +112,8 @@ class Counting(Actor):
 
     def _begin(self, tick: int | None) -> None:
         self._tick, self._seconds, self._whole = tick, set[int](), True
+        self._rules = self._next_rules
+        self._width = 2 * (len(SYMPTOMS) + len(self._rules)) + len(FAILURES) + 1
         if self._keys.full:
             self._keys = Keys()
         none = _Sums(np.zeros(0, np.int64), np.zeros((0, self._width), np.float32))
@@ -140,6 +160,7 @@ class Counting(Actor):
                 whats=told.whats,
                 connections=connections,
                 requests=requests,
+                drops=self._drops.end_tick(),
             )
         )
 

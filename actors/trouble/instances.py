@@ -35,6 +35,7 @@ class Instance(NamedTuple):
     node: str = ""
     image: str = ""
     instance: str = ""
+    region: str = ""
 
 
 class Instances:
@@ -71,4 +72,5 @@ def _place(entity: Entity) -> tuple[str, ...]:
         entity.get("k8s.node.name") or entity.get("host.name", ""),
         f"{image}:{tag}" if image and tag else image,
         entity.get("k8s.pod.name") or entity.get("container.name") or entity.get("container.id", "")[:12],
+        entity.get("cloud.region", ""),
     )

@@ -31,11 +31,13 @@ class Remembered:
 
     :param whole: whether it is all; else that of edges which were ill since the last one that was.
     :param rules: state of the user's rules, with what is whole; empty: there are none.
+    :param habits: how fast pairs usually are (``actors.detect.habits``), likewise.
     """
 
     data: bytes
     whole: bool
     rules: bytes = b""
+    habits: bytes = b""
 
     def __len__(self) -> int:
         return 0

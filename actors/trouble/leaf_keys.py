@@ -13,7 +13,7 @@ from model.kinds.request import HttpMethod
 _END_BITS: Final = 20
 _WHAT_BITS: Final = 24
 #: What an end is told apart by, the coarser name first: places in ``actors.trouble.instances.Instance``.
-_PARTS: Final = {"workload": -1, "version": 4, "image": 6, "zone": 3, "node": 5, "instance": 7}
+_PARTS: Final = {"workload": -1, "version": 4, "image": 6, "region": 8, "zone": 3, "node": 5, "instance": 7}
 #: Attributes of what an end is asked for; the last two are those of requests alone.
 _WHAT: Final = ("server.port", "method", "route")
 _REQUESTS: Final = ("method", "route")
@@ -151,6 +151,31 @@ class Keys:
         different = np.unique(numbers)
         texts = [_text(self._ends.known[number], _PARTS[part]) for number in different.tolist()]
         return _coded(texts, different, numbers)
+
+    def inside(self, keys: np.ndarray, where: Mapping[str, str]) -> np.ndarray:
+        """Which of these have the values of a cause, also of attributes in which none of them differs; bool.
+
+        :param where: ``region``, ``zone`` and ``node`` without a side: at either end.
+        """
+        rows = np.ones(len(keys), np.bool_)
+        clients, servers, whats = self.split(keys)
+        for name, value in where.items():
+            side, _, part = name.rpartition(".")
+            if name in _WHAT:
+                place = _WHAT.index(name)
+                asked = [
+                    number
+                    for number, what in enumerate(self._whats.known)
+                    if (what[place] or UNKNOWN) == value
+                ]
+                rows &= np.isin(whats, asked)
+                continue
+            ends = [
+                number for number, end in enumerate(self._ends.known) if _text(end, _PARTS[part]) == value
+            ]
+            sides = {"client": (clients,), "server": (servers,)}.get(side, (clients, servers))
+            rows &= np.any([np.isin(numbers, ends) for numbers in sides], axis=0)
+        return rows
 
     def on_node(self, keys: np.ndarray, node: str) -> np.ndarray:
         """Which of these have an end on a machine; bool."""

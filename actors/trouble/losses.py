@@ -7,6 +7,9 @@ from model.batch import Batch
 
 #: Stages in which data of connections and requests is lost; what sinks lose was seen here.
 _STAGES: Final = ("kernel", "frames", "sockets", "deltas", "join")
+#: The stage that every node has which sees connections, and what stands for an engine, which sees none.
+_SEES: Final = "sockets"
+_ENGINE: Final = ""
 #: The share of what came from which on it counts.
 _MATTERS: Final = 0.01
 #: Times of asking after which a node that says nothing is no more: an hour of ticks.
@@ -22,13 +25,14 @@ class Heard(NamedTuple):
 
     :param lossy: whether much was lost in any stage.
     :param whole: nodes that said something, and lost hardly anything; ``nodes`` of which.
-    :param silent: nodes that said nothing, and did before.
+    :param silent: nodes that said nothing, and did ten minutes ago; ``away`` likewise, for an hour.
     """
 
     lossy: bool
     whole: int
     nodes: int
     silent: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
 
 
 class Losses:
@@ -44,10 +48,11 @@ class Losses:
     def take(self, ledger: Batch) -> None:
         """A ledger came: the counts since its ``boot``."""
         stages = ledger.head["stages"]
-        self._spoke.add(ledger.node)
+        who = ledger.node if _SEES in stages else _ENGINE
+        self._spoke.add(who)
         for name in _STAGES:
             if stage := stages.get(name):
-                self._now[ledger.node, name] = _counts(stage)
+                self._now[who, name] = _counts(stage)
 
     def said(self) -> dict[str, bool]:
         """Nodes that said something since this was asked last, and whether much was lost there."""
@@ -61,7 +66,9 @@ class Losses:
         said = {node: node in lossy for node in self._spoke}
         self._spoke = set()
         self._heard = self._silences.heard(said)
-        self._now = {key: counts for key, counts in self._now.items() if key[0] in self._silences}
+        self._now = {
+            key: counts for key, counts in self._now.items() if key[0] in self._silences or key[0] == _ENGINE
+        }
         return said
 
     def since_last(self) -> Heard:
@@ -84,10 +91,13 @@ class Silences:
 
         :param said: nodes that said something, and whether much was lost there.
         """
-        self._silent |= dict.fromkeys(said, 0)
+        self._silent |= {node: 0 for node in said if node != _ENGINE}
         whole = sum(not silent and not said.get(node) for node, silent in self._silent.items())
-        away = frozenset(node for node, silent in self._silent.items() if 0 < silent <= _AWAY)
-        heard = Heard(any(said.values()), whole, len(self._silent), away)
+        silent, away = (
+            frozenset(node for node, silent in self._silent.items() if 0 < silent <= most)
+            for most in (_AWAY, _GONE)
+        )
+        heard = Heard(any(said.values()), whole, len(self._silent), silent, away)
         self._silent = {node: silent + 1 for node, silent in self._silent.items() if silent < _GONE}
         return heard
 

@@ -1,6 +1,6 @@
 """Nodes of the graph that are ill: which of their edges are hit, and what explains it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -29,6 +29,11 @@ class IllNode(NamedTuple):
     symptom: int
     edges: list[Ill]
     hit: frozenset[str]
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Of explanations: those of a symptom together, the longest ill first, with most edges that are hit."""
+        return self.symptom, -max((each.ticks for each in self.edges), default=0), -len(self.hit)
 
     def is_told_by(self, edges: Collection[str]) -> bool:
         """Whether half of those that are hit have findings of their own: the node says nothing new.
@@ -86,14 +91,17 @@ class IllNodes:
                 hit |= {edge_text(its)} if far[place] else set()
         return IllNode(symptom, edges, frozenset(hit) or before)
 
-    def explanation(self, key: str, tick: int, node: IllNode) -> Explanation | None:
+    def explanation(
+        self, key: str, tick: int, node: IllNode, known: Sequence[Explanation]
+    ) -> Explanation | None:
         """What explains most of it; told anew once in a while.
 
         :param key: of the trouble.
+        :param known: what explains others with the same symptom.
         """
         at, told, _ = self._before.get(key, _Said(tick - _SAME_TICKS, None, node.hit))
         if tick - at >= _SAME_TICKS and node.edges:
-            found = together(self._recent, node.symptom, node.edges)[0].values()
+            found = together(self._recent, node.symptom, node.edges, known)[0].values()
             at, told = tick, max(found, key=lambda each: each.causes[0].explains, default=None)
         self._said[key] = _Said(at, told, node.hit)
         return told

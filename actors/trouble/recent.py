@@ -8,7 +8,7 @@ import numpy as np
 
 from actors.detect.edges import EdgeRows
 from actors.detect.symptoms import SYMPTOMS
-from actors.explain.leaves import Leaves, dispersion_of, expected_by_edge
+from actors.explain.leaves import Either, Leaves, dispersion_of, expected_by_edge
 from actors.trouble.leaf_keys import Keys, Whats
 from model.batch import Batch
 from model.kinds.endpoint import ENDPOINT
@@ -39,10 +39,17 @@ class _Part(NamedTuple):
 
 
 class EdgeLeaves(NamedTuple):
-    """Leaves, and the edge of each."""
+    """Leaves, and the edge and the key of each.
+
+    :param either: places of both ends that one of them may be in.
+    :param part: of all traffic, that these are.
+    """
 
     leaves: Leaves
     edges: np.ndarray
+    keys: np.ndarray
+    either: Sequence[Either]
+    part: float
 
 
 class Recent:
@@ -62,11 +69,26 @@ class Recent:
         self._most = most
         self._ticks: deque[_Part] = deque(maxlen=ticks)
         self._seconds: list[_Part] = []
+        self._last: tuple[int, int, _Part] | None = None  # symptom, ticks, and what was counted
         self.keys = Keys()
         self.forgotten = 0
 
     def __len__(self) -> int:
         return sum(len(part.keys) for part in self._ticks)
+
+    def measure(self, places: Sequence[int], of_requests: Iterable[int] = ()) -> None:
+        """Other symptoms from now on.
+
+        :param places: where each was so far; -1: it is new, and nothing is known of it.
+        :param of_requests: as of the constructor.
+        """
+        before, self._width, self._last = self._width, len(places), None
+        self._of_requests = _OF_REQUESTS.union(of_requests)
+        bad = np.array(places, np.int64)
+        reasons = np.arange(2 * before, 2 * before + len(FAILURES))
+        columns = np.concatenate((bad, np.where(bad < 0, -1, bad + before), reasons))
+        self._ticks = deque((_moved(part, columns) for part in self._ticks), self._ticks.maxlen)
+        self._seconds = [_moved(part, columns) for part in self._seconds]
 
     def add(self, batch: Batch, edges: np.ndarray, counts: np.ndarray) -> None:
         """Rows of a second.
@@ -103,6 +125,7 @@ class Recent:
 
     def end_tick(self) -> None:
         """The seconds since the last one are a tick."""
+        self._last = None
         if self._seconds:
             self._ticks.append(_summed(self._seconds))
             self._seconds = []
@@ -120,22 +143,31 @@ class Recent:
         """
         if not self._ticks:
             return None
-        part = _summed(list(self._ticks)[-ticks:])
-        rows = np.flatnonzero(part.counts[:, self._width + symptom] > 0)
-        rows, ends = self._related(
-            rows, self.keys.split(part.keys[rows]), np.isin(part.edges[rows], np.array(ill, np.uint64))
-        )
+        part = self._counted(symptom, ticks)
+        rows, ends = self._related(self.keys.split(part.keys), np.isin(part.edges, np.array(ill, np.uint64)))
         if not len(rows):
             return None
-        bad = part.counts[rows, symptom].astype(np.float64)
-        total = np.maximum(part.counts[rows, self._width + symptom].astype(np.float64), bad)
+        bad = part.counts[rows, 0].astype(np.float64)
+        total = np.maximum(part.counts[rows, 1].astype(np.float64), bad)
         edges = part.edges[rows]
         normal = expected_by_edge(edges, bad, total, dict(zip(ill, expected, strict=True)))
         names, columns = self.keys.attributes(ends, requests=symptom in self._of_requests)
+        either = _either_end(names, columns)
         codes = np.stack([column for column, _ in columns], axis=1)
         values = [texts for _, texts in columns]
         leaves = Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal))
-        return EdgeLeaves(leaves, edges)
+        part_of_all = float(total.sum() / max(part.counts[:, 1].sum(), 1.0))
+        return EdgeLeaves(leaves, edges, part.keys[rows], either, part_of_all)
+
+    def _counted(self, symptom: int, ticks: int) -> _Part:
+        """Bad ones and all of a symptom in the last ticks; asked again in the same tick it is known."""
+        if self._last is None or self._last[:2] != (symptom, ticks):
+            columns = [symptom, self._width + symptom]
+            parts = [part._replace(counts=part.counts[:, columns]) for part in list(self._ticks)[-ticks:]]
+            summed = _summed(parts)
+            rows = summed.counts[:, 1] > 0
+            self._last = symptom, ticks, _Part(*(column[rows] for column in summed))
+        return self._last[2]
 
     def edges_on(self, node: str) -> np.ndarray:
         """Edges of which an end was on a machine; uint64."""
@@ -172,16 +204,15 @@ class Recent:
         self.keys = Keys()
         self._ticks.clear()
         self._seconds.clear()
+        self._last = None
 
-    def _related(
-        self, rows: np.ndarray, ends: tuple[np.ndarray, ...], ill: np.ndarray
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _related(self, ends: tuple[np.ndarray, ...], ill: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Those with a client or a server that is one of an ill edge, whatever its version and zone."""
-        near = np.zeros(len(rows), np.bool_)
+        near = np.zeros(len(ill), np.bool_)
         for end in ends[:2]:
             who = self.keys.texts(end, "workload")[0]
             near |= np.isin(who, who[ill])
-        return rows[near], [end[near] for end in ends]
+        return np.flatnonzero(near), [end[near] for end in ends]
 
 
 def with_reasons(batch: Batch, counts: np.ndarray) -> np.ndarray:
@@ -203,6 +234,12 @@ def with_reasons(batch: Batch, counts: np.ndarray) -> np.ndarray:
     return np.concatenate((counts, reasons), axis=1)
 
 
+def _moved(part: _Part, columns: np.ndarray) -> _Part:
+    """With counts in another order; those of -1 are zero."""
+    none = np.zeros((len(part.keys), 1), np.float32)
+    return part._replace(counts=np.concatenate((part.counts, none), axis=1)[:, columns])
+
+
 def _summed(parts: Sequence[_Part]) -> _Part:
     """One of several: counts of the same leaf are added up."""
     keys, first, same = np.unique(
@@ -212,3 +249,21 @@ def _summed(parts: Sequence[_Part]) -> _Part:
     summed = np.stack([np.bincount(same, column, len(keys)) for column in counts.T], axis=1)
     edges = np.concatenate([part.edges for part in parts])[first]
     return _Part(keys, edges, summed.astype(np.float32))
+
+
+def _either_end(names: Sequence[str], columns: list[tuple[np.ndarray, list[str]]]) -> list[Either]:
+    """A machine, zone or region that fails is bad for clients and servers in it; codes of both ends become the same.
+
+    :param columns: codes and values of each name; those of both ends are changed.
+    """
+    found = []
+    for part in ("region", "zone", "node"):
+        ends = [f"{side}.{part}" for side in ("client", "server")]
+        if all(end in names for end in ends):
+            first, second = map(names.index, ends)
+            values = sorted({*columns[first][1], *columns[second][1]})
+            for place in (first, second):
+                codes, texts = columns[place]
+                columns[place] = np.array([values.index(text) for text in texts])[codes], values
+            found.append(Either(part, first, second))
+    return found

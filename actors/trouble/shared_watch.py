@@ -10,6 +10,7 @@ from actors.detect.edges import EdgeRows
 from actors.detect.observations import Findings, Observations, summed
 from actors.detect.symptoms import SYMPTOMS
 from actors.incidents.items import Tick
+from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
 from actors.trouble.counted import Counted, CountedRows
 from actors.trouble.counting import names_of
@@ -60,7 +61,6 @@ class SharedWatch:
         newest_first = sorted(kept, key=lambda key: (key != ILL, key))
         states = [kept[key] for key in newest_first if key != RULES]
         self._tick_s = tick_s
-        self._rules = rules
         if RULES in kept:
             rules.adopt(kept[RULES])
         self._judge = Judge(ledger, states, tick_s, rules)
@@ -72,6 +72,11 @@ class SharedWatch:
         self._last: int | None = None
         self._ticks = 0
         self._ill: deque[np.ndarray] = deque(maxlen=_ROUND)
+        self._next_rules: Rules | None = None
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Watch these rules as soon as an engine counts for them."""
+        self._next_rules = Rules(rules)
 
     def add(self, who: str, counted: Counted) -> Iterator[Look | KeptState | Ill]:
         """What an engine counted; ticks that are whole, or were waited for long enough, are judged."""
@@ -96,6 +101,7 @@ class SharedWatch:
         if self._last is not None and tick > self._last + 1:
             yield Look(Tick(self._judge.at(tick), blind=True))
         self._last = tick
+        self._take_rules(gathered)
         parts = [part for part in gathered.parts if list(part.names) == self._names]
         others = len(gathered.parts) - len(parts)
         self._stage.note("counts_of_other_rules", others)
@@ -106,6 +112,7 @@ class SharedWatch:
         complete = not gathered.missing and not others and all(part.complete for part in parts)
         seen = [self._seen(part, rows) for part in parts for rows in (part.connections, part.requests)]
         heard = self._silences.heard(said)
+        self._judge.drops.add_counted(each for part in parts for each in part.drops)
         if not seen:
             yield Look(Tick(self._judge.at(tick + 1), blind=True))
             return
@@ -116,12 +123,19 @@ class SharedWatch:
             yield Ill(self._judge.ill)
         yield from self._kept(findings)
 
+    def _take_rules(self, gathered: Gathered) -> None:
+        """Those that are next, once there are counts of them."""
+        rules = self._next_rules
+        if rules is not None and any(list(part.names) == names_of(rules) for part in gathered.parts):
+            self._judge.watch(rules)
+            self._names, self._next_rules = names_of(rules), None
+
     def _seen(self, part: Counted, rows: CountedRows) -> Observations:
         """What rows say of edges; beside, rules and explanations hear of them."""
         judge, requests = self._judge, rows is part.requests
         table: Sequence[Any] = [_end(end) for end in part.ends]  # each has the fields of a workload
         port = np.array([int(what[0]) for what in part.whats] or [0], np.uint16)[rows.what]
-        width = len(SYMPTOMS) + len(self._rules)
+        width = len(SYMPTOMS) + len(judge.rules)
         counts, symptoms = rows.counts.astype(np.float64), np.arange(len(SYMPTOMS))
         values = counts[:, [*symptoms, *(width + symptoms), 2 * width + len(FAILURES)]]
         if requests:  # failed requests are those of workloads here, and those of endpoints where they explain
@@ -139,8 +153,8 @@ class SharedWatch:
         self._ticks += 1
         for shard in range(self._ticks % _ROUND, SHARDS, _ROUND):
             yield KeptState(f"{shard:02d}", self._judge.detector.encode_part(shard, SHARDS))
-        if self._ticks % _ROUND == 0 and len(self._rules):
-            yield KeptState(RULES, self._rules.encode())
+        if self._ticks % _ROUND == 0 and len(self._judge.rules):
+            yield KeptState(RULES, self._judge.rules.encode())
         was_ill = any(len(each) for each in self._ill)
         self._ill.append(findings.key)
         if was_ill or len(findings):

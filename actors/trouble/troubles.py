@@ -15,6 +15,7 @@ from actors.incidents.items import Trouble
 from actors.incidents.message import span_words, where_words
 from actors.rules.rules import Broken
 from actors.trouble.broken import rule_trouble
+from actors.trouble.drops import Drops
 from actors.trouble.explained import Ill, explanations
 from actors.trouble.leaf_keys import Who
 from actors.trouble.nodes import IllNode, IllNodes, Usual, edge_text, subject_of
@@ -44,6 +45,11 @@ SPOKEN: Final = {
 }
 #: The symptom of which reasons are known.
 _WITH_REASON: Final = "connect_failed"
+#: Symptoms that packets which a kernel dropped may explain.
+_OF_PACKETS: Final = frozenset(
+    {"connect_failed", "connect_slow", "retransmitted", "slow", "drop", "datagram_lost", "datagram_dropped"}
+    | {"dns_error", "bad_connects", "bad_segments"}
+)
 #: Symptoms that hurt nobody yet, and the share of others from which on it is critical.
 _SLOW: Final = frozenset(
     {"retransmitted", "datagram_lost", "datagram_dropped", "drop", "connect_slow", "slow"}
@@ -62,17 +68,22 @@ class _Same(NamedTuple):
 class Troubles:
     """Says what findings are.
 
-    :param edges: knows names; ``recent`` what they carried of late.
+    :param edges: knows names; ``recent`` what they carried of late, ``drops`` why packets of them were dropped.
     :param tick_s: seconds of a tick. The detector takes each for ``TICK_S``.
     :param usual: the share that is normal for edges, by the symptom's place.
     """
 
-    def __init__(self, edges: Edges, recent: Recent, tick_s: int, usual: Usual) -> None:
+    def __init__(self, edges: Edges, recent: Recent, drops: Drops, tick_s: int, usual: Usual) -> None:
         self._edges = edges
+        self._drops = drops
         self._recent = recent
         self._tick_s = tick_s
         self._said: dict[int, _Same] = {}  # by symptom
         self._nodes = IllNodes(edges, recent, usual)
+
+    def forget_rules(self) -> None:
+        """There are others now: what was said of their edges is no more."""
+        self._said = {place: said for place, said in self._said.items() if place < len(SYMPTOMS)}
 
     def seen(self, observations: Observations) -> None:
         """What was counted in the tick of the findings that are next."""
@@ -91,14 +102,21 @@ class Troubles:
         reasons = self._reasons(tick, findings, edges)
         hit = _hit(edges)
         whose = {row: hit[name.server] for row, name in edges.items()}
-        for row, node in self._thin(tick, findings, named, edges).items():
+        known: dict[int, list[Explanation]] = defaultdict(list)
+        for row in edges:
+            if explanation := told.get(key_of(findings, row)):
+                known[int(findings.symptom[row])].append(explanation)
+        thin = self._thin(tick, findings, named, edges)
+        for row, node in sorted(thin.items(), key=lambda item: item[1].order):
             key = key_of(findings, row)
             whose[row] = node.hit
-            if explanation := self._nodes.explanation(key, tick, node):
+            if explanation := self._nodes.explanation(key, tick, node, known[node.symptom]):
+                known[node.symptom].append(explanation)
                 told[key] = self._with_beginning(explanation, self._since(findings, row))
             if key.endswith(f"/{_WITH_REASON}"):
                 reasons[int(findings.key[row])] = self._nodes.reason(node)
-        return tuple(self._trouble(findings, row, whose[row], told, reasons) for row in whose), told
+        troubles = (self._trouble(findings, row, whose[row], told, reasons) for row in whose)
+        return tuple(self._with_drops(tick, each) for each in troubles), told
 
     def _thin(
         self, tick: int, findings: Findings, named: Mapping[int, Name], edges: Mapping[int, Name]
@@ -129,7 +147,8 @@ class Troubles:
             for each in mine:
                 if explanation := next((found[id_] for id_ in each.edges if id_ in found), None):
                     told[each.key] = self._with_beginning(explanation, each.since)
-        return [rule_trouble(each, self._names(each.edges), told.get(each.key)) for each in broken], told
+        troubles = [rule_trouble(each, self._names(each.edges), told.get(each.key)) for each in broken]
+        return [self._with_drops(tick, each) for each in troubles], told
 
     def _beyond(self, tick: int, broken: Broken) -> Iterator[Ill]:
         """Edges beyond what is allowed; if none is by itself, all of them."""
@@ -169,7 +188,15 @@ class Troubles:
             where,
             _severity(symptom, share),
             reasons.get(id_, "") if symptom == _WITH_REASON else "",
+            everywhere=explanation is not None and explanation.everywhere,
         )
+
+    def _with_drops(self, tick: int, trouble: Trouble) -> Trouble:
+        """With the reason for which kernels dropped its packets."""
+        if trouble.symptom not in _OF_PACKETS:
+            return trouble
+        ticks = _ticks(tick, int(trouble.since // self._tick_s * TICK_S))
+        return replace(trouble, dropped=self._drops.words(trouble.edges, ticks, trouble.bad))
 
     def _since(self, findings: Findings, row: int) -> float:
         return float(findings.since[row] // TICK_S * self._tick_s)

@@ -9,6 +9,7 @@ from actors.detect.observations import TICK_S, Findings, Observations, State, su
 from actors.incidents.items import Tick
 from actors.items import Chunk, Window
 from actors.items import Tick as Time
+from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
 from actors.trouble.broken import beside
 from actors.trouble.deafness import LATE_TICKS, Deafness
@@ -58,6 +59,18 @@ class Watch(Actor):
         self._ill_since_kept = np.zeros(0, np.uint64)
         self._unkept = 0
         self._deafness = Deafness(tick_s)
+        self._next_rules: Rules | None = None
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Watch these rules from the next tick on."""
+        self._next_rules = Rules(rules)
+
+    def adopt_habits(self, data: bytes) -> None:
+        """Go on with what ``Remembered`` held of how fast pairs usually are.
+
+        :raises ValueError: if it cannot be read.
+        """
+        self._judge.edges.adopt_habits(data)
 
     def handle(self, item: Any) -> Iterator[Any]:
         """A look when a tick ends; nothing is passed on."""
@@ -89,6 +102,7 @@ class Watch(Actor):
                 yield Look(Tick(self._judge.at(tick), blind=True))
                 self._begin(tick)
         self._seconds.add(window.number)
+        self._judge.drops.add(window.batches)
         batches = [*self._instances.of(window), *self._listened.until(window.number)]
         self._parts.append(self._judge.edges.observe(batches, self._judge.ill, self._told))
         if len(self._seconds) == self._tick_s and (window.number + 1) % self._tick_s == 0:
@@ -104,6 +118,9 @@ class Watch(Actor):
 
     def _begin(self, tick: int) -> None:
         self._tick, self._seconds, self._parts = tick, set(), []
+        if self._next_rules is not None:
+            self._judge.watch(self._next_rules)
+            self._next_rules = None
 
     def _end(self, tick: int) -> Iterator[Any]:
         """A look; the next tick begins."""
@@ -116,7 +133,8 @@ class Watch(Actor):
         self._begin(tick + 1)
 
     def _whole(self) -> Remembered:
-        return Remembered(self._judge.detector.encode(), True, self._judge.rules.encode())
+        judge = self._judge
+        return Remembered(judge.detector.encode(), True, judge.rules.encode(), judge.edges.encode_habits())
 
     def _kept(self, findings: Findings) -> Iterator[Remembered]:
         """All state once in a while; that of edges which are ill, or were, when some are so or no more."""

@@ -61,7 +61,7 @@ class Apprise:
         return bool(
             self._service.notify(
                 title=f"[{alert.event}] {alert.short}",
-                body=f"{alert.text}\n{alert.link}".rstrip(),
+                body="\n".join([*alert.lines, alert.link]).strip(),
                 notify_type="success" if alert.event == "resolve" else _KINDS[alert.severity],
                 body_format="text",
             )

@@ -5,6 +5,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
+from html import escape
 from typing import ClassVar, Final, Literal
 
 from alerts.posting import TIMEOUT_S, secret_of
@@ -15,6 +16,9 @@ from model.settings import PluginConfig
 
 #: Replies from here on mean that the same mail would be refused again.
 _REFUSED: Final = 500
+#: Of the bar beside the headline.
+_COLOURS: Final = {"critical": "#b00020", "error": "#d9480f", "warning": "#b08800", "info": "#1c6dd0"}
+_RESOLVED: Final = "#2b8a3e"
 
 
 class EmailConfig(PluginConfig, frozen=True):
@@ -97,7 +101,8 @@ class Email:
         mail["Message-ID"] = f"<{alert.key}.{alert.revision}@{domain}>"
         mail["References"] = f"<{alert.key}@{domain}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(f"{alert.text}\n\n{alert.link}".rstrip() + "\n")
+        mail.set_content("\n".join([*alert.lines, "", alert.link]).rstrip() + "\n")
+        mail.add_alternative(_html(alert), subtype="html")
         return mail
 
     def _deliver(self, mail: EmailMessage) -> None:
@@ -115,6 +120,19 @@ class Email:
         if config.tls == "on":
             return smtplib.SMTP_SSL(config.host, config.port, timeout=TIMEOUT_S, context=self._context)
         return smtplib.SMTP(config.host, config.port, timeout=TIMEOUT_S)
+
+
+def _html(alert: Alert) -> str:
+    """The same to look at: the headline in the colour of its severity, a paragraph for each line, and the link."""
+    headline, *told = [escape(line) for line in alert.lines] or [escape(alert.short)]
+    colour = _RESOLVED if alert.event == "resolve" else _COLOURS[alert.severity]
+    paragraphs = "".join(f'<p style="margin:0 0 8px">{line}</p>' for line in told)
+    link = f'<p><a href="{escape(alert.link)}">The incident in Tailrace</a></p>' if alert.link else ""
+    return (
+        '<!DOCTYPE html><html><body style="font:14px/1.45 sans-serif;color:#1d1d1f;max-width:46em">'
+        f'<p style="margin:0 0 12px;padding:8px 12px;border-left:6px solid {colour};background:#f5f5f7">'
+        f"<b>{headline}</b></p>{paragraphs}{link}</body></html>\n"
+    )
 
 
 def _not_taken(what: str, again: bool) -> AlertError:

@@ -11,6 +11,7 @@ from model.settings import PluginConfig
 
 #: Characters that a section of a message takes.
 _SECTION: Final = 3000
+_HEADLINE: Final = 600
 _SIGNS: Final = {"open": ":red_circle:", "update": ":large_orange_circle:", "resolve": ":large_green_circle:"}
 #: Answers of the API after which the same message may be sent again.
 _BUSY: Final = frozenset(
@@ -104,15 +105,23 @@ class Slack:
 
 def _message(alert: Alert) -> dict[str, Any]:
     link = f"\n<{alert.link}|The incident in Tailrace>" if alert.link else ""
-    body = cut(_escaped(alert.text), _SECTION - len(link)) + link
+    headline, *told = alert.lines or [alert.short]
+    body = cut(_escaped("\n".join(told)), _SECTION - len(link)) + link
     return {
         "text": _escaped(f"{alert.event}: {alert.short}"),
         "blocks": [
             {
                 "type": "section",
-                "text": {"type": "mrkdwn", "text": f"{_SIGNS[alert.event]} *{_escaped(alert.short)}*"},
+                "text": {
+                    "type": "mrkdwn",
+                    "text": f"{_SIGNS[alert.event]} *{cut(_escaped(headline), _HEADLINE)}*",
+                },
             },
-            {"type": "section", "text": {"type": "mrkdwn", "text": body}},
+            *(
+                [{"type": "section", "text": {"type": "mrkdwn", "text": body.lstrip()}}]
+                if body.strip()
+                else ()
+            ),
         ],
     }
 

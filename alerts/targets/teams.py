@@ -8,6 +8,7 @@ from model.settings import PluginConfig
 
 #: Characters of the text: a card may have 28 KB.
 _TEXT: Final = 6000
+_LINES: Final = 60
 _COLOURS: Final = {"open": "Attention", "update": "Warning", "resolve": "Good"}
 
 
@@ -41,12 +42,12 @@ class Teams:
         body: list[dict[str, Any]] = [
             {
                 "type": "TextBlock",
-                "text": f"{alert.event.upper()}: {alert.short}",
+                "text": f"{alert.event.upper()}: {alert.lines[0] if alert.lines else alert.short}",
                 "weight": "Bolder",
                 "color": _COLOURS[alert.event],
                 "wrap": True,
             },
-            {"type": "TextBlock", "text": cut(alert.text, _TEXT), "wrap": True},
+            *({"type": "TextBlock", "text": line, "wrap": True} for line in _told(alert)),
         ]
         card: dict[str, Any] = {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -63,3 +64,10 @@ class Teams:
     async def close(self) -> None:
         """Disconnect."""
         await self._poster.close()
+
+
+def _told(alert: Alert) -> list[str]:
+    """What follows on the headline, a block for each line: within a block a card joins them."""
+    lines = alert.lines[1:]
+    kept = lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "…"]
+    return cut("\n".join(kept), _TEXT).splitlines()

@@ -15,7 +15,7 @@ from bcc import BPF
 
 from benchmarks.ring_cost import call_number
 from benchmarks.ring_source import EVENTS, QUIET_SECONDS, RING_BYTES, Cost, defines, source
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import percpu_lookup
 
 _PAGE = 4096
 _POLL_MS = 100
@@ -75,7 +75,7 @@ def main() -> None:
     with subprocess.Popen([generator, str(EVENTS)], stdout=subprocess.DEVNULL) as running:
         cpu_seconds = drain(poll, counting)
         running.wait()
-    lost = int(bpf.percpu_lookup(module["tallies"].map_fd, 2)[1])
+    lost = int(percpu_lookup(module["tallies"].map_fd, 2)[1])
     print(json.dumps(Cost(counting.events, max(lost, counting.lost), cpu_seconds).as_dict()))
 
 

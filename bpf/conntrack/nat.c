@@ -1,4 +1,4 @@
-/* Conntrack entries that rewrite TCP or UDP: kprobes at the functions through which every entry enters the table
+/* Conntrack entries that rewrite TCP, or UDP where it is wanted: kprobes at the functions through which every entry enters the table
  * and leaves it. Values of status: include/uapi/linux/netfilter/nf_conntrack_common.h. */
 
 #ifdef CONNTRACK_TYPES
@@ -37,13 +37,22 @@ static __always_inline void fill_direction(struct nat_tuple *to, struct nf_connt
 	to->destination_port = bpf_ntohs(from->dst.u.all);
 }
 
+static __always_inline int is_followed(u8 protocol)
+{
+#ifdef WANTS_UDP
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+#else
+	return protocol == IPPROTO_TCP;
+#endif
+}
+
 static __always_inline void send_rewrite(struct nf_conn *entry, u8 kind)
 {
 	struct nf_conntrack_tuple original = {}, reply = {};
 	struct net *net = 0;
 	READ(original, entry->tuplehash[0].tuple);
 	READ(reply, entry->tuplehash[1].tuple);
-	if (original.dst.protonum != IPPROTO_TCP && original.dst.protonum != IPPROTO_UDP)
+	if (!is_followed(original.dst.protonum))
 		return;
 	struct nat_event *event = event_reserve();
 	if (!event)

@@ -9,7 +9,8 @@ static __always_inline void drop_tally(u32 what)
 		*cell += 1;
 }
 
-/* Whether the drop's reason, or the place, says that nothing was wrong. */
+/* Whether the drop's reason, or the place, says that nothing was wrong. Where user space has not said so of a place yet, the
+ * first drops have cells, which it leaves out should they be none. */
 static __always_inline int is_drop_noise(u32 reason, u64 location)
 {
 	u8 *verdict = drop_reasons.lookup(&reason);
@@ -23,7 +24,11 @@ static __always_inline int is_drop_noise(u32 reason, u64 location)
 		return 1;
 	if (!place->location)
 		place->location = location;
-	return place->location != location || place->verdict != DROP_WANTED;
+	if (place->location != location)
+		return 1;
+	if (place->verdict == DROP_UNKNOWN)
+		return ++place->undecided > DROP_UNDECIDED;
+	return place->verdict != DROP_WANTED;
 }
 
 /* Reads what tells the packet apart; 0 if it is none of IP. */
@@ -99,22 +104,41 @@ static __always_inline void fill_drop(struct drop_cell *cell, struct drop_scratc
 	fill_drop_called(cell, it);
 }
 
-/* Adds to a cell that is there; 0 if there is none. */
-static __always_inline int add_drop(struct drop_scratch *it, u64 now, u16 segments)
+/* The cell of a kind; 0 if there is none. User space takes none away that was used in this tick.
+ *
+ * found: what the packet before had. */
+static __always_inline struct drop_cell *find_drop(struct drop_scratch *it, struct drop_found *found)
 {
-	u32 *slot = drop_keys.lookup(&it->key);
-	struct drop_cell *cell = slot ? drop_cells.lookup(slot) : 0;
+	u64 *key = (u64 *)&it->key, differs = 0;
+#pragma unroll
+	for (int word = 0; word < 8; word++)
+		differs |= key[word] ^ found->key[word];
+	if (differs) {
+		u32 *slot = drop_keys.lookup(&it->key);
+		if (!slot)
+			return 0;
+		__builtin_memcpy(found->key, key, sizeof(found->key));
+		found->slot = *slot;
+	}
+	return (struct drop_cell *)drop_cells.lookup(&found->slot);
+}
+
+/* Adds to a cell that is there; 0 if there is none. */
+static __always_inline int add_drop(struct drop_scratch *it, struct drop_found *found, u64 now, u16 segments)
+{
+	struct drop_cell *cell = find_drop(it, found);
 	if (!cell)
 		return 0;
 	__sync_fetch_and_add(&cell->count, 1);
-	__sync_fetch_and_add(&cell->segments, segments);
+	if (segments)
+		__sync_fetch_and_add(&cell->segments, segments);
 	__sync_fetch_and_add(&cell->bytes, SKB(it)->len);
 	cell->last_ns = now;
 	return 1;
 }
 
 /* Takes a free cell; its generation comes last: until then user space does not look at it. */
-static __always_inline int new_drop(struct drop_scratch *it, u64 now, u16 segments)
+static __always_inline int new_drop(struct drop_scratch *it, struct drop_found *found, u64 now, u16 segments)
 {
 	u32 slot = 0;
 	long none = it->key.fold == DROP_PORTS	    ? free_rests.pop(&slot) :
@@ -122,7 +146,7 @@ static __always_inline int new_drop(struct drop_scratch *it, u64 now, u16 segmen
 						     free_drops.pop(&slot);
 	if (none)
 		return 0;
-	struct drop_cell *cell = drop_cells.lookup(&slot);
+	struct drop_cell *cell = (struct drop_cell *)drop_cells.lookup(&slot);
 	if (!cell)
 		return 0;
 	fill_drop(cell, it, now, segments);
@@ -133,7 +157,7 @@ static __always_inline int new_drop(struct drop_scratch *it, u64 now, u16 segmen
 			free_folds.push(&slot, 0);
 		else
 			free_drops.push(&slot, 0);
-		return add_drop(it, now, segments); /* another processor was first */
+		return add_drop(it, found, now, segments); /* another processor was first */
 	}
 	cell->header.generation += 1;
 	return 1;
@@ -144,7 +168,7 @@ static __always_inline int may_be_new_drop(struct drop_scratch *it, u64 now)
 {
 	if (now - it->window_ns > NEW_WINDOW_NS) {
 		it->window_ns = now;
-		it->made = 0;
+		it->made = it->folds_found = it->folds_missed = 0;
 	}
 	return ++it->made <= DROP_NEW;
 }
@@ -160,20 +184,32 @@ static __always_inline void fold_drop(struct drop_key *key)
 	key->fold = DROP_ADDRESSES;
 }
 
-static __always_inline void count_drop(struct drop_scratch *it)
+/* Counts it with the service's port; 0 if that is not possible, or not worth while: where hardly any is found the
+ * ports are too many. */
+static __always_inline int count_fold(struct drop_scratch *it, u64 now, u16 segments)
 {
-	u64 now = bpf_ktime_get_ns();
-	u16 segments = 0;
-	READ(segments, ((struct skb_shared_info *)(SKB(it)->head + SKB(it)->end))->gso_segs);
-	segments = HIGH(segments, 1);
-	if (add_drop(it, now, segments) || (may_be_new_drop(it, now) && new_drop(it, now, segments)))
+	if (it->folds_missed > FOLD_MISSES && it->folds_missed > 4 * it->folds_found)
+		return 0;
+	if (add_drop(it, &it->last, now, segments)) {
+		it->folds_found += 1;
+		return 1;
+	}
+	it->folds_missed += 1;
+	return it->made <= 2 * DROP_NEW && new_drop(it, &it->last, now, segments);
+}
+
+static __always_inline void count_drop(struct drop_scratch *it, u64 now)
+{
+	u16 segments = drop_segments(it);
+	if (add_drop(it, &it->last, now, segments) ||
+	    (may_be_new_drop(it, now) && new_drop(it, &it->last, now, segments)))
 		return;
 	fold_drop(&it->key);
-	int counted = add_drop(it, now, segments) || (it->made <= 2 * DROP_NEW && new_drop(it, now, segments));
+	int counted = count_fold(it, now, segments);
 	if (!counted) { /* as by a scan of ports */
 		it->key.source_port = it->key.destination_port = 0;
 		it->key.fold = DROP_PORTS;
-		counted = add_drop(it, now, segments) || new_drop(it, now, segments);
+		counted = add_drop(it, &it->rest, now, segments) || new_drop(it, &it->rest, now, segments);
 	}
 	drop_tally(counted ? DROPS_FOLDED : DROPS_NO_CELL);
 }
@@ -194,6 +230,8 @@ int packet_dropped(struct bpf_raw_tracepoint_args *ctx)
 	struct drop_scratch *it = drop_scratches.lookup(&zero);
 	if (!it || bpf_probe_read_kernel(it->skb, sizeof(struct sk_buff), (void *)ctx->args[0]))
 		return 0;
+	u64 now = bpf_ktime_get_ns();
+	forget_drops(it, now >> TICK_BITS);
 #ifdef DROP_RECEIVER
 	receiver = ctx->args[3];
 #endif
@@ -207,7 +245,7 @@ int packet_dropped(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (reason == SKB_DROP_REASON_NETFILTER_DROP && it->key.way != DROP_OUT)
 		it->key.input = drop_next(it);
-	count_drop(it);
+	count_drop(it, now);
 	return 0;
 }
 

@@ -35,10 +35,18 @@ enum drop_hook {
 	DROP_OUTPUT = 4,
 };
 
+/* Whose rule it was. */
+enum drop_backend {
+	BACKEND_UNKNOWN = 0,
+	BACKEND_NFTABLES = 1, /* also that of iptables-nft */
+	BACKEND_XTABLES = 2,  /* iptables-legacy */
+};
+
 /* A place at which packets are freed for reasons that say too little. */
 struct drop_place {
 	__u64 location; /* 0: none yet */
-	__u64 verdict;	/* enum drop_verdict */
+	__u32 verdict;	/* enum drop_verdict */
+	__u32 undecided; /* drops while that was unknown */
 };
 
 /* What the program counts, one 64-bit cell per processor each (map `drop_tallies`). */
@@ -53,16 +61,17 @@ enum drop_tally {
 
 /* Drops that are alike. Cumulative in the map; as an event: what was added. */
 struct drop_cell {
-	struct event_header header; /* generation: counts those who had the cell; 0: nobody has */
+	struct event_header header; /* generation: counts those who had the cell; 0: nobody has. old_state: enum
+				     * drop_backend; user space fills it in */
 	__u8 source[16];	    /* of the packet, where it was dropped */
 	__u8 destination[16];
 	__u8 called_source[16]; /* where conntrack rewrites it: who called ... */
 	__u8 called_destination[16]; /* ... whom, as the caller has it; else zeros */
-	__u64 count;
-	__u64 segments; /* that the packets were made of (GSO, GRO) */
+	__u64 count; /* from here on what each drop changes: within one cache line */
+	__u64 segments; /* that the packets were made of (GSO, GRO); in the map: beyond one for each packet */
 	__u64 bytes;
-	__u64 first_ns;
 	__u64 last_ns;
+	__u64 first_ns;
 	__u64 location; /* in the kernel's text: who freed it */
 	__u64 input;	/* of a packet that netfilter dropped: the function that would have had it next */
 	__u32 netns;

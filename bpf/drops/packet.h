@@ -1,6 +1,7 @@
 /* Whose packet was dropped: from its headers, or from the socket that had it. */
 
 #define EXTENSION_HEADERS 4
+#define FRAME 1500
 #define HOP_BY_HOP 0
 #define ROUTING 43
 #define FRAGMENT 44
@@ -111,9 +112,22 @@ static __always_inline int drop_socket(struct drop_scratch *it, struct sock *sk)
 	return 1;
 }
 
+/* Forgets what was known in another tick: devices, routes and namespaces may have gone since. */
+static __always_inline void forget_drops(struct drop_scratch *it, u64 tick)
+{
+	if (it->known_tick == tick)
+		return;
+	it->known_tick = tick;
+	it->known_from = it->known_route = 0;
+	it->last.key[7] = it->rest.key[7] = 0;
+}
+
 /* The network namespace: the socket knows, or the device, or where the packet was on its way to; 0 if none does. */
 static __always_inline u32 drop_namespace(struct drop_scratch *it, int of_socket)
 {
+	u64 from = of_socket ? (u64)SK(it)->skc_net.net : (u64)SKB(it)->dev;
+	if (from && from == it->known_from)
+		return it->known_netns;
 	struct net_device *device = SKB(it)->dev, *out = 0;
 	struct dst_entry *route = (struct dst_entry *)(SKB(it)->_skb_refdst & ~1UL);
 	struct net *net = of_socket ? SK(it)->skc_net.net : 0;
@@ -127,6 +141,8 @@ static __always_inline u32 drop_namespace(struct drop_scratch *it, int of_socket
 	}
 	if (net)
 		READ(number, net->ns.inum);
+	it->known_from = number ? from : 0;
+	it->known_netns = number;
 	return number;
 }
 
@@ -134,10 +150,22 @@ static __always_inline u32 drop_namespace(struct drop_scratch *it, int of_socket
 static __always_inline u64 drop_next(struct drop_scratch *it)
 {
 	struct dst_entry *route = (struct dst_entry *)(SKB(it)->_skb_refdst & ~1UL);
-	u64 input = 0;
-	if (route)
-		READ(input, route->input);
-	return input;
+	if (!route)
+		return 0;
+	if (it->known_route != (u64)route) {
+		READ(it->known_input, route->input);
+		it->known_route = (u64)route;
+	}
+	return it->known_input;
+}
+
+/* Segments beyond one, of which a packet is made. One whose data is all in its head and fits a frame is no larger one. */
+static __always_inline u16 drop_segments(struct drop_scratch *it)
+{
+	u16 segments = 0;
+	if (SKB(it)->data_len || SKB(it)->len > FRAME)
+		READ(segments, ((struct skb_shared_info *)(SKB(it)->head + SKB(it)->end))->gso_segs);
+	return segments > 1 ? segments - 1 : 0;
 }
 
 #endif

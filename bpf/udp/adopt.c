@@ -31,6 +31,7 @@ int bpf_iter__task_file__udp(struct bpf_iter__task_file *ctx)
 	u8 locks = 0;
 	bpf_probe_read_kernel(&locks, sizeof(locks), USER_LOCKS(sk));
 	fill_owner(&adopted.owner, task);
+	adopted.at_ns = bpf_ktime_get_ns();
 	adopted.bound = (locks & PORT_BOUND) != 0;
 	udp_adopted.update(&address, &adopted);
 	udp_tally(UDP_ADOPTED, 1);

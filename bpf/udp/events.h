@@ -30,7 +30,7 @@ enum udp_application {
 enum udp_fold {
 	FOLD_NONE = 0,
 	FOLD_PORTS = 1, /* all ports of an address: peer_port is 0 */
-	FOLD_PEERS = 2, /* all peers: peer_port is 0, and so is peer_address */
+	FOLD_PEERS = 2, /* all peers: peer_port is 0, and so is peer_address; at last local_address, too */
 };
 
 /* What the programs count, one 64-bit cell per processor each (map `udp_tallies`). */
@@ -46,7 +46,9 @@ enum udp_tally {
 	UDP_UNCOUNTED_DROPS = 8, /* datagrams that found the receive buffer full, of no known flow */
 	UDP_UNCOUNTED_ERRORS = 9, /* errors that the network answered with, of no known flow */
 	UDP_ADOPTED = 10,     /* sockets that were open before the start */
-	UDP_TALLIES = 11,
+	UDP_UNAWAITED = 11,   /* sockets that only get datagrams, and for whose reader there was no room */
+	UDP_READERS = 12,     /* of those, sockets whose reader was seen */
+	UDP_TALLIES = 13,
 };
 
 /* Cumulative since the flow began: payload and datagrams that the socket sent, and those that came for it, with those
@@ -56,7 +58,7 @@ struct udp_counters {
 	__u64 rx_bytes;
 	__u64 tx_datagrams;
 	__u64 rx_datagrams;
-	__u64 last_ns;        /* the last datagram, to a tick of the kernel */
+	__u64 last_ns;        /* the sweep that found a datagram last, or the first datagram */
 	__u64 first_reply_ns; /* to who sent the first datagram */
 	__u64 dropped_datagrams; /* of rx_datagrams: the receive buffer was full */
 	__u64 dropped_bytes;
@@ -99,12 +101,13 @@ struct udp_cell {
 	__u8 settled;     /* 1: its owner has sent or received */
 	__u8 began_out;   /* 1: its first datagram was sent here */
 	__u8 looked;      /* 1: both directions were looked at for what they are */
-	__u16 reserved;
+	__u8 initials;    /* datagrams of its client that the QUIC probe was told of */
+	__u8 answers;     /* datagrams of its server behind which the client's hello may go on (bpf/quic/see.h) */
 	struct datagram_event event;
 	__u64 unused;
 	struct udp_key wire; /* as datagrams leave that NAT in the own namespace rewrites; cookie 0: it does not */
 	__u64 answer; /* the message of the error queue that was counted last; 0: none, or it was reported again */
-	__u64 padding;
+	__u64 counted; /* datagrams until the last sweep */
 };
 
 /* Slots that one run of the sweep looks at. */

@@ -11,6 +11,14 @@ static __always_inline struct udp_cell *cell_at(u32 slot)
 	return udp_cells.lookup(&slot);
 }
 
+#ifdef DNS_PROBE
+static __always_inline struct description *udp_description(u32 slot)
+{
+	struct udp_cell *cell = cell_at(slot);
+	return cell ? &cell->event.socket : 0;
+}
+#endif
+
 /* The flow that was at a place, if it is open. */
 static __always_inline struct udp_cell *cell_in(u64 place)
 {
@@ -18,13 +26,24 @@ static __always_inline struct udp_cell *cell_in(u64 place)
 	return cell && cell->generation == (u32)(place >> 32) && cell->open ? cell : 0;
 }
 
-static __always_inline int is_of(struct udp_cell *cell, struct packet *packet)
+static __always_inline int is_of(struct udp_key *key, struct packet *packet)
 {
-	return cell->key.peer_port == packet->peer_port && cell->key.local_port == packet->local_port &&
-	       cell->key.peer_address[1] == packet->peer_address[1] &&
-	       cell->key.peer_address[0] == packet->peer_address[0] &&
-	       cell->key.local_address[1] == packet->local_address[1] &&
-	       cell->key.local_address[0] == packet->local_address[0];
+	return key->peer_port == packet->peer_port && key->local_port == packet->local_port &&
+	       key->peer_address[1] == packet->peer_address[1] && key->peer_address[0] == packet->peer_address[0] &&
+	       key->local_address[1] == packet->local_address[1] && key->local_address[0] == packet->local_address[0];
+}
+
+/* The same by the tuple that the socket has, or by what NAT in its own namespace makes of it. */
+static __always_inline int is_at(struct udp_cell *cell, struct packet *packet)
+{
+	return is_of(&cell->key, packet) || (cell->wire.cookie && is_of(&cell->wire, packet));
+}
+
+/* The gate of a socket and a peer. Neighbours by port, by the end of the address or by the socket's number have neighbouring
+ * gates, which share cache lines; a better mix would cost more than the few flows that meet in one gate. */
+static __always_inline u32 udp_gate_of(struct packet *packet, u64 cookie)
+{
+	return (cookie ^ packet->peer_port ^ packet->peer_address[1] >> 48) & (UDP_GATES - 1);
 }
 
 static __always_inline void fill_key(struct udp_key *key, struct packet *packet, u64 cookie)
@@ -66,6 +85,29 @@ static __always_inline void udp_slot_rest(u32 slot)
 		udp_free.push(&slot, 0);
 }
 
+/* Nobody waits any more for who receives from a socket. */
+static __always_inline void readers_forget(u64 cookie)
+{
+	struct udp_reader_key key = {.cookie = cookie};
+	udp_readers.delete(&key);
+	key.known = 1;
+	udp_readers.delete(&key);
+}
+
+/* A flow of a socket from which somebody has received is theirs. */
+static __always_inline void cell_read(struct udp_cell *cell)
+{
+	struct udp_reader_key key = {.cookie = cell->key.cookie, .known = 1};
+	struct owner *reader = udp_readers.lookup(&key);
+	if (!reader)
+		return;
+	turn_cell(cell);
+	cell->event.socket.owner = *reader;
+	cell->event.socket.evidence = EVIDENCE_USED;
+	cell->settled = 1;
+	turn_cell(cell);
+}
+
 /* One flow less of its socket; the last one of a socket that is gone takes the count with it. */
 static __always_inline void leave_socket(u64 cookie)
 {
@@ -73,8 +115,10 @@ static __always_inline void leave_socket(u64 cookie)
 	if (!count)
 		return;
 	__sync_fetch_and_add(&count->flows, -1);
-	if (count->closed && !count->flows)
-		udp_sockets.delete(&cookie);
+	if (!count->closed || count->flows)
+		return;
+	udp_sockets.delete(&cookie);
+	readers_forget(cookie);
 }
 
 /* Ends a flow: nothing new is counted in it. Of several who want to, one gets it: who deletes its key. Returns whether that
@@ -86,6 +130,8 @@ static __always_inline int flow_claim(struct udp_cell *cell)
 	if (!cell->open || udp_flows.delete(&key))
 		return 0;
 	cell->open = 0;
+	if (!cell->settled && cell->event.counters.rx_datagrams)
+		cell_read(cell);
 	if (cell->wire.cookie) {
 		key = cell->wire;
 		udp_flows.delete(&key);
@@ -112,10 +158,6 @@ static __always_inline void flow_tell(struct udp_cell *cell, u32 slot, u8 why)
 	event->header.error = event->counters.error;
 	event->end = why;
 	ring.ringbuf_submit(event, wakeup());
-#ifdef DNS_PROBE
-	if (cell->event.application == APPLICATION_DNS)
-		dns_released(SLOTS + slot, cell->generation);
-#endif
 	cell->ending = UDP_OPEN;
 	udp_tally(UDP_ENDED, 1);
 	udp_slot_rest(slot);
@@ -167,7 +209,7 @@ static __always_inline struct udp_cell *udp_cell_take(struct udp_key *key, struc
 	__builtin_memset(&cell->wire, 0, sizeof(cell->wire));
 	cell->key = *key;
 	cell->answer = 0;
-	cell->ending = cell->many = cell->settled = cell->looked = 0;
+	cell->ending = cell->many = cell->settled = cell->looked = cell->initials = cell->answers = 0;
 	cell->began_out = packet->out;
 	cell->generation++;
 	struct description *as = &cell->event.socket;
@@ -177,6 +219,7 @@ static __always_inline struct udp_cell *udp_cell_take(struct udp_key *key, struc
 	as->role = packet->out ? ROLE_CLIENT : ROLE_SERVER;
 	as->started_ns = as->established_ns = bpf_ktime_get_ns();
 	cell->event.counters.last_ns = as->started_ns;
+	cell->counted = 0;
 	__builtin_memcpy(cell->event.wire_address, as->peer_address, 16);
 	cell->event.wire_port = as->peer_port;
 	return cell;

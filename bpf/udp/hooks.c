@@ -6,18 +6,11 @@
 /* Datagrams in one packet: the kernel cuts a large one later (UDP_SEGMENT), or has put several together (UDP_GRO). */
 static __always_inline u32 datagrams_in(struct __sk_buff *skb, u32 bytes)
 {
-	if (skb->gso_segs > 1)
-		return skb->gso_segs;
-	return skb->gso_size ? (bytes + skb->gso_size - 1) / skb->gso_size : 1;
-}
-
-static __always_inline u64 now_coarse(void)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
-	return bpf_ktime_get_coarse_ns();
-#else
-	return bpf_ktime_get_ns();
-#endif
+	u32 size = skb->gso_size, segments;
+	if (!size)
+		return 1;
+	segments = skb->gso_segs;
+	return segments > 1 ? segments : (bytes + size - 1) / size;
 }
 
 static __always_inline void udp_cell_count(struct __sk_buff *skb, struct packet *packet, struct udp_cell *cell)
@@ -31,42 +24,67 @@ static __always_inline void udp_cell_count(struct __sk_buff *skb, struct packet 
 		__sync_fetch_and_add(&counters->rx_bytes, packet->bytes);
 		__sync_fetch_and_add(&counters->rx_datagrams, datagrams);
 	}
-	counters->last_ns = now_coarse();
 }
 
-/* What is done once or twice in a flow's life. */
-static __always_inline void cell_learn(struct __sk_buff *skb, struct packet *packet, struct udp_socket *socket,
-				       struct udp_cell *cell)
+/* What is done once or twice in a flow's life, and of QUIC until its server's hello. */
+static __always_inline void cell_learn(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *packet,
+				       struct udp_cell *cell, u32 slot)
 {
-	if (packet->out && !cell->settled)
-		cell_settle(cell, socket);
+	if (packet->out && !cell->settled) {
+		struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (socket)
+			cell_settle(cell, socket);
+	}
+#ifdef QUIC_PROBE
+	if (!cell->looked && packet->out == cell->began_out && cell->event.application == APPLICATION_QUIC)
+		quic_see(skb, packet, cell, slot);
+#endif
 	if (cell->looked || packet->out == cell->began_out)
 		return;
-	cell->looked = 1;
-	if (cell->began_out && !(cell->event.socket.flags & FLAG_ADOPTED))
+	if (cell->began_out && !(cell->event.socket.flags & FLAG_ADOPTED) && !cell->event.counters.first_reply_ns)
 		cell->event.counters.first_reply_ns = bpf_ktime_get_ns();
 	cell_look(skb, packet, cell);
+#ifdef QUIC_PROBE
+	if (quic_waits(packet, cell))
+		return;
+#endif
+	cell->looked = 1;
 }
 
-static __always_inline void datagram(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *packet)
+/* The flow of a datagram, at first where the gate says; 0 if it has none. Most datagrams cost one call: the cookie. */
+static __always_inline struct udp_cell *flow_at(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *packet,
+						u32 *slot)
 {
+	u64 cookie = socket_cookie(skb);
+	u32 index = udp_gate_of(packet, cookie);
+	u32 *gate = udp_gates.lookup(&index);
+	if (!gate)
+		return 0;
+	*slot = *gate;
+	struct udp_cell *cell = cell_at(*slot);
+	if (cell && cell->open && cell->key.cookie == cookie && is_at(cell, packet))
+		return cell;
 	struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!socket)
+	cell = socket ? flow_find(skb, packet, socket, cookie, slot) : 0;
+	if (cell && is_at(cell, packet))
+		*gate = *slot;
+	return cell;
+}
+
+static __always_inline void datagram(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *packet, int out)
+{
+	u32 slot = 0;
+	struct udp_cell *cell = flow_at(skb, sk, packet, &slot);
+	if (!cell) {
+		udp_tally(UDP_NO_SLOT, datagrams_in(skb, packet->bytes));
+		udp_tally(UDP_NO_SLOT_BYTES, packet->bytes);
+		came_note(skb, packet, 0, datagrams_in(skb, packet->bytes));
 		return;
-	u32 slot = socket->last;
-	struct udp_cell *cell = cell_in(socket->last);
-	if (!cell || !is_of(cell, packet)) {
-		cell = flow_find(skb, packet, socket, &slot);
-		if (!cell) {
-			udp_tally(UDP_NO_SLOT, datagrams_in(skb, packet->bytes));
-			udp_tally(UDP_NO_SLOT_BYTES, packet->bytes);
-			return;
-		}
-		socket->last = PLACE_OF(slot, cell->generation);
 	}
 	udp_cell_count(skb, packet, cell);
+	came_note(skb, packet, PLACE_OF(slot, cell->generation), datagrams_in(skb, packet->bytes));
 	if (!cell->looked || (packet->out && !cell->settled))
-		cell_learn(skb, packet, socket, cell);
+		cell_learn(skb, sk, packet, cell, slot);
 #ifdef DNS_PROBE
 	if (cell->event.application == APPLICATION_DNS) {
 		struct dns_seen seen = {.socket = &cell->event.socket, .slot = SLOTS + slot,
@@ -74,13 +92,15 @@ static __always_inline void datagram(struct __sk_buff *skb, struct bpf_sock *sk,
 					.length = packet->bytes, .local_port = packet->local_port,
 					.peer_port = packet->peer_port, .out = packet->out,
 					.transport = IPPROTO_UDP};
-		dns_see(skb, &seen);
+		dns_hand_on(skb, &seen, slot, out);
 	}
 #endif
 }
 
 static __always_inline int passing(struct __sk_buff *skb, int out)
 {
+	if (!WANTS_TCP && carries_tcp(skb))
+		return PASS;
 	struct packet packet = {};
 	if (packet_read(skb, &packet, out))
 		return PASS;
@@ -98,7 +118,7 @@ static __always_inline int passing(struct __sk_buff *skb, int out)
 		return PASS;
 	}
 #endif
-	datagram(skb, sk, &packet);
+	datagram(skb, sk, &packet, out);
 	return PASS;
 }
 
@@ -135,6 +155,19 @@ int udp_bound6(struct bpf_sock *sk)
 	return bound(sk);
 }
 
+/* A socket is gone: the count of its flows goes with the last of them. Returns whether it has any. */
+static __always_inline int count_close(u64 cookie)
+{
+	struct udp_flow_count *count = udp_sockets.lookup(&cookie);
+	if (!count)
+		return 0;
+	count->closed = 1;
+	if (count->flows)
+		return 1;
+	udp_sockets.delete(&cookie);
+	return 0;
+}
+
 /* The last descriptor of a socket is closed. Its flows beside an only one are ended by the sweep. */
 int udp_released(struct bpf_sock *sk)
 {
@@ -143,20 +176,12 @@ int udp_released(struct bpf_sock *sk)
 	struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, 0);
 	u64 address = (u64)sk;
 	udp_adopted.delete(&address);
-	if (!socket)
+	if (!socket || (socket->many && count_close(socket_cookie(sk))))
 		return PASS;
-	if (socket->many) {
-		u64 cookie = bpf_get_socket_cookie(sk);
-		struct udp_flow_count *count = udp_sockets.lookup(&cookie);
-		if (!count)
-			return PASS;
-		count->closed = 1;
-		if (!count->flows)
-			udp_sockets.delete(&cookie);
-		return PASS;
-	}
-	struct udp_cell *cell = cell_in(socket->first);
+	struct udp_cell *cell = socket->many ? 0 : cell_in(socket->first);
 	if (cell && flow_claim(cell))
 		flow_tell(cell, socket->first, UDP_CLOSED);
+	if (socket->awaited)
+		readers_forget(socket_cookie(sk));
 	return PASS;
 }

@@ -53,6 +53,10 @@ static __always_inline struct udp_cell *flow_known(struct udp_key *key)
 	if (cell)
 		return cell;
 	key->peer_address[0] = key->peer_address[1] = 0;
+	cell = flow_of(key, &slot);
+	if (cell)
+		return cell;
+	key->local_address[0] = key->local_address[1] = 0;
 	return flow_of(key, &slot);
 }
 
@@ -87,33 +91,53 @@ int udp_overflowed(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Before Linux 6.11 the tracepoint has no datagram. */
+#ifdef UDP_NOTES_WHAT_CAME
+
+/* The datagram that came last had no room. */
+static __always_inline void came_refused(struct udp_came *came, struct udp_cell *cell)
+{
+	came->skb = 0;
+	if (!cell) {
+		udp_tally(UDP_UNCOUNTED_DROPS, came->datagrams);
+		return;
+	}
+	__sync_fetch_and_add(&cell->event.counters.dropped_datagrams, came->datagrams);
+	__sync_fetch_and_add(&cell->event.counters.dropped_bytes, came->bytes);
+}
+
 #if defined(DROP_REASON_NAMES) && LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
-/* raw tracepoint kfree_skb(skb, location, reason), before the other one has the datagram: it is freed, then told of. */
+/* raw tracepoint kfree_skb(skb, location, reason). The same memory may have become a packet of another protocol: the port
+ * says so. */
 int udp_freed(struct bpf_raw_tracepoint_args *ctx)
 {
-	u32 zero = 0, reason = ctx->args[2];
+	struct udp_refused refused;
+	u32 reason = ctx->args[2];
 	if (reason != SKB_DROP_REASON_SOCKET_RCVBUFF && reason != SKB_DROP_REASON_PROTO_MEM)
 		return 0;
-	struct udp_refused *refused = udp_refusals.lookup(&zero);
-	if (refused && refused_read((struct sk_buff *)ctx->args[0], refused))
-		refused->datagrams = 0;
+	struct udp_came *came = came_last();
+	if (!came || came->skb != ctx->args[0])
+		return 0;
+	struct udp_cell *cell = cell_in(came->place);
+	if (cell && (refused_read((struct sk_buff *)ctx->args[0], &refused) ||
+		     refused.key.local_port != cell->key.local_port))
+		return 0;
+	came_refused(came, cell);
+	return 0;
+}
+#endif
+
+/* raw tracepoint udp_fail_queue_rcv_skb(rc, sk): of IPv4 alone. */
+int udp_failed(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct udp_came *came = came_last();
+	struct udp_cell *cell = came && came->skb ? cell_in(came->place) : 0;
+	if (cell && cell->key.cookie == cookie_of((struct sock *)ctx->args[1]))
+		came_refused(came, cell);
+	else
+		udp_tally(UDP_UNCOUNTED_DROPS, 1);
 	return 0;
 }
 
-/* raw tracepoint udp_fail_queue_rcv_skb(rc, sk), which follows on the same processor. */
-int udp_failed(struct bpf_raw_tracepoint_args *ctx)
-{
-	u32 zero = 0;
-	struct udp_refused *refused = udp_refusals.lookup(&zero);
-	if (!refused || !refused->datagrams) {
-		udp_tally(UDP_UNCOUNTED_DROPS, 1);
-		return 0;
-	}
-	refused_count((struct sock *)ctx->args[1], refused);
-	refused->datagrams = 0;
-	return 0;
-}
 #endif
 
 /* The newest message of a socket's error queue, if the network sent it; 0 without one. */

@@ -28,22 +28,35 @@ static __always_inline u8 cast_of(struct __sk_buff *skb, struct packet *packet)
 	return flags & ROUTE_BROADCAST ? CAST_BROADCAST : CAST_UNICAST;
 }
 
+/* Whether a packet of version 0 is a server's list of versions (RFC 8999, 6): behind both connection ids, of any length, there
+ * is nothing but the list. Those of a client may be empty; the one that it chose for the server is not. */
+static __always_inline int is_negotiation(struct __sk_buff *skb, struct packet *packet, u32 destination)
+{
+	u8 source = 0;
+	u32 version = 0, at = 6 + destination;
+	if (packet->bytes < at + 5 || bpf_skb_load_bytes(skb, packet->offset + at, &source, 1))
+		return 0;
+	at += 1 + source;
+	if (!source || packet->bytes < at + 4 || (packet->bytes - at) % 4)
+		return 0;
+	return !bpf_skb_load_bytes(skb, packet->offset + at, &version, sizeof(version)) && version;
+}
+
 /* QUIC says so itself in its long headers: a known version, or one that is none, and connection ids of at most 20 bytes
- * (RFC 9000, 17.2; RFC 9369; RFC 8999 for version negotiation, whose version is 0). */
+ * (RFC 9000, 17.2; RFC 9369), or a list of versions. */
 static __always_inline int is_quic(struct __sk_buff *skb, struct packet *packet)
 {
 	u8 head[6];
 	u32 version;
-	if (packet->bytes < 21 || bpf_skb_load_bytes(skb, packet->offset, head, sizeof(head)))
-		return 0;
-	if (!(head[0] & 0x80) || head[5] > 20)
+	if (packet->bytes < 12 || bpf_skb_load_bytes(skb, packet->offset, head, sizeof(head)) || !(head[0] & 0x80))
 		return 0;
 	__builtin_memcpy(&version, head + 1, sizeof(version));
 	version = bpf_ntohl(version);
 	if (!version)
-		return head[5] > 0;
-	return (head[0] & 0x40) && (version == 1 || version == 0x6b3343cf || (version & 0xffffff00) == 0xff000000 ||
-				    (version & 0x0f0f0f0f) == 0x0a0a0a0a);
+		return is_negotiation(skb, packet, head[5]);
+	return packet->bytes >= 21 && head[5] <= 20 && (head[0] & 0x40) &&
+	       (version == 1 || version == 0x6b3343cf || (version & 0xffffff00) == 0xff000000 ||
+		(version & 0x0f0f0f0f) == 0x0a0a0a0a);
 }
 
 static __always_inline void cell_look(struct __sk_buff *skb, struct packet *packet, struct udp_cell *cell)
@@ -78,8 +91,8 @@ static __always_inline struct udp_cell *flow_open(struct __sk_buff *skb, struct 
 	fill_netns(skb, &cell->event.socket);
 	cell->event.cast = cast_of(skb, packet);
 	cell->event.folded = folded;
-	if (packet->out && !socket->settled)
-		socket_settle(socket);
+	if (!socket->settled)
+		packet->out ? socket_settle(socket) : socket_await(socket, key->cookie);
 	cell_own(cell, socket, packet->out);
 	if (folded) {
 		cell->looked = 1;
@@ -115,15 +128,19 @@ static __always_inline struct udp_cell *flow_folded(struct __sk_buff *skb, struc
 		key->peer_address[0] = key->peer_address[1] = 0;
 		cell = flow_of(key, slot);
 	}
+	if (!cell && count && count->flows >= 3 * UDP_PEERS) {
+		key->local_address[0] = key->local_address[1] = 0;
+		cell = flow_of(key, slot);
+	}
 	return cell ? cell : flow_open(skb, packet, key, socket, folded, slot);
 }
 
-/* The flow of a datagram that is not of its socket's last one. */
+/* The flow of a datagram to which no gate leads. */
 static __always_inline struct udp_cell *flow_find(struct __sk_buff *skb, struct packet *packet,
-						  struct udp_socket *socket, u32 *slot)
+						  struct udp_socket *socket, u64 cookie, u32 *slot)
 {
 	struct udp_key key, called;
-	fill_key(&key, packet, bpf_get_socket_cookie(skb));
+	fill_key(&key, packet, cookie);
 	struct udp_cell *cell = flow_of(&key, slot);
 	if (cell)
 		return cell;

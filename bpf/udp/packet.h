@@ -1,6 +1,6 @@
 /* The head of a packet at a socket: IPv4 or IPv6 with its extension headers, then UDP or TCP. */
 
-#define IPV4_FRAGMENT 0x1fff
+#define IPV4_PLAIN 0x45 /* version 4, five words: no options */
 #define EXTENSION_HOPS 0
 #define EXTENSION_ROUTING 43
 #define EXTENSION_FRAGMENT 44
@@ -85,6 +85,19 @@ static __always_inline int read_ports(struct __sk_buff *skb, struct packet *pack
 	return 0;
 }
 
+/* The same, and the payload, of UDP behind a head of IPv4 without options: what is usual is at fixed places. */
+static __always_inline int read_usual(struct __sk_buff *skb, struct packet *packet, u8 *data)
+{
+	if (packet->protocol != IPPROTO_UDP || data[0] != IPV4_PLAIN || data + 28 > (u8 *)(long)skb->data_end)
+		return -1;
+	u32 ports = *(u32 *)(data + 20);
+	packet->local_port = bpf_ntohs(packet->out ? ports : ports >> 16);
+	packet->peer_port = bpf_ntohs(packet->out ? ports >> 16 : ports);
+	packet->offset = 28;
+	packet->bytes = skb->len > 28 ? skb->len - 28 : 0;
+	return 0;
+}
+
 /* Where the payload begins, and of TCP with which byte of the stream. */
 static __always_inline int read_payload(struct __sk_buff *skb, struct packet *packet, u32 offset)
 {
@@ -100,6 +113,15 @@ static __always_inline int read_payload(struct __sk_buff *skb, struct packet *pa
 	packet->offset = offset + head;
 	packet->bytes = skb->len > packet->offset ? skb->len - packet->offset : 0;
 	return 0;
+}
+
+/* Most packets are of TCP: they are told by one byte, before anything else is done. */
+static __always_inline int carries_tcp(struct __sk_buff *skb)
+{
+	u8 *data = (u8 *)(long)skb->data;
+	if (data + 20 > (u8 *)(long)skb->data_end)
+		return 0;
+	return (data[0] >> 4 == 4 ? data[9] : data[6]) == IPPROTO_TCP;
 }
 
 /* Reads the head; returns 0 if it is one that somebody wants. */
@@ -119,11 +141,11 @@ static __always_inline int packet_read(struct __sk_buff *skb, struct packet *pac
 		packet->family = 4;
 		fill_mapped(from, *(u32 *)(data + 12));
 		fill_mapped(to, *(u32 *)(data + 16));
+		if (!read_usual(skb, packet, data))
+			return 0;
 		offset = (data[0] & 15) << 2;
 	} else {
 		packet->protocol = data[6];
-		if (packet->protocol == IPPROTO_TCP && !WANTS_TCP)
-			return -1;
 		if (data + 40 > end)
 			return -1;
 		offset = 40;
@@ -135,8 +157,10 @@ static __always_inline int packet_read(struct __sk_buff *skb, struct packet *pac
 		data = (u8 *)(long)skb->data;
 		if (data + 40 > (u8 *)(long)skb->data_end)
 			return -1;
-		__builtin_memcpy(from, data + 8, 16);
-		__builtin_memcpy(to, data + 24, 16);
+		from[0] = *(u64 *)(data + 8);
+		from[1] = *(u64 *)(data + 16);
+		to[0] = *(u64 *)(data + 24);
+		to[1] = *(u64 *)(data + 32);
 	}
 	if (read_ports(skb, packet, data + (offset & 0x3ff), offset) || read_payload(skb, packet, offset)) {
 		udp_tally(UDP_UNREADABLE, 1);

@@ -16,7 +16,8 @@ static __always_inline void socket_known(struct udp_socket *socket, u64 address)
 		return;
 	socket->owner = adopted->owner;
 	socket->bound = adopted->bound;
-	socket->owned = socket->adopted = 1;
+	socket->adopted_ns = adopted->at_ns;
+	socket->owned = 1;
 	udp_adopted.delete(&address);
 }
 
@@ -27,6 +28,26 @@ static __always_inline void socket_settle(struct udp_socket *socket)
 	socket->owned = socket->settled = 1;
 }
 
+/* It gets a datagram and has sent none: of who received from it, once somebody has. */
+static __always_inline void socket_await(struct udp_socket *socket, u64 cookie)
+{
+	struct udp_reader_key key = {.cookie = cookie, .known = 1};
+	struct owner *reader = udp_readers.lookup(&key), nobody = {};
+	if (reader) {
+		socket->owner = *reader;
+		socket->owned = socket->settled = 1;
+		return;
+	}
+	key.known = 0;
+	socket->awaited = 1;
+	if (!udp_readers.lookup(&key) && udp_readers.insert(&key, &nobody))
+		udp_tally(UDP_UNAWAITED, 1);
+}
+
+/* What began before the start would have rested for so long by now that it had ended: a flow that begins later is whole. */
+#define LONGER_OF(one, other) ((one) > (other) ? (one) : (other))
+#define LONGEST_REST (LONGER_OF(LONGER_OF(UDP_IDLE_ANSWERED, UDP_IDLE_UNANSWERED), UDP_IDLE_BOTH) * SECOND_NS)
+
 /* Whose a flow is: of who sends it; of who bound or held the socket, until that is known. */
 static __always_inline void cell_own(struct udp_cell *cell, struct udp_socket *socket, int out)
 {
@@ -36,9 +57,9 @@ static __always_inline void cell_own(struct udp_cell *cell, struct udp_socket *s
 	as->owner = socket->owner;
 	cell->settled = socket->settled;
 	as->evidence = socket->settled ? (out ? EVIDENCE_OPENED : EVIDENCE_USED) :
-		       socket->adopted ? EVIDENCE_ADOPTED :
-					 EVIDENCE_LISTENER;
-	if (!socket->adopted)
+		       socket->adopted_ns ? EVIDENCE_ADOPTED :
+					    EVIDENCE_LISTENER;
+	if (!socket->adopted_ns || as->started_ns - socket->adopted_ns > LONGEST_REST)
 		return;
 	/* who sent first was not seen: a port that its program chose is a server's */
 	as->flags |= FLAG_ADOPTED;

@@ -1,7 +1,5 @@
 /* Ends of flows that no hook sees: once a second, when user space asks. */
 
-#define SECOND_NS 1000000000ull
-
 /* How long a flow may rest. */
 static __always_inline u64 rest_of(struct udp_counters *counters)
 {
@@ -20,15 +18,22 @@ static __always_inline void cell_sweep(struct udp_cell *cell, u32 slot, u64 now)
 			flow_tell(cell, slot, why);
 		return;
 	}
+	if (!cell->settled && cell->event.counters.rx_datagrams)
+		cell_read(cell);
 	if (cell->many) {
 		u64 cookie = cell->key.cookie;
 		struct udp_flow_count *count = udp_sockets.lookup(&cookie);
 		if (count && count->closed)
 			why = UDP_CLOSED;
 	}
-	u64 last = cell->event.counters.last_ns;
-	if (now > last && now - last > rest_of(&cell->event.counters))
+	struct udp_counters *counters = &cell->event.counters;
+	u64 counted = counters->tx_datagrams + counters->rx_datagrams;
+	if (counted != cell->counted) {
+		cell->counted = counted;
+		counters->last_ns = now;
+	} else if (now - counters->last_ns > rest_of(counters)) {
 		why = UDP_IDLE;
+	}
 	if (why && flow_claim(cell))
 		cell->ending = why;
 }

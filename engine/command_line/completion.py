@@ -14,6 +14,7 @@ from model.kinds import kinds
 _NAMED: Final[dict[str, Callable[[], list[str]]]] = {
     "--sink": sink_names,
     "--stage": lambda: [kind.plural for kind in kinds() if kind.columns],
+    "--rows": lambda: [kind.plural for kind in kinds() if kind.public],
 }
 #: What an argument is called whose values are words of a filter.
 _FILTER: Final = "FILTER"

@@ -31,4 +31,4 @@ def execute(config: Config, options: argparse.Namespace) -> int:
         return graphs.run(unwatched(config), {"selftest": ConfiguredSink(sink, [DELTA])})
 
     require(select(config))
-    return run_selftest(pipeline, options.output, "quick" if options.quick else "full")
+    return run_selftest(pipeline, options.output, "quick" if options.quick else "full", config.udp.enabled)

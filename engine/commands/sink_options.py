@@ -27,7 +27,9 @@ def add_sink_options(parser: argparse.ArgumentParser, default: str) -> None:
         "--stage",
         metavar="ROWS",
         help="flows: connections, with both ends of each; deltas: what each socket reported; workloads: who talks to "
-        "whom, summed up; or rows of a plug-in. Several with commas between them (default: flows)",
+        "whom, summed up; requests, endpoints: of HTTP and gRPC; queries: of DNS; drops: packets that the kernel "
+        "dropped, and why; listeners: their accept queues; or rows of a plug-in. Several "
+        "with commas between them (default: flows)",
     )
 
 

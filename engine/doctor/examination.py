@@ -23,9 +23,11 @@ from engine.plugins.probes import select
 from engine.plugins.sinks import make_sinks
 from model.errors import TailraceError, UsageError
 from probes.checks.capabilities import check_headers, check_hooks, check_limits, check_machine
+from probes.checks.cgroup_programs import check_cgroup_programs
 from probes.checks.check import Check
 from probes.checks.libraries import check_libraries
 from probes.checks.rewrites import with_rewrites
+from probes.checks.switches import check_switches
 
 if TYPE_CHECKING:
     from sinks.configured import ConfiguredSink
@@ -60,8 +62,15 @@ def examine_machine(config: Config) -> Groups:
     selection = select(config)
     machine, headers, limits = check_machine(), check_headers(), check_limits(selection)
     hooks = with_rewrites(config.nat, check_hooks(selection, [*machine, *headers, *limits]))
-    libraries = check_libraries(config.http)
-    return {"machine": machine, "headers": headers, "hooks": hooks, "libraries": libraries, "limits": limits}
+    hooks.append(check_cgroup_programs(selection))
+    return {
+        "machine": machine,
+        "headers": headers,
+        "hooks": hooks,
+        "switches": check_switches(selection),
+        "libraries": check_libraries(config.http),
+        "limits": limits,
+    }
 
 
 def _check_units(subject: Subject) -> list[Check]:

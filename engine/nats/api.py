@@ -21,6 +21,7 @@ WRONG_SEQUENCE: Final = 10071
 NO_MESSAGE: Final = 10037
 NO_STREAM: Final = 10059
 OTHER_CONFIGURATION: Final = 10058
+OVERLAPPING: Final = 10065
 NO_ROOM: Final = 10023
 
 #: In place of such a number: this user may not publish the request.

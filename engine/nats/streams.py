@@ -7,7 +7,7 @@ was in memory, or somebody removed one. ``docs/subjects.md`` says the same for u
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from engine.nats.api import OTHER_CONFIGURATION, Refused, Request
+from engine.nats.api import OTHER_CONFIGURATION, OVERLAPPING, Refused, Request, Unanswered
 from engine.nats.settings import LogSettings
 from model import subjects
 from model.errors import UsageError
@@ -18,6 +18,9 @@ DUPLICATE_SECONDS: Final = 120.0
 
 #: Seconds for which an agent has its node name without a sign of life.
 AGENT_LEASE_SECONDS: Final = 5.0
+
+#: How the time begins that the server gives where it knows none.
+_NO_TIME: Final = "0001-01-01"
 
 Storage = Literal["file", "memory"]
 
@@ -172,11 +175,11 @@ async def make(request: Request, stream: Stream) -> str:
 
     :returns: when it was made, as the server says it: another time than before is another stream, empty at first.
     :raises OtherLimits: if it exists with other limits, unless these are changed.
-    :raises Unanswered: if the server does not answer.
+    :raises Unanswered: if the server does not answer, or another program is making it.
     :raises Refused: if it will not.
     """
     try:
-        reply = await request(f"STREAM.CREATE.{stream.name}", stream.configuration())
+        reply = await _created(request, stream)
     except Refused as error:
         if error.code != OTHER_CONFIGURATION:
             raise
@@ -187,3 +190,21 @@ async def make(request: Request, stream: Stream) -> str:
             ) from None
         reply = await request(f"STREAM.UPDATE.{stream.name}", stream.configuration())
     return str(reply["created"])
+
+
+async def _created(request: Request, stream: Stream) -> dict[str, Any]:
+    """What the server says of a stream that is there now.
+
+    Of programs that make it at the same time the server refuses some: the stream overlaps with itself, which was not
+    there when it looked for the name. When asked again it finds it. Others get it before it knows when it was made.
+    """
+    subject, configuration = f"STREAM.CREATE.{stream.name}", stream.configuration()
+    try:
+        reply = await request(subject, configuration)
+    except Refused as error:
+        if error.code != OVERLAPPING:
+            raise
+        reply = await request(subject, configuration)
+    if str(reply["created"]).startswith(_NO_TIME):
+        raise Unanswered(f"{subject}: another program is making it")
+    return reply

@@ -13,10 +13,21 @@ from engine.secrets import guarded
 from engine.service.notify import ServiceManager
 from model.errors import TailraceError
 
-#: Paths of keys that a role can take over while it runs; all others need a restart.
+#: Paths of keys that roles can take over while they run; all others need a restart.
 RELOADED: Final = frozenset(
-    {"stage", "sinks", "names", "log_level", "alerts.targets", "alerts.routes", "trouble.silences"}
+    {
+        "stage",
+        "sinks",
+        "names",
+        "log_level",
+        "alerts.targets",
+        "alerts.routes",
+        "alerts.rules",
+        "trouble.silences",
+    }
 )
+#: Those of a role that looks for trouble.
+OF_TROUBLE: Final = frozenset(path for path in RELOADED if path.startswith(("alerts.", "trouble.")))
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +38,20 @@ class Reload:
     :param config: what the role runs with.
     :param read: reads and checks it.
     :param parts: what can take over a configuration; applied in the order given.
+    :param paths: of the keys that they take over.
     """
 
-    def __init__(self, config: Config, read: Callable[[], Config], parts: Sequence[Prepare]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        read: Callable[[], Config],
+        parts: Sequence[Prepare],
+        paths: frozenset[str] = RELOADED,
+    ) -> None:
         self._config = config
         self._read = read
         self._parts = parts
+        self._paths = paths
         self._task: asyncio.Task[None] | None = None
 
     def ask(self, manager: ServiceManager) -> None:
@@ -56,8 +75,8 @@ class Reload:
             log.error("%s", said)  # noqa: TRY400 - the sentence says all
             return said
         changed = list(changes(self._config, config))
-        self._config = _taken(self._config, config)
-        return _say(changed)
+        self._config = _taken(self._config, config, self._paths)
+        return _say(changed, self._paths)
 
 
 def reloaded_log_level(config: Config) -> Apply:
@@ -69,9 +88,9 @@ def reloaded_log_level(config: Config) -> Apply:
     return apply
 
 
-def _taken(old: Config, new: Config) -> Config:
+def _taken(old: Config, new: Config, reloaded: frozenset[str]) -> Config:
     """The old one with those keys of the new one that are taken over."""
-    paths = [path.split(".") for path in sorted(RELOADED)]
+    paths = [path.split(".") for path in sorted(reloaded)]
     for section, key in (path for path in paths if len(path) > 1):
         part = msgspec.structs.replace(getattr(old, section), **{key: getattr(getattr(new, section), key)})
         old = msgspec.structs.replace(old, **{section: part})
@@ -80,9 +99,9 @@ def _taken(old: Config, new: Config) -> Config:
     )
 
 
-def _say(changed: list[str]) -> str:
+def _say(changed: list[str], reloaded: frozenset[str]) -> str:
     """Logs what a reload did."""
-    taken = [path for path in changed if path in RELOADED]
+    taken = [path for path in changed if path in reloaded]
     left = [path for path in changed if path not in taken]
     said = f"the configuration was read again: {', '.join(taken) or 'nothing'} changed"
     if left:

@@ -34,8 +34,8 @@ NAMES: Final[dict[str, Name]] = {
     "port": Name("of either end, or called", ("port",), example="5432"),
     "address": Name("of either end, or called; also a network", ("address",), example="10.0.0.0/8"),
     "name": Name(
-        "by which clients know a server (DNS, TLS); of workloads theirs",
-        ("server.name", "peer.name", "workload.name"),
+        "by which clients know a server (DNS, TLS); of workloads theirs; that DNS was asked for",
+        ("server.name", "peer.name", "workload.name", "question.name"),
         example="api.example.com",
     ),
     "ns": Name(
@@ -60,18 +60,29 @@ NAMES: Final[dict[str, Name]] = {
     "zone": Name(
         "availability zone", ("cloud.availability_zone",), ("cloud.availability_zone",), example="eu-1a"
     ),
+    "region": Name("of the cloud", (), ("cloud.region",), example="eu-central-1"),
     "version": Name("of the service", ("service.version",), ("service.version",), example="1.2"),
     "node": Name("of either end", ("node",), example="node-a"),
     "user": Name(
         "name or number of the process's user", ("user.id",), ("process.owner",), example="www-data"
     ),
     "cgroup": Name("path", ("cgroup.path",), example="*/nginx.service"),
-    "error": Name("of a failed connect or an abnormal end", ("error.errno",), example="ECONNREFUSED"),
+    "error": Name(
+        "of a failed connect or an abnormal end; response code of DNS",
+        ("error.errno", "response.code"),
+        example="ECONNREFUSED",
+    ),
     "state": Name("of TCP, at either end", ("connection.state",), example="established"),
-    "reason": Name("why the connection ended", ("connection.close_reason",), example="rst_received"),
+    "reason": Name(
+        "why the connection ended, or a packet was dropped",
+        ("connection.close_reason", "drop.reason", "drop.category"),
+        example="rst_received",
+    ),
     "evidence": Name("what the flow rests on", ("evidence",), example="both"),
     "transport": Name("protocol", ("network.transport",), example="tcp"),
-    "id": Name("of the connection", ("connection.id",), example="00000000000000ab"),
+    "id": Name(
+        "of the connection, or the listener", ("connection.id", "listener.id"), example="00000000000000ab"
+    ),
     "method": Name("of a request", ("http.request.method",), example="GET"),
     "route": Name("of a request", ("http.route",), example="/orders/*"),
     "host": Name("that a request asks for", ("http.host",), example="shop.test"),
@@ -81,9 +92,14 @@ NAMES: Final[dict[str, Name]] = {
     "grpc": Name(
         "code of a call, its name, or a range: 1-16", ("rpc.grpc.status_code",), example="UNAVAILABLE"
     ),
-    "protocol": Name("version of HTTP", ("network.protocol.version",), example="2"),
+    "protocol": Name(
+        "version of HTTP; of UDP quic or dns",
+        ("network.protocol.version", "network.protocol.name"),
+        example="2",
+    ),
     "via": Name("proxy that a request came through", ("via.name",), example="mesh/gateway"),
     "requests": Name("of HTTP", ("requests",), example="100"),
+    "queries": Name("of DNS", ("queries",), example="100"),
     "tls": Name("version of TLS that the server chose", ("tls.protocol.version",), example="1.3"),
     "sni": Name(
         "the server's name in the client's TLS hello", ("tls.client.server_name",), example="*.example.com"
@@ -92,8 +108,8 @@ NAMES: Final[dict[str, Name]] = {
     "opened": Name("connections", ("connection.opened", "connections.opened"), example="0"),
     "closed": Name("connections", ("connection.closed", "connections.closed"), example="0"),
     "failed": Name(
-        "connections, or requests",
-        ("connection.failed", "connections.failed", "requests.failed"),
+        "connections, requests, or queries",
+        ("connection.failed", "connections.failed", "requests.failed", "queries.failed"),
         added=True,
         example="0",
     ),

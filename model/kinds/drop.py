@@ -106,7 +106,7 @@ class Dropped(NamedTuple):
     netns: str = ""
 
 
-#: Why packets of a connection were dropped at last.
+#: Why packets of a connection were dropped.
 DROPPED: Final = Table(
     "dropped",
     RecordType(Dropped()),
@@ -234,13 +234,22 @@ _MEANINGS: Final = {
     DropCategory.MTU: "because it is larger than the next hop takes",
     DropCategory.QDISC: "by a full queue of a device",
 }
+_BY_NAME: Final = {code.name.lower(): text for code, text in _MEANINGS.items()}
+
+
+def why_text(category: str, reason: str) -> str:
+    """Behind "dropped": ``by netfilter``.
+
+    :param category: as rows have it; ``reason`` the kernel's.
+    """
+    return _BY_NAME.get(category) or f"for the reason {reason or 'unknown'}"
 
 
 def said(node: str, category: int, reason: bytes, hook: int, function: bytes, netns: int) -> Dropped:
     """Why a packet was dropped, in words, from columns of its row."""
     where = f"in namespace {netns} of {node}" if netns else f"on {node}"
     name, chain = reason.decode(errors="replace"), _HOOKS.get(hook, "")
-    why = next((text for code, text in _MEANINGS.items() if code == category), f"for the reason {name}")
+    why = why_text(_CATEGORIES.get(category, ""), name)
     message = f"dropped {why} {where}" + (f", hook {chain}" if chain else "")
     words = (message, _CATEGORIES.get(category, ""), name, chain, function.decode(errors="replace"))
     return Dropped(*words, node, str(netns) if netns else "")

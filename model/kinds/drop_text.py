@@ -23,24 +23,24 @@ def _end(end: str) -> TextColumn:
     return TextColumn(end.upper(), lambda row, width: shortened_endpoint(end_text(row, end), width), 16, 47)
 
 
-_CATEGORY: Final = TextColumn(
-    "WHY", lambda row, width: cut(str(row.get("drop.category") or "-"), width), 9, 14
-)
+_CATEGORY: Final = TextColumn("WHY", lambda row, width: cut(str(row.get("drop.category") or "-"), width), 14)
 _REASON: Final = TextColumn(
     "REASON", lambda row, width: shortened(str(row.get("drop.reason") or "-"), width), 8, 24
 )
-_WHERE: Final = TextColumn("WHERE", lambda row, width: shortened(where_text(row), width), 8, 24)
-_TRANSPORT: Final = TextColumn("", lambda row, width: cut(str(row.get("network.transport") or "-"), width), 4)
+_WHERE: Final = TextColumn("WHERE", lambda row, width: shortened(where_text(row), width), 10, 36)
+_TRANSPORT: Final = TextColumn(
+    "", lambda row, width: cut(str(row.get("network.transport") or "-"), width), 4, 6
+)
 _COUNT: Final = TextColumn("DROPS/s", lambda row, _: short_number(row.get("drops", 0)), 7, right=True)
 _NETNS: Final = TextColumn("NETNS", lambda row, _: str(row.get("netns.id") or "-"), 10)
 
 _LAYOUTS: Final = Layouts(
     (
         (_CATEGORY, _REASON, _WHERE, _TRANSPORT, _end("source"), _end("destination"), _NETNS, _COUNT),
-        (_CATEGORY, _WHERE, _TRANSPORT, _end("source"), _end("destination"), _COUNT),
+        (_CATEGORY, _REASON, _TRANSPORT, _end("source"), _end("destination"), _COUNT),
         (_CATEGORY, _TRANSPORT, _end("destination"), _COUNT),
     ),
-    ("SOURCE", "DESTINATION", "REASON", "WHERE"),
+    ("REASON", "WHERE", "DESTINATION", "SOURCE"),
 )
 
 

@@ -63,12 +63,13 @@ STAGES: Final = (
         "`dns`",
         "queries of DNS that ended, in the kernel's messages",
         "`no_cell`: of more kinds than `dns.cells` in one second",
-        "`packets` with messages; `packets_over_rate`: beyond `dns.rate`, `packets_ring_full`: raise "
-        "`dns.ring_bytes`, `packets_short`, `packets_unreadable`, `packets_no_socket`: not looked at; `no_message`: "
-        "packets that go on with a message, or have none; `unasked`: answers whose question was not seen, or that "
-        "came too late; `forgotten`: "
-        "questions beyond `dns.pending`; `other_names`: queries whose name is not kept apart; `addresses_left_out`; "
-        "`under_way`: now",
+        "`packets` with messages; of those that user space looks at (new names, TCP) `packets_over_rate`: beyond "
+        "`dns.rate`, `packets_ring_full`: raise `dns.ring_bytes`; `packets_short`, `packets_unreadable`, "
+        "`packets_no_socket`: not looked at; `no_message`: packets that go on with a message, or have none; "
+        "`unasked`: answers whose question was not seen, or that came too late; `pending_full`: questions beyond "
+        "`dns.pending`, which user space has, `forgotten`: and those beyond as many there; `in_cells`: exchanges "
+        "beyond `dns.rate`, counted in the kernel, `cells_full`: of these, without their name, for `dns.cells` "
+        "were in use; `other_names`: queries whose name is not kept apart; `addresses_left_out`; `under_way`: now",
     ),
     StageNote(
         "`queries`",
@@ -105,7 +106,8 @@ STAGES: Final = (
         "`ended`; `no_slot_bytes`: payload of the former; `folded`: flows of several peers (`udp.peers`); `aliases`: "
         "flows that NAT in their own namespace rewrites; `adopted`: sockets that were open before the start; "
         "`uncounted_drops`, `uncounted_errors`: of no known flow; `unreadable` packets; `unnumbered`: sockets that "
-        "do not fold; `lost_hooks`: that another program has detached",
+        "do not fold; `lost_hooks`: that another program has detached; `readers`: sockets that send nothing, whose "
+        "process was seen to receive; `unawaited`: such sockets for which nobody looked, for want of room",
     ),
     StageNote(
         "`datagrams`",

@@ -20,6 +20,7 @@ from typing import Final
 from model.column import Column
 from model.kind import Kind, own_subject
 from model.kinds.delta import DELTA
+from model.kinds.listener_text import TEXT
 from model.rows import values as row_values
 
 #: What a listener has of sockets in common.
@@ -78,5 +79,6 @@ LISTENER: Final = Kind(
     subject=own_subject("listeners"),
     rank="listener.overflows",
     page=__doc__,
+    text=TEXT,
     brief=("-network.t*", "-listener.id", "-user.*", "-cgroup.*"),
 )

@@ -27,6 +27,7 @@ from model.arrays import Array
 from model.column import Column, hidden
 from model.kind import Kind, own_subject
 from model.kinds.flow import FLOW, SIDES
+from model.kinds.query_text import TEXT
 from model.kinds.request import ENDS, SHARED
 from model.kinds.workload import HISTOGRAMS
 from model.rows import values as row_values
@@ -48,6 +49,16 @@ class ResponseCode(Capitals):
     NXRRSET = 8
     NOTAUTH = 9
     NOTZONE = 10
+    DSOTYPENI = 11
+    BADVERS = 16
+    BADKEY = 17
+    BADTIME = 18
+    BADMODE = 19
+    BADNAME = 20
+    BADALG = 21
+    BADTRUNC = 22
+    BADCOOKIE = 23
+    HIGHER = 254
     NO_ANSWER = 255
 
 
@@ -108,13 +119,15 @@ ALIKE: Final = (
         "dns.question.type",
         "<u2",
         "the number of the type: 1 A, 28 AAAA, and so on; in rows its name, where it has a usual one",
+        codes=QuestionType,
         values=row_values.each(lambda number: _TYPES.get(number, number)),
     ),
     Column(
         "dns.response.code",
         "<u1",
         "0 NOERROR, 1 FORMERR, 2 SERVFAIL, 3 NXDOMAIN, 4 NOTIMP, 5 REFUSED, 6 YXDOMAIN, 7 YXRRSET, 8 NXRRSET, "
-        "9 NOTAUTH, 10 NOTZONE; 255 NO_ANSWER: timed out, or the socket was closed before",
+        "9 NOTAUTH, 10 NOTZONE, 16 BADVERS, 23 BADCOOKIE and others of EDNS; 254 HIGHER: above 253; 255 NO_ANSWER: "
+        "timed out, or the socket was closed before",
         codes=ResponseCode,
         values=row_values.each(lambda code: _CODES.get(code, code)),
         always=True,
@@ -180,5 +193,6 @@ QUERY: Final = Kind(
     ),
     subject=own_subject("queries"),
     page=__doc__,
+    text=TEXT,
     rank="queries",
 )

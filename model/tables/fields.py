@@ -5,7 +5,7 @@ from itertools import repeat
 from typing import Any
 
 from model.arrays import Array, Columns, Tables
-from model.histogram import Histograms
+from model.histogram import SCALE
 from model.rows.fields import ALWAYS, UNSET, Field, Values
 from model.tables.types import hop_row
 
@@ -76,15 +76,25 @@ def histogram_field(name: str, table: str, index: str, total: str) -> Field:
         column, histograms = columns[index], tables[table]
         if not column.any():
             return repeat(UNSET, len(column))
+        begins, buckets, counts = (
+            part.tolist() for part in (histograms.begins, histograms.buckets, histograms.counts)
+        )
+
+        def one(number: int, total: int) -> dict[str, Any]:
+            held = slice(begins[number], begins[number + 1])
+            count = sum(counts[held])
+            return {
+                "count": count,
+                "sum": total,
+                "scale": SCALE,
+                "buckets": buckets[held],
+                "counts": counts[held],
+            }
+
         sums = columns[total].tolist()
         return [
-            _histogram(histograms, number, total) if number else UNSET
+            one(number, total) if number else UNSET
             for number, total in zip(column.tolist(), sums, strict=True)
         ]
 
     return Field(name, values, ALWAYS, (index, total))
-
-
-def _histogram(histograms: Histograms, number: int, total: int) -> dict[str, Any]:
-    histogram = histograms[number]
-    return {"count": histogram.count, "sum": total, **histogram.as_dict()}

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from probes.checks.check import Check
-from probes.kernel import bpf
+from probes.kernel.bpf import syscall
 from probes.kernel.headers import version_numbers
 from probes.kernel.loader import OLDEST_KERNEL
 
@@ -26,7 +26,7 @@ def check_kernel(release: str | None = None) -> Check:
 def check_bpf() -> Check:
     """Whether the number of the system call is known for this machine."""
     machine = os.uname().machine
-    if bpf.is_known():
+    if syscall.is_known():
         return Check("bpf(2)", "ok", f"known on {machine}", required=True)
     cost = "maps and programs cannot be reached"
     remedy = "run 64-bit Python on x86_64, aarch64, riscv64, loongarch64, s390x or ppc64le"

@@ -57,9 +57,13 @@ class Entries:
 
 
 class Reader:
-    """Reads messages and remembers their layouts."""
+    """Reads messages and remembers their layouts.
 
-    def __init__(self) -> None:
+    :param udp: whether entries of UDP are wanted.
+    """
+
+    def __init__(self, *, udp: bool = True) -> None:
+        self._followed = (Transport.TCP, Transport.UDP) if udp else (Transport.TCP,)
         self._layouts: dict[int, list[MessageLayout]] = {}
 
     def read(self, messages: np.ndarray, lengths: np.ndarray) -> Entries:
@@ -81,8 +85,7 @@ class Reader:
                 elif layout.has_ports:
                     alike = messages if len(index) == len(messages) else messages[index]
                     _decode(alike, layout, events, ids, index)
-        protocols = events["protocol"]
-        wanted = ((protocols == Transport.TCP) | (protocols == Transport.UDP)) & _rewrites(events)
+        wanted = np.isin(events["protocol"], self._followed) & _rewrites(events)
         entries = rows_where(events, wanted)
         rows = np.flatnonzero(wanted)
         deleted = kinds[rows] == MSG_DELETE

@@ -37,12 +37,15 @@ TURN_NS: Final = SECOND_NS // 2
 class Conntrack:
     """Sees every conntrack entry of the machine that rewrites TCP or UDP, from ``start`` to ``close``.
 
+    Where nobody wants those of UDP, they do not come out of the kernel but in dumps.
+
     ``events`` never blocks; when ``behind`` says so, ``catch_up`` is to be called in a thread.
 
     :param buffer_bytes: memory of the kernel for events that wait.
     :param patterns: the namespaces to report (``ChosenNamespaces``).
     :param listen: whether to hear of entries that come and go; if not, only what was there before is given.
     :param required: whether to refuse a start without the rights; if not, there are no events then.
+    :param udp: whether entries of UDP are wanted.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Conntrack:
         *,
         listen: bool = True,
         required: bool = True,
+        udp: bool = True,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.stage = Stage("entries")
@@ -60,9 +64,10 @@ class Conntrack:
         #: Tells when each message was made; without it that is known only from one look to the next.
         self.times: EntryTimes | None = None
         self._required = required
+        self._udp = udp
         self._monotonic = monotonic
         self._chosen = ChosenNamespaces(patterns)
-        self._reader = Reader()
+        self._reader = Reader(udp=udp)
         self._known: KnownNamespaces | None = None
         self._listener: Listener | None = None
         self._reported: set[int] = set()  # namespaces, of the known ones
@@ -104,7 +109,9 @@ class Conntrack:
         try:
             self._known = KnownNamespaces(self.stage)
             if self.listen:
-                self._listener = Listener(self._buffer_bytes, self.times, self.stage, self._monotonic)
+                self._listener = Listener(
+                    self._buffer_bytes, self.times, self.stage, self._monotonic, udp=self._udp
+                )
         except OSError as error:
             self.close()
             self._refused, self._look_due = True, False

@@ -48,20 +48,27 @@ class Listener:
 
     :param buffer_bytes: memory of the kernel for messages that wait.
     :param times: tells when each message was made; without it that is known only from one look to the next.
+    :param udp: whether entries of UDP are wanted.
     :raises OSError: without CAP_NET_ADMIN, or if the kernel has no ctnetlink.
     """
 
     def __init__(
-        self, buffer_bytes: int, times: EntryTimes | None, stage: Stage, monotonic: Callable[[], int]
+        self,
+        buffer_bytes: int,
+        times: EntryTimes | None,
+        stage: Stage,
+        monotonic: Callable[[], int],
+        *,
+        udp: bool = True,
     ) -> None:
         self._times = times
         self._stage = stage
         self._monotonic = monotonic
-        self._reader, self._receiver = Reader(), BulkReceiver()
+        self._reader, self._receiver = Reader(udp=udp), BulkReceiver()
         self._overrun = False
         self._doubtful_ns = 0  # the first time that may be of a message that was lost; 0: none
         self._heard_ns = monotonic()
-        self._socket: socket.socket = open_listener(buffer_bytes, times.program if times else None)
+        self._socket: socket.socket = open_listener(buffer_bytes, times.program if times else None, udp=udp)
         #: Whether it hears of other network namespaces than its own.
         self.everywhere = hear_all(self._socket)
 

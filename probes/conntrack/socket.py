@@ -61,12 +61,13 @@ class Dump:
     mode: int
 
 
-def open_listener(buffer_bytes: int, program: int | None = None) -> socket.socket:
+def open_listener(buffer_bytes: int, program: int | None = None, *, udp: bool = True) -> socket.socket:
     """A non-blocking socket for new and ended entries that rewrite TCP or UDP, of this namespace and all numbered
     ones.
 
     :param buffer_bytes: memory for messages that wait; the kernel charges about 1,300 bytes each, and gives twice
         what is asked for.
+    :param udp: whether those of UDP are wanted.
     :param program: a loaded BPF program that filters in the place of ``rewrites_only``.
     :raises OSError: without CAP_NET_ADMIN, or if the kernel has no ctnetlink.
     """
@@ -74,7 +75,7 @@ def open_listener(buffer_bytes: int, program: int | None = None) -> socket.socke
         listener = stack.enter_context(open_netlink(NETLINK_NETFILTER))
         listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer_bytes)
         if program is None:
-            _attach_filter(listener)
+            _attach_filter(listener, udp=udp)
         else:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, program)
         hear_all(listener)
@@ -143,9 +144,10 @@ def _count(asker: socket.socket) -> int:
 Instruction = tuple[int, int, int, int]
 
 
-def rewrites_only() -> list[Instruction]:
-    """The socket filter: messages whose status says NAT and whose protocol is TCP or UDP; and those that have
-    neither attribute, for others to judge."""
+def rewrites_only(*, udp: bool = True) -> list[Instruction]:
+    """The socket filter: messages whose status says NAT and whose protocol is TCP or, if wanted, UDP; and those that
+    have neither attribute, for others to judge."""
+    other = socket.IPPROTO_UDP if udp else socket.IPPROTO_TCP
     first = HEADER.size + len(_ANY)
     return [
         (0x00, 0, 0, first),  # A = first attribute
@@ -168,14 +170,14 @@ def rewrites_only() -> list[Instruction]:
         (0x07, 0, 0, 0),
         (0x50, 0, 0, 4),
         (0x15, 1, 0, socket.IPPROTO_TCP),
-        (0x15, 0, 1, socket.IPPROTO_UDP),
+        (0x15, 0, 1, other),
         (0x06, 0, 0, _ACCEPT),
         (0x06, 0, 0, _DROP),
     ]
 
 
-def _attach_filter(listener: socket.socket) -> None:
-    program: Sequence[Instruction] = rewrites_only()
+def _attach_filter(listener: socket.socket, *, udp: bool) -> None:
+    program: Sequence[Instruction] = rewrites_only(udp=udp)
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in program))
     listener.setsockopt(
         socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program), ctypes.addressof(code))

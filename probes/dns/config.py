@@ -19,8 +19,9 @@ class QueriesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param names: that are kept apart; what is beyond is counted as ``other``.
     :param cells: kinds of queries (socket, name, type, response code) of one second; what is beyond is dropped.
     :param pending: questions that wait for their answers at once; of more the oldest are given up.
-    :param rate: packets decoded in a second by each processor; what is beyond is not looked at, and counted.
-    :param ring_bytes: kernel memory for packets that wait to be decoded, 512 bytes each; a power of two.
+    :param rate: exchanges told one by one in a second by each processor; more are counted in cells in the kernel.
+        Likewise packets whose bytes are looked at in user space: new names, TCP.
+    :param ring_bytes: kernel memory for exchanges that wait to be read, and as much for packets; a power of two.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
@@ -31,8 +32,8 @@ class QueriesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cells: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 65536
     pending: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 65536
     rate: Annotated[int, msgspec.Meta(ge=10, le=1 << 24)] = 40_000
-    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 8 << 20
+    ring_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 2 << 20
 
     def __post_init__(self) -> None:
         if self.ring_bytes & (self.ring_bytes - 1):
-            raise ValueError("dns.ring_bytes must be a power of two, such as 8388608")
+            raise ValueError("dns.ring_bytes must be a power of two, such as 2097152")

@@ -4,47 +4,18 @@ from typing import Final
 
 import numpy as np
 
-from probes.dns.exchanges import CLIENT, NO_ANSWER
+from probes.dns.exchanges import NO_ANSWER
 from probes.dns.hashes import hashed_columns
-from probes.kernel.layout import enums, structs, void_rows
+from probes.dns.names import OTHER
+from probes.kernel.layout import enums, rows_where, structs
 
 CELL: Final = structs("dns")["query_cell"]
 ANSWER: Final = structs("dns")["answer_event"]
-_EVENTS: Final = enums("dns")["dns_event"]
+EVENTS: Final = enums("dns")["dns_event"]
 _BUCKETS: Final = enums("dns")["dns_buckets"]["DNS_BUCKETS"]
 #: What the first bucket is twice as wide as, in ns.
 _UNIT_NS: Final = 8192
-_NXDOMAIN: Final = 3
-#: How soon a resolver goes on with the next name of a search list.
-_NEXT_NAME_NS: Final = 1_000_000_000
-#: What tells that one question follows another in a search.
-_WALK: Final = (
-    *("tgid", "netns", "program", "label", "type", "rcode", "name"),
-    *("asked_ns", "answered_ns"),
-)
 _KEY: Final = ("slot", "generation", "type", "rcode", "transport", "role")
-
-
-def mark_searches(ended: np.ndarray, waiting: np.ndarray) -> None:
-    """Marks names that do not exist and that a search list made: right after the answer, the same process asked for
-    another name that begins with the same label.
-
-    :param ended: ``EXCHANGE`` of one second; the field ``search`` is set.
-    :param waiting: ``EXCHANGE`` of those without an answer yet.
-    """
-    both = np.concatenate((void_rows(ended), void_rows(waiting))).view(ended.dtype)
-    places = np.flatnonzero(both["role"] == CLIENT)
-    mine = {name: both[name][places] for name in _WALK}
-    process = mine["tgid"].astype(np.uint64) << np.uint64(32) | mine["netns"]
-    keys = hashed_columns(mine["program"], process, mine["label"], mine["type"])
-    order = np.lexsort((mine["asked_ns"], keys))
-    before, after = order[:-1], order[1:]
-    walked = keys[after] == keys[before]
-    walked &= (mine["rcode"][before] == _NXDOMAIN) & (mine["name"][before] != mine["name"][after])
-    gap = mine["asked_ns"][after] - mine["answered_ns"][before]
-    walked &= (gap >= 0) & (gap <= _NEXT_NAME_NS)
-    found = places[before[walked]]
-    ended["search"][found[found < len(ended)]] = True
 
 
 def count(ended: np.ndarray, names: np.ndarray, at_ns: int) -> np.ndarray:
@@ -62,7 +33,7 @@ def count(ended: np.ndarray, names: np.ndarray, at_ns: int) -> np.ndarray:
     heads = ended[first]
     for name in ("slot", "generation"):
         cells["header"][name] = heads[name]
-    cells["header"]["kind"], cells["header"]["at_ns"] = _EVENTS["KIND_QUERIES"], at_ns
+    cells["header"]["kind"], cells["header"]["at_ns"] = EVENTS["KIND_QUERIES"], at_ns
     cells["name"] = names[first]
     for name in ("netns", "type", "rcode", "transport", "role"):
         cells[name] = heads[name]
@@ -99,18 +70,28 @@ def answers(ended: np.ndarray, addresses: np.ndarray, places: np.ndarray, names:
     :return: ``ANSWER``.
     """
     mine = np.flatnonzero(places >= 0)
-    of, some = places[mine], addresses[mine]
-    events = np.zeros(len(mine), ANSWER)
-    heads = ended[of]
-    events["header"]["kind"] = _EVENTS["KIND_DNS_ANSWER"]
+    return told_addresses(ended[places[mine]], addresses[mine], names[places[mine]])
+
+
+def told_addresses(heads: np.ndarray, addresses: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Addresses that clients were told, as events, but for those of names that are not kept apart.
+
+    :param heads: who was told each, and when: ``EXCHANGE``.
+    :param addresses: with the fields ``address``, ``type`` and ``ttl``.
+    :param names: under which hash the name of each is told.
+    :return: ``ANSWER``.
+    """
+    events = np.zeros(len(heads), ANSWER)
+    events["header"]["kind"] = EVENTS["KIND_DNS_ANSWER"]
     events["header"]["at_ns"] = heads["answered_ns"]
     for name in ("slot", "generation"):
         events["header"][name] = heads[name]
     for name in ("cgroup_id", "program", "tgid", "netns", "resolver"):
         events[name] = heads[name]
-    events["name"] = names[of]
+    events["name"] = names
     for name in ("address", "type", "ttl"):
-        events[name] = some[name]
+        events[name] = addresses[name]
+    events = rows_where(events, names != OTHER)
     found: np.ndarray = events[_news(events)]
     return found
 

@@ -1,4 +1,7 @@
-"""Questions and their answers, put together by sorted keys: what was asked, what came of it, and when."""
+"""Questions and their answers, put together by sorted keys: what was asked, what came of it, and when.
+
+The kernel does the same for UDP (bpf/dns/pair.h); here are TCP, and what it could not do.
+"""
 
 from typing import Final
 
@@ -11,16 +14,10 @@ from probes.kernel.layout import enums
 #: In place of a response code.
 NO_ANSWER: Final = enums("dns")["dns_rcode"]["RCODE_NO_ANSWER"]
 CLIENT, SERVER = 1, 2
-#: How soon after a question nobody can have given up on it: two at once are no retry.
-SOONEST_RETRY_NS: Final = 200_000_000
-#: How many time-outs long a question is remembered for those that repeat it.
-REMEMBERED: Final = 4
-
 #: A question and what came of it.
 EXCHANGE: Final = np.dtype(
     [
         ("key", "<u8"),
-        ("again", "<u8"),
         ("asked_ns", "<i8"),
         ("answered_ns", "<i8"),
         ("name", "<u8"),
@@ -55,7 +52,6 @@ class Exchanges:
         self._timeout_ns = timeout_ns
         self._most = most
         self.waiting = np.zeros(0, EXCHANGE)
-        self._unanswered = np.zeros(0, EXCHANGE)  # of late, oldest first
         #: Answers whose question was not seen, or that came too late.
         self.unasked = 0
         #: Questions that were given up because too many waited.
@@ -84,10 +80,10 @@ class Exchanges:
         self.unasked += int(is_answer.sum()) - len(answers)
         places = np.flatnonzero(is_answer)[answers]
         _fill_answers(questions, asked, records, rows[places])
-        self._mark_retries(questions, repeated)
+        self._mark_repeated(questions, repeated)
         ended = np.zeros(len(questions), np.bool_)
         ended[asked] = ended[repeated] = True
-        self._end(questions, ended)
+        self.waiting = questions[~ended]
         found = np.full(len(rows), -1, np.int64)
         found[places] = (np.cumsum(ended) - 1)[asked]
         done = questions[ended]
@@ -95,36 +91,15 @@ class Exchanges:
         exchange[done["role"][exchange] != CLIENT if len(done) else slice(None)] = -1
         return done, exchange
 
-    def _mark_retries(self, questions: np.ndarray, repeated: np.ndarray) -> None:
-        """Marks questions that the same process had asked before, on whatever socket, and got no answer to."""
-        known = {
-            name: np.concatenate((self._unanswered[name], questions[name]))
-            for name in ("asked_ns", "answered_ns", "again")
-        }
-        order = np.lexsort((known["asked_ns"], known["again"]))
-        before, after = order[:-1], order[1:]
-        gap = known["asked_ns"][after] - known["asked_ns"][before]
-        answered = known["answered_ns"][before]
-        late = (answered == 0) | (answered > known["asked_ns"][after])
-        again = (known["again"][before] == known["again"][after]) & late & (gap >= SOONEST_RETRY_NS)
-        again &= gap <= REMEMBERED * self._timeout_ns
-        places = after[again] - len(self._unanswered)
-        questions["retry"][places[places >= len(self.waiting)]] = True
-        if len(repeated):  # on one socket under one number it is the same question, however soon it comes
-            keys = np.unique(questions["key"][repeated])
-            mine = np.flatnonzero(np.isin(questions["key"], keys))
-            mine = mine[np.argsort(questions["key"][mine], kind="stable")]
-            later = mine[1:][questions["key"][mine][1:] == questions["key"][mine][:-1]]
-            questions["retry"][later[later >= len(self.waiting)]] = True
-
-    def _end(self, questions: np.ndarray, ended: np.ndarray) -> None:
-        """What has not ended goes on waiting; what ended without an answer is remembered."""
-        self._remember(questions[ended & (questions["rcode"] == NO_ANSWER)])
-        self.waiting = questions[~ended]
-
-    def _remember(self, unanswered: np.ndarray) -> None:
-        if len(unanswered):
-            self._unanswered = np.concatenate((self._unanswered, unanswered))[-self._most :]
+    @staticmethod
+    def _mark_repeated(questions: np.ndarray, repeated: np.ndarray) -> None:
+        """On one socket under one number it is the same question, however soon it comes again."""
+        if not len(repeated):
+            return
+        mine = np.flatnonzero(np.isin(questions["key"], questions["key"][repeated]))
+        mine = mine[np.argsort(questions["key"][mine], kind="stable")]
+        keys = questions["key"][mine]
+        questions["retry"][mine[1:][keys[1:] == keys[:-1]]] = True
 
     def release(self, sockets: np.ndarray) -> np.ndarray:
         """Ends questions of sockets that are gone.
@@ -145,15 +120,12 @@ class Exchanges:
         if surplus > 0:
             self.forgotten += surplus
             old[np.flatnonzero(~old)[:surplus]] = True
-        since = now_ns - REMEMBERED * self._timeout_ns
-        self._unanswered = self._unanswered[self._unanswered["asked_ns"] > since]
         return self._give_up(old)
 
     def _give_up(self, which: np.ndarray) -> np.ndarray:
         if not which.any():
             return np.zeros(0, EXCHANGE)
         given_up: np.ndarray = self.waiting[which]
-        self._remember(given_up)
         self.waiting = self.waiting[~which]
         return given_up
 
@@ -169,6 +141,7 @@ def _keys(records: np.ndarray, rows: np.ndarray) -> np.ndarray:
     of = rows["packet"]
     headers = records["header"]
     ids = rows["id"].astype(np.uint64) << np.uint64(32) | rows["type"].astype(np.uint64) << np.uint64(16)
+    ids |= ((records["out"][of] != 0) != rows["is_answer"]).astype(np.uint64) << np.uint64(48)  # who asks
     return hashed_columns(
         places_of(headers)[of], rows["name"], ids | records["peer_port"][of].astype(np.uint64)
     )
@@ -189,10 +162,6 @@ def _asked(records: np.ndarray, rows: np.ndarray, which: np.ndarray) -> np.ndarr
     for name in ("name", "label", "type"):
         made[name] = rows[name]
     made["role"] = np.where(records["out"][of] != 0, CLIENT, SERVER)
-    sides = made["role"].astype(np.uint64) << np.uint64(32) | made["type"]
-    made["again"] = hashed_columns(
-        made["program"], made["tgid"].astype(np.uint64) << np.uint64(32) | made["netns"], made["name"], sides
-    )
     return made
 
 

@@ -16,6 +16,11 @@ _ODD: Final = np.frombuffer(os.urandom(8 * (WORDS + 1)), np.uint64) | np.uint64(
 FIRST_HASH: Final = 2
 
 
+def seeds() -> bytes:
+    """As programs of the kernel have them: ``struct dns_seeds``."""
+    return _SEEDS.tobytes() + _ODD.tobytes()
+
+
 def mixed(words: Array) -> np.ndarray:
     """64-bit words whose every bit depends on every bit of what they were made of; same shape."""
     found = words.astype(np.uint64)

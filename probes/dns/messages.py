@@ -26,7 +26,7 @@ _ROOM: Final = PAYLOAD + NAME_BYTES + 65
 _MESSAGES, _RECORDS, _LABELS = 8, 64, 128
 #: Of questions: IN, CH, HS, NONE, ANY.
 _CLASSES: Final = np.array([1, 3, 4, 254, 255])
-_A, _AAAA, _IN = 1, 28, 1
+_A, _AAAA, _OPT, _IN = 1, 28, 41, 1
 
 #: One message: the packet that it is in, where it begins there and where its name ends, and what it says.
 MESSAGE: Final = np.dtype(
@@ -110,6 +110,7 @@ def parse(records: np.ndarray) -> Messages:
     flags = packets.number(where, begin + 2)
     rows["is_answer"], rows["truncated"], rows["rcode"] = flags & 0x8000 != 0, flags & 0x200 != 0, flags & 15
     rows["answers"] = packets.number(where, begin + 6)
+    rows["rcode"] |= _extended(packets, rows)
     _fill_hashes(packets, rows)
     bad = len(records) - int(np.count_nonzero(np.bincount(where)))
     return Messages(rows, _addresses(packets, rows), bad)
@@ -167,6 +168,19 @@ def _name_ends(packets: _Packets, rows: np.ndarray, begin: np.ndarray) -> np.nda
         if not len(live):
             break
     return found
+
+
+def _extended(packets: _Packets, rows: np.ndarray) -> np.ndarray:
+    """The upper part of response codes above 15, which the record OPT has (RFC 6891): such an answer has no other
+    records.
+    """
+    where, at = rows["packet"], rows["name_end"] + 5
+    there = rows["is_answer"] & (at + 11 <= packets.taken[where]) & (rows["answers"] == 0)
+    there &= packets.number(where, rows["begin"] + 8) == 0
+    there &= packets.number(where, rows["begin"] + 10) != 0
+    there &= (packets.byte(where, at) == 0) & (packets.number(where, at + 1) == _OPT)
+    upper: np.ndarray = np.where(there, packets.byte(where, at + 5).astype(np.uint16) << 4, np.uint16(0))
+    return upper
 
 
 def _fill_hashes(packets: _Packets, rows: np.ndarray) -> None:
@@ -248,18 +262,31 @@ def _of_records(
     return some
 
 
-def text(record: np.void, message: np.void) -> str:
-    """The name that a message asks for: lower case, without the last dot; what is no printable ASCII is ``?``.
+def texts_of(records: np.ndarray, messages: np.ndarray) -> list[str]:
+    """The names that messages ask for: lower case, without the last dot; what is no printable ASCII is ``?``.
 
-    :param record: the packet that the message is in.
+    :param records: the packet that each message is in; shape (n,).
     """
-    raw, at, labels = bytes(record["payload"]), int(message["begin"]) + _HEADER, []
-    while at < int(message["name_end"]):
-        labels.append(raw[at + 1 : at + 1 + raw[at]].lower().translate(_PRINTABLE).decode("ascii"))
-        at += raw[at] + 1
-    return ".".join(labels) or "."
+    begin, lengths = messages["begin"] + _HEADER, messages["name_end"] - messages["begin"] - _HEADER
+    width = int(lengths.max(initial=0)) + 1
+    packets = np.zeros((len(records), PAYLOAD + NAME_BYTES), np.uint8)
+    packets[:, :PAYLOAD].view(f"V{PAYLOAD}")[:, 0] = records["payload"]
+    raw = np.lib.stride_tricks.sliding_window_view(packets, width, axis=1)[np.arange(len(records)), begin]
+    texts = _PRINTABLE[raw]
+    live, at = np.arange(len(records)), np.zeros(len(records), np.int64)
+    while len(live):
+        texts[live, at] = _DOT
+        at = at + raw[live, at] + 1
+        more = at < lengths[live]
+        live, at = live[more], at[more]
+    whole = texts.tobytes().decode("ascii")
+    begins = (np.arange(len(records)) * width).tolist()
+    return [whole[at + 1 : at + size] or "." for at, size in zip(begins, lengths.tolist(), strict=True)]
 
 
-_PRINTABLE: Final = bytes(
-    code if 33 <= code < 127 and code not in b".\\" else ord("?") for code in range(256)
+_DOT: Final = ord(".")
+#: What stands for each byte of a label.
+_PRINTABLE: Final = np.array(
+    [ord(chr(code).lower()) if 33 <= code < 127 and code not in b".\\" else ord("?") for code in range(256)],
+    np.uint8,
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Final
@@ -11,13 +12,16 @@ import numpy as np
 from probes.drops.config import DropsConfig
 from probes.drops.functions import Functions
 from probes.drops.reasons import PLACES, VERDICTS, unknown_reasons, verdicts
-from probes.kernel import bpf
-from probes.kernel.headers import Headers, drop_reasons
+from probes.kernel.bpf.maps import map_delete, map_update, percpu_lookup, push_all
+from probes.kernel.headers import Headers, drop_reasons, version_numbers
 from probes.kernel.layout import copied, enums, structs, void_rows
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
+from probes.kernel.tallies import read_tallies, tally_names
 
 CELL: Final = structs("drops")["drop_cell"]
+#: A cell in its map: ``struct drop_room`` of bpf/drops/maps.h.
+_ROOM: Final = np.dtype([("cell", CELL), ("reserved", "V8")])
 PLACE: Final = structs("drops")["drop_place"]
 #: ``DROP_PLACES`` of bpf/drops/maps.h.
 _PLACES: Final = 1024
@@ -29,7 +33,8 @@ _NEXT: Final = {
     **dict.fromkeys(("ip_local_deliver", "ip6_input"), _HOOKS["DROP_INPUT"]),
     **dict.fromkeys(("ip_forward", "ip6_forward"), _HOOKS["DROP_FORWARD"]),
 }
-_TALLIES: Final = enums("drops")["drop_tally"]
+_BACKENDS: Final = enums("drops")["drop_backend"]
+_TALLIES: Final = tally_names("drops", "drop_tally")
 #: Seconds for which a cell must not grow before others get it.
 IDLE_SECONDS: Final = 10
 #: Cells that are looked at beyond the last one known to be used.
@@ -62,7 +67,7 @@ class _Part:
         self._last = np.zeros(0, CELL)
         self._idle = np.zeros(0, np.uint8)  # seconds without a drop
         self._free = np.zeros(0, np.bool_)  # given back, or never taken
-        bpf.push_all(free, range(begin + count - 1, begin - 1, -1))
+        push_all(free, range(begin + count - 1, begin - 1, -1))
 
     def read(self) -> np.ndarray:
         """Cells that grew, with what they grew by; shape (n,)."""
@@ -73,18 +78,26 @@ class _Part:
         taken = cells["header"]["generation"] != last["header"]["generation"]
         self._free[:high] &= ~taken
         changed = np.flatnonzero(taken | (~self._free[:high] & (cells["count"] != last["count"])))
-        now = copied(cells[changed]) if len(changed) else np.zeros(0, CELL)
+        now = self._copied(changed, high)
         grown = now.copy()
         new = now["header"]["generation"] != last["header"]["generation"][changed]
         for name in ("count", "segments", "bytes"):
             grown[name] -= np.where(new, np.uint64(0), last[name][changed])
+        grown["segments"] += grown["count"]  # cells have those beyond one for each packet
         grown["first_ns"] = np.where(new, now["first_ns"], now["last_ns"])
         void_rows(self._last)[changed] = void_rows(now)
         self._give_back(changed, high)
         return grown
 
     def _view(self, high: int) -> np.ndarray:
-        return self._cells.view(self._begin + high)
+        cells: np.ndarray = self._cells.view(self._begin + high)["cell"]
+        return cells
+
+    def _copied(self, places: np.ndarray, high: int) -> np.ndarray:
+        """These cells; copied by the row."""
+        rooms = self._cells.view(self._begin + high)[self._begin : self._begin + high]
+        rows = rooms.view(np.uint8).reshape(-1, _ROOM.itemsize)[places, : CELL.itemsize]
+        return np.ascontiguousarray(rows).view(CELL).reshape(-1)
 
     def _high_water(self) -> int:
         """Cells are given out lowest first: behind many that never were used, none was."""
@@ -114,10 +127,17 @@ class _Part:
         self._idle[self._free] = 0
         for place in np.flatnonzero(self._idle == IDLE_SECONDS).tolist():
             with contextlib.suppress(FileNotFoundError):
-                bpf.map_delete(self._keys, _key_of(self._last[place]))
+                map_delete(self._keys, _key_of(self._last[place]))
         ended = np.flatnonzero(self._idle > IDLE_SECONDS)
         self._free[ended] = True
-        bpf.push_all(self._free_map, (self._begin + ended[::-1]).tolist())
+        push_all(self._free_map, (self._begin + ended[::-1]).tolist())
+
+
+def _backends(release: str) -> dict[str, int]:
+    """Whose rules drop in which function: before Linux 6.7 those of nftables do so where those of xtables do."""
+    if version_numbers(release) < (6, 7, 0):
+        return {}
+    return {"nft_do_chain": _BACKENDS["BACKEND_NFTABLES"], "nf_hook_slow": _BACKENDS["BACKEND_XTABLES"]}
 
 
 def _key_of(cell: np.void) -> bytes:
@@ -138,14 +158,19 @@ class DropCells:
         known = drop_reasons(headers)
         self._names = {number: name for name, number in known.items()}
         self._netfilter = known.get("NETFILTER_DROP", -1)
-        self._functions = Functions.running()
+        self._functions = Functions()
+        self._backends = _backends(os.uname().release)
         self._places = MappedArray(loaded.maps["drop_places"], PLACE, _PLACES)
         if unknown := unknown_reasons(known, config):
             log.warning("drops: this kernel has no reasons called %s", ", ".join(unknown))
-        for number, verdict in verdicts(known, config).items():
+        decided = verdicts(known, config)
+        by_place = VERDICTS["DROP_BY_PLACE"]
+        self._vague = [number for number, verdict in decided.items() if verdict == by_place]
+        self._noise = 0  # packets in cells of places that turned out to be no trouble
+        for number, verdict in decided.items():
             if number < 512:
-                bpf.map_update(loaded.maps["drop_reasons"], number.to_bytes(4, "little"), bytes([verdict]))
-        cells = MappedArray(loaded.maps["drop_cells"], CELL, config.cells)
+                map_update(loaded.maps["drop_reasons"], number.to_bytes(4, "little"), bytes([verdict]))
+        cells = MappedArray(loaded.maps["drop_cells"], _ROOM, config.cells)
         self._parts = [
             _Part(loaded, cells, 0, config.rows, loaded.maps["free_drops"]),
             _Part(loaded, cells, config.rows, config.folds, loaded.maps["free_folds"]),
@@ -154,16 +179,15 @@ class DropCells:
 
     def tallies(self) -> dict[str, int]:
         """The program's own counts since the start, by the names of ``enum drop_tally``."""
-        values = bpf.percpu_lookup(self._loaded.maps["drop_tallies"], _TALLIES["DROPS_TALLIES"])
-        names = (name for name in _TALLIES if name != "DROPS_TALLIES")
-        found = {name.removeprefix("DROPS_").lower(): int(values[_TALLIES[name]]) for name in names}
+        found = read_tallies(self._loaded.maps["drop_tallies"], _TALLIES)
+        found["noise"] += self._noise
         left_out = found["noise"] + found["unreadable"] + found["no_cell"]
         return found | {"counted": max(0, found["seen"] - left_out)}
 
     def reasons(self) -> dict[str, int]:
         """All packets that were freed since the start, by the kernel's reason, also those that are no trouble."""
         numbers = [number for number in self._names if number < 512]
-        values = bpf.percpu_lookup(self._loaded.maps["drop_counts"], max(numbers, default=-1) + 1)
+        values = percpu_lookup(self._loaded.maps["drop_counts"], max(numbers, default=-1) + 1)
         return {self._names[number]: int(values[number]) for number in numbers if values[number]}
 
     def read(self) -> np.ndarray:
@@ -173,8 +197,18 @@ class DropCells:
         grown["header"]["at_ns"] = time.monotonic_ns()
         self._name(grown, "reason", "reason_name", lambda number: self._names.get(number, f"REASON_{number}"))
         self._name(grown, "location", "function", self._functions.name)
+        grown = self._without_noise(grown)
         self._name_hooks(grown)
         return grown
+
+    def _without_noise(self, cells: np.ndarray) -> np.ndarray:
+        """These without drops at places that are no trouble: the first ones there have cells."""
+        vague = np.flatnonzero(np.isin(cells["reason"], self._vague))
+        noise = vague[~np.isin(cells["function"][vague], [name.encode() for name in PLACES])]
+        if not len(noise):
+            return cells
+        self._noise += int(cells["count"][noise].sum())
+        return np.delete(cells, noise)
 
     def _decide_places(self) -> None:
         """Says of places at which packets were lost without a reason whether they are trouble."""
@@ -185,7 +219,7 @@ class DropCells:
             place = copied(places[index : index + 1])
             wanted = self._functions.name(int(place["location"][0])) in PLACES
             place["verdict"] = VERDICTS["DROP_WANTED" if wanted else "DROP_NOISE"]
-            bpf.map_update(self._loaded.maps["drop_places"], index.to_bytes(4, "little"), place.tobytes())
+            map_update(self._loaded.maps["drop_places"], index.to_bytes(4, "little"), place.tobytes())
 
     def _name(self, cells: np.ndarray, number: str, name: str, named: Callable[[int], str]) -> None:
         numbers, place = np.unique(cells[number], return_inverse=True)
@@ -193,12 +227,13 @@ class DropCells:
         cells[name] = np.array(names, CELL[name])[place] if names else b""
 
     def _name_hooks(self, cells: np.ndarray) -> None:
-        """In which chains netfilter dropped."""
+        """In which chains netfilter dropped, and whose they are."""
         rules = np.flatnonzero(cells["reason"] == self._netfilter)
         for row in rules.tolist():
             following = self._functions.name(int(cells["input"][row]))
             out = cells["way"][row] == _OUT
             cells["hook"][row] = _HOOKS["DROP_OUTPUT"] if out else _NEXT.get(following, 0)
+            cells["header"]["old_state"][row] = self._backends.get(cells["function"][row].decode(), 0)
 
     def close(self) -> None:
         """Lets go of mapped memory, which would keep its maps in the kernel."""

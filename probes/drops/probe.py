@@ -30,4 +30,5 @@ DROPS: Final = Probe(
     ),
     switch=Switch("drops.enabled"),
     purpose="Dropped packets and why",
+    cost="about 0.2 µs for a packet that is dropped, 10 ns for a reason that is no trouble",
 )

@@ -8,14 +8,14 @@ import numpy as np
 from model.ledger import Stage
 from model.probe import Hook
 from probes.envoy.functions import FINDER
-from probes.kernel import bpf
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import structs
 from probes.kernel.loader import Loaded
+from probes.kernel.tallies import read_tallies, tally_names
 from probes.userspace.followed import Followed
 from probes.userspace.follower import Held, processes
 
 _SHARED: Final = structs("tcp")["socket_event"]
-_TALLIES: Final = enums("http")["link_tally"]
+_TALLIES: Final = tally_names("http", "link_tally")
 
 
 class EnvoyPrograms(Followed):
@@ -38,9 +38,7 @@ class EnvoyPrograms(Followed):
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum link_tally``."""
-        names = [name for name in _TALLIES if name != "LINK_TALLIES"]
-        values = bpf.percpu_lookup(self._loaded.maps["link_tallies"], len(names))
-        return {name.removeprefix("LINK_").lower(): int(values[_TALLIES[name]]) for name in names}
+        return read_tallies(self._loaded.maps["link_tallies"], _TALLIES)
 
 
 class Streams(Protocol):

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from model.ledger import Stage
-from probes.kernel import bpf
-from probes.kernel.layout import enums, structs
+from probes.kernel.layout import structs
 from probes.kernel.loader import Loaded
+from probes.kernel.tallies import read_tallies, tally_names
 
 #: Reasons for which a handshake that began is not told.
 _DROPPED: Final = ("unreadable", "abandoned", "evicted")
@@ -23,13 +23,7 @@ class HandshakeTallies:
 
     def __call__(self) -> dict[str, int]:
         """As they are now."""
-        names = {
-            name: at
-            for name, at in enums("handshake")["handshake_tally"].items()
-            if name != "HANDSHAKE_TALLIES"
-        }
-        values = bpf.percpu_lookup(self._map, len(names))
-        return {name.removeprefix("HANDSHAKES_").lower(): int(values[at]) for name, at in names.items()}
+        return read_tallies(self._map, tally_names("handshake", "handshake_tally"))
 
 
 class HandshakeCounts:

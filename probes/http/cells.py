@@ -10,10 +10,12 @@ import numpy as np
 from probes.http.config import HttpConfig
 from probes.http.probe import JUMPS
 from probes.http.wanted import WantedConnections
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import map_delete, map_update, push_all
+from probes.kernel.bpf.programs import TestRun
 from probes.kernel.layout import copied, enums, structs, void_rows
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
+from probes.kernel.tallies import read_tallies, tally_names
 from probes.tcp.sockets import TcpSockets
 
 CELL: Final = structs("http")["request_cell"]
@@ -33,7 +35,7 @@ def fill_jumps(loaded: Loaded) -> None:
         for index, name in enumerate(names):
             if name in loaded.programs:
                 value = loaded.programs[name].to_bytes(4, "little")
-                bpf.map_update(loaded.maps[table], index.to_bytes(4, "little"), value)
+                map_update(loaded.maps[table], index.to_bytes(4, "little"), value)
 
 
 class RequestCells:
@@ -59,15 +61,13 @@ class RequestCells:
         self._high = 0
         self._forgotten = np.zeros(slots, np.uint32)  # by slot, of whose socket no part of a line is left
         program = loaded.programs.get("http_give_up")
-        self._give_up = bpf.TestRun(program, 1) if program is not None else None
+        self._give_up = TestRun(program, 1) if program is not None else None
         fill_jumps(loaded)
-        bpf.push_all(loaded.maps["free_cells"], range(cells - 1, -1, -1))
+        push_all(loaded.maps["free_cells"], range(cells - 1, -1, -1))
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum http_tally``."""
-        names = {name: index for name, index in enums("http")["http_tally"].items() if name != "HTTP_TALLIES"}
-        values = bpf.percpu_lookup(self._loaded.maps["http_tallies"], len(names))
-        return {name.removeprefix("HTTP_").lower(): int(values[index]) for name, index in names.items()}
+        return read_tallies(self._loaded.maps["http_tallies"], tally_names("http", "http_tally"))
 
     def read(self) -> np.ndarray:
         """What was counted since it was last read: cells that grew, with what they grew by; shape (n,)."""
@@ -113,7 +113,7 @@ class RequestCells:
         for slot in kept.tolist():
             for sent in (0, 1):
                 with contextlib.suppress(FileNotFoundError):
-                    bpf.map_delete(self._loaded.maps["http_parts"], struct.pack("=II", slot, sent))
+                    map_delete(self._loaded.maps["http_parts"], struct.pack("=II", slot, sent))
 
     def _high_water(self) -> int:
         """Cells are given out lowest first: behind many that never were used, none was."""
@@ -165,7 +165,7 @@ class RequestCells:
         self._forget_keys(cells[ended[(cells["flags"][ended] & _KEYED) != 0]])
         self._free[ended] = True
         self._gone[ended] = False
-        bpf.push_all(self._loaded.maps["free_cells"], ended[::-1].tolist())
+        push_all(self._loaded.maps["free_cells"], ended[::-1].tolist())
 
     def _forget_keys(self, cells: np.ndarray) -> None:
         keys = np.zeros(len(cells), _KEY)
@@ -176,7 +176,7 @@ class RequestCells:
         keys["kind"] = parts[0] << np.uint64(24) | parts[1] << np.uint64(16) | parts[2]
         for key in keys:
             with contextlib.suppress(FileNotFoundError):
-                bpf.map_delete(self._loaded.maps["request_keys"], key.tobytes())
+                map_delete(self._loaded.maps["request_keys"], key.tobytes())
 
     def close(self) -> None:
         """Lets go of mapped memory, which would keep its maps in the kernel."""

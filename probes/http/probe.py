@@ -128,4 +128,5 @@ HTTP: Final = Probe(
     ),
     switch=Switch("http.enabled"),
     purpose="Requests of HTTP/1",
+    cost="about 0.3 to 0.4 µs for a request at each end",
 )

@@ -5,7 +5,7 @@ import struct
 from typing import Final
 
 from probes.http.config import HttpConfig
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import map_delete, map_update
 from probes.kernel.loader import Loaded
 from probes.kernel.namespaces import ChosenNamespaces
 
@@ -27,12 +27,12 @@ class WantedConnections:
         self._known: frozenset[int] = frozenset()
         for rule, ports in ((_ONLY, config.ports), (_EXCEPT, config.except_ports)):
             for port in ports:
-                bpf.map_update(loaded.maps["http_ports"], port.to_bytes(4, "little"), bytes([rule]))
+                map_update(loaded.maps["http_ports"], port.to_bytes(4, "little"), bytes([rule]))
         rules = [(_EXCEPT, name) for name in config.except_processes]
         rules += [(_ONLY, name) for name in config.processes]
         for place, (rule, name) in enumerate(rules):
             value = name_value(name, rule)
-            bpf.map_update(loaded.maps["http_names"], place.to_bytes(4, "little"), value)
+            map_update(loaded.maps["http_names"], place.to_bytes(4, "little"), value)
         self.refresh()
 
     def refresh(self) -> None:
@@ -42,10 +42,10 @@ class WantedConnections:
         self._namespaces.refresh()
         table, inodes = self._loaded.maps["http_namespaces"], self._namespaces.inodes
         for inode in inodes - self._known:
-            bpf.map_update(table, inode.to_bytes(4, "little"), b"\1")
+            map_update(table, inode.to_bytes(4, "little"), b"\1")
         for inode in self._known - inodes:
             with contextlib.suppress(FileNotFoundError):
-                bpf.map_delete(table, inode.to_bytes(4, "little"))
+                map_delete(table, inode.to_bytes(4, "little"))
         self._known = inodes
 
 

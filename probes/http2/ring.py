@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 
 from probes.http2.collecting import Collector
-from probes.kernel import bpf
-from probes.kernel.layout import enums, ring_record, structs
+from probes.kernel.bpf.maps import map_delete, map_lookup
+from probes.kernel.layout import ring_record, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.ring import RingReader
+from probes.kernel.tallies import read_tallies, tally_names
 
 RECORD: Final = structs("http2")["http2_record"]
 STATE: Final = structs("http2")["http2_state"]
@@ -53,11 +54,7 @@ class FrameRing:
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum http2_tally``."""
-        names = {
-            name: index for name, index in enums("http2")["http2_tally"].items() if name != "HTTP2_TALLIES"
-        }
-        values = bpf.percpu_lookup(self._loaded.maps["http2_tallies"], len(names))
-        return {name.removeprefix("HTTP2_").lower(): int(values[index]) for name, index in names.items()}
+        return read_tallies(self._loaded.maps["http2_tallies"], tally_names("http2", "http2_tally"))
 
     def forget(self, slots: np.ndarray, generations: np.ndarray) -> np.ndarray:
         """Lets go of connections whose sockets are gone; a slot's new one is left.
@@ -69,10 +66,10 @@ class FrameRing:
         for place, (slot, generation) in enumerate(zip(slots.tolist(), generations.tolist(), strict=True)):
             key = slot.to_bytes(4, "little")
             with contextlib.suppress(FileNotFoundError):
-                state = np.frombuffer(bpf.map_lookup(states, key, STATE.itemsize), STATE)[0]
+                state = np.frombuffer(map_lookup(states, key, STATE.itemsize), STATE)[0]
                 if int(state["generation"]) == generation:
                     lossy[place] = state["directions"]["lost"].any()
-                    bpf.map_delete(states, key)
+                    map_delete(states, key)
         return lossy
 
     def close(self) -> None:

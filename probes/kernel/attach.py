@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from model.probe import Hook, HookKind
-from probes.kernel import bpf
 from probes.kernel.binaries import locate
+from probes.kernel.bpf.links import attach_raw_tracepoint, attach_tracing, create_link
+from probes.kernel.bpf.programs import TestRun
 from probes.kernel.filesystems import root_of
 from probes.kernel.perf_events import attach_kprobe, attach_tracepoint, attach_uprobe
 from probes.kernel.program_types import program_type
@@ -18,7 +19,7 @@ Attach = Callable[[int, Hook], int | None]
 
 
 def _raw_tracepoint(program: int, hook: Hook) -> int:
-    return bpf.attach_raw_tracepoint(program, hook.target)
+    return attach_raw_tracepoint(program, hook.target)
 
 
 def _tracepoint(program: int, hook: Hook) -> int:
@@ -51,21 +52,22 @@ def _uprobes(program: int, hooks: Sequence[Hook]) -> int:
 def _cgroup(program: int, hook: Hook) -> int:
     """At the root of the hierarchy: for the whole machine."""
     with root_of("cgroup2") as root:
-        return bpf.link(program, root, program_type(hook).attach)
+        return create_link(program, root, program_type(hook).attach)
 
 
 def _fexit(program: int, hook: Hook) -> int:
     """Where it runs is said when it is loaded."""
-    return bpf.attach_tracing(program)
+    return attach_tracing(program)
 
 
 def _on_request(program: int, hook: Hook) -> None:
     """User space runs it; once here, to see whether this kernel can do that."""
-    bpf.TestRun(program, 1)(0)
+    TestRun(program, 1)(0)
 
 
 def _part(program: int, hook: Hook) -> None:
-    """Programs of probes go on with it, by a map of programs; those of ``fexit`` with what is of their function."""
+    """Other programs go on with it, by a map of programs: those of ``fexit`` with what is of their function, those of
+    cgroups with what is of their place."""
 
 
 def _socket_filter(program: int, hook: Hook) -> None:
@@ -73,7 +75,7 @@ def _socket_filter(program: int, hook: Hook) -> None:
 
 
 def _iterator(program: int, hook: Hook) -> None:
-    """User space runs it when it wants to (``probes.kernel.bpf.iterate``)."""
+    """User space runs it when it wants to (``probes.kernel.bpf.links.iterate``)."""
 
 
 ATTACH: Final[dict[HookKind, Attach]] = {
@@ -86,6 +88,7 @@ ATTACH: Final[dict[HookKind, Attach]] = {
     "fexit": _fexit,
     "fexit_part": _part,
     "cgroup": _cgroup,
+    "cgroup_part": _part,
     "on_request": _on_request,
     "probe_part": _part,
     "iterator": _iterator,

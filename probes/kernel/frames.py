@@ -14,7 +14,10 @@ VERSION = 1
 STAGE_KEYS = ("unit", "received", "delivered", "queued", "dropped", "noted")
 
 #: Stages of what brings events another way than by a ring.
-FEEDS = ("conntrack", "http", "http2", "tls", "handshakes", "envoy", "udp", "listeners", "dns", "drops")
+FEEDS = (
+    *("conntrack", "http", "http2", "tls", "handshakes", "envoy"),
+    *("udp", "quic", "listeners", "dns", "drops"),
+)
 #: How the stage of a probe's own ring begins; the name of the ring follows.
 RING_STAGE = "ring."
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgpack
 
-from probes.kernel.bpf import possible_cpus
+from probes.kernel.bpf.maps import possible_cpus
 from probes.kernel.headers import build_key, cache_root
 from probes.kernel.image import FORMAT, Image, decoded, encoded
 

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from model.errors import LACKING, ProbeError
 from model.probe import Attachment, Feature, Hook
-from probes.kernel import bpf
 from probes.kernel.attach import Attached
+from probes.kernel.bpf.links import cgroup_of
+from probes.kernel.bpf.maps import create_map
+from probes.kernel.bpf.programs import INSTRUCTION_BYTES, load_program
 from probes.kernel.compilation import compiled, map_refused
 from probes.kernel.headers import Headers
 from probes.kernel.image import Image, MapShape
@@ -50,6 +52,8 @@ class _RefusedError(Exception):
 def _reason(hook: Hook, error: OSError) -> str:
     if hook.place:
         return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+    if hook.kind == "cgroup" and error.errno in (errno.ENODEV, errno.EINVAL):
+        return "the kernel has no programs at cgroups v2 (CONFIG_CGROUP_BPF)"
     if error.errno == errno.ENOENT or (hook.kind in ("kprobe", "kretprobe") and error.errno == errno.EINVAL):
         return f"the kernel has no such {_NOUNS.get(hook.kind, 'function')}"
     return error.strerror or str(error)
@@ -149,7 +153,7 @@ class Loaded:
     def lost_hooks(self) -> list[Hook]:
         """Those at cgroups that somebody else has detached (bpf(2), BPF_LINK_DETACH)."""
         links = [pair for one in self.attached for pair in one.links.items()]
-        return [hook for hook, link in links if hook.kind == "cgroup" and not bpf.cgroup_of(link)]
+        return [hook for hook, link in links if hook.kind == "cgroup" and not cgroup_of(link)]
 
     def detach(self) -> None:
         """Takes the hooks off; maps stay readable until close()."""
@@ -250,11 +254,11 @@ def _make_maps(image: Image, loaded: Loaded) -> None:
 def _make_map(name: str, shape: MapShape) -> int:
     """Before Linux 5.11 maps count as locked memory."""
     try:
-        return bpf.create_map(name, shape)
+        return create_map(name, shape)
     except PermissionError:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        return bpf.create_map(name, shape)
+        return create_map(name, shape)
 
 
 def _load_programs(image: Image, kinds: Mapping[str, ProgramType], loaded: Loaded) -> None:
@@ -273,9 +277,9 @@ def _load_program(image: Image, name: str, kind: ProgramType, loaded: Loaded) ->
         return
     code = bytearray(program.code)
     for place, used in program.loads.items():
-        struct.pack_into("=i", code, place * bpf.INSTRUCTION_BYTES + 4, loaded.maps[used])
+        struct.pack_into("=i", code, place * INSTRUCTION_BYTES + 4, loaded.maps[used])
     try:
-        loaded.programs[name] = bpf.load_program(
+        loaded.programs[name] = load_program(
             name,
             bytes(code),
             kind=kind.program,

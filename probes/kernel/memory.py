@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
-from probes.kernel import bpf, layout
+from probes.kernel import layout
+from probes.kernel.bpf.maps import possible_cpus
 
 #: Of one element beside key and value, which are rounded up to 8 bytes (kernel: ``struct htab_elem``), and of
 #: one hash bucket (``struct bucket``).
@@ -57,9 +58,16 @@ def map_bytes(text: str, defines: Mapping[str, int]) -> dict[str, int]:
     for name, value, n in _PER_PROCESSOR.findall(text):
         if _given(n, counts):
             count = _count(n, counts)
-            found[name] = count * (_POINTER_BYTES + bpf.possible_cpus() * _padded(sizes[value]))
+            found[name] = count * (_POINTER_BYTES + possible_cpus() * _padded(sizes[value]))
     found |= {name: sizes[value] * (_count(n, counts) + 1) for name, value, n in _STACK.findall(text)}
     return found | {name: _ring(_count(size, counts)) for name, size in _RING.findall(text)}
+
+
+def map_names(text: str) -> set[str]:
+    """Those that some sources define, as ``map_bytes`` has them."""
+    first = (_HASH, _ARRAY, _PER_PROCESSOR, _RING, _STACK)
+    names = {found[0] for pattern in first for found in pattern.findall(text)}
+    return names | {found[3] for found in _TABLE.findall(text)}
 
 
 def _given(expression: str, sizes: Mapping[str, int]) -> bool:
@@ -92,7 +100,7 @@ def _sizes(text: str, counts: Mapping[str, int]) -> dict[str, int]:
 
 def _hash(key: int, value: int, count: int, spare: int | None = None) -> int:
     """A preallocated hash table (kernel: htab_map_mem_usage); a spare element per processor unless LRU."""
-    elements = count + (bpf.possible_cpus() if spare is None else spare)
+    elements = count + (possible_cpus() if spare is None else spare)
     return elements * (_ELEMENT_BYTES + _padded(key) + _padded(value)) + _buckets(count)
 
 

@@ -38,7 +38,7 @@ _BY_KIND: Final[dict[HookKind, ProgramType]] = {
 #: Those that links attach, with the parts that they go on with: the kernel compares both.
 _OF_UPROBES: Final = frozenset({"uprobe", "uretprobe", "probe_part"})
 #: Places of cgroups, by the kernel's name in lower case without ``BPF_CGROUP_``.
-_OF_CGROUPS: Final = {
+PLACES_OF_CGROUPS: Final = {
     "inet_ingress": ProgramType(_SKB, 0),
     "inet_egress": ProgramType(_SKB, 1),
     "inet_sock_create": ProgramType(_SOCK, 2),
@@ -49,6 +49,8 @@ _OF_CGROUPS: Final = {
     "inet6_post_bind": ProgramType(_SOCK, 13),
     "udp4_sendmsg": ProgramType(_SOCK_ADDR, 14),
     "udp6_sendmsg": ProgramType(_SOCK_ADDR, 15),
+    "udp4_recvmsg": ProgramType(_SOCK_ADDR, 19),
+    "udp6_recvmsg": ProgramType(_SOCK_ADDR, 20),
     "inet_sock_release": ProgramType(_SOCK, 34),
 }
 
@@ -60,4 +62,4 @@ def program_type(hook: Hook) -> ProgramType:
     """
     if hook.kind in _OF_UPROBES and has_uprobe_links():
         return ProgramType(_PROBE.program, ATTACH_TYPE)
-    return _OF_CGROUPS[hook.target] if hook.kind == "cgroup" else _BY_KIND[hook.kind]
+    return PLACES_OF_CGROUPS[hook.target] if hook.kind in ("cgroup", "cgroup_part") else _BY_KIND[hook.kind]

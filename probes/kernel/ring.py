@@ -1,7 +1,8 @@
 """The BPF ring buffer, mapped: all that waits in it as one numpy array, without a call per event.
 
 Layout (kernel: kernel/bpf/ringbuf.c): a page with the consumer's position, writable; a page with the
-producer's; then the data, mapped twice in a row, so that what waits is one array wherever it begins.
+producer's; then the data, twice in a row, of which the first is mapped: the second time its pages would count as
+resident once more. What waits on both sides of its end is copied into one array.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import mmap
 
 import numpy as np
 
-from probes.kernel.layout import copied, ring_record, rows_where
+from probes.kernel.layout import copied, joined, ring_record, rows_where
 
 _BUSY, _DISCARDED = np.uint32(1 << 31), np.uint32(1 << 30)
 
@@ -31,7 +32,7 @@ class RingReader:
         if size % self._record.itemsize:
             raise ValueError(f"records of {self._record.itemsize} bytes do not divide a ring of {size}")
         self._consumer_page = mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
-        self._producer_pages = mmap.mmap(fd, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        self._producer_pages = mmap.mmap(fd, page + size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._consumer = np.frombuffer(self._consumer_page, np.uint64, 1)
         self._producer = np.frombuffer(self._producer_pages, np.uint64, 1)
         self._records = np.frombuffer(self._producer_pages, self._record, offset=page)
@@ -40,18 +41,24 @@ class RingReader:
         self._shown = 0
 
     def peek(self) -> np.ndarray:
-        """All complete records, oldest first: an array of events in the ring itself, valid until
-        ``release``, which makes room for as many new ones."""
+        """All complete records, oldest first: an array of events, valid until ``release``, which makes room for as
+        many new ones. It lies in the ring itself, unless what waits goes on at the ring's beginning."""
         begin = int(self._consumer[0])
         first = begin % self._size // self._record.itemsize
-        end = first + (int(self._producer[0]) - begin) // self._record.itemsize
-        lengths = self._lengths[first:end]
+        count = (int(self._producer[0]) - begin) // self._record.itemsize
+        lengths = self._part(self._lengths, first, count)
         marked = bool(len(lengths)) and lengths.max() >= _DISCARDED
         if marked and lengths.max() >= _BUSY:  # one that is still being written
-            end = first + int((lengths >= _BUSY).argmax())
-        self._shown = end - first
-        events = self._events[first:end]
-        return rows_where(copied(events), self._lengths[first:end] < _DISCARDED) if marked else events
+            count = int((lengths >= _BUSY).argmax())
+        self._shown = count
+        events = self._part(self._events, first, count)
+        return rows_where(copied(events), lengths[:count] < _DISCARDED) if marked else events
+
+    @staticmethod
+    def _part(column: np.ndarray, first: int, count: int) -> np.ndarray:
+        """So many rows from the first on, which go on at the beginning behind the last."""
+        beyond = first + count - len(column)
+        return joined(column[first:], column[:beyond]) if beyond > 0 else column[first : first + count]
 
     def release(self) -> None:
         """Gives the room of what ``peek`` showed last back to the kernel."""

@@ -11,7 +11,8 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from probes.kernel import bpf
+from probes.kernel.bpf.links import link_uprobes
+from probes.kernel.bpf.programs import load_program
 
 #: ``BPF_TRACE_UPROBE_MULTI``: as what programs have to be loaded that links attach (Linux 6.6).
 ATTACH_TYPE: Final = 48
@@ -30,7 +31,7 @@ def has_uprobe_links() -> bool:
     kernels that had them took that for a thread's.
     """
     try:
-        program = bpf.load_program("links", _NOTHING, kind=_PROBE, attach=ATTACH_TYPE)
+        program = load_program("links", _NOTHING, kind=_PROBE, attach=ATTACH_TYPE)
     except OSError:
         return False
     try:
@@ -55,7 +56,7 @@ def link_uprobe(program: int, path: str, offsets: Sequence[int], *, at_return: b
     """
     name = ctypes.create_string_buffer(os.fsencode(path))
     places = (ctypes.c_uint64 * len(offsets))(*offsets)
-    return bpf.link_uprobes(
+    return link_uprobes(
         program,
         ATTACH_TYPE,
         ctypes.addressof(name),

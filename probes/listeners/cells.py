@@ -6,10 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import push_all
+from probes.kernel.bpf.programs import TestRun
 from probes.kernel.layout import copied, enums, structs, void_rows
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
+from probes.kernel.tallies import read_tallies, tally_names
 from probes.listeners.probe import SWEEP
 
 CELL: Final = structs("listeners")["listener_cell"]
@@ -33,18 +35,12 @@ class ListenerCells:
         self._given_back = np.zeros(cells, np.uint32)  # generation of the socket whose end was read
         self._high = 0
         program = loaded.programs.get(SWEEP.alternatives[0].program)
-        self._sweep = bpf.TestRun(program, 1) if program is not None else None
-        bpf.push_all(loaded.maps["free_listeners"], range(cells - 1, -1, -1))
+        self._sweep = TestRun(program, 1) if program is not None else None
+        push_all(loaded.maps["free_listeners"], range(cells - 1, -1, -1))
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum listener_tally``."""
-        names = {
-            name: index
-            for name, index in enums("listeners")["listener_tally"].items()
-            if name != "LISTENER_TALLIES"
-        }
-        values = bpf.percpu_lookup(self._loaded.maps["listener_tallies"], len(names))
-        return {name.removeprefix("LISTENERS_").lower(): int(values[index]) for name, index in names.items()}
+        return read_tallies(self._loaded.maps["listener_tallies"], tally_names("listeners", "listener_tally"))
 
     def read(self) -> np.ndarray:
         """``struct listener_event`` of those that are not as they were when this was asked last; shape (n,)."""
@@ -70,7 +66,7 @@ class ListenerCells:
         events["listener"] = cells["now"]
         ended = numbers[cells["now"]["ended"] != 0]
         self._given_back[ended] = self._last["generation"][ended]
-        bpf.push_all(self._loaded.maps["free_listeners"], ended[::-1].tolist())
+        push_all(self._loaded.maps["free_listeners"], ended[::-1].tolist())
         return events
 
     def _high_water(self) -> int:

@@ -26,4 +26,5 @@ LISTENERS: Final = Probe(
     sizes=(("LISTENER_CELLS", "listeners.sockets"),),
     switch=Switch("listeners.enabled"),
     purpose="Listening TCP sockets and their queues",
+    cost="about 0.2 ms a second for 1,000 listeners",
 )

@@ -4,7 +4,8 @@ import contextlib
 from functools import partial
 from typing import Final
 
-from probes.kernel import bpf
+from probes.kernel.bpf.links import iterate
+from probes.kernel.bpf.maps import array_lookup, map_update
 from probes.kernel.layout import enums
 from probes.kernel.loader import Loaded
 from probes.kernel.namespaces import inside, network_namespaces
@@ -39,7 +40,7 @@ def _visit_files(loaded: Loaded, *passes: str) -> None:
         for subflow in range(MOST_SUBFLOWS):
             change_setting(loaded, "SETTING_SUBFLOW", subflow)
             change_setting(loaded, "SETTING_MORE", 0)
-            bpf.iterate(loaded.programs["bpf_iter__task_file"])
+            iterate(loaded.programs["bpf_iter__task_file"])
             if not _setting(loaded, "SETTING_MORE"):
                 break
 
@@ -50,18 +51,18 @@ def adopt_leftovers(loaded: Loaded) -> None:
     :raises PermissionError: without CAP_SYS_ADMIN: setns(2) asks for it.
     :raises OSError: if the kernel has no such iterator.
     """
-    iterate = partial(bpf.iterate, loaded.programs["bpf_iter__tcp"])
+    take_in = partial(iterate, loaded.programs["bpf_iter__tcp"])
     for namespace in network_namespaces():
         with contextlib.suppress(FileNotFoundError):  # it went with its last process
-            inside(namespace, iterate)
+            inside(namespace, take_in)
 
 
 def _setting(loaded: Loaded, name: str) -> int:
     """One cell of the map ``settings``."""
-    return bpf.array_lookup(loaded.maps["settings"], enums("tcp")["setting"][name])
+    return array_lookup(loaded.maps["settings"], enums("tcp")["setting"][name])
 
 
 def change_setting(loaded: Loaded, name: str, value: int) -> None:
     """Sets one cell of the map ``settings``."""
     index = enums("tcp")["setting"][name]
-    bpf.map_update(loaded.maps["settings"], index.to_bytes(4, "little"), value.to_bytes(4, "little"))
+    map_update(loaded.maps["settings"], index.to_bytes(4, "little"), value.to_bytes(4, "little"))

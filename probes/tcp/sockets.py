@@ -10,10 +10,12 @@ import numpy as np
 
 from model.errors import ProbeError
 from model.probe import Attachment
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import push_all
+from probes.kernel.bpf.programs import TestRun
 from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
+from probes.kernel.tallies import read_tallies, tally_names
 from probes.tcp.adopt import adopt_held, adopt_leftovers, change_setting, find_holders
 from probes.tcp.probe import (
     ADOPTION,
@@ -68,14 +70,14 @@ class TcpSockets:
         self._known = np.zeros((slots, 2), np.uint32)  # generation and version last given out
         self._connecting = np.zeros(slots, np.bool_)  # described before the handshake's end
         self._high = 0
-        self._sweep: bpf.TestRun | None = None
-        self._heal_one: bpf.TestRun | None = None
+        self._sweep: TestRun | None = None
+        self._heal_one: TestRun | None = None
         self._messages_wait = False  # for the first connection of MPTCP
         self._find_holders = False
         self._owners_gone = 0  # as many as when those who hold their listeners were looked for
         self._look_again = 0.0  # CLOCK_MONOTONIC, seconds
         self._sweep_slots = enums("tcp")["sweep_size"]["SWEEP_SLOTS"]
-        bpf.push_all(loaded.maps["free_slots"], range(slots - 1, -1, -1))
+        push_all(loaded.maps["free_slots"], range(slots - 1, -1, -1))
 
     @property
     def swept(self) -> bool:
@@ -92,9 +94,9 @@ class TcpSockets:
         by_feature = {entry.feature.name: entry for entry in taken}
         programs = self._loaded.programs
         if by_feature[COUNTERS.name].hook == SWEEP:
-            self._sweep = bpf.TestRun(programs[SWEEP.program], 1)
+            self._sweep = TestRun(programs[SWEEP.program], 1)
         if hook := by_feature[HEALING.name].hook:
-            self._heal_one = bpf.TestRun(programs[hook.program], 1)
+            self._heal_one = TestRun(programs[hook.program], 1)
         if by_feature[CONNECTIONS.name].hook == MESSAGES:
             self._loaded.set_aside(MESSAGES)
             self._messages_wait = True
@@ -118,9 +120,7 @@ class TcpSockets:
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum tally``."""
-        names = {name: index for name, index in enums("tcp")["tally"].items() if name != "TALLY_COUNT"}
-        values = bpf.percpu_lookup(self._loaded.maps["tallies"], len(names))
-        return {name.removeprefix("TALLY_").lower(): int(values[index]) for name, index in names.items()}
+        return read_tallies(self._loaded.maps["tallies"], tally_names("tcp", "tally"))
 
     def snapshot(self) -> Snapshot:
         """Brings all counters up to date and copies those of live sockets."""

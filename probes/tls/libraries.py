@@ -8,10 +8,11 @@ import numpy as np
 
 from model.ledger import Stage
 from model.probe import Hook
-from probes.kernel import bpf
-from probes.kernel.layout import enums, structs
+from probes.kernel.bpf.maps import pop_all
+from probes.kernel.layout import structs
 from probes.kernel.loader import Loaded
 from probes.kernel.mapped import MappedArray
+from probes.kernel.tallies import read_tallies, tally_names
 from probes.tls.finders import FINDERS
 from probes.userspace.followed import Followed
 from probes.userspace.follower import Held
@@ -21,7 +22,7 @@ _TAKEN: Final = 512
 #: How the map ``tls_come`` is laid out.
 _COME: Final = np.dtype([("processes", "<u8")])
 _SHARED: Final = structs("tcp")["socket_event"]
-_TALLIES: Final = enums("tls")["tls_tally"]
+_TALLIES: Final = tally_names("tls", "tls_tally")
 #: Counts of the programs that lost nothing.
 _NOTED: Final = ("by_call", "by_record", "mismatched", "untold")
 
@@ -45,7 +46,7 @@ class TlsLibraries(Followed):
         """Looks at processes that have come."""
         if self._taken == int(self._come.view(1)["processes"][0]):
             return
-        come = bpf.pop_all(self._loaded.maps["tls_processes"], _TAKEN)
+        come = pop_all(self._loaded.maps["tls_processes"], _TAKEN)
         self._taken += len(come)
         self.notice(come)
         for listener in self.listeners:
@@ -53,9 +54,7 @@ class TlsLibraries(Followed):
 
     def tallies(self) -> dict[str, int]:
         """The programs' own counts since the start, by the names of ``enum tls_tally``."""
-        names = [name for name in _TALLIES if name != "TLS_TALLIES"]
-        values = bpf.percpu_lookup(self._loaded.maps["tls_tallies"], len(names))
-        return {name.removeprefix("TLS_").lower(): int(values[_TALLIES[name]]) for name in names}
+        return read_tallies(self._loaded.maps["tls_tallies"], _TALLIES)
 
     def close(self) -> None:
         """Takes the probes off, and lets go of mapped memory."""

@@ -36,4 +36,5 @@ TLS: Final = Probe(
     switch=Switch("http.tls"),
     within="http",
     purpose="Requests in TLS",
+    cost="about 5 µs for a request at its server",
 )

@@ -27,12 +27,19 @@ class UdpConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     :param slots: flows at once; datagrams beyond them are counted in the ledger alone.
     :param peers: of one socket that have flows of their own; beyond them all ports of an address are one flow, and
         beyond twice as many flows all peers are.
+    :param quic: whether the first packets of QUIC are opened for the server's name.
     """
 
     enabled: Literal["auto", "on", "off"] = "auto"
     slots: Annotated[int, msgspec.Meta(ge=64, le=1 << 22)] = 32768
     peers: Annotated[int, msgspec.Meta(ge=2, le=1 << 20)] = 4096
     idle: UdpIdle = UdpIdle()
+    quic: Literal["auto", "on", "off"] = "auto"
+
+    @property
+    def quic_bytes(self) -> int:
+        """Kernel memory for first packets of QUIC that wait to be opened: 128 of them."""
+        return 1 << 18
 
     @property
     def only_dns(self) -> bool:

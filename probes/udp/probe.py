@@ -47,12 +47,8 @@ DROPS: Final = Feature(
     "datagrams for which a receive buffer had no room",
     (
         Hook("udp_overflowed", "udp_fail_queue_rcv_skb"),
-        Hook(
-            "udp_freed",
-            "kfree_skb",
-            needs="reasons",
-            others=(Hook("udp_failed", "udp_fail_queue_rcv_skb", needs="reasons"),),
-        ),
+        Hook("udp_freed", "kfree_skb", needs="reasons"),
+        Hook("udp_failed", "udp_fail_queue_rcv_skb"),
     ),
     required=False,
     loss="drops are not counted",
@@ -63,6 +59,22 @@ ERRORS: Final = Feature(
     (Hook("udp_error", "inet_sk_error_report"),),
     required=False,
     loss="errors are not counted",
+)
+READERS: Final = Feature(
+    "readers of datagrams",
+    "the process that receives from a socket which sends nothing; attached while there are such sockets",
+    (
+        Hook("udp_received", "sock_recv_length", needs="lengths"),
+        Hook(
+            "udp_asked",
+            "udp4_recvmsg",
+            "cgroup",
+            others=(Hook("udp_asked6", "udp6_recvmsg", "cgroup", spare=True),),
+            spare=True,
+        ),
+    ),
+    required=False,
+    loss="such a socket is of the process that bound it, or that held it at the start",
 )
 ADOPTION: Final = Feature(
     "UDP adoption",
@@ -87,16 +99,19 @@ UDP: Final = Probe(
         "udp/maps.h",
         "udp/packet.h",
         "udp/flows.h",
+        "udp/came.h",
         "udp/sockets.h",
         "udp/nat.h",
         "udp/open.h",
+        "quic/see.h",
         "udp/hooks.c",
         "udp/losses.c",
+        "udp/readers.c",
         "udp/sweep.c",
         "udp/adopt.c",
     ),
     maps=("udp_cells", "udp_free", "udp_tallies"),
-    features=(RESTS, BINDS, RELEASES, DROPS, ERRORS, DATAGRAMS, ADOPTION),
+    features=(RESTS, BINDS, RELEASES, DROPS, ERRORS, READERS, DATAGRAMS, ADOPTION),
     events=(EventType("KIND_DATAGRAMS", "datagram_event", "datagrams", namespace="socket.netns"),),
     sizes=(
         ("UDP_SLOTS", "udp.slots"),
@@ -109,4 +124,5 @@ UDP: Final = Probe(
     switch=Switch("udp.enabled"),
     needed_by="dns",
     purpose="Datagrams of UDP",
+    cost="about 30 ns for a datagram at each end, 40 ns where a socket has many peers; 1 to 2 µs for a new flow",
 )

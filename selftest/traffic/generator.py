@@ -20,6 +20,7 @@ from selftest.errors import TrafficError
 from selftest.network import Network
 from selftest.profile import PROFILES, Profile
 from selftest.traffic import adopted as traffic_adopted
+from selftest.traffic import datagrams as traffic_datagrams
 from selftest.traffic import edges as traffic_edges
 from selftest.traffic import failed as traffic_failed
 from selftest.traffic import listeners as traffic_listeners
@@ -40,6 +41,7 @@ KINDS: Final = (
     traffic_edges,
     traffic_listeners,
     traffic_rewritten,
+    traffic_datagrams,
 )
 
 

@@ -1,4 +1,4 @@
-"""Known TCP traffic on the loopback of the host and in network namespaces of its own."""
+"""Known traffic of TCP and UDP on the loopback of the host and in network namespaces of its own."""
 
 import contextlib
 import os

@@ -79,8 +79,9 @@ def _of_column(kind: Kind, column: Column) -> Iterator[NativeColumn]:
         yield from _of_table(kind, column)
     elif not kind.wanted.name(name):
         return
-    elif column.codes and max(words_of(column.codes)) < 128:
-        yield _coded(name, words_of(column.codes))
+    elif column.codes:
+        words = words_of(column.codes)
+        yield _coded(name, words) if max(words) < 128 else _worded(name, words)
     elif column.dtype.kind == "V":
         yield NativeColumn(name, "FixedString(16)", lambda batch: batch.columns[name].tobytes())
     elif column.dtype.kind == "S":
@@ -108,6 +109,18 @@ def _coded(name: str, words: dict[int, str]) -> NativeColumn:
     return NativeColumn(
         name, enum_type(words), lambda batch: known[batch.columns[name].astype(np.uint8)].tobytes()
     )
+
+
+def _worded(name: str, words: dict[int, str]) -> NativeColumn:
+    """Words of more numbers than an ``Enum8`` has; a number without one as it is."""
+
+    def texts(batch: Batch) -> bytes:
+        column = batch.columns[name]
+        return _grouped(
+            [column], lambda firsts: (words.get(code, str(code)) for code in column[firsts].tolist())
+        )
+
+    return NativeColumn(name, "String", texts)
 
 
 def _looked_up(kind: Kind, column: Column, field: Field) -> NativeColumn:

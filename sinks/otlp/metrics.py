@@ -194,13 +194,16 @@ def _sum_points(
         values = np.subtract(values, np.minimum(told, values))
     rows = np.flatnonzero(values).tolist()
     more = field(7, key_value(*each.attribute)) if each.attribute else b""
-    points = []
-    for row, value in zip(rows, values[rows].tolist(), strict=True):
-        begin = begins_ns[row]
-        body = attributes[row] + more
-        body += _sum_point(b"\x11", begin, b"\x19", begin + SECOND_NS, b"\x31", value)
-        points.append(b"\x0a" + varint(len(body)) + body)
-    return points
+    return [
+        sum_point(attributes[row] + more, begins_ns[row], value)
+        for row, value in zip(rows, values[rows].tolist(), strict=True)
+    ]
+
+
+def sum_point(attributes: bytes, begin_ns: int, value: int) -> bytes:
+    """What was counted in a second, framed."""
+    body = attributes + _sum_point(b"\x11", begin_ns, b"\x19", begin_ns + SECOND_NS, b"\x31", value)
+    return b"\x0a" + varint(len(body)) + body
 
 
 def histogram_points(

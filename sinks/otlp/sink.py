@@ -1,8 +1,8 @@
-"""The OTLP sink: workload pairs as metrics, other rows as logs."""
+"""The OTLP sink: workload pairs, endpoints, queries, drops and listeners as metrics, other rows as logs."""
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
@@ -20,12 +20,17 @@ from sinks.http.client import Tls
 from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 from sinks.otlp.exporter import Export, Exporter, GrpcExporter, HttpExporter, rejected
 from sinks.otlp.logs import logs_of
-from sinks.otlp.metrics import metrics_of
+from sinks.otlp.metrics import Encoded, metrics_of
 from sinks.otlp.requests import request_metrics_of
+from sinks.otlp.rows import RowMetrics
 from sinks.otlp.wire import field, key_value
+from sinks.row_metrics import ROW_SUMS
 
 #: What makes metrics of rows of a kind.
-METRICS: Final = {WORKLOAD.name: metrics_of, ENDPOINT.name: request_metrics_of}
+METRICS: Final[dict[str, Callable[[Batch, bytes, bytes], Encoded]]] = {
+    WORKLOAD.name: metrics_of,
+    ENDPOINT.name: request_metrics_of,
+}
 #: Rows of one request at most, and its bytes: below what servers of gRPC take by default (4 MiB).
 _ROWS: Final = 4000
 _BYTES: Final = 3_500_000
@@ -39,6 +44,8 @@ class OtlpConfig(PluginConfig, frozen=True):
     :param headers: sent with each request, such as a token.
     :param gzip: whether requests are compressed.
     :param attributes: of the resource, beside ``service.name``.
+    :param as_logs: whether queries, drops and listeners are sent as logs, one for each row, instead of metrics.
+    :param names: of DNS that are attributes of metrics at most; others are ``other``.
     :param timeout: seconds for one request.
     :param ca: file with certificates that the server's has to be signed by, instead of the system's.
     :param certificate: file with that of this client.
@@ -50,6 +57,8 @@ class OtlpConfig(PluginConfig, frozen=True):
     headers: Annotated[dict[str, str], Secret()] = msgspec.field(default_factory=dict)
     gzip: bool = True
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
+    as_logs: bool = False
+    names: Annotated[int, msgspec.Meta(ge=0, le=1 << 18)] = 200
     timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 10.0
     ca: str = ""
     certificate: str = ""
@@ -62,7 +71,9 @@ class OtlpConfig(PluginConfig, frozen=True):
 
 
 class OtlpSink:
-    """Sends workload pairs and endpoints as metrics, flows and other rows as logs, to an OpenTelemetry collector."""
+    """Sends rows to an OpenTelemetry collector: workload pairs, endpoints, queries, drops and listeners as metrics,
+    flows and other rows as logs.
+    """
 
     Config: ClassVar[type[PluginConfig]] = OtlpConfig
     limits: ClassVar[Limits] = Limits(
@@ -74,6 +85,9 @@ class OtlpSink:
         attributes = {"service.name": "tailrace", **config.attributes}
         self._resource = field(1, b"".join(field(1, key_value(*each)) for each in attributes.items()))
         self._scope = field(1, field(1, b"tailrace") + field(2, VERSION.encode()))
+        self._metrics = dict(METRICS)
+        if not config.as_logs:
+            self._metrics |= dict.fromkeys(ROW_SUMS, RowMetrics(config.names).of)
         exporter = GrpcExporter if config.protocol == "grpc" else HttpExporter
         tls = Tls(config.ca, config.certificate, config.key)
         self._exporter: Exporter = exporter(
@@ -95,7 +109,7 @@ class OtlpSink:
         :raises UsageError: as ``open`` does.
         """
         await self._exporter.open()
-        signals = sorted({_signal(kind) for kind in kinds})
+        signals = sorted({self._signal(kind) for kind in kinds})
         for signal in signals:
             await self._exporter.export(Export(signal, b"", 0, 0))
         address = urlsplit(self._config.endpoint)
@@ -124,8 +138,8 @@ class OtlpSink:
 
     def _fitting(self, batch: Batch) -> Iterator[Request[Export]]:
         """One request, or two halves where that would be too long."""
-        signal, rows = _signal(batch.kind), len(batch)
-        if make := METRICS.get(batch.kind.name):
+        signal, rows = self._signal(batch.kind), len(batch)
+        if make := self._metrics.get(batch.kind.name):
             made = make(batch, self._resource, self._scope)
         else:
             made = logs_of(batch, self._resource, self._scope, time.time_ns())
@@ -143,7 +157,6 @@ class OtlpSink:
             what = f"the OTLP server rejected {count} of {request.items} items ({why})"
             raise SinkError(what, "see its log", reason="server_rejected", lost_rows=lost)
 
-
-def _signal(kind: Kind) -> str:
-    """What rows of a kind are sent as."""
-    return "metrics" if kind.name in METRICS else "logs"
+    def _signal(self, kind: Kind) -> str:
+        """What rows of a kind are sent as."""
+        return "metrics" if kind.name in self._metrics else "logs"

@@ -3,12 +3,14 @@
 The text format is that of https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from model.arrays import Array
+from model.rows.words import printable
+from sinks.row_metrics import GAUGES, LOOKUP, LOOKUP_DESCRIPTION, ROW_SUMS
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -93,6 +95,15 @@ HELP: Final = {
     "rpc_client_call_duration_seconds": "Duration of outgoing calls of gRPC.",
     "tailrace_request_series": "Series of requests' durations, of all metrics.",
     "tailrace_request_rows_folded_total": "Rows of endpoints that found no series, of all metrics.",
+    f"{LOOKUP.replace('.', '_')}_seconds": LOOKUP_DESCRIPTION,
+    **{
+        f"{each.name.replace('.', '_')}_total": each.description
+        for sums in ROW_SUMS.values()
+        for each in sums
+    },
+    **{each.name.replace(".", "_"): each.description for each in GAUGES},
+    "tailrace_row_series": "Series of queries' durations, queries, drops and listeners, by kind.",
+    "tailrace_row_series_folded_total": "Rows that found no series, or whose name found no room, by kind.",
     "tailrace_workload_pairs": "Pairs of workloads that have series.",
     "tailrace_workload_rows_folded_total": "Rows of workloads that were counted as other.",
 }
@@ -101,6 +112,16 @@ HELP: Final = {
 def escaped(text: str) -> str:
     """The value of a label as it is written."""
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def name_of(name: str) -> str:
+    """A metric or an attribute of OpenTelemetry as Prometheus calls it, without the suffix of its unit."""
+    return name.replace(".", "_")
+
+
+def labels_text(attributes: Iterable[tuple[str, object]]) -> str:
+    """Attributes as labels, as they are written."""
+    return ",".join(f'{name_of(name)}="{escaped(printable(str(value)))}"' for name, value in attributes)
 
 
 def head(metric: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""The Prometheus sink: counters and histograms of workload pairs and of requests, to be scraped."""
+"""The Prometheus sink: series of workload pairs, requests, queries, drops and listeners, to be scraped."""
 
 import asyncio
 import time
@@ -12,8 +12,11 @@ from aiohttp import web
 from model.batch import Batch
 from model.errors import SinkError
 from model.kind import Kind
+from model.kinds.drop import DROP
 from model.kinds.endpoint import ENDPOINT
-from model.kinds.workload import PARTS
+from model.kinds.listener import LISTENER
+from model.kinds.query import QUERY
+from model.kinds.workload import PARTS, WORKLOAD
 from model.settings import PluginConfig
 from sinks.prometheus.durations import DurationSeries
 from sinks.prometheus.exposition import (
@@ -24,6 +27,7 @@ from sinks.prometheus.exposition import (
     head,
     histogram_lines,
 )
+from sinks.prometheus.row_series import RowSeries
 from sinks.prometheus.series import Series
 
 Part = Literal["name", "kind", "namespace", "zone", "version"]
@@ -44,6 +48,10 @@ class PrometheusConfig(PluginConfig, frozen=True):
     :param listen: address and port of ``/metrics``.
     :param pairs: pairs of workloads with series of their own at most; what is beyond is counted as ``other``.
     :param requests: series of each histogram of requests at most, likewise.
+    :param queries: series of each metric of DNS at most; what is beyond is counted in one.
+    :param names: of DNS that are labels of its histogram at most; others are ``other``.
+    :param drops: series of dropped packets at most.
+    :param listeners: series of listeners, and listeners with gauges, at most.
     :param expire_seconds: after so long without a row series end.
     :param labels: the parts of workloads that tell pairs apart.
     """
@@ -51,6 +59,10 @@ class PrometheusConfig(PluginConfig, frozen=True):
     listen: str = "127.0.0.1:9465"
     pairs: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
     requests: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
+    queries: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
+    names: Annotated[int, msgspec.Meta(ge=0, le=1 << 18)] = 200
+    drops: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
+    listeners: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 2000
     expire_seconds: Annotated[int, msgspec.Meta(ge=1)] = 300
     labels: tuple[Part, ...] = ("name", "kind", "namespace", "zone")
 
@@ -61,14 +73,14 @@ class PrometheusConfig(PluginConfig, frozen=True):
 
 
 class PrometheusSink:
-    """Serves counters and histograms of workload pairs and of requests for Prometheus at ``/metrics``.
+    """Serves series of workload pairs, requests, queries, drops and listeners for Prometheus at ``/metrics``.
 
     Rows are safe once they are counted; a restart begins at 0, which Prometheus knows to handle.
     """
 
     Config: ClassVar[type[PluginConfig]] = PrometheusConfig
-    kinds: ClassVar[Sequence[str]] = ("workload", "endpoint")
-    stage: ClassVar[str] = "workloads,endpoints"
+    kinds: ClassVar[Sequence[str]] = ("workload", "endpoint", "query", "drop", "listener")
+    stage: ClassVar[str] = "workloads,endpoints,queries,drops,listeners"
 
     def __init__(self, config: PrometheusConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self.listen = config.listen
@@ -79,6 +91,8 @@ class PrometheusSink:
         labels = tuple(sorted(_PLACES[label] for label in set(config.labels)))
         self._series = Series(config.pairs, labels)
         self._durations = DurationSeries(config.requests, labels)
+        limits = {QUERY.name: config.queries, DROP.name: config.drops, LISTENER.name: config.listeners}
+        self._row_series = RowSeries(limits, config.names, labels)
         self._runner: web.AppRunner | None = None
 
     async def open(self, kinds: Sequence[Kind]) -> None:
@@ -118,8 +132,10 @@ class PrometheusSink:
         """Add the rows of ``batch`` to their series."""
         if batch.kind.name == ENDPOINT.name:
             self._durations.add(batch)
-        else:
+        elif batch.kind.name == WORKLOAD.name:
             self._series.add(batch)
+        else:
+            self._row_series.add(batch)
         self._newest, self._written_at = max(self._newest, batch.window), self._clock()
 
     async def flush(self) -> None:
@@ -138,6 +154,7 @@ class PrometheusSink:
         oldest = self._newest + passed - self._config.expire_seconds
         series.expire(oldest)
         self._durations.expire(oldest)
+        self._row_series.expire(oldest)
         slots = series.shown()
         labels = series.labels(slots)
         parts: list[str] = []
@@ -151,6 +168,7 @@ class PrometheusSink:
             parts.append(head(measure.metric, "histogram"))
             parts += histogram_lines(measure.metric, labels, *series.measured(place, slots))
         parts += self._durations.lines()
+        parts += self._row_series.lines()
         for metric, kind, value in (
             ("tailrace_workload_pairs", "gauge", len(series)),
             ("tailrace_workload_rows_folded_total", "counter", series.folded),

@@ -23,6 +23,8 @@ from store.segments.frames import Frame
 from store.segments.rollup import numbers, spans, together
 from store.segments.tables import (
     CHAINS,
+    DROP_CAUSES,
+    DROPS,
     EDGES,
     ENDPOINTS,
     INSTANCES,
@@ -30,7 +32,6 @@ from store.segments.tables import (
     PRESENCE,
     REQUESTS,
     ROWS,
-    STEPPED,
     WAYS,
     WORKLOADS,
 )
@@ -105,14 +106,14 @@ def inserts_of(frame: Frame, place: Place, ends: Ends) -> Iterator[Insert]:
     """What ids stand for first, the rows of edges last: who reads them finds the others."""
     tables = frame.tables
     ends.learn(tables)
-    for kind in (WORKLOADS, EDGES, ENDPOINTS, WAYS, INSTANCES):
+    for kind in (WORKLOADS, EDGES, ENDPOINTS, DROP_CAUSES, WAYS, INSTANCES):
         if kind.name in tables and (rows := _defining(tables[kind.name], place)):
             yield Insert(DEFINITIONS[kind.name], rows)
     if seen := list(_seen(tables, place, ends)):
         yield Insert(SEEN, together(seen))
     if LOSSES.name in tables:
         yield Insert(LOST, _losses(tables[LOSSES.name], place))
-    in_seconds = ((kind, IN_STEPS[kind.name][1]) for kind in (REQUESTS, ROWS))
+    in_seconds = ((kind, IN_STEPS[kind.name][1]) for kind in (DROPS, REQUESTS, ROWS))
     for kind, table in ((PRESENCE, PRESENCE_NEW), (CHAINS, CHAINS_NEW), *in_seconds):
         if kind.name in tables:
             rows = tables[kind.name]
@@ -140,7 +141,7 @@ def _defining(rows: Table, place: Place) -> Table:
 
 def _seen(tables: Mapping[str, Table], place: Place, ends: Ends) -> Iterator[Table]:
     """The first and the last second of workloads and instances, by day."""
-    used = [(tables[kind.name], kind.id) for kind in STEPPED if kind.name in tables]
+    used = [(tables[kind.name], kind.id) for kind in (ROWS, REQUESTS) if kind.name in tables]
     if used:
         times: Table = {
             name: np.concatenate([np.tile(numbers(rows, name), 2) for rows, _ in used])

@@ -20,12 +20,15 @@ from store.clickhouse.sums import Sums, listed
 from store.clickhouse.tables import (
     DEFINITIONS,
     FORMAT,
+    IN_STEPS,
     INSTANCE_SEEN,
     SEEN,
     WORKLOAD_SEEN,
     ServerTable,
 )
 from store.measures import (
+    DROP_PARTS,
+    DROP_SUMS,
     ENDPOINT_PARTS,
     EVERYTHING,
     MOST,
@@ -38,6 +41,7 @@ from store.reading import (
     Bounds,
     ChainHop,
     Chains,
+    Drops,
     EdgeEnds,
     Edges,
     Endpoints,
@@ -52,6 +56,8 @@ from store.segments.columns import Lists, Table
 from store.segments.gaps import gaps_of
 from store.segments.tables import (
     CHAINS,
+    DROP_CAUSES,
+    DROPS,
     EDGES,
     ENDPOINTS,
     INSTANCES,
@@ -79,6 +85,7 @@ class ClickHouseStore:
         self._database = database
         self._lock = threading.Lock()
         self._made = False  # whether the tables are there
+        self._drops_kept = False  # those of drops
         self._kept = Kept(self._ask, database)
         self._defined = {name: Definitions(self._definitions(name)) for name in DEFINITIONS}
         nothing = np.zeros(0, np.int64)
@@ -135,6 +142,30 @@ class ClickHouseStore:
         of = {name: named[name] for name in ENDPOINT_PARTS}
         found = Endpoints(window, ids, mine, *self._edge_ends(mine), of, measures)
         return found if of_edges is None else found.take(np.flatnonzero(np.isin(mine, of_edges)))
+
+    def drops(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Drops:
+        """See ``Store``."""
+        self._look()
+        window = self._kept.widened(window)
+        table = self._of(DEFINITIONS[DROP_CAUSES.name])
+        condition = listed("edge", _ids(edges)).removeprefix(" AND ")
+        within = f" AND cause IN (SELECT id FROM {table} WHERE {condition})" if condition else ""
+        question = Sums(DROPS, self._database, self._kept.open_parts(), 0, None, DROP_SUMS, within)
+        keys, measures = self._sums(question, tiles_of(window) if self._has_drops() else [])
+        named = self._named(DROP_CAUSES.name, np.asarray(keys["id"]))
+        mine = np.flatnonzero(
+            np.ones(len(keys["id"]), np.bool_) if edges is None else np.isin(named["edge"], edges)
+        )
+        parts = {name: named[name][mine] for name in DROP_PARTS}
+        packets = measures[DROP_SUMS[0]].astype(np.int64)
+        return Drops(window, named["edge"][mine].astype(np.int64), parts, packets[mine])
+
+    def _has_drops(self) -> bool:
+        """Whether a program has written here that keeps them: those who read may be newer."""
+        if not self._drops_kept:
+            table = self._of(IN_STEPS[DROPS.name][STEPS[-1]])
+            self._drops_kept = bool(_numbers(self._ask(f"EXISTS TABLE {table}"), "result").any())
+        return self._drops_kept
 
     def series(
         self,

@@ -13,6 +13,8 @@ from typing import Final
 from sinks.clickhouse.tables import TTL_SINCE, quoted
 from store.segments.tables import (
     CHAINS,
+    DROP_CAUSES,
+    DROPS,
     EDGES,
     ENDPOINTS,
     INSTANCES,
@@ -94,8 +96,8 @@ def _in_steps(kind: Stepped) -> dict[int, ServerTable]:
     return {1: ServerTable(f"{kind.name}_1s", types, (*key, "number"), "", _HOUR, 1)} | rolled
 
 
-#: Rows of edges, and of endpoints: each by step in seconds.
-IN_STEPS: Final = {kind.name: _in_steps(kind) for kind in (ROWS, REQUESTS)}
+#: Rows of edges, of endpoints, and of drops: each by step in seconds.
+IN_STEPS: Final = {kind.name: _in_steps(kind) for kind in (ROWS, REQUESTS, DROPS)}
 #: Ways through NAT by the minute: of parts that are written, and of those that are full.
 CHAINS_NEW: Final = ServerTable("chains_new", _CHAIN_ROWS, (*_CHAIN_KEY, "number"), "", _HOUR, 1)
 CHAINS_FULL: Final = ServerTable("chains", _CHAIN_ROWS, _CHAIN_KEY, "number", _MONTH)
@@ -106,7 +108,7 @@ PRESENCE_FULL: Final = ServerTable("presence", _PRESENCE, _PRESENCE_KEY, "number
 #: What ids stand for: the same in every row of one.
 DEFINITIONS: Final = {
     kind.name: ServerTable(kind.name, _plain(kind, *_SEEN) | {"written": "time"}, ("id",), "written")
-    for kind in (WORKLOADS, EDGES, ENDPOINTS, INSTANCES, WAYS)
+    for kind in (WORKLOADS, EDGES, ENDPOINTS, DROP_CAUSES, INSTANCES, WAYS)
 }
 #: The first (``end`` 0) and the last (1) second ``at`` of a day in which something (``what``) was seen.
 SEEN: Final = ServerTable(

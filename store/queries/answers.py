@@ -172,6 +172,22 @@ class Path(Answer, frozen=True):
     hops: list[Hop]
 
 
+class DropCause(Answer, frozen=True):
+    """Why packets were dropped, and where.
+
+    :param category: ``netfilter``, ``receive_buffer``, ...; ``reason`` is the kernel's name, ``function`` its place.
+    :param hook: in whose chains a rule of netfilter dropped; empty for other categories, and where it is not known.
+    :param node: the machine that dropped them.
+    """
+
+    category: str
+    reason: str
+    hook: str
+    function: str
+    node: str
+    packets: int
+
+
 class Edge(Answer, frozen=True):
     """Who called whom on which port.
 
@@ -182,9 +198,11 @@ class Edge(Answer, frozen=True):
     :param sent: segments sent, of which ``retransmits`` again.
     :param datagrams: of UDP, sent by both ends; ``datagrams_lost`` of these did not come to the other end, and for
         ``datagrams_dropped`` a receive buffer had no room.
+    :param dropped: packets of its connections that a kernel dropped; ``drops`` why, the most frequent first.
     :param broken: established connections that ended by a reset or time-out.
     :param requests: of HTTP and gRPC; ``requests_failed`` had no answer, or one that is the server's failure.
     :param request_ns: how long they took, as the client saw it, else the server; null if nothing was measured.
+    :param queries: of DNS; ``queries_failed`` had no answer, or one that is the server's failure.
     :param change: null without ``against``.
     :param paths: where proxies are folded: how requests got there, the largest first, at most 8; they are in none of
         the numbers of connections, which are those of its hops.
@@ -208,6 +226,8 @@ class Edge(Answer, frozen=True):
     datagrams: int
     datagrams_lost: int
     datagrams_dropped: int
+    dropped: int
+    drops: list[DropCause]
     broken: int
     active: int
     connect_ns: Quantiles | None
@@ -215,6 +235,8 @@ class Edge(Answer, frozen=True):
     requests: int
     requests_failed: int
     request_ns: Quantiles | None
+    queries: int
+    queries_failed: int
     evidence: Evidence
     change: Change | None
     first_s: int

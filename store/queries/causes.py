@@ -9,6 +9,7 @@ import numpy as np
 from actors.explain.causes import Cause, explain
 from store.queries.answers import CauseFound, JustBefore
 from store.queries.counted import UNKNOWN, Counted
+from store.queries.dropped import DROPS
 from store.queries.groups import workload_key
 from store.queries.moments import moments_answer
 from store.queries.parameters import FailureKind, MomentsParameters
@@ -22,10 +23,27 @@ _BACK_S: Final = 900
 _NAMES: Final = 6
 _MOMENTS: Final = 5
 #: Names of the same traffic: what people change comes first.
-_ORDER: Final = ("workload", "version", "route", "zone", "node", "image", "instance", "process", "port")
+_ORDER: Final = (
+    "workload",
+    "version",
+    "route",
+    "region",
+    "zone",
+    "node",
+    "image",
+    "instance",
+    "process",
+    "port",
+)
 _BEGINNINGS: Final = ("version", "workload", "agent", "instance")
 #: Below this no rate counts as normal where a begin is looked for.
 _LEAST_NORMAL: Final = 1e-4
+#: What is looked at step by step: what is bad, and of what; but for requests these are the others.
+_SERIES: Final[dict[FailureKind, tuple[str, ...]]] = {
+    "requests": ("requests.failed", "requests"),
+    "connects": ("connections.failed", "connections.opened"),
+    "drops": DROPS,
+}
 
 
 def causes_of(scope: Scope, found: Counted, of: FailureKind) -> tuple[list[CauseFound], list[str]]:
@@ -80,15 +98,12 @@ def _began(scope: Scope, ids: np.ndarray, cause: Cause, of: FailureKind) -> int 
     window = Window(scope.when.window.from_s - _BACK_S, scope.when.window.to_s)
     step_s = _step(scope, window)
     ids = np.unique(ids)
-    if of == "requests":
-        names = ("requests.failed", "requests")
-        series = scope.store.request_series(window, step_s, ids, columns=names)
-    else:
-        names = ("connections.failed", "connections.opened")
-        series = scope.store.series(window, step_s, ids, columns=names)
+    names = _SERIES[of]
+    read = scope.store.request_series if of == "requests" else scope.store.series
+    series = read(window, step_s, ids, columns=names)
     begins, place = np.unique(series.begins_s, return_inverse=True)
-    bad, other = (np.bincount(place, series.measures[name], len(begins)) for name in names)
-    total = other if of == "requests" else bad + other
+    bad, *others = (np.bincount(place, series.measures[name], len(begins)) for name in names)
+    total = sum(others) if of == "requests" else bad + sum(others)
     ill = min(max(_share(cause.bad, cause.total), 2 * _LEAST_NORMAL), 0.999)
     normal = min(max(_share(cause.expected, cause.total), _LEAST_NORMAL), ill / 2)
     nats = bad * np.log(ill / normal) + (total - bad) * np.log((1 - ill) / (1 - normal))

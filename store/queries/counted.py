@@ -1,5 +1,6 @@
 """What causes are looked for in: bad of all by the values of attributes, out of edges or endpoints of a window."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,21 +16,26 @@ from actors.explain.leaves import (
     healthy_rate,
 )
 from store.measures import Measures
+from store.queries.dropped import DROPS, OTHER_KIND, Kind, kinds_of
 from store.queries.groups import workload_key
 from store.queries.pairs import Side
 from store.queries.parameters import FailureKind, WhereParameters
 from store.queries.requested import counted_once
 from store.queries.scope import Scope
 from store.queries.tables import selected_rows
-from store.reading import Instance, Window
+from store.reading import Drops, Edges, Instance, Window
 
 UNKNOWN: Final = "unknown"
 #: Parts of requests in which causes are looked for. The status is none of them: it says what failed, not where.
 _PARTS: Final = ("method", "route", "host")
+#: The same of dropped packets: the kind of reason, the chain and the machine that dropped them.
+_OF_DROPS: Final = ("drop.reason", "drop.chain", "drop.node")
+#: Kinds of drops that are told apart; packets of the others are together in the last.
+_KINDS: Final = 8
 #: Attributes of instances, and how each is called. The coarser name stands first: it is told first.
-_OF_INSTANCES: Final = ("node", "image", "instance", "process")
+_OF_INSTANCES: Final = ("region", "node", "image", "instance", "process")
 #: Attributes that a cause may have at either end.
-_AT_EITHER_END: Final = ("zone", "node")
+_AT_EITHER_END: Final = ("region", "zone", "node")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Rows:
 
     :param ids: of edges or endpoints; ``edges`` of the edges that they are of.
     :param clients: workload ids; ``servers`` likewise.
-    :param parts: what requests were of; empty for connects.
+    :param parts: what requests were of, or why packets were dropped; empty for connects.
     """
 
     ids: np.ndarray
@@ -85,25 +91,82 @@ def counted_failures(measures: Measures, of: FailureKind) -> tuple[np.ndarray, n
     """What failed of each row, of how many."""
     if of == "requests":
         return measures["requests.failed"].astype(np.int64), measures["requests"].astype(np.int64)
+    if of == "drops":
+        dropped, *sent = (measures[name].astype(np.int64) for name in DROPS)
+        return dropped, dropped + sum(sent)
     failed = measures["connections.failed"].astype(np.int64)
     return failed, failed + measures["connections.opened"].astype(np.int64)
 
 
+_Sides = Sequence[tuple[Side, Window]]
+
+
 def counted(scope: Scope, asked: WhereParameters) -> Counted | None:
     """Those that are meant; None if there is nothing to explain."""
-    now = _rows(scope, asked, scope.pairs.now, scope.when.window)
+    sides = [(scope.pairs.now, scope.when.window)]
+    if scope.pairs.before is not None and scope.when.against is not None:
+        sides.append((scope.pairs.before, scope.when.against))
+    read = _dropped_rows if asked.of == "drops" else _failed_rows
+    now, before = (*read(scope, asked, sides), None)[:2]
+    assert now is not None
     if not now.bad.any():
         return None
-    before = None
-    if scope.pairs.before is not None and scope.when.against is not None:
-        before = _rows(scope, asked, scope.pairs.before, scope.when.against)
-    return _Made(scope, bool({"node", "instance", "process"} & set(asked.by))).of(now, before)
+    return _Made(scope, bool({"region", "node", "instance", "process"} & set(asked.by))).of(now, before)
+
+
+def _failed_rows(scope: Scope, asked: WhereParameters, sides: _Sides) -> list[Rows]:
+    """Of each window: edges, or the endpoints of their requests."""
+    return [_rows(scope, asked, side, window) for side, window in sides]
+
+
+def _edges(scope: Scope, asked: WhereParameters, side: Side) -> Edges:
+    """Those that are meant."""
+    rows = selected_rows(scope, asked.select, asked.edge)
+    return side.edges.take(np.flatnonzero(np.isin(side.pairs, rows)))
+
+
+def _dropped_rows(scope: Scope, asked: WhereParameters, sides: _Sides) -> list[Rows]:
+    """Of each window: each edge once for each kind of drop, of all of its packets.
+
+    A kind is a value like others then: of the packets that it could have hit some were dropped for it.
+    """
+    edges = [_edges(scope, asked, side) for side, _ in sides]
+    told = [scope.store.drops(window, each.ids) for each, (_, window) in zip(edges, sides, strict=True)]
+    kinds = [kinds_of(each) for each in told]
+    packets: Counter[Kind] = Counter()
+    for mine, each in zip(kinds, told, strict=True):
+        for kind, count in zip(mine, each.packets.tolist(), strict=True):
+            packets[kind] += count
+    names = [kind for kind, _ in packets.most_common(_KINDS - 1)]
+    if len(packets) > len(names):
+        names.append(OTHER_KIND)
+    places = {kind: place for place, kind in enumerate(names)}
+    return [
+        _by_kind(each, mine, names, np.array([places.get(kind, len(names) - 1) for kind in of], np.int64))
+        for each, mine, of in zip(edges, told, kinds, strict=True)
+    ]
+
+
+def _by_kind(edges: Edges, told: Drops, names: Sequence[Kind], kind: np.ndarray) -> Rows:
+    """:param kind: of each row of ``told``, its place in ``names``."""
+    count, many = len(edges), max(1, len(names))
+    bad = np.zeros((many, count), np.int64)
+    place = np.minimum(np.searchsorted(edges.ids, told.edges), max(0, count - 1))
+    mine = np.flatnonzero(edges.ids[place] == told.edges) if count else place[:0]
+    np.add.at(bad, (kind[mine], place[mine]), told.packets[mine])
+    _, total = counted_failures(edges.measures, "drops")
+    parts = {
+        name: np.repeat(np.array([each[at] for each in names] or [""], object).astype(str), count)
+        for at, name in enumerate(_OF_DROPS)
+    }
+    ids, clients, servers, ports, total = (
+        np.tile(each, many) for each in (edges.ids, edges.clients, edges.servers, edges.ports, total)
+    )
+    return Rows(ids, ids, clients, servers, ports, bad.reshape(-1), total, parts)
 
 
 def _rows(scope: Scope, asked: WhereParameters, side: Side, window: Window) -> Rows:
-    edges = side.edges.take(
-        np.flatnonzero(np.isin(side.pairs, selected_rows(scope, asked.select, asked.edge)))
-    )
+    edges = _edges(scope, asked, side)
     if asked.of != "requests":
         bad, total = counted_failures(edges.measures, asked.of)
         return Rows(edges.ids, edges.ids, edges.clients, edges.servers, edges.ports, bad, total, {})

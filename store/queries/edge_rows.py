@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 
 from store.measures import Measures
-from store.queries.answers import Change, Edge, Evidence, Quantiles, Status
+from store.queries.answers import Change, DropCause, Edge, Evidence, Quantiles, Status
 from store.queries.change import STATES, Changes, change_text
+from store.queries.dropped import causes_of_pairs, dropped_text, shown
 from store.queries.pairs import Pairs
 from store.queries.requested import took
 from store.queries.status import STATUSES, p99_text, reasons
@@ -43,19 +44,21 @@ def edges_of(
     )
     levels = pairs.sums_now.levels[rows].tolist()
     there = pairs.sums_now.there[rows].tolist()
+    drops = causes_of_pairs(pairs.now, rows, len(pairs))
     edges = []
     for place, row in enumerate(rows.tolist()):
         counts = told_now.counts(place)
         change = None
         if told_before is not None and changes is not None:
             change = _change(changes, row, counts, told_before.counts(place), when)
-        shown = told_now if there[place] or told_before is None else told_before
+        seen = told_now if there[place] or told_before is None else told_before
         edges.append(
             _edge(
                 pairs,
                 row,
                 place,
-                (told_now, shown),
+                (told_now, seen),
+                drops[place],
                 STATUSES[levels[place]] if there[place] else "silent",
                 change,
                 when,
@@ -145,20 +148,36 @@ def _change(changes: Changes, row: int, now: dict[str, int], before: dict[str, i
     return Change(state=state, score=round(float(changes.scores[row]), 3), what=what, **sides)
 
 
+def _reasons(now: _Told, place: int, drops: list[DropCause], status: Status) -> list[str]:
+    """Why an edge has its status; drops of one that is well are not worth a word."""
+    counts = now.counts(place)
+    return reasons(
+        counts["failed"],
+        counts["attempts"],
+        counts["retransmits"],
+        counts["sent"],
+        now("connections.closed.timed_out", place),
+        counts["requests_failed"],
+        counts["requests"],
+        now.failures(place),
+        dropped_text(drops, now("dropped_segments", place)) if status != "ok" else "",
+        (now("queries.failed", place), now("queries", place)),
+    )
+
+
 def _edge(
     pairs: Pairs,
     row: int,
     place: int,
     told: Sequence[_Told],
+    drops: list[DropCause],
     status: Status,
     change: Change | None,
     when: When,
 ) -> Edge:
     """:param told: the sums now; those that say when it was there."""
     now, there = told
-    failures = now.failures(place)
     counts = now.counts(place)
-    timed_out = now("connections.closed.timed_out", place)
     ids = pairs.groups.ids
     return Edge(
         id=pairs.edge_id(row),
@@ -167,34 +186,29 @@ def _edge(
         port=int(pairs.ports[row]),
         transport=TRANSPORTS.get(int(pairs.transports[row]), str(pairs.transports[row])),
         status=status,
-        reasons=reasons(
-            counts["failed"],
-            counts["attempts"],
-            counts["retransmits"],
-            counts["sent"],
-            timed_out,
-            counts["requests_failed"],
-            counts["requests"],
-            failures,
-        ),
+        reasons=_reasons(now, place, drops, status),
         bytes=counts["bytes"],
         reply_bytes=now("reply_bytes", place),
         opened=counts["opened"],
         closed=now("connections.closed", place),
         failed=counts["failed"],
-        failures=failures,
+        failures=now.failures(place),
         retransmits=counts["retransmits"],
         sent=counts["sent"],
         datagrams=now("datagrams", place),
         datagrams_lost=now("datagrams.lost", place),
         datagrams_dropped=now("datagrams.dropped", place),
-        broken=timed_out + now("connections.closed.reset", place),
+        dropped=now("dropped_segments", place),
+        drops=shown(drops),
+        broken=now("connections.closed.timed_out", place) + now("connections.closed.reset", place),
         active=now("connections.active", place),
         connect_ns=now.quantiles("connect_latency_ns", place),
         rtt_ns=now.quantiles("rtt_ns", place),
         requests=counts["requests"],
         requests_failed=counts["requests_failed"],
         request_ns=now.request_ns(place),
+        queries=now("queries", place),
+        queries_failed=now("queries.failed", place),
         evidence=now.evidence(place),
         change=change,
         first_s=when.second(there("first_s", place)),

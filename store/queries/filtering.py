@@ -26,6 +26,7 @@ INSTANCE_KEYS: Final = {
     "image": ("image",),
     "node": ("node",),
     "address": ("address",),
+    "region": ("region",),
 }
 #: Kinds of workloads whose own name is what the key means.
 _NAMED_BY: Final = {

@@ -26,6 +26,7 @@ class FoldedStore:
         self._ways: dict[Window, tuple[Endpoints, Edges, Ways]] = {}
         self.series, self.request_series = store.series, store.request_series
         self.workloads, self.instances, self.chains = store.workloads, store.instances, store.chains
+        self.drops = store.drops
         self.reporters, self.gaps, self.bounds, self.close = (
             store.reporters,
             store.gaps,

@@ -10,7 +10,19 @@ import numpy as np
 
 from store.measures import EVERYTHING, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 from store.queries.when import SETTLED_S
-from store.reading import Bounds, Chains, Edges, Endpoints, Gap, Instances, Series, Store, Window, Workloads
+from store.reading import (
+    Bounds,
+    Chains,
+    Drops,
+    Edges,
+    Endpoints,
+    Gap,
+    Instances,
+    Series,
+    Store,
+    Window,
+    Workloads,
+)
 
 #: Windows that are kept: that which is looked at, and that which it is compared with; 10 MB for 100,000 edges.
 WINDOWS: Final = 2
@@ -83,6 +95,10 @@ class KeptEdges:
     ) -> Series:
         """The store's."""
         return self._store.request_series(window, step_s, endpoints, columns)
+
+    def drops(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Drops:
+        """The store's."""
+        return self._store.drops(window, edges)
 
     def workloads(self) -> Workloads:
         """The store's."""

@@ -8,8 +8,8 @@ from store.queries.answers import Answer, ChangeState, Evidence, Quantiles
 class Found(Answer, frozen=True):
     """Something that a search found.
 
-    :param what: ``workload``, ``pod``, ``container``, ``process``, ``image``, ``version``, ``zone``, ``node``,
-        ``namespace``, ``address``, ``port``, ``route`` or ``host``.
+    :param what: ``workload``, ``pod``, ``container``, ``process``, ``image``, ``version``, ``region``, ``zone``,
+        ``node``, ``namespace``, ``address``, ``port``, ``route`` or ``host``.
     :param value: that matched; ``key`` is what ``select`` takes to look at it, with ``q`` where that is set.
     :param matched: in which way: ``exact``, ``prefix``, ``word``, ``within`` or ``similar``.
     :param workloads: how many it names.
@@ -156,6 +156,7 @@ class InstanceRow(Answer, frozen=True):
     process: str
     image: str
     address: str
+    region: str
     version: str
     zone: str
     first_s: int

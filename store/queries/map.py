@@ -9,6 +9,7 @@ from store.measures import Measures
 from store.queries.answers import ChangeState, Edge, LeftOut, MapAnswer, Node, Quantiles, Status, Why
 from store.queries.change import CHANGED, Changes, changes
 from store.queries.columns import columns
+from store.queries.dropped import dropped_text
 from store.queries.edge_rows import edges_of
 from store.queries.graph import Graph
 from store.queries.neighborhood import Limits, Neighborhood, neighborhood, overview
@@ -65,13 +66,14 @@ def ranks(pairs: Pairs, rank: Rank, changed: Changes | None) -> tuple[np.ndarray
     failed = np.maximum(
         sums.failed / np.maximum(1, sums.attempts), sums["requests.failed"] / np.maximum(1, sums["requests"])
     )
+    failed = np.maximum(failed, sums["queries.failed"] / np.maximum(1, sums["queries"]))
     surprise = changed.scores if changed is not None else np.zeros(count)
     urgent = sums.levels.astype(np.int64)
     if changed is not None:
         urgent = np.maximum(urgent, np.where(changed.states >= CHANGED, DEGRADED, 0))
     scores = {
         "traffic": traffic,
-        "errors": np.log1p(sums.failed + sums["requests.failed"]) + failed + traffic / 100,
+        "errors": np.log1p(_failures(sums)) + failed + traffic / 100,
         "change": surprise + traffic / 100,
         "mixed": traffic + 2 * failed + surprise,
     }[rank]
@@ -218,6 +220,8 @@ class _Nodes:
                 int(served["connections.closed.timed_out"][node]),
                 int(served["requests.failed"][node]),
                 int(served["requests"][node]),
+                dropped=dropped_text((), int(served["dropped_segments"][node])),
+                queries=(int(served["queries.failed"][node]), int(served["queries"][node])),
             )
         said += self._calls(node)
         return STATUSES[max(level, DEGRADED if said else level)], said
@@ -231,7 +235,8 @@ class _Nodes:
             server = f"{groups.names[int(pairs.servers[row])].key}:{pairs.ports[row]}"
             opens = sums.failed[row], sums.attempts[row], "opens"
             asked = sums["requests.failed"][row], sums["requests"][row], "requests"
-            bad, of, what = max(opens, asked, key=lambda each: each[0] / max(1, each[1]))
+            looked_up = sums["queries.failed"][row], sums["queries"][row], "queries of DNS"
+            bad, of, what = max(opens, asked, looked_up, key=lambda each: each[0] / max(1, each[1]))
             share = share_text(float(bad), float(of))
             said.append(f"calls of {server}: failed {share} of {int(of)} {what}")
         if len(failing) > _NAMED_SERVERS:
@@ -276,8 +281,8 @@ class _Nodes:
 
 
 def _failures(sums: Sums) -> np.ndarray:
-    """Of connects and of requests."""
-    failed: np.ndarray = sums.failed + sums["requests.failed"]
+    """Of connects, requests and queries."""
+    failed: np.ndarray = sums.failed + sums["requests.failed"] + sums["queries.failed"]
     return failed
 
 

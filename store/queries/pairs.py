@@ -12,7 +12,7 @@ from store.measures import Measures
 from store.queries.groups import Groups
 from store.queries.requested import counted_once
 from store.queries.status import levels
-from store.reading import Edges, Endpoints
+from store.reading import Drops, Edges, Endpoints
 
 _PORTS = 1 << 16
 _TRANSPORTS = 1 << 8
@@ -20,7 +20,8 @@ _TRANSPORTS = 1 << 8
 RANKING = (
     *("bytes", "reply_bytes", "connections.opened", "connections.failed"),
     *("retransmitted_segments", "sent_segments", "connections.closed.timed_out"),
-    *("requests", "requests.failed"),
+    *("requests", "requests.failed", "dropped_segments", "datagrams"),
+    *("datagrams.dropped", "queries", "queries.failed"),
 )
 
 
@@ -34,6 +35,10 @@ class Detailed(Protocol):
     @abstractmethod
     def endpoints(self, ids: np.ndarray | None) -> Endpoints:
         """The endpoints of the edges of these ids; None: of all."""
+
+    @abstractmethod
+    def drops(self, ids: np.ndarray | None) -> Drops:
+        """Why packets of these edges were dropped; None: of all."""
 
 
 #: Edges up to which they are named one by one.
@@ -72,6 +77,21 @@ class Side:
         ids = self.edges.ids[mine]
         found = counted_once(self.detailed.endpoints(ids if len(ids) <= _FEW else None))
         return self._summed(found.measures, found.edges, place, mine, len(rows))
+
+    def drops(self, rows: np.ndarray, count: int) -> tuple[np.ndarray, Drops] | None:
+        """Why packets of them were dropped, and the place among ``rows`` of each; None if none was."""
+        place, mine = self._of(rows, count)
+        columns = self.edges.measures.columns
+        mine = mine[columns["dropped_segments"][mine] != 0] if "dropped_segments" in columns else mine[:0]
+        if not len(mine):
+            return None
+        ids = self.edges.ids[mine]
+        found = self.detailed.drops(ids if len(ids) <= _FEW else None)
+        at = np.minimum(np.searchsorted(ids, found.edges), len(ids) - 1)
+        there = ids[at] == found.edges
+        parts = {name: part[there] for name, part in found.parts.items()}
+        mine = place[self.pairs[mine[at[there]]]]
+        return mine, Drops(found.window, found.edges[there], parts, found.packets[there])
 
     def _of(self, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The place of each pair among ``rows``, and the edges that belong to these."""
@@ -197,7 +217,17 @@ class Sums:
             self["connections.closed.timed_out"],
             self["requests.failed"],
             self["requests"],
+            np.maximum(self["dropped_segments"], self["datagrams.dropped"]),
+            self.sent,
+            self["queries.failed"],
+            self["queries"],
         )
+
+    @property
+    def sent(self) -> np.ndarray:
+        """Packets of both ends: segments of TCP, datagrams of UDP."""
+        sums: np.ndarray = self["sent_segments"] + self["datagrams"]
+        return sums
 
     def added(self, groups: np.ndarray, count: int) -> "Sums":
         """The sums of groups of rows."""

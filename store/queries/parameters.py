@@ -16,12 +16,14 @@ EdgeOrder = Literal[
     "failed",
     "opened",
     "retransmits",
+    "dropped",
     "p99",
     "score",
     "-bytes",
     "-failed",
     "-opened",
     "-retransmits",
+    "-dropped",
     "-p99",
     "-score",
     "requests",
@@ -47,8 +49,8 @@ EndpointPart = Literal[
     "cluster",
 ]
 Change = Literal["new", "gone", "changed", "same"]
-Attribute = Literal["version", "zone", "node", "instance", "process", "port"]
-FailureKind = Literal["connects", "requests"]
+Attribute = Literal["version", "region", "zone", "node", "instance", "process", "port"]
+FailureKind = Literal["connects", "requests", "drops"]
 Metric = Literal[
     "bytes",
     "reply_bytes",
@@ -57,6 +59,7 @@ Metric = Literal[
     "failed",
     "retransmits",
     "sent",
+    "dropped",
     "active",
     "p50",
     "p99",

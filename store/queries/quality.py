@@ -1,8 +1,13 @@
 """Network or application? The figures of edges or a node, in the window and in the time before, and what they say."""
 
+from collections import Counter
+
 import numpy as np
+from msgspec.structs import replace
 
 from store.measures import Measures
+from store.queries.answers import DropCause
+from store.queries.dropped import causes_of_pairs
 from store.queries.listings import QualityAnswer, QualityFigure, QualityFinding
 from store.queries.pairs import Pairs, Side
 from store.queries.parameters import QualityParameters
@@ -23,7 +28,9 @@ def quality_answer(scope: Scope, asked: QualityParameters) -> QualityAnswer:
     rows, pairs = selected_rows(scope, asked.select, asked.edge), scope.pairs
     now = _figures(pairs, pairs.now, rows)
     usual = _figures(pairs, pairs.before, rows) if pairs.before is not None else Figures()
-    told = judged(now, usual)
+    drops = _drops(pairs, pairs.now, rows)
+    usual_drops = _drops(pairs, pairs.before, rows) if pairs.before is not None else []
+    told = judged(now, usual, drops, usual_drops)
     return QualityAnswer(
         verdict=told.verdict,
         sentence=told.sentence,
@@ -66,13 +73,26 @@ def _figures(pairs: Pairs, side: Side, rows: np.ndarray) -> Figures:
         reset=count("connections.closed.reset"),
         held_up=count("zero_windows"),
         held_up_back=count("reply_zero_windows"),
+        datagrams=count("datagrams"),
+        dropped=count("dropped_segments"),
         overflows=dropped("listener.overflows"),
         attempts=dropped("listener.attempts"),
         requests=count("requests"),
         failed=count("requests.failed"),
         request_p50_ns=p50,
         request_p99_ns=p99,
+        queries=count("queries"),
+        unresolved=count("queries.failed"),
     )
+
+
+def _drops(pairs: Pairs, side: Side, rows: np.ndarray) -> list[DropCause]:
+    """Of these rows together, the most frequent first."""
+    packets: Counter[DropCause] = Counter()
+    for causes in causes_of_pairs(side, rows, len(pairs)):
+        for each in causes:
+            packets[replace(each, packets=0)] += each.packets
+    return [replace(each, packets=count) for each, count in packets.most_common()]
 
 
 def _one(measures: Measures) -> Measures:

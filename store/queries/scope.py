@@ -18,7 +18,7 @@ from store.queries.parameters import Group
 from store.queries.requested import asked_for
 from store.queries.similar import close_names
 from store.queries.when import When, step_of
-from store.reading import Edges, Endpoints, Gap, Instances, Store, Window
+from store.reading import Drops, Edges, Endpoints, Gap, Instances, Store, Window
 
 #: Names that an error proposes at most.
 _PROPOSED = 3
@@ -225,6 +225,9 @@ class _Detailed:
 
     def endpoints(self, ids: np.ndarray | None) -> Endpoints:
         return self.store.endpoints(self.window, ids)
+
+    def drops(self, ids: np.ndarray | None) -> Drops:
+        return self.store.drops(self.window, ids)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -33,6 +33,7 @@ _WEIGHT: Final = {
     "version": 0.03,
     "node": 0.03,
     "zone": 0.03,
+    "region": 0.03,
     "pod": 0.02,
     "container": 0.02,
     "image": 0.01,

@@ -28,6 +28,7 @@ _COLUMNS = {
     "failed": "connections.failed",
     "retransmits": "retransmitted_segments",
     "sent": "sent_segments",
+    "dropped": "dropped_segments",
     "active": "connections.active",
 }
 _REQUESTS = {"requests": "requests", "requests_failed": "requests.failed"}

@@ -23,6 +23,8 @@ _FAILURES: Final = 3
 #: Lower bounds of the shares of segments sent again, and of connections that broke.
 _RETRANSMITTED_SHARE: Final = 0.02
 _BROKEN_SHARE: Final = 0.02
+#: Of packets that a kernel dropped.
+_DROPPED_SHARE: Final = 0.02
 
 
 def bounds(bad: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,26 +47,37 @@ def levels(
     timed_out: np.ndarray,
     requests_failed: np.ndarray,
     requests: np.ndarray,
+    dropped: np.ndarray,
+    packets: np.ndarray,
+    queries_failed: np.ndarray,
+    queries: np.ndarray,
 ) -> np.ndarray:
     """``OK``, ``DEGRADED`` or ``FAILING`` of each row; int8.
 
     :param failed: connects of ``attempts``; requests that failed are judged as they are.
     :param timed_out: established connections whose other end no longer answered. Resets are no sign: many programs
         end healthy connections so.
+    :param dropped: packets that a kernel dropped, beside ``packets`` sent.
+    :param queries_failed: of DNS, judged as requests are.
     """
     low, _ = bounds(failed, attempts)
     again, _ = bounds(retransmits, sent)
     lost, _ = bounds(timed_out, np.maximum(attempts, timed_out))
     wrong, _ = bounds(requests_failed, requests)
+    away, _ = bounds(dropped, np.add(dropped, packets))
+    unresolved, _ = bounds(queries_failed, queries)
     found = np.zeros(len(low), np.int8)
     found[
         (low > _DEGRADED_SHARE)
         | (wrong > _DEGRADED_SHARE)
+        | (unresolved > _DEGRADED_SHARE)
         | (again > _RETRANSMITTED_SHARE)
         | (lost > _BROKEN_SHARE)
+        | (away > _DROPPED_SHARE)
     ] = DEGRADED
     found[(low > _FAILING_SHARE) & (failed >= _FAILURES)] = FAILING
     found[(wrong > _FAILING_SHARE) & (requests_failed >= _FAILURES)] = FAILING
+    found[(unresolved > _FAILING_SHARE) & (queries_failed >= _FAILURES)] = FAILING
     return found
 
 
@@ -77,18 +90,26 @@ def reasons(
     requests_failed: int,
     requests: int,
     failures: Mapping[str, int] | None = None,
+    dropped: str = "",
+    queries: tuple[int, int] = (0, 0),
 ) -> list[str]:
     """What is wrong, in words, the worst first; nothing if all is well.
 
     :param failures: of the failed connects why, by reason.
+    :param dropped: what is to be said of packets that a kernel dropped.
+    :param queries: of DNS that failed, and all of them.
     """
     said = []
     if requests_failed:
         said.append(f"failed {share_text(requests_failed, requests)} of {short_number(requests)} requests")
+    if queries[0]:
+        said.append(f"failed {share_text(*queries)} of {short_number(queries[1])} queries of DNS")
     if failed:
         said.append(f"failed {share_text(failed, attempts)} of {attempts} opens")
         said += [f"{count} {reason.replace('_', ' ')}" for reason, count in (failures or {}).items() if count]
-    one = [np.array([float(each)]) for each in (0, 0, retransmits, sent, 0, 0, 0)]
+    if dropped:
+        said.append(dropped)
+    one = [np.array([float(each)]) for each in (0, 0, retransmits, sent, *[0] * 7)]
     if retransmits and levels(*one)[0]:
         said.append(f"sent {share_text(retransmits, sent)} of {short_number(sent)} segments again")
     if timed_out:

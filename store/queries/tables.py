@@ -94,6 +94,7 @@ def _values(pairs: Pairs, rows: np.ndarray, name: str, changed: Changes | None) 
         "failed": sums.failed,
         "opened": sums["connections.opened"],
         "retransmits": sums["retransmitted_segments"],
+        "dropped": sums["dropped_segments"],
         "requests": sums["requests"],
         "requests_failed": sums["requests.failed"],
         "score": np.zeros(len(pairs)) if changed is None else changed.scores,

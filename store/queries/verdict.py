@@ -4,11 +4,13 @@ A figure is bad only where it is far from the pair's own habit, and counts enoug
 limits are wide. The network comes first: where it is ill, slow answers say nothing of the server.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from model.text.units import duration_text
+from store.queries.answers import DropCause
+from store.queries.dropped import dropped_text
 
 Verdict = Literal["network", "backlog", "receiver", "application", "well", "unknown"]
 
@@ -27,6 +29,8 @@ _SLOWER, _SLOWER_NS = 3.0, 20e6
 _ROUND_TRIPS_OF_SLOW, _SLOW_NS = 20.0, 200e6
 _DROPPED: Final = 0.01
 _HELD_UP: Final = 0.05
+#: Segments that a connection sends again in a second because its peer does not read: they probe a zero window.
+_PROBES: Final = 4
 
 
 class Figures(NamedTuple):
@@ -36,7 +40,9 @@ class Figures(NamedTuple):
     :param rtt_ns: the median; ``rtt_floor_ns``: what hardly any is below. 0: none was measured, as of all durations.
     :param timed_out: connects that failed without an answer, or because nobody is there.
     :param held_up: connection-seconds that ended with a zero window of the server; ``held_up_back``: of the client.
+    :param dropped: packets that a kernel dropped, of any cause; ``datagrams`` of UDP that both ends sent.
     :param overflows: that the listener dropped, of ``attempts``.
+    :param unresolved: queries of DNS without an answer, or that the server failed.
     """
 
     seconds: int = 0
@@ -51,12 +57,16 @@ class Figures(NamedTuple):
     reset: int = 0
     held_up: int = 0
     held_up_back: int = 0
+    datagrams: int = 0
+    dropped: int = 0
     overflows: int = 0
     attempts: int = 0
     requests: int = 0
     failed: int = 0
     request_p50_ns: float = 0.0
     request_p99_ns: float = 0.0
+    queries: int = 0
+    unresolved: int = 0
 
     @property
     def tells(self) -> bool:
@@ -65,9 +75,16 @@ class Figures(NamedTuple):
             self.sent >= _SEGMENTS
             or self.connects >= _CONNECTS
             or self.requests >= _REQUESTS
+            or self.queries >= _REQUESTS
             or self.overflows >= _LEAST
             or self.held_up + self.held_up_back >= _LEAST
+            or self.dropped >= _LEAST
         )
+
+    @property
+    def packets(self) -> int:
+        """That a kernel might have dropped."""
+        return self.sent + self.datagrams + self.dropped
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,13 @@ class Judged(NamedTuple):
     findings: tuple[Finding, ...]
 
 
+#: Whose fault drops are; of all other categories the network's.
+_FAULTS: Final[dict[str, Verdict]] = {
+    "accept_queue": "backlog",
+    "syn_backlog": "backlog",
+    "receive_buffer": "receiver",
+    "no_socket": "application",
+}
 _TITLES: Final[dict[Verdict, str]] = {
     "network": "Network",
     "backlog": "Server's accept queue overflows",
@@ -97,14 +121,23 @@ _TITLES: Final[dict[Verdict, str]] = {
 }
 
 
-def judged(now: Figures, usual: Figures) -> Judged:
+def judged(
+    now: Figures, usual: Figures, drops: Sequence[DropCause] = (), usual_drops: Sequence[DropCause] = ()
+) -> Judged:
     """What is wrong, the likeliest cause first.
 
     :param usual: the same of a longer time before; all 0 where nothing is known of it.
+    :param drops: why packets were dropped, the most frequent first; ``usual_drops`` likewise.
     """
     if not now.tells:
         return Judged("unknown", "Not enough data to tell.", ())
-    found = (*_network(now, usual), *_backlog(now), *_receiver(now), *_application(now, usual))
+    found = (
+        *_dropped(now, usual, drops, usual_drops),
+        *_network(now, usual),
+        *_backlog(now),
+        *_receiver(now),
+        *_application(now, usual),
+    )
     order = [verdict for verdict in _TITLES if any(each.verdict == verdict for each in found)]
     if not order:
         return Judged("well", f"Well: {_well(now)}.", ())
@@ -116,8 +149,22 @@ def judged(now: Figures, usual: Figures) -> Judged:
     return Judged(first, sentence, tuple(findings))
 
 
+def _dropped(
+    now: Figures, usual: Figures, drops: Sequence[DropCause], usual_drops: Sequence[DropCause]
+) -> Iterator[Finding]:
+    """Packets that a kernel dropped, by whose fault it is."""
+    for verdict in _TITLES:
+        mine, before = (
+            [each for each in of if _FAULTS.get(each.category, "network") == verdict]
+            for of in (drops, usual_drops)
+        )
+        lost, usually = (sum(each.packets for each in of) for of in (mine, before))
+        if lost >= _LEAST and _far(lost, now.packets, usually, usual.packets, _DROPPED):
+            yield Finding(verdict, dropped_text(mine, lost))
+
+
 def _network(now: Figures, usual: Figures) -> Iterator[Finding]:
-    lost, of = now.retransmitted, now.sent
+    lost, of = max(0, now.retransmitted - _PROBES * (now.held_up + now.held_up_back)), now.sent
     if lost >= _LEAST_RETRANSMITTED and _far(lost, of, usual.retransmitted, usual.sent, _RETRANSMITTED):
         habit = _habit(usual.retransmitted, usual.sent, _SEGMENTS)
         yield Finding("network", f"{_share(lost, of)} of segments retransmitted{habit}")
@@ -151,6 +198,11 @@ def _application(now: Figures, usual: Figures) -> Iterator[Finding]:
     if now.failed >= _LEAST and _far(now.failed, now.requests, usual.failed, usual.requests, _FAILED):
         habit = _habit(usual.failed, usual.requests, _REQUESTS)
         yield Finding("application", f"{_share(now.failed, now.requests)} of requests failed{habit}")
+    if now.unresolved >= _LEAST and _far(
+        now.unresolved, now.queries, usual.unresolved, usual.queries, _FAILED
+    ):
+        habit = _habit(usual.unresolved, usual.queries, _REQUESTS)
+        yield Finding("application", f"{_share(now.unresolved, now.queries)} of queries of DNS failed{habit}")
     if now.refused >= _LEAST and _far(now.refused, now.connects, usual.refused, usual.connects, _REFUSED):
         yield Finding("application", f"{now.refused:,} of {now.connects:,} connects refused: nobody listens")
     if now.reset >= _LEAST and _far(now.reset, now.closed, usual.reset, usual.closed, _RESET):

@@ -1,23 +1,25 @@
 """Where failures are: the share of each version, zone, node, instance, process and port, beside its share of all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from store.queries.answers import By, Share, WhereAnswer
 from store.queries.causes import causes_of
 from store.queries.counted import counted, counted_failures
+from store.queries.dropped import kinds_of
 from store.queries.parameters import Attribute, WhereParameters
 from store.queries.scope import Scope
 from store.queries.status import bounds
 from store.queries.tables import selected_rows
-from store.reading import Instance
+from store.reading import Edges, Instance
 
 #: Values of an attribute at most; the others are together in the last.
 _VALUES = 50
 _UNKNOWN = "unknown"
 
 _INSTANCE: dict[str, Callable[[Instance], str]] = {
+    "region": lambda instance: instance.region,
     "node": lambda instance: instance.node,
     "instance": lambda instance: instance.pod or instance.container or instance.address,
     "process": lambda instance: instance.process,
@@ -41,10 +43,22 @@ def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
             texts = [values[place] for place in scope.groups.workloads.rows(ids).tolist()]
             by.append(_by(f"{name}.{attribute}", texts, failed, attempts))
     by = [each for each in by if len(each.values) > 1]
+    if asked.of == "drops":
+        by += _by_drops(scope, edges, attempts)
     found = sorted(by, key=_suspicion, reverse=True)
     leaves = counted(scope, asked) if failed.any() else None
     causes, same = causes_of(scope, leaves, asked.of) if leaves is not None else ([], [])
     return WhereAnswer(asked.of, int(failed.sum()), int(attempts.sum()), causes, same, found)
+
+
+def _by_drops(scope: Scope, edges: Edges, packets: np.ndarray) -> Iterator[By]:
+    """Why packets were dropped, and where; also if there is one value: it is the answer."""
+    told = scope.store.drops(scope.when.window, edges.ids)
+    kinds, total = kinds_of(told), int(packets.sum())
+    for place, name in enumerate(("drop.reason", "drop.chain", "drop.node")):
+        texts = [kind[place] for kind in kinds]
+        if set(texts) - {"-", ""}:
+            yield _by(name, texts, told.packets, told.packets, total)
 
 
 def _suspicion(by: By) -> float:
@@ -70,10 +84,15 @@ def _one(values: set[str]) -> str:
     return next(iter(values)) if len(values) == 1 else f"one of {len(values)}" if values else _UNKNOWN
 
 
-def _by(attribute: str, texts: Sequence[str], failed: np.ndarray, attempts: np.ndarray) -> By:
+def _by(
+    attribute: str, texts: Sequence[str], failed: np.ndarray, attempts: np.ndarray, of_all: int = 0
+) -> By:
+    """:param of_all: attempts that each value is of, where they are not its own."""
     names, numbers = np.unique(np.array(texts, object).astype(str), return_inverse=True)
     bad = np.bincount(numbers, failed, len(names)).astype(np.int64)
     of = np.bincount(numbers, attempts, len(names)).astype(np.int64)
+    if of_all:
+        of[:] = of_all
     low, high = bounds(bad, of)
     all_bad, all_of = int(bad.sum()), int(of.sum())
     order = np.lexsort((names, -of, -low))[:_VALUES]

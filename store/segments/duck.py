@@ -86,6 +86,27 @@ def files(paths: list[Path], alike: bool = False) -> str:
     return f"read_parquet([{', '.join(map(text, paths))}]{together})"
 
 
+def files_of(paths: list[Path], types: Mapping[str, str]) -> str:
+    """Files of one table, with these columns, as a table in a statement; those that files lack are 0 or empty.
+
+    :param types: of the columns, as ``store.segments.tables`` writes them.
+    """
+    none = ", ".join(f"null::{_type_of(type_)} as {quoted(name)}" for name, type_ in types.items())
+    columns = ", ".join(
+        f"coalesce({quoted(name)}, {_nothing(type_)}) as {quoted(name)}" for name, type_ in types.items()
+    )
+    return f"(select {columns} from (select {none} where false union all by name from {files(paths)}))"
+
+
+def _type_of(type_: str) -> str:
+    inner = type_.removesuffix("[]")
+    return TYPES[inner] + type_[len(inner) :]
+
+
+def _nothing(type_: str) -> str:
+    return "[]" if type_.endswith("[]") else "''" if type_ == "text" else "0"
+
+
 def register(connection: "DuckDBPyConnection", name: str, table: Table) -> ArrowTable:
     """Make a table known by a name; the caller keeps the result as long as it is read."""
     arrow = ArrowTable(table)

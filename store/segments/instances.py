@@ -16,6 +16,8 @@ from store.segments.once import Once
 from store.segments.rollup import together
 
 _REMEMBERED: Final = 16384
+#: Parts of an instance that say who it is: those before its address.
+_WHO: Final = Instance._fields.index("address")
 _LOOPBACK: Final = ("127.", "::1")
 
 
@@ -64,7 +66,7 @@ class SeenInstances:
             comm = columns[f"{side}.process.comm"][row].decode(errors="replace")
             address = address_text(columns[f"{side}.address"][row].tobytes())
             instance = instance_of(entity, node.name, comm, address)
-            identity = (str(workload), *instance[:-1])  # its address may change, or be one of several
+            identity = (str(workload), *instance[:_WHO])  # its address may change, or be one of several
             known = self._known[key] = text_id(identity), instance
             self._held.append(entity)
         return known
@@ -130,4 +132,5 @@ def instance_of(entity: Entity, node: str, comm: str, address: str) -> Instance:
         entity.get("process.executable.name") or comm,
         f"{image}:{tag}" if image and tag else image,
         "" if address.startswith(_LOOPBACK) else address,
+        entity.get("cloud.region", ""),
     )

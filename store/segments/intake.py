@@ -15,6 +15,7 @@ from model.kinds.workload import MEASURES, WORKLOAD, Workload
 from store.ids import Names, edge_ids
 from store.measures import MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 from store.segments.columns import Column, Lists
+from store.segments.dropped import cause_ids, cause_rows, drop_rows
 from store.segments.endpoints import endpoint_ids, endpoint_rows
 from store.segments.flow_ends import FlowEnds
 from store.segments.frames import Frame, Source
@@ -24,6 +25,8 @@ from store.segments.once import Once
 from store.segments.rollup import together
 from store.segments.tables import (
     CHAINS,
+    DROP_CAUSES,
+    DROPS,
     EDGES,
     ENDPOINTS,
     INSTANCES,
@@ -38,6 +41,9 @@ from store.segments.ways import chain_rows, ways_of
 
 #: The seconds after which a source that says nothing is no longer waited for.
 SILENT_S: Final = 10
+
+#: Tables of what ids stand for.
+_NAMED: Final = (WORKLOADS, EDGES, ENDPOINTS, DROP_CAUSES, INSTANCES, WAYS)
 
 Rows = dict[str, Column]
 
@@ -74,7 +80,7 @@ class Intake:
 
     def renew(self) -> None:
         """Begin another log: it names all that it has rows of."""
-        self._named = {table.name: Once() for table in (WORKLOADS, EDGES, ENDPOINTS, INSTANCES, WAYS)}
+        self._named = {table.name: Once() for table in _NAMED}
 
     def take(self, batch: Batch) -> None:
         """Take a batch, unless it came before."""
@@ -184,16 +190,32 @@ class Intake:
 
     def _flows(self, batch: Batch) -> None:
         self._add(INSTANCES.name, self._instances.rows(batch, self._ends, self._named[INSTANCES.name]))
+        dropped = np.flatnonzero(batch.columns["dropped_segments"])
+        if len(dropped):
+            self._drops(batch.take(dropped))
         rows = np.flatnonzero(batch.columns["nat.index"])
         if not len(rows):
             return
         part = batch.take(rows)
-        clients, servers = (self._ends.workloads(part, side) for side in SIDES)
-        ports, transports = part.columns["server.port"], part.columns["network.transport"]
-        edges = edge_ids(clients, servers, ports, transports)
+        edges = self._edges_of(part)
         ways, named = ways_of(part, self._named[WAYS.name])
         self._add(WAYS.name, named)
         self._add(CHAINS.name, chain_rows(part, edges, ways))
+
+    def _drops(self, flows: Batch) -> None:
+        """Why packets of these flows were dropped."""
+        edges = self._edges_of(flows)
+        ids = cause_ids(flows, edges, self._names)
+        self._add(DROPS.name, drop_rows(flows, ids))
+        new = self._named[DROP_CAUSES.name].new(ids)
+        if len(new):
+            named = {"id": ids[new], "edge": edges[new], **cause_rows(flows, new), **unseen(len(new))}
+            self._add(DROP_CAUSES.name, named)
+
+    def _edges_of(self, flows: Batch) -> np.ndarray:
+        """The id of each flow's edge: that of workload rows."""
+        clients, servers = (self._ends.workloads(flows, side) for side in SIDES)
+        return edge_ids(clients, servers, flows.columns["server.port"], flows.columns["network.transport"])
 
 
 def presence(node: str, boot: str, second: int) -> Rows:

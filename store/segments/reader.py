@@ -10,11 +10,21 @@ import numpy as np
 from model.errors import TailraceError
 from model.kinds.workload import MEASURES, Workload
 from store.config import QUERY_MEMORY, QUERY_THREADS
-from store.measures import ENDPOINT_PARTS, EVERYTHING, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
+from store.measures import (
+    DROP_PARTS,
+    DROP_SUMS,
+    ENDPOINT_PARTS,
+    EVERYTHING,
+    MOST,
+    REQUEST_MEASURES,
+    REQUEST_SUMS,
+    SUMS,
+)
 from store.reading import (
     Bounds,
     ChainHop,
     Chains,
+    Drops,
     EdgeEnds,
     Edges,
     Endpoints,
@@ -39,6 +49,8 @@ from store.segments.rollup import together
 from store.segments.sums import Sums
 from store.segments.tables import (
     CHAINS,
+    DROP_CAUSES,
+    DROPS,
     EDGES,
     ENDPOINTS,
     INSTANCES,
@@ -79,7 +91,8 @@ class SegmentStore:
         self._tail = Tail(folder)
         self._manifest = Manifest()
         self._definitions = {
-            table.name: Definitions(table, self._sealed) for table in (WORKLOADS, EDGES, ENDPOINTS)
+            table.name: Definitions(table, self._sealed)
+            for table in (WORKLOADS, EDGES, ENDPOINTS, DROP_CAUSES)
         }
         nothing = np.zeros(0, np.int64)
         self._workloads: tuple[object, Workloads] = None, Workloads(nothing, [], nothing, nothing)
@@ -131,6 +144,10 @@ class SegmentStore:
     ) -> Series:
         """See ``Store``."""
         return self._ask(lambda: self._series(REQUESTS, window, step_s, _ids(endpoints), columns))
+
+    def drops(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Drops:
+        """See ``Store``."""
+        return self._ask(lambda: self._drops(window, _ids(edges)))
 
     def workloads(self) -> Workloads:
         """See ``Store``."""
@@ -236,6 +253,15 @@ class SegmentStore:
         of = named["edge"][places]
         return Endpoints(window, found, of, *self._edge_ends(of), parts, measures)
 
+    def _drops(self, window: Window, edges: np.ndarray | None) -> Drops:
+        window = widened(self._manifest, window)
+        named = self._defined(DROP_CAUSES)
+        ids = None if edges is None else named["id"][np.isin(named["edge"], edges)]
+        keys, measures = self._sums(DROPS).of(tiles_of(window), 0, ids, DROP_SUMS)
+        places = np.searchsorted(named["id"], np.asarray(keys["id"]))
+        parts = {name: named[name][places] for name in DROP_PARTS}
+        return Drops(window, named["edge"][places], parts, measures[DROP_SUMS[0]].astype(np.int64))
+
     def _series(
         self, table: Stepped, window: Window, step_s: int, ids: np.ndarray | None, columns: Sequence[str]
     ) -> Series:
@@ -287,7 +313,7 @@ class SegmentStore:
         """The rows of a table, one for each key, those of the log included."""
         sources, kept = [], None
         if segments := self._manifest.of(table.name):
-            sources.append(duck.files([self._folder / each.file for each in segments]))
+            sources.append(duck.files_of([self._folder / each.file for each in segments], table.types))
         if table.name in self._tail.tables:
             kept = duck.register(self._connection(), "tail", self._tail.tables[table.name])
             sources.append("tail")

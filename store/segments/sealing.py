@@ -13,6 +13,8 @@ from store.segments.one_row import one_row_each
 from store.segments.parquet.writing import write_table
 from store.segments.rollup import in_order, moved_together, numbers, rolled_up, spans, together
 from store.segments.tables import (
+    DROP_CAUSES,
+    DROPS,
     EDGES,
     ENDPOINTS,
     REQUESTS,
@@ -62,6 +64,9 @@ def _moved_tables(frames: Sequence[Frame], part: int) -> dict[str, dict[str, Col
 def _completed(tables: dict[str, dict[str, Column]], part: int) -> dict[str, dict[str, Column]]:
     if EDGES.name in tables:
         _see(tables)
+    if DROPS.name in tables:
+        rows = tables[DROPS.name]
+        _see_in(tables[DROP_CAUSES.name], [(rows, numbers(rows, DROPS.id))])
     for table in SIDE:
         if table.name in tables and "part" in table.types:
             count = rows_of(tables[table.name])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from model.kinds.workload import MEASURES
-from store.measures import ENDPOINT_PARTS, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
+from store.measures import DROP_PARTS, DROP_SUMS, ENDPOINT_PARTS, MOST, REQUEST_MEASURES, REQUEST_SUMS, SUMS
 
 #: What becomes of a column when rows of one key become one.
 Over = Literal["key", "sum", "most", "least", "any"]
@@ -101,6 +101,8 @@ _PART: Final = Column("part", "<i8", "most")
 ROWS: Final = _stepped("rows", "edge", SUMS, MOST, MEASURES, "{step_s}s")
 #: A row for each endpoint and step in which it had requests.
 REQUESTS: Final = _stepped("requests", "endpoint", REQUEST_SUMS, (), REQUEST_MEASURES, "requests_{step_s}s")
+#: A row for each cause of an edge's drops and step in which packets were dropped for it.
+DROPS: Final = _stepped("drops", "cause", DROP_SUMS, (), (), "drops_{step_s}s")
 WORKLOADS: Final = Table(
     "workloads",
     (
@@ -133,12 +135,26 @@ ENDPOINTS: Final = Table(
         _PART,
     ),
 )
+#: Why packets of an edge were dropped, and where.
+DROP_CAUSES: Final = Table(
+    "drop_causes",
+    (
+        Column("id", "<i8", "key"),
+        Column("edge", "<i8"),
+        *(Column(name, "text") for name in DROP_PARTS),
+        *_SEEN,
+        _PART,
+    ),
+)
 INSTANCES: Final = Table(
     "instances",
     (
         Column("id", "<i8", "key"),
         Column("workload", "<i8"),
-        *(Column(name, "text") for name in ("node", "pod", "container", "process", "image", "address")),
+        *(
+            Column(name, "text")
+            for name in ("node", "pod", "container", "process", "image", "address", "region")
+        ),
         *_SEEN,
         _PART,
     ),
@@ -197,9 +213,9 @@ LOSSES: Final = Table(
 )
 
 #: Those beside them: small, kept once, for as long as the coarsest rows.
-SIDE: Final = (WORKLOADS, EDGES, ENDPOINTS, INSTANCES, CHAINS, WAYS, PRESENCE, LOSSES)
+SIDE: Final = (WORKLOADS, EDGES, ENDPOINTS, DROP_CAUSES, INSTANCES, CHAINS, WAYS, PRESENCE, LOSSES)
 #: Those that are kept in steps.
-STEPPED: Final = (ROWS, REQUESTS)
+STEPPED: Final = (ROWS, REQUESTS, DROPS)
 TABLES: Final = {table.name: table for table in (*STEPPED, *SIDE)}
 
 

@@ -15,6 +15,7 @@ from model.kinds.ledger import LEDGER
 from model.version import VERSION
 from tailrace.testing.deltas import WINDOW, make_deltas
 from tailrace.testing.flows import make_flows
+from tailrace.testing.packets import make_drops, make_listeners, make_queries
 from tailrace.testing.requests import make_endpoints, make_requests
 from tailrace.testing.workloads import make_workloads
 
@@ -25,6 +26,9 @@ _MAKERS: Final[Mapping[str, Callable[..., Batch]]] = {
     "workload": make_workloads,
     "request": make_requests,
     "endpoint": make_endpoints,
+    "query": make_queries,
+    "drop": make_drops,
+    "listener": make_listeners,
 }
 _ADDRESSES: Final = [address_bytes(text) for text in ("10.0.7.7", "192.0.2.1", "2001:db8::1")]
 

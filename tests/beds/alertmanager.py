@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.nats_server import free_port
+from tests.ports import free_port
 from tests.server_process import ServerProcess, required
 
 CONFIG: Final = """
@@ -17,7 +17,7 @@ receivers: [{{name: here, webhook_configs: [{{url: "{url}", send_resolved: true}
 
 def _ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=1):
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=5):
             return True
     except OSError:
         return False

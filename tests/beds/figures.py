@@ -4,7 +4,7 @@ import re
 import urllib.request
 from typing import Final
 
-from tests.nats_server import free_port
+from tests.ports import free_port
 
 _TIMEOUT_SECONDS: Final = 10.0
 

@@ -17,6 +17,7 @@ class Fault:
     :param services: who is hit.
     :param where: what separates.
     :param words: of the headline.
+    :param dropped: what kernels say of its packets.
     :param severities: of the first message: slow or retransmitted traffic, which may be seen first, is a warning.
     """
 
@@ -24,6 +25,7 @@ class Fault:
     services: tuple[str, ...]
     where: dict[str, str]
     words: str = ""
+    dropped: str = ""
     severities: tuple[str, ...] = ("error", "critical")
 
 
@@ -38,6 +40,7 @@ FAULTS: Final = {
         lambda fleet: fleet.lose("search-2", 0.2),
         ("search",),
         {"server.instance": "search-2"},
+        dropped="by netfilter in namespace ",
         severities=_ANY,
     ),
     "a pod does nothing": Fault(
@@ -48,11 +51,18 @@ FAULTS: Final = {
         ("ledger",),
         {"server.port": f"{SECOND_PORT}"},
         _UNANSWERED,
+        "by netfilter in 3 namespaces of ",
     ),
     "a node is dead": Fault(
         lambda fleet: fleet.kill_node("n3"), ("profile", "stock"), {"server.node": "n3"}, _UNANSWERED
     ),
     "a route fails": Fault(
         lambda fleet: fleet.fail("/pay", "api-1", "api-2"), ("api",), {"route": "/pay"}, "of requests failed"
+    ),
+    "a resolver answers SERVFAIL": Fault(
+        lambda fleet: fleet.lose_upstream("resolver-2", "resolver-3"),
+        ("resolver",),
+        {"server.version": "v2"},
+        "of DNS queries failed",
     ),
 }

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +15,44 @@ PYTHON: Final = "/usr/bin/python3"
 END_SECONDS: Final = 10.0
 
 
+#: Files that are read on where the last look ended.
+_MOST_LOGS: Final = 4
+
+
+@dataclass
+class _Log:
+    """What was read of a file.
+
+    :param inode: of the file.
+    :param offset: behind its last whole line.
+    """
+
+    inode: int
+    offset: int
+    rows: list[dict[str, Any]]
+
+
+_logs: dict[Path, _Log] = {}
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSON-lines file that is being written."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    """The whole lines of a JSON-lines file that is being written; only those are parsed that are new."""
+    try:
+        with path.open("rb") as file:
+            state = os.fstat(file.fileno())
+            log = _logs.pop(path, None)
+            if log is None or log.inode != state.st_ino or log.offset > state.st_size:
+                log = _Log(state.st_ino, 0, [])
+            file.seek(log.offset)
+            whole, newline, _ = file.read().rpartition(b"\n")
+    except FileNotFoundError:
+        return []
+    log.offset += len(whole) + len(newline)
+    log.rows += map(json.loads, whole.splitlines())
+    _logs[path] = log
+    if len(_logs) > _MOST_LOGS:
+        del _logs[next(iter(_logs))]
+    return list(log.rows)
 
 
 @contextlib.contextmanager

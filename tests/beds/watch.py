@@ -53,6 +53,10 @@ class Program:
         if self._process.poll() is not None:
             raise RuntimeError(f"tailrace ended with {self._process.returncode}")
 
+    def signal(self, number: int) -> None:
+        """Send it."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it in good order, so that it writes out everything.
 

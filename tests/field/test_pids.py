@@ -17,7 +17,7 @@ NAMES = ("first", "second", "third", "fourth")
 ROUNDS = 5
 
 #: clone3(2) with ``set_tid``: each program in turn gets the number, connects, and is gone. The next one is
-#: taken if somebody has it.
+#: taken if somebody has it; behind the largest that there may be come the first that no program of the system has.
 REUSE = f"""
 import ctypes, errno, os, signal, struct, sys
 port, folder, names = int(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
@@ -30,11 +30,12 @@ def fork(number):
     fields[4], fields[8], fields[9] = signal.SIGCHLD, ctypes.addressof(chosen), 1
     return libc.syscall(435, struct.pack("11Q", *fields), 88)
 
-number = os.getpid() + 5000
+least, most = 300, int(open("/proc/sys/kernel/pid_max").read())
+number = least + (os.getpid() + 5000 - least) % (most - least)
 for name in names * {ROUNDS}:
     while (pid := fork(number)) < 0:
         assert ctypes.get_errno() == errno.EEXIST, os.strerror(ctypes.get_errno())
-        number += 1
+        number = least + (number + 1 - least) % (most - least)
     if not pid:
         os.execv(f"{{folder}}/{{name}}", [name, "-c", connect])
     assert os.waitpid(pid, 0) == (number, 0)

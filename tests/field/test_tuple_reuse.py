@@ -140,10 +140,16 @@ def misled(made: list[int], took: dict[int, tuple[str, int]], rows: list[Row]) -
     return found
 
 
+def unanswered(row: Row) -> bool:
+    """Of an attempt that went on when the second ended: who takes it is not known yet."""
+    said = ("connection.opened_at_ns", "connection.failed", "client.tx_bytes", "server.rx_bytes")
+    return not any(row.get(name) for name in said)
+
+
 def flows_by_opening(rows: list[Row]) -> list[Flow]:
     """A tuple that is used again has one id: its connections differ in when they were opened."""
     found: dict[tuple[str, int], list[Row]] = {}
-    for row in rows:
+    for row in (row for row in rows if not unanswered(row)):
         found.setdefault((row["connection.id"], row.get("connection.opened_at_ns", 0)), []).append(row)
     return [Flow(some) for some in found.values()]
 
@@ -191,3 +197,28 @@ def test_with_lost_events_no_backend_is_guessed(tmp_path: Path) -> None:
     flows = [row for row in rows if row["kind"] == "flow" and row["client.port"] in PORTS]
     failures = misled(made, backends.took, flows)
     assert not failures, f"{len(failures)} of {len(made)}\n" + "\n".join(failures[:10])
+
+
+def test_an_attempt_that_is_answered_late_is_told_of_who_took_it(tmp_path: Path) -> None:
+    """Its SYN is lost for longer than a second, while the tuple's last connection has an entry to another server."""
+    with nat_network() as network:
+        network.run(SERVER, f"ip addr add {_OTHER}/24 dev eth0")
+        dnat = f"iptables-legacy -t nat -{{}} PREROUTING -p tcp -d {_GATE} --dport 80 -j DNAT --to {{}}:8080"
+        lose = f"iptables-legacy -t raw -{{}} PREROUTING -p tcp -s {_HERE} --sport {PORTS[0]} -j DROP"
+        network.run(ROUTER, dnat.format("A", _THERE))
+        with Watch.started(tmp_path / "flows.jsonl", [f"{network.prefix}*"]) as watch:
+            backends = Backends(network)
+            try:
+                network.within(CLIENT, lambda: call(PORTS[0], 0))
+                for rule in (dnat.format("D", _THERE), dnat.format("A", _OTHER), lose.format("A")):
+                    network.run(ROUTER, rule)
+                lost = threading.Timer(2.5, lambda: network.run(ROUTER, lose.format("D")))
+                lost.start()
+                network.within(CLIENT, lambda: call(PORTS[0], 1))
+                lost.join()
+            finally:
+                backends.close()
+            rows = [row for row in watch.rows() if row["kind"] == "flow" and row["client.port"] in PORTS]
+    assert backends.took == {0: (_THERE, PORTS[0]), 1: (_OTHER, PORTS[0])}
+    assert any(map(unanswered, rows))
+    assert wrong([PORTS[0]] * 2, backends.took, rows) == []

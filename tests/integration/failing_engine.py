@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.eventually import eventually
 from tests.integration.test_shared_incidents import engine, seen
-from tests.unit.engine.test_trouble import window
+from tests.unit.engine.troubled import window
 
 
 async def main(folder: str, url: str, hook: str, healthy: int, fault: int) -> None:

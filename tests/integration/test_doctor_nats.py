@@ -24,7 +24,8 @@ from model.version import VERSION
 from probes.checks.check import Check
 from tests.integration.test_rights import certificates, server, url_of
 from tests.integration.test_roles import QUERY, Adding, agent, engine
-from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
+from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
+from tests.ports import free_port
 from tests.running_role import running
 from tests.scripted_source import ScriptedSource
 

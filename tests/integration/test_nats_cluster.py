@@ -11,7 +11,8 @@ import nats.js.errors
 import pytest
 
 from tests.integration.test_roles import Adding, agent, engine
-from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port
+from tests.nats_server import REASON_TO_SKIP, NatsServer
+from tests.ports import free_port
 from tests.running_role import running
 from tests.scripted_source import ScriptedSource
 

@@ -81,6 +81,19 @@ async def test_every_stream_is_made_once(link: Link, nats_server: NatsServer) ->
         assert config["duplicate_window"] == 10**9 * min(120, stream.max_age_seconds or 120)
 
 
+async def test_programs_that_make_a_stream_at_the_same_time_all_have_it(nats_server: NatsServer) -> None:
+    """Agents and engines start together, and each makes what is not there yet."""
+    links = [Link(connection_of(nats_server.url())) for _ in range(16)]
+    for each in links:
+        await each.open()
+    for number in range(40):
+        stream = replace(streams.NODES, name=f"made_{number}", subjects=(f"made.{number}.>",))
+        made = await asyncio.gather(*(each.until_answered(partial(make, each.api, stream)) for each in links))
+        assert len(set(made)) == 1
+    for each in links:
+        await each.close()
+
+
 #: What the version before this file's made, as it asked for it.
 FORMER: Final[dict[str, dict[str, Any]]] = {
     "tailrace_nodes": {"subjects": ["tailrace.node.>"], "storage": "memory", "max_msgs_per_subject": 1}

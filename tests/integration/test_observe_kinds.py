@@ -11,7 +11,8 @@ from model.errors import UsageError
 from model.subjects import NODE_STREAM, NODES, flow, heartbeat
 from tailrace.testing.deltas import WINDOW
 from tests.integration.observing import DEADLINE_SECONDS, Start, ended, publish, second, start, windows
-from tests.nats_server import NatsServer, free_port, nats_server
+from tests.nats_server import NatsServer, nats_server
+from tests.ports import free_port
 from tests.workloads import summed_workloads
 
 __all__ = ["nats_server", "start"]

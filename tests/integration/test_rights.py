@@ -96,7 +96,7 @@ class Client:
 
     async def refused(self) -> str:
         """The next refusal."""
-        return (await asyncio.wait_for(self.refusals.get(), 5)).lower()
+        return (await asyncio.wait_for(self.refusals.get(), 60)).lower()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from engine import graphs
 from engine.config import Config, MetricsConfig
 from tests.configured import configured
 from tests.eventually import eventually
-from tests.nats_server import NatsServer, free_port, nats_server
+from tests.nats_server import NatsServer, nats_server
+from tests.ports import free_port
 from tests.running_role import running
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource

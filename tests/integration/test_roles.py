@@ -29,7 +29,8 @@ from model.settings import PluginConfig
 from model.sink import Sink
 from model.subjects import DEAD_STREAM, NODE_STREAM
 from tests.configured import configured
-from tests.nats_server import REASON_TO_SKIP, NatsServer, free_port, nats_server
+from tests.nats_server import REASON_TO_SKIP, NatsServer, nats_server
+from tests.ports import free_port
 from tests.running_role import running
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource

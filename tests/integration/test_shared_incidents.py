@@ -33,7 +33,7 @@ from tests.nats_server import NatsServer, nats_server
 from tests.running_role import running
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
-from tests.unit.engine.test_trouble import CAUSE, Same, alerts, told, window
+from tests.unit.engine.troubled import CAUSE, Same, alerts, told, window
 
 __all__ = ["nats_server"]
 

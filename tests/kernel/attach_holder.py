@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from model.probe import Hook, Place
-from probes.kernel import bpf
+from probes.kernel.bpf.maps import array_lookup
 from probes.kernel.headers import find_headers
 from probes.kernel.loader import Loaded, load
 
@@ -86,7 +86,7 @@ def loaded(hook: Hook, target: int, port: int = 0) -> Loaded:
 
 def counted(held: Loaded) -> int:
     """How often it counted."""
-    return bpf.array_lookup(held.maps["counts"], 0)
+    return array_lookup(held.maps["counts"], 0)
 
 
 def as_json(hook: Hook) -> str:

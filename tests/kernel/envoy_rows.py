@@ -1,7 +1,6 @@
 """A Tailrace that links requests through Envoys, and what its rows say of them."""
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.beds.envoys import Passed, free_ports
+from tests.beds.processes import read_log
 from tests.kernel.loopback import until
 
 START_SECONDS = 120
@@ -35,7 +35,7 @@ def writing(folder: Path) -> Iterator[tuple[Path, str]]:
     kept = os.environ | {"TAILRACE_STORE_ENABLED": "on"}
     process = subprocess.Popen(command, env=kept, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        begun = until(lambda: process.poll() is not None or bool(parsed(rows)), START_SECONDS)
+        begun = until(lambda: process.poll() is not None or bool(read_log(rows)), START_SECONDS)
         assert begun
         assert process.poll() is None, process.communicate()[1]
         yield rows, f"http://{listen}"
@@ -46,7 +46,7 @@ def writing(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def ledgers(rows: Path) -> list[dict[str, Any]]:
     """The stages of each second."""
-    return [row["stages"] for row in parsed(rows) if row["kind"] == "ledger"]
+    return [row["stages"] for row in read_log(rows) if row["kind"] == "ledger"]
 
 
 def attached(rows: Path, before: int) -> bool:
@@ -58,15 +58,9 @@ def attached(rows: Path, before: int) -> bool:
     return all(one.get("attached", 0) > one.get("left", 0) for one in noted)
 
 
-def parsed(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that is being written."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
 def passed_on(rows: Path, proxy: int) -> Passed:
     """What rows say that one proxy passed on: ports of both connections, method, route, status."""
-    all_rows = parsed(rows)
+    all_rows = read_log(rows)
     flows = {row["connection.id"]: row["client.port"] for row in all_rows if row["kind"] == "flow"}
     found: Passed = Counter()
     for row in all_rows:

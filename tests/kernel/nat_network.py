@@ -40,8 +40,8 @@ def run(command: str, *, check: bool = True) -> str:
 class NatNetwork:
     """Names begin with ``prefix``, which no other test has."""
 
-    def __init__(self) -> None:
-        self.prefix = f"trc{os.getpid()}-"
+    def __init__(self, label: str = "trc") -> None:
+        self.prefix = f"{label}{os.getpid()}-"
 
     def name(self, role: str) -> str:
         """The namespace's, in /run/netns."""
@@ -135,9 +135,12 @@ class NatNetwork:
 
 
 @contextlib.contextmanager
-def nat_network() -> Iterator[NatNetwork]:
-    """The network, for a block."""
-    network = NatNetwork()
+def nat_network(label: str = "trc") -> Iterator[NatNetwork]:
+    """The network, for a block.
+
+    :param label: how names begin, where there are several at once.
+    """
+    network = NatNetwork(label)
     try:
         network.build()
         yield network

@@ -13,8 +13,10 @@ import pytest
 
 from model.errors import ProbeError
 from model.probe import Hook, HookKind, Place
-from probes.kernel import attach, bpf, program_types
+from probes.kernel import attach, program_types
 from probes.kernel.binaries import locate, opened_elf
+from probes.kernel.bpf.links import iterate
+from probes.kernel.bpf.programs import TestRun
 from probes.kernel.filesystems import mount_point
 from probes.kernel.perf_events import has_kprobes
 from tests.kernel.attach_holder import as_json, counted, loaded
@@ -270,7 +272,7 @@ def test_an_iterator_leaves_nothing_behind() -> None:
     before = held_by(os.getpid())
     held = loaded(hook, 0)
     held.attach_hook(hook)
-    bpf.iterate(held.programs["bpf_iter__task"])
+    iterate(held.programs["bpf_iter__task"])
     tasks = sum(1 for process in Path("/proc").glob("[0-9]*") for _ in (process / "task").glob("*"))
     assert counted(held) == pytest.approx(tasks, abs=50)  # some come and go meanwhile
     held.close()
@@ -283,7 +285,7 @@ def test_a_program_that_is_run_on_request_is_tried_once() -> None:
     held = loaded(hook, 0)
     try:
         held.attach_hook(hook)
-        run = bpf.TestRun(held.programs["listed"], 1)
+        run = TestRun(held.programs["listed"], 1)
         for _ in range(3):
             run(0)
         assert counted(held) == 4

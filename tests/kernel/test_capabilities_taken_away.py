@@ -1,6 +1,5 @@
 """The table of rights in docs/service.md: each capability taken away, what stops, and what is said."""
 
-import json
 import re
 import shutil
 import socket
@@ -18,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from probes.kernel.perf_events import has_kprobes
+from tests.beds.processes import read_log
 from tests.kernel.nat_network import CLIENT, ROUTER, SERVER, NatNetwork
 from tests.slowness import SLOWNESS
 
@@ -114,9 +114,7 @@ class Watching:
 
     def flows(self) -> list[dict[str, Any]]:
         """Those of the client's namespace up to now."""
-        text = self.rows.read_text() if self.rows.exists() else ""
-        rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-        return [row for row in rows if row.get("client.address") == "10.77.1.2"]
+        return [row for row in read_log(self.rows) if row.get("client.address") == "10.77.1.2"]
 
     def told(self, ports: set[int]) -> bool:
         """Whether there are rows of all these connections of the client."""

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import Config
+from probes.conntrack.ctnetlink import Reader
 from probes.conntrack.feed import AGAIN_NS, Conntrack
+from probes.conntrack.probe import CONNTRACK, TIMED
 from probes.conntrack.socket import EVENTS, open_listener
 from probes.kernel.bulk_receiver import BulkReceiver
+from probes.kernel.headers import find_headers
+from probes.kernel.loader import Loaded, load
+from probes.kernel.probe import SHARED
+from probes.selection import Selection
+from probes.sources import source_text
 from tests.declared import KIND
 from tests.kernel.nat_network import (
     ADDRESSES,
@@ -156,8 +164,8 @@ def test_entries_that_rewrite_nothing_never_reach_us(router: NatNetwork, reporte
     rules("masquerade", "udp", 4, router)
     address = ADDRESSES[4][THERE]
     router.run(ROUTER, "iptables-legacy -t nat -A POSTROUTING -p icmp -j MASQUERADE")
-    listener, receiver = open_listener(1 << 20), BulkReceiver()
-    with listener, router.listen(SERVER, "tcp", address, 8080):
+    listener, receiver, without = open_listener(1 << 20), BulkReceiver(), open_listener(1 << 20, udp=False)
+    with listener, without, router.listen(SERVER, "tcp", address, 8080):
         for _ in range(5):
             router.call(CLIENT, "tcp", address, 8080)
         router.run(CLIENT, f"ping -c 1 -W 1 {address}", check=False)
@@ -167,10 +175,44 @@ def test_entries_that_rewrite_nothing_never_reach_us(router: NatNetwork, reporte
         while received := receiver.receive(listener.fileno()):
             numbers = received.namespaces.tolist()
             waiting += sum(ours.get(number) == router.inode(ROUTER) for number in numbers)
+        while received := receiver.receive(without.fileno()):
+            assert router.inode(ROUTER) not in map(ours.get, received.namespaces.tolist())
     assert len(router.run(ROUTER, "conntrack -L").splitlines()) >= 6
     assert waiting == 1
     assert reported.until(lambda: len(reported.events) > 0)
     assert reported.rewrites == {expected("masquerade", "udp", 4, port)}
+
+
+def load_timed() -> Loaded:
+    """The filter that tells times, without the other probes: UDP is off."""
+    headers, few = find_headers(), (SHARED, CONNTRACK)
+    defines = {**Selection(Config(), few).defines, "RING_BYTES": 1 << 16, "WAKEUP_EVENTS": 1, "KERNEL_BTF": 1}
+    return load(source_text(headers, few), headers=headers, defines=defines, maps=(), hooks=[TIMED])
+
+
+def test_entries_of_udp_stay_in_the_kernel_where_nobody_wants_them(router: NatNetwork) -> None:
+    """Also those that the program tells the time of: only the entry of TCP comes."""
+    rules("masquerade", "udp", 4, router)
+    rules("masquerade", "tcp", 4, router)
+    source = Conntrack(patterns=[f"{router.prefix}*"], udp=False)
+    program = load_timed()
+    try:
+        source.start()
+        timed = open_listener(1 << 20, program.programs[TIMED.program])
+        reported = Reported(source)
+        reported.drain()
+        with timed, router.listen(SERVER, "tcp", ADDRESSES[4][THERE], 8080):
+            router.call(CLIENT, "udp", ADDRESSES[4][THERE], 8080)
+            port = router.call(CLIENT, "tcp", ADDRESSES[4][THERE], 8080)
+            received = BulkReceiver().receive(timed.fileno())
+            assert received
+            entries = Reader().read(received.messages, received.lengths)
+        assert reported.until(lambda: len(reported.events) > 0)
+    finally:
+        source.close()
+        program.close()
+    assert set(entries.events["protocol"].tolist()) == {socket.IPPROTO_TCP}
+    assert reported.rewrites == {expected("masquerade", "tcp", 4, port)}
 
 
 def make_entries(network: NatNetwork, count: int) -> None:

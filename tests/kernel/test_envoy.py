@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.beds.mesh import CLUSTER, SERVICES, Mesh, mesh, unit
-from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, parsed, passed_on, writing
+from tests.beds.processes import read_log
+from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, passed_on, writing
 from tests.kernel.loopback import until
 from tests.kernel.test_map_requests import answer
 
@@ -96,7 +97,7 @@ def test_a_proxy_without_telemetry_is_seen_as_its_service_logs(run: Run) -> None
 
 def test_rows_show_where_requests_really_go(run: Run) -> None:
     """What the shop's Envoy was to send to pay goes to cart's; the ways are those of the logs."""
-    rows = [row for row in parsed(run.rows) if row["kind"] == "request"]
+    rows = [row for row in read_log(run.rows) if row["kind"] == "request"]
     through = [row for row in rows if row.get("via.process.pid") == run.mesh.envoys["shop"].pid]
     cart = run.mesh.envoys["cart"].pid
     assert {row["server.process.pid"] for row in through if row["http.route"] == "/pay/now"} == {cart}
@@ -107,7 +108,7 @@ def test_rows_show_where_requests_really_go(run: Run) -> None:
 
 def test_time_is_split_and_both_hops_are_told(run: Run) -> None:
     """Before, upstream and after are within what the client waited; each hop's round-trip time is there."""
-    rows = [row for row in parsed(run.rows) if row["kind"] == "request" and "via.name" in row]
+    rows = [row for row in read_log(run.rows) if row["kind"] == "request" and "via.name" in row]
     assert rows
     for row in rows:
         parts = [row.get(f"via.{part}_ns", 0) for part in ("before", "upstream", "after")]
@@ -120,7 +121,7 @@ def test_time_is_split_and_both_hops_are_told(run: Run) -> None:
 
 def test_the_cluster_is_told_where_the_handshake_names_it(run: Run) -> None:
     """By TLS as Istio's Envoys speak it to each other: what was to go to cart, and not what went there by mistake."""
-    rows = [row for row in parsed(run.rows) if row.get("via.process.pid") == run.mesh.envoys["shop"].pid]
+    rows = [row for row in read_log(run.rows) if row.get("via.process.pid") == run.mesh.envoys["shop"].pid]
     told = {
         (row["http.route"], row.get("via.cluster", "")) for row in rows if row["http.route"] != "/pay/refund"
     }
@@ -130,7 +131,7 @@ def test_the_cluster_is_told_where_the_handshake_names_it(run: Run) -> None:
 
 def test_sums_over_hops_are_not_changed(run: Run) -> None:
     """Rows without a proxy count each hop once, as ever."""
-    rows = [row for row in parsed(run.rows) if row["kind"] == "request" and "via.name" not in row]
+    rows = [row for row in read_log(run.rows) if row["kind"] == "request" and "via.name" not in row]
     asked = sum(row["requests"] for row in rows if row["server.port"] == run.mesh.entry)
     assert asked == CONNECTIONS * ROUNDS * len(PATHS)
 

@@ -24,8 +24,9 @@ from tests.beds.envoys import (
     free_ports,
     listens,
 )
+from tests.beds.processes import read_log
 from tests.beds.streams_service import waits_ns
-from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, parsed, passed_on, writing
+from tests.kernel.envoy_rows import SETTLE_SECONDS, attached, ledgers, passed_on, writing
 from tests.kernel.http2_traffic import Client
 from tests.kernel.loopback import until
 
@@ -142,7 +143,7 @@ def test_each_request_is_linked_to_the_one_that_answered_it(run: Run, which: str
 
 def test_the_time_upstream_is_that_of_the_stream_that_answered(run: Run) -> None:
     """Each path's answer waits for a time of its own: another stream of its connection would tell another one."""
-    passed = [row for row in parsed(run.rows) if row.get("via.process.pid") == run.second.pid]
+    passed = [row for row in read_log(run.rows) if row.get("via.process.pid") == run.second.pid]
     slow = [row for row in passed if not row["http.route"].startswith("/plain")]
     assert slow
     for row in slow:

@@ -1,7 +1,6 @@
 """Requests of HTTP/1 as the kernel counts them, against the log of a real nginx, at both ends."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
+from tests.beds.processes import read_log
 from tests.kernel import http_traffic as traffic
 from tests.kernel.http_exchange import exchange_all
 from tests.kernel.loopback import until
@@ -72,18 +72,12 @@ def settled(path: Path, port: int, end: str, expected: Counts) -> Counts:
 
 def of_port(path: Path, port: int) -> list[dict[str, Any]]:
     """Rows of requests to a port."""
-    return [row for row in rows(path) if row["kind"] == "request" and row["server.port"] == port]
+    return [row for row in read_log(path) if row["kind"] == "request" and row["server.port"] == port]
 
 
 def total(path: Path, port: int) -> int:
     """Requests to a port, each counted once."""
     return sum(row["requests"] for row in of_port(path, port))
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that is being written."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 @contextlib.contextmanager
@@ -274,7 +268,7 @@ def test_nothing_secret_leaves_the_kernel(recorded: Recorded) -> None:
     assert recorded.process.returncode == 0, said
     for text in (recorded.recording.read_bytes(), recorded.rows.read_bytes(), said.encode()):
         assert traffic.SECRET.encode() not in text
-    ledger = [row for row in rows(recorded.rows) if row["kind"] == "ledger"][-1]["stages"]
+    ledger = [row for row in read_log(recorded.rows) if row["kind"] == "ledger"][-1]["stages"]
     assert ledger["http"]["dropped"] == {}
     assert ledger["requests"]["dropped"] == {}
     counted = ledger["http"]["delivered"] + ledger["http2"]["delivered"]

@@ -14,10 +14,11 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived
 
+from tests.beds.processes import read_log
 from tests.kernel import http2_traffic as traffic
 from tests.kernel.http_traffic import SECRET, Nginx, nginx
 from tests.kernel.loopback import until
-from tests.kernel.test_http import SETTLE_SECONDS, Recorded, folded, of_port, recording_into, rows, settled
+from tests.kernel.test_http import SETTLE_SECONDS, Recorded, folded, of_port, recording_into, settled
 
 pytestmark = pytest.mark.kernel
 
@@ -138,7 +139,7 @@ def test_nothing_secret_goes_on(bed: Bed) -> None:
     assert recorded.process.returncode == 0, said
     for text in (recorded.recording.read_bytes(), recorded.rows.read_bytes(), said.encode()):
         assert SECRET.encode() not in text
-    stage = [row for row in rows(recorded.rows) if row["kind"] == "ledger"][-1]["stages"]["http2"]
+    stage = [row for row in read_log(recorded.rows) if row["kind"] == "ledger"][-1]["stages"]["http2"]
     assert stage["dropped"] == {}
     assert stage["balanced"]
     assert stage["noted"]["joined"] >= 2

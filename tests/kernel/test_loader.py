@@ -17,7 +17,9 @@ from model.probe import Feature, Hook, Probe
 from probes.attached import AttachedProbes
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, KPROBES, NAT, TIMED
-from probes.kernel import bpf, loader
+from probes.kernel import loader
+from probes.kernel.bpf.maps import array_lookup
+from probes.kernel.bpf.programs import program_info
 from probes.kernel.filesystems import root_of
 from probes.kernel.headers import find_headers, version_numbers
 from probes.kernel.loader import Loaded, load
@@ -167,7 +169,7 @@ def test_what_was_compiled_is_loaded_again_without_the_compiler(
 
     def load_it() -> tuple[Loaded, bytes]:
         made = load(COUNTING, headers=headers, defines={}, maps=["cells_of_test"], hooks=hooks)
-        return made, bytes(bpf.program_info(made.programs["seen"]).tag)
+        return made, bytes(program_info(made.programs["seen"]).tag)
 
     first, tag = load_it()
     first.close()
@@ -179,7 +181,7 @@ def test_what_was_compiled_is_loaded_again_without_the_compiler(
         assert set(again.absent) == {"nowhere"}
         again.attach(Feature("trial", "tests", (Hook("seen", "sys_enter"),)))
         os.getppid()
-        assert bpf.array_lookup(again.maps["cells_of_test"], 3) > 0
+        assert array_lookup(again.maps["cells_of_test"], 3) > 0
     finally:
         again.close()
 
@@ -278,7 +280,8 @@ def test_map_memory_is_as_computed(slots: int, ring_bytes: int) -> None:
     computed = {
         name[:15]: size for name, size in map_bytes(sources, probe.selection.defines).items()
     }  # as it names them
-    assert {
-        name: said[name] - size for name, size in computed.items() if said[name] - size not in ROUNDING
-    } == {}
+    assert computed.keys() - said.keys() <= {"udp_latest"}  # of kernels before Linux 6.11
+    both = computed.keys() & said.keys()
+    differences = {name: said[name] - computed[name] for name in both}
+    assert {name: size for name, size in differences.items() if size not in ROUNDING} == {}
     assert sum(said[name] for name in set(said) - set(computed)) < 16384

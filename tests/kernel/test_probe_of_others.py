@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.beds.processes import read_log
 from tests.environment import ROOT, Environment, source_tree
 from tests.kernel.loopback import until
 from tests.kernel.objects import held_by, still_there
@@ -53,16 +53,10 @@ def ask(times: int) -> tuple[int, str]:
     return int(pid), comm
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that is being written."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
 def calls(path: Path) -> Counter[int]:
     """What the rows of a file say of each process."""
     counts: Counter[int] = Counter()
-    for row in rows(path):
+    for row in read_log(path):
         if row["kind"] == "lookup":
             counts[row["process.pid"]] += row["lookups"]
     return counts
@@ -108,7 +102,7 @@ def test_an_installed_probe_counts_every_call(environment: Environment, tmp_path
         last, _ = ask(200)
         assert ended(process) == 0
     assert {pid: calls(out)[pid] for pid in (first, second, last)} == {first: 41, second: 1, last: 200}
-    assert {row["process.comm"] for row in rows(out) if row.get("process.pid") == first} == {comm}
+    assert {row["process.comm"] for row in read_log(out) if row.get("process.pid") == first} == {comm}
     with running(*command) as process:
         held = held_by(process.pid)
         process.kill()
@@ -152,7 +146,7 @@ def test_a_line_of_configuration_is_enough(tmp_path: Path) -> None:
     )
     assert replayed.returncode == 0, replayed.stderr
     assert calls(out)[asked] == calls(again)[asked] == 77
-    lookups = [[row for row in rows(path) if row["kind"] == "lookup"] for path in (out, again)]
+    lookups = [[row for row in read_log(path) if row["kind"] == "lookup"] for path in (out, again)]
     assert lookups[0] == lookups[1]
 
 

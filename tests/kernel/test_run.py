@@ -1,6 +1,5 @@
 """``tailrace run`` as its user runs it: a process with a command line, signals and exit codes."""
 
-import json
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.beds.processes import read_log
 from tests.kernel.loopback import unanswered, until
 from tests.unprivileged import unprivileged
 
@@ -24,16 +24,10 @@ pytestmark = pytest.mark.kernel
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a jsonl file that is being written."""
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
 def wait_for_first_second(path: Path, process: "subprocess.Popen[str]") -> None:
     """Returns when a window has been written: by then every hook is attached."""
     deadline = time.monotonic() + DEADLINE
-    while not lines(path):
+    while not read_log(path):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "nothing was written"
         time.sleep(0.02)
@@ -63,7 +57,7 @@ def test_sigterm_flushes_the_last_second(start: Start, tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) == 0
     assert time.monotonic() - asked < 2
-    rows = [row for row in lines(out) if row["kind"] == "delta"]
+    rows = [row for row in read_log(out) if row["kind"] == "delta"]
     ours = {row["network.local.port"]: row for row in rows if row["network.local.port"] in (client, server)}
     assert (ours[client]["tx_bytes"], ours[client]["rx_bytes"]) == (1234, 4321)
     assert (ours[server]["tx_bytes"], ours[server]["rx_bytes"]) == (4321, 1234)
@@ -92,7 +86,7 @@ def test_a_connection_that_is_long_in_opening_is_one(start: Start, tmp_path: Pat
 
 def flows_from(path: Path, port: int) -> list[dict[str, Any]]:
     """Rows of flows whose client has this port."""
-    return [row for row in lines(path) if row["kind"] == "flow" and row["client.port"] == port]
+    return [row for row in read_log(path) if row["kind"] == "flow" and row["client.port"] == port]
 
 
 def test_the_last_ledger_balances_and_shows_no_loss(start: Start, tmp_path: Path) -> None:
@@ -103,7 +97,7 @@ def test_the_last_ledger_balances_and_shows_no_loss(start: Start, tmp_path: Path
     for _ in range(50):
         talk((10, 10))
     assert process.wait(DEADLINE) == 0
-    stages = [line["stages"] for line in lines(out) if line["kind"] == "ledger"][-1]
+    stages = [line["stages"] for line in read_log(out) if line["kind"] == "ledger"][-1]
     assert stages["kernel"]["received"] >= 100
     assert all(stage["balanced"] for stage in stages.values())
     assert sum(sum(stage["dropped"].values()) for stage in stages.values()) == 0

@@ -28,7 +28,8 @@ from tests.kernel import http2_traffic, tls_traffic
 from tests.kernel import http_traffic as traffic
 from tests.kernel.kernel_memory import maps_of, rings_of
 from tests.kernel.loopback import until
-from tests.nats_server import NatsServer, free_port
+from tests.nats_server import NatsServer
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kernel
 

@@ -72,7 +72,7 @@ def test_what_one_end_sent_the_other_received(truth: Truth) -> None:
     ends = [end for end in truth.ends if not end.failed and end.kind != "self"]
     others = defaultdict(list)
     for end in ends:
-        others[end.key[1:]].append((end.role, end.rx_bytes, end.tx_bytes))
+        others[end.key[2:]].append((end.role, end.rx_bytes, end.tx_bytes))
     opposite = {Role.CLIENT: Role.SERVER, Role.SERVER: Role.CLIENT}
     for end in ends:
         assert (opposite[end.role], end.tx_bytes, end.rx_bytes) in others[end.peer_key], end
@@ -115,7 +115,7 @@ def test_connects_failed_as_planned(truth: Truth) -> None:
 def test_every_close_reason_happens(truth: Truth) -> None:
     """The traffic ends in every way of TCP that can be seen; no socket is left open. Of MPTCP the kernels choose the
     way."""
-    reasons = {end.close_reason for end in truth.ends if not end.mptcp_token}
+    reasons = {end.close_reason for end in truth.without_datagrams().ends if not end.mptcp_token}
     of_udp = {CloseReason.IDLE, CloseReason.RELEASED, CloseReason.MOVED}
     assert reasons == {*CloseReason} - {CloseReason.OPEN, CloseReason.UNSEEN} - of_udp
     assert all(end.closed_at_ns >= end.opened_at_ns for end in truth.ends)

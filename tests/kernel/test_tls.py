@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
+from tests.beds.processes import read_log
 from tests.kernel import tls_traffic
 from tests.kernel.loopback import until
-from tests.kernel.test_http import Counts, of_port, rows, settled
+from tests.kernel.test_http import Counts, of_port, settled
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("reading_tls")]
 
@@ -38,7 +39,7 @@ class Watched(NamedTuple):
 
     def ledger(self) -> dict[str, Any]:
         """The last row of the ledger."""
-        stages: dict[str, Any] = [row for row in rows(self.rows) if row["kind"] == "ledger"][-1]["stages"]
+        stages: dict[str, Any] = [row for row in read_log(self.rows) if row["kind"] == "ledger"][-1]["stages"]
         return stages
 
     def probed(self, library: Path) -> bool:
@@ -58,7 +59,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
     try:
-        assert until(lambda: process.poll() is not None or bool(rows(file)), START_SECONDS)
+        assert until(lambda: process.poll() is not None or bool(read_log(file)), START_SECONDS)
         assert process.poll() is None, process.communicate()[1]
         yield Watched(file, process.pid)
         process.terminate()

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.kernel
 
 #: Connects that an edge has to have had in whole ticks before it can be ill, and two ticks more.
 TAUGHT = 450
+#: What tests that are about something else have switched off.
+ON = {f"TAILRACE_{name}_ENABLED": "on" for name in ("TROUBLE", "UDP", "DNS", "DROPS")}
 TARGETS = ("slack", "pagerduty", "opsgenie", "teams", "webhook", "alertmanager")
 
 
@@ -36,6 +38,11 @@ class Played:
         """Those that hit any of these, and were open; also such that only waited for slow machines to be slow."""
         kept = [value for key, value in read(self.folder / JOURNAL).items() if key.startswith("incident/")]
         return [each for each in kept if each["state"] != "pending" and _servers(each) & set(services)]
+
+    def texts(self, key: str) -> list[str]:
+        """All that the webhook was told of an incident."""
+        alerts = [body["alert"] for body in self.receivers.taken("webhook")]
+        return [alert["text"] for alert in alerts if alert["key"] == key]
 
     def alert(self, key: str) -> dict[str, Any]:
         """How the webhook was told of an incident first."""
@@ -63,12 +70,15 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         settings: dict[str, Any] = {
             "namespaces": made.ground.made,
             "http": {"enabled": "on"},
+            "udp": {"enabled": "on"},
+            "dns": {"enabled": "on"},
+            "drops": {"enabled": "on"},
             "trouble": {"enabled": "on", "path": str(kept), "tick_seconds": 2},
             "alerts": {"targets": [target, *receivers.targets(folder)]},
         }
         (folder / "tailrace.yaml").write_text(json.dumps(settings))
         command = ["run", "--config", str(folder / "tailrace.yaml"), "--sink", f"jsonl:{rows}"]
-        environment = made.api.environment(folder) | {"TAILRACE_TROUBLE_ENABLED": "on"}
+        environment = made.api.environment(folder) | ON
         with Program.started(*command, "--stage", "workloads", environment=environment) as program:
             await_that(lambda: connects(rows) >= TAUGHT, program)
             for fault in FAULTS.values():
@@ -99,12 +109,15 @@ def test_a_fault_is_one_incident_that_names_its_cause(name: str, played: Played)
     assert set(services) <= _servers(incident)
     alert = played.alert(incident["key"])
     value = next(iter(where.values()))
-    headline, cause, hit = alert["text"].splitlines()[:3]
+    headline, cause, *more = alert["text"].splitlines()
     assert FAULTS[name].words in headline
     assert cause.startswith("Only ")
     assert value in cause
     assert "explains" in cause
+    (hit,) = (line for line in more if line.startswith("Hit: "))
     assert hit.startswith("Hit: 1 caller, ")
+    said = "\n".join(played.texts(incident["key"]))
+    assert f"Packets dropped {FAULTS[name].dropped}" in said or not FAULTS[name].dropped
     assert alert["severity"] in FAULTS[name].severities
 
 

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from model.version import VERSION
-from tests.nats_server import NatsServer, free_port
+from tests.nats_server import NatsServer
 from tests.package.conftest import ROOT, Made
+from tests.ports import free_port
 from tests.systemd.guest.traffic import rows, talk
 
 pytestmark = pytest.mark.kernel

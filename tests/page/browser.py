@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.page.fleet import AT
 from tests.page.server import Scene, Server
@@ -32,7 +32,7 @@ BEFORE: Final = "against=2026-11-29T02:13:00Z"
 def chromium() -> Iterator[Browser]:
     """A browser without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS), timeout=120_000)
         yield browser
         browser.close()
 
@@ -45,16 +45,19 @@ def opened(
 
     :param link: such as ``/?select=shop/cart``.
     :param greeted: whether the reader has been here before.
+    Nothing glides, so that what is measured is where it stays.
+
     :param options: of the browser's context, such as ``color_scheme``.
     """
     meant = scene.refusal is not None or scene.token != ""
     with Server(scene).running() as server:
-        context = browser.new_context(**({"viewport": WIDE} | options))
+        context = browser.new_context(**({"viewport": WIDE, "reduced_motion": "reduce"} | options))
         context.add_init_script("localStorage.setItem('tailrace-greeted', '1')" if greeted else "")
         page = context.new_page()
         complaints = complaints_of(page, server.url)
         page.goto(server.url + link)
         page.wait_for_selector(".node, #notice h2:not(:text('Asking'))", state="attached")
+        await_drawn(page)
         try:
             yield page, server
             meant = meant or scene.away
@@ -63,6 +66,18 @@ def opened(
         refused = "Failed to load resource"
         rest = [one for one in complaints if not (meant and one.startswith(refused))]
         assert not rest, rest
+
+
+def await_drawn(page: Page) -> None:
+    """Wait until the answer is drawn, and the table too, which comes when the browser has nothing else to do.
+
+    Sizes are told to the page in a frame's course, so that the frame after it stands.
+    """
+    expect(page.locator("#map")).to_have_attribute("aria-busy", "false")
+    page.evaluate(
+        """() => new Promise((done) => requestIdleCallback(() =>
+            requestAnimationFrame(() => requestAnimationFrame(done))))"""
+    )
 
 
 def complaints_of(page: Page, url: str) -> list[str]:
@@ -118,6 +133,7 @@ __all__ = [
     "NOW",
     "PHONE",
     "WIDE",
+    "await_drawn",
     "chromium",
     "opened",
     "picture",

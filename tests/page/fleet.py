@@ -105,6 +105,27 @@ def requested(selection: str | None = None) -> Answer:
     return data
 
 
+def resolving() -> Answer:
+    """The boutique with a resolver, which fails to answer an eighth of what the front end asks."""
+    data = boutique()
+    keys = {node["key"]: node for node in data["nodes"]}
+    (edge,) = (
+        each
+        for each in data["edges"]
+        if (each["from"], each["to"]) == (keys["boutique/frontend"]["id"], keys["data/search"]["id"])
+    )
+    reasons = ["failed 12 % of 4.8k queries of DNS"]
+    edge |= {"port": 53, "transport": "udp", "queries": 4800, "queries_failed": 600, "status": "failing"}
+    edge |= {"reasons": reasons, "datagrams": 9600, "datagrams_lost": 0, "datagrams_dropped": 0}
+    keys["data/search"] |= {
+        "name": "resolver",
+        "key": "data/resolver",
+        "status": "failing",
+        "reasons": reasons,
+    }
+    return data
+
+
 def _path(keys: dict[int, str], edge: Answer) -> Answer:
     """All of an edge's requests through one proxy."""
     client, proxy, server = keys[edge["from"]], "mesh/envoy", keys[edge["to"]]
@@ -165,6 +186,8 @@ def plain_edge(client: int, server: int, port: int, sent: int, opened: int) -> A
         "failures": {},
         "retransmits": sent // 4_000_000,
         "sent": sent // 900 + 10,
+        "dropped": 0,
+        "drops": [],
         "broken": 0,
         "active": opened // 3,
         "connect_ns": {"p50": 210_000, "p99": 2_400_000},
@@ -172,6 +195,8 @@ def plain_edge(client: int, server: int, port: int, sent: int, opened: int) -> A
         "requests": 0,
         "requests_failed": 0,
         "request_ns": None,
+        "queries": 0,
+        "queries_failed": 0,
         "evidence": {"both": 1.0, "client": 0.0, "server": 0.0},
         "change": None,
         "first_s": AT - 86_400,
@@ -203,6 +228,15 @@ def _edge(ids: dict[str, int], call: tuple[str, str, int], chance: random.Random
     if pair == LOSSY:
         edge |= {"status": "degraded", "retransmits": 2140, "sent": 61_000}
         edge["reasons"] = ["sent 3.5 % of 61k segments again"]
+        rule = {
+            "category": "netfilter",
+            "reason": "NETFILTER_DROP",
+            "hook": "FORWARD",
+            "function": "nft_do_chain",
+        }
+        full = {"category": "qdisc", "reason": "QDISC_OVERLIMIT", "hook": "", "function": "__dev_queue_xmit"}
+        edge["dropped"] = 316
+        edge["drops"] = [rule | {"node": "node-3", "packets": 312}, full | {"node": "node-1", "packets": 4}]
     if against:
         edge["change"] = _change(edge, pair)
     return edge

@@ -32,7 +32,7 @@ def _set() -> threading.Event:
 class Scene:
     """What the API says.
 
-    :param shows: ``boutique``, ``requests``, ``fan``, ``huge``, ``empty`` or ``nothing``.
+    :param shows: ``boutique``, ``requests``, ``fan``, ``huge``, ``dns``, ``empty`` or ``nothing``.
     :param refusal: status and error that every question gets instead.
     :param token: that questions must bring.
     :param away: as if nobody listened: connections are closed without an answer.
@@ -40,6 +40,7 @@ class Scene:
     :param begins_s: the first second that is kept.
     :param gaps: that the ledger of each answer has.
     :param stream: maps that the stream sends, one after the other; then it stays open.
+    :param streams: while it is not set, the stream sends none of them.
     """
 
     shows: str = "boutique"
@@ -48,6 +49,7 @@ class Scene:
     away: bool = False
     ready: threading.Event = field(default_factory=_set)
     stream: list[fleet.Answer] = field(default_factory=list)
+    streams: threading.Event = field(default_factory=_set)
     begins_s: int = 0
     gaps: list[fleet.Answer] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -59,6 +61,8 @@ def map_data(scene: Scene, request: web.Request) -> fleet.Answer:
         return fleet.fan_out()
     if scene.shows == "requests":
         return fleet.requested(request.query.get("select"))
+    if scene.shows == "dns":
+        return fleet.resolving()
     if scene.shows == "huge":
         return fleet.huge()
     if scene.shows in ("empty", "nothing"):
@@ -90,10 +94,10 @@ class Server:
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(start(), loop).result(60)
             yield self
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -159,6 +163,7 @@ class Server:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
+        await asyncio.to_thread(self.scene.streams.wait, 30)
         for data in self.scene.stream:
             await response.write(
                 f"event: map\ndata: {json.dumps(fleet.answer(data, self.scene.gaps))}\n\n".encode()

@@ -1,12 +1,24 @@
 """The map in a real browser: what is seen, what is reached by clicks and keys, what stays where it is."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.page import fleet
-from tests.page.browser import AT, BEFORE, NOW, PHONE, opened, picture, places, scale, smallest_text
+from tests.page.browser import (
+    AT,
+    BEFORE,
+    NOW,
+    PHONE,
+    await_drawn,
+    opened,
+    picture,
+    places,
+    scale,
+    smallest_text,
+)
 from tests.page.server import Scene
 
 FOCUSED = ".node:focus .name"
@@ -52,6 +64,23 @@ def test_the_map_shows_what_fails_by_shape_words_and_line(browser: Browser, tmp_
         picture(page, "compared", tmp_path)
 
 
+def test_a_line_says_why_its_packets_were_dropped(browser: Browser, tmp_path: Path) -> None:
+    """Behind the verdict, at the desk and on a phone, with nothing cut off."""
+    made = fleet.boutique()
+    (edge,) = (each for each in made["edges"] if each["dropped"])
+    shapes: tuple[tuple[str, dict[str, Any]], ...] = (("drops", {}), ("drops-phone", {"viewport": PHONE}))
+    for name, options in shapes:
+        link = f"/?focus={edge['id']}&select=data/redis-cart&{NOW}"
+        with opened(browser, Scene(), link, **options) as (page, _):
+            panel = page.locator("#panel")
+            expect(panel).to_contain_text("Network: 4.1 % of segments retransmitted")
+            expect(panel.locator("tr:has-text('netfilter FORWARD on node-3')")).to_contain_text("312")
+            expect(panel.locator("tr:has-text('qdisc on node-1')")).to_contain_text("4")
+            assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+            panel.locator("text=Network or application").scroll_into_view_if_needed()
+            picture(page, name, tmp_path)
+
+
 def test_all_text_can_be_read_at_every_size(browser: Browser, tmp_path: Path) -> None:
     for name, link, options in (
         ("boutique", SELECTED, {}),
@@ -77,13 +106,16 @@ def test_three_hundred_callers_are_the_failing_ones_and_one_stack(browser: Brows
 
 
 def test_nothing_jumps_when_the_next_second_brings_the_same(browser: Browser) -> None:
-    again = [fleet.boutique() for _ in range(3)]
-    with opened(browser, Scene(stream=again), "/?focus=boutique/frontend") as (page, _):
+    same = fleet.boutique()
+    scene = Scene(stream=[same, same, same | {"of": 99}])
+    scene.streams.clear()
+    with opened(browser, scene, "/?focus=boutique/frontend") as (page, _):
         page.locator("#closer").click()
         before = places(page)
         page.wait_for_selector(".node >> nth=30")
         page.locator("#panel").evaluate("panel => panel.scrollTop = 40")
-        page.wait_for_timeout(300)  # three answers of the stream come at once
+        scene.streams.set()
+        expect(page.locator("#count")).to_contain_text("of 99")  # the last of three answers that come at once
         assert places(page) == before
         assert page.locator("#panel").evaluate("panel => panel.scrollTop") == 40
         expect(page.locator(".node.focused .name")).to_have_text("frontend")
@@ -94,8 +126,11 @@ def test_a_live_map_gets_what_is_new_and_leaves_the_rest_where_it_is(browser: Br
     came = {**more["nodes"][0], "id": 900, "key": "boutique/came", "name": "came"}
     edge = fleet.plain_edge(900, more["nodes"][1]["id"], 80, 1000, 3)
     more = {**more, "nodes": [*more["nodes"], came], "edges": [*more["edges"], edge], "shown": 38, "of": 38}
-    with opened(browser, Scene(stream=[more])) as (page, _):
+    scene = Scene(stream=[more])
+    scene.streams.clear()
+    with opened(browser, scene) as (page, _):
         before = places(page)
+        scene.streams.set()
         page.wait_for_selector(".node:has-text('came')")
         after = places(page)
         moved = [abs(after[name][1] - y) for name, (_, y) in before.items() if name in after]
@@ -141,6 +176,7 @@ def test_each_key_of_the_list_does_what_it_says(browser: Browser) -> None:
         for turned in ("up", "down", "both"):
             press("d")
             expect(page.locator("#dir")).to_have_value(turned)
+        await_drawn(page)
         before = scale(page)
         press("+")
         assert scale(page) > before

@@ -4,9 +4,9 @@ import datetime
 import json
 import shlex
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
@@ -51,6 +51,16 @@ def time(seconds: float) -> str:
 
 
 LINK = f"/?w=1m&at={time(NOW)}&against={time(NOW - MINUTE)}"
+
+
+def map_by(group: str) -> Callable[[Response], bool]:
+    """Whether a response answers for the map in these groups."""
+
+    def is_it(response: Response) -> bool:
+        url = urlsplit(response.url)
+        return url.path.endswith("/map") and parse_qs(url.query).get("group") == [group]
+
+    return is_it
 
 
 def answer(address: str, path: str) -> Any:
@@ -113,15 +123,14 @@ def test_each_question_of_the_page_is_understood(page: Page, address: str) -> No
     expect(page.locator("#panel h2")).to_have_text("checkoutservice")
     expect(page.locator("#panel")).to_contain_text("NAT path")
     for group in ("version", "zone", "namespace", "node", "workload"):
-        page.select_option("#group", group)
-        page.wait_for_load_state("networkidle")
+        with page.expect_response(map_by(group)):
+            page.select_option("#group", group)
     page.keyboard.press("/")
     page.keyboard.type("chekout")
     expect(page.locator("#found li").first).to_contain_text("boutique/checkoutservice")
     page.keyboard.press("Enter")
     expect(page.locator("#chips")).to_contain_text("boutique/checkoutservice")
     page.keyboard.press("e")
-    page.wait_for_load_state("networkidle")
     expect(page.locator(".node.failing")).to_have_count(1)
 
 

@@ -1,7 +1,8 @@
 """The one guest of a test run.
 
-It takes twenty minutes of one processor, and its tests come last. It starts when the tests of the kernel are over,
-with the first of the package (or unit) tests, and works beside what follows, behind all others for the processor.
+It takes half an hour of one processor, and its tests come last. It starts when the tests of the kernel are over, with
+the first contract (or test of the package, or unit test), and works beside what follows, behind all others for the
+processor.
 With ``GUEST_BESIDE=1`` it starts with the first of all tests: two processors are too few for that, where tests of
 several Tailraces at once come late.
 """

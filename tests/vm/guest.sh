@@ -42,9 +42,10 @@ uname -r >"$results/kernel"
 while read -r setting; do
     export "${setting?}"
 done <"$results/environment"
-# What has most to compile is left to those tests that ask for it.
+# What has most to compile is left to those tests that ask for it. Tests that fail wait long for what does not come:
+# after three of them the rest does not run.
 exec timeout -k 10 "$seconds" chroot "$root" env -C "$project" HOME=/tmp PYTHONDONTWRITEBYTECODE=1 \
     TAILRACE_HTTP_ENABLED=off \
     PATH="$project/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin" SELFTEST_SLOWNESS="$slowness" TEST_SCALE=0.1 \
-    python -m pytest -v -p no:cacheprovider -p no:hypothesispytest --timeout="$test_seconds" --durations=0 --junitxml=/tmp/results/junit.xml "$@" \
+    python -m pytest -v -p no:cacheprovider -p no:hypothesispytest --maxfail=3 --timeout="$test_seconds" --durations=0 --junitxml=/tmp/results/junit.xml "$@" \
     >"$results/output" 2>&1

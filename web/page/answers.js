@@ -80,7 +80,7 @@ export async function askSearch(view, text, signal) {
   return (await ask("search", words, signal)).data.found;
 }
 
-/** @param {View} view @param {Subject} subject @param {"connects" | "requests"} of @param {AbortSignal} signal @returns {Promise<Where>} */
+/** @param {View} view @param {Subject} subject @param {"connects" | "requests" | "drops"} of @param {AbortSignal} signal @returns {Promise<Where>} */
 export async function askWhere(view, subject, of, signal) {
   const words = subjectWords(view, subject);
   words.set("of", of);

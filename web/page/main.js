@@ -126,6 +126,7 @@ function load() {
   following.stop();
   asking = new AbortController();
   const { signal } = asking;
+  byId("map", HTMLElement).ariaBusy = "true";
   const patience = setTimeout(() => waiting(true), shown ? PATIENCE_MS : 0);
   const first = shown === null;
   render(false);
@@ -143,7 +144,9 @@ function load() {
     .catch((error) => signal.aborted || refused(error))
     .finally(() => {
       clearTimeout(patience);
-      if (!signal.aborted) waiting(false);
+      if (signal.aborted) return;
+      waiting(false);
+      byId("map", HTMLElement).ariaBusy = "false";
     });
 }
 

@@ -68,7 +68,7 @@ export function attempts(edge) {
 
 /** Whether what is wrong is that too much is sent again. @param {MapEdge} edge */
 export function isLossy(edge) {
-  return edgeStatus(edge) === "degraded" && edge.failed === 0 && edge.requests_failed === 0 && edge.retransmits > 0;
+  return edgeStatus(edge) === "degraded" && edge.failed === 0 && edge.requests_failed === 0 && edge.queries_failed === 0 && edge.retransmits + edge.dropped > 0;
 }
 
 /** Whether hardly any connection was reported by both of its ends. @param {MapEdge} edge */
@@ -89,6 +89,11 @@ export function failures(edge, write = count) {
   return rest > 0 ? [...words, `${write(rest)} failed`] : words;
 }
 
+/** Why packets were dropped: "netfilter FORWARD on node-7". @param {MapEdge["drops"][number]} cause */
+export function causeOfDrops({ category, reason, hook, node }) {
+  return [category === "other" ? reason : category.replaceAll("_", " "), hook, node ? `on ${node}` : ""].filter(Boolean).join(" ");
+}
+
 /** What is wrong or changed, in at most two short lines; nothing for an edge that is well. @param {MapEdge} edge @returns {string[]} */
 export function edgeLabel(edge) {
   const status = edgeStatus(edge);
@@ -106,11 +111,23 @@ function errors({ requests, requests_failed: failed }) {
   return requests < MANY ? plural(failed, "error") : `${percent(failed, requests)} errors`;
 }
 
+/** Where an edge ends, as people write it: "coredns:53/udp". @param {string} name @param {MapEdge} edge */
+export function called(name, { port, transport }) {
+  return port ? `${name}:${port}${transport === "udp" ? "/udp" : ""}` : name;
+}
+
+/** The same of queries of DNS. @param {MapEdge} edge */
+function unresolved({ queries, queries_failed: failed }) {
+  return queries < MANY ? `DNS ${plural(failed, "error")}` : `DNS ${percent(failed, queries)}`;
+}
+
 /** @param {MapEdge} edge */
 function wrong(edge) {
   if (edge.requests_failed > 0 && edge.requests_failed >= edge.failed) return errors(edge);
+  if (edge.queries_failed > 0 && edge.queries_failed >= edge.failed) return unresolved(edge);
   if (edge.failed > 0) return failures(edge)[0];
   if (edge.broken > 0) return `${count(edge.broken)} broken`;
+  if (edge.dropped > edge.retransmits) return `${count(edge.dropped)} dropped`;
   return edge.retransmits > 0 ? `${count(edge.retransmits)} resent` : (edge.reasons[0] ?? "degraded");
 }
 
@@ -128,9 +145,11 @@ export function changeWords(change) {
 /** One sentence about an edge, for a screen reader and a tooltip. @param {MapEdge} edge @param {string} from @param {string} to */
 export function edgeSentence(edge, from, to) {
   const failed = edge.failed ? `, ${failures(edge).join(", ")} of ${plural(attempts(edge), "connect")}` : "";
-  const resent = isLossy(edge) ? `, ${plural(edge.retransmits, "segment")} sent again` : "";
+  const resent = isLossy(edge) && edge.retransmits ? `, ${plural(edge.retransmits, "segment")} sent again` : "";
+  const dropped = edge.dropped ? `, ${plural(edge.dropped, "packet")} dropped` : "";
+  const asked = edge.queries ? `, ${plural(edge.queries, "query of DNS", "queries of DNS")}${edge.queries_failed ? `, ${percent(edge.queries_failed, edge.queries)} of them failed` : ""}` : "";
   const end = seenFromOneEnd(edge) ? ", seen from one end only" : "";
-  return `${from} calls ${to} on port ${edge.port}: ${STATUS_WORDS[edgeStatus(edge)]}${failed}${requestWords(edge)}${resent}${end}`;
+  return `${from} calls ${to} on port ${edge.port}${edge.transport === "udp" ? " of UDP" : ""}: ${STATUS_WORDS[edgeStatus(edge)]}${failed}${requestWords(edge)}${asked}${resent}${dropped}${end}`;
 }
 
 /** How requests went; nothing if there were none. @param {MapEdge} edge */

@@ -2,7 +2,7 @@
 /** The rows of the map as a table: what a screen reader gets, and small screens first. */
 
 import { button, byId, html, put, say, steady, svg } from "./dom.js";
-import { attempts, compareStatus, edgeStatus, failures, GLYPHS, seenFromOneEnd, STATUS_WORDS } from "./status.js";
+import { attempts, called, compareStatus, edgeStatus, failures, GLYPHS, seenFromOneEnd, STATUS_WORDS } from "./status.js";
 import { count, duration, often, percent, plural, rate } from "./words.js";
 
 /** @import { Shown } from "./shown.js" */
@@ -28,18 +28,30 @@ import { count, duration, often, percent, plural, rate } from "./words.js";
 /** @param {(edge: MapEdge) => number} value @returns {(a: Row, b: Row) => number} */
 const most = (value) => (a, b) => value(b.edge) - value(a.edge);
 
+/** Connects, requests and queries that failed. @param {Row} row */
+const wrongOf = ({ edge }) => edge.failed + edge.requests_failed + edge.queries_failed;
+
+/** How connects failed, and which part of queries of DNS. @param {MapEdge} edge */
+function failedText(edge) {
+  const words = edge.failed ? failures(edge) : [];
+  return [...words, ...(edge.queries_failed ? [`${percent(edge.queries_failed, edge.queries)} of DNS`] : [])].join(", ") || "0";
+}
+
 /** @type {Column[]} */
 export const COLUMNS = [
-  { title: "status", text: ({ edge }) => STATUS_WORDS[edgeStatus(edge)], compare: (a, b) => compareStatus(edgeStatus(a.edge), edgeStatus(b.edge)) || b.edge.failed + b.edge.requests_failed - a.edge.failed - a.edge.requests_failed || b.edge.bytes - a.edge.bytes },
+  { title: "status", text: ({ edge }) => STATUS_WORDS[edgeStatus(edge)], compare: (a, b) => compareStatus(edgeStatus(a.edge), edgeStatus(b.edge)) || wrongOf(b) - wrongOf(a) || b.edge.bytes - a.edge.bytes },
   { title: "caller", names: true, text: ({ from }) => from, compare: (a, b) => a.from.localeCompare(b.from) },
-  { title: "called", names: true, text: ({ to, edge }) => (edge.port ? `${to}:${edge.port}` : to), compare: (a, b) => a.to.localeCompare(b.to) || a.edge.port - b.edge.port },
-  { title: "failed", text: ({ edge }) => (edge.failed ? failures(edge).join(", ") : "0"), compare: most(({ failed }) => failed) },
+  { title: "called", names: true, text: ({ to, edge }) => called(to, edge), compare: (a, b) => a.to.localeCompare(b.to) || a.edge.port - b.edge.port },
+  { title: "failed", text: ({ edge }) => failedText(edge), compare: most(({ failed, queries_failed: unresolved }) => failed + unresolved) },
   { title: "connects", wide: true, text: ({ edge }) => count(attempts(edge)), compare: most(attempts) },
+  { title: "dropped", wide: true, text: ({ edge }) => count(edge.dropped), compare: most(({ dropped }) => dropped) },
   { title: "resent", wide: true, text: ({ edge }) => count(edge.retransmits), compare: most(({ retransmits }) => retransmits) },
   { title: "connect p99", wide: true, text: ({ edge }) => duration(edge.connect_ns?.p99), compare: most(({ connect_ns }) => connect_ns?.p99 ?? -1) },
   { title: "requests", wide: true, text: ({ edge }, seconds) => (edge.requests ? often(edge.requests, seconds) : "–"), compare: most(({ requests }) => requests) },
   { title: "errors", wide: true, text: ({ edge }) => percent(edge.requests_failed, edge.requests), compare: most((edge) => (edge.requests ? edge.requests_failed / edge.requests : -1)) },
   { title: "request p99", wide: true, text: ({ edge }) => duration(edge.request_ns?.p99), compare: most(({ request_ns }) => request_ns?.p99 ?? -1) },
+  { title: "DNS", wide: true, text: ({ edge }, seconds) => (edge.queries ? often(edge.queries, seconds) : "–"), compare: most(({ queries }) => queries) },
+  { title: "DNS errors", wide: true, text: ({ edge }) => percent(edge.queries_failed, edge.queries), compare: most((edge) => (edge.queries ? edge.queries_failed / edge.queries : -1)) },
   { title: "round trip p99", wide: true, text: ({ edge }) => duration(edge.rtt_ns?.p99), compare: most(({ rtt_ns }) => rtt_ns?.p99 ?? -1) },
   { title: "to server", wide: true, text: ({ edge }, seconds) => rate(edge.bytes, seconds), compare: most(({ bytes }) => bytes) },
   { title: "to client", wide: true, text: ({ edge }, seconds) => rate(edge.reply_bytes, seconds), compare: most(({ reply_bytes }) => reply_bytes) },

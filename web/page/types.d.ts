@@ -94,6 +94,9 @@ export interface MapEdge {
   datagrams: number;
   datagrams_lost: number;
   datagrams_dropped: number;
+  /** Packets that a kernel dropped, and why: the most frequent first. */
+  dropped: number;
+  drops: { category: string; reason: string; hook: string; function: string; node: string; packets: number }[];
   broken: number;
   active: number;
   connect_ns: Quantiles | null;
@@ -102,6 +105,9 @@ export interface MapEdge {
   requests: number;
   requests_failed: number;
   request_ns: Quantiles | null;
+  /** Of DNS; failed: no answer, or one that is the server's failure. */
+  queries: number;
+  queries_failed: number;
   /** Shares of flows that both ends, or one end alone, reported. */
   evidence: { both: number; client: number; server: number };
   change: Change | null;
@@ -203,6 +209,7 @@ export interface Instance {
   process: string;
   image: string;
   address: string;
+  region: string;
   version: string;
   zone: string;
   first_s: Seconds;

@@ -208,18 +208,19 @@ def _where(data: WhereAnswer) -> Rows:
         for by in data.by
         for share in by.values
     ]
-    what = "opens" if data.of == "connects" else data.of
+    what = {"connects": "opens", "drops": "packets"}.get(data.of, data.of)
+    bad = "dropped" if data.of == "drops" else "failed"
     titles = (
         "ATTRIBUTE",
         "VALUE",
-        "FAILED",
+        bad.upper(),
         what.upper(),
         "RATE",
         "OF FAILURES",
         f"OF {what.upper()}",
         "LIFT",
     )
-    return titles, rows, f"{data.failed} of {data.attempts} {what} failed"
+    return titles, rows, f"{data.failed} of {data.attempts} {what} {bad}"
 
 
 def _quality(data: QualityAnswer) -> Rows:

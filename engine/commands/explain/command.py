@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from engine.config import Config
 
-#: Attributes of one cause at most: each more takes its share of patience, and of sense.
-_DEPTHS: Final = range(1, 5)
+#: Attributes of one cause at most, if nothing is said: each more takes its share of patience, and of sense.
+_DEPTH: Final = 3
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="WORD",
         help="workloads (shop/checkout), or client and server:port, and filter words; or TABLE.csv: "
-        "comma-separated values with a line of names; -: standard input",
+        "values between commas, semicolons or tabs, with a line of names; -: standard input",
     )
     _add_store(parser.add_argument_group("of the store"))
     _add_table(parser.add_argument_group("of a table"))
@@ -42,7 +42,7 @@ def _add_store(group: Any) -> None:
     group.add_argument(
         "--against", action="append", metavar="WINDOW", help="when all was well: -1h, a time, or FROM/TO"
     )
-    group.add_argument("--of", action="append", metavar="WHAT", help="connects (default) or requests")
+    group.add_argument("--of", action="append", metavar="WHAT", help="connects (default), requests or drops")
     group.add_argument(
         "--store",
         metavar="PLACE",
@@ -71,7 +71,11 @@ def _add_table(parser: Any) -> None:
         help="a column that says nothing; may be repeated",
     )
     parser.add_argument(
-        "--depth", type=int, choices=_DEPTHS, default=2, help="attributes of one cause at most (default: 2)"
+        "--depth",
+        type=int,
+        default=_DEPTH,
+        metavar="N",
+        help=f"attributes of one cause at most (default: {_DEPTH})",
     )
 
 
@@ -116,9 +120,11 @@ def _explain_table(options: argparse.Namespace) -> int:
         raise UsageError("a table needs --bad and --total", "name one table, and the columns with the counts")
     if bool(options.expected_bad) != bool(options.expected_total):
         raise UsageError("one of --expected-bad and --expected-total is missing", "give both or none")
+    if options.depth < 1:
+        raise UsageError(f"--depth is {options.depth}", "a cause has 1 attribute or more")
     roles = Roles(options.bad, options.total, options.expected_bad, options.expected_total, options.ignore)
     leaves = read_leaves(options.filter[0], roles)
-    explanation = explain(leaves, options.depth)
+    explanation = explain(leaves, min(options.depth, len(leaves.names)))
     text = json_text if options.output == "json" else table_text
     sys.stdout.write(text(leaves, explanation))
     return 0

@@ -12,7 +12,8 @@ def stored_text(answered: Answered) -> str:
     """What failed, a paragraph for each cause, what it is not, and of when it is."""
     data: WhereAnswer = answered.data
     share = percent(data.failed, data.attempts)
-    lines = [f"{data.failed:,} of {data.attempts:,} {data.of} failed ({share})"]
+    what = "packets dropped" if data.of == "drops" else f"{data.of} failed"
+    lines = [f"{data.failed:,} of {data.attempts:,} {what} ({share})"]
     lines += [line for cause in data.causes for line in _said(cause)]
     if data.failed and not data.causes:
         lines.append(

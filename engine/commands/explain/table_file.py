@@ -1,10 +1,12 @@
 """Tables of attributes and counts, read from a file with a line of names."""
 
 import csv
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ import numpy as np
 from actors.explain.leaves import (
     Leaves,
     dispersion_of,
+    doubt_of_rate,
     expected_by_rate,
     expected_of_rate,
     healthy_rate,
@@ -21,6 +24,7 @@ from model.errors import UsageError
 
 #: Rows of a table at most: as many fit into the memory of a small machine.
 MOST_ROWS: Final = 5_000_000
+_QUOTED: Final = re.compile('"[^"]*"')
 _NOTHING: Final = "name it as the first line of the file does"
 
 
@@ -61,7 +65,7 @@ def read_leaves(path: str, roles: Roles) -> Leaves:
     if not attributes:
         raise UsageError(f"{path} has no attributes", "a column beside the counts says what rows differ in")
     values, codes = zip(*(_coded(rows[names.index(name)]) for name in attributes), strict=True)
-    return _leaves(attributes, values, np.stack(codes, axis=1), counts, roles)
+    return leaves_of(attributes, values, np.stack(codes, axis=1), counts, roles)
 
 
 def _read(path: str) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -72,7 +76,8 @@ def _read(path: str) -> tuple[list[str], list[tuple[str, ...]]]:
             if path == "-"
             else Path(path).open(newline="", encoding="utf-8-sig") as file
         ):
-            reader = csv.reader(file)
+            head = file.readline()
+            reader = csv.reader(chain([head], file), delimiter=_delimiter(head))
             names = next(reader, [])
             rows = []
             for row in reader:
@@ -98,6 +103,12 @@ def _read(path: str) -> tuple[list[str], list[tuple[str, ...]]]:
     return names, list(zip(*rows, strict=True))
 
 
+def _delimiter(head: str) -> str:
+    """What stands between names: of comma, semicolon and tab the one that there are most of outside of quotes."""
+    bare = _QUOTED.sub("", head)
+    return max(",;\t", key=bare.count)
+
+
 def _check_names(path: str, names: list[str], roles: Roles) -> None:
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
@@ -118,7 +129,9 @@ def _numbers(path: str, name: str, column: Sequence[str]) -> np.ndarray:
     wrong = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0))
     if len(wrong):
         at = int(wrong[0])
-        raise UsageError(f"{path}, row {at + 1}: {name} is {column[at]}", "a count is not below 0")
+        raise UsageError(
+            f"{path}, row {at + 1}: {name} is {column[at]}", "a count is a number, and not below 0"
+        )
     return numbers
 
 
@@ -149,19 +162,36 @@ def _coded(column: Sequence[str]) -> tuple[list[str], np.ndarray]:
     return list(places), codes
 
 
-def _leaves(
+def _alike(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A row of each combination of values, in the order of codes, and the combination of each row."""
+    keys = np.zeros(len(codes), np.int64)
+    for column in codes.T:
+        keys = np.unique(keys * (int(column.max()) + 1) + column, return_inverse=True)[1].ravel()
+    return np.unique(keys, return_index=True)[1], keys
+
+
+def leaves_of(
     names: Sequence[str],
     values: Sequence[Sequence[str]],
     codes: np.ndarray,
     counts: dict[str, np.ndarray],
     roles: Roles,
 ) -> Leaves:
-    codes, places = np.unique(codes, axis=0, return_inverse=True)
-    summed = {name: np.bincount(places.ravel(), column, len(codes)) for name, column in counts.items()}
+    """Leaves of rows: those that agree in all attributes are one.
+
+    :param values: for each attribute what its codes stand for.
+    :param codes: of each row; shape (n, D).
+    :param counts: the columns that have roles; shape (n,) each.
+    """
+    first, places = _alike(codes)
+    codes = codes[first]
+    summed = {name: np.bincount(places, column, len(codes)) for name, column in counts.items()}
     bad, total = summed[roles.bad], summed[roles.total]
-    if roles.expected_bad:
-        expected = expected_by_rate(total, summed[roles.expected_bad], summed[roles.expected_total])
-    else:
+    if not roles.expected_bad:
         expected = expected_of_rate(total, healthy_rate(codes, bad, total))
-    dispersion = dispersion_of(bad, total, expected)
-    return Leaves(names, values, codes, bad, total, expected, dispersion, supposed=not roles.expected_bad)
+        dispersion = dispersion_of(bad, total, expected)
+        return Leaves(names, values, codes, bad, total, expected, dispersion, supposed=True)
+    expected = expected_by_rate(total, summed[roles.expected_bad], summed[roles.expected_total])
+    doubt = doubt_of_rate(total, summed[roles.expected_total])
+    dispersion = np.maximum(dispersion_of(bad, total, expected), doubt)
+    return Leaves(names, values, codes, bad, total, expected, dispersion, doubt=doubt)

@@ -8,18 +8,20 @@ from actors.explain.causes import Cause, Explanation
 from actors.explain.leaves import Leaves
 from model.rows.words import printable
 
+#: Percent below which a share is none.
+_NONE: Final = 1e-4
 NOTHING: Final = "Nothing separates the bad from the healthy."
 
 
 def json_text(leaves: Leaves, explanation: Explanation) -> str:
     """One object on one line: ``causes``, best first, and ``not``, attributes without a difference."""
-    bad, total, expected = (float(column.sum()) for column in (leaves.bad, leaves.total, leaves.expected))
+    bad, total = (float(column.sum()) for column in (leaves.bad, leaves.total))
     whole = {
         "causes": [_cause(cause) for cause in explanation.causes],
         "not": explanation.no_difference,
         "bad": bad,
         "total": total,
-        "expected": expected,
+        "expected": explanation.normal,
     }
     return msgspec.json.encode(whole).decode() + "\n"
 
@@ -40,8 +42,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
 
 def table_text(leaves: Leaves, explanation: Explanation) -> str:
     """What is bad, a paragraph for each cause, and what it is not."""
-    bad, total, expected = (float(column.sum()) for column in (leaves.bad, leaves.total, leaves.expected))
-    lines = [f"{bad:,.0f} of {total:,.0f} bad ({percent(bad, total)}; normal {percent(expected, total)})"]
+    bad, total = (float(column.sum()) for column in (leaves.bad, leaves.total))
+    normal = percent(explanation.normal, total)
+    lines = [f"{bad:,.0f} of {total:,.0f} bad ({percent(bad, total)}; normal {normal})"]
     lines += [line for cause in explanation.causes for line in _said(cause)]
     if not explanation.causes:
         lines.append(NOTHING)
@@ -68,6 +71,6 @@ def _share(part: float, whole: float) -> float:
 
 
 def percent(part: float, whole: float) -> str:
-    """Two digits where it is small."""
+    """Two digits where it is small; less than one of a million is none."""
     share = 100 * _share(part, whole)
-    return f"{share:.0f} %" if share >= 10 or not share else f"{share:.2g} %"
+    return f"{share:.0f} %" if share >= 10 or share < _NONE else f"{share:.2g} %"

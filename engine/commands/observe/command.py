@@ -30,7 +30,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "observe",
         parents=[common],
-        help="flows or workloads of all nodes, from NATS",
+        help="flows and other rows of all nodes, from NATS",
         description="The newest rows that match, then with -f those that come. An option given more than "
         "once wants any of its values; different options are all wanted, and all words of the filter.",
     )
@@ -47,7 +47,12 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workloads", action="store_true", help="who talks to whom, summed up for each second"
     )
-    parser.add_argument("--rows", default="", metavar="ROWS", help="those of a plug-in, by their plural")
+    parser.add_argument(
+        "--rows",
+        default="",
+        metavar="ROWS",
+        help="queries, drops, listeners, endpoints and so on, or those of a plug-in, by their plural",
+    )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(execute=execute)
 
@@ -117,7 +122,10 @@ async def _rows(
     rows = options.rows or ("workloads" if options.workloads else "flows")
     public, kind = public_named(rows), kind_named(rows)
     if public is None:
-        raise UsageError(f"{rows} are not published", "observe flows, workloads or rows of a plug-in")
+        raise UsageError(
+            f"{rows} are not published",
+            "observe flows, workloads, queries, drops and so on, or rows of a plug-in",
+        )
     table = TableRows(width, kind.reading if kind else None)
     text = JsonRows() if options.output == "json" else table
     last = options.last if options.last is not None or wanted.since is not None else _LAST

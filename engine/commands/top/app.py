@@ -82,10 +82,9 @@ class TopApp(App[None]):
     #filter { border: none; height: 1; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "page(0)", "Workloads"),
-        Binding("2", "page(1)", "Connections"),
-        Binding("3", "page(2)", "Failures"),
-        Binding("4", "page(3)", "Endpoints"),
+        *(
+            Binding(str(number + 1), f"page({number})", show=False) for number in range(len(PAGES))
+        ),  # tabs say so
         Binding("slash", "filter", "Filter", priority=True),  # keys that follow at once are for the filter
         Binding("s", "sort", "Sort"),
         Binding("space", "freeze", "Freeze"),
@@ -192,15 +191,22 @@ class TopApp(App[None]):
         if not found.window:
             return Text(f"{self._note}: no {page.kind.plural} yet", "dim")
         line = Text.assemble((time_text(found.window), "bold"), f"  nodes {found.nodes}")
-        line.append(f"  {page.kind.plural} {found.matched}" + (f" of {found.rows}" if self._wanted else ""))
-        line.append(f"  failed {found.failed}", "red" if found.failed else "")
+        ranked = page.kind.rank if not page.kind.figures else ""
+        rows = "rows" if ranked == page.kind.plural else page.kind.plural
+        line.append(f"  {rows} {found.matched}" + (f" of {found.rows}" if self._wanted else ""))
+        if ranked:
+            line.append(f"  {ranked.rpartition('.')[2]} {found.opened}")
+        if page.kind.figures or f"{page.kind.rank}.failed" in page.kind.types:
+            line.append(f"  failed {found.failed}", "red" if found.failed else "")
         if not page.failures:
-            line.append(f"  to server {rate_text(found.tx_bytes)}  to client {rate_text(found.rx_bytes)}")
+            if page.kind.figures:
+                line.append(f"  to server {rate_text(found.tx_bytes)}  to client {rate_text(found.rx_bytes)}")
             by = page.kind.rank if page.kind.rank and not self._sort else SORTS[self._sort]
+            by = by if page.kind.figures or by == "failed" else ranked.rpartition(".")[2]
             counted = (
                 f"{page.kind.rank} {found.opened}" if page.kind.rank else f"retransmits {found.retransmits}"
             )
-            line.append(f"  {counted}  sorted by {by}")
+            line.append(f"  sorted by {by}" if ranked else f"  {counted}  sorted by {by}")
         if self.board.frozen:
             line.append("  FROZEN", "bold yellow")
         second = Text("nothing lost", "green")

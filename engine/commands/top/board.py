@@ -11,12 +11,15 @@ from model.batch import Batch
 from model.filter.filter import Filter
 from model.filter.view import BatchView, Mask, RowsView, View
 from model.kind import HEAD, Kind
+from model.kinds.listener import LISTENER
 from model.public import PublicRow
 
 #: Nodes shown at most; those that were silent for longest leave first.
 NODES: Final = 256
 #: Rows of one second of a node kept at most; the others are counted.
 ROWS: Final = 200_000
+#: Listeners kept; new ones beyond are not shown.
+LISTENERS: Final = 20_000
 #: Failures kept, newest last; the oldest leave.
 FAILURES: Final = 1000
 #: Seconds after which a node that says nothing is shown no more.
@@ -127,7 +130,9 @@ class Board:
         self._growing: dict[tuple[str, str], Second] = {}
         self._whole: dict[tuple[str, str], Second] = {}
         self._failures: deque[PublicRow] = deque(maxlen=FAILURES)
+        self._listeners: dict[tuple[str, str], PublicRow] = {}  # by node and id, as their last rows say
         self._shown: tuple[dict[tuple[str, str], Second], list[PublicRow]] = ({}, [])
+        self._shown_listeners: list[PublicRow] = []
 
     def add(self, part: Part) -> None:
         """Takes rows; a second is whole with its last part, or when the next one begins."""
@@ -150,12 +155,15 @@ class Board:
         """From now on the same is shown, or, again, what comes. Whether it is frozen now."""
         if not self.frozen:
             self._shown = dict(self._whole), list(self._failures)
+            self._shown_listeners = list(self._listeners.values())
         self.frozen = not self.frozen
         return self.frozen
 
     def select(self, kind: Kind, wanted: Filter, sort: Sort, limit: int) -> Selection:
-        """The rows of the newest second that match, those with the largest figures first."""
+        """The rows of the newest second that match, those with the largest figures first; of listeners all."""
         mask, found = wanted.of(kind), Selection()
+        if kind is LISTENER:
+            return self._standing(mask, limit)
         best: list[tuple[int, PublicRow]] = []
         for second in self._seconds(kind):
             found.nodes += 1
@@ -177,6 +185,23 @@ class Board:
         found.window = rows[-1].window if rows else 0
         return found
 
+    def _standing(self, mask: Callable[[View], Mask], limit: int) -> Selection:
+        """Listeners: a row comes when something has changed, and what it says holds until the next one."""
+        rows = self._shown_listeners if self.frozen else list(self._listeners.values())
+        found = Selection(rows=len(rows), nodes=len({row.node for row in rows}))
+        if rows:
+            part = Part(LISTENER, "", 0, (), RowsView(LISTENER, rows), _taken(rows))
+            found.top = [row for _, row in _best(part, mask(part.view), "bytes", limit, found)]
+            found.window = max(row.window for row in rows)
+        return found
+
+    def _listen(self, rows: Iterable[PublicRow]) -> None:
+        for row in rows:
+            key = row.node, str(row.row.get("listener.id"))
+            known = self._listeners.pop(key, None)
+            if not row.row.get("listener.ended") and (known or len(self._listeners) < LISTENERS):
+                self._listeners[key] = row
+
     def _seconds(self, kind: Kind) -> list[Second]:
         """Of nodes that are not silent."""
         whole = self._shown[0] if self.frozen else self._whole
@@ -190,7 +215,9 @@ class Board:
         if len(self._whole) > NODES * len(self.kinds):
             self._whole.pop(next(iter(self._whole)))
         for part in second.parts:
-            if part.kind is self.kinds[0]:
+            if part.kind is LISTENER:
+                self._listen(part.taken(np.arange(len(part.view))))
+            elif part.kind is self.kinds[0]:
                 self._failures.extend(_failed(part))
 
 
@@ -205,26 +232,44 @@ def _best(part: Part, mask: Mask, sort: Sort, limit: int, found: Selection) -> l
     places = np.flatnonzero(mask)
     if not len(places):
         return []
-    traffic = part.kind.figures
-    assert traffic is not None
     view = part.view.taken(places)
-    moved, failed = view.moved(), traffic.lives(view.columns, "failed")
     found.matched += len(places)
-    found.tx_bytes += int(moved.tx_bytes.sum())
-    found.rx_bytes += int(moved.rx_bytes.sum())
-    found.retransmits += int(moved.retransmitted_segments.sum())
-    found.opened += int(traffic.lives(view.columns, "opened").sum())
-    found.failed += int(failed.sum())
-    if sort == "bytes" and part.kind.rank:
-        score = np.asarray(view.columns[part.kind.rank], np.int64)
-    elif sort == "bytes":
-        score = np.add(moved.tx_bytes, moved.rx_bytes, dtype=np.int64)
-    elif sort in _FIGURES:
-        score = np.asarray(getattr(moved, _FIGURES[sort]), np.int64)
-    else:
-        score = np.asarray(traffic.lives(view.columns, sort), np.int64)
+    score = (_moved if part.kind.figures else _ranked)(part.kind, view, sort, found)
     order = np.arange(len(score))
     if len(score) > limit:
         order = np.argpartition(-score, limit)[:limit]
     order = order[np.argsort(-score[order], kind="stable")]
     return list(zip(score[order].tolist(), part.taken(places[order]), strict=True))
+
+
+def _ranked(kind: Kind, view: View, sort: Sort, found: Selection) -> np.ndarray:
+    """What rows in which nothing moves are ordered by: how many there were, or how many failed."""
+    counts = np.asarray(view.columns[kind.rank], np.int64)
+    failed = (
+        np.asarray(view.columns[name], np.int64) if (name := f"{kind.rank}.failed") in kind.types else None
+    )
+    found.opened += int(counts.sum())
+    found.failed += 0 if failed is None else int(failed.sum())
+    if kind is LISTENER:  # those that drop nothing by how full they are
+        limits = np.maximum(1, np.asarray(view.columns["listener.limit"], np.int64))
+        return (counts << 20) + (np.asarray(view.columns["listener.queue"], np.int64) << 10) // limits
+    return failed if failed is not None and sort == "failed" else counts
+
+
+def _moved(kind: Kind, view: View, sort: Sort, found: Selection) -> np.ndarray:
+    """What rows of traffic are ordered by."""
+    traffic = kind.figures
+    assert traffic is not None
+    moved, failed = view.moved(), traffic.lives(view.columns, "failed")
+    found.tx_bytes += int(moved.tx_bytes.sum())
+    found.rx_bytes += int(moved.rx_bytes.sum())
+    found.retransmits += int(moved.retransmitted_segments.sum())
+    found.opened += int(traffic.lives(view.columns, "opened").sum())
+    found.failed += int(failed.sum())
+    if sort == "bytes" and kind.rank:
+        return np.asarray(view.columns[kind.rank], np.int64)
+    if sort == "bytes":
+        return np.add(moved.tx_bytes, moved.rx_bytes, dtype=np.int64)
+    if sort in _FIGURES:
+        return np.asarray(getattr(moved, _FIGURES[sort]), np.int64)
+    return np.asarray(traffic.lives(view.columns, sort), np.int64)

@@ -19,8 +19,8 @@ from model.standard_output import moves_cursor
 if TYPE_CHECKING:
     from engine.commands.top.app import TopApp
 
-#: In the order of the keys 1, 2, 3, 4 (``engine.commands.top.pages``, which loads numpy).
-PAGE_NAMES = ("workloads", "connections", "failures", "endpoints")
+#: In the order of the keys 1 to 7 (``engine.commands.top.pages``, which loads numpy).
+PAGE_NAMES = ("workloads", "connections", "failures", "endpoints", "queries", "drops", "listeners")
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -29,8 +29,9 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         "top",
         parents=[common],
         help="what happens now, in an interactive table",
-        description="Of this machine, or with --nats of all nodes. 1, 2, 3, 4: workloads, connections, failures, "
-        "endpoints; /: filter as you type; s, or a click on a title: sort; space: freeze; enter: all about a row; "
+        description="Of this machine, or with --nats of all nodes. 1 to 7: workloads, connections, failures, "
+        "endpoints, queries of DNS, dropped packets, listeners; /: filter as you type; s, or a click on a title: "
+        "sort; space: freeze; enter: all about a row; "
         "q: quit.",
     )
     add_filter(parser)

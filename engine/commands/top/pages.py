@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from model.kind import Kind
+from model.kinds.drop import DROP
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW
+from model.kinds.listener import LISTENER
+from model.kinds.query import QUERY
 from model.kinds.workload import WORKLOAD
 
 
@@ -26,5 +29,8 @@ PAGES: Final = (
     Page("2 Connections", FLOW),
     Page("3 Failures", FLOW, failures=True),
     Page("4 Endpoints", ENDPOINT),
+    Page("5 DNS", QUERY),
+    Page("6 Drops", DROP),
+    Page("7 Listeners", LISTENER),
 )
-KINDS: Final = (FLOW, WORKLOAD, ENDPOINT)
+KINDS: Final = (FLOW, WORKLOAD, ENDPOINT, QUERY, DROP, LISTENER)

@@ -172,7 +172,8 @@ DROPS: Final = (
         "<u4",
         "place in the batch's table of reasons for which packets were dropped; 0: none was, as far as is known. In "
         "rows `drop.message` (`dropped by netfilter in namespace 4026532301 of node-7, hook FORWARD`) and its parts, "
-        "of the last one since the connection began: why a connect timed out",
+        "why a connect timed out. Of several reasons one stands there: a connection's sums by reason are right "
+        "but for the drops of one row. In a row without `dropped_segments` it is that of an earlier one",
         table=DROPPED,
         over="known",
     ),

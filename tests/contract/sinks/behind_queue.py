@@ -106,7 +106,7 @@ class SinkBehindQueue(SinkContract):
     def test_it_gets_the_rows_and_fields_that_were_asked_for(self, kind: Kind, output: Any) -> None:
         """With ``where`` and ``fields`` of the configuration; what a filter leaves out is no loss."""
         batches, ledger = _seconds(kind, 5, 200), Ledger()
-        counted = "failed>50" if targets(kind, "failed") else "port>50"
+        counted = "failed>50" if targets(kind, "failed") else "port>40000"
         where = "opened>0" if kind.traffic else counted
         shape = shape_of(SinkConfig(self.name, where=where, fields="brief"), [kind], "sinks[0]", "")
         asked = [shape(batch) for batch in batches]

@@ -6,7 +6,7 @@ import urllib.request
 
 from model.batch import Batch
 from sinks.prometheus.sink import PrometheusConfig, PrometheusSink
-from tests.nats_server import free_port
+from tests.ports import free_port
 
 #: What a scrape counts.
 LIVES = ("opened", "closed", "failed")

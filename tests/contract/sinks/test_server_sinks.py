@@ -171,7 +171,7 @@ class TestOtlp(SinkBehindQueue):
             yield collected
 
     def make(self, output: Collected) -> OtlpSink:
-        return OtlpSink(OtlpConfig(output.url, "http"))
+        return OtlpSink(OtlpConfig(output.url, "http", as_logs=True))
 
     async def read(self, output: Collected) -> Totals:
         totals = count_rows(map(_attributes, output.records()))

@@ -1,16 +1,31 @@
 """What a store keeps of flows: the ways through NAT that connections took, and who was at their ends."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
 from actors.workloads.workloads import Workloads
 from model.addresses import address_bytes
+from model.batch import Batch
+from model.kinds.drop import Dropped
 from model.kinds.workload import Workload
 from model.ledger import Ledger
+from store.measures import DROP_PARTS
 from store.reading import ChainHop, Instance, Window
-from tests.contract.store.sites import Site
+from tests.contract.store.sites import Site, Writing
 from tests.unit.store.segments.made import BEGIN
 from tests.unit.store.segments.made_flows import flows
+
+
+def take(writer: Writing, batches: Iterable[Batch], *, seal: bool) -> None:
+    """Writes, and lets others read it: in the log, or in files of its own."""
+    for batch in batches:
+        writer.take(batch)
+    writer.sync()
+    if seal:
+        writer.rotate()
+        writer.drained()
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -19,12 +34,7 @@ def test_connections_are_counted_by_their_way(site: Site, sealed: bool) -> None:
     writer, actor, store = site.writer(), Workloads(Ledger()), site.store()
     for seq, ways in enumerate([[1, 2, 0], [3, 1], [2]]):
         batch = flows(10 * seq, seq, ways)
-        for each in [batch, *actor.of([batch])]:
-            writer.take(each)
-        writer.sync()
-        if sealed and seq != 1:
-            writer.rotate()
-            writer.drained()
+        take(writer, [batch, *actor.of([batch])], seal=sealed and seq != 1)
     chains = store.chains(Window(BEGIN, BEGIN + 60))
     (edge,) = store.edges(Window(BEGIN, BEGIN + 60)).ids.tolist()
     assert set(chains.edges.tolist()) == {edge}, "it is that of workload rows"
@@ -45,8 +55,40 @@ def test_connections_are_counted_by_their_way(site: Site, sealed: bool) -> None:
 
 
 @pytest.mark.parametrize("sealed", [False, True])
+def test_dropped_packets_are_counted_by_their_cause(site: Site, sealed: bool) -> None:
+    """They add up to what the edge has; network namespaces make no cause of their own."""
+    writer, actor, store = site.writer(), Workloads(Ledger()), site.store()
+    rule = ("dropped", "netfilter", "NETFILTER_DROP", "FORWARD", "nft_do_chain", "node-7")
+    table = [
+        Dropped(),
+        Dropped(*rule, "1"),
+        Dropped(*rule, "2"),
+        Dropped("dropped", "qdisc", "QDISC_DROP", "", "", "node-7"),
+    ]
+    for seq, (cause, packets) in enumerate([(1, 3), (2, 4), (3, 5), (0, 0)]):
+        batch = flows(40 * seq, seq, [0], **{"drop.index": cause, "dropped_segments": packets})
+        batch = batch.with_tables(dropped=table)
+        take(writer, [batch, *actor.of([batch])], seal=sealed and seq != 1)
+    whole = Window(BEGIN, BEGIN + 200)
+    (edge,) = store.edges(whole).ids.tolist()
+    drops = store.drops(whole)
+    assert drops.edges.tolist() == 2 * [edge], "it is that of workload rows"
+    parts = list(zip(*(drops.parts[name].tolist() for name in DROP_PARTS), strict=True))
+    assert dict(zip(parts, drops.packets.tolist(), strict=True)) == {
+        rule[1:]: 7,
+        ("qdisc", "QDISC_DROP", "", "", "node-7"): 5,
+    }
+    assert int(store.edges(whole).measures["dropped_segments"].sum()) == 12
+    assert store.drops(Window(BEGIN + 30, BEGIN + 60), [edge]).packets.tolist() == [4]
+    assert len(store.drops(whole, [edge + 1])) == 0
+    assert len(store.drops(Window(BEGIN + 100, BEGIN + 200))) == 0
+    writer.close()
+    store.close()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
 def test_instances_have_their_first_and_last_second(site: Site, sealed: bool) -> None:
-    """Pod, container, process and image of a workload, once for each machine."""
+    """Pod, container, process, image and region of a workload, once for each machine."""
     writer, store = site.writer(), site.store()
     address = np.frombuffer(address_bytes("10.244.0.3"), "V16")[0]
     for seq, at in enumerate((0, 5, 130)):
@@ -59,7 +101,7 @@ def test_instances_have_their_first_and_last_second(site: Site, sealed: bool) ->
     times = zip(instances.first_s.tolist(), instances.last_s.tolist(), strict=True)
     found = {each.process: (each, *seen) for each, seen in zip(instances.parts, times, strict=True)}
     cart, first, last = found["cart"]
-    assert cart == Instance("", "cart-7d9", "server", "cart", "shop/cart:v2", cart.address)
+    assert cart == Instance("", "cart-7d9", "server", "cart", "shop/cart:v2", cart.address, "eu-central-1")
     assert (first, last) == (BEGIN, BEGIN + 130)
     assert sorted(found) == ["cart", "postgres"]
     assert len(store.instances(Window(BEGIN + 131, BEGIN + 200))) == 0

@@ -35,7 +35,7 @@ class Notes:
         events.append(event)
         self._news.set()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until the condition holds; it is looked at after every event."""
         async with asyncio.timeout(seconds):
             while not condition():

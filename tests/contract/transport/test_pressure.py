@@ -6,10 +6,17 @@ import pytest
 from faust.types import TP, EventT
 
 from engine.log_record import RecordTooLarge
+from engine.transport.embedded import EmbeddedApp
 from tests.contract.transport.site import Site, Work, consumer_of, send, transport_of
 
 
-async def _held(site: Site, values: list[bytes]) -> tuple[int, list[bytes]]:
+async def _stored(app: EmbeddedApp) -> int:
+    """How many messages of the deltas are stored."""
+    tp, consumer = TP("deltas", 0), consumer_of(app)
+    return (await consumer.highwaters(tp))[tp] - (await consumer.earliest_offsets(tp))[tp]
+
+
+async def _held(site: Site, values: list[bytes], limit: int) -> tuple[int, list[bytes]]:
     """How many of the values are stored while the agent is stuck at the first; then, what is processed."""
     app = site.app()
     topic = site.topic(app, "deltas")
@@ -22,13 +29,14 @@ async def _held(site: Site, values: list[bytes]) -> tuple[int, list[bytes]]:
     async with site.running(app):
         sending = asyncio.create_task(send(topic, *values))
         await notes.until(lambda: len(notes.begun) == 1)
-        _, waiting = await asyncio.wait([sending], timeout=0.2)
-        tp = TP("deltas", 0)
-        consumer = consumer_of(app)
-        held = (await consumer.highwaters(tp))[tp] - (await consumer.earliest_offsets(tp))[tp]
+        async with asyncio.timeout(60):
+            while await _stored(app) < limit:  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0.005)
+        _, waiting = await asyncio.wait([sending], timeout=0.2)  # whether more come
+        held = await _stored(app)
         assert waiting, "the sender should wait for room"
         release.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await sending
             await transport_of(app).drain("deltas")
     return held, notes.values
@@ -38,14 +46,14 @@ async def test_no_more_messages_than_the_limit_are_held(site: Site) -> None:
     """A sender waits when the partition holds as many messages as it may, and goes on once they are done."""
     site.max_messages = 5
     values = [b"%d" % i for i in range(50)]
-    assert await _held(site, values) == (5, values)
+    assert await _held(site, values, 5) == (5, values)
 
 
 async def test_no_more_bytes_than_the_limit_are_held(site: Site) -> None:
     """A sender waits when the partition holds as many bytes as it may, and goes on once they are done."""
     site.max_bytes = 10_000
     values = [b"%d" % i * 3000 for i in range(9)]
-    assert await _held(site, values) == (3, values)
+    assert await _held(site, values, 3) == (3, values)
 
 
 async def test_a_message_that_never_fits_is_refused(site: Site) -> None:
@@ -79,7 +87,7 @@ async def test_a_chain_of_full_partitions_does_not_lock_up(site: Site, max_messa
     site.agent(app, topics[0], forward(1))
     site.agent(app, topics[1], forward(2))
     notes = site.agent(app, topics[2])
-    async with site.running(app), asyncio.timeout(20):
+    async with site.running(app), asyncio.timeout(60):
         await send(topics[0], *(b"%d" % i for i in range(25)))
         await transport_of(app).drain("deltas", "pairs", "flows")
     assert notes.values == [b"%d" % (i // 4) for i in range(100)]

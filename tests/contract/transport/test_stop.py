@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 
 import pytest
 from faust.exceptions import ConsumerNotStarted, ProducerSendError
@@ -13,8 +12,9 @@ from tests.contract.transport.site import Site, committed, consumer_of, send, tr
 
 
 async def test_a_stop_is_quick_and_silent(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """An app that is done stops in a fraction of a second, logs no warning and leaves no task behind."""
+    """An app that is done waits for no time-out when it stops, logs no warning and leaves no task behind."""
     app = site.app()
+    consumer_of(app).stop_timeout = 3600
     topics = [site.topic(app, name, partitions=2) for name in ("deltas", "flows")]
     notes = [site.agent(app, topic) for topic in topics]
     errors: list[dict[str, object]] = []
@@ -22,9 +22,8 @@ async def test_a_stop_is_quick_and_silent(site: Site, caplog: pytest.LogCaptureF
     await app.start()
     await send(topics[0], b"1", b"2")
     await notes[0].until_done(2)
-    began = time.perf_counter()
-    await app.stop()
-    assert time.perf_counter() - began < 0.5
+    async with asyncio.timeout(60):
+        await app.stop()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert errors == []
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -34,7 +33,7 @@ async def test_an_idle_app_stops_as_well(site: Site) -> None:
     """An app that never got a message, or has no agent at all, stops at once."""
     reader, sender = site.app("reader"), site.app("sender")
     site.agent(reader, site.topic(reader, "deltas"))
-    async with asyncio.timeout(2), site.running(reader, sender):
+    async with asyncio.timeout(60), site.running(reader, sender):
         pass
     assert reader.should_stop
     assert sender.should_stop

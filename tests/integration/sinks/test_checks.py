@@ -20,8 +20,8 @@ from tests.clickhouse_server import ClickHouseServer
 from tests.configured import configured
 from tests.http_server import HttpServer, Post, Reply
 from tests.kafka_cluster import KafkaCluster
-from tests.nats_server import free_port
 from tests.otlp_server import grpc_server, http_server
+from tests.ports import free_port
 from tests.scripted_sink import ScriptedSink
 
 

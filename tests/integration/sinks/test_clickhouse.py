@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from sinks.fan_out import FanOut
 from sinks.joined import joined
 from sinks.limits import BatchLimits, Limits, QueueLimits, RetryLimits
 from tailrace.testing import make_batch, make_flows, make_workloads
+from tailrace.testing.packets import make_drops, make_listeners, make_queries
 from tests.clickhouse_server import ClickHouseServer
 from tests.configured import make_fan_out
 from tests.eventually import eventually
@@ -99,6 +101,35 @@ async def test_histograms_are_nested_arrays(server: ClickHouseServer) -> None:
     count = server.ask("SELECT sum(arraySum(`rtt_ns.counts`)) FROM traffic.t_workloads")
     assert count == str(int(table.counts.sum()))
     assert server.ask(query) == str(len(set(table.buckets.tolist())))
+
+
+async def test_queries_drops_and_listeners_are_what_their_lines_say(server: ClickHouseServer) -> None:
+    """Names, codes, transports, reasons and queues, by which sums can be asked for."""
+    for make, column, names in (
+        (make_queries, "queries", ("dns.question.name", "dns.response.code", "network.transport")),
+        (make_drops, "drops", ("drop.reason", "netfilter.hook", "network.transport")),
+        (make_listeners, "listener.queue", ("process.comm", "network.local.port")),
+    ):
+        batch = make(300)
+        await inserted(sink_of(server), *batch.chunked(100))
+        fields = ", ".join(f"toString(`{name}`)" for name in names)
+        table = f"tailrace_{batch.kind.plural}"
+        said = server.ask(f"SELECT {fields}, sum(`{column}`) FROM {table} GROUP BY {fields} FORMAT TSV")
+        told: Counter[str] = Counter()
+        for row in batch.rows():
+            told["\t".join(str(row.get(name, "")) for name in names)] += row.get(column, 0)
+        assert dict(line.rpartition("\t")[::2] for line in said.split("\n")) == {
+            key: str(count) for key, count in told.items()
+        }
+
+
+async def test_flows_of_udp_say_so(server: ClickHouseServer) -> None:
+    """Their transport is a word, and datagrams (segments of TCP) can be summed up."""
+    columns = {"network.transport": [6, 17, 17], "client.tx_segments": [0, 3, 4]}
+    await inserted(sink_of(server), make_flows(3, columns=columns))
+    fields = "`network.transport`, count(), sum(`client.tx_segments`)"
+    by_transport = "GROUP BY `network.transport` ORDER BY `network.transport`"
+    assert server.ask(f"SELECT {fields} FROM tailrace_flows {by_transport}") == "tcp\t1\t0\nudp\t2\t7"
 
 
 async def test_a_table_gets_the_columns_that_it_lacks(server: ClickHouseServer) -> None:

@@ -37,8 +37,9 @@ from tests.clickhouse_server import ClickHouseServer
 from tests.configured import make_fan_out
 from tests.http_server import HttpServer, Reply
 from tests.kafka_cluster import KafkaCluster
-from tests.nats_server import NatsServer, free_port
+from tests.nats_server import NatsServer
 from tests.otlp_server import Collected, grpc_server
+from tests.ports import free_port
 
 AWAY_SECONDS: Final = 60 if os.environ.get("SOAK") else 3
 ROWS: Final = 50

@@ -8,8 +8,11 @@ import pytest
 from model.kind import Kind
 from model.kinds import kinds
 from model.kinds.delta import DELTA
+from model.kinds.drop import DROP
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.flow import FLOW
+from model.kinds.listener import LISTENER
+from model.kinds.query import QUERY
 from model.kinds.workload import WORKLOAD
 from sinks.otlp.wire import fields_of
 from tailrace.testing import make_batch, make_flows, make_workloads
@@ -188,11 +191,11 @@ def test_bytes_that_are_no_message_are_refused(bad: bytes) -> None:
 
 
 def test_every_kind_can_be_sent() -> None:
-    """Workloads and endpoints as metrics, all others as logs; a line of JSON says no more than a record."""
+    """What is summed up as metrics, all others as logs; a line of JSON says no more than a record."""
     sink = sink_of("http://127.0.0.1:1", "http")
     for kind in kinds():
         requests = list(sink._exports([make_batch(kind, 50)]))
         assert {request.payload.signal for request in requests} == {
-            "metrics" if kind in (WORKLOAD, ENDPOINT) else "logs"
+            "metrics" if kind in (WORKLOAD, ENDPOINT, QUERY, DROP, LISTENER) else "logs"
         }
         assert sum(request.rows for request in requests) == 50

@@ -15,14 +15,17 @@ from typing import Any
 import pytest
 
 from model.batch import Batch
+from model.kinds.query import ResponseCode
 from model.kinds.workload import WORKLOAD
+from model.transport import Transport
 from sinks.prometheus.exposition import HELP
 from sinks.prometheus.sink import PrometheusConfig, PrometheusSink
 from tailrace.testing import make_workloads
 from tailrace.testing.deltas import WINDOW
+from tailrace.testing.packets import make_drops, make_listeners, make_queries
 from tailrace.testing.requests import make_endpoints
 from tests.eventually import eventually
-from tests.nats_server import free_port
+from tests.ports import free_port
 from tests.server_process import ServerProcess, required
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -100,6 +103,8 @@ async def test_promtool_finds_no_fault(sink: PrometheusSink) -> None:
     for rows in (0, 500):
         await sink.write(make_workloads(rows))
         await sink.write(make_endpoints(rows))
+        for make in (make_queries, make_drops, make_listeners):
+            await sink.write(make(rows))
         checked = await asyncio.to_thread(
             subprocess.run,
             ["promtool", "check", "metrics"],
@@ -143,6 +148,7 @@ async def test_prometheus_has_what_the_rows_say(sink: PrometheusSink, prometheus
     assert prometheus.value(f"sum({names})") == pytest.approx(durations / 1e9)
     p99 = "histogram_quantile(0.99, sum by (le) (http_server_request_duration_seconds_bucket))"
     assert 0.9 < (prometheus.value(p99) or 0) < 1.1
+    await _has_what_other_rows_say(sink, prometheus)
     await sink.close()
     await eventually(lambda: prometheus.value("up") == 0, 60)
     again = PrometheusSink(PrometheusConfig(sink.listen))
@@ -152,6 +158,27 @@ async def test_prometheus_has_what_the_rows_say(sink: PrometheusSink, prometheus
     later = sum(int(batch.columns["bytes"].sum()) for batch in others)
     await eventually(lambda: prometheus.value(total) == later, 60)
     await again.close()
+
+
+async def _has_what_other_rows_say(sink: PrometheusSink, prometheus: Prometheus) -> None:
+    """Those of queries, drops and listeners."""
+    queries, drops, listeners = make_queries(100), make_drops(100), make_listeners(100)
+    for batch in (listeners, queries, drops):
+        await sink.write(batch)
+    columns = queries.columns
+    dropped = int(drops.columns["drops"].sum())
+    await eventually(lambda: prometheus.value("sum(tailrace_drops_total)") == dropped, 60)
+    servfail = int(columns["queries"][columns["dns.response.code"] == ResponseCode.SERVFAIL].sum())
+    by_code = 'sum(tailrace_dns_queries_total{dns_response_code="SERVFAIL"})'
+    assert prometheus.value(by_code) == servfail
+    udp = int(columns["queries"][columns["network.transport"] == Transport.UDP].sum())
+    assert prometheus.value('sum(tailrace_dns_queries_total{network_transport="udp"})') == udp
+    total = prometheus.value("sum(dns_lookup_duration_seconds_sum)")
+    assert total == pytest.approx(columns["dns.client.lookup.duration_ns.sum"].sum() / 1e9)
+    queue = listeners.columns["listener.queue"].max()
+    assert prometheus.value("max(tailrace_listener_queue)") == queue
+    overflows = int(listeners.columns["listener.overflows"].sum())
+    assert prometheus.value("sum(tailrace_listener_overflows_total)") == overflows
 
 
 async def test_dashboards_and_rules_ask_for_what_there_is(
@@ -172,7 +199,7 @@ async def test_dashboards_and_rules_ask_for_what_there_is(
             prometheus.api("query", query=query)
             assert _metrics(query) <= set(HELP)
             found += 1
-    assert len(DASHBOARDS) == 2
+    assert len(DASHBOARDS) == 3
     assert found > 12
     (group,) = prometheus.api("rules")["groups"]
     assert all(rule["health"] in ("ok", "unknown") for rule in group["rules"])
@@ -182,4 +209,7 @@ async def test_dashboards_and_rules_ask_for_what_there_is(
 
 
 def _metrics(query: str) -> set[str]:
-    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\btailrace_\w+", query)}
+    return {
+        re.sub(r"_(bucket|sum|count)$", "", name)
+        for name in re.findall(r"\b(?:tailrace|dns_lookup)_\w+", query)
+    }

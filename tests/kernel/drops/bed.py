@@ -11,9 +11,10 @@ from tests.beds.processes import read_log
 from tests.beds.watch import Program, await_that
 from tests.kernel.loopback import until
 from tests.kernel.nat_network import ADDRESSES, CLIENT, NatNetwork
+from tests.slowness import SLOWNESS
 
 #: Seconds in which a row must have come.
-SETTLE_SECONDS: Final = 30
+SETTLE_SECONDS: Final = 30 * SLOWNESS
 CLIENT_ADDRESS, SERVER_ADDRESS = ADDRESSES[4][0], ADDRESSES[4][3]
 
 Row = dict[str, Any]
@@ -46,10 +47,10 @@ class Watched:
         return self.count(**wanted)
 
     def rules(
-        self, role: str, tool: str, chain: str, port: int
+        self, role: str, tool: str, chain: str, port: int, end: str = "dport"
     ) -> "contextlib.AbstractContextManager[Callable[[], int]]":
-        """Drops TCP and UDP to a port; gives how many packets the rules have dropped."""
-        return _rules(self.network, role, tool, chain, port)
+        """Drops TCP and UDP to a port (``sport``: from it); gives how many packets the rules have dropped."""
+        return rules(self.network, role, tool, chain, (end, port))
 
     def counters(self, role: str, *names: str) -> int:
         """The sum of some of the namespace's counters, by the names of ``nstat``."""
@@ -59,14 +60,21 @@ class Watched:
 
 
 @contextlib.contextmanager
-def _rules(network: NatNetwork, role: str, tool: str, chain: str, port: int) -> Iterator[Callable[[], int]]:
+def rules(
+    network: NatNetwork, role: str, tool: str, chain: str, at: tuple[str, int]
+) -> Iterator[Callable[[], int]]:
+    """Drops TCP and UDP; gives how many packets the rules have dropped.
+
+    :param at: ``dport`` or ``sport``, and which.
+    """
+    end, port = at
     *table, chain = chain.split("/")
     where = f"{tool} -w" + "".join(f" -t {name}" for name in table)
-    matches = [f"-p {protocol} --dport {port} -j DROP" for protocol in ("tcp", "udp")]
+    matches = [f"-p {protocol} --{end} {port} -j DROP" for protocol in ("tcp", "udp")]
 
     def dropped() -> int:
         lines = network.run(role, f"{where} -nvxL {chain}").splitlines()
-        return sum(int(line.split()[0]) for line in lines if f"dpt:{port}" in line)
+        return sum(int(line.split()[0]) for line in lines if f"{end[0]}pt:{port}" in line)
 
     for match in matches:
         network.run(role, f"{where} -I {chain} {match}")
@@ -124,12 +132,15 @@ def checksum_words(data: bytes) -> tuple[int, ...]:
     return struct.unpack(f"!{len(data) // 2 + 1}H", data + b"\0")
 
 
-def syn(source: str, destination: str, port: int, *, broken: bool = False) -> bytes:
-    """A segment that opens a connection from port 5555."""
+def syn(source: str, destination: str, port: int, *, broken: bool = False, caller: int = 5555) -> bytes:
+    """A segment that opens a connection.
+
+    :param caller: the port that it comes from.
+    """
     ends = socket.inet_aton(source) + socket.inet_aton(destination)
 
     def header(sum_: int) -> bytes:
-        return struct.pack("!HHIIBBHHH", 5555, port, 1, 0, 0x50, 2, 1000, sum_, 0)
+        return struct.pack("!HHIIBBHHH", caller, port, 1, 0, 0x50, 2, 1000, sum_, 0)
 
     right = checksum(ends + struct.pack("!BBH", 0, socket.IPPROTO_TCP, 20) + header(0))
     return header(right ^ 0x5555 if broken else right)

@@ -10,9 +10,9 @@ from tests.kernel.nat_network import ADDRESSES, nat_network
 
 @pytest.fixture(scope="package")
 def dropping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """It tells drops and flows; neighbours are known."""
+    """It tells drops, flows and listeners; neighbours are known."""
     folder = tmp_path_factory.mktemp("drops")
-    with nat_network() as network, watched(network, folder, "drops,flows") as made:
+    with nat_network() as network, watched(network, folder, "drops,flows,listeners") as made:
         for address in (SERVER_ADDRESS, ADDRESSES[6][3]):
             send(network, address, 9)
         yield made

@@ -12,6 +12,7 @@ import pytest
 from probes.conntrack.probe import KPROBES, NAT
 from probes.kernel.layout import structs
 from probes.kernel.perf_events import has_kprobes
+from probes.udp.config import UdpConfig
 from tests.declared import KIND
 from tests.kernel.loopback import until
 from tests.kernel.nat.bed import ADDRESSES, ASKED, PROTOCOLS, SERVING, NatBed, Rewrite, nat_bed, rewrites
@@ -68,8 +69,8 @@ def bed() -> Iterator[NatBed]:
 
 @pytest.fixture(scope="module")
 def probe(bed: NatBed) -> Iterator[Probes]:
-    """With small tables."""
-    probe = Probes(slots=1024, ring_bytes=1 << 18)
+    """With small tables; entries of UDP are told where its flows are followed."""
+    probe = Probes(slots=1024, ring_bytes=1 << 18, udp=UdpConfig(enabled="on", slots=1024, peers=64))
     probe.start()
     yield probe
     probe.close()

@@ -7,13 +7,22 @@ import pytest
 from probes.udp.config import UdpConfig
 from tests.kernel.nat_network import ADDRESSES, CLIENT, SERVER, NatNetwork, nat_network
 from tests.kernel.started import Probes
-from tests.kernel.udp.datagrams import Flows, Sockets, sockets
+from tests.kernel.udp.datagrams import HASTY, Flows, Sockets, sockets
 
 
 @pytest.fixture(scope="package")
 def probe() -> Iterator[Probes]:
     """Started once: what the tests tell apart are their ports."""
     started = Probes(ring_bytes=1 << 23, nat="off", udp=UdpConfig(enabled="on", slots=8192, peers=64))
+    started.start()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="package")
+def hasty() -> Iterator[Probes]:
+    """A probe for which flows rest a second, with few slots."""
+    started = Probes(nat="off", udp=HASTY)
     started.start()
     yield started
     started.close()

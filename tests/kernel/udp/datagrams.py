@@ -12,6 +12,7 @@ import numpy as np
 
 from probes.kernel.layout import enums, rows_where, structs
 from probes.kernel.namespaces import inside
+from probes.udp.config import UdpConfig, UdpIdle
 from tests.declared import KIND
 from tests.kernel.loopback import until
 from tests.kernel.started import Probes
@@ -27,6 +28,9 @@ FOUR, SIX = socket.AF_INET, socket.AF_INET6
 #: linux/udp.h and asm-generic/socket.h: no name of them is in the module ``socket``.
 UDP_SEGMENT, UDP_GRO, SO_RCVBUFFORCE = 103, 104, 33
 _ROOM: Final = 64 << 20
+#: For a probe for which flows rest a second, with few slots.
+IDLE: Final = UdpIdle(1, 2, 3)
+HASTY: Final = UdpConfig(enabled="on", slots=64, peers=8, idle=IDLE)
 
 
 def address(raw: bytes) -> str:

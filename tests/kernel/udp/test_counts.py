@@ -278,18 +278,6 @@ def test_quic_is_told_by_its_packets(flows: Flows, made: Sockets, datagram: byte
     assert found == {APPLICATION[application]}
 
 
-def test_quic_is_told_by_an_answer_that_negotiates_its_version(flows: Flows, made: Sockets) -> None:
-    """The client's version was unknown; the server's answer has version 0."""
-    server, client = made.server(), made.make()
-    client.sendto(bytes([0xC3, 9, 9, 9, 9, 8]) + bytes(1194), server.getsockname())
-    _, peer = server.recvfrom(2000)
-    server.sendto(bytes([0x80, 0, 0, 0, 0, 8]) + bytes(30), peer)
-    client.recv(100)
-    assert {int(flow["application"]) for flow in flows.of(server, client)} == {
-        APPLICATION["APPLICATION_QUIC"]
-    }
-
-
 def test_who_binds_owns_what_comes_until_somebody_sends(flows: Flows, made: Sockets) -> None:
     """The evidence says which of the two it is."""
     server, client = made.server(), made.make()

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Final
 
@@ -13,22 +13,32 @@ import numpy as np
 import pytest
 
 from model.clock import SECOND_NS
-from probes.kernel import bpf
+from probes.kernel.bpf.syscall import Command, attributes, call
 from probes.kernel.namespaces import ChosenNamespaces
-from probes.udp.config import UdpConfig, UdpIdle
 from probes.udp.feed import LOOK_EVERY, UdpFeed
 from tests.kernel.loopback import until
 from tests.kernel.nat_network import ADDRESSES, CLIENT, ROUTER, SERVER, NatNetwork
 from tests.kernel.objects import held_by, still_there
 from tests.kernel.started import Probes
-from tests.kernel.udp.datagrams import END, EVIDENCE, FOLD, FOUR, ROLE, SIX, Flows, Sockets, address, total
+from tests.kernel.udp.datagrams import (
+    END,
+    EVIDENCE,
+    FOLD,
+    FOUR,
+    HASTY,
+    IDLE,
+    ROLE,
+    SIX,
+    Flows,
+    Sockets,
+    address,
+    total,
+)
 
 pytestmark = pytest.mark.kernel
 
 CHURN: Final = 90_000
 VIRTUAL: Final = "10.96.0.10"
-IDLE: Final = UdpIdle(1, 2, 4)
-HASTY: Final = UdpConfig(enabled="on", slots=64, peers=8, idle=IDLE)
 
 
 def places(ends: list[np.void]) -> set[tuple[int, int]]:
@@ -91,15 +101,6 @@ def test_totals_are_exact_when_very_many_sockets_pass(probe: Probes, flows: Flow
     assert probe.ring_counts()["ring"][1] == 0
 
 
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[Probes]:
-    """A probe for which flows rest a second, with few slots."""
-    started = Probes(nat="off", udp=HASTY)
-    started.start()
-    yield started
-    started.close()
-
-
 def test_flows_end_when_they_rest(hasty: Probes, made: Sockets) -> None:
     """A single exchange ends first, then one without an answer, then any other; the next datagram is a new flow's."""
     flows = Flows(hasty)
@@ -119,25 +120,6 @@ def test_flows_end_when_they_rest(hasty: Probes, made: Sockets) -> None:
     exchange.sendto(b"again", server.getsockname())
     assert total(flows.of(exchange), "tx_bytes") == (6,)
     assert len(flows.of(exchange)) == 2
-
-
-def test_peers_fold_where_there_are_very_many(hasty: Probes, made: Sockets) -> None:
-    """First the ports of an address are one flow, then all peers: no byte is missing, and others get slots."""
-    flows = Flows(hasty)
-    server = made.server("0.0.0.0")
-    port = server.getsockname()[1]
-    sent = 0
-    for number in range(120):
-        with socket.socket(FOUR, socket.SOCK_DGRAM) as client:
-            client.bind((f"127.0.1.{number % 30 + 1}", 0))
-            client.sendto(bytes(number), ("127.0.0.1", port))
-            sent += number
-    theirs = flows.of(server)
-    assert total(theirs, "rx_datagrams", "rx_bytes") == (120, sent)
-    assert {int(flow["folded"]) for flow in theirs} == set(FOLD.values())
-    (everybody,) = (flow for flow in theirs if int(flow["folded"]) == FOLD["FOLD_PEERS"])
-    assert (address(everybody["socket"]["peer_address"]), int(everybody["socket"]["peer_port"])) == ("::", 0)
-    assert len(theirs) <= 2 * 8 + 1
 
 
 def test_datagrams_without_a_slot_are_counted(hasty: Probes, made: Sockets) -> None:
@@ -161,13 +143,13 @@ def test_datagrams_without_a_slot_are_counted(hasty: Probes, made: Sockets) -> N
 
 
 def test_sockets_of_before_the_start_have_owner_and_role(made: Sockets) -> None:
-    """A port that its program chose is a server's, whoever is seen to send first."""
+    """A port that its program chose is a server's, whoever seems to send first; one that begins late is whole."""
     free = made.server()
     port = free.getsockname()[1]
     free.close()
     server, client = made.server(port=port), made.make()
     client.connect(("127.0.0.1", port))
-    six = made.make(SIX)
+    six, server_of_six = made.make(SIX), made.server("::1")
     six.connect(("::1", 9))
     started = Probes(nat="off", udp=HASTY)
     try:
@@ -176,8 +158,13 @@ def test_sockets_of_before_the_start_have_owner_and_role(made: Sockets) -> None:
         server.sendto(b"x", client.getsockname())
         six.send(b"x")
         (at_server,), (at_client,), (at_six,) = flows.of(server), flows.of(client), flows.of(six)
+        time.sleep(IDLE.both)  # what began before the start has rested for so long, or shown itself
+        made.make(SIX).sendto(b"y", server_of_six.getsockname()[:2])
+        (late,) = flows.of(server_of_six)
     finally:
         started.close()
+    assert (int(late["socket"]["role"]), int(late["socket"]["flags"]) & 1) == (ROLE["ROLE_SERVER"], 0)
+    assert int(late["socket"]["evidence"]) == EVIDENCE["EVIDENCE_ADOPTED"]
     assert int(at_server["socket"]["role"]) == ROLE["ROLE_SERVER"]
     assert int(at_client["socket"]["role"]) == ROLE["ROLE_CLIENT"]
     assert int(at_client["socket"]["owner"]["tgid"]) == os.getpid()
@@ -241,12 +228,12 @@ def test_hooks_that_somebody_else_detaches_are_noticed(caplog: pytest.LogCapture
     try:
         started.start()
         feed = UdpFeed(ChosenNamespaces())
-        feed.flows = started.datagrams
+        feed.cells = started.datagrams
         feed.notice(np.zeros(0, np.uint32))
         feed.events()
         assert "lost_hooks" not in feed.stage.noted
         links = {hook.target: link for one in started.loaded.attached for hook, link in one.links.items()}
-        bpf._bpf(bpf.Command.LINK_DETACH, bpf._attr("I", links["inet_egress"]))
+        call(Command.LINK_DETACH, attributes("I", links["inet_egress"]))
         for _ in range(LOOK_EVERY):
             feed.notice(np.zeros(0, np.uint32))
             feed.events()
@@ -259,7 +246,7 @@ def test_hooks_that_somebody_else_detaches_are_noticed(caplog: pytest.LogCapture
 HOLDER: Final = """
 import sys
 from tests.kernel.started import Probes
-from tests.kernel.udp.test_ends import HASTY
+from tests.kernel.udp.datagrams import HASTY
 probe = Probes(nat="off", udp=HASTY)
 probe.start()
 print("ready", flush=True)

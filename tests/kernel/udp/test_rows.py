@@ -12,11 +12,12 @@ import pytest
 
 from tests.beds.network import Bed, Place, bed, execute, inside
 from tests.beds.watch import Territory, Watch
+from tests.kernel import quic_traffic
 
 pytestmark = pytest.mark.kernel
 
-#: Where the routed service is answered, where that of the client's own rule is, and where nobody answers.
-ROUTED, OWN, ONE_WAY, CLOSED = 6000, 6001, 6002, 6003
+#: Where the routed service is answered, where that of the client's own rule is, where nobody answers, and QUIC.
+ROUTED, OWN, ONE_WAY, CLOSED, QUIC = 6000, 6001, 6002, 6003, 6004
 #: Datagrams of each exchange: as many replies, but to ONE_WAY.
 SOCKETS, DATAGRAMS = 20, 7
 #: Payload that the router lets through to ONE_WAY, and what it does not.
@@ -102,7 +103,8 @@ table ip tailrace_test {{
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bed, list[dict[str, Any]]]]:
     """The bed, and all flows of it, each ended."""
-    path: Path = tmp_path_factory.mktemp("udp") / "flows.jsonl"
+    folder = tmp_path_factory.mktemp("udp")
+    path: Path = folder / "flows.jsonl"
     idle = {f"TAILRACE_UDP_IDLE_{name}": "1" for name in ("ANSWERED", "UNANSWERED", "BOTH")}
     with bed() as found:
         rules(found)
@@ -112,14 +114,17 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bed, li
             serve(found.server1, ONE_WAY, "hear"),
         ]
         try:
-            with Watch.started(path, environment={"TAILRACE_UDP_ENABLED": "on", **idle}) as watch:
+            quic = quic_traffic.quic_server(folder, found.server1.ipv4, QUIC, inside(found.server1.namespace))
+            with quic, Watch.started(path, environment={"TAILRACE_UDP_ENABLED": "on", **idle}) as watch:
                 sizes = [10] * DATAGRAMS
                 call(found.client, found.service(1, "ipv4"), 53, SOCKETS, sizes, answered=True)
                 call(found.client, found.service(2, "ipv4"), 53, SOCKETS, sizes, answered=True)
                 call(found.client, found.server1.ipv4, ONE_WAY, 1, [SMALL, LARGE] * DATAGRAMS, answered=False)
                 call(found.client, found.server2.ipv4, CLOSED, 3, [SMALL], answered=True)
+                behind = inside(found.client.namespace)
+                quic_traffic.call(found.server1.ipv4, QUIC, "shop.example", ["h3", "hq-interop"], behind)
                 ours = Territory.of(found)
-                watch.await_that(lambda: ended(watch.told(), ours) >= 2 * SOCKETS + 1 + 3)
+                watch.await_that(lambda: ended(watch.told(), ours) >= 2 * SOCKETS + 1 + 3 + 1)
                 yield found, [row for row in watch.rows() if row["kind"] == "flow" and ours(row)]
         finally:
             for server in servers:
@@ -185,3 +190,16 @@ def test_a_closed_port_fails(reported: tuple[Bed, list[dict[str, Any]]]) -> None
     assert (total["connection.failed"], total["connection.opened"], total["connection.closed"]) == (3, 0, 0)
     mine = [row for row in rows if row["server.port"] == CLOSED and row.get("connection.failed")]
     assert {row["client.error.type"] for row in mine} == {"ECONNREFUSED"}
+
+
+def test_a_flow_of_quic_has_the_name_that_its_client_called(
+    reported: tuple[Bed, list[dict[str, Any]]],
+) -> None:
+    """A real client's first packet says it; what the server chose is encrypted."""
+    _, rows = reported
+    last = [row for row in rows if row["server.port"] == QUIC][-1]
+    assert last["network.protocol.name"] == "quic"
+    assert (last["server.name"], last["server.name.evidence"]) == ("shop.example", "tls")
+    assert last["tls.client.server_name"] == "shop.example"
+    assert last["tls.client.offered_protocols"] == "h3,hq-interop"
+    assert not {"tls.protocol.version", "tls.cipher", "tls.next_protocol"} & last.keys()

@@ -1,6 +1,7 @@
 """What a test kills: incidents and their alerts, begun anew by a fork for each line on standard input.
 
-Arguments: a folder, the URL of a webhook, a file with the URL of Teams. Each child says ``pid``, then each second
+Arguments: a folder, the URL of a webhook, a file with the URL of Teams, milliseconds that a second takes. Each child
+says ``pid``, then each second
 that it is through with; the parent says ``end`` and how it ended.
 """
 
@@ -27,8 +28,8 @@ TROUBLES: Final = 10
 SECONDS: Final = 520
 
 
-async def run(folder: Path, url: str, teams_file: str) -> None:
-    """Goes on where the file of the clock says; a second takes a millisecond."""
+async def run(folder: Path, url: str, teams_file: str, second_s: float) -> None:
+    """Goes on where the file of the clock says."""
     clock = folder / "clock"
     targets: dict[str, AlertTarget] = {
         "hook": AlertWebhook(AlertWebhookConfig(url)),
@@ -50,7 +51,7 @@ async def run(folder: Path, url: str, teams_file: str) -> None:
             clock.with_suffix(".new").write_text(str(at + 1))
             clock.with_suffix(".new").replace(clock)
             print(at, flush=True)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(second_s)
         await eventually(lambda: not any(book.outbox.waiting(name) for name in targets))
         lanes.cancel()
 
@@ -65,12 +66,12 @@ def _bad(at: int) -> list[Trouble]:
 
 def main() -> None:
     """Forks children, one after the other."""
-    folder, url, teams_file = sys.argv[1:]
+    folder, url, teams_file, second_ms = sys.argv[1:]
     for _ in sys.stdin:
         child = os.fork()
         if not child:
             print("pid", os.getpid(), flush=True)
-            asyncio.run(run(Path(folder), url, teams_file))
+            asyncio.run(run(Path(folder), url, teams_file, float(second_ms) / 1000))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print("end", os.waitstatus_to_exitcode(status), flush=True)

@@ -4,6 +4,7 @@ import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from alerts.targets.email import Email, EmailConfig
 from model.alert import Alert
 from model.alert_target import AlertError
 from tests.certificates import Authority
-from tests.nats_server import free_port
+from tests.ports import free_port
 
 SECRET = "s3cr3t-0123456789abcdef012345678"
 ALERT = Alert(
@@ -101,11 +102,14 @@ async def test_a_mail_goes_in_tls_and_with_a_login(tls: Tls, authority: Authorit
     assert envelope.mail_from == "tailrace@a.example"
     assert envelope.rcpt_tos == ["b@c.example", "d@e.example"]
     assert isinstance(envelope.content, bytes)
-    mail = message_from_bytes(envelope.content)
+    mail = message_from_bytes(envelope.content, policy=default)
     assert mail["Subject"] == "[open] CRITICAL shop/b: 31 % reset"
-    body = mail.get_payload(decode=True)
-    assert isinstance(body, bytes)
-    assert body.decode().split() == ["line", ".", "last", "https://map.example/incident/1"]
+    plain, page = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    assert "<b>line</b>" in page.get_content()
+    assert page.get_content().count("https://map.example/incident/1") == 1
+    assert plain.get_content().split() == ["line", ".", "last", "https://map.example/incident/1"]
 
 
 @pytest.mark.parametrize("tls", ["starttls", "on"])

@@ -76,9 +76,9 @@ def _event(body: bytes) -> str:
     said = json.loads(body)
     if "alert" in said:
         return str(said["alert"]["event"])
-    headline, text = (block["text"] for block in said["attachments"][0]["content"]["body"])
-    event: str = headline.partition(":")[0].lower()
-    return f"{event}?" if text.endswith(AGAIN) else event
+    texts = [block["text"] for block in said["attachments"][0]["content"]["body"]]
+    event: str = texts[0].partition(":")[0].lower()
+    return f"{event}?" if texts[-1] == AGAIN else event
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from engine.graph import Graph
 from engine.metrics import STUCK_SECONDS, Health, serve_metrics
 from model.ledger import Ledger
-from tests.nats_server import free_port
+from tests.ports import free_port
 
 
 def _status(address: str) -> int:

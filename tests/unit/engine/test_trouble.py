@@ -3,157 +3,54 @@
 import asyncio
 import getpass
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from actors.detect.symptoms import SYMPTOMS
-from actors.incidents.items import Change, Incident, Tick, Trouble
+from actors.incidents.items import Tick, Trouble
 from actors.incidents.message import WORDS, Facts, alert_of
-from actors.items import Chunk, Window
+from actors.items import Window
 from actors.trouble.troubles import SPOKEN
 from alerts.book import Book
 from alerts.config import AlertRuleConfig, AlertsConfig, AlertTargetConfig
 from alerts.journal import JOURNAL, Journal, read
 from alerts.routing import Routing, Wishes
 from engine import graphs
-from engine.actor import ActorPlace
 from engine.config import Config, TroubleConfig, load_config, unwatched
-from engine.graph import Graph
 from engine.incident_source import WrittenIncidents
-from engine.role import Role
-from engine.runner import AsyncioRunner
 from engine.stored import watches_trouble
-from engine.trouble import ILL, WHOLE, IncidentsOutlet, watch_trouble
-from model.actor import Actor
-from model.batch import Batch
-from model.errors import UsageError
-from model.kinds.ledger import LEDGER
-from model.kinds.workload import OTHER, WORKLOAD, Workload
-from model.ledger import Ledger
+from engine.trouble import HABITS, ILL, WHOLE
 from tests.configured import configured
 from tests.eventually import eventually
 from tests.http_server import HttpServer, Reply
 from tests.scripted_sink import ScriptedSink
 from tests.scripted_source import ScriptedSource
+from tests.unit.engine.troubled import (
+    BEGIN,
+    CAUSE,
+    FAULT,
+    HEALTHY,
+    ONLY,
+    OPENED,
+    TABLE,
+    alerts,
+    kept,
+    lost,
+    main_output,
+    running,
+    said_by_command,
+    told,
+    window,
+)
 from tests.unit.store.queries.fleets import two_minutes
 from web.config import WebConfig
 from web.server import WebServer
-
-BEGIN = 1_800_000_000
-TABLE = [
-    OTHER,
-    Workload("web", "Deployment", "shop", "a", "1"),
-    Workload("app", "Deployment", "shop", "b", "1"),
-    Workload("checkout", "Deployment", "shop", "a", "v1"),
-    Workload("checkout", "Deployment", "shop", "b", "v1"),
-    Workload("checkout", "Deployment", "shop", "a", "v2"),
-    Workload("checkout", "Deployment", "shop", "b", "v2"),
-    Workload("search", "Deployment", "shop", "b", "v2"),
-]
-CLIENTS, SERVERS = (1, 2), (3, 4, 5, 6, 7)
-HEALTHY, FAULT = 600, 120
-OPENED = ["open", "shop/checkout", "connect_failed"]
-#: Another service has a version of that name, and is well.
-CAUSE = {"server.workload": "shop/checkout", "server.version": "v2"}
-ONLY = "Only server workload shop/checkout and server version v2"
-
-
-class Same(Actor):
-    """Stands where those who sum flows up stand."""
-
-    def handle(self, item: Any) -> Any:
-        """As it is."""
-        return (item,)
-
-
-def window(second: int, *, refuses: bool = False, silent: bool = False) -> Window:
-    """A second in which both clients connect to all servers; version 2 of checkout refuses nine of ten."""
-    pairs = [] if silent else [(client, server) for client in CLIENTS for server in SERVERS]
-    columns = WORKLOAD.empty(len(pairs))
-    for row, (client, server) in enumerate(pairs):
-        failed = 9 if refuses and server in (5, 6) else 0
-        said = {
-            "client.workload.index": client,
-            "server.workload.index": server,
-            "server.port": 8080,
-            "connections.opened": 10 - failed,
-            "connections.failed": failed,
-            "bytes": 1000,
-        }
-        for name, value in said.items():
-            columns[name][row] = value
-    batch = Batch(WORKLOAD, "n1", "boot", second, BEGIN + second, columns, {"workloads": TABLE})
-    return Window(BEGIN + second, (batch,))
-
-
-def lost(dropped: int) -> Chunk:
-    """A ledger of the node, so many of whose 1,000 events were lost."""
-    stages = {"kernel": {"received": 1000, "dropped": {"ring_full": dropped}}}
-    return Chunk(Batch(LEDGER, "n1", "boot", 0, 0, {}, head={"stages": stages}))
-
-
-@asynccontextmanager
-async def running(
-    folder: Path, url: str, *rules: AlertRuleConfig, where: str = ""
-) -> AsyncIterator[tuple[ActorPlace, Callable[[], Any]]]:
-    """The branch of the graph; where windows go in, and what waits until all that went in is done with."""
-    target = AlertTargetConfig("hook", "webhook", {"url": url}, where)
-    alerts = AlertsConfig([target], rules=list(rules))
-    config = Config(trouble=TroubleConfig("on", str(folder)), alerts=alerts)
-    graph = Graph(Ledger())
-    rows = graph.actor("rows", Same())
-    watch_trouble(graph, config, rows, rows)
-    role, ready = Role(graph, AsyncioRunner()), asyncio.Event()
-    task = asyncio.create_task(role.run(ready))
-    await ready.wait()
-
-    async def done() -> None:
-        for place in graph.in_order():
-            await place.idle()
-
-    try:
-        yield rows, done
-        await done()
-    finally:
-        role.stop()
-        await task
-
-
-async def told(server: HttpServer, count: int) -> list[dict[str, Any]]:
-    """Alerts that came, once there are so many."""
-    await eventually(lambda: len(server.posts) >= count)
-    return alerts(server)
-
-
-def alerts(server: HttpServer) -> list[dict[str, Any]]:
-    """Those that came so far."""
-    return [json.loads(post.body)["alert"] for post in server.posts]
-
-
-def main_output(folder: Path, *options: str) -> str:
-    """What ``tailrace incidents`` prints."""
-    return said_by_command(folder, "incidents", *options)
-
-
-def said_by_command(folder: Path, *words: str) -> str:
-    """What a command prints."""
-    environment = {**os.environ, "TAILRACE_TROUBLE_PATH": str(folder)}
-    command = [sys.executable, "-m", "tailrace", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-
-
-def kept(folder: Path) -> list[dict[str, Any]]:
-    return [value for key, value in read(folder / JOURNAL).items() if key.startswith("incident/")]
 
 
 async def test_a_rule_of_the_user_opens_an_incident_that_is_explained(tmp_path: Path) -> None:
@@ -165,7 +62,7 @@ async def test_a_rule_of_the_user_opens_an_incident_that_is_explained(tmp_path: 
         AlertRuleConfig("budget", slo="99.99% of connects ok over 30d where ns:bank"),
     ]
     with HttpServer(lambda _: Reply(200)).running() as server:
-        async with running(tmp_path, server.url, *rules, where="rule:refused") as (rows, _):
+        async with running(tmp_path, server.url, *rules, where="rule:refused") as (rows, *_):
             for second in range(60):
                 await rows.put(window(second, refuses=second >= 10))
             (opened,) = await told(server, 1)
@@ -188,7 +85,7 @@ async def test_a_rule_of_the_user_opens_an_incident_that_is_explained(tmp_path: 
 async def test_one_version_that_refuses_is_one_incident_over_a_restart(end: str, tmp_path: Path) -> None:
     """Two clients are hit by the same cause; a restart in its midst opens nothing twice, and sees its end."""
     with HttpServer(lambda _: Reply(200)).running() as server:
-        async with running(tmp_path / "stopped", server.url) as (rows, _):
+        async with running(tmp_path / "stopped", server.url) as (rows, *_):
             for second in range(HEALTHY + FAULT):
                 await rows.put(window(second, refuses=second >= HEALTHY))
             (opened,) = await told(server, 1)
@@ -207,7 +104,7 @@ async def test_one_version_that_refuses_is_one_incident_over_a_restart(end: str,
         assert shown[-3:] == ["server.workload=shop/checkout", "server.version=v2", opened["key"]]
         (said,) = json.loads(main_output(folder, "-o", "json"))["incidents"]
         assert (said["key"], said["where"], said["edge_count"]) == (opened["key"], CAUSE, 2)
-        async with running(folder, server.url) as (rows, _):
+        async with running(folder, server.url) as (rows, *_):
             for second in range(HEALTHY + FAULT + 30, HEALTHY + FAULT + 600):
                 await rows.put(window(second))
             await eventually(lambda: alerts(server)[-1]["event"] == "resolve")
@@ -223,7 +120,7 @@ async def test_one_version_that_refuses_is_one_incident_over_a_restart(end: str,
 async def test_silence_resolves_nothing(gap: str, tmp_path: Path) -> None:
     """It is said once that there is no data; the incident stays open."""
     with HttpServer(lambda _: Reply(200)).running() as server:
-        async with running(tmp_path, server.url) as (rows, done):
+        async with running(tmp_path, server.url) as (rows, done, _):
             end = HEALTHY + FAULT
             for second in range(end):
                 await rows.put(window(second, refuses=second >= HEALTHY))
@@ -249,7 +146,7 @@ def test_every_symptom_has_a_name_in_messages() -> None:
 
 async def test_health_is_no_incident(tmp_path: Path) -> None:
     with HttpServer(lambda _: Reply(200)).running() as server:
-        async with running(tmp_path, server.url) as (rows, _):
+        async with running(tmp_path, server.url) as (rows, *_):
             for second in range(HEALTHY):
                 await rows.put(window(second))
     assert not server.posts
@@ -269,7 +166,7 @@ async def test_an_edge_that_falls_silent_is_an_event_and_no_alarm(tmp_path: Path
         )
 
     with HttpServer(lambda _: Reply(200)).running() as server:
-        async with running(tmp_path, server.url) as (rows, _):
+        async with running(tmp_path, server.url) as (rows, *_):
             for second in range(1600):
                 silent = 900 <= second < 1500
                 await rows.put(without_search(second) if silent else window(second))
@@ -333,7 +230,7 @@ async def test_run_watches_where_it_is_on(tmp_path: Path) -> None:
     await running
     assert {batch.kind.plural for batch in sink.taken} == {"flows"}
     assert role.ledger.stages["detector"].delivered >= 1
-    assert (tmp_path / WHOLE).stat().st_size
+    assert all((tmp_path / name).stat().st_size for name in (WHOLE, HABITS))
     assert main_output(tmp_path) == "no incidents\n"
 
 
@@ -376,46 +273,3 @@ def test_who_looks_beside_a_run_leaves_trouble_to_it() -> None:
     }
     config = unwatched(msgspec.convert(rules, Config))
     assert (config.trouble.enabled, config.alerts.rules) == ("off", [])
-
-
-async def test_other_targets_are_taken_over_while_it_runs(tmp_path: Path) -> None:
-    """What waits for one that stays goes on, of one that is gone nothing is kept; a missing file changes nothing."""
-    alert = alert_of(Change("open", Incident("k", "shop/b", "reset", "error", 0.0), False), Facts())
-    with (
-        HttpServer(lambda _: Reply(503)).running() as away,
-        HttpServer(lambda _: Reply(200)).running() as here,
-        HttpServer(lambda _: Reply(200)).running() as there,
-    ):
-        targets = {
-            name: AlertTargetConfig(name, "webhook", {"url": server.url})
-            for name, server in (("gone", away), ("stays", away), ("moved", here))
-        }
-        config = Config(
-            trouble=TroubleConfig(path=str(tmp_path)), alerts=AlertsConfig(list(targets.values()))
-        )
-        outlet = IncidentsOutlet(config, tmp_path, Ledger())
-        async with outlet.opened():
-            assert outlet.book is not None
-            running = asyncio.create_task(outlet.run())
-            outlet.book.outbox.offer(alert, targets)
-            outlet.wake()
-            await eventually(lambda: len(away.posts) == 2 and len(here.posts) == 1)
-            broken = AlertTargetConfig(
-                "x", "webhook", {"url": there.url, "secret_file": str(tmp_path / "no")}
-            )
-            with pytest.raises(UsageError):
-                await outlet.reloaded(msgspec.structs.replace(config, alerts=AlertsConfig([broken])))()
-            assert outlet.book.outbox.waiting("gone") == 1
-            moved = [
-                AlertTargetConfig(name, "webhook", {"url": there.url}) for name in ("stays", "moved", "new")
-            ]
-            await outlet.reloaded(msgspec.structs.replace(config, alerts=AlertsConfig(moved)))()
-            second = msgspec.structs.replace(alert, revision=2, event="update")
-            outlet.book.outbox.offer(second, ["moved", "new"])
-            outlet.wake()
-            await eventually(lambda: len(there.posts) == 3)
-            running.cancel()
-    kept = read(tmp_path / JOURNAL)
-    assert {key.split("/")[1] for key in kept} == {"stays", "moved", "new"}
-    assert not any(key.startswith("out/") for key in kept)
-    assert len(here.posts) == 1

@@ -86,7 +86,8 @@ def test_without_btf_the_iterators_are_left_out() -> None:
     mptcp = [part for hook in CONNECTIONS.alternatives for part in hook.parts]
     requests = [hook for hook in HOOKS if hook.macro and not hook.later]
     drops = [hook for hook in HOOKS if hook.needs == "reasons"]
-    assert set(absent) == programs_of([*iterators, *mptcp, *requests, *drops])
+    lengths = [hook for hook in HOOKS if hook.needs == "lengths"]
+    assert set(absent) == programs_of([*iterators, *mptcp, *requests, *lengths, *drops])
     assert {absent[name] for name in programs_of(iterators)} == {
         "iterators need the kernel's BTF, and it has none"
     }
@@ -163,12 +164,14 @@ def test_every_switch_and_size_is_a_key_of_the_configuration() -> None:
     assert selection.wanted == PROBES
     own = {"SLOTS", "RING_BYTES", "RINGS", "WAKEUP_EVENTS"}
     http = {"REQUEST_CELLS", "PATHS", "HTTP2_BYTES", "HTTP2_CONNECTIONS", "TLS_SESSIONS", "PROXY_SOCKETS"}
-    others = {"LISTENER_CELLS", "DNS_BYTES", "DNS_RATE"}
+    others = {"LISTENER_CELLS", "QUIC_BYTES"}
+    others |= {f"DNS_{name}" for name in ("BYTES", "RATE", "NAMES", "PENDING", "CELLS")}
     others |= {f"DROP_{name}" for name in ("ROWS", "FOLDS", "RESTS", "CELLS", "NEW")}
     rules = {"HTTP_HOSTS", "PORT_RULES", "NAME_RULES", "NETNS_RULES"}
     udp = {f"UDP_{name}" for name in ("SLOTS", "PEERS", "ONLY_DNS")}
     udp |= {f"UDP_IDLE_{name}" for name in ("ANSWERED", "UNANSWERED", "BOTH")}
-    assert own | http | others | rules | udp == set(selection.defines)
+    wanted = {f"WANTS_{probe.name.upper()}" for probe in PROBES}
+    assert own | http | others | rules | udp | wanted == set(selection.defines)
     ways = [selection.ways(probe, feature) for probe in PROBES for feature in probe.features]
     assert [way.alternatives for way in ways] == [feature.alternatives for feature in FEATURES]
 

@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import ProbeError
 from model.probe import Hook, Place
-from probes.kernel import bpf
+from probes.kernel import attach
 from probes.kernel.interruption import NotWantedError
 from probes.kernel.loader import Loaded
 from probes.later import LaterPrograms
@@ -62,11 +62,11 @@ def test_parts_that_come_later_do_not_refuse_a_hook(monkeypatch: pytest.MonkeyPa
     """What is there is attached."""
     names: list[str] = []
 
-    def attach(_program: int, name: str) -> int:
+    def refuse(_program: int, name: str) -> int:
         names.append(name)
         raise OSError(errno.ENOENT, "")
 
-    monkeypatch.setattr(bpf, "attach_raw_tracepoint", attach)
+    monkeypatch.setattr(attach, "attach_raw_tracepoint", refuse)
     part = Hook("tls_read", kind="probe_part")
     loaded = Loaded({}, {"executed": 0}, {}, later=frozenset({"tls_read"}))
     with pytest.raises(ProbeError, match="no such tracepoint"):

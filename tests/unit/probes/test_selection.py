@@ -10,6 +10,7 @@ from enrichers.process.config import ProcessConfig
 from model.probe import EventType, Feature, Hook, Probe, Ring, Switch
 from probes.conntrack.config import NatConfig
 from probes.conntrack.probe import CONNTRACK, CTNETLINK, KPROBES, NAT, TIMED
+from probes.dns.probe import PAIRS
 from probes.drops.config import DropsConfig
 from probes.drops.probe import REASONS as DROPPED
 from probes.envoy.probe import LINKS
@@ -60,6 +61,7 @@ def test_what_is_off_is_neither_compiled_nor_attached() -> None:
     assert [probe.name for probe in selection.wanted] == ["kernel", "tcp"]
     assert {(taken.feature.name, taken.hook, *set(taken.refused.values())) for taken in selection.off()} == {
         (SWEEP.name, None, "listeners.enabled is off"),
+        (PAIRS.name, None, "dns.enabled is off"),
         (DROPPED.name, None, "drops.enabled is off"),
         (NAT.name, None, "nat.source is off"),
         (EXECUTIONS.name, None, "process.executions is off"),

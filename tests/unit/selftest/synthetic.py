@@ -8,6 +8,7 @@ import numpy as np
 from model.arrays import Columns
 from model.batch import Batch
 from model.kinds.delta import DELTA, CloseReason, Evidence, Role
+from model.transport import Transport
 from selftest.truth import End, KernelCounters, Truth, address_bytes
 
 HOST, OWN = 4026531833, 4026532001
@@ -62,6 +63,16 @@ LOSSY = replace(
     CLIENT, kind="lossy", netns=OWN, local_port=42_000, kernel=KernelCounters(1001, 2000, 3, 4000)
 )
 
+#: The same tuple as that of TCP.
+DATAGRAMS = replace(
+    CLIENT,
+    kind="udp",
+    transport=Transport.UDP,
+    tx_datagrams=4,
+    rx_datagrams=6,
+    close_reason=CloseReason.RELEASED,
+)
+
 
 def truth_of(*ends: End) -> Truth:
     """The truth of some ends, one socket of each kind if none are given."""
@@ -74,6 +85,7 @@ def row(end: End, slot: int) -> Columns:
     values: dict[str, Any] = {
         "socket.slot": slot,
         "socket.generation": 1,
+        "network.transport": end.transport,
         "network.local.address": np.void(end.local_address),
         "network.local.port": end.local_port,
         "network.peer.address": np.void(end.peer_address),
@@ -94,6 +106,8 @@ def row(end: End, slot: int) -> Columns:
         "connection.mptcp.token": end.mptcp_token,
         "connection.opened_at_ns": 0 if end.adopted else end.opened_at_ns,
         "error.errno": end.errno,
+        "tx_segments": end.tx_datagrams,
+        "rx_segments": end.rx_datagrams,
         "tx_bytes": end.tx_bytes,
         "rx_bytes": end.rx_bytes,
         "retransmitted_segments": end.kernel.retransmitted_segments if end.kernel else 0,

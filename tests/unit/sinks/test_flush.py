@@ -146,6 +146,9 @@ async def test_what_was_not_flushed_at_the_end_is_lost() -> None:
 
 async def test_a_second_without_rows_is_flushed_too() -> None:
     """Its message is acknowledged like any other."""
-    async with asyncio.timeout(10), make_fan_out({"a": ScriptedSink()}, Ledger()) as fan_out:
+    sink = ScriptedSink()
+    async with asyncio.timeout(60), make_fan_out({"a": sink}, Ledger()) as fan_out:
         fan_out.offer(make_deltas(0))
         await fan_out.flush()
+        assert [len(batch) for batch in sink.taken] == [0]
+        assert sink.flushed == [1]

@@ -9,13 +9,16 @@ from engine.config import Config, SinkConfig
 from engine.plugins.sinks import make_sink
 from model.batch import Batch
 from model.errors import SinkError
+from model.kinds.drop import DROP
 from model.kinds.endpoint import ENDPOINT
+from model.kinds.listener import LISTENER
+from model.kinds.query import QUERY
 from model.kinds.workload import OTHER, WORKLOAD, Workload
 from sinks.prometheus.exposition import BOUNDS
 from sinks.prometheus.sink import PrometheusConfig, PrometheusSink
 from tailrace.testing import make_workloads
 from tailrace.testing.deltas import WINDOW
-from tests.nats_server import free_port
+from tests.ports import free_port
 
 NAMES = [
     OTHER,
@@ -169,4 +172,4 @@ async def test_an_address_that_is_taken_is_said() -> None:
 def test_it_gets_sums_unless_something_else_was_said() -> None:
     """Flows are not what it takes, so nobody has to say so."""
     made = make_sink(SinkConfig("prometheus"), Config().stage)
-    assert made.kinds == [WORKLOAD, ENDPOINT]
+    assert made.kinds == [WORKLOAD, ENDPOINT, QUERY, DROP, LISTENER]

@@ -101,14 +101,14 @@ function boxOf({ x, y }) {
   return { x: x - NODE.width / 2, y: y - NODE.height / 2, ...NODE };
 }
 
-/** @typedef {{ failed: number, attempts: number, retransmits: number, sent: number, wrong: number, requests: number }} Sums of all edges that enter a node */
+/** @typedef {{ failed: number, attempts: number, retransmits: number, sent: number, wrong: number, requests: number, unresolved: number, queries: number }} Sums of all edges that enter a node */
 
 /** @param {MapEdge[]} edges */
 function incoming(edges) {
   /** @type {Map<Id, Sums>} */
   const sums = new Map();
   for (const edge of edges) {
-    const before = sums.get(edge.to) ?? { failed: 0, attempts: 0, retransmits: 0, sent: 0, wrong: 0, requests: 0 };
+    const before = sums.get(edge.to) ?? { failed: 0, attempts: 0, retransmits: 0, sent: 0, wrong: 0, requests: 0, unresolved: 0, queries: 0 };
     sums.set(edge.to, {
       failed: before.failed + edge.failed,
       attempts: before.attempts + attempts(edge),
@@ -116,6 +116,8 @@ function incoming(edges) {
       sent: before.sent + edge.sent,
       wrong: before.wrong + edge.requests_failed,
       requests: before.requests + edge.requests,
+      unresolved: before.unresolved + edge.queries_failed,
+      queries: before.queries + edge.queries,
     });
   }
   return sums;
@@ -151,7 +153,8 @@ function secondLine(node, status, sums) {
 }
 
 /** What is wrong with all that enters a node; nothing if it is well. @param {Sums} sums */
-function wrongWords({ failed, attempts: tried, retransmits, sent, wrong, requests }) {
+function wrongWords({ failed, attempts: tried, retransmits, sent, wrong, requests, unresolved, queries }) {
+  if (unresolved && unresolved >= failed + wrong) return `${percent(unresolved, queries)} of DNS failed`;
   if (wrong && wrong >= failed) return `${percent(wrong, requests)} errors`;
   if (failed) return `${percent(failed, tried)} ${tried < MANY ? `of ${count(tried)} ` : ""}failed`;
   return retransmits ? `${percent(retransmits, sent)} sent again` : "";

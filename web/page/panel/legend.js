@@ -9,7 +9,7 @@ import { GLYPHS, STATUS_WORDS } from "../status.js";
 /** @type {[string, string, number][]} class, meaning, width */
 const LINES = [
   ["edge", "thicker: more bytes (logarithm)", 5],
-  ["edge failing", "dashes: connects or requests fail", 3],
+  ["edge failing", "dashes: connects, requests or queries fail", 3],
   ["edge degraded lossy", "dots: segments sent again", 4],
   ["edge one-end", "fine dashes: seen from one end only", 2],
   ["edge gone", "sparse: gone since the other window", 2],

@@ -16,7 +16,7 @@ const ROWS = 12;
 export function overview(context) {
   const { edges } = context.shown.answer.data;
   const wrong = edges.filter((edge) => ["failing", "degraded"].includes(edgeStatus(edge)));
-  wrong.sort((a, b) => compareStatus(edgeStatus(a), edgeStatus(b)) || b.failed + b.requests_failed - a.failed - a.requests_failed || b.retransmits - a.retransmits);
+  wrong.sort((a, b) => compareStatus(edgeStatus(a), edgeStatus(b)) || b.failed + b.requests_failed + b.queries_failed - a.failed - a.requests_failed - a.queries_failed || b.retransmits - a.retransmits);
   return [
     html("h2", {}, context.view.select.length ? context.view.select.join(", ") : "What is wrong, what changed"),
     wrong.length

@@ -113,6 +113,13 @@ function edgesAt({ answer }, found) {
   return answer.data.edges.filter(({ from, to }) => from === found.node.id || to === found.node.id);
 }
 
+/** @param {MapEdge[]} edges */
+function whatFails(edges) {
+  if (edges.some(({ failed }) => failed)) return "connects";
+  if (edges.some(({ requests_failed }) => requests_failed)) return "requests";
+  return edges.some(({ dropped, status }) => dropped && status === "degraded") ? "drops" : "connects";
+}
+
 /** What requests were of. @param {View} view @param {import("../answers.js").Subject} subject @param {AbortSignal} signal */
 function asksOf(view, subject, signal) {
   if ("edge" in subject) return [askEndpoints(view, subject, "both", signal).then((found) => routes("Routes", found))];
@@ -132,7 +139,7 @@ function asksOf(view, subject, signal) {
 async function more(view, shown, found, signal) {
   const subject = "edge" in found ? { edge: edgeKey(shown.answer.data, found.edge) } : { select: found.node.key };
   const edges = edgesAt(shown, found);
-  const of = edges.some(({ failed }) => failed) || !edges.some(({ requests_failed }) => requests_failed) ? "connects" : "requests";
+  const of = whatFails(edges);
   const answers = await Promise.allSettled([
     askQuality(view, subject, signal).then(networkOrApplication),
     askWhere(view, subject, of, signal).then((found) => whereItFails(found, of)),

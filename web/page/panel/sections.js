@@ -2,7 +2,7 @@
 /** Parts of the panel that several subjects share: lists of edges, tables, what is asked for when it is looked at. */
 
 import { button, html, svg } from "../dom.js";
-import { attempts, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
+import { attempts, called, compareStatus, edgeLabel, edgeStatus, failures, GLYPHS, STATUS_WORDS } from "../status.js";
 import { causeLines } from "./cause.js";
 import { clock, count, day, duration, exact, often, percent, plural, rate } from "../words.js";
 
@@ -36,14 +36,15 @@ export function neighbours(title, edges, far, { names, seconds, focus }) {
   const head = ["who", "traffic", asks ? "asked" : "tried", "failed", "p99"].map((text) => html("th", { scope: "col" }, text));
   const body = sorted.slice(0, ROWS).map((edge) => {
     const status = edgeStatus(edge);
-    const name = `${names.get(edge[far]) ?? edge[far]}${edge.port && far === "to" ? `:${edge.port}` : ""}`;
+    const end = names.get(edge[far]) ?? edge[far];
+    const name = far === "to" ? called(end, edge) : end;
     return html(
       "tr",
       {},
       html("td", {}, button(name, () => focus(edge.id), { title: `${name}: ${STATUS_WORDS[status]}` })),
       html("td", {}, rate(edge.bytes + edge.reply_bytes, seconds)),
       html("td", {}, edge.requests ? often(edge.requests, seconds) : asks ? "–" : count(attempts(edge))),
-      html("td", { class: edge.failed + edge.requests_failed ? status : null }, failedWords(edge)),
+      html("td", { class: edge.failed + edge.requests_failed + edge.queries_failed ? status : null }, failedWords(edge)),
       html("td", {}, duration((edge.request_ns ?? edge.connect_ns)?.p99)),
     );
   });
@@ -56,7 +57,8 @@ export function neighbours(title, edges, far, { names, seconds, focus }) {
 }
 
 /** Of connects how many, else of requests which part. @param {MapEdge} edge */
-function failedWords({ failed, requests_failed: wrong, requests }) {
+function failedWords({ failed, requests_failed: wrong, requests, queries_failed: unresolved, queries }) {
+  if (!failed && !wrong && unresolved) return `✖ ${percent(unresolved, queries)}`;
   if (failed) return `✖ ${count(failed)}`;
   return wrong ? `✖ ${percent(wrong, requests)}` : "0";
 }
@@ -68,7 +70,7 @@ export function edgeList(edges, { names, focus }, say) {
     const item = button("", () => focus(edge.id));
     item.append(
       glyph(status),
-      html("span", {}, `${names.get(edge.from) ?? edge.from} → ${names.get(edge.to) ?? edge.to}${edge.port ? `:${edge.port}` : ""}`, html("span", { class: `what ${status}` }, say(edge))),
+      html("span", {}, `${names.get(edge.from) ?? edge.from} → ${called(names.get(edge.to) ?? edge.to, edge)}`, html("span", { class: `what ${status}` }, say(edge))),
     );
     return html("li", {}, item);
   });
@@ -79,6 +81,8 @@ export function edgeList(edges, { names, focus }, say) {
 export function wrongWords(edge) {
   const { requests, requests_failed: wrong } = edge;
   if (wrong && wrong >= edge.failed) return `${exact(wrong)} of ${plural(requests, "request")} failed (${percent(wrong, requests)})`;
+  const { queries, queries_failed: unresolved } = edge;
+  if (unresolved && unresolved >= edge.failed) return `${exact(unresolved)} of ${plural(queries, "query of DNS", "queries of DNS")} failed (${percent(unresolved, queries)})`;
   if (edge.failed) return `${failures(edge, exact).join(", ")} of ${plural(attempts(edge), "connect")} (${percent(edge.failed, attempts(edge))})`;
   return edge.reasons.join(", ") || edgeLabel(edge).join(" · ") || STATUS_WORDS[edgeStatus(edge)];
 }
@@ -94,10 +98,10 @@ function contrasted(values) {
   return [...failing, ...values.filter(({ failed }) => !failed).slice(0, 1)];
 }
 
-/** Which part fails: the cause in words, then the most suspect values of each attribute. @param {Where} found @param {"connects" | "requests"} of */
+/** Which part fails: the cause in words, then the most suspect values of each attribute. @param {Where} found @param {"connects" | "requests" | "drops"} of */
 export function whereItFails({ by, causes, not }, of) {
   const told = by.filter(({ values }) => values.some(({ failed }) => failed > 0)).sort((a, b) => suspicion(b) - suspicion(a));
-  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, `${of === "requests" ? "there is no more than one of each part" : "no connect failed in this window"}`));
+  if (!told.length) return section("Where it fails", html("p", { class: "dim" }, `${of === "connects" ? "no connect failed in this window" : "there is no more than one of each part"}`));
   const lines = told.slice(0, ATTRIBUTES).flatMap(({ attribute, values }) =>
     contrasted(values).map(({ value, failed, attempts: of, lift }) =>
       html(
@@ -109,7 +113,7 @@ export function whereItFails({ by, causes, not }, of) {
       ),
     ),
   );
-  const head = ["part", of === "requests" ? "requests" : "failed", "share"].map((text) => html("th", { scope: "col" }, text));
+  const head = ["part", of === "connects" ? "failed" : of === "drops" ? "dropped" : of, "share"].map((text) => html("th", { scope: "col" }, text));
   return section("Where it fails", ...causeLines(causes, not), html("table", { class: "rows where" }, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...lines)));
 }
 

@@ -2,7 +2,7 @@
 /** The panel of a node, an edge, a stack. */
 
 import { button, html } from "../dom.js";
-import { attempts, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
+import { attempts, called, causeOfDrops, edgeStatus, failures, nodeStatus, seenFromOneEnd, STATUS_WORDS } from "../status.js";
 import { bytes, clock, count, day, duration, often, percent, plural, rate } from "../words.js";
 import { changeSentence } from "./overview.js";
 import { pathList } from "./paths.js";
@@ -60,7 +60,7 @@ export function edgePanel(edge, context) {
   const [quality = null, where = null, ...others] = context.asked; // the cause comes first
   const [routes, rest] = edge.requests ? [others.slice(0, 1), others.slice(1)] : [[], others];
   return [
-    html("h2", {}, glyph(status), `${name(edge.from)} → ${name(edge.to)}${edge.port ? `:${edge.port}` : ""}`),
+    html("h2", {}, glyph(status), `${name(edge.from)} → ${called(name(edge.to), edge)}`),
     html("p", { class: "dim" }, [edge.transport, seenFromOneEnd(edge) ? "seen from one end only" : "seen from both ends"].join(" · ")),
     html("p", { class: `status ${status}` }, [STATUS_WORDS[status], wrongWords(edge)].filter((text, at, all) => at === 0 || text !== all[0]).join(": ")),
     edge.change && edge.change.state !== "same" ? html("p", { class: "status" }, `Changed: ${changeSentence(edge)}`) : null,
@@ -89,18 +89,20 @@ function numbers(edge, { seconds }) {
     ["to client", "", `${rate(edge.reply_bytes, seconds)} (${bytes(edge.reply_bytes)})`],
     ...lossLines(edge),
   ];
-  lines.unshift(...requestLines(edge, seconds));
+  lines.unshift(...requestLines(edge, seconds), ...queryLines(edge, seconds));
   const head = change ? ["what", "before", "now"] : ["what", "now"];
   const body = lines.map(([what, before, now]) => html("tr", {}, ...(change ? [what, before, now] : [what, now]).map((text) => html("td", {}, text))));
   return section("In this window", html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body)));
 }
 
 /** What got lost: of TCP sent again, of UDP not come, or come to a full buffer. @param {MapEdge} edge @returns {[string, string, string][]} what, before, now */
-function lossLines({ transport, datagrams, datagrams_lost: lost, datagrams_dropped: dropped, retransmits, sent, change }) {
-  if (transport !== "udp") return [["resent", change ? count(change.retransmits[0]) : "", sent ? `${count(retransmits)} of ${count(sent)} (${percent(retransmits, sent)})` : count(retransmits)]];
+function lossLines({ transport, datagrams, datagrams_lost: lost, datagrams_dropped: dropped, retransmits, sent, change, ...edge }) {
+  /** @type {[string, string, string][]} */
+  const drops = edge.dropped ? [["dropped", "", plural(edge.dropped, "packet")], ...edge.drops.map((cause) => /** @type {[string, string, string]} */ ([`– ${causeOfDrops(cause)}`, "", count(cause.packets)]))] : [];
+  if (transport !== "udp") return [["resent", change ? count(change.retransmits[0]) : "", sent ? `${count(retransmits)} of ${count(sent)} (${percent(retransmits, sent)})` : count(retransmits)], ...drops];
   /** @type {[string, string, string][]} */
   const full = dropped ? [["receive buffer full", "", count(dropped)]] : [];
-  return [["lost", "", `${count(lost)} of ${count(datagrams)} datagrams${datagrams ? ` (${percent(lost, datagrams)})` : ""}`], ...full];
+  return [["lost", "", `${count(lost)} of ${count(datagrams)} datagrams${datagrams ? ` (${percent(lost, datagrams)})` : ""}`], ...full, ...drops];
 }
 
 /** @param {MapEdge} edge @param {number} seconds @returns {[string, string, string][]} what, before, now */
@@ -111,6 +113,15 @@ function requestLines({ requests, requests_failed: wrong, request_ns: took, chan
     ["errors", change ? percent(change.requests_failed[0], change.requests[0]) : "", wrong ? `${count(wrong)} (${percent(wrong, requests)})` : "0"],
     ["request p99", change?.request_p99[0] ? duration(change.request_p99[0]) : "", duration(took?.p99)],
     ["request p50", "", duration(took?.p50)],
+  ];
+}
+
+/** @param {MapEdge} edge @param {number} seconds @returns {[string, string, string][]} what, before, now */
+function queryLines({ queries, queries_failed: wrong }, seconds) {
+  if (!queries) return [];
+  return [
+    ["queries of DNS", "", `${often(queries, seconds)} (${count(queries)})`],
+    ["failed queries", "", wrong ? `${count(wrong)} (${percent(wrong, queries)})` : "0"],
   ];
 }
 

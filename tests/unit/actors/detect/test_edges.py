@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from actors.detect.edges import Edges, Name
 from actors.detect.habits import Habits
@@ -113,3 +114,37 @@ def test_slow_is_above_the_pairs_own_habit() -> None:
     slow, total = second(4)
     assert total.tolist() == [50, 50]
     assert (slow > 45).all()
+
+
+def _latencies(random: np.random.Generator, usual: float) -> Histograms:
+    values = usual * np.exp(random.normal(0, 0.3, 50))
+    return Histograms.of(np.ones(50, np.int64), values.astype(np.int64), 2)
+
+
+def test_what_a_pair_usually_takes_outlives_a_restart() -> None:
+    random, before, after = np.random.default_rng(2), Habits(), Habits()
+    pair, one, learn = np.array([5], np.uint64), np.array([1]), np.ones(1, np.bool_)
+    for _ in range(100):
+        before.counts(pair, one, _latencies(random, 1e5), learn)
+    after.adopt(before.encode())
+    slow, total = after.counts(pair, one, _latencies(random, 4e5), learn)
+    assert (total.tolist(), slow[0] > 45) == ([50], True)
+
+
+def test_of_habits_those_that_were_seen_most_are_kept() -> None:
+    random, before, after = np.random.default_rng(3), Habits(), Habits()
+    pairs, numbers = np.arange(10).astype(np.uint64), np.ones(10, np.int64)
+    for tick in range(20):
+        before.counts(
+            pairs[tick % 2 :], numbers[tick % 2 :], _latencies(random, 1e5), np.ones(10, np.bool_)[tick % 2 :]
+        )
+    after.adopt(before.encode(most=9))
+    assert len(after) == 9
+    _, total = after.counts(pairs, numbers, _latencies(random, 1e5), np.ones(10, np.bool_))
+    assert (total > 0).tolist() == [False] + [True] * 9
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x81\xa6rtt_ns\x01", Habits().encode()[:-3]])
+def test_habits_that_cannot_be_read_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="habits"):
+        Edges().adopt_habits(data)

@@ -55,7 +55,7 @@ def test_it_ends_with_its_edges_and_takes_no_memory_then() -> None:
     after = [detector.step(TAUGHT + 6 + number, tick(chance, 0.001), ALL) for number in range(70)]
     assert keys(after, State.ENDED) >= {SERVER, ZONE}
     assert not len(after[-1])
-    assert detector.nbytes / len(detector) <= 260
+    assert detector.nbytes / len(detector) <= 165
 
 
 def test_traffic_that_moves_to_an_edge_which_always_fails_is_nothing() -> None:

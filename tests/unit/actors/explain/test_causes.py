@@ -11,6 +11,7 @@ from actors.explain.leaves import (
     Either,
     Leaves,
     dispersion_of,
+    doubt_of_rate,
     expected_by_rate,
     expected_of_rate,
     healthy_rate,
@@ -120,6 +121,79 @@ def test_values_of_one_attribute_are_causes_of_their_own_where_others_are_health
     assert sorted(words["port"] for words in found) == ["port 0", "port 2"]
 
 
+def _ill(codes: np.ndarray, *parts: tuple[str, Sequence[int]]) -> np.ndarray:
+    """Which leaves have one of these values; codes are those of a version, a pod, a node and a client."""
+    names = ("version", "pod", "node", "client")
+    inside: np.ndarray = np.any(
+        [np.isin(codes[:, names.index(name)], values) for name, values in parts], axis=0
+    )
+    return inside
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("supposed", [False, True])
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([("version", [0])], ["version 0"]),
+        ([("node", [0, 1])], ["node 0", "node 1"]),
+        ([("node", [2]), ("version", [0])], ["node 2", "version 0"]),
+        ([("node", [2]), ("pod", [0, 4, 9])], ["node 2", "pod 0", "pod 4", "pod 9"]),
+    ],
+)
+def test_causes_are_named_where_most_of_the_leaves_are_ill(
+    parts: list[tuple[str, Sequence[int]]], expected: list[str], supposed: bool, noise: float
+) -> None:
+    """Half to three quarters of them; what is expected is wrong by this part, also where all is well."""
+    random = np.random.default_rng(11)
+    rows = np.arange(120)
+    codes = np.stack([rows % 2, rows % 12, rows % 3, rows // 12], axis=1)
+    total = random.integers(200, 5000, 120).astype(float)
+    rate = np.where(_ill(codes, *parts), 0.4, 0.05 * np.exp(random.normal(0, noise, 120)))
+    bad = random.binomial(total.astype(int), rate).astype(float)
+    normal = expected_of_rate(total, healthy_rate(codes, bad, total) if supposed else 0.05)
+    names = ("version", "pod", "node", "client")
+    values = [[f"{name} {code}" for code in range(12)] for name in names]
+    told = explain(
+        Leaves(names, values, codes, bad, total, normal, dispersion_of(bad, total, normal), supposed), depth=3
+    )
+    assert sorted(value for cause in told.causes for value in cause.where.values()) == expected
+
+
+def test_an_outage_of_all_is_everything() -> None:
+    """However far it is from what is expected; where nothing is known of another time it is no cause."""
+    random = np.random.default_rng(5)
+    codes = np.stack([np.arange(60) % 3, np.arange(60) % 12], axis=1)
+    total = np.full(60, 1000.0)
+    bad = random.binomial(1000, 0.9, 60).astype(float)
+    values = [[f"{name} {code}" for code in range(12)] for name in ("zone", "pod")]
+    for rate, causes in ((0.01, 1), (healthy_rate(codes, bad, total), 0)):
+        normal = expected_of_rate(total, rate)
+        spread = dispersion_of(bad, total, normal)
+        told = explain(
+            Leaves(("zone", "pod"), values, codes, bad, total, normal, spread, supposed=rate > 0.5)
+        )
+        assert [cause.where for cause in told.causes] == [{}] * causes
+
+
+def test_one_value_is_told_in_place_of_several_that_say_the_same() -> None:
+    """Two pods fail with the very same share: each is the only one of its version on its node, too."""
+    codes = np.array([(VERSION_OF[pod], pod, NODE_OF[pod], ZONE_OF[pod], 0) for pod in range(PODS)])
+    total = np.full(PODS, 1600.0)
+    bad = np.where(np.isin(np.arange(PODS), [1, 7]), 640.0, 0.0)
+    values = [
+        [f"{name} {code}" for code in range(column.max() + 1)]
+        for name, column in zip(NAMES, codes.T, strict=True)
+    ]
+    leaves = Leaves(
+        NAMES, values, codes, bad, total, expected_of_rate(total, 0.0), np.ones(PODS), supposed=True
+    )
+    told = explain(leaves, depth=3)
+    assert sorted(cause.where["pod"] for cause in told.causes) == ["pod 1", "pod 7"]
+    assert [len(cause.where) for cause in told.causes] == [1, 1]
+    assert any("version" in name and len(name) == 2 for name in told.causes[0].also_known_as)
+
+
 def test_the_only_pod_of_a_node_is_another_name_of_it() -> None:
     fleet = Fleet(6, [])
     fleet.codes[:, 2] = np.where(fleet.codes[:, 1] == 7, 5, fleet.codes[:, 2])  # pod 7 alone on node 5
@@ -211,3 +285,36 @@ def test_a_fault_is_named_where_all_else_is_better_than_usual() -> None:
     cause = explain(leaves).causes[0]
     assert cause.where == {"version": "version 1"}
     assert cause.explains == pytest.approx(1)
+
+
+@pytest.mark.parametrize("wrong", [1.0, 5.0, 20.0], ids=lambda wrong: f"{wrong:g} times as many")
+def test_a_forecast_that_is_wrong_everywhere_hides_no_cause(wrong: float) -> None:
+    """What is hardly ill beside a cause is told neither as everything nor as a further cause."""
+    fleet = Fleet(12, [({"version": 1}, 0.5)])
+    leaves = fleet.leaves()
+    more = np.where(leaves.codes[:, 0] == 1, leaves.bad, leaves.bad * wrong)
+    leaves = replace(leaves, bad=np.minimum(more, leaves.total))
+    assert _where(explain(leaves)) == [{"version": "version 1"}]
+
+
+def test_everything_is_told_where_all_are_about_as_ill() -> None:
+    fleet = Fleet(13, [({}, 0.3), ({"version": 1}, 0.6)])
+    assert _where(explain(fleet.leaves())) == [{}]
+
+
+def test_two_of_four_values_are_two_causes() -> None:
+    """Their common name has as much healthy traffic."""
+    codes = np.stack([axis.ravel() for axis in np.indices((3, 4, 50))], axis=1)
+    ill = (codes[:, 0] == 1) & (codes[:, 1] < 2)
+    total = np.full(len(codes), 1000.0)
+    bad = np.where(ill, 400.0, 2.0)
+    normal = expected_of_rate(total, 0.002)
+    values = [[str(value) for value in range(size)] for size in (3, 4, 50)]
+    leaves = Leaves(("a", "b", "c"), values, codes, bad, total, normal, np.ones(len(codes)))
+    assert _where(explain(leaves)) == [{"a": "1", "b": "0"}, {"a": "1", "b": "1"}]
+
+
+def test_an_earlier_time_that_was_counted_as_well_leaves_doubt() -> None:
+    same, long = doubt_of_rate(np.array([1000.0, 10.0]), np.array([1000.0, 1e6]))
+    assert same == pytest.approx(1 + 1000 * 1000 / 1020**2)
+    assert long == pytest.approx(1, abs=1e-4)

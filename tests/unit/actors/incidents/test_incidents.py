@@ -61,10 +61,87 @@ def test_two_causes_are_two_incidents() -> None:
     assert events(changes) == [(20, "open"), (20, "open")]
 
 
+@pytest.mark.parametrize(("after", "incidents"), [(300, 1), (3600, 2)])
+def test_a_wide_fault_is_no_part_of_what_one_of_its_edges_has_had_for_an_hour(
+    after: float, incidents: int
+) -> None:
+    """Though that edge has the new fault as well, and the same server's edges are told together."""
+    names = [f"client-{number}>s-{number}:80" for number in range(20)]
+    old = edge(names[0], symptom="drop")
+    new = [
+        replace(edge(name, since=after, where={"node": "n7"}), key=f"{name}/resets", symptom="resets")
+        for name in names
+    ]
+    of_all = Incidents()
+    run(of_all, range(int(after), int(after) + 30), [old])
+    run(of_all, range(int(after) + 30, int(after) + 120), [old, *new])
+    assert sorted(each.edge_count for each in of_all) == [1, 20][-incidents:]
+
+
+def test_what_comes_later_to_edges_that_are_ill_is_a_part_of_their_incident() -> None:
+    names = frozenset(f"client-{number}>s:80" for number in range(20))
+    wide, later = replace(BAD, edges=names), edge("client-3>s:80", since=3600.0)
+    of_all = Incidents()
+    run(of_all, range(3600, 3630), [wide, later])
+    assert len(list(of_all)) == 1
+
+
+def test_what_hits_everything_is_one_incident_of_each_symptom() -> None:
+    """Also what comes to it later, whoever that is; trouble that nothing explains yet stays by itself."""
+    names = [f"client-{number}>s-{number}:80" for number in range(60)]
+    troubles = [edge(name, everywhere=True) for name in names]
+    reset = [
+        replace(each, key=f"{each.key}/r", symptom="reset", edges=frozenset({each.key})) for each in troubles
+    ]
+    of_all = Incidents()
+    for at in range(60):
+        run(of_all, [at], [*troubles[: 10 + at], *reset[: 10 + at], edge("a>b:80")])
+    assert sorted(len(each.edges) for each in of_all) == [1, 60, 60]
+
+
 def test_a_part_of_an_explanation_is_the_same_cause() -> None:
     one = edge("a>b:80", where={"server.version": "v2"})
     two = edge("c>d:90", where={"server.version": "v2", "server.zone": "z1"})
     assert events(run(Incidents(), range(30), [one, two])) == [(20, "open")]
+
+
+@pytest.mark.parametrize(
+    ("where", "other", "opened"),
+    [
+        ({"client.zone": "a"}, {"server.zone": "a"}, 1),
+        ({"client.node": "n1"}, {"node": "n1"}, 1),
+        ({"zone": "a"}, {"client.zone": "a", "server.workload": "shop/s"}, 1),
+        ({"client.zone": "a"}, {"server.zone": "b"}, 2),
+        ({"client.version": "v2"}, {"server.version": "v2"}, 2),
+    ],
+)
+def test_a_place_is_one_cause_whichever_end_is_there(
+    where: dict[str, str], other: dict[str, str], opened: int
+) -> None:
+    troubles = [edge("a > b:80", where=where), edge("c > d:90", where=other)]
+    assert events(run(Incidents(), range(30), troubles)) == [(20, "open")] * opened
+
+
+@pytest.mark.parametrize(
+    ("where", "server", "opened"),
+    [
+        ({"server.version": "v2"}, "d", 2),  # by chance two services have a version of that name
+        ({"server.port": "80", "method": "GET"}, "d", 2),
+        ({"server.version": "v2"}, "b", 1),
+        ({"server.version": "v2", "server.zone": "z1"}, "d", 1),
+        ({"server.node": "n3"}, "d", 1),
+    ],
+)
+def test_what_is_said_within_a_workload_is_no_cause_of_another_s_other_symptom(
+    where: dict[str, str], server: str, opened: int
+) -> None:
+    one = edge("a > b:80", where=where)
+    two = replace(edge(f"c > {server}:53", where=where), symptom="dns_error")
+    for troubles in ([one, two], [two, one]):
+        assert events(run(Incidents(), range(30), troubles)) == [(20, "open")] * opened
+        later = Incidents()
+        changes = run(later, range(30), troubles[:1]) + run(later, range(30, 60), troubles)
+        assert [event for _, event in events(changes)].count("open") == opened
 
 
 def test_the_key_stays_when_explanation_and_numbers_change() -> None:

@@ -1,14 +1,20 @@
 """What to do next: by the cause, and never when it is over."""
 
+import shlex
+
 import msgspec
 import pytest
 
 from actors.explain.causes import Cause, Explanation
 from actors.incidents.items import Incident
 from actors.incidents.next_step import next_step
+from actors.trouble.troubles import SPOKEN
+from engine.cli import build_parser
+from engine.commands.ask.words import said_by
 
 INCIDENT = Incident("tailrace-1", "shop/checkout", "reset", "critical", since=11_560.0)
-LOOK = "tailrace explain shop/checkout --at 1970-01-01T03:12:40Z"
+SINCE = "1970-01-01T03:12:40Z"
+LOOK = f"tailrace quality shop/checkout --from {SINCE}"
 
 
 def because(where: dict[str, str], explains: float = 0.99) -> Explanation:
@@ -34,6 +40,12 @@ def test_the_cause_says_what_to_do(where: dict[str, str], says: str) -> None:
     assert next_step(INCIDENT, because(where)) == f"{says}{LOOK}"
 
 
+def test_values_that_explain_much_together_are_all_named() -> None:
+    """Three zones of six."""
+    zones = [cause for zone in "abc" for cause in because({"server.zone": zone}, 0.33).causes]
+    assert next_step(INCIDENT, Explanation(zones)) == f"move traffic out of zone a, b and c; {LOOK}"
+
+
 def test_what_explains_little_is_no_reason_to_act() -> None:
     assert next_step(INCIDENT, because({"server.version": "v2"}, 0.3)) == LOOK
     assert next_step(INCIDENT, Explanation()) == LOOK
@@ -52,10 +64,55 @@ def test_when_it_is_over_nothing_is_to_be_done() -> None:
 @pytest.mark.parametrize(
     ("symptom", "says"),
     [
-        ("backlog", "raise the accept backlog of shop/checkout, or add instances"),
-        ("datagram_dropped", "raise the receive buffers of those who drop"),
-        ("dns_error", "look at the resolver shop/checkout"),
+        ("backlog", f"raise the accept backlog of shop/checkout, or add instances; {LOOK}"),
+        ("datagram_dropped", f"raise the receive buffers of those who drop; {LOOK}"),
+        ("dns_error", "look at the resolver shop/checkout; tailrace run --stage queries --sink console"),
     ],
 )
 def test_what_helps_against_a_symptom_is_said_where_nothing_separates(symptom: str, says: str) -> None:
-    assert next_step(msgspec.structs.replace(INCIDENT, worst=symptom), Explanation()) == f"{says}; {LOOK}"
+    assert next_step(msgspec.structs.replace(INCIDENT, worst=symptom), Explanation()) == says
+
+
+@pytest.mark.parametrize("symptom", SPOKEN.values())
+def test_commands_are_such_that_the_program_takes(symptom: str) -> None:
+    """For one edge, for a workload, and for a machine or zone that is ill."""
+    parser = build_parser()
+    for subject, edges in (
+        ("shop/checkout", ["shop/web > shop/checkout:8080"]),
+        ("shop/checkout", ["shop/web > shop/checkout:8080", "shop/app > shop/checkout:8080"]),
+        ("machine n3", []),
+        ("zone eu-1a", []),
+    ):
+        incident = msgspec.structs.replace(INCIDENT, worst=symptom, subject=subject, edges=edges)
+        command = next_step(incident, Explanation()).rpartition("; ")[2]
+        program, *words = shlex.split(command)
+        assert program == "tailrace"
+        options = parser.parse_args(words)
+        if options.command in ("quality", "explain"):
+            said = said_by("quality" if options.command == "quality" else "where", options)
+            place = subject.replace("machine ", "node:").replace("zone ", "zone:")
+            edge = (
+                ["shop/web>shop/checkout:8080"] if options.command == "quality" and len(edges) == 1 else None
+            )
+            key = "edge" if edge else "q" if ":" in place else "select"
+            assert said[key] == (edge or [place])
+            assert said["from"] == [SINCE]
+
+
+@pytest.mark.parametrize(
+    ("dropped", "says"),
+    [
+        (
+            "by netfilter in namespace 1 of n1, chain INPUT (9 packets)",
+            "look for the rule that drops there (nft",
+        ),
+        ("because there is no route on n1 (9 packets)", "look at the routes there"),
+        ("because nobody listens on n1 (9 packets)", "look at what listens on port 8080 of shop/checkout"),
+    ],
+)
+def test_a_kernel_that_drops_packets_says_where_to_look(dropped: str, says: str) -> None:
+    incident = msgspec.structs.replace(INCIDENT, dropped=dropped)
+    assert next_step(incident, because({"server.port": "8080"})).startswith(says)
+    both = next_step(incident, because({"server.version": "v2"}))
+    assert both.startswith("roll back v2 of shop/checkout")
+    assert ("there" in both) == ("there" in says)

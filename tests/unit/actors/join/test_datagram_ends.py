@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from actors.join.datagram_ends import TURNS
 from model.kinds.delta import Cast, Folded, Role
 from model.kinds.flow import FlowEvidence
 from model.transport import Transport
@@ -89,6 +90,19 @@ def test_a_socket_that_takes_a_live_tuple_over_carries_its_totals_on(apart: int)
     assert (last["connection.closed"], *lost(last)) == (1, 0, 0, 0, 0)
     assert sum(flow["connection.opened"] for flow in [*flows, last]) == 1
     assert len(site.joiner) == 0
+
+
+def test_more_sockets_than_take_turns_follow_each_other_in_one_second() -> None:
+    """Those beyond go on with the flow all at once, for its socket has ended: no datagram is missing."""
+    site, sockets = Site(flows=256), 5 * TURNS
+    site.join(1, batch_of([server(got=sockets)], 1))
+    opened = [{"connection__opened_at_ns": 5 * SECOND + slot} for slot in range(sockets)]
+    clients = [client(slot, sent=1, **at, **ended()) for slot, at in enumerate(opened)]
+    told = site.join(2, batch_of(clients, 2))
+    assert sum(flow["client.tx_segments"] for flow in told) == sockets
+    assert {flow["evidence"] for flow in told} == {FlowEvidence.BOTH}
+    (last,) = site.join(3, batch_of([server(got=sockets, **ended())], 3))
+    assert (last["connection.closed"], *lost(last)) == (1, 0, 0, 0, 0)
 
 
 def test_an_end_and_its_successor_in_one_second_go_in_their_order() -> None:

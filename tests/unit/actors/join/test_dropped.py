@@ -1,5 +1,6 @@
 """Drops of packets and the flows that they belong to, from whichever node and namespace they are told."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ from actors.join.joiner import Joiner
 from actors.join.waiting_drops import LINGER
 from model.addresses import address_bytes
 from model.batch import Batch
+from model.kinds.delta import Role
 from model.kinds.drop import DROP, DropCategory, NetfilterHook
 from model.ledger import Ledger
-from tests.nat_events import End, batch_of
+from tests.nat_events import End, batch_of, socket_row
 from tests.unit.actors.join.site import CLIENT, SERVER, client, rewritten, server
 
 ROUTER_NAMESPACE = 4026532301
@@ -86,6 +88,38 @@ def test_each_drop_is_in_one_row() -> None:
     (flow,), _ = joined(join, 3, batch_of([client()], 3, node="n"))
     assert "dropped_segments" not in flow
     assert flow["drop.category"] == "netfilter"
+
+
+def test_each_of_two_reasons_gets_its_part_of_a_flows_drops() -> None:
+    """A row has one reason; what that has too much in one second is the other's in a later one."""
+    join = joiner()
+    joined(join, 1, batch_of([client()], 1, node="n"))
+    told: Counter[str] = Counter()
+    for window in range(2, 12):
+        batches = (
+            dropped(window, drops=60),
+            dropped(window, drops=40, drop__category=DropCategory.QDISC, drop__reason=b"QDISC_DROP"),
+        )
+        (flow,), _ = joined(join, window, batch_of([client()], window, node="n"), *batches)
+        assert flow["dropped_segments"] == 100
+        told[flow["drop.reason"]] += flow["dropped_segments"]
+        seconds = window - 1
+        assert abs(told["NETFILTER_DROP"] - 60 * seconds) < 100
+    assert told == {"NETFILTER_DROP": 600, "QDISC_DROP": 400}
+
+
+def test_a_flow_on_a_place_that_had_another_begins_with_its_own_reasons() -> None:
+    join = Joiner("site", "boot", Ledger(), flows=1)
+    qdisc: dict[str, Any] = {"drop__category": DropCategory.QDISC, "drop__reason": b"QDISC_DROP"}
+    joined(join, 1, batch_of([client()], 1, node="n"), dropped(1, drops=7), dropped(1, drops=6, **qdisc))
+    other = ("10.0.0.9", 999)
+    of_other = socket_row(other, SERVER, Role.CLIENT, socket__slot=2, socket__generation=1)
+    joined(join, 2, batch_of([of_other], 2, node="n"))
+    rows = [
+        joined(join, window, batch_of([of_other], window, node="n"), dropped(window, other, drops=1))[0]
+        for window in (3, 4)
+    ]
+    assert [flow["drop.reason"] for (flow,) in rows] == ["NETFILTER_DROP"] * 2
 
 
 def test_answers_are_of_the_flow_as_well() -> None:

@@ -121,6 +121,19 @@ def test_a_connection_is_looked_up_again_by_the_clock_of_its_opening() -> None:
     assert backends(resolver, 3602, opened, offset_ns=3600 * SECOND) == [1]
 
 
+def test_what_was_told_of_an_attempt_is_looked_up_again_when_it_is_opened() -> None:
+    """Its first SYN was lost at the end of a second, when the tuple's last connection alone had an entry."""
+    table, other = NatTable(4, Stage("entries")), ("10.1.0.2", 8080)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=SECOND), 0)
+    resolver = Resolver(4, table)
+    assert backends(resolver, 1, attempt()) == [1]
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, BACKEND), at_ns=2 * SECOND, deleted=True), 0)
+    table.learn(nat_event((CLIENT, SERVICE), (CLIENT, other), at_ns=2 * SECOND + 1000), 0)
+    opened = attempt(2 * SECOND + 5000, connection__connect_latency_ns=SECOND, connection__opened=1)
+    assert backends(resolver, 2, opened) == [2]
+    assert backends(resolver, 3, attempt(2 * SECOND + 5000)) == [2]
+
+
 def test_an_entry_rewrites_connections_of_its_own_transport_alone() -> None:
     """A UDP socket with the tuple of a TCP connection that was rewritten keeps its own."""
     there = socket(7, rewritten=True)

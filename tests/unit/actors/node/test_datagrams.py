@@ -70,6 +70,7 @@ class Sums(RuleBasedStateMachine):
         self.ended: dict[tuple[int, int], Flow] = {}
         self.lost: set[tuple[int, int]] = set()
         self.ring: list[np.ndarray] = []
+        self.waited = 0  # of these, left by the last tick
         self.sums: dict[tuple[int, int], Counter[str]] = {}
 
     @rule()
@@ -101,13 +102,13 @@ class Sums(RuleBasedStateMachine):
 
     @rule(left=st.integers(0, 2))
     def tick(self, left: int) -> None:
-        """What changed goes ahead of the ring, of which some events are left for the next tick."""
+        """What changed goes ahead of the ring, of whose new events some are left for the next tick."""
         changed = [flow for flow in self.open if flow.changed]
         for flow in changed:
             flow.changed = False
-        taken, self.ring = self.ring[: len(self.ring) - left], self.ring[len(self.ring) - left :]
-        if len(self.ring) != left:
-            taken, self.ring = self.ring, []
+        first_left = max(self.waited, len(self.ring) - left)
+        taken, self.ring = self.ring[:first_left], self.ring[first_left:]
+        self.waited = len(self.ring)
         self.take([flow.event() for flow in changed])
         self.take(taken)
         self.read()

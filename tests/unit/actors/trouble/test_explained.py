@@ -8,7 +8,8 @@ import pytest
 
 from actors.detect.edges import Edges
 from actors.detect.symptoms import SYMPTOMS
-from actors.trouble.explained import Ill, explanations
+from actors.explain.causes import Cause, Explanation
+from actors.trouble.explained import Ill, explanations, together
 from actors.trouble.instances import Instance
 from actors.trouble.recent import Recent
 from model.batch import Batch
@@ -43,6 +44,7 @@ def observed(recent: Recent, bad: np.ndarray, client: np.ndarray, server: np.nda
     ("case", "expected"),
     [
         ("zone", {"server.zone": "b"}),
+        ("zone at either end", {"zone": "b"}),
         ("server", {"server.workload": "shop/s5"}),
         ("client", {"client.workload": "shop/s7"}),
         ("version", {"server.workload": "shop/s5", "server.version": "2"}),
@@ -55,6 +57,7 @@ def test_each_edge_has_the_cause_that_was_made(case: str, expected: dict[str, st
     service = {"client": (client - 1) // 4, "server": (server - 1) // 4}
     bad = {
         "zone": (server - 1) % 4 >= 2,
+        "zone at either end": ((server - 1) % 4 >= 2) | ((client - 1) % 4 >= 2),
         "server": service["server"] == 5,
         "client": service["client"] == 7,
         "version": (service["server"] == 5) & ((server - 1) % 2 == 1),
@@ -77,6 +80,59 @@ def test_strangers_share_no_blame() -> None:
     assert told["s1"].causes[0].where == {"server.version": "2"}
     assert told["s3"].causes[0].where == {"server.version": "1"}
     assert [round(each.causes[0].explains) for each in told.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["all", "a part of the fleet"])
+def test_everything_is_the_cause_only_where_most_of_the_fleet_is_ill(everywhere: bool) -> None:
+    """Half of all calls fail, or of those among a quarter of the services that call nobody else."""
+    chance = np.random.default_rng(5)
+    calls = SERVICES * CALLS
+    quarter = chance.integers(1, len(TABLE) // 4, (2, calls))
+    others = chance.integers(len(TABLE) // 4 + 4, len(TABLE), (2, 2 * calls))
+    client, server = np.concatenate((quarter, others), axis=1)
+    bad = (everywhere | (np.arange(len(client)) < calls)) & (chance.random(len(client)) < 0.5)
+    ill = observed(recent := Recent(len(SYMPTOMS)), bad, client, server)
+    told = explanations(recent, 0, ill).values()
+    assert {each.everywhere for each in told} == {everywhere}
+    assert {str(each.causes[0].where) for each in told} == {"{}"}
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [(None, {"zone": "b"}), ("2", {"server.version": "2"})], ids=["all", "a version"]
+)
+def test_strangers_have_the_cause_of_the_others_unless_their_own_tells_more(
+    version: str | None, expected: dict[str, str]
+) -> None:
+    """Zone b fails at either end, and so do calls of one service within it that nobody else has to do with: all of
+    them, or those to one of two versions.
+    """
+    chance = np.random.default_rng(7)
+    usual, strange = np.arange(1, len(TABLE) - 8), len(TABLE) - 8
+    client, server = chance.choice(usual, (2, SERVICES * CALLS))
+    bad = np.array(
+        ["b" in (TABLE[one].zone, TABLE[two].zone) for one, two in zip(client, server, strict=True)]
+    )
+    caller, callee = strange + 2, strange + 4 + 2  # each of version 1, in zone b; version 2 is next
+    to = np.repeat([callee, callee + 1], 50)
+    client, server = np.concatenate((client, np.full(100, caller))), np.concatenate((server, to))
+    bad = np.concatenate((bad, to == callee + 1 if version else np.ones(100, np.bool_)))
+    ill = observed(recent := Recent(len(SYMPTOMS)), bad, client, server)
+    (own,) = (each for each in ill if each.client[2] == "s38")
+    others = list(explanations(recent, 0, [each for each in ill if each is not own]).values())
+    assert {str(each.causes[0].where) for each in others} == {str({"zone": "b"})}
+    told, _ = together(recent, 0, [own], others)
+    assert told[own.id].causes[0].where == expected
+    alone, _ = together(recent, 0, [own])
+    assert alone.get(own.id) is None or alone[own.id].causes[0].where != {"zone": "b"}
+
+
+def test_a_version_of_others_is_no_cause_of_a_stranger() -> None:
+    """All that is called fails, and is of a version of that name."""
+    known = Explanation([Cause({"server.version": "1"}, 9.0, 9, 9, 0, 1.0, 0.0, [])])
+    ends = np.array([1] * 50)
+    (own,) = observed(recent := Recent(len(SYMPTOMS)), np.ones(50, np.bool_), ends, ends + 4)
+    told, _ = together(recent, 0, [own], [known])
+    assert told[own.id].causes[0].where != {"server.version": "1"}
 
 
 def rows_of(kind: Kind, table: Sequence[Any], columns: dict[str, Any], **tables: Any) -> Batch:
@@ -123,6 +179,59 @@ def test_pods_and_machines_are_causes(bad: set[str], expected: dict[str, str]) -
     told = explanations(recent, 0, ill)
     assert [each.causes[0].where for each in told.values()] == [expected] * len(ill)
     assert set(recent.reasons([each.id for each in ill], 3).values()) == {"refused"}
+
+
+@pytest.mark.parametrize(("ill_zones", "zones"), [("ab", "abc"), ("ab", "abcd"), ("abc", "abcdef")])
+@pytest.mark.parametrize("seed", [None, 1, 2, 3])
+def test_zones_that_fail_alike_are_causes_of_all_edges(ill_zones: str, zones: str, seed: int | None) -> None:
+    """All of them, in the same order for each: also where their shares are the very same (no seed)."""
+    chance = None if seed is None else np.random.default_rng(seed)
+    table = [OTHER, Instance("db", "Deployment", "shop", "x", "1", "n9", "", "db-0")]
+    table += [
+        Instance(f"s{service}", "Deployment", "shop", zone, "1", f"n{service}{zone}", "", f"p{service}{zone}")
+        for service in range(5)
+        for zone in zones
+    ]
+    ill = [zone in ill_zones for _ in range(5) for zone in zones]
+    failed = [each and (50 if chance is None else int(chance.binomial(100, 0.5))) for each in ill]
+    columns = {
+        "client.workload.index": 1,
+        "server.workload.index": range(2, len(table)),
+        "connections.failed": failed,
+        "connections.opened": [100 - each for each in failed],
+    }
+    recent = Recent(len(SYMPTOMS))
+    edges = ill_edges(Edges(), recent, rows_of(WORKLOAD, table, columns), 0)
+    told = list(explanations(recent, 0, edges).values())
+    assert len(told) == len(edges) == 5
+    assert {cause.where["server.zone"] for cause in told[0].causes} == set(ill_zones)
+    assert all([each.where for each in one.causes] == [each.where for each in told[0].causes] for one in told)
+    assert all(sum(cause.explains for cause in one.causes) == pytest.approx(1, abs=0.01) for one in told)
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_region_is_the_cause_if_all_of_its_zones_fail(side: str) -> None:
+    """Five workloads have a pod in each of two zones of both regions, and call a database, or are called."""
+    table = [OTHER, Instance("db", "Deployment", "shop", "x", "1", "n9", "", "db-0", "south")]
+    table += [
+        Instance(
+            f"s{number // 4}", "Deployment", "shop", zone, "1", f"n{number % 4}", "", f"p{number}", zone[:-1]
+        )
+        for number in range(20)
+        for zone in [("east1", "east2", "west1", "west2")[number % 4]]
+    ]
+    failed = [90 if each.region == "west" else 0 for each in table[2:] if isinstance(each, Instance)]
+    columns = {
+        f"{side}.workload.index": range(2, 22),
+        f"{'server' if side == 'client' else 'client'}.workload.index": [1] * 20,
+        "connections.failed": failed,
+        "connections.opened": [100 - each for each in failed],
+    }
+    recent = Recent(len(SYMPTOMS))
+    ill = ill_edges(Edges(), recent, rows_of(WORKLOAD, table, columns), 0)
+    told = explanations(recent, 0, ill)
+    assert [set(each.causes[0].where.values()) for each in told.values()] == [{"west"}] * len(ill)
+    assert {name for each in told.values() for name in each.causes[0].where} <= {"region", f"{side}.region"}
 
 
 def test_an_image_of_a_version_is_the_cause() -> None:

@@ -17,7 +17,7 @@ from actors.trouble.watch import Watch
 from model.batch import Batch
 from model.kinds.endpoint import ENDPOINT
 from model.ledger import Ledger
-from tests.unit.engine.test_trouble import BEGIN, TABLE, window
+from tests.unit.engine.troubled import BEGIN, TABLE, window
 
 TICK_S = 10
 FIRST = BEGIN // TICK_S
@@ -143,6 +143,25 @@ def test_counts_of_other_rules_are_missing() -> None:
         for look in looks(judge.add(name, counted))
     ]
     assert [look.tick.blind for look in told] == [True] * 4
+
+
+def test_rules_are_taken_over_as_soon_as_engines_count_for_them() -> None:
+    """One engine after the other: only ticks in which they differ are missing; what is known of others stays."""
+    cluster, ill = Cluster(2), range(10, 2000)
+    told = [look for at in range(60) for look in cluster.second(second(at, ill))]
+    (refused,) = told[-1].tick.troubles
+    other = alert_rule("any", "failed > 1% for 30s by all", "critical", 1)
+    again = alert_rule("refused", "failed > 20% for 30s where ns:shop", "critical", 1)
+    for each in (cluster.judge, cluster.engines[0]):
+        each.replace([other, again])
+    differ = [look for at in range(60, 90) for look in cluster.second(second(at, ill))]
+    cluster.engines[1].replace([other, again])
+    same = [look for at in range(90, 180) for look in cluster.second(second(at, ill))]
+    assert [look.tick.blind for look in differ + same] == [False, True, True, True] + [False] * 8
+    troubles = {each.rule: each for each in same[-1].tick.troubles}
+    assert set(troubles) == {"any", "refused"}
+    assert troubles["refused"].since == refused.since
+    assert troubles["refused"].where == refused.where == troubles["any"].where
 
 
 def test_beyond_the_limit_the_least_is_left_out_and_the_tick_is_not_whole() -> None:

@@ -1,5 +1,7 @@
 """What the watch says of silence."""
 
+import pytest
+
 from actors.incidents.incidents import Incidents, Times
 from actors.items import Chunk, Tick, Window
 from actors.trouble.instances import Instance
@@ -16,6 +18,7 @@ TABLE = [
     Instance("web", "Deployment", "shop", "a", "1", "n1", "", "web-1"),
     Instance("web", "Deployment", "shop", "a", "1", "n2", "", "web-2"),
     Instance("cart", "Deployment", "shop", "a", "1", "n3", "", "cart-1"),
+    Instance("batch", "Deployment", "shop", "a", "1", "n1", "", "batch-1"),
 ]
 
 
@@ -32,7 +35,7 @@ def window(second: int, clients: list[int], failed: list[int]) -> Window:
 
 
 def ledger(node: str) -> Chunk:
-    stages = {"kernel": {"received": 1000, "dropped": {}}}
+    stages = {"sockets": {"received": 1000, "dropped": {}}}
     return Chunk(Batch(LEDGER, node, "boot", 0, 0, {}, head={"stages": stages}))
 
 
@@ -71,3 +74,34 @@ def test_health_of_others_ends_no_trouble_of_a_machine_that_is_gone() -> None:
     (silent,) = (second for second, event, blind in events if event == "update" and blind)
     (resolved,) = (second for second, event, _ in events if event == "resolve")
     assert 600 < opened < 720 < silent < 1120 < resolved
+
+
+@pytest.mark.parametrize(("away", "told"), [(False, ["vanished", "returned"]), (True, [])])
+def test_edges_of_a_machine_that_says_nothing_have_not_vanished(away: bool, told: list[str]) -> None:
+    """Its machine is heard of, or not, while batch is silent; others of cart's callers go on."""
+    watch, events = Watch(Ledger()), []
+    for second in range(1800):
+        gone = 1000 <= second < 1500
+        for node in ("n2", "n3") if gone and away else ("n1", "n2", "n3"):
+            list(watch.handle(ledger(node)))
+        clients = [2] if gone else [2, 4]
+        looks = watch.handle(window(second, clients, [0] * len(clients)))
+        events += [event.what for look in looks if isinstance(look, Look) for event in look.events]
+    assert events == told
+
+
+def test_what_others_see_of_an_edge_is_no_health_of_a_machine_that_is_gone() -> None:
+    """The finding goes on for a while in any case: meanwhile it is said that there is no data, once."""
+    watch, incidents, events = Watch(Ledger(), tick_s=1), Incidents(Times(hold=1)), []
+    for second in range(100):
+        gone, ill = second >= 46, 40 <= second < 46
+        for node in ("n2", "n3") if gone else ("n1", "n2", "n3"):
+            list(watch.handle(ledger(node)))
+        clients, failed = ([2], [0]) if gone else ([1, 1, 1, 2], [9 * ill, 9 * ill, 9 * ill, 0])
+        for look in watch.handle(window(second, clients, failed)):
+            if isinstance(look, Look):
+                told = incidents.tick(look.tick)
+                events += [(change.event, change.incident.blind_since - BEGIN) for change in told]
+    (incident,) = incidents
+    assert events == [("open", -BEGIN), ("update", 47)]
+    assert (incident.state, incident.healthy_s) == ("open", 0.0)

@@ -13,10 +13,14 @@ from engine.commands.top.board import FAILURES, SORTS, Board, batch_part, rows_p
 from engine.commands.top.pages import KINDS
 from model.batch import Batch
 from model.filter.filter import Filter
+from model.kinds.drop import DROP
 from model.kinds.flow import FLOW
+from model.kinds.listener import LISTENER
+from model.kinds.query import QUERY
 from model.public import PublicRow
 from tailrace.testing.deltas import WINDOW
 from tailrace.testing.flows import make_flows
+from tailrace.testing.packets import make_drops, make_listeners, make_queries
 from tests.unit.model.flow_examples import BOTH, FAILED, SERVER_ONLY, flow
 from tests.unit.sinks.workload_rows_shown import shown as workloads
 
@@ -58,6 +62,42 @@ def test_columns_and_published_rows_show_the_same(sort: Any) -> None:
     ours, theirs = (board.select(FLOW, Filter("port>0 failed<1"), sort, 50) for board in (here, there))
     assert ours == theirs
     assert ours.top
+
+
+def test_queries_and_drops_are_ordered_by_how_many_there_were() -> None:
+    """Or by how many failed; the sums are of all that match."""
+    queries, drops = make_queries(300), make_drops(300)
+    board = board_of(queries, drops)
+    found = board.select(QUERY, EVERY, "bytes", 20)
+    counts = np.sort(queries.columns["queries"])[::-1]
+    assert [row.row["queries"] for row in found.top] == counts[:20].tolist()
+    assert (found.opened, found.failed) == (counts.sum(), queries.columns["queries.failed"].sum())
+    failed = np.sort(queries.columns["queries.failed"])[::-1][:20].tolist()
+    top = board.select(QUERY, EVERY, "failed", 20).top
+    assert [row.row.get("queries.failed", 0) for row in top] == failed
+    netfilter = board.select(DROP, Filter("reason:netfilter"), "rtt", 20)
+    assert {row.row["drop.category"] for row in netfilter.top} == {"netfilter"}
+    assert netfilter.matched == int((drops.columns["drop.category"] == 1).sum())
+
+
+def test_listeners_stay_until_they_end() -> None:
+    """As their last rows say; those that drop something first, then the fullest."""
+    queues = {"listener.queue": [10, 100, 20, 5], "listener.overflows": [0, 0, 0, 1], "listener.limit": 128}
+    board = board_of(make_listeners(4, columns=queues))
+    ids = [row.row["listener.id"][-1] for row in board.select(LISTENER, EVERY, "bytes", 10).top]
+    assert ids == ["4", "2", "3", "1"]
+    changed = {
+        "listener.id": [3, 4],
+        "listener.queue": 127,
+        "listener.ended": [0, 1],
+        "listener.overflows": 0,
+    }
+    for later in range(1, 30):
+        board.add(batch_part(make_listeners(0, window=WINDOW + later, seq=later)))
+    board.add(batch_part(make_listeners(2, window=WINDOW + 30, seq=30, columns=changed)))
+    found = board.select(LISTENER, EVERY, "bytes", 10)
+    assert [row.row["listener.id"][-1] for row in found.top] == ["3", "2", "1"]
+    assert board.select(LISTENER, Filter("queue>100"), "bytes", 10).matched == 1
 
 
 def test_a_second_is_shown_when_it_is_whole() -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from alerts.config import AlertRuleConfig, AlertsConfig
 from engine.config import Config, SinkConfig
 from engine.graph import Apply
-from engine.service.reload import Reload, changes, reloaded_log_level
+from engine.service.reload import OF_TROUBLE, RELOADED, Reload, changes, reloaded_log_level
 from model.errors import UsageError
 from probes.tcp.config import TcpConfig
 
@@ -48,6 +49,13 @@ async def test_what_changed_is_taken_over_and_named() -> None:
     assert await reload.run() == said.format("names")
     assert await reload.run() == said.format("nothing")
     assert part.taken == [new, new]
+
+
+async def test_a_role_that_looks_for_no_trouble_takes_over_no_rules() -> None:
+    new = Config(stage="deltas", alerts=AlertsConfig(rules=[AlertRuleConfig("r", "failed > 5%")]))
+    said = await Reload(Config(), giving(new), [Part()], RELOADED - OF_TROUBLE).run()
+    assert said.endswith("stage changed; alerts.rules: restart Tailrace for it")
+    assert (await Reload(Config(), giving(new), [Part()]).run()).endswith("stage, alerts.rules changed")
 
 
 async def test_a_broken_file_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -92,48 +92,6 @@ def test_a_question_repeated_on_its_socket_is_a_retry_and_the_first_had_no_answe
     assert done["retry"].tolist() == [False, True]
 
 
-def test_a_retry_from_a_new_socket_is_known_by_its_process() -> None:
-    exchanges = new()
-    pair(exchanges, asks(question("a.example", number=1), 0, slot=1, tgid=7))
-    assert len(exchanges.release(np.array([1 << 32 | 1], np.uint64))) == 1
-    again = question("a.example", number=2)
-    done = pair(
-        exchanges,
-        asks(again, 5 * SECOND, slot=2, tgid=7),
-        asks(answer(again), 5 * SECOND + 1, slot=2, out=False),
-    )
-    assert done["retry"].tolist() == [True]
-    other = question("a.example", number=3)
-    done = pair(
-        exchanges,
-        asks(other, 6 * SECOND, slot=3, tgid=8),
-        asks(answer(other), 6 * SECOND + 1, slot=3, out=False),
-    )
-    assert done["retry"].tolist() == [False]
-
-
-def test_two_threads_that_ask_at_once_do_not_retry() -> None:
-    asked = [question("a.example", number=number) for number in (1, 2)]
-    records = [asks(one, number * MS, slot=number, tgid=7) for number, one in enumerate(asked, 1)]
-    done = pair(
-        new(),
-        *records,
-        *(asks(answer(one), 9 * MS, slot=number, out=False) for number, one in enumerate(asked, 1)),
-    )
-    assert len(done) == 2
-    assert not done["retry"].any()
-
-
-def test_asking_again_after_an_answer_is_no_retry() -> None:
-    exchanges = new()
-    for number in (1, 2):
-        asked = question("a.example", number=number)
-        done = pair(
-            exchanges, asks(asked, number * SECOND), asks(answer(asked), number * SECOND + 1, out=False)
-        )
-        assert not done["retry"].any()
-
-
 def test_questions_time_out() -> None:
     exchanges = new()
     pair(

@@ -1,99 +1,14 @@
-"""A second of packets as events: names, addresses, counted queries; and what the ledger says of it."""
+"""A second of packets that user space parses, as events: names, addresses, counted queries, and the ledger."""
 
-import time
-from typing import Any
-
-import dns.message
 import numpy as np
 import pytest
 
 from model.clock import SECOND_NS
-from probes.dns.config import QueriesConfig
-from probes.dns.feed import DnsFeed
-from probes.kernel.layout import enums, structs
+from probes.dns.exchanges import CLIENT, EXCHANGE
+from probes.dns.searches import Searches
 from probes.kernel.namespaces import ChosenNamespaces
-from tests.unit.probes.dns.packets import TCP, answer, packets, question, record
-
-KINDS = enums("dns")["dns_event"]
-NO_ANSWER = enums("dns")["dns_rcode"]["RCODE_NO_ANSWER"]
-SLOTS = 100
-MS = 1_000_000
-
-
-class Scripted:
-    """Packets that tests put there."""
-
-    def __init__(self) -> None:
-        self.records: list[np.ndarray] = []
-
-    def waiting(self) -> int:
-        return sum(map(len, self.records))
-
-    def peek(self) -> np.ndarray:
-        return packets(*self.records) if self.records else record(b"")[:0]
-
-    def release(self) -> None:
-        self.records = []
-
-    def tallies(self) -> dict[str, int]:
-        return {"messages": 9, "over_rate": 0, "ring_full": 2}
-
-
-class Gone:
-    """Of which no socket is there any more."""
-
-    def live(self, slots: np.ndarray, generations: np.ndarray) -> np.ndarray:
-        return np.zeros(len(slots), np.bool_)
-
-
-class Bench:
-    """A feed, and a clock that it is given."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **config: Any) -> None:
-        self.feed = DnsFeed(QueriesConfig(**config), ChosenNamespaces([]), SLOTS)
-        self.feed.packets = self.packets = Scripted()
-        self.now_ns = 1000 * SECOND_NS
-        monkeypatch.setattr(time, "monotonic_ns", lambda: self.now_ns)
-        self.texts: dict[int, str] = {}
-
-    def ask(self, made: dns.message.Message, after_ms: int = 0, **fields: int) -> None:
-        self.packets.records.append(record(made.to_wire(), at_ns=self.now_ns + after_ms * MS, **fields))
-
-    def exchange(
-        self,
-        asked: dns.message.Message,
-        after_ms: int = 0,
-        took_ms: int = 1,
-        rcode: str = "NOERROR",
-        **fields: int,
-    ) -> None:
-        addresses = ["192.0.2.1"] if rcode == "NOERROR" else []
-        self.ask(asked, after_ms, **fields)
-        self.ask(answer(asked, addresses, rcode), after_ms + took_ms, out=False, **fields)
-
-    def second(self) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """The next second's names, addresses and queries."""
-        self.now_ns += SECOND_NS
-        self.feed.notice(np.zeros(0))
-        events = self.feed.events()
-        kinds = events["header"]["kind"]
-        of = [
-            np.ascontiguousarray(events[kinds == KINDS[kind]])
-            for kind in ("KIND_DNS_NAME", "KIND_DNS_ANSWER", "KIND_QUERIES")
-        ]
-        names = of[0].view(structs("dns")["dns_name_event"])
-        texts: dict[int, str] = {}
-        for one in names:
-            texts[int(one["name"])] = texts.get(int(one["name"]), "") + one["text"].decode()
-        self.texts |= texts
-        return (
-            sorted(texts.values()),
-            of[1].view(structs("dns")["answer_event"]),
-            of[2].view(structs("dns")["query_cell"]),
-        )
-
-    def name(self, hashed: int) -> str:
-        return self.texts[int(hashed)]
+from tests.unit.probes.dns.bench import MS, NO_ANSWER, SLOTS, Bench, Gone
+from tests.unit.probes.dns.packets import TCP, answer, question, record
 
 
 def test_queries_that_are_alike_are_one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +123,55 @@ def test_a_search_list_is_told_from_a_name_that_is_not_there(monkeypatch: pytest
     assert noise == {"db.ns.svc.cluster.local", "db.svc.cluster.local"}
 
 
-def test_a_released_socket_ends_its_questions_in_the_same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_list_that_goes_on_in_the_next_second_is_told_with_the_next_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once, in a cell of the socket that is there; the query itself was counted already."""
     bench = Bench(monkeypatch)
-    bench.ask(question("a.example"), slot=3)
-    bench.packets.records.append(record(b"", slot=3, of=1))
+    first, second = question("db.ns.svc.test", number=1), question("db.svc.test", number=2)
+    bench.exchange(first, 900, rcode="NXDOMAIN", slot=1, tgid=42)
+    _, _, (cell,) = bench.second()
+    assert (int(cell["queries"]), int(cell["search"])) == (1, 0)
+    bench.exchange(question("db.svc.test", number=3), 50, slot=3, tgid=43)  # somebody else's
+    bench.ask(second, 100, slot=2, generation=7, tgid=42)
+    cells = {bench.name(cell["name"]): cell for cell in bench.second()[2]}
+    late = cells["db.ns.svc.test"]
+    assert [int(late[name]) for name in ("queries", "search", "latency_ns", "rcode")] == [0, 1, 0, 3]
+    assert (int(late["header"]["slot"]), int(late["header"]["generation"])) == (2, 7)
+    assert (int(cells["db.svc.test"]["queries"]), int(cells["db.svc.test"]["search"])) == (1, 0)
+    bench.ask(answer(second, [], "NXDOMAIN"), 100, out=False, slot=2, generation=7, tgid=42)
+    bench.exchange(question("db.test", number=4), 200, slot=4, tgid=42)
+    cells = {bench.name(cell["name"]): cell for cell in bench.second()[2]}
+    assert {name: (int(cell["queries"]), int(cell["search"])) for name, cell in cells.items()} == {
+        "db.svc.test": (1, 1),
+        "db.test": (1, 0),
+    }
+    assert bench.feed.stage.balanced
+
+
+def test_a_name_that_is_asked_for_late_follows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    bench.exchange(question("db.ns.test", number=1), 500, rcode="NXDOMAIN", tgid=42)
+    bench.second()
+    bench.exchange(question("db.test", number=2), 502, tgid=42)
+    assert bench.second()[2]["search"].tolist() == [0]
+
+
+def test_of_more_names_than_are_remembered_the_latest_stay() -> None:
+    searches, ended = Searches(most=2), np.zeros(3, EXCHANGE)
+    ended["role"], ended["rcode"], ended["name"] = CLIENT, 3, [11, 12, 13]
+    ended["label"], ended["answered_ns"] = [1, 2, 3], [700 * MS, 800 * MS, 900 * MS]
+    assert not len(searches.mark(ended, ended[:0], SECOND_NS))
+    after = ended.copy()
+    after["rcode"], after["name"], after["asked_ns"] = 0, [21, 22, 23], SECOND_NS + MS
+    late = searches.mark(after, after[:0], 2 * SECOND_NS)
+    assert sorted(late["name"].tolist()) == [12, 13]
+
+
+def test_a_flow_that_is_gone_ends_its_questions_in_the_same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    bench.feed.flows = Gone()
+    bench.ask(question("a.example"), slot=SLOTS + 3)
     _, _, (cell,) = bench.second()
     assert (int(cell["rcode"]), int(cell["queries"]), int(cell["buckets"].sum())) == (NO_ANSWER, 1, 0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import ProbeError
 from model.probe import Feature, Hook, Place
-from probes.kernel import attach, bpf, perf_events
+from probes.kernel import attach, perf_events
 from probes.kernel.loader import Loaded
 
 WAYS = (Hook("refused", "first"), Hook("kept", "absent"), Hook("kept", "forbidden"), Hook("kept", "there"))
@@ -47,7 +47,7 @@ class Kernel:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
-    monkeypatch.setattr(bpf, "attach_raw_tracepoint", made.attach)
+    monkeypatch.setattr(attach, "attach_raw_tracepoint", made.attach)
     return made
 
 
@@ -125,6 +125,22 @@ def test_a_hook_can_come_and_go_while_others_are_attached(loaded: Loaded, kernel
         ProbeError, match=r"cannot attach tracepoint absent .the kernel has no such tracepoint"
     ):
         loaded.attach_hook(Hook("kept", "absent"))
+
+
+def test_a_kernel_without_programs_at_cgroups_says_so(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hierarchy cannot be mounted: `doctor` names what the kernel was built without."""
+
+    def absent(kind: str) -> Path:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), kind)
+
+    monkeypatch.setattr(attach, "root_of", absent)
+    taken = loaded.attach(Feature("f", "", (Hook("kept", "inet_egress", "cgroup"),), required=False))
+    assert taken.hook is None
+    assert taken.refused == {
+        "cgroup inet_egress": "the kernel has no programs at cgroups v2 (CONFIG_CGROUP_BPF)"
+    }
 
 
 def test_a_program_that_was_not_compiled_has_its_reason(loaded: Loaded) -> None:

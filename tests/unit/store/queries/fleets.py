@@ -30,14 +30,15 @@ def two_minutes(nodes: int = 3, rewriter: str = "n3") -> RowsStore:
     ]
     store = RowsStore(batches)
     gaps = [Gap("n9", BEGIN + 10, BEGIN + 20, "away")]
-    return RowsStore(batches, _instances(store, nodes), _chains(store, rewriter), gaps)
+    return RowsStore(batches, instances_of(store, nodes), _chains(store, rewriter), gaps)
 
 
 def _second(made: Fleet, at: int) -> Any:
     return second(made, BEGIN + at, at)
 
 
-def _instances(store: RowsStore, nodes: int = 1) -> Instances:
+def instances_of(store: RowsStore, nodes: int = 1) -> Instances:
+    """Two pods of each workload, in the region of its zone."""
     parts, ids = [], []
     for number, part in enumerate(store.ids):
         for copy in range(2):
@@ -50,6 +51,7 @@ def _instances(store: RowsStore, nodes: int = 1) -> Instances:
                     part.name,
                     f"shop/{part.name}:{part.version}",
                     f"10.8.{number}.{copy}",
+                    {"a": "west", "b": "west", "c": "east"}.get(part.zone, ""),
                 )
             )
             ids.append(store.ids[part])
@@ -60,7 +62,7 @@ def _instances(store: RowsStore, nodes: int = 1) -> Instances:
 def _chains(store: RowsStore, rewriter: str) -> Chains:
     """Half of the connections of each edge to paymentservice by one way, half by another."""
     edges = [id for key, id in store.edge_ids.items() if key[1].name == "paymentservice" for _ in range(2)]
-    address = [part.address for part in _instances(store).parts if part.process == "paymentservice"]
+    address = [part.address for part in instances_of(store).parts if part.process == "paymentservice"]
     hops = [
         (ChainHop("", "10.96.0.17", 50051, rewriter), ChainHop("", address[number % 2], 50051, ""))
         for number in range(len(edges))

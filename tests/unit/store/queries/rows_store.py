@@ -10,6 +10,7 @@ from model.batch import Batch
 from model.histogram import Histogram, Histograms
 from model.kinds.workload import MEASURES, Workload
 from store.measures import (
+    DROP_PARTS,
     ENDPOINT_PARTS,
     EVERYTHING,
     INDEXES,
@@ -19,7 +20,7 @@ from store.measures import (
     SUMS,
     Measures,
 )
-from store.reading import Bounds, Chains, Edges, Endpoints, Gap, Instances, Series, Window, Workloads
+from store.reading import Bounds, Chains, Drops, Edges, Endpoints, Gap, Instances, Series, Window, Workloads
 from tests.unit.store.segments.made_requests import Named, RequestTruth, merged
 
 #: One row: second, client, server, port, transport, numbers by column, histograms by measure.
@@ -61,6 +62,7 @@ class RowsStore:
         self._instances = instances or Instances(none, [], none, none)
         self._chains = chains or Chains(none, [], *[none] * 7)
         self._gaps = list(gaps)
+        self.dropped: Drops | None = None
 
     def within(self, window: Window) -> list[Row]:
         """The rows of a window."""
@@ -180,6 +182,14 @@ class RowsStore:
             [told.hops[row] for row in rows.tolist()],
             *(column[rows] for column in (*columns, told.first_s, told.last_s)),
         )
+
+    def drops(self, window: Window, edges: Sequence[int] | np.ndarray | None = None) -> Drops:
+        """Those that were given, in any window."""
+        none = np.zeros(0, np.int64)
+        told = self.dropped or Drops(window, none, dict.fromkeys(DROP_PARTS, none.astype(object)), none)
+        mine = np.isin(told.edges, told.edges if edges is None else edges)
+        parts = {name: part[mine] for name, part in told.parts.items()}
+        return Drops(window, told.edges[mine], parts, told.packets[mine])
 
     def reporters(self, window: Window) -> list[str]:
         """The machines of instances."""

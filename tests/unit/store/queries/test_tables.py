@@ -1,14 +1,17 @@
 """Tables of the small fleet: edges, changes, shares of failures, series, ways, moments, values."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from benchmarks.fleet import boutique, second
 from model.errors import UsageError
 from store.queries.errors import NotFoundError
 from store.reading import Gap, Instances, Window
-from tests.unit.store.queries.fleets import BAD_VERSION, BEGIN, MINUTE, NOW, data, two_minutes
+from tests.unit.store.queries.fleets import BAD_VERSION, BEGIN, MINUTE, NOW, data, instances_of, two_minutes
 from tests.unit.store.queries.rows_store import RowsStore
 
 
@@ -196,6 +199,8 @@ def test_values_of_attributes_are_counted(store: RowsStore) -> None:
     pods = data(store, "attributes", key="pod", prefix="redis")
     assert all(value["value"].startswith("redis-cart-") for value in pods["values"])
     assert pods["of"] == 2
+    regions = data(store, "attributes", key="region")
+    assert {value["value"] for value in regions["values"]} == {"west", "east"}
     with pytest.raises(NotFoundError, match="no attribute colour"):
         data(store, "attributes", key="colour")
 
@@ -213,6 +218,21 @@ def test_the_cause_is_the_version_that_was_broken_since_the_second_it_was(store:
         assert cause["explains"] > 0.95
         assert abs(cause["began"] - (BEGIN + MINUTE)) <= 3
         assert "server.version" not in answer["not"]
+
+
+def test_the_region_is_the_cause_where_all_of_its_zones_fail() -> None:
+    """Two of three zones of a service are in it."""
+    whole = boutique()
+    zones = [part.zone if part.name == "currencyservice" else "" for part in whole.workloads]
+    ill = np.isin(zones, ["a", "b"])[whole.servers]
+    broken = replace(whole, failing=np.where(ill, 0.5, whole.failing))
+    batches = [second(broken, BEGIN + at, at) for at in range(MINUTE)]
+    store = RowsStore(batches, instances_of(RowsStore(batches)))
+    answer = data(store, "where", edge="frontend>currencyservice:7000", at=str(BEGIN + MINUTE), window="60s")
+    (cause,) = answer["causes"]
+    assert cause["where"] == {"server.region": "west"}
+    (by,) = (each for each in answer["by"] if each["attribute"] == "server.region")
+    assert {value["value"]: value["failed"] > 0 for value in by["values"]} == {"west": True, "east": False}
 
 
 def test_nothing_fails_nothing_is_explained(store: RowsStore) -> None:

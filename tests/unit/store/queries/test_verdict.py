@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from store.queries.answers import DropCause
 from store.queries.verdict import Figures, judged
 
 MS = 1e6
@@ -85,6 +86,40 @@ def test_what_is_far_from_the_habit_is_told(changed: dict[str, Any], verdict: st
     assert said(**changed) == (verdict, sentence)
 
 
+@pytest.mark.parametrize(
+    ("cause", "verdict", "sentence"),
+    [
+        (
+            ("netfilter", "NETFILTER_DROP", "FORWARD", "nft_do_chain", "node-7"),
+            "network",
+            "Network: 2.0k packets dropped by netfilter on node-7, chain FORWARD.",
+        ),
+        (
+            ("receive_buffer", "SOCKET_RCVBUFF", "", "__udp_enqueue_schedule_skb", "node-7"),
+            "receiver",
+            "Receiver does not read: RTT and retransmits normal, "
+            "2.0k packets dropped because a receive buffer is full on node-7.",
+        ),
+        (
+            ("accept_queue", "TCP_LISTEN_OVERFLOW", "", "tcp_v4_syn_recv_sock", "node-7"),
+            "backlog",
+            "Server's accept queue overflows: RTT and retransmits normal, "
+            "2.0k packets dropped because the server accepts too slowly on node-7.",
+        ),
+    ],
+)
+def test_drops_are_the_fault_of_who_is_meant_by_their_reason(
+    cause: tuple[str, ...], verdict: str, sentence: str
+) -> None:
+    """With the machine that dropped; what is dropped every day is well."""
+    names = ("category", "reason", "hook", "function", "node")
+    drops = [DropCause(**dict(zip(names, cause, strict=True)), packets=2000)]
+    told = judged(NOW._replace(dropped=2000), USUAL, drops)
+    assert (told.verdict, told.sentence) == (verdict, sentence)
+    daily = [DropCause(**dict(zip(names, cause, strict=True)), packets=20_000)]
+    assert judged(NOW._replace(dropped=2000), USUAL, drops, daily).verdict == "well"
+
+
 def test_the_network_comes_first() -> None:
     """Where it is ill, slow requests are no proof of a slow server; they are told beside it."""
     told = judged(NOW._replace(retransmitted=3280, request_p99_ns=2100 * MS), USUAL)
@@ -116,6 +151,15 @@ def test_without_a_habit_limits_are_wide() -> None:
 def test_a_connection_that_hangs_sends_next_to_nothing() -> None:
     """A zero window each second is enough to tell who does not read."""
     assert judged(Figures(seconds=60, sent=20, held_up=60), USUAL).verdict == "receiver"
+
+
+def test_what_probes_a_zero_window_is_no_loss() -> None:
+    """The kernel counts it as sent again; beside a network that loses, it is told after that."""
+    deaf = Figures(seconds=60, sent=1700, retransmitted=31, held_up=60)
+    assert judged(deaf, Figures()).verdict == "receiver"
+    assert [each.verdict for each in judged(deaf, Figures()).findings] == ["receiver"]
+    lossy = judged(deaf._replace(retransmitted=400), Figures())
+    assert [each.verdict for each in lossy.findings] == ["network", "receiver"]
 
 
 def test_too_little_is_an_answer() -> None:

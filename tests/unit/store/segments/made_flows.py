@@ -18,6 +18,7 @@ CART = {
     "container.image.name": "shop/cart",
     "container.image.tags": "v2",
     "process.executable.name": "cart",
+    "cloud.region": "eu-central-1",
 }
 POSTGRES = {"systemd.unit": "postgresql.service", "process.executable.name": "postgres"}
 #: Who called, and by which addresses: two backends, one of them through masquerading as well.

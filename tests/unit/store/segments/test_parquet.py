@@ -122,6 +122,33 @@ def test_few_pages_and_columns_are_read(tmp_path: Path) -> None:
     assert (plain(mine["new"]), plain(mine["lists"])) == ([0], [[]])
 
 
+@pytest.mark.parametrize("newer", [False, True])
+def test_columns_that_older_files_lack_are_empty(tmp_path: Path, newer: bool) -> None:
+    """Also where no file has them yet."""
+    types = {
+        "id": "<i8",
+        "name": "text",
+        "hops": "text[]",
+        "sum": "<u8",
+        "port": "<u2",
+        "later": "text[]",
+        "new": "text",
+    }
+    table = made(100, 3, 1000)
+    files = [tmp_path / "old.parquet"]
+    write_table(files[0], table, TYPES, ["id"])
+    if newer:
+        files.append(tmp_path / "new.parquet")
+        row = {name: taken(column, np.arange(1)) for name, column in table.items()} | {"new": ["here"]}
+        write_table(files[1], row, TYPES | {"new": "text"}, ["id"])
+    found = asked(f"select * from {duck.files_of(files, types)}")
+    wanted = [
+        *zip(*(plain(table[name]) for name in list(types)[:5]), [[]] * 100, [""] * 100, strict=True),
+        *([(*(plain(table[name])[0] for name in list(types)[:5]), [], "here")] if newer else []),
+    ]
+    assert sorted(found) == sorted(wanted)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 2 * PAGE_ROWS), st.integers(0, 1 << 32), st.floats(0, 1))
 def test_rows_that_are_picked_are_those_of_the_whole(

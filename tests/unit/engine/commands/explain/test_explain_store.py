@@ -67,3 +67,8 @@ def test_a_minute_in_which_all_was_well_has_no_cause(place: Path, capsys: pytest
     early[early.index("--at") + 1] = str(BROKEN)
     assert run_command(early) == 0
     assert "server.version" not in capsys.readouterr().out.splitlines()[1]
+
+
+def test_of_drops_it_counts_packets(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(words(place, "--of", "drops")) == 0
+    assert " packets dropped (" in capsys.readouterr().out.splitlines()[0]

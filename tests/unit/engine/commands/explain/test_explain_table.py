@@ -1,6 +1,7 @@
 """``tailrace explain TABLE.csv``: what it prints, and what it refuses."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,49 @@ def test_what_was_normal_is_no_cause(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t").replace("\n", "\r\n"),
+        lambda text: text.replace("zone", '"zone, or; ""room"""').replace("x", '"x,\n1"'),
+    ],
+    ids=["with a byte order mark", "semicolons", "tabs", "quotes"],
+)
+def test_tables_of_other_programs_are_read(
+    table: Path, capsys: pytest.CaptureFixture[str], change: Callable[[str], str]
+) -> None:
+    table.write_text(change(TABLE), encoding="utf-8", newline="")
+    assert run_command(["explain", str(table), *COUNTS, "-o", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [cause["where"] for cause in said["causes"]] == [{"version": "v2"}]
+    assert len(said["not"]) == 3
+
+
+@pytest.mark.parametrize("words", [(), ("--depth", "1"), ("--depth", "99")])
+def test_a_name_for_each_row_is_no_cause(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Sequence[str]
+) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{at},same,{'ab'[at % 2]},{at % 2 * 3},10" for at in range(5000)]
+    path.write_text("\n".join(["id,one,half,failed,attempts", *rows]))
+    run_command(["explain", str(path), *COUNTS, *words, "-o", "json"])
+    assert [cause["where"] for cause in json.loads(capsys.readouterr().out)["causes"]] == [{"half": "b"}]
+
+
+@pytest.mark.parametrize("row", ["x,9,10,0,0", "x,0,0,0,0", "x,0.5,1e9,3,4"])
+def test_one_row_has_no_other_to_differ_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"a,failed,attempts,bad0,total0\n{row}\n")
+    expected = ("--expected-bad", "bad0", "--expected-total", "total0")
+    assert run_command(["explain", str(path), *COUNTS, *expected, "-o", "json"]) == 0
+    assert run_command(["explain", str(path), *COUNTS, "-o", "json"]) == 0
+    assert all(json.loads(line)["causes"] == [] for line in capsys.readouterr().out.splitlines()[1:])
+
+
+@pytest.mark.parametrize(
     ("text", "words", "said"),
     [
         ("", COUNTS, "has no rows"),
@@ -90,7 +134,10 @@ def test_what_was_normal_is_no_cause(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("a,failed,attempts\nx,-1,2\n", COUNTS, "row 1: failed is -1"),
         ("a,failed,attempts\nx,nan,2\n", COUNTS, "row 1: failed is nan"),
         ("a,failed,attempts\nx,3,2\n", COUNTS, "failed is 3, more than attempts, which is 2"),
+        ("a,failed,attempts\nx,,2\n", COUNTS, "row 1: failed is ''"),
+        ("a;failed;attempts\nx;1;2,5\n", COUNTS, "row 1: attempts is '2,5'"),
         (TABLE, (*COUNTS, "--expected-bad", "failed"), "give both or none"),
+        (TABLE, (*COUNTS, "--depth", "0"), "--depth is 0"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused_with_its_place(

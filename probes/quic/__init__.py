@@ -1,0 +1,1 @@
+"""The probe of QUIC: names of servers in clients' first packets."""

@@ -1,0 +1,1 @@
+"""The drops probe, without a kernel."""
