@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from actors.explain.evidence import evidence, first_ill_rate
-from actors.explain.leaves import Either, Leaves, dispersed_as, raised_to_healthy, supposed_beside
+from actors.explain.evidence import evidence, first_ill_rate, many_are_ill
+from actors.explain.leaves import UNKNOWN, Either, Leaves, dispersed_as, raised_to_healthy, supposed_beside
 from actors.explain.search import PRICE, Best, Group, Search, group_count, inside_of
 
 #: Searches until the rate of the ill has settled: it changes by no more than this part.
@@ -98,6 +98,8 @@ def _beside_many_ill(
 
     What would be causes if counts varied as coins do is left aside, and the others say how much they vary.
     """
+    if not many_are_ill(leaves):
+        return None
     coins = replace(leaves, dispersion=leaves.doubt * np.ones(len(leaves)))
     found = _found(coins, depth, most, either)
     again = dispersed_as(leaves, _outside(found, len(leaves))) if found else None
@@ -311,8 +313,9 @@ def _told(
         names = _other_names(leaves, group, inside)
         explains = min(max((bad - expected) / whole, 0.0), 1.0)
         where = _words(leaves, group, either)
-        if len(where) > 1 and names:  # a pod says more shortly what its version and its node say together
-            where, names = names[0], [where, *names[1:]]
+        one = next((name for name in names if UNKNOWN not in name.values()), None)
+        if len(where) > 1 and one:  # a pod says more shortly what its version and its node say together
+            where, names = one, [where, *(name for name in names if name is not one)]
         causes.append(Cause(where, score, bad, total, expected, explains, rate_outside, names))
     causes.sort(key=lambda cause: (not cause.where, -cause.score))  # everything else comes last
     same = _no_difference(leaves, found, either, causes)

@@ -6,6 +6,8 @@ from typing import Final
 
 import numpy as np
 
+#: The value of an attribute that nobody knows.
+UNKNOWN: Final = "unknown"
 #: Trials that the rate of all leaves counts for in the rate that is expected of one.
 _PRIOR_TRIALS: Final = 20.0
 #: Never is a rate below or above these: its logarithm would have no end.
@@ -24,7 +26,9 @@ _MISFIT: Final = 0.2
 #: Leaves whose median tells how far counts lie from what is expected.
 _ENOUGH: Final = 8
 #: Leaves with fewer expected bad ones say too little of how far counts lie from what is expected.
-_TELLING: Final = 3.0
+TELLING: Final = 3.0
+#: If this part of the leaves is ill or more, the median over all says little of how much the healthy vary.
+MANY_ILL: Final = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def dispersion_of(
     :param healthy: those that are asked, a mask; None: all.
     """
     variance = np.maximum(expected * (1 - expected / np.maximum(total, expected + LEAST_RATE)), LEAST_RATE)
-    telling = expected >= _TELLING if healthy is None else healthy & (expected >= _TELLING)
+    telling = expected >= TELLING if healthy is None else healthy & (expected >= TELLING)
     few = np.count_nonzero(telling) < _ENOUGH
     if few and (healthy is None or not telling.any()):
         return np.ones(len(bad))
@@ -222,17 +226,19 @@ def dispersed_as(leaves: Leaves, healthy: np.ndarray) -> Leaves | None:
     if not healthy.any():
         healthy = ~healthy
         expected = np.minimum(expected * (leaves.bad.sum() / max(expected.sum(), LEAST_RATE)), leaves.total)
-    if not (healthy & (expected >= _TELLING)).any():
+    if not (healthy & (expected >= TELLING)).any():
         return None
     dispersion = dispersion_of(leaves.bad, leaves.total, expected, healthy)
     return replace(leaves, dispersion=np.maximum(dispersion, leaves.doubt))
 
 
 def _raised(leaves: Leaves, rate: float, healthy: np.ndarray) -> Leaves:
-    """With other expectations, and what counts vary by then where they are healthy."""
+    """With other expectations, and what counts vary by then: the healthy ones where many are ill, else all."""
     expected = np.clip(
         leaves.expected + leaves.total * rate, LEAST_RATE, leaves.total * MOST_RATE + LEAST_RATE
     )
-    some = healthy if (healthy & (expected >= _TELLING)).any() else None
-    dispersion = dispersion_of(leaves.bad, leaves.total, expected, some)
+    telling = expected >= TELLING
+    left = np.count_nonzero(healthy & telling)
+    few = 0 < left < (1 - MANY_ILL) * np.count_nonzero(telling)
+    dispersion = dispersion_of(leaves.bad, leaves.total, expected, healthy if few else None)
     return replace(leaves, expected=expected, dispersion=dispersion)

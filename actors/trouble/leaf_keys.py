@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from actors.explain.leaves import UNKNOWN
 from model.batch import Batch
 from model.kinds.endpoint import ENDPOINT
 from model.kinds.request import HttpMethod
@@ -17,7 +18,6 @@ _PARTS: Final = {"workload": -1, "version": 4, "image": 6, "region": 8, "zone": 
 #: Attributes of what an end is asked for; the last two are those of requests alone.
 _WHAT: Final = ("server.port", "method", "route")
 _REQUESTS: Final = ("method", "route")
-UNKNOWN: Final = "unknown"
 
 Who = tuple[str, ...]
 

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from actors.explain.causes import Cause, explain
+from actors.explain.leaves import UNKNOWN
 from store.queries.answers import CauseFound, JustBefore
-from store.queries.counted import UNKNOWN, Counted
+from store.queries.counted import Counted
 from store.queries.dropped import DROPS
 from store.queries.groups import workload_key
 from store.queries.moments import moments_answer

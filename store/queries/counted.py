@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from actors.explain.leaves import (
+    UNKNOWN,
     Either,
     Leaves,
     dispersion_of,
@@ -25,7 +26,6 @@ from store.queries.scope import Scope
 from store.queries.tables import selected_rows
 from store.reading import Drops, Edges, Instance, Window
 
-UNKNOWN: Final = "unknown"
 #: Parts of requests in which causes are looked for. The status is none of them: it says what failed, not where.
 _PARTS: Final = ("method", "route", "host")
 #: The same of dropped packets: the kind of reason, the chain and the machine that dropped them.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from actors.explain.leaves import UNKNOWN
 from store.queries.answers import By, Share, WhereAnswer
 from store.queries.causes import causes_of
 from store.queries.counted import counted, counted_failures
@@ -16,7 +17,6 @@ from store.reading import Edges, Instance
 
 #: Values of an attribute at most; the others are together in the last.
 _VALUES = 50
-_UNKNOWN = "unknown"
 
 _INSTANCE: dict[str, Callable[[Instance], str]] = {
     "region": lambda instance: instance.region,
@@ -70,7 +70,7 @@ def _values(scope: Scope, attribute: Attribute) -> Sequence[str]:
     """Of each workload."""
     workloads = scope.groups.workloads
     if attribute in ("version", "zone"):
-        return [getattr(part, attribute) or _UNKNOWN for part in workloads.parts]
+        return [getattr(part, attribute) or UNKNOWN for part in workloads.parts]
     of = _INSTANCE[attribute]
     held: dict[int, set[str]] = {}
     for workload, part in zip(scope.instances.workloads.tolist(), scope.instances.parts, strict=True):
@@ -81,7 +81,7 @@ def _values(scope: Scope, attribute: Attribute) -> Sequence[str]:
 
 def _one(values: set[str]) -> str:
     """The value of a workload; sums of one that has several are not known apart."""
-    return next(iter(values)) if len(values) == 1 else f"one of {len(values)}" if values else _UNKNOWN
+    return next(iter(values)) if len(values) == 1 else f"one of {len(values)}" if values else UNKNOWN
 
 
 def _by(
