@@ -42,8 +42,6 @@ REASONS: Final[Mapping[str, str]] = {
     "reset": "reset",
     "gave_up": "given up without an answer",
 }
-#: Causes that are told at most.
-MOST_CAUSES: Final = 3
 #: Characters of a name or a value in the short form.
 _NAME: Final = 60
 
@@ -93,8 +91,9 @@ def short_of(change: Change, facts: Facts) -> str:
     first = _headline(change, _NAME)
     if since := change.incident.blind_since:
         return cut(f"{first}; no data since {_clock(since)}", SHORT)
-    cause = causes_words(facts.explanation.causes[:MOST_CAUSES])
-    whole = f"{first}: only {cut(cause, _NAME)}" if cause else first
+    causes = facts.explanation.causes
+    cause = causes_words(causes)
+    whole = f"{first}: {_only(causes)} {cut(cause, _NAME)}" if cause else first
     return whole if len(whole) <= SHORT else cut(first, SHORT)
 
 
@@ -105,7 +104,7 @@ def _lines(change: Change, facts: Facts) -> list[str]:
         lines.append(f"It is a part of {incident.merged_into}.")
     if incident.blind_since:
         lines.append(f"No data since {_clock(incident.blind_since)}: it stays open until there is.")
-    lines.append(_lives(facts.explanation.causes[:MOST_CAUSES]) or _unexplained(incident))
+    lines.append(_lives(facts.explanation.causes) or _unexplained(incident))
     if incident.dropped:
         lines.append(f"Packets dropped {incident.dropped}.")
     if facts.changes:
@@ -154,7 +153,8 @@ def how_bad(incident: Incident) -> str:
 
 def _lives(causes: Sequence[Cause]) -> str:
     """``Only server version v2 (94 % bad, others 0.1 %), explains 99 %; the same: server pod b-7.``, of several
-    ``Only server zone a (40 % bad), explains 52 %, and server zone b (41 % bad), explains 48 %; others 0.1 %.``
+    ``Only server zone a (40 % bad), explains 52 %, and server zone b (41 % bad), explains 48 %; others 0.1 %.``, or
+    ``Worst in server zone a (90 % bad), explains 52 %, and everything else (20 % bad), explains 40 %.``
     """
     if not causes:
         return ""
@@ -165,8 +165,13 @@ def _lives(causes: Sequence[Cause]) -> str:
     others = f"; others {_percent(first.rate_outside)}"
     if len(causes) > 1:
         told = ", and ".join(_one_of_several(cause) for cause in causes)
-        return f"Only {told}{others}."
+        return f"{_only(causes).capitalize()} {told}{others if all(cause.where for cause in causes) else ''}."
     return f"Only {where_words(first.where)} ({_percent(_rate(first))} bad{others}){_explains(first)}."
+
+
+def _only(causes: Sequence[Cause]) -> str:
+    """How causes are told: nothing else is ill, or everything else is, too."""
+    return "only" if all(cause.where for cause in causes) else "worst in"
 
 
 def _one_of_several(cause: Cause) -> str:
@@ -208,10 +213,11 @@ def where_words(where: Mapping[str, str]) -> str:
 
 def causes_words(causes: Sequence[Cause]) -> str:
     """``server zones a and b``, or one behind the other."""
+    causes = [cause for cause in causes if cause.where]
     if name := shared_attribute(causes):
         many = "s" if len(causes) > 1 else ""
         return f"{name.replace('.', ' ')}{many} {values_words(causes, name)}"
-    return ", and ".join(where_words(cause.where) for cause in causes if cause.where)
+    return ", and ".join(where_words(cause.where) for cause in causes)
 
 
 def shared_attribute(causes: Sequence[Cause]) -> str:

@@ -6,19 +6,23 @@ from typing import Final
 
 from actors.explain.causes import Explanation
 from actors.incidents.items import Incident
-from actors.incidents.message import MOST_CAUSES, shared_attribute, values_words
+from actors.incidents.message import shared_attribute, values_words
 from model.kinds.drop import why_text
 
-#: By the attribute of the cause, the most telling first; ``{0}`` is its value, ``{1}`` whose it is.
+_OF_PORT: Final = "look at what listens on"
+#: By the attribute of the cause, the most telling first: ``value`` is that, or several as ``a and b``, then with the
+#: plural's ``s`` and pronouns; ``whose`` it is.
 _STEPS: Final = (
-    ("instance", "take {0} out of service, and look at it"),
-    ("version", "roll back {0} of {1}, or stop its rollout"),
-    ("node", "move work off node {0}"),
-    ("zone", "move traffic out of zone {0}"),
-    ("region", "move traffic out of region {0}"),
-    ("route", "look at what {1} does for {0}"),
-    ("port", "look at what listens on port {0} of {1}"),
+    ("instance", "take {value} out of service, and look at {it}"),
+    ("version", "roll back {value} of {whose}, or stop {its} rollout"),
+    ("node", "move work off node{s} {value}"),
+    ("zone", "move traffic out of zone{s} {value}"),
+    ("region", "move traffic out of region{s} {value}"),
+    ("route", "look at what {whose} does for {value}"),
+    ("port", f"{_OF_PORT} port{{s}} {{value}} of {{whose}}"),
 )
+_ONE: Final = {"s": "", "it": "it", "its": "its"}
+_MANY: Final = {"s": "s", "it": "them", "its": "their"}
 #: By the symptom, whoever it is.
 _OF_SYMPTOM: Final = {
     "backlog": "raise the accept backlog of {0}, or add instances",
@@ -61,9 +65,9 @@ def _steps(incident: Incident, explanation: Explanation) -> Iterator[str]:
     dropped = next(
         (step for name, step in _OF_DROPS.items() if incident.dropped.startswith(why_text(name, ""))), ""
     )
-    told = _told(explanation)
-    of_cause = _of_cause(told, incident)
-    if of_cause and not (dropped and f"port {told.get('server.port')} " in of_cause):
+    told, forms = _told(explanation)
+    of_cause = _of_cause(told, forms, incident)
+    if of_cause and not (dropped and of_cause.startswith(_OF_PORT)):
         yield of_cause
     if dropped:
         yield dropped
@@ -71,24 +75,23 @@ def _steps(incident: Incident, explanation: Explanation) -> Iterator[str]:
         yield words.format(incident.subject)
 
 
-def _told(explanation: Explanation) -> dict[str, str]:
-    """What explains enough to act: the first cause, or several values of one attribute together."""
-    causes = explanation.causes[:MOST_CAUSES]
+def _told(explanation: Explanation) -> tuple[dict[str, str], dict[str, str]]:
+    """What explains enough to act: the first cause, or several values of one attribute; and the forms for it."""
+    causes = explanation.causes
     if name := shared_attribute(causes):
-        return (
-            {name: values_words(causes, name)} if sum(each.explains for each in causes) >= _EXPLAINS else {}
-        )
-    return causes[0].where if causes and causes[0].explains >= _EXPLAINS else {}
+        enough = sum(each.explains for each in causes) >= _EXPLAINS
+        return ({name: values_words(causes, name)} if enough else {}), _MANY if len(causes) > 1 else _ONE
+    return (causes[0].where if causes and causes[0].explains >= _EXPLAINS else {}), _ONE
 
 
-def _of_cause(where: dict[str, str], incident: Incident) -> str:
+def _of_cause(where: dict[str, str], forms: dict[str, str], incident: Incident) -> str:
     for attribute, words in _STEPS:
         for side in ("server.", "client.", ""):
             if value := where.get(f"{side}{attribute}"):
                 whose = where.get(f"{side}workload") or _whose(side, incident)
-                return words.format(value, whose)
+                return words.format(value=value, whose=whose, **forms)
     caller = where.get("client.workload")
-    return f"look at the caller {caller} first" if caller else ""
+    return f"look at the caller{forms['s']} {caller} first" if caller else ""
 
 
 def _commands(incident: Incident) -> Iterator[str]:

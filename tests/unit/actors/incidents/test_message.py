@@ -48,6 +48,12 @@ def test_several_causes_are_told_together() -> None:
     both = [zones[0], Cause({"server.port": "80"}, 900.0, 480, 1000, 1, 0.48, 0.001, [])]
     alert = alert_of(Change("open", INCIDENT, False), Facts(Explanation(both)))
     assert alert.short.endswith(": only server zone a, and server port 80")
+    everything = Cause({}, 90.0, 200, 1000, 1, 0.2, 0.0, [])
+    alert = alert_of(Change("open", INCIDENT, False), Facts(Explanation([zones[0], everything])))
+    assert alert.text.splitlines()[1] == (
+        "Worst in server zone a (52 % bad), explains 52 %, and everything else (20 % bad), explains 20 %."
+    )
+    assert alert.short.endswith(": worst in server zone a")
 
 
 def test_the_end_says_how_long_it_was() -> None:

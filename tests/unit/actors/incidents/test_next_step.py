@@ -41,9 +41,13 @@ def test_the_cause_says_what_to_do(where: dict[str, str], says: str) -> None:
 
 
 def test_values_that_explain_much_together_are_all_named() -> None:
-    """Three zones of six."""
+    """Three zones of six, two pods of twelve."""
     zones = [cause for zone in "abc" for cause in because({"server.zone": zone}, 0.33).causes]
-    assert next_step(INCIDENT, Explanation(zones)) == f"move traffic out of zone a, b and c; {LOOK}"
+    assert next_step(INCIDENT, Explanation(zones)) == f"move traffic out of zones a, b and c; {LOOK}"
+    pods = [cause for pod in ("p3", "p7") for cause in because({"server.instance": pod}, 0.5).causes]
+    assert (
+        next_step(INCIDENT, Explanation(pods)) == f"take p3 and p7 out of service, and look at them; {LOOK}"
+    )
 
 
 def test_what_explains_little_is_no_reason_to_act() -> None:
