@@ -106,7 +106,10 @@ def _spans_of_udp(times: Times) -> Spans:
     not run out."""
     opened, closed, begin = times.opened_ns, times.closed_ns, times.begin_ns
     began = np.where(opened > 0, opened, np.where(closed > 0, closed, begin)) - FIRST_NS
-    alive = np.where(closed > 0, closed, begin + SECOND_NS)
+    end = np.maximum(
+        begin + SECOND_NS, opened
+    )  # a late snapshot has flows that opened behind the end of its window
+    alive = np.where(closed > 0, closed, end)
     answered = (opened > 0) & (times.waited_ns > 0)
     until = np.where(answered, opened + times.waited_ns, alive + WORD_NS)
     first = np.where(answered, until, np.where(times.adopted, np.minimum(begin, alive), alive))

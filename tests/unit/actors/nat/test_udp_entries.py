@@ -54,6 +54,13 @@ def test_an_entry_that_the_first_datagram_made_is_the_flows_own() -> None:
         assert resolved(Resolver(4, table), 10, row) == [(5353, 2)]
 
 
+def test_a_flow_that_opened_behind_the_end_of_its_window_has_its_entry() -> None:
+    """A busy machine takes its snapshot late."""
+    table = NatTable(4, Stage("entries"))
+    table.learn(entry(at_ns=11_200_000_000 - 20_000), 0)
+    assert resolved(Resolver(4, table), 10, client(connection__opened_at_ns=11_200_000_000)) == [(5353, 2)]
+
+
 def test_an_entry_of_an_earlier_flow_of_the_tuple_holds_on() -> None:
     """Conntrack keeps an entry when the socket is gone; the next one of the port has it."""
     table = NatTable(4, Stage("entries"))
