@@ -69,7 +69,8 @@ STAGES: Final = (
         "`unasked`: answers whose question was not seen, or that came too late; `pending_full`: questions beyond "
         "`dns.pending`, which user space has, `forgotten`: and those beyond as many there; `in_cells`: exchanges "
         "beyond `dns.rate`, counted in the kernel, `cells_full`: of these, without their name, for `dns.cells` "
-        "were in use; `other_names`: queries whose name is not kept apart; `addresses_left_out`; `under_way`: now",
+        "were in use; `other_names`: queries whose name is not kept apart; `searches_forgotten`: names beyond "
+        "`dns.pending` that may be a search list's; `addresses_left_out`; `under_way`: now",
     ),
     StageNote(
         "`queries`",

@@ -258,6 +258,7 @@ class DnsFeed:
         """What the kernel's programs counted, and what is no query."""
         notes = {NOTED[name]: many for name, many in tallies.items() if name in NOTED}
         notes |= {"unasked": self._exchanges.unasked, "forgotten": self._exchanges.forgotten}
+        notes["searches_forgotten"] = self._searches.forgotten
         for name, many in notes.items():
             if many:
                 self.stage.noted[name] = many

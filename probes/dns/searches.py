@@ -21,11 +21,13 @@ _COUNTED: Final = ("queries", "retries", "truncated", "latency_ns", "buckets")
 class Searches:
     """Remembers names that do not exist until it is known whether their process went on to another one.
 
-    :param most: names that are remembered, the latest.
+    :param most: names that are remembered, the latest; those beyond are counted in ``forgotten``, and their rows
+        are marked only if the next name is asked for in the same second.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.forgotten = 0
         self._last = np.zeros(0, EXCHANGE)
 
     def mark(self, ended: np.ndarray, waiting: np.ndarray, now_ns: int) -> np.ndarray:
@@ -61,7 +63,8 @@ class Searches:
     def _remember(self, last: np.ndarray, now_ns: int) -> None:
         """Of each walk the last question, if its name does not exist."""
         mine = last[_is_first(last) & (last["answered_ns"] >= now_ns - _REMEMBERED_NS)]
-        if len(mine) > self._most:
+        if (beyond := len(mine) - self._most) > 0:
+            self.forgotten += beyond
             mine = mine[np.argsort(mine["answered_ns"], kind="stable")[-self._most :]]
         mine["search"] = True
         self._last = mine

@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import UsageError
 from model.kinds.delta import DELTA
-from probes.kernel.namespaces import NAMED, require_namespaces
+from probes.kernel.namespaces import NAMED, ChosenNamespaces, require_namespaces
 from sinks.jsonl.sink import JsonlConfig, JsonlSink
 from tailrace.testing.deltas import make_deltas
 
@@ -78,4 +78,8 @@ def test_a_namespace_that_is_none_is_refused(wanted: list[str], complaint: str) 
 
 def test_namespaces_that_are_there_or_may_come_are_taken() -> None:
     """A path to a network namespace, and patterns of names."""
-    require_namespaces(["/proc/self/ns/net", "cni-*", "web-[0-9]"])
+    wanted = ["/proc/self/ns/net", "cni-*", "web-[0-9]"]
+    require_namespaces(wanted)
+    chosen = ChosenNamespaces(wanted)
+    chosen.refresh()
+    assert Path("/proc/self/ns/net").stat().st_ino in chosen

@@ -41,12 +41,10 @@ def chromium() -> Iterator[Browser]:
 def opened(
     browser: Browser, scene: Scene, link: str = "/", *, greeted: bool = True, **options: Any
 ) -> Iterator[tuple[Page, Server]]:
-    """The page at a link, once it shows a map or says why it does not.
+    """The page at a link, once it shows a map or says why it does not. Nothing glides: all is where it stays.
 
     :param link: such as ``/?select=shop/cart``.
     :param greeted: whether the reader has been here before.
-    Nothing glides, so that what is measured is where it stays.
-
     :param options: of the browser's context, such as ``color_scheme``.
     """
     meant = scene.refusal is not None or scene.token != ""

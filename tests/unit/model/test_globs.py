@@ -1,32 +1,35 @@
 """Patterns that ``fnmatch`` takes, though they match nothing, or not what was meant."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from model.globs import check_glob, check_globs
 
 
 @pytest.mark.parametrize(
-    "pattern",
+    ("pattern", "matched"),
     [
-        "",
-        "web*",
-        "w?b",
-        "[a-z]*",
-        "[!0-9]",
-        "[]]",
-        "[!]]",
-        "[]-]",
-        "[-a]",
-        "[a-]",
-        "[[]",
-        "a[b]c[d]",
-        "]",
-        "[a-a]",
+        ("", ""),
+        ("web*", "web1"),
+        ("w?b", "web"),
+        ("[a-z]*", "web"),
+        ("[!0-9]", "w"),
+        ("[]]", "]"),
+        ("[!]]", "["),
+        ("[]-]", "-"),
+        ("[-a]", "-"),
+        ("[a-]", "-"),
+        ("[[]", "["),
+        ("a[b]c[d]", "abcd"),
+        ("]", "]"),
+        ("[a-a]", "a"),
     ],
 )
-def test_patterns_are_taken(pattern: str) -> None:
-    """Whatever a shell knows, signs in odd places too."""
+def test_patterns_are_taken(pattern: str, matched: str) -> None:
+    """Whatever a shell knows, signs in odd places too: each matches something."""
     check_glob(pattern)
+    assert fnmatchcase(matched, pattern)
 
 
 @pytest.mark.parametrize(

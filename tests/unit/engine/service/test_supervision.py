@@ -85,5 +85,8 @@ def test_losses_are_in_the_status(manager_socket: socket.socket) -> None:
 
 
 async def test_without_a_service_manager_nothing_is_done() -> None:
-    """It returns at once."""
-    await supervise(Graph(Ledger()), ServiceManager({}))
+    """It returns at once, while the graph goes on."""
+    graph = Graph(Ledger())
+    supervising = asyncio.create_task(supervise(graph, ServiceManager({})))
+    done, _ = await asyncio.wait([supervising], timeout=20)
+    assert done == {supervising}

@@ -166,6 +166,7 @@ def test_of_more_names_than_are_remembered_the_latest_stay() -> None:
     after["rcode"], after["name"], after["asked_ns"] = 0, [21, 22, 23], SECOND_NS + MS
     late = searches.mark(after, after[:0], 2 * SECOND_NS)
     assert sorted(late["name"].tolist()) == [12, 13]
+    assert searches.forgotten == 1
 
 
 def test_a_flow_that_is_gone_ends_its_questions_in_the_same_second(monkeypatch: pytest.MonkeyPatch) -> None:
