@@ -31,7 +31,8 @@ def _grpc(columns: Columns) -> np.ndarray:
     return np.where(columns["rpc.system"] == b"grpc", columns["requests"], 0)
 
 
-def _grpc_failed(columns: Columns) -> np.ndarray:
+def grpc_failed(columns: Columns) -> np.ndarray:
+    """Calls of gRPC that failed, of rows of endpoints."""
     return np.where(np.isin(columns["rpc.grpc.status_code"], _FAILURES), _grpc(columns), 0)
 
 
@@ -106,7 +107,7 @@ SYMPTOMS: Final = (
         Ratio("workload", _sum("requests.failed"), _sum("requests")),
         *(2e-3, 3.0, 0.03, 8.0),
     ),
-    Symptom("gRPC errors", Ratio("endpoint", _grpc_failed, _grpc), 2e-3, 3.0, 0.03, 8.0),
+    Symptom("gRPC errors", Ratio("endpoint", grpc_failed, _grpc), 2e-3, 3.0, 0.03, 8.0),
     Symptom(
         "full accept queue",
         Ratio("workload", _sum("listener.overflows"), _sum("listener.attempts")),

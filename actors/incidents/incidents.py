@@ -20,7 +20,18 @@ _LONGEST_STEP_S: Final = 10.0
 #: The share of bad ones, or the number of edges, is told again when it has changed by this factor.
 _TOLD_FACTOR: Final = 2.0
 #: What an incident says of itself.
-_TOLD: Final = ("severity", "where", "share", "expected", "says", "worst", "reason", "dropped", "edge_count")
+_TOLD: Final = (
+    "severity",
+    "where",
+    "share",
+    "expected",
+    "says",
+    "worst",
+    "reason",
+    "dropped",
+    "answered",
+    "edge_count",
+)
 
 
 @dataclass(frozen=True)
@@ -255,7 +266,9 @@ def _take(incident: Incident, group: Sequence[Trouble], at: float) -> None:
     same = {trouble.key: trouble for trouble in group if trouble.symptom == worst.symptom}.values()
     incident.bad, incident.total = sum(each.bad for each in same), sum(each.total for each in same)
     incident.says = worst.says
-    incident.dropped = next((each.dropped for each in (worst, *group) if each.dropped), incident.dropped)
+    for name in ("dropped", "answered"):
+        said = next((text for each in (worst, *group) if (text := getattr(each, name))), "")
+        setattr(incident, name, said or getattr(incident, name))
     rules = dict.fromkeys(trouble.rule for trouble in group if trouble.rule)
     incident.rules = list(dict.fromkeys((*incident.rules, *rules)))[:MOST_RULES]
     incident.worst, incident.reason = worst.symptom, worst.reason

@@ -28,6 +28,7 @@ class Trouble:
     :param rule: of the user, that it breaks; empty: the detector found it.
     :param says: what the message says behind the share, in place of the symptom's words; empty: those.
     :param dropped: why kernels dropped packets of it: ``by netfilter in namespace …``; empty: they did not.
+    :param answered: how requests that failed were answered: ``503 (97 %), none (3 %)``; empty: none did.
     :param everywhere: it is explained by everything: most of the traffic has this symptom.
     """
 
@@ -46,6 +47,7 @@ class Trouble:
     rule: str = ""
     says: str = ""
     dropped: str = ""
+    answered: str = ""
     everywhere: bool = False
 
 
@@ -98,7 +100,7 @@ class Incident(msgspec.Struct):
     :ivar worst: the symptom that the shares and counts are of, which may be another one than the first.
     :ivar reason: why most of these failed; empty: for several reasons, or it is not known.
     :ivar rules: of the user, that it broke; ``says`` what stands behind the share, if the worst trouble is of one.
-    :ivar dropped: why kernels dropped packets of it, as of its troubles.
+    :ivar dropped: why kernels dropped packets of it, as of its troubles; ``answered`` likewise.
     :ivar everywhere: whether most of the traffic had its symptom, and nothing separated that.
     :ivar told: whether somebody was told that it is open.
     :ivar muted_by: the silence that keeps it quiet.
@@ -134,6 +136,7 @@ class Incident(msgspec.Struct):
     rules: list[str] = []
     says: str = ""
     dropped: str = ""
+    answered: str = ""
     told: bool = False
     muted_by: str = ""
     acknowledged_by: str = ""

@@ -105,6 +105,8 @@ def _lines(change: Change, facts: Facts) -> list[str]:
     if incident.blind_since:
         lines.append(f"No data since {_clock(incident.blind_since)}: it stays open until there is.")
     lines.append(_lives(facts.explanation.causes) or _unexplained(incident))
+    if incident.answered:
+        lines.append(f"Answers of the failed: {incident.answered}.")
     if incident.dropped:
         lines.append(f"Packets dropped {incident.dropped}.")
     if facts.changes:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 import numpy as np
 
+from actors.trouble.answers import AnswerKey
 from actors.trouble.drops import DropKey
 
 _VERSION: Final = 1
@@ -51,6 +52,7 @@ class Counted:
     :param connections: rows of workloads; ``requests``: those of endpoints.
     :param part: of ``parts`` of the tick.
     :param drops: packets that kernels dropped, by edge and reason; an engine of before does not tell it.
+    :param answers: requests that failed, by edge and answer; likewise.
     """
 
     tick: int
@@ -64,6 +66,7 @@ class Counted:
     part: int = 0
     parts: int = 1
     drops: Sequence[tuple[DropKey, int]] = ()
+    answers: Sequence[tuple[AnswerKey, int]] = ()
 
     def __len__(self) -> int:
         return len(self.connections.client) + len(self.requests.client)
@@ -81,6 +84,7 @@ class Counted:
                 self,
                 said=self.said if part == 0 else {},
                 drops=self.drops if part == 0 else (),
+                answers=self.answers if part == 0 else (),
                 ends=ends,
                 whats=whats,
                 connections=both[0],
@@ -125,6 +129,7 @@ def decoded(data: bytes) -> Counted:
             part=int(told["part"][0]),
             parts=int(told["part"][1]),
             drops=[(DropKey(*map(str, key)), int(count)) for *key, count in told.get("drops", ())],
+            answers=[(AnswerKey(*map(str, key)), int(count)) for *key, count in told.get("answers", ())],
         )
     except (zlib.error, KeyError, IndexError, TypeError, msgpack.UnpackException) as error:
         raise ValueError(f"bytes that are no counts of an engine: {error}") from error
@@ -142,6 +147,7 @@ def _encode(counted: Counted) -> bytes:
         "rows": [_columns(rows) for rows in (counted.connections, counted.requests)],
         "part": (counted.part, counted.parts),
         "drops": [(*key, count) for key, count in counted.drops],
+        "answers": [(*key, count) for key, count in counted.answers],
     }
     return zlib.compress(msgpack.packb(told), 1)
 

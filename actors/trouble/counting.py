@@ -11,6 +11,7 @@ from actors.detect.symptoms import SYMPTOMS
 from actors.items import Chunk, Window
 from actors.rules.grammar import Rule
 from actors.rules.rules import Rules
+from actors.trouble.answers import Answers
 from actors.trouble.broken import beside
 from actors.trouble.counted import Counted, CountedRows
 from actors.trouble.deafness import LATE_TICKS
@@ -62,7 +63,7 @@ class Counting(Actor):
         self._keys = Keys()
         self._losses = Losses()
         self._listened = Listened()
-        self._drops = Drops()
+        self._drops, self._answers = Drops(), Answers()
         self._stage = ledger.stage("detector", "edges")
         self._begin(None)
 
@@ -103,7 +104,9 @@ class Counting(Actor):
             self._begin(tick)
         self._seconds.add(window.number)
         self._drops.add(window.batches)
-        for batch in (*self._instances.of(window), *self._listened.until(window.number)):
+        batches = [*self._instances.of(window), *self._listened.until(window.number)]
+        self._answers.add(batches)
+        for batch in batches:
             if batch.kind in self._sums and len(batch):
                 self._add(batch)
         if len(self._seconds) == self._tick_s and (window.number + 1) % self._tick_s == 0:
@@ -161,6 +164,7 @@ class Counting(Actor):
                 connections=connections,
                 requests=requests,
                 drops=self._drops.end_tick(),
+                answers=self._answers.end_tick(),
             )
         )
 

@@ -1,12 +1,13 @@
 """Why packets of edges were dropped in the last ticks, in the kernels' own words."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from actors.trouble.by_edge import MOST, CountsByEdge
 from actors.trouble.leaf_keys import name_of
 from actors.trouble.recent import TICKS
 from actors.workloads.ends import Ends, joined, one_table
@@ -15,8 +16,6 @@ from model.kinds.drop import Dropped, why_text
 from model.kinds.flow import FLOW, SIDES
 from model.kinds.workload.names import WorkloadNames
 
-#: Edges with a reason, of one tick, at most; those with the fewest packets are left out beyond it.
-MOST: Final = 1000
 #: Fewer packets are no reason, nor are fewer than this part of what is bad.
 _LEAST: Final = 5
 _PART: Final = 0.1
@@ -39,18 +38,12 @@ class DropKey(NamedTuple):
     netns: str
 
 
-class Drops:
-    """A window of the last ticks.
-
-    :ivar left_out: edges with a reason that were not counted, for want of room.
-    """
+class Drops(CountsByEdge[DropKey]):
+    """A window of the last ticks."""
 
     def __init__(self, ticks: int = TICKS, most: int = MOST) -> None:
-        self._most = most
+        super().__init__(ticks, most)
         self._names = WorkloadNames()
-        self._now: Counter[DropKey] = Counter()
-        self._ticks: deque[Counter[DropKey]] = deque(maxlen=ticks)
-        self.left_out = 0
 
     def add(self, batches: Iterable[Batch]) -> None:
         """Batches of a second; those of flows say what was dropped of them, and why."""
@@ -73,28 +66,13 @@ class Drops:
             edge = f"{names[0][place]} > {names[1][place]}:{different[row, 2]}"
             self._now[_key(edge, Dropped(*why[int(different[row, 3])]))] += int(sums[row])
 
-    def add_counted(self, counts: Iterable[tuple[DropKey, int]]) -> None:
-        """What another counted in a tick."""
-        for key, packets in counts:
-            self._now[key] += packets
-
-    def end_tick(self) -> list[tuple[DropKey, int]]:
-        """What was counted since the last one, which is a tick."""
-        counts = self._now.most_common(self._most)
-        self.left_out += len(self._now) - len(counts)
-        self._ticks.append(Counter(dict(counts)))
-        self._now = Counter()
-        return counts
-
     def words(self, edges: Collection[str], ticks: int, bad: float) -> str:
         """Why packets of these edges were dropped; empty: hardly any were.
 
         :param ticks: how many of the last.
         :param bad: how many were bad, of whatever that may explain.
         """
-        packets: Counter[DropKey] = Counter()
-        for tick in list(self._ticks)[-ticks:]:
-            packets.update({key: count for key, count in tick.items() if key.edge in edges})
+        packets = self.of(edges, ticks)
         kinds: Counter[tuple[str, ...]] = Counter()
         for key, count in packets.items():
             kinds[key[1:4]] += count

@@ -11,6 +11,7 @@ from actors.detect.observations import Event, Findings, Known, Observations, Sta
 from actors.detect.symptoms import SYMPTOMS
 from actors.incidents.items import EdgeEvent, Tick
 from actors.rules.rules import Broken, Rules
+from actors.trouble.answers import Answers
 from actors.trouble.drops import Drops
 from actors.trouble.items import Look
 from actors.trouble.leaf_keys import name_of
@@ -46,8 +47,9 @@ class Judge:
         self.heard = Heard(False, 0, 0)
         self._tick_s = tick_s
         self._stage = ledger.stage("detector", "edges")
-        self.drops = Drops()
-        self._troubles = Troubles(self.edges, self.recent, self.drops, tick_s, self.detector.usual)
+        self.drops, self.answers = Drops(), Answers()
+        why = (self.drops, self.answers)
+        self._troubles = Troubles(self.edges, self.recent, why, tick_s, self.detector.usual)
         self._counts: dict[str, tuple[float, float]] = {}  # bad and all of findings so far, by key
         self._away: dict[str, frozenset[str]] = {}  # keys of troubles, by the node that is silent
         self._edges_on: dict[str, np.ndarray] = {}  # ids of edges, likewise
@@ -77,9 +79,10 @@ class Judge:
         complete = complete and not heard.lossy
         before = self.recent.forgotten
         self.recent.end_tick()
-        left_out = self.drops.left_out
-        self.drops.end_tick()
-        self._stage.note("drop_reasons_left_out", self.drops.left_out - left_out)
+        for counts, name in ((self.drops, "drop_reasons_left_out"), (self.answers, "answers_left_out")):
+            left_out = counts.left_out
+            counts.end_tick()
+            self._stage.note(name, counts.left_out - left_out)
         self._stage.note("leaves_forgotten", self.recent.forgotten - before)
         findings = self.detector.step(tick, seen, Known(all=complete, unheard=self._edges_away()))
         self._troubles.seen(seen)

@@ -113,6 +113,7 @@ class SharedWatch:
         seen = [self._seen(part, rows) for part in parts for rows in (part.connections, part.requests)]
         heard = self._silences.heard(said)
         self._judge.drops.add_counted(each for part in parts for each in part.drops)
+        self._judge.answers.add_counted(each for part in parts for each in part.answers)
         if not seen:
             yield Look(Tick(self._judge.at(tick + 1), blind=True))
             return

@@ -14,6 +14,7 @@ from actors.explain.causes import Explanation
 from actors.incidents.items import Trouble
 from actors.incidents.message import span_words, where_words
 from actors.rules.rules import Broken
+from actors.trouble.answers import Answers
 from actors.trouble.broken import rule_trouble
 from actors.trouble.drops import Drops
 from actors.trouble.explained import Ill, explanations
@@ -50,6 +51,8 @@ _OF_PACKETS: Final = frozenset(
     {"connect_failed", "connect_slow", "retransmitted", "slow", "drop", "datagram_lost", "datagram_dropped"}
     | {"dns_error", "bad_connects", "bad_segments"}
 )
+#: Symptoms of requests, whose answers are told.
+_OF_REQUESTS: Final = frozenset({"request_failed", "grpc_error", "bad_requests", "bad_calls"})
 #: Symptoms that hurt nobody yet, and the share of others from which on it is critical.
 _SLOW: Final = frozenset(
     {"retransmitted", "datagram_lost", "datagram_dropped", "drop", "connect_slow", "slow"}
@@ -68,14 +71,17 @@ class _Same(NamedTuple):
 class Troubles:
     """Says what findings are.
 
-    :param edges: knows names; ``recent`` what they carried of late, ``drops`` why packets of them were dropped.
+    :param edges: knows names; ``recent`` what they carried of late.
+    :param why: packets of them were dropped; how requests of them that failed were answered.
     :param tick_s: seconds of a tick. The detector takes each for ``TICK_S``.
     :param usual: the share that is normal for edges, by the symptom's place.
     """
 
-    def __init__(self, edges: Edges, recent: Recent, drops: Drops, tick_s: int, usual: Usual) -> None:
+    def __init__(
+        self, edges: Edges, recent: Recent, why: tuple[Drops, Answers], tick_s: int, usual: Usual
+    ) -> None:
         self._edges = edges
-        self._drops = drops
+        self._drops, self._answers = why
         self._recent = recent
         self._tick_s = tick_s
         self._said: dict[int, _Same] = {}  # by symptom
@@ -116,7 +122,7 @@ class Troubles:
             if key.endswith(f"/{_WITH_REASON}"):
                 reasons[int(findings.key[row])] = self._nodes.reason(node)
         troubles = (self._trouble(findings, row, whose[row], told, reasons) for row in whose)
-        return tuple(self._with_drops(tick, each) for each in troubles), told
+        return tuple(self._with_why(tick, each) for each in troubles), told
 
     def _thin(
         self, tick: int, findings: Findings, named: Mapping[int, Name], edges: Mapping[int, Name]
@@ -148,7 +154,7 @@ class Troubles:
                 if explanation := next((found[id_] for id_ in each.edges if id_ in found), None):
                     told[each.key] = self._with_beginning(explanation, each.since)
         troubles = [rule_trouble(each, self._names(each.edges), told.get(each.key)) for each in broken]
-        return [self._with_drops(tick, each) for each in troubles], told
+        return [self._with_why(tick, each) for each in troubles], told
 
     def _beyond(self, tick: int, broken: Broken) -> Iterator[Ill]:
         """Edges beyond what is allowed; if none is by itself, all of them."""
@@ -191,12 +197,14 @@ class Troubles:
             everywhere=explanation is not None and explanation.everywhere,
         )
 
-    def _with_drops(self, tick: int, trouble: Trouble) -> Trouble:
-        """With the reason for which kernels dropped its packets."""
-        if trouble.symptom not in _OF_PACKETS:
-            return trouble
+    def _with_why(self, tick: int, trouble: Trouble) -> Trouble:
+        """With the reason for which kernels dropped its packets, or with the answers of requests that failed."""
         ticks = _ticks(tick, int(trouble.since // self._tick_s * TICK_S))
-        return replace(trouble, dropped=self._drops.words(trouble.edges, ticks, trouble.bad))
+        if trouble.symptom in _OF_PACKETS:
+            return replace(trouble, dropped=self._drops.words(trouble.edges, ticks, trouble.bad))
+        if trouble.symptom in _OF_REQUESTS:
+            return replace(trouble, answered=self._answers.words(trouble.edges, ticks))
+        return trouble
 
     def _since(self, findings: Findings, row: int) -> float:
         return float(findings.since[row] // TICK_S * self._tick_s)

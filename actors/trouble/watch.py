@@ -104,6 +104,7 @@ class Watch(Actor):
         self._seconds.add(window.number)
         self._judge.drops.add(window.batches)
         batches = [*self._instances.of(window), *self._listened.until(window.number)]
+        self._judge.answers.add(batches)
         self._parts.append(self._judge.edges.observe(batches, self._judge.ill, self._told))
         if len(self._seconds) == self._tick_s and (window.number + 1) % self._tick_s == 0:
             yield from self._end(tick)

@@ -181,6 +181,7 @@ STAGES: Final = (
         "edges with traffic, each ten seconds",
         "`not_known`: of ten seconds whose data is not complete",
         "`edges_forgotten`; `late_windows`; `leaves_forgotten`: traffic that explains nothing, for want of room; "
+        "`drop_reasons_left_out`, `answers_left_out`: what no message tells, past 1,000 of ten seconds; "
         "`rule_series_refused`: lookups of workloads that a rule has no room for; "
         "`windows_without_instances`: seconds with too many of them, which explain no pod and no node; "
         "of several engines `late_counts`, and `counts_of_other_rules`, `rows_not_counted` (past 100,000 of ten "

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.kinds.flow import cells as flow_cells
 from model.kinds.workload import cells
+from model.requests import NO_GRPC_STATUS
 from model.rows.words import printable, shortened, shortened_endpoint
 from model.text.plain import word
 from model.text.table import Layouts, Row, Text, TextColumn, cut, timed
@@ -50,6 +51,13 @@ def code_text(row: Row) -> str:
     if grpc is not None:
         return _GRPC.get(grpc, str(grpc))
     return str(row.get("http.response.status_code") or "-")
+
+
+def answer_text(status: int, grpc_status: int) -> str:
+    """``503``, ``UNAVAILABLE``; ``none`` without an answer, ``unknown`` of one whose status was not seen."""
+    if grpc_status != NO_GRPC_STATUS:
+        return _GRPC.get(grpc_status, str(grpc_status))
+    return {0: "none", 1: "unknown"}.get(status, str(status))
 
 
 def endpoint_text(row: Row) -> str:

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from actors.explain.leaves import UNKNOWN
+from model.kinds.request_text import answer_text
 from store.queries.answers import By, Share, WhereAnswer
 from store.queries.causes import causes_of
 from store.queries.counted import counted, counted_failures
 from store.queries.dropped import kinds_of
 from store.queries.parameters import Attribute, WhereParameters
+from store.queries.requested import counted_once
 from store.queries.scope import Scope
 from store.queries.status import bounds
 from store.queries.tables import selected_rows
@@ -45,6 +47,8 @@ def where_answer(scope: Scope, asked: WhereParameters) -> WhereAnswer:
     by = [each for each in by if len(each.values) > 1]
     if asked.of == "drops":
         by += _by_drops(scope, edges, attempts)
+    elif asked.of == "requests":
+        by += _by_answers(scope, edges)
     found = sorted(by, key=_suspicion, reverse=True)
     leaves = counted(scope, asked) if failed.any() else None
     causes, same = causes_of(scope, leaves, asked.of) if leaves is not None else ([], [])
@@ -59,6 +63,17 @@ def _by_drops(scope: Scope, edges: Edges, packets: np.ndarray) -> Iterator[By]:
         texts = [kind[place] for kind in kinds]
         if set(texts) - {"-", ""}:
             yield _by(name, texts, told.packets, told.packets, total)
+
+
+def _by_answers(scope: Scope, edges: Edges) -> Iterator[By]:
+    """How requests that failed were answered; also if it is one answer."""
+    told = counted_once(scope.endpoints(scope.when.window, edges.ids, histograms=False), scope.words)
+    failed, requests = counted_failures(told.measures, "requests")
+    rows = np.flatnonzero(failed)
+    if len(rows):
+        codes = zip(*(told.parts[name][rows].tolist() for name in ("status", "grpc_status")), strict=True)
+        texts = [answer_text(int(status), int(grpc)) for status, grpc in codes]
+        yield _by("status", texts, failed[rows], failed[rows], int(requests.sum()))
 
 
 def _suspicion(by: By) -> float:

@@ -18,6 +18,7 @@ class Fault:
     :param where: what separates.
     :param words: of the headline.
     :param dropped: what kernels say of its packets.
+    :param answered: what requests that failed were answered.
     :param severities: of the first message: slow or retransmitted traffic, which may be seen first, is a warning.
     """
 
@@ -26,6 +27,7 @@ class Fault:
     where: dict[str, str]
     words: str = ""
     dropped: str = ""
+    answered: str = ""
     severities: tuple[str, ...] = ("error", "critical")
 
 
@@ -57,7 +59,11 @@ FAULTS: Final = {
         lambda fleet: fleet.kill_node("n3"), ("profile", "stock"), {"server.node": "n3"}, _UNANSWERED
     ),
     "a route fails": Fault(
-        lambda fleet: fleet.fail("/pay", "api-1", "api-2"), ("api",), {"route": "/pay"}, "of requests failed"
+        lambda fleet: fleet.fail("/pay", "api-1", "api-2"),
+        ("api",),
+        {"route": "/pay"},
+        "of requests failed",
+        answered="503 (100 %)",
     ),
     "a resolver answers SERVFAIL": Fault(
         lambda fleet: fleet.lose_upstream("resolver-2", "resolver-3"),

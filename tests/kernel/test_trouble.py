@@ -118,6 +118,7 @@ def test_a_fault_is_one_incident_that_names_its_cause(name: str, played: Played)
     assert hit.startswith("Hit: 1 caller, ")
     said = "\n".join(played.texts(incident["key"]))
     assert f"Packets dropped {FAULTS[name].dropped}" in said or not FAULTS[name].dropped
+    assert f"Answers of the failed: {FAULTS[name].answered}" in said or not FAULTS[name].answered
     assert alert["severity"] in FAULTS[name].severities
 
 

@@ -77,6 +77,12 @@ def test_why_kernels_dropped_packets_stands_behind_the_cause() -> None:
     assert text.splitlines()[2] == f"Packets dropped {why}."
 
 
+def test_how_requests_that_failed_were_answered_stands_behind_the_cause() -> None:
+    answered = msgspec.structs.replace(INCIDENT, worst="request_failed", answered="503 (97 %), none (3 %)")
+    text = alert_of(Change("open", answered, False), FACTS).text
+    assert text.splitlines()[2] == "Answers of the failed: 503 (97 %), none (3 %)."
+
+
 @pytest.mark.parametrize("symptom", SPOKEN.values())
 @pytest.mark.parametrize("event", ["open", "update", "resolve"])
 def test_the_short_form_of_every_symptom_says_what_is_bad(symptom: str, event: Event) -> None:

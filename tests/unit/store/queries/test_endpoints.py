@@ -191,6 +191,8 @@ def test_where_requests_fail(store: RowsStore) -> None:
         ("8080", 0, 60),
         ("9000", 0, 0),
     ]
+    (status,) = (each["values"] for each in found["by"] if each["attribute"] == "status")
+    assert [(value["value"], value["failed"], value["attempts"]) for value in status] == [("503", 240, 660)]
     assert data(store, "where")["failed"] == 0
 
 
