@@ -31,7 +31,7 @@ static __always_inline void cell_learn(struct __sk_buff *skb, struct bpf_sock *s
 				       struct udp_cell *cell, u32 slot)
 {
 	if (packet->out && !cell->settled) {
-		struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		struct udp_socket *socket = udp_socket_kept(sk);
 		if (socket)
 			cell_settle(cell, socket);
 	}
@@ -64,7 +64,7 @@ static __always_inline struct udp_cell *flow_at(struct __sk_buff *skb, struct bp
 	struct udp_cell *cell = cell_at(*slot);
 	if (cell && cell->open && cell->key.cookie == cookie && is_at(cell, packet))
 		return cell;
-	struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct udp_socket *socket = udp_socket_kept(sk);
 	cell = socket ? flow_find(skb, packet, socket, cookie, slot) : 0;
 	if (cell && is_at(cell, packet))
 		*gate = *slot;
@@ -137,7 +137,7 @@ static __always_inline int bound(struct bpf_sock *sk)
 {
 	if (sk->protocol != IPPROTO_UDP)
 		return PASS;
-	struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct udp_socket *socket = udp_socket_kept(sk);
 	if (!socket || socket->settled || !sk->src_port)
 		return PASS;
 	fill_owner(&socket->owner, (struct task_struct *)CURRENT_TASK());

@@ -7,6 +7,14 @@ static __always_inline struct sock *sock_of(struct __sk_buff *skb)
 	return (struct sock *)found;
 }
 
+/* What is kept of a socket, made if need be; 0 if there is no room. Of processors that make it at the same time the kernel
+ * lets one, and gives the others nothing: they find what that one has made. */
+static __always_inline struct udp_socket *udp_socket_kept(struct bpf_sock *sk)
+{
+	struct udp_socket *socket = udp_storage.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	return socket ? socket : udp_storage.sk_storage_get(sk, 0, 0);
+}
+
 /* Looks for a socket that was not seen before among those of before the start. */
 static __always_inline void socket_known(struct udp_socket *socket, u64 address)
 {

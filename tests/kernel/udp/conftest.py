@@ -31,9 +31,7 @@ def hasty() -> Iterator[Probes]:
 @pytest.fixture
 def flows(probe: Probes) -> Flows:
     """What the probe tells from now on."""
-    found = Flows(probe)
-    found.refresh()
-    return found
+    return Flows(probe)
 
 
 @pytest.fixture

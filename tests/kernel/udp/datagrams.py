@@ -40,12 +40,17 @@ def address(raw: bytes) -> str:
 
 
 class Flows:
-    """What the probe tells, flow by flow: the latest event of each (slot, generation)."""
+    """What the probe tells, flow by flow: the latest event of each (slot, generation).
+
+    What it told before is forgotten: ports of sockets that are closed may be those of others later.
+    """
 
     def __init__(self, probe: Probes) -> None:
         self._probe = probe
         self._latest: dict[tuple[int, int], np.void] = {}
         self.ends: list[np.void] = []
+        self.refresh()
+        self._latest, self.ends = {}, []
 
     def refresh(self) -> None:
         """Reads the cells, then the ring."""

@@ -1,5 +1,6 @@
 """Datagrams and bytes of each flow are what the sending and receiving programs count."""
 
+import mmap
 import os
 import socket
 import threading
@@ -183,6 +184,33 @@ def test_threads_of_one_socket_are_counted_together(flows: Flows, made: Sockets)
         thread.join()
     assert total(flows.of(client), "tx_datagrams", "tx_bytes") == (20000, 180000)
     assert len(flows.of(client)) == 1
+
+
+def test_the_first_datagrams_of_a_socket_may_be_sent_at_once(flows: Flows, made: Sockets) -> None:
+    """By two processes that have the same sockets, and send on each as soon as the other is there, too."""
+    server = made.server()
+    clients = [made.make() for _ in range(800)]
+    for client in clients:
+        client.connect(server.getsockname())
+    with mmap.mmap(-1, 16) as shared, memoryview(shared).cast("Q") as at:
+
+        def work(mine: int) -> None:
+            for number, client in enumerate(clients, 1):
+                at[mine] = number
+                while at[1 - mine] < number:
+                    pass
+                client.send(b"first")
+
+        other = os.fork()
+        if not other:
+            try:
+                work(1)
+            finally:
+                os._exit(0)
+        work(0)
+        os.waitpid(other, 0)
+    assert total(flows.of(*clients), "tx_datagrams", "tx_bytes") == (1600, 8000)
+    assert len(flows.of(*clients)) == 800
 
 
 def test_the_first_reply_is_timed(flows: Flows, made: Sockets) -> None:
