@@ -176,6 +176,7 @@ class DnsFeed:
         waiting = self._exchanges.waiting
         gone = ~self._live(waiting)
         if gone.any():
+            self._read_packets(kernel.packets)  # what was answered before they were seen to be gone
             self._ended.append(self._exchanges.release(places_of(waiting[gone])))
         self._ended.append(self._exchanges.expire(now_ns))
         if tallies.get("asked", 0) <= tallies.get("ended", 0) + self._given_up:

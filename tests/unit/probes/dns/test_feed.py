@@ -177,6 +177,23 @@ def test_a_flow_that_is_gone_ends_its_questions_in_the_same_second(monkeypatch: 
     assert (int(cell["rcode"]), int(cell["queries"]), int(cell["buckets"].sum())) == (NO_ANSWER, 1, 0)
 
 
+def test_an_answer_that_comes_while_the_end_of_its_socket_is_seen_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It passed before the socket was closed, and behind what was read last."""
+    bench = Bench(monkeypatch)
+    bench.ask(question("a.example"), slot=3)
+
+    class Answered(Gone):
+        def live(self, slots: np.ndarray, generations: np.ndarray) -> np.ndarray:
+            bench.ask(answer(question("a.example")), slot=3, out=False)
+            return super().live(slots, generations)
+
+    bench.feed.sockets = Answered()
+    _, _, (cell,) = bench.second()
+    assert (int(cell["rcode"]), int(cell["queries"]), int(cell["buckets"].sum())) == (0, 1, 1)
+
+
 def test_a_socket_of_tcp_that_is_gone_ends_its_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch)
     bench.feed.sockets = Gone()
