@@ -115,12 +115,20 @@ int envoy_frame_came(struct pt_regs *ctx)
 	return 0;
 }
 
-/* closeSocket(this): what is given to others because a connection ends is no answer of it. */
+/* closeSocket(this): what is given to others because a connection ends is no answer of it, and no socket is touched for it
+ * any more: the next one in this turn is another's. */
 int envoy_closing(struct pt_regs *ctx)
 {
-	struct proxy_key at = {.connection = PT_REGS_PARM1(ctx), .process = bpf_get_current_pid_tgid() >> 32};
+	struct proxy_key at = {.connection = PT_REGS_PARM1(ctx)};
+	struct proxy_turn *turn = proxy_turn_now(&at.process);
+	at.process = bpf_get_current_pid_tgid() >> 32;
 	struct proxy_socket *socket = proxy_sockets.lookup(&at);
-	if (!socket || !socket->codec)
+	if (!socket)
+		return 0;
+	socket->closed = 1;
+	if (turn && turn->connection == at.connection)
+		turn->touched = 1;
+	if (!socket->codec)
 		return 0;
 	struct proxy_codec_key key = {.codec = socket->codec, .process = at.process};
 	struct proxy_codec ended = {.ended_ns = bpf_ktime_get_ns()};

@@ -26,7 +26,7 @@ struct proxy_socket {
 	u32 final; /* 1: the answer is no interim one */
 	u32 heading; /* HTTP/2: 1: the frame that is being read has the head of an answer */
 	u32 stream;  /* of that frame */
-	u32 reserved;
+	u32 closed;  /* 1: the proxy has ended it, and another connection may be at its address; its socket may live on */
 	u64 head_ns; /* when it came */
 	u64 codec;   /* what reads its frames: the address of its object; 0: it is no HTTP/2, or none has come */
 };
@@ -77,7 +77,8 @@ static __always_inline void link_touch(struct http_state *state, u32 slot)
 	turn->touched = 1;
 	key.connection = turn->connection;
 	struct proxy_socket *before = proxy_sockets.lookup(&key);
-	if (before && ((before->slot == slot && before->generation == state->generation) || proxy_socket_lives(before)))
+	if (before && !before->closed &&
+	    ((before->slot == slot && before->generation == state->generation) || proxy_socket_lives(before)))
 		return;
 	struct proxy_socket socket = {.slot = slot, .generation = state->generation};
 	proxy_sockets.update(&key, &socket);

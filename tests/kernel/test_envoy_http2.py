@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import socket
 import subprocess
 import sys
 import threading
@@ -194,6 +195,38 @@ def test_what_an_envoy_answers_by_itself_is_linked_to_nobody(rows: Path, tmp_pat
         assert proxy.passed().total() > logged.total()
         assert not linked - logged
         assert missing() == _unknown_sockets(rows) - lost
+
+
+def test_a_connection_in_the_place_of_one_that_ended_is_another(rows: Path, tmp_path: Path) -> None:
+    """An Envoy closes connections whose clients do not, so that the kernel has their sockets still."""
+    entry, streams = free_ports(2)
+    cluster = Cluster(streams, http2=True)
+    settings = Settings([Listener(entry, {"/": "streams"})], {"streams": cluster}, workers=1)
+    with (
+        _service("streams_service", str(streams), str(tmp_path / "streams.log"), port=streams),
+        envoy(tmp_path / "envoy", settings) as proxy,
+        contextlib.ExitStack() as kept,
+    ):
+        seconds = len(ledgers(rows))
+        assert until(lambda: attached(rows, seconds), SETTLE_SECONDS)
+        before = _files(proxy.pid)
+        for turn in range(3):
+            for number in range(CONNECTIONS):
+                client = kept.enter_context(socket.create_connection(("127.0.0.1", entry)))
+                path = f"/one/{_word(CONNECTIONS * turn + number)}"
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n".encode())
+                while client.recv(4096):
+                    pass
+            assert until(lambda: _files(proxy.pid) <= before + 1, SETTLE_SECONDS)  # one to the service stays
+        until(lambda: _by_ports(passed_on(rows, proxy.pid)).total() == 3 * CONNECTIONS, SETTLE_SECONDS)
+        logged = _by_ports(proxy.passed())
+        assert logged.total() == 3 * CONNECTIONS
+        assert _by_ports(passed_on(rows, proxy.pid)) == logged
+
+
+def _files(process: int) -> int:
+    """How many it has open."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 
 def _ask_in_vain(port: int, own: str) -> None:
