@@ -1,7 +1,7 @@
 """How requests of edges that failed were answered in the last ticks."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Set
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -59,7 +59,7 @@ class Answers(CountsByEdge[AnswerKey]):
             names = (name_of((end.kind, end.namespace, end.name)) for end in (ends[client], ends[server]))
             self._now[AnswerKey(f"{' > '.join(names)}:{port}", answer_text(status, grpc))] += count
 
-    def words(self, edges: Collection[str], ticks: int) -> str:
+    def words(self, edges: Set[str], ticks: int) -> str:
         """``503 (97 %), none (3 %)``: how requests of these edges that failed were answered; empty: none did.
 
         :param ticks: how many of the last.

@@ -1,7 +1,7 @@
 """Counts by edge and something more of the last ticks, for what a message says beside the cause."""
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Set
 from typing import Final, Generic, Protocol, TypeVar
 
 from actors.trouble.recent import TICKS
@@ -30,7 +30,7 @@ class CountsByEdge(Generic[Key]):
     def __init__(self, ticks: int = TICKS, most: int = MOST) -> None:
         self._most = most
         self._now: Counter[Key] = Counter()
-        self._ticks: deque[Counter[Key]] = deque(maxlen=ticks)
+        self._ticks: deque[dict[str, Counter[Key]]] = deque(maxlen=ticks)  # by edge
         self.left_out = 0
 
     def add_counted(self, counts: Iterable[tuple[Key, int]]) -> None:
@@ -42,16 +42,20 @@ class CountsByEdge(Generic[Key]):
         """What was counted since the last one, which is a tick."""
         counts = self._now.most_common(self._most)
         self.left_out += len(self._now) - len(counts)
-        self._ticks.append(Counter(dict(counts)))
+        by_edge: dict[str, Counter[Key]] = {}
+        for key, count in counts:
+            by_edge.setdefault(key.edge, Counter())[key] = count
+        self._ticks.append(by_edge)
         self._now = Counter()
         return counts
 
-    def of(self, edges: Collection[str], ticks: int) -> Counter[Key]:
+    def of(self, edges: Set[str], ticks: int) -> Counter[Key]:
         """What was counted of these edges.
 
         :param ticks: how many of the last.
         """
         counts: Counter[Key] = Counter()
         for tick in list(self._ticks)[-ticks:]:
-            counts.update({key: count for key, count in tick.items() if key.edge in edges})
+            for edge in sorted(tick.keys() & edges):
+                counts.update(tick[edge])
         return counts

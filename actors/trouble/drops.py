@@ -1,7 +1,7 @@
 """Why packets of edges were dropped in the last ticks, in the kernels' own words."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -66,7 +66,7 @@ class Drops(CountsByEdge[DropKey]):
             edge = f"{names[0][place]} > {names[1][place]}:{different[row, 2]}"
             self._now[_key(edge, Dropped(*why[int(different[row, 3])]))] += int(sums[row])
 
-    def words(self, edges: Collection[str], ticks: int, bad: float) -> str:
+    def words(self, edges: Set[str], ticks: int, bad: float) -> str:
         """Why packets of these edges were dropped; empty: hardly any were.
 
         :param ticks: how many of the last.

@@ -45,20 +45,20 @@ def test_one_reason_of_one_namespace_is_named() -> None:
     drops = ticked(
         flows((EDGE, 7, why("401")), (OTHER, 90, why("402")), (EDGE, 5, why("401")), (EDGE, 0, why("9")))
     )
-    assert drops.words([EDGE], 12, 10) == "by netfilter in namespace 401 of n1, chain INPUT (12 packets)"
-    assert drops.words(["a > b:1"], 12, 10) == ""
+    assert drops.words({EDGE}, 12, 10) == "by netfilter in namespace 401 of n1, chain INPUT (12 packets)"
+    assert drops.words({"a > b:1"}, 12, 10) == ""
 
 
 def test_namespaces_and_nodes_are_counted_where_there_are_several() -> None:
     one, two = why("401"), why("402")
-    assert ticked(flows((EDGE, 7, one), (EDGE, 5, two))).words([EDGE], 12, 10) == (
+    assert ticked(flows((EDGE, 7, one), (EDGE, 5, two))).words({EDGE}, 12, 10) == (
         "by netfilter in 2 namespaces of n1, chain INPUT (12 packets)"
     )
     far = why("401", node="n2")
-    words = ticked(flows((EDGE, 7, one), (EDGE, 5, far))).words([EDGE, OTHER], 12, 10)
+    words = ticked(flows((EDGE, 7, one), (EDGE, 5, far))).words({EDGE, OTHER}, 12, 10)
     assert words == "by netfilter in 2 namespaces of 2 nodes, chain INPUT (12 packets)"
     nowhere = why("", "neighbour", "")
-    assert ticked(flows((EDGE, 9, nowhere))).words([EDGE], 12, 10) == (
+    assert ticked(flows((EDGE, 9, nowhere))).words({EDGE}, 12, 10) == (
         "because the neighbour does not answer on n1 (9 packets)"
     )
 
@@ -69,7 +69,7 @@ def test_the_two_main_reasons_are_told_and_stray_ones_are_not() -> None:
         (EDGE, 30, why("401", hook="OUTPUT")),
         (EDGE, 3, why("401", "checksum", "")),
     ]
-    words = ticked(flows(*rows)).words([EDGE], 12, 100)
+    words = ticked(flows(*rows)).words({EDGE}, 12, 100)
     assert [part.rpartition(", ")[2] for part in words.split("; ")] == [
         "chain INPUT (50 packets)",
         "chain OUTPUT (30 packets)",
@@ -78,21 +78,21 @@ def test_the_two_main_reasons_are_told_and_stray_ones_are_not() -> None:
 
 def test_few_packets_are_no_reason() -> None:
     drops = ticked(flows((EDGE, 9, why("401"))))
-    assert drops.words([EDGE], 12, 90)
-    assert not drops.words([EDGE], 12, 91)
-    assert not ticked(flows((EDGE, 4, why("401")))).words([EDGE], 12, 1)
+    assert drops.words({EDGE}, 12, 90)
+    assert not drops.words({EDGE}, 12, 91)
+    assert not ticked(flows((EDGE, 4, why("401")))).words({EDGE}, 12, 1)
 
 
 def test_only_the_last_ticks_count() -> None:
     drops = ticked(flows((EDGE, 9, why("401"))), flows((EDGE, 8, why("402"))))
-    assert "namespace 402" in drops.words([EDGE], 1, 1)
-    assert "(17 packets)" in drops.words([EDGE], 2, 1)
+    assert "namespace 402" in drops.words({EDGE}, 1, 1)
+    assert "(17 packets)" in drops.words({EDGE}, 2, 1)
 
 
 def test_beyond_the_limit_the_fewest_are_left_out_and_counted() -> None:
     rows = [(EDGE, packets, why(f"{packets}")) for packets in range(1, 6)]
     drops = ticked(flows(*rows), most=3)
-    assert drops.words([EDGE], 1, 1) == "by netfilter in 3 namespaces of n1, chain INPUT (12 packets)"
+    assert drops.words({EDGE}, 1, 1) == "by netfilter in 3 namespaces of n1, chain INPUT (12 packets)"
     assert drops.left_out == 2
 
 
@@ -109,4 +109,4 @@ def test_what_engines_counted_is_added_up() -> None:
         ]
         whole.add_counted(decoded(data).drops)
     whole.end_tick()
-    assert "(11 packets)" in whole.words([EDGE], 1, 1)
+    assert "(11 packets)" in whole.words({EDGE}, 1, 1)
